@@ -1,0 +1,1 @@
+"""The reference mesh: reading, surface sampling, normalisation, view alignment."""

@@ -1,0 +1,85 @@
+"""What a user may choose for one animation job: the same names on the command line, on the wire and in Blender."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from motion324.errors import EXIT_USAGE, Motion324Error
+
+
+@dataclass(frozen=True)
+class AnimateOptions:
+    """reconstructor: "auto" or the name of one.
+    frames: (start, stop, step) of the video's frames as in a Python slice; the first one used is the reference frame.
+    fps: frames per second of the result; None takes the video's (divided by the step).
+    mask: "auto", "alpha", "plain", "rembg", or the path of a mask video or folder.
+    view: "auto", "front", or "AZIMUTH,ELEVATION" in degrees.
+    smooth: standard deviation in frames of the temporal low-pass; 0 switches it off.
+    seed: of every random choice; the same seed gives the same result on the same machine.
+    """
+
+    reconstructor: str = "auto"
+    frames: tuple[int | None, int | None, int] = (None, None, 1)
+    fps: float | None = None
+    mask: str = "auto"
+    view: str = "auto"
+    smooth: float = 0.5
+    seed: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> AnimateOptions:
+        """Raises Motion324Error("bad-option") that names an unknown option or one whose value cannot be used."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        for name in values:
+            if name not in known:
+                raise bad_option(name, f"is not known; known are {', '.join(sorted(known))}")
+        values = dict(values)
+        try:
+            if "frames" in values:
+                start, stop, step = values["frames"]
+                values["frames"] = (_whole(start), _whole(stop), int(step if step is not None else 1))
+            for name, kind in (("smooth", float), ("seed", int)):
+                if name in values:
+                    values[name] = kind(values[name])
+            if values.get("fps") is not None:
+                values["fps"] = float(values["fps"])
+        except (TypeError, ValueError) as error:
+            raise bad_option("frames, smooth, seed or fps", f"cannot be read: {error}") from error
+        options = cls(**values)
+        options.check()
+        return options
+
+    def check(self) -> None:
+        """Raises Motion324Error("bad-option") where a value is outside of what makes sense."""
+        if self.frames[2] < 1:
+            raise bad_option("frames", f"has the step {self.frames[2]}; it must be at least 1")
+        if self.smooth < 0:
+            raise bad_option("smooth", f"is {self.smooth}; it must not be negative")
+        if self.fps is not None and not 0 < self.fps <= 1000:
+            raise bad_option("fps", f"is {self.fps}; it must lie between 0 and 1000")
+        if self.view not in ("auto", "front"):
+            parse_view_angles(self.view)
+
+
+def parse_view_angles(text: str) -> tuple[float, float]:
+    """"AZIMUTH,ELEVATION" in degrees -> the two numbers. Raises Motion324Error("bad-option")."""
+    try:
+        azimuth, elevation = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise bad_option("view", f"is '{text}'; it must be auto, front, or AZIMUTH,ELEVATION in degrees") from error
+    if not -90 <= elevation <= 90:
+        raise bad_option("view", f"has the elevation {elevation:g}; it must lie between -90 and 90 degrees")
+    return azimuth, elevation
+
+
+def bad_option(name: str, why: str) -> Motion324Error:
+    return Motion324Error("bad-option", f"The option {name} {why}.", exit_code=EXIT_USAGE)
+
+
+def _whole(value: object) -> int | None:
+    return None if value is None else int(str(value))

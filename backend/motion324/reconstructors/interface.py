@@ -1,0 +1,54 @@
+"""The interface of a reconstructor: it knows arrays, and nothing of files, sockets or Blender."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from motion324.mesh.reference_mesh import ReferenceMesh
+from motion324.mesh.surface import SurfaceSamples
+from motion324.mesh.view import View
+from motion324.progress import Progress
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that a reconstructor may look at. T frames, N vertices.
+
+    mesh: in normalised space (Y up, bounding box centred at the origin, longest side 1).
+    surface: area-weighted samples of that mesh.
+    frames (T, H, W, 3) uint8 sRGB; masks (T, H, W) float32 in [0, 1], 1 on the object.
+    view: the camera that sees the mesh as frame 0 shows it.
+    """
+
+    mesh: ReferenceMesh
+    surface: SurfaceSamples
+    frames: np.ndarray
+    masks: np.ndarray
+    view: View
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class FrameBatch:
+    """Positions of some frames, as soon as they are known.
+
+    indices (B,) int: into the frames of the Scene, each in 0..T-1.
+    positions (B, N, 3) float32: normalised space.
+    final: False where the same frames will come again, refined.
+    """
+
+    indices: np.ndarray
+    positions: np.ndarray
+    final: bool
+
+
+class Reconstructor(Protocol):
+    """Every frame is yielded once with final=True; before that it may come any number of times with final=False."""
+
+    name: str
+
+    def reconstruct(self, scene: Scene, progress: Progress) -> Iterator[FrameBatch]: ...

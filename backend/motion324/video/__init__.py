@@ -1,0 +1,1 @@
+"""Video in: decoding, and the foreground masks."""

@@ -67,7 +67,7 @@ class AnimateOptions:
 
 
 def parse_view_angles(text: str) -> tuple[float, float]:
-    """"AZIMUTH,ELEVATION" in degrees -> the two numbers. Raises Motion324Error("bad-option")."""
+    """The two numbers of "AZIMUTH,ELEVATION" in degrees. Raises Motion324Error("bad-option")."""
     try:
         azimuth, elevation = (float(part) for part in text.split(","))
     except ValueError as error:

@@ -1,0 +1,1 @@
+"""What is done with a trajectory once it is known: smoothing, files, the overlay on the video."""

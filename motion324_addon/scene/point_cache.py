@@ -1,0 +1,70 @@
+"""An animation as a point cache: a PC2 file, and the Mesh Cache modifier that plays it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from motion324.point_cache import write_pc2
+
+from . import modifier_stack
+from .timing import Timing
+
+KEPT = "Motion324"
+PREVIEW = "Motion324 Preview"
+
+
+def keep(obj: bpy.types.Object, positions: np.ndarray, timing: Timing, path: Path) -> bpy.types.Modifier:
+    """Writes positions (T, N, 3), object space, to `path` and plays them by a modifier that stays.
+
+    Raises Motion324Error("disk-full" or "cannot-write"); nothing is changed then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_pc2(path, positions, timing.start, timing.step)
+    return play(obj, path, timing, KEPT)
+
+
+def play(obj: bpy.types.Object, path: Path, timing: Timing, name: str) -> bpy.types.Modifier:
+    """Adds a Mesh Cache modifier that shows sample k of the file at frame `timing.frame(k)`.
+
+    It comes after all that deforms the mesh and before anything that changes its topology: the file has a place for
+    every vertex of the mesh as it is there, and no other.
+    """
+    place = modifier_stack.leading_count(obj)
+    modifier = obj.modifiers.new(name, "MESH_CACHE")
+    obj.modifiers.move(len(obj.modifiers) - 1, place)
+    modifier.show_expanded = False
+    modifier.cache_format = "PC2"
+    modifier.deform_mode = "OVERWRITE"
+    modifier.interpolation = "LINEAR"
+    # Object space in Blender's own axes: the modifier then does not turn anything.
+    modifier.forward_axis, modifier.up_axis = "POS_Y", "POS_Z"
+    # Shown sample = scene frame * scale - start, as Blender's source has it for this mode (MOD_meshcache.cc).
+    modifier.time_mode, modifier.play_mode = "FRAME", "SCENE"
+    modifier.frame_scale = 1.0 / timing.step
+    modifier.frame_start = timing.start / timing.step
+    modifier.filepath = _path_in_blend(path)
+    return modifier
+
+
+def free_path(obj: bpy.types.Object, folder: Path | None = None) -> Path:
+    """A name for a new cache file of the object: in `folder`, else beside the .blend, else in Blender's data folder."""
+    if folder is None and bpy.data.filepath:
+        blend = Path(bpy.data.filepath)
+        folder = blend.parent / f"{blend.stem}_motion324"
+    elif folder is None:
+        folder = Path(bpy.utils.user_resource("DATAFILES", path="motion324_caches", create=True))
+    stem = bpy.path.clean_name(obj.name)
+    names = (f"{stem}.pc2", *(f"{stem}.{number:03d}.pc2" for number in range(1, 10_000)))
+    return next(folder / name for name in names if not (folder / name).exists())
+
+
+def _path_in_blend(path: Path) -> str:
+    """Relative to the .blend where the file lies beside or below it, so that both can be moved together."""
+    if bpy.data.filepath:
+        folder = Path(bpy.data.filepath).resolve().parent
+        if path.resolve().is_relative_to(folder):
+            return "//" + path.resolve().relative_to(folder).as_posix()
+    return str(path)

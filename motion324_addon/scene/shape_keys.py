@@ -1,0 +1,154 @@
+"""An animation as shape keys: one relative key per frame, shown alone at its frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import bpy
+import numpy as np
+
+from motion324.errors import EXIT_BAD_MESH, Motion324Error
+
+from . import fcurves, modifier_stack
+from .timing import Timing, split_frame
+
+NAME = "Motion324"
+
+
+def bake(obj: bpy.types.Object, positions: np.ndarray, timing: Timing) -> Iterator[tuple[int, int]]:
+    """Bakes positions (T, N, 3), object space, so that frame `timing.frame(k)` shows exactly positions[k].
+
+    Yields (done, total) after each key, so that the caller may give the interface back, or close the generator: then
+    all that was added is removed again. Between two frames the shape moves linearly; before the first and after the
+    last one it stays. Keys that were there stay, with their values and animation: what they add at a frame is taken
+    off the frame's key. Modifiers that deform the mesh are part of the positions, so they are switched off.
+    Raises Motion324Error("shape-keys-impossible") before anything is changed.
+    """
+    check(obj, positions)
+    undo = _Undo(obj)
+    obj.show_only_shape_key = False  # else the mesh shows its active key and nothing else
+    try:
+        yield from _add_keys(obj, positions, timing, undo)
+    except BaseException:
+        undo.carry_out()
+        raise
+    for modifier in modifier_stack.moving_modifiers(obj, modifier_stack.leading_count(obj)):
+        modifier.show_viewport = modifier.show_render = False
+    obj.data.update()
+
+
+def check(obj: bpy.types.Object, positions: np.ndarray) -> None:
+    """Raises Motion324Error("shape-keys-impossible") where the object cannot carry the keys."""
+    mesh, keys = obj.data, obj.data.shape_keys
+    if mesh.library or mesh.override_library or obj.library:
+        raise _impossible(obj, "is linked from another file", "Make it local (Object > Relations > Make Local).")
+    if mesh.users - int(mesh.use_fake_user) > 1:
+        remedy = "Make it single-user (Object > Relations > Make Single User > Object & Data), or keep a point cache."
+        raise _impossible(obj, f"shares its mesh with {mesh.users - 1} other users", remedy)
+    if keys and not keys.use_relative:
+        raise _impossible(obj, "has absolute shape keys", "Switch on 'Relative' in its Shape Keys panel.")
+    if obj.mode == "EDIT":
+        raise _impossible(obj, "is in Edit Mode", "Leave Edit Mode, then try again.")
+    if positions.shape[1:] != (len(mesh.vertices), 3):
+        found = f"has {len(mesh.vertices)} vertices, but the animation has {positions.shape[1]}"
+        raise _impossible(obj, found, "Undo the change of the mesh, or animate it again.")
+
+
+def _add_keys(obj: bpy.types.Object, positions: np.ndarray, timing: Timing, undo: _Undo) -> Iterator[tuple[int, int]]:
+    count = len(positions)
+    if obj.data.shape_keys is None:
+        undo.added.append(obj.shape_key_add(name="Basis", from_mix=False))
+    keys = obj.data.shape_keys
+    basis = _coordinates(keys.reference_key)
+    corrections = _Corrections(obj, timing)
+    curves = None
+    for index in range(count):
+        # The mix at this frame differs from the basis by what other keys add; the new key takes that off again.
+        key = obj.shape_key_add(name=f"{NAME} {index + 1:04d}", from_mix=False)
+        undo.added.append(key)
+        shape = positions[index] + (basis - corrections.mix(index)) if corrections.needed else positions[index]
+        key.data.foreach_set("co", np.ascontiguousarray(shape, np.float32).ravel())
+        if curves is None:
+            curves = fcurves.editable_curves_of(keys)
+        path = f'key_blocks["{bpy.utils.escape_identifier(key.name)}"].value'
+        undo.curves.append(_write_curve(curves, path, timing, index, count))
+        key.value = 1.0 if index == 0 else 0.0
+        yield index + 1, count
+
+
+def _write_curve(
+    curves: bpy.types.ActionFCurves, path: str, timing: Timing, index: int, count: int
+) -> bpy.types.FCurve:
+    """0 -> 1 -> 0 around the key's frame; the first key has no rise and the last no fall, so that they hold."""
+    around = range(max(index - 1, 0), min(index + 2, count))
+    return fcurves.write_curve(curves, path, [timing.frame(k) for k in around], [float(k == index) for k in around])
+
+
+class _Corrections:
+    """What the keys that were there show at the frames of the animation."""
+
+    def __init__(self, obj: bpy.types.Object, timing: Timing) -> None:
+        keys = obj.data.shape_keys
+        others = [key for key in keys.key_blocks[1:] if not key.mute]
+        moved = fcurves.curves_of(keys) or (keys.animation_data and keys.animation_data.drivers)
+        self.needed = bool(others) and (bool(moved) or any(key.value for key in others))
+        if self.needed:
+            self._mixes = _mixes(obj, timing) if moved else [_mix(obj)] * timing.count
+
+    def mix(self, index: int) -> np.ndarray:
+        """(N, 3) float32: the mesh without the new keys at result frame `index`."""
+        return self._mixes[index]
+
+
+def _mixes(obj: bpy.types.Object, timing: Timing) -> list[np.ndarray]:
+    scene = bpy.context.scene
+    before = split_frame(scene.frame_current_final)
+    try:
+        mixes = []
+        for index in range(timing.count):
+            frame, part = split_frame(timing.frame(index))
+            scene.frame_set(frame, subframe=part)
+            mixes.append(_mix(obj))
+        return mixes
+    finally:
+        scene.frame_set(before[0], subframe=before[1])
+
+
+def _mix(obj: bpy.types.Object) -> np.ndarray:
+    """(N, 3) float32: the sum of all keys at their present values, as Blender makes it."""
+    key = obj.shape_key_add(name=NAME, from_mix=True)
+    mix = _coordinates(key)
+    obj.shape_key_remove(key)
+    return mix
+
+
+def _coordinates(key: bpy.types.ShapeKey) -> np.ndarray:
+    coordinates = np.empty((len(key.data), 3), np.float32)
+    key.data.foreach_get("co", coordinates.ravel())
+    return coordinates
+
+
+class _Undo:
+    """Takes a bake back that did not come to its end."""
+
+    def __init__(self, obj: bpy.types.Object) -> None:
+        self.obj = obj
+        self.active = obj.active_shape_key_index
+        self.pinned = obj.show_only_shape_key
+        self.added: list[bpy.types.ShapeKey] = []
+        self.curves: list[bpy.types.FCurve] = []
+
+    def carry_out(self) -> None:
+        keys = self.obj.data.shape_keys
+        curves = fcurves.curves_of(keys) if keys else ()
+        for curve in self.curves:
+            curves.remove(curve)
+        for key in reversed(self.added):
+            self.obj.shape_key_remove(key)
+        self.obj.active_shape_key_index = self.active
+        self.obj.show_only_shape_key = self.pinned
+
+
+def _impossible(obj: bpy.types.Object, why: str, remedy: str) -> Motion324Error:
+    sentence = f"The animation cannot be kept as shape keys: '{obj.name}' {why}."
+    return Motion324Error("shape-keys-impossible", sentence, remedy, EXIT_BAD_MESH)

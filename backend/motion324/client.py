@@ -1,0 +1,291 @@
+"""Blender's side of the wire: starts a backend, sends it jobs, hands out what comes back.
+
+    server = start_server(python, log_path=folder / "backend.log")
+    with Client.connect(server.endpoint) as client:
+        for event in client.animate(AnimateRequest.of(mesh, video, AnimateOptions())):
+            ...  # Queued, ProgressEvent, FramesEvent, and last a ResultEvent
+    server.stop()
+
+Every wait has a limit, and a backend that died or hangs becomes a Motion324Error. Needs the standard library and numpy.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from types import TracebackType
+
+from motion324.endpoint import Endpoint
+from motion324.errors import EXIT_BACKEND, Motion324Error
+from motion324.framing import TICK, Connection, ConnectionLost
+from motion324.handshake import open_connection
+from motion324.job_events import Event, JobEvents
+from motion324.outbox import Outbox
+from motion324.protocol import (
+    AnimateRequest,
+    Cancel,
+    Done,
+    ErrorMessage,
+    FramesEvent,
+    Heartbeat,
+    Hello,
+    Message,
+    ProgressEvent,
+    Question,
+    Queued,
+    ResultEvent,
+    Shutdown,
+    Status,
+    StatusRequest,
+    Unload,
+    from_wire,
+)
+from motion324.server_process import ServerProcess, start_server
+
+__all__ = ["Client", "Endpoint", "Event", "JobEvents", "ServerProcess", "start_server"]
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 5.0
+SILENCE_SECONDS = 60.0  # a backend that has sent nothing for so long, not even a heartbeat, hangs
+_SLEEP_SECONDS = 5.0
+
+
+class Client:
+    """One connection to a backend. All methods may be called by any thread; none of them touches Blender.
+
+    backend: what the backend said about itself when it was connected.
+    """
+
+    def __init__(
+        self, connection: Connection, backend: Hello, endpoint: Endpoint, heartbeat: float, silence: float
+    ) -> None:
+        self.backend = backend
+        self._endpoint = endpoint
+        self._connection = connection
+        self._outbox = Outbox(connection, f"backend {endpoint}")
+        self._lock = threading.Lock()
+        self._jobs: dict[str, JobEvents] = {}
+        self._cancelled_early: deque[str] = deque(maxlen=64)
+        self._answers: dict[str, _Answer] = {}
+        self._lost: Motion324Error | None = None
+        self._ended = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._read_messages, name=f"backend {endpoint} reader", daemon=True),
+            threading.Thread(
+                target=self._keep_alive, args=(heartbeat, silence), name=f"backend {endpoint} heartbeat", daemon=True
+            ),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @classmethod
+    def connect(
+        cls,
+        endpoint: Endpoint,
+        timeout: float = 10.0,
+        *,
+        program: str = "motion324 client",
+        heartbeat: float = HEARTBEAT_SECONDS,
+        silence: float = SILENCE_SECONDS,
+    ) -> Client:
+        """program: who connects, for the backend's log. heartbeat: seconds between two signs of life.
+
+        Raises Motion324Error: "backend-unreachable", "backend-refused" (wrong secret), "not-a-backend",
+        "version-mismatch" (its hint says which side to update), "backend-timeout", "backend-lost".
+        """
+        connection, backend = open_connection(endpoint, timeout, program)
+        return cls(connection, backend, endpoint, heartbeat, silence)
+
+    def animate(self, request: AnimateRequest) -> JobEvents:
+        """Sends the job at once, and returns its events: Queued and ProgressEvent any number of times, FramesEvent as
+        positions become known, and a ResultEvent last.
+
+        The iterator raises the Motion324Error that ended the job: what the backend reported, Cancelled, or
+        "backend-lost". Closing it before the end cancels the job.
+        Raises Motion324Error("message-too-large", "backend-lost") where the job cannot be sent.
+        """
+        events = JobEvents(request.job_id, self.cancel)
+        with self._lock:
+            if self._lost:
+                raise self._lost
+            if request.job_id in self._cancelled_early:
+                events.cancel()
+                return events
+            if request.job_id in self._jobs:
+                raise ValueError(f"job {request.job_id} has been sent before")
+            self._jobs[request.job_id] = events
+        try:
+            self._outbox.post(request)
+        except BaseException:
+            with self._lock:
+                del self._jobs[request.job_id]
+            events.forget()
+            raise
+        return events
+
+    def cancel(self, job_id: str) -> None:
+        """Ends a job's events with Cancelled at once, and has the backend stop it. A job that has ended is left alone;
+        one that has not been sent yet will not be.
+        """
+        with self._lock:
+            events = self._jobs.pop(job_id, None)
+            if events is None:
+                self._cancelled_early.append(job_id)
+                return
+        events.cancel()
+        self._outbox.post(Cancel(job_id))
+
+    def status(self, timeout: float = 10.0) -> Status:
+        """What the backend is and does. Raises Motion324Error("backend-timeout", "backend-lost")."""
+        answer = self._ask(StatusRequest(), timeout)
+        assert isinstance(answer, Status)
+        return answer
+
+    def unload(self, timeout: float = 60.0) -> None:
+        """Frees the memory of loaded reconstructors. Raises Motion324Error("backend-busy") while a job runs."""
+        self._ask(Unload(), timeout)
+
+    def shutdown(self, timeout: float = 10.0) -> None:
+        """Ends the backend, and with it every job."""
+        self._ask(Shutdown(), timeout)
+
+    def close(self) -> None:
+        """Ends the connection; jobs that still run are cancelled by that. May be called twice."""
+        error = Motion324Error("backend-lost", "The connection to the backend was closed.", exit_code=EXIT_BACKEND)
+        self._end(error, flush=0.5)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(2 * TICK)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ask(self, question: Question, timeout: float) -> Message:
+        answer = _Answer()
+        with self._lock:
+            if self._lost:
+                raise self._lost
+            self._answers[question.question_id] = answer
+        try:
+            self._outbox.post(question)
+            if not answer.come.wait(timeout):
+                raise Motion324Error(
+                    "backend-timeout",
+                    f"The backend at {self._endpoint} did not answer '{question.kind}' within {timeout:g} seconds.",
+                    "Stop the backend and start it again.",
+                    EXIT_BACKEND,
+                )
+        finally:
+            with self._lock:
+                self._answers.pop(question.question_id, None)
+        if answer.error:
+            raise answer.error
+        assert answer.message is not None
+        return answer.message
+
+    def _read_messages(self) -> None:
+        try:
+            while True:
+                self._hand_out(from_wire(*self._connection.receive()))
+        except ConnectionLost as error:
+            reason = str(error)
+        except Motion324Error as error:
+            reason = error.sentence
+        except Exception as error:
+            log.exception("reading from the backend failed")
+            reason = f"{type(error).__name__}: {error}"
+        self._lose(reason)
+
+    def _hand_out(self, message: Message) -> None:
+        if isinstance(message, ResultEvent):
+            with self._lock:
+                events = self._jobs.pop(message.job_id, None)
+            if events:
+                events.add(message)
+        elif isinstance(message, Queued | ProgressEvent | FramesEvent):
+            with self._lock:
+                events = self._jobs.get(message.job_id)
+            if events:
+                events.add(message)
+        elif isinstance(message, Status | Done):
+            with self._lock:
+                answer = self._answers.get(message.question_id)
+            if answer:
+                answer.give(message)
+        elif isinstance(message, ErrorMessage):
+            self._hand_out_error(message)
+
+    def _hand_out_error(self, message: ErrorMessage) -> None:
+        with self._lock:
+            events = self._jobs.pop(message.about, None)
+            answer = self._answers.get(message.about)
+        error = message.to_error()
+        if events:
+            events.fail(error)
+        elif answer:
+            answer.fail(error)
+        elif not message.about:
+            self._end(error)
+
+    def _keep_alive(self, heartbeat: float, silence: float) -> None:
+        before = awake_since = time.monotonic()
+        while not self._ended.wait(heartbeat):
+            self._outbox.post(Heartbeat(), replaces="heartbeat")
+            now = time.monotonic()
+            if now - before > heartbeat + _SLEEP_SECONDS:  # the machine slept, or Blender let no thread run
+                awake_since = now
+            before = now
+            quiet = now - max(self._connection.last_heard, awake_since)
+            if quiet > max(silence, 2 * heartbeat):
+                self._lose(f"it has given no sign of life for {quiet:.0f} s")
+
+    def _lose(self, reason: str) -> None:
+        """Ends everything, with what is known about how the backend ended."""
+        if self._ended.is_set():
+            return
+        last_words = self._endpoint.last_words() if self._endpoint.last_words else ""
+        self._end(
+            Motion324Error(
+                "backend-lost",
+                f"The connection to the backend at {self._endpoint} was lost: {reason}.",
+                last_words or "Start the backend again, then repeat the job.",
+                EXIT_BACKEND,
+            )
+        )
+
+    def _end(self, error: Motion324Error, flush: float = 0.0) -> None:
+        with self._lock:
+            self._lost = self._lost or error
+            self._ended.set()
+            jobs, self._jobs = list(self._jobs.values()), {}
+            answers, self._answers = list(self._answers.values()), {}
+        for events in jobs:
+            events.fail(error)
+        for answer in answers:
+            answer.fail(error)
+        self._outbox.close(flush)
+
+
+class _Answer:
+    """The place where the answer to one question arrives."""
+
+    def __init__(self) -> None:
+        self.come = threading.Event()
+        self.message: Message | None = None
+        self.error: Motion324Error | None = None
+
+    def give(self, message: Message) -> None:
+        self.message = message
+        self.come.set()
+
+    def fail(self, error: Motion324Error) -> None:
+        self.error = error
+        self.come.set()

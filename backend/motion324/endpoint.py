@@ -1,0 +1,56 @@
+"""Where a backend listens, and the secret of its session."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from motion324.errors import EXIT_USAGE, Motion324Error
+
+TOKEN_VARIABLE = "MOTION324_TOKEN"
+MIN_TOKEN_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A backend's address. It may be another machine's (through an SSH tunnel: the traffic itself is not encrypted).
+
+    token: the session's secret; never printed, and never sent.
+    last_words: tells how the backend ended and what it logged last, where this process can know.
+    """
+
+    host: str
+    port: int
+    token: str = field(repr=False)
+    last_words: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def new_token() -> str:
+    """A fresh secret of 256 bits."""
+    return secrets.token_hex(32)
+
+
+def take_token_from_environment() -> str:
+    """The secret that whoever started this process has put into MOTION324_TOKEN; removed there, so that no child
+    process inherits it. Raises Motion324Error("no-token").
+    """
+    token = os.environ.pop(TOKEN_VARIABLE, "")
+    check_token(token)
+    return token
+
+
+def check_token(token: str) -> None:
+    """Raises Motion324Error("no-token") where the secret is missing or easily guessed."""
+    if len(token) < MIN_TOKEN_LENGTH:
+        raise Motion324Error(
+            "no-token",
+            f"The backend needs a secret of at least {MIN_TOKEN_LENGTH} letters in the environment variable "
+            f"{TOKEN_VARIABLE}, and found {len(token)} letters.",
+            f"Set it to something random before starting the backend: export {TOKEN_VARIABLE}=$(openssl rand -hex 32)",
+            EXIT_USAGE,
+        )

@@ -1,0 +1,230 @@
+"""The backend process: listens, runs jobs, and ends when nobody needs it any more."""
+
+from __future__ import annotations
+
+import faulthandler
+import itertools
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from motion324 import __version__
+from motion324.endpoint import check_token
+from motion324.errors import EXIT_BACKEND, EXIT_OK, Motion324Error
+from motion324.framing import Connection
+from motion324.job_queue import JobQueue, RunJob
+from motion324.parent_watch import parent_is_alive
+from motion324.protocol import PROTOCOL_VERSION
+from motion324.server_log import LOG_BYTES, default_log_path, start_log
+from motion324.server_peer import Peer, Services
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_TIMEOUT = 120.0  # seconds without any byte from any client
+STALL_LIMIT = 900.0  # seconds without any report from the running job
+HANDSHAKE_TIMEOUT = 5.0
+MAX_STRANGERS = 32  # connections whose secret is not proven yet
+MAX_CLIENTS = 16
+END_SECONDS = 3.0  # for the running job to stop and the last messages to be written
+INTERPRETER_LIMIT = 300.0  # seconds for which a job may keep all other threads from running
+_SLEEP_SECONDS = 10.0  # a clock that jumps by more has slept
+_TICK = 0.25
+
+
+def serve(
+    run_job: RunJob,
+    *,
+    describe: Callable[[], dict[str, Any]],
+    unload: Callable[[], None],
+    token: str,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    log_path: Path | None = None,
+    parent_pid: int | None = None,
+    heartbeat_timeout: float | None = HEARTBEAT_TIMEOUT,
+    stall_limit: float = STALL_LIMIT,
+    log_bytes: int = LOG_BYTES,
+) -> int:
+    """Listens on host:port (0: a port that the system chooses) until told to end; returns the process's exit code.
+
+    Prints one line of JSON on stdout when it is ready: {"motion324": "ready", "host", "port", "pid", "protocol",
+    "version", "log"}. Call it on the main thread, and end the process with what it returns.
+
+    run_job: see RunJob; called on one worker thread, one job at a time.
+    describe: what Status tells: "device" (text), "memory" (bytes by name), "reconstructors" (names of the loaded ones),
+        and anything else that JSON can hold. Called by any thread, also while a job runs.
+    unload: frees what loaded reconstructors hold in memory. Called on run_job's thread.
+    token: the session's secret, see motion324.endpoint.take_token_from_environment.
+    log_path: None takes default_log_path().
+    parent_pid: the process ends when that one does. None: it does not watch.
+    heartbeat_timeout: it ends when no client has sent a byte for so long; None: it waits for ever.
+
+    Raises Motion324Error("no-token", "log-not-writable", "cannot-listen").
+    """
+    check_token(token)
+    log_path = (log_path or default_log_path()).absolute()
+    start_log(log_path, log_bytes)
+    listener = _listen(host, port)
+    server = _Server(run_job, describe, unload, token, str(log_path))
+    with listener:
+        bound_host, bound_port = listener.getsockname()[:2]
+        log.info("version %s listens on %s:%d, process %d", __version__, bound_host, bound_port, os.getpid())
+        if not _is_loopback(bound_host):
+            log.warning("other machines can reach this port, and the traffic is not encrypted; prefer an SSH tunnel")
+        ready = {
+            "motion324": "ready",
+            "host": bound_host,
+            "port": bound_port,
+            "pid": os.getpid(),
+            "protocol": PROTOCOL_VERSION,
+            "version": __version__,
+            "log": str(log_path),
+        }
+        print(json.dumps(ready), flush=True)
+        reason = server.run(listener, parent_pid, heartbeat_timeout, stall_limit)
+    log.info("ends: %s", reason)
+    ended = server.end()
+    logging.shutdown()
+    if not ended:
+        # The job's thread is deep in native code; waiting for it would leave an orphan behind.
+        os._exit(EXIT_BACKEND)
+    return EXIT_OK
+
+
+class _Server:
+    def __init__(
+        self,
+        run_job: RunJob,
+        describe: Callable[[], dict[str, Any]],
+        unload: Callable[[], None],
+        token: str,
+        log_path: str,
+    ) -> None:
+        self._token = token
+        self._queue = JobQueue(run_job, log_path)
+        self._end_reason = ""
+        self._lock = threading.Lock()
+        self._peers: list[Peer] = []  # the oldest first
+        self._heard = self._awake_since = time.monotonic()
+        self._services = Services(
+            queue=self._queue,
+            describe=describe,
+            unload=unload,
+            shut_down=lambda: self._ask_to_end("a client asked for it"),
+            log_path=log_path,
+            started=time.monotonic(),
+        )
+
+    def run(
+        self, listener: socket.socket, parent_pid: int | None, heartbeat_timeout: float | None, stall_limit: float
+    ) -> str:
+        """Accepts clients until there is a reason to end, which it returns."""
+        faulthandler.enable()
+        for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), lambda *_: self._ask_to_end("it was told to by a signal"))
+        # The job's thread may hold the interpreter for long; others get it this much sooner than by default.
+        sys.setswitchinterval(0.001)
+        parent_lives = parent_is_alive(parent_pid) if parent_pid else lambda: True
+        numbers = itertools.count(1)
+        before = self._awake_since
+        listener.settimeout(_TICK)
+        while not self._end_reason:
+            # Ends the process from outside of the interpreter, should a job never let go of it again.
+            faulthandler.dump_traceback_later(INTERPRETER_LIMIT, exit=True)
+            self._accept(listener, next(numbers))
+            now = time.monotonic()
+            if now - before > _SLEEP_SECONDS:  # the machine slept, and no heartbeat could come: count anew
+                self._awake_since = now
+            before = now
+            if not parent_lives():
+                self._ask_to_end(f"process {parent_pid}, for which it worked, has ended")
+            if heartbeat_timeout is not None:
+                self._look_for_heartbeats(now, heartbeat_timeout)
+            if self._queue.fail_stalled(stall_limit):
+                faulthandler.dump_traceback(all_threads=True)
+                self._ask_to_end("a job stood still")
+        faulthandler.cancel_dump_traceback_later()
+        return self._end_reason
+
+    def end(self) -> bool:
+        """Cancels all jobs and ends all connections. Returns whether the job's thread has ended, too."""
+        deadline = time.monotonic() + END_SECONDS
+        ended = self._queue.close(timeout=END_SECONDS / 2)
+        with self._lock:
+            peers = list(self._peers)
+        for peer in peers:
+            peer.close(flush=max(min(1.0, deadline - time.monotonic()), 0.0))
+        return ended
+
+    def _accept(self, listener: socket.socket, number: int) -> None:
+        try:
+            sock, address = listener.accept()
+        except TimeoutError:
+            return
+        except OSError as error:  # out of file handles, or a client that went away while waiting
+            log.warning("a client could not be accepted: %s", error)
+            time.sleep(_TICK)
+            return
+        peer = Peer(Connection(sock), f"client {number} ({address[0]}:{address[1]})", self._services)
+        with self._lock:
+            strangers = [other for other in self._peers if not other.trusted]
+            if len(self._peers) - len(strangers) >= MAX_CLIENTS:
+                log.warning("%s: refused, since %d clients are connected", peer.name, MAX_CLIENTS)
+                peer.close()
+                return
+            self._peers.append(peer)
+        if len(strangers) >= MAX_STRANGERS:  # whoever knows the secret proves it within milliseconds
+            strangers[0].close()
+        thread = threading.Thread(
+            target=peer.serve, args=(self._token, HANDSHAKE_TIMEOUT, self._forget), name=peer.name, daemon=True
+        )
+        thread.start()
+
+    def _forget(self, peer: Peer) -> None:
+        with self._lock:
+            self._peers.remove(peer)
+
+    def _look_for_heartbeats(self, now: float, timeout: float) -> None:
+        with self._lock:
+            clients = [peer for peer in self._peers if peer.trusted]
+        for peer in clients:
+            self._heard = max(self._heard, peer.connection.last_heard)
+            if now - max(peer.connection.last_heard, self._awake_since) > timeout:
+                log.warning("%s: no heartbeat for %g s", peer.name, timeout)
+                peer.close()
+        if now - max(self._heard, self._awake_since) > timeout:
+            self._ask_to_end(f"no heartbeat for {timeout:g} s")
+
+    def _ask_to_end(self, reason: str) -> None:
+        self._end_reason = self._end_reason or reason
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # on Windows another program could take the port over
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        listener.bind((host, port))
+        listener.listen(MAX_STRANGERS)
+    except OSError as error:
+        raise Motion324Error(
+            "cannot-listen",
+            f"The backend cannot listen on {host}:{port} ({error}).",
+            "Choose another port, or 0 to let the system choose.",
+            EXIT_BACKEND,
+        ) from error
+    return listener
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "::1" or host.startswith("127.")

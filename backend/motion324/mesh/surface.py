@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from motion324.mesh.checks import bad_mesh
+from motion324.mesh.colours import colours_at
+from motion324.mesh.reference_mesh import ReferenceMesh
+
 
 @dataclass(frozen=True)
 class SurfaceSamples:
@@ -21,3 +25,38 @@ class SurfaceSamples:
     colours: np.ndarray
     faces: np.ndarray
     barycentric: np.ndarray
+
+
+def sample_surface(mesh: ReferenceMesh, count: int, seed: int) -> SurfaceSamples:
+    """`count` samples of the surface, evenly by area: the same seed gives the same samples.
+
+    Triangles are drawn from `count` equal shares of the whole area, one sample in each (stratified sampling), so that
+    a triangle of k shares gets between k - 1 and k + 1 of them. Triangles without area get none.
+    Raises Motion324Error("mesh-zero-area") where there is no area at all.
+    """
+    corners = mesh.positions.astype(np.float64)[mesh.faces]  # (F, 3, 3)
+    crosses = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    doubled_areas = np.linalg.norm(crosses, axis=1)
+    cumulative = np.cumsum(doubled_areas)
+    if not cumulative.size or not cumulative[-1] > 0:
+        raise bad_mesh("mesh-zero-area", f"The faces of the mesh '{mesh.name}' have no area: all are degenerate.")
+    generator = np.random.default_rng(seed)
+    shares = (np.arange(count) + generator.random(count)) / count * cumulative[-1]
+    last = int(np.flatnonzero(doubled_areas)[-1])  # rounding must not step onto a degenerate triangle at the end
+    faces = np.minimum(np.searchsorted(cumulative, shares, side="right"), last)
+    barycentric = _uniform_barycentric(generator, count)
+    points = np.einsum("sc,scd->sd", barycentric, corners[faces])
+    normals = crosses[faces] / doubled_areas[faces, None]
+    return SurfaceSamples(
+        points=points.astype(np.float32),
+        normals=normals.astype(np.float32),
+        colours=colours_at(mesh, faces, barycentric),
+        faces=faces.astype(np.int32),
+        barycentric=barycentric.astype(np.float32),
+    )
+
+
+def _uniform_barycentric(generator: np.random.Generator, count: int) -> np.ndarray:
+    """(count, 3) float64: uniform over a triangle, by folding the unit square at the square root of one variable."""
+    root, across = np.sqrt(generator.random(count)), generator.random(count)
+    return np.stack([1 - root, root * (1 - across), root * across], axis=1)

@@ -13,6 +13,7 @@ class VideoClip:
     alpha (T, H, W) uint8 or None: where the source has an alpha channel.
     frame_numbers (T,) int: which frames of the source these are, counted from 0.
     fps: frames per second of these frames (the source's divided by the step).
+    warnings: {"code", "sentence"} of what the user should know about the source.
     """
 
     frames: np.ndarray
@@ -20,3 +21,4 @@ class VideoClip:
     frame_numbers: np.ndarray
     alpha: np.ndarray | None = None
     name: str = "video"
+    warnings: tuple[dict[str, str], ...] = ()

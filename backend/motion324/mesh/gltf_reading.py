@@ -126,7 +126,8 @@ def _add_node(
         if accessor not in first_vertex:
             first_vertex[accessor] = parts.vertex_count
             _add_vertices(gltf, node, primitive, weights, matrix, world, parts)
-        _add_faces(gltf, primitive, first_vertex[accessor], materials, parts)
+        mirrored = "skin" not in node and np.linalg.det(matrix[:3, :3]) < 0
+        _add_faces(gltf, primitive, first_vertex[accessor], mirrored, materials, parts)
     parts.names.append(node.get("name") or mesh.get("name") or f"mesh {node['mesh']}")
 
 
@@ -182,7 +183,12 @@ def _skinned(
 
 
 def _add_faces(
-    gltf: GltfFile, primitive: dict[str, Any], first_vertex: int, materials: GltfMaterials, parts: _Parts
+    gltf: GltfFile,
+    primitive: dict[str, Any],
+    first_vertex: int,
+    mirrored: bool,
+    materials: GltfMaterials,
+    parts: _Parts,
 ) -> None:
     attributes = primitive["attributes"]
     if "indices" in primitive:
@@ -190,6 +196,8 @@ def _add_faces(
     else:
         indices = np.arange(gltf.header["accessors"][attributes["POSITION"]]["count"])
     faces = _triangles(indices, primitive.get("mode", _TRIANGLES))
+    if mirrored:  # a mirroring matrix turns the winding over (glTF 2.0, 3.7.4)
+        faces = faces[:, ::-1]
     index, coordinates = materials.use(primitive.get("material"))
     uv = np.zeros((len(faces), 3, 2))
     if coordinates is not None and f"TEXCOORD_{coordinates.channel}" in attributes:

@@ -8,6 +8,7 @@ from pathlib import Path
 from motion324.errors import Motion324Error
 from motion324.mesh.checks import bad_mesh, check_mesh
 from motion324.mesh.reference_mesh import ReferenceMesh
+from motion324.progress import Progress, silent
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +16,7 @@ BLENDER_SUFFIXES = (".fbx", ".blend")
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", *BLENDER_SUFFIXES)
 
 
-def read_mesh(path: Path | str, *, blender: Path | None = None) -> ReferenceMesh:
+def read_mesh(path: Path | str, *, blender: Path | None = None, progress: Progress = silent) -> ReferenceMesh:
     """Vertices in the file's own order and coordinates: none is merged, dropped or moved to another place.
 
     Files with several parts become one mesh: each part at its place in the scene, one after the other in the file's
@@ -34,7 +35,7 @@ def read_mesh(path: Path | str, *, blender: Path | None = None) -> ReferenceMesh
             f"Known are {', '.join(SUFFIXES)}; export the mesh as .glb, for example.",
         )
     try:
-        mesh = _read(path, suffix, blender)
+        mesh = _read(path, suffix, blender, progress)
     except (Motion324Error, MemoryError, KeyboardInterrupt):
         raise
     except Exception as error:  # parsers raise anything on damaged files
@@ -54,7 +55,7 @@ def read_mesh(path: Path | str, *, blender: Path | None = None) -> ReferenceMesh
     return mesh
 
 
-def _read(path: Path, suffix: str, blender: Path | None) -> ReferenceMesh:
+def _read(path: Path, suffix: str, blender: Path | None, progress: Progress) -> ReferenceMesh:
     # Imported where needed: each brings libraries that the other kinds do without.
     if suffix in (".glb", ".gltf"):
         from motion324.mesh.gltf_reading import read_gltf
@@ -67,7 +68,7 @@ def _read(path: Path, suffix: str, blender: Path | None) -> ReferenceMesh:
     if suffix in BLENDER_SUFFIXES:
         from motion324.mesh.blender_reading import read_through_blender
 
-        return read_through_blender(path, blender)
+        return read_through_blender(path, blender, progress)
     from motion324.mesh.ply_stl_reading import read_ply_or_stl
 
     return read_ply_or_stl(path)

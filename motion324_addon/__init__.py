@@ -1,0 +1,26 @@
+"""Motion324 for Blender: animates a mesh after a video of the same thing moving."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import file_handlers, operators, panels, properties
+from .job import backend
+from .preferences import Motion324Preferences
+
+
+def register() -> None:
+    bpy.utils.register_class(Motion324Preferences)
+    properties.register()
+    operators.register()
+    panels.register()
+    file_handlers.register()
+
+
+def unregister() -> None:
+    file_handlers.unregister()
+    backend.stop()
+    panels.unregister()
+    operators.unregister()
+    properties.unregister()
+    bpy.utils.unregister_class(Motion324Preferences)

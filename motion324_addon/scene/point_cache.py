@@ -7,7 +7,9 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from motion324.errors import EXIT_CANNOT_WRITE, Motion324Error
 from motion324.point_cache import write_pc2
+from motion324.write_aside import explained_write_errors
 
 from . import modifier_stack
 from .timing import Timing
@@ -21,7 +23,8 @@ def keep(obj: bpy.types.Object, positions: np.ndarray, timing: Timing, path: Pat
 
     Raises Motion324Error("disk-full" or "cannot-write"); nothing is changed then.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with explained_write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     write_pc2(path, positions, timing.start, timing.step)
     return play(obj, path, timing, KEPT)
 
@@ -50,12 +53,20 @@ def play(obj: bpy.types.Object, path: Path, timing: Timing, name: str) -> bpy.ty
 
 
 def free_path(obj: bpy.types.Object, folder: Path | None = None) -> Path:
-    """A name for a new cache file of the object: in `folder`, else beside the .blend, else in Blender's data folder."""
-    if folder is None and bpy.data.filepath:
+    """A name for a new cache file of the object: in `folder`, or else beside the .blend.
+
+    Raises Motion324Error("blend-not-saved") where there is neither.
+    """
+    if folder is None:
+        if not bpy.data.filepath:
+            raise Motion324Error(
+                "blend-not-saved",
+                "A point cache is a file beside the .blend, but this .blend has not been saved yet.",
+                "Save it, then keep the point cache; or keep shape keys.",
+                EXIT_CANNOT_WRITE,
+            )
         blend = Path(bpy.data.filepath)
         folder = blend.parent / f"{blend.stem}_motion324"
-    elif folder is None:
-        folder = Path(bpy.utils.user_resource("DATAFILES", path="motion324_caches", create=True))
     stem = bpy.path.clean_name(obj.name)
     names = (f"{stem}.pc2", *(f"{stem}.{number:03d}.pc2" for number in range(1, 10_000)))
     return next(folder / name for name in names if not (folder / name).exists())

@@ -16,7 +16,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
-from motion324.errors import EXIT_BAD_MESH, EXIT_CANNOT_WRITE, Motion324Error
+from motion324.errors import EXIT_BAD_MESH, EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
 from motion324.write_aside import explained_write_errors
 
 from . import sampling
@@ -63,6 +63,13 @@ def render_turntable(
             f"A turntable cannot be written as '{path.name}'.",
             "Use a name that ends in .mp4, or a folder for PNG pictures.",
             EXIT_CANNOT_WRITE,
+        )
+    if settings.engine not in ENGINES:
+        raise Motion324Error(
+            "no-renderer",
+            f"There is no engine '{settings.engine}'.",
+            f"Choose one of {', '.join(ENGINES)}.",
+            EXIT_USAGE,
         )
     check_renderer(settings.engine)
     fps = scene_fps(bpy.context.scene)

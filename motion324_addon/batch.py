@@ -1,0 +1,164 @@
+"""Many jobs from a file, one after another, going on after one that fails."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import bpy
+
+from motion324.errors import EXIT_CANNOT_WRITE, EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
+from motion324.write_aside import explained_write_errors
+
+from .batch_item import BatchItem, parse_item
+from .blocking import animate_blocking, release
+from .job import backend
+from .job.worker import problem_of
+from .scene import export, importing, keeping, turntable
+from .scene.animation import Animation
+from .scene.trajectory_file import write_trajectory
+from .terminal import ProgressLine
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Does what the job file says; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="headless.py", description="Animates meshes after videos, without a window.")
+    parser.add_argument("jobs", type=Path, help="job file: one JSON object per line")
+    jobs = parser.parse_args(arguments).jobs.resolve()
+    try:
+        return run(jobs)
+    except Motion324Error as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    finally:
+        backend.stop()
+
+
+def run(jobs: Path) -> int:
+    """Does the items of the file; each leaves a log in JOBS.logs/, and a line in JOBS.results.jsonl and on stdout."""
+    try:
+        lines = jobs.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Motion324Error(
+            "bad-job-file", f"The job file '{jobs}' cannot be read: {error}.", "Check its path.", EXIT_USAGE
+        ) from error
+    items = [
+        (number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")
+    ]
+    if not items:
+        raise Motion324Error("bad-job-file", f"The job file '{jobs}' has no items.", "Add some.", EXIT_USAGE)
+    results, logs = jobs.with_name(f"{jobs.stem}.results.jsonl"), jobs.with_name(f"{jobs.stem}.logs")
+    source = bpy.data.filepath
+    failed = 0
+    with explained_write_errors(logs):
+        logs.mkdir(exist_ok=True)
+    with explained_write_errors(results), results.open("w", encoding="utf-8") as out:
+        for place, (number, line) in enumerate(items, 1):
+            result = _run_logged(line, jobs.parent, logs / f"{number:04d}.log", source, f"{place}/{len(items)}")
+            failed += not result["ok"]
+            text = json.dumps({"line": number, **result}, ensure_ascii=False)
+            print(text, file=out, flush=True)
+            print(text, flush=True)
+    print(f"{len(items) - failed} of {len(items)} items done, results in {results}", file=sys.stderr)
+    return EXIT_INTERNAL if failed else EXIT_OK
+
+
+def _run_logged(line: str, folder: Path, log_path: Path, source: str, label: str) -> dict[str, Any]:
+    """One item; its error is part of the result."""
+    began = time.monotonic()
+    with log_path.open("w", encoding="utf-8") as log:
+        print(line, file=log)
+        try:
+            item = parse_item(line, folder)
+            result = {"ok": True, "mesh": item.mesh, "video": item.video, **_run_item(item, source, log, label)}
+        except Exception as error:
+            traceback.print_exc(file=log)
+            problem = problem_of(error)
+            print(f"{label} failed: {problem.sentence} {problem.hint}", file=sys.stderr)
+            result = {
+                "ok": False,
+                "code": problem.code,
+                "error": problem.sentence,
+                "hint": problem.hint,
+                "exit_code": problem.exit_code,
+            }
+        finally:
+            release()
+        result = {**result, "seconds": round(time.monotonic() - began, 2), "log": str(log_path)}
+        print(json.dumps(result, ensure_ascii=False), file=log)
+    return result
+
+
+def _run_item(item: BatchItem, source: str, log: TextIO, label: str) -> dict[str, Any]:
+    obj = _open_object(item, source)
+    with ProgressLine(sys.stderr, f"{label} {item.mesh}") as line, ProgressLine(log) as log_line:
+
+        def show(state: Any) -> None:
+            line.show(state)
+            log_line.show(state)
+
+        options = item.options
+        animation = animate_blocking(obj, item.path(item.video), options, show, start=item.start, mode=item.timing)
+    for path in item.outputs.values():
+        with explained_write_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+    _keep(item, animation)
+    _write_outputs(item, obj, animation)
+    return {
+        "frames": len(animation.positions),
+        "vertices": animation.positions.shape[1],
+        "fps": animation.fps,
+        "outputs": {name: str(path) for name, path in item.outputs.items()},
+        "report": animation.report,
+    }
+
+
+def _open_object(item: BatchItem, source: str) -> bpy.types.Object:
+    """The item's object, in a file as it was before the item before it."""
+    if source:
+        bpy.ops.wm.open_mainfile(filepath=source, load_ui=False)
+        if item.mesh in bpy.data.objects:
+            return bpy.data.objects[item.mesh]
+    bpy.ops.wm.read_homefile(use_empty=True)
+    return importing.import_mesh(item.path(item.mesh))
+
+
+def _keep(item: BatchItem, animation: Animation) -> None:
+    scene = bpy.context.scene
+    first, last = animation.timing.whole_frames
+    scene.frame_start, scene.frame_end = first, last
+    if item.keep == keeping.POINT_CACHE:
+        _save(item.outputs["blend"])  # so that the .blend finds the cache beside itself, wherever both are moved
+        keeping.keep_as_point_cache(animation)
+    else:
+        for _ in keeping.keep_as_shape_keys(animation):
+            pass
+
+
+def _write_outputs(item: BatchItem, obj: bpy.types.Object, animation: Animation) -> None:
+    first, last = animation.timing.whole_frames
+    for name, path in item.outputs.items():
+        if name == "blend":
+            _save(path)
+        elif name == "npz":
+            write_trajectory(path, obj, animation)
+        elif name == "turntable":
+            for _ in turntable.render_turntable(obj, path, first, last, item.turntable):
+                pass
+        else:
+            export.export(obj, path, first, last)
+
+
+def _save(path: Path) -> None:
+    try:
+        bpy.ops.wm.save_as_mainfile(filepath=str(path), check_existing=False)
+    except RuntimeError as error:
+        raise Motion324Error(
+            "cannot-write", f"'{path}' could not be saved: {error}.", "Choose another folder.", EXIT_CANNOT_WRITE
+        ) from error

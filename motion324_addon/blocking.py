@@ -1,0 +1,49 @@
+"""One job, waited for: what the operator does in the background, as a plain function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+
+from motion324.options import AnimateOptions
+
+from . import preferences
+from .job.runner import Order, runner
+from .job.state import JobState
+from .scene import timing
+from .scene.animation import Animation
+
+
+def animate_blocking(
+    obj: bpy.types.Object,
+    video: Path,
+    options: AnimateOptions | None = None,
+    on_progress: Callable[[JobState], None] = lambda state: None,
+    *,
+    start: float = 1.0,
+    mode: str = timing.KEEP_FRAMES,
+    python: Path | None = None,
+) -> Animation:
+    """Animates the object after the video and returns the result; nothing is changed yet, see `scene.keeping`.
+
+    on_progress(state) is called at least twice a second; what it raises cancels the job. start: the scene's frame of
+    the first result frame. python: of the backend's environment; None takes the preferences'. The animation's
+    positions lie in a temporary file until `release()` or the next job.
+    Raises the Motion324Error that ended the job.
+    """
+    order = Order(
+        obj=obj,
+        video=Path(video),
+        options=options or AnimateOptions(),
+        python=python or preferences.backend_python(),
+        start=start,
+        mode=mode,
+    )
+    return runner.run_blocking(order, on_progress)
+
+
+def release() -> None:
+    """Forgets the result of the last job, and removes its temporary files."""
+    runner.discard()

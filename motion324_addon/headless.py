@@ -1,0 +1,44 @@
+"""Jobs without a window, by the same code as the buttons, each waiting for its end.
+
+    blender -b [FILE.blend] --python motion324_addon/headless.py -- jobs.jsonl
+
+does many, one JSON object per line (its fields: `BatchItem` in batch.py). It works from the installed extension and
+from a checkout. The backend's Python is that of the add-on's preferences, or of the variable MOTION324_BACKEND_PYTHON.
+The exit code is 0 where all went well, 1 where an item failed, 2 where the job file cannot be read.
+In Blender's own Python: `blocking.animate_blocking`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    arguments = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
+    batch = importlib.import_module(f"{_package_name()}.batch")
+    return batch.main(arguments)
+
+
+def _package_name() -> str:
+    """The package that this script's folder is, since a script does not belong to one; imports it where need be."""
+    folder = Path(__file__).resolve().parent
+    for name, module in list(sys.modules.items()):
+        if any(Path(path).resolve() == folder for path in getattr(module, "__path__", None) or ()):
+            return name  # the extension is installed and switched on
+    if importlib.util.find_spec("motion324") is None:
+        sys.path.append(str(folder.parent / "backend"))
+    name = "motion324_addon"
+    spec = importlib.util.spec_from_file_location(name, folder / "__init__.py")
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{folder} is no package")
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[name] = package
+    spec.loader.exec_module(package)
+    return name
+
+
+if __name__ == "__main__":
+    sys.exit(main())

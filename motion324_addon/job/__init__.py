@@ -1,0 +1,1 @@
+"""One animation job: its state, the pure function that changes it, and what carries out the effects."""

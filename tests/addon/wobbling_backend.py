@@ -1,0 +1,82 @@
+"""A backend whose jobs do what a JSON file says that is given as the video, instead of looking at a video.
+
+    {"do": "wobble" | "fail" | "wait" | "die", "frames": 8, "fps": 24, "pause": 0, "warning": "..."}
+
+"wobble": frame 0 is the mesh, frame t is `wobble.wobbled(mesh, t)`. Started by the real client in place of
+`python -m motion324.cli serve ...`: tests write a launcher that runs this file (conftest.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from motion324.endpoint import take_token_from_environment
+from motion324.errors import EXIT_BAD_VIDEO, Motion324Error
+from motion324.mesh.view import look_at_origin
+from motion324.reconstructors.interface import FrameBatch
+from motion324.result import AnimationResult
+from motion324.server import serve
+
+sys.path.append(str(Path(__file__).parent))
+from wobble import wobbled  # noqa: E402
+
+
+def run_job(request, progress, on_frames) -> AnimationResult:
+    wish = json.loads(Path(request.video).read_text())
+    if wish["do"] == "fail":
+        sentence = f"The video '{request.video}' shows nothing that moves."
+        raise Motion324Error("no-foreground", sentence, "Choose another video.", EXIT_BAD_VIDEO)
+    if wish["do"] == "die":
+        print("last words of the backend", file=sys.stderr, flush=True)
+        os._exit(3)
+    frames = int(wish.get("frames", 8))
+    positions = np.stack([wobbled(request.mesh.positions, index) for index in range(frames)])
+    for index in range(frames):
+        progress("reconstruct", index, frames)
+        until = time.monotonic() + float(wish.get("pause", 0))
+        while wish["do"] == "wait" or time.monotonic() < until:
+            progress("reconstruct", index, frames)
+            time.sleep(0.02)
+        on_frames(FrameBatch(np.array([index]), positions[index : index + 1], True))
+    return AnimationResult(
+        positions=positions,
+        frame_numbers=np.arange(frames),
+        fps=float(wish.get("fps", 24)),
+        view=look_at_origin(0, 0, 3, 1.5),
+        report={
+            "warnings": [{"code": "test", "sentence": wish["warning"]}] if "warning" in wish else [],
+            "seconds": {"reconstruct": 0.1},
+            "up": request.mesh.up,
+            "options": request.options.to_dict(),
+        },
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--host", required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--log", type=Path, required=True)
+    parser.add_argument("--parent", type=int)
+    arguments = parser.parse_args(sys.argv[sys.argv.index("serve") + 1 :])
+    return serve(
+        run_job,
+        describe=lambda: {"device": "fake", "memory": {}, "reconstructors": []},
+        unload=lambda: None,
+        token=take_token_from_environment(),
+        host=arguments.host,
+        port=arguments.port,
+        log_path=arguments.log,
+        parent_pid=arguments.parent,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

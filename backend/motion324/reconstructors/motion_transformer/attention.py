@@ -1,0 +1,121 @@
+"""One attention function: it picks the fastest kernel that is installed and can do what is asked."""
+
+from __future__ import annotations
+
+import logging
+
+from torch import Tensor
+
+from motion324.errors import EXIT_USAGE, Motion324Error
+from motion324.reconstructors.motion_transformer.attention_kernels import KERNELS, Kernel, Shape, shape_of
+
+log = logging.getLogger(__name__)
+
+OURS = "few-keys"  # only for the decoder's short attention; "auto" uses it there
+# What `--attention` takes: "auto", a family of kernels, or a kernel.
+CHOICES = ("auto", "flash-attn", "sdpa", *(name for name in KERNELS if name != OURS))
+
+# Fastest first, by the device's compute capability; benchmarks/motion_transformer.py prints the measurements.
+ORDER_HOPPER = (
+    OURS, "flash-attn-3", "cudnn", "flash-attn-4", "xformers", "flash-attn-2", "flash", "efficient", "math",
+)  # fmt: skip
+ORDER_DATACENTRE_BLACKWELL = (
+    OURS, "flash-attn-4", "cudnn", "flash-attn-2", "xformers", "flash", "efficient", "math",
+)  # fmt: skip
+ORDER_OTHERS = (
+    OURS, "flash-attn-2", "flash", "cudnn", "xformers", "efficient", "math",
+)  # fmt: skip
+
+
+class Attention:
+    """softmax(q k^T / sqrt(e)) v by the kernel that `choice` selects for each shape.
+
+    A kernel that fails when it is first used (a broken installation, say) is logged and dropped where "auto" chose it.
+    """
+
+    def __init__(self, choice: str = "auto") -> None:
+        """Raises Motion324Error("bad-option") for a choice that is not one of CHOICES."""
+        if choice not in CHOICES:
+            raise Motion324Error(
+                "bad-option",
+                f"The attention kernel '{choice}' is not known.",
+                f"Choose one of {', '.join(CHOICES)}.",
+                EXIT_USAGE,
+            )
+        self.choice = choice
+        self._chosen: dict[Shape, list[Kernel]] = {}
+        self._proven: set[str] = set()
+        self._broken: set[str] = set()
+        self._logged: set[tuple[str, str]] = set()
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """q (B, Lq, H, e), k and v (B, Lk, H, e) -> (B, Lq, H, e)."""
+        shape = shape_of(q, k)
+        for kernel in self._candidates(shape):
+            try:
+                out = kernel.run(q, k, v)
+            except (RuntimeError, ImportError, AttributeError, TypeError, ValueError, NotImplementedError) as error:
+                if kernel.name in self._proven or _is_out_of_memory(error):
+                    raise
+                if self.choice != "auto":
+                    raise unavailable(self.choice, shape, f"it fails with: {_first_line(error)}") from error
+                log.warning("Attention kernel %s fails and is not used: %s", kernel.name, _first_line(error))
+                self._broken.add(kernel.name)
+                self._chosen.clear()
+                continue
+            self._proven.add(kernel.name)
+            self._announce(kernel, shape)
+            return out
+        raise unavailable(self.choice, shape, "no kernel that can do it is installed")
+
+    def kernel_for(self, shape: Shape) -> str:
+        """The name of the kernel that would be tried first. Raises Motion324Error("attention-unavailable")."""
+        candidates = self._candidates(shape)
+        if not candidates:
+            raise unavailable(self.choice, shape, "it is not installed, or cannot run on this device in this precision")
+        return candidates[0].name
+
+    def _candidates(self, shape: Shape) -> list[Kernel]:
+        found = self._chosen.get(shape)
+        if found is None:
+            order = [KERNELS[name] for name in _order(shape)]
+            if self.choice != "auto":
+                order = [kernel for kernel in order if self.choice in (kernel.name, kernel.family)]
+            found = [kernel for kernel in order if kernel.name not in self._broken and kernel.supports(shape)]
+            self._chosen[shape] = found
+        return found
+
+    def _announce(self, kernel: Kernel, shape: Shape) -> None:
+        kind = "few keys" if shape.keys <= 256 else "many keys"
+        if (kernel.name, kind) not in self._logged:
+            self._logged.add((kernel.name, kind))
+            dtype = str(shape.dtype).removeprefix("torch.")
+            log.info("Attention over %s on %s in %s: %s", kind, shape.device, dtype, kernel.name)
+
+
+def unavailable(choice: str, shape: Shape, why: str) -> Motion324Error:
+    dtype = str(shape.dtype).removeprefix("torch.")
+    return Motion324Error(
+        "attention-unavailable",
+        f"The attention kernel '{choice}' cannot be used on {shape.device} in {dtype} "
+        f"with heads {shape.head_width} wide: {why}.",
+        "Use --attention auto, which picks one that can.",
+        EXIT_USAGE,
+    )
+
+
+def _order(shape: Shape) -> tuple[str, ...]:
+    major = shape.capability[0]
+    if major == 9:
+        return ORDER_HOPPER
+    if major in (10, 11):
+        return ORDER_DATACENTRE_BLACKWELL
+    return ORDER_OTHERS
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return type(error).__name__ == "OutOfMemoryError"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,243 @@
+"""From a surface, points and the frames of a video to the points' positions in every frame."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motion324.progress import Progress, silent
+from motion324.reconstructors.motion_transformer import fused, job_errors
+from motion324.reconstructors.motion_transformer.attention import Attention
+from motion324.reconstructors.motion_transformer.attention_kernels import Shape
+from motion324.reconstructors.motion_transformer.checkpoint import load_model
+from motion324.reconstructors.motion_transformer.config import ModelConfig
+from motion324.reconstructors.motion_transformer.decoding import PointDecoder, to_host
+from motion324.reconstructors.motion_transformer.device import choose_device, choose_precision, free_bytes
+from motion324.reconstructors.motion_transformer.execution import Execution
+from motion324.reconstructors.motion_transformer.frame_encoding import FrameEncoder
+from motion324.reconstructors.motion_transformer.model import MotionModel, Points
+from motion324.reconstructors.motion_transformer.options import InferenceOptions
+from motion324.reconstructors.motion_transformer.pace import Pace
+from motion324.reconstructors.motion_transformer.windows import Merger, Window, plan_windows
+from motion324.reconstructors.motion_transformer.workload import Workload
+
+log = logging.getLogger(__name__)
+
+# Besides what the workload counts: the libraries' own workspaces and the smallest batches.
+SPARE_BYTES = 300_000_000
+REPORT_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class ShapePoints:
+    """positions (N, 3): normalised space, Y up, longest side 1. normals (N, 3): unit. colours (N, 3): in [0, 1].
+
+    All float32.
+    """
+
+    positions: np.ndarray
+    normals: np.ndarray
+    colours: np.ndarray
+
+    def check(self, what: str) -> None:
+        job_errors.check_points(what, self.positions, self.normals, self.colours)
+
+    def on(self, device: torch.device) -> Points:
+        arrays = (self.positions, self.normals, self.colours)
+        return Points(*(torch.tensor(np.asarray(array, dtype=np.float32), device=device) for array in arrays))
+
+
+class MotionPredictor:
+    """A loaded model, ready for any number of jobs, one at a time.
+
+    seconds: per stage of the last job, and of loading and warming up.
+    """
+
+    def __init__(self, model: MotionModel, options: InferenceOptions | None = None) -> None:
+        """Takes the model over: its weights are moved, cast and folded.
+
+        Raises Motion324Error("bad-option"), ("device-unavailable"), ("gpu-too-old"), ("attention-unavailable").
+        """
+        self.options = options or InferenceOptions()
+        self.options.check()
+        self.seconds: dict[str, float] = {}
+        self.config: ModelConfig = model.config
+        self.device = choose_device(self.options.device)
+        self.precision = choose_precision(self.options.precision, self.device)
+        self.attention = Attention(self.options.attention)
+        self.attention.kernel_for(self._longest_attention(self.options.window))
+        model.prepare_for_inference(self.precision.blocks)
+        self.model = model.to(self.device)
+        # DINOv2 stays in float32, which the kernel that was asked for may not know.
+        self._image_attention = Attention("auto")
+        self._stage = "load"
+
+    @classmethod
+    def load(cls, path: Path | str, options: InferenceOptions | None = None) -> MotionPredictor:
+        """Reads a converted .safetensors file, or a published .pt, straight to the device, and warms up.
+
+        Raises Motion324Error as __init__ and `load_model` do.
+        """
+        options = options or InferenceOptions()
+        options.check()
+        start = time.perf_counter()
+        device = choose_device(options.device)
+        model = load_model(Path(path), device, choose_precision(options.precision, device).blocks)
+        predictor = cls(model, options)
+        predictor.seconds["load"] = time.perf_counter() - start
+        predictor.warm_up()
+        return predictor
+
+    def warm_up(self) -> None:
+        """Loads the libraries' kernels and compiles ours, on a job of a few frames; `seconds` says how long it took."""
+        if self.device.type != "cuda":
+            return
+        start = time.perf_counter()
+        fused.triton_works()
+        line = np.linspace(-0.5, 0.5, 3 * 256, dtype=np.float32).reshape(-1, 3)
+        points = ShapePoints(line, np.tile(np.float32([0, 0, 1]), (256, 1)), line + 0.5)
+        self.predict(points, points, np.zeros((2, 32, 32, 3), np.uint8))
+        self.seconds = {name: self.seconds[name] for name in ("load",) if name in self.seconds}
+        self.seconds["warm-up"] = time.perf_counter() - start
+
+    def to_cpu(self) -> None:
+        """Leaves the GPU's memory to others; the next job brings the model back."""
+        self.model.to("cpu")
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def weight_bytes(self) -> int:
+        return sum(p.numel() * p.element_size() for p in self.model.parameters())
+
+    def predict(
+        self, surface: ShapePoints, points: ShapePoints, frames: np.ndarray, progress: Progress = silent
+    ) -> np.ndarray:
+        """surface: 16,384 samples of the shape as frame 0 shows it, by area. points: the N points to move.
+        frames (T, H, W, 3): the video, uint8, or float in [0, 1], black where the object is not.
+
+        Returns positions (T, N, 3) float32, normalised space. Raises as `stream` does.
+        """
+        positions = np.empty((len(frames), len(points.positions), 3), np.float32)
+        for indices, moved in self.stream(surface, points, frames, progress):
+            positions[indices] = moved
+        return positions
+
+    def stream(
+        self, surface: ShapePoints, points: ShapePoints, frames: np.ndarray, progress: Progress = silent
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """As `predict`, but yields (indices (B,) of frames, positions (B, N, 3)) as soon as they are known.
+
+        Raises Motion324Error("points-...", "frames-...") for input that cannot be used, before any work;
+        ("out-of-memory") where not even the smallest batches fit; and what `progress` raises.
+        """
+        surface.check("the surface's samples")
+        points.check("the mesh")
+        job_errors.check_video(frames)
+        windows = plan_windows(len(frames), self.options.window, self.options.windows)
+        needed = self._needed_bytes(len(windows[0].frames))
+        self.seconds = {name: self.seconds[name] for name in ("load", "warm-up") if name in self.seconds}
+        try:
+            self.model.to(self.device)
+            free = free_bytes(self.device)
+            if free is not None and needed > free:
+                raise job_errors.out_of_memory(str(self.device), needed, free, "before any work")
+            yield from self._run(surface, points, frames, windows, self._pace(surface, points, windows, progress))
+        except torch.OutOfMemoryError as error:
+            free = free_bytes(self.device)
+            raise job_errors.out_of_memory(str(self.device), needed, free, f"in the stage '{self._stage}'") from error
+        finally:
+            if self.device.type == "cuda" and not self.options.keep_memory:
+                torch.cuda.empty_cache()
+
+    @torch.inference_mode()
+    def _run(
+        self, surface: ShapePoints, points: ShapePoints, video: np.ndarray, windows: list[Window], pace: Pace
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        model, run = self.model, Execution(self.attention, pace)
+        with self._timed("surface", pace):
+            latent = model.encode_surface(model.embed_points(surface.on(self.device), run), run)
+        with self._timed("points", pace):
+            free = free_bytes(self.device)
+            spare = None if free is None else max(0, free - self._needed_bytes(len(windows[0].frames)))
+            decoder = PointDecoder(model, points.on(self.device), run, spare)
+        images = Execution(self._image_attention, pace)
+        encoder = FrameEncoder(model, video, images, self.precision.tf32, self.device)
+        merger = Merger(windows, len(points.positions))
+        for window, following in zip(windows, [*windows[1:], None], strict=True):
+            shared = set() if following is None else set(window.frames.tolist()) & set(following.frames.tolist())
+            with self._timed("images", pace):
+                patches = encoder.encode(window.frames, shared)
+            with self._timed("transformer", pace):
+                tokens = model.assemble_tokens(latent, patches, self.options.trained_frames)
+                del patches
+                motion = model.transform(tokens, run)
+                del tokens
+                keys, values = model.decoder_cross_attn.keys_and_values(motion, run)
+            start = time.perf_counter()
+            for places, moved in to_host(self._decoded(window, decoder, keys, values), run):
+                if len(windows) > 1 and self.options.windows == "published":
+                    moved[window.frames[places] == 0] = points.positions
+                done = list(merger.add(window.frames[places], window.weights[places], moved))
+                self._add_seconds("decoder", start)
+                if done:
+                    yield np.array([frame for frame, _ in done]), np.stack([positions for _, positions in done])
+                start = time.perf_counter()
+            self._add_seconds("decoder", start)
+
+    def _decoded(
+        self, window: Window, decoder: PointDecoder, keys: Tensor, values: Tensor
+    ) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Batches of places in the window whose results are used, with their positions on the device."""
+        used = np.flatnonzero(window.weights > 0)
+        for start in range(0, len(used), decoder.frames_at_once):
+            places = used[start : start + decoder.frames_at_once]
+            batch = slice(int(places[0]), int(places[-1]) + 1)
+            yield places, decoder.decode(keys[batch], values[batch])
+
+    @contextlib.contextmanager
+    def _timed(self, stage: str, pace: Pace) -> Iterator[None]:
+        self._stage = stage
+        start = time.perf_counter()
+        yield
+        pace.finish()
+        self._add_seconds(stage, start)
+
+    def _add_seconds(self, stage: str, start: float) -> None:
+        self._stage = stage
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+    def _pace(self, surface: ShapePoints, points: ShapePoints, windows: list[Window], progress: Progress) -> Pace:
+        workload = Workload(self.config)
+        samples, count = len(surface.positions), len(points.positions)
+        frames = 1 + int(windows[-1].frames.max())
+        total = workload.surface(samples) + workload.points(count) + workload.images(frames)
+        total += sum(workload.transformer(len(window.frames)) for window in windows)
+        total += sum(workload.decoder(int((window.weights > 0).sum()), count) for window in windows)
+        last = -REPORT_SECONDS
+
+        def report(flop: float) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= REPORT_SECONDS:
+                last = now
+                progress("reconstruct", min(frames, int(frames * flop / total)), frames)
+
+        return Pace(self.device, report)
+
+    def _needed_bytes(self, frames: int) -> int:
+        """The least that a job over a window of `frames` takes besides the weights."""
+        element = self.precision.blocks.itemsize
+        return Workload(self.config).transformer_bytes(frames, element) + SPARE_BYTES
+
+    def _longest_attention(self, frames: int) -> Shape:
+        tokens = frames * self.config.tokens_per_frame
+        c = self.config
+        return Shape(self.device, self.precision.blocks, 1, tokens, tokens, c.heads, c.head_width)

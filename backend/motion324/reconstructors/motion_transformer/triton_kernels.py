@@ -1,0 +1,149 @@
+"""Fused kernels for CUDA, in Triton. `fused.py` has their plain twins and decides between the two.
+
+All of them are bound by memory: each reads its inputs once, computes in float32, and writes its outputs once.
+"""
+
+# mypy: ignore-errors
+# ruff: noqa: N803
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit(do_not_specialize=["base_rows"])
+def norm_of_sum_kernel(
+    base,
+    first,
+    second,
+    total,
+    out,
+    weight,
+    bias,
+    base_rows,
+    width,
+    eps,
+    HAS_FIRST: tl.constexpr,
+    HAS_SECOND: tl.constexpr,
+    HAS_BIAS: tl.constexpr,
+    KEEP_SUM: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """One row: LayerNorm(base + first + second) * weight + bias. Row r of `base` is r modulo base_rows."""
+    row = tl.program_id(0).to(tl.int64)
+    column = tl.arange(0, BLOCK)
+    inside = column < width
+    x = tl.load(base + (row % base_rows) * width + column, mask=inside, other=0.0).to(tl.float32)
+    if HAS_FIRST:
+        x += tl.load(first + row * width + column, mask=inside, other=0.0).to(tl.float32)
+    if HAS_SECOND:
+        x += tl.load(second + row * width + column, mask=inside, other=0.0).to(tl.float32)
+    if KEEP_SUM:
+        tl.store(total + row * width + column, x.to(total.dtype.element_ty), mask=inside)
+    mean = tl.sum(x, axis=0) / width
+    centred = tl.where(inside, x - mean, 0.0)
+    variance = tl.sum(centred * centred, axis=0) / width
+    y = centred * tl.rsqrt(variance + eps) * tl.load(weight + column, mask=inside, other=0.0).to(tl.float32)
+    if HAS_BIAS:
+        y += tl.load(bias + column, mask=inside, other=0.0).to(tl.float32)
+    tl.store(out + row * width + column, y.to(out.dtype.element_ty), mask=inside)
+
+
+@triton.jit(do_not_specialize=["heads_per_weight"])
+def head_norm_kernel(
+    x,
+    weight,
+    row_stride,
+    heads,
+    heads_per_weight,
+    width,
+    eps,
+    HEADS: tl.constexpr,
+    WIDTH: tl.constexpr,
+):
+    """One row of `heads` heads, in place: every head over its root mean square, times weight[head // per_weight]."""
+    row = tl.program_id(0).to(tl.int64)
+    head = tl.arange(0, HEADS)[:, None]
+    column = tl.arange(0, WIDTH)[None, :]
+    inside = (head < heads) & (column < width)
+    place = x + row * row_stride + head * width + column
+    value = tl.load(place, mask=inside, other=0.0).to(tl.float32)
+    scale = tl.rsqrt(tl.sum(value * value, axis=1) / width + eps)
+    factor = tl.load(weight + (head // heads_per_weight) * width + column, mask=inside, other=0.0).to(tl.float32)
+    tl.store(place, (value * scale[:, None] * factor).to(x.dtype.element_ty), mask=inside)
+
+
+@triton.jit(do_not_specialize=["q_batch", "queries", "keys"])
+def few_keys_kernel(
+    q,
+    k,
+    v,
+    out,
+    q_batch,
+    q_row,
+    q_head,
+    k_batch,
+    k_row,
+    k_head,
+    v_batch,
+    v_row,
+    v_head,
+    queries,
+    keys,
+    heads,
+    scale,
+    WIDTH: tl.constexpr,
+    KEYS: tl.constexpr,
+    ROWS: tl.constexpr,
+):
+    """ROWS queries of one head against all keys of their batch entry at once, so without a running maximum.
+
+    Inputs have the strides that are given, `out` is (B, Lq, H, e) and contiguous.
+    """
+    head = tl.program_id(1)
+    batch = tl.program_id(2).to(tl.int64)
+    row = (tl.program_id(0) * ROWS + tl.arange(0, ROWS))[:, None].to(tl.int64)
+    key = tl.arange(0, KEYS)
+    column = tl.arange(0, WIDTH)
+    queried = tl.load(q + batch * q_batch + head * q_head + row * q_row + column[None, :], mask=row < queries, other=0.0)
+    known = (key < keys)[:, None]
+    keyed = tl.load(k + batch * k_batch + head * k_head + key[:, None] * k_row + column[None, :], mask=known, other=0.0)
+    values = tl.load(v + batch * v_batch + head * v_head + key[:, None] * v_row + column[None, :], mask=known, other=0.0)
+    scores = tl.dot(queried, tl.trans(keyed)) * scale
+    scores = tl.where((key < keys)[None, :], scores, float("-inf"))
+    share = tl.exp2(scores - tl.max(scores, axis=1)[:, None])
+    total = tl.sum(share, axis=1)
+    mixed = tl.dot(share.to(values.dtype), values) / total[:, None]
+    place = out + ((batch * queries + row) * heads + head) * WIDTH + column[None, :]
+    tl.store(place, mixed.to(out.dtype.element_ty), mask=row < queries)
+
+
+@triton.jit(do_not_specialize=["rows"])
+def project_to_three_kernel(
+    x,
+    weight,
+    bias,
+    out,
+    rows,
+    width,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """ROWS rows of x (rows, width) times weight (3, width), plus bias (3,), summed in float32."""
+    row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+    known = row < rows
+    first = tl.zeros((ROWS,), dtype=tl.float32)
+    second = tl.zeros((ROWS,), dtype=tl.float32)
+    third = tl.zeros((ROWS,), dtype=tl.float32)
+    for start in range(0, width, BLOCK):
+        column = start + tl.arange(0, BLOCK)
+        inside = column < width
+        tile = tl.load(x + row[:, None] * width + column[None, :], mask=known[:, None] & inside[None, :], other=0.0)
+        tile = tile.to(tl.float32)
+        first += tl.sum(tile * tl.load(weight + column, mask=inside, other=0.0)[None, :], axis=1)
+        second += tl.sum(tile * tl.load(weight + width + column, mask=inside, other=0.0)[None, :], axis=1)
+        third += tl.sum(tile * tl.load(weight + 2 * width + column, mask=inside, other=0.0)[None, :], axis=1)
+    tl.store(out + row * 3, first + tl.load(bias), mask=known)
+    tl.store(out + row * 3 + 1, second + tl.load(bias + 1), mask=known)
+    tl.store(out + row * 3 + 2, third + tl.load(bias + 2), mask=known)

@@ -1,0 +1,76 @@
+"""How much arithmetic and memory a job needs, counted from the model's sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from motion324.reconstructors.motion_transformer.config import IMAGE_PATCHES, ModelConfig
+from motion324.reconstructors.motion_transformer.dinov2 import flop_per_block
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Floating-point operations (a multiplication and an addition count as two) of the stages.
+
+    Nothing is counted twice that has to be computed only once: the points' features, their queries, and all that
+    belongs to the surface do not depend on the frame.
+    """
+
+    config: ModelConfig
+
+    def surface(self, samples: int) -> float:
+        c = self.config
+        cross = c.latent_tokens * self._block(samples) + samples * 4.0 * c.width**2
+        own = c.surface_layers * c.latent_tokens * (self._block(c.latent_tokens) + 4.0 * c.width**2)
+        return samples * self.embedding + cross + own
+
+    def images(self, frames: int) -> float:
+        c = self.config.image
+        return frames * (c.depth * flop_per_block(c) + 2.0 * IMAGE_PATCHES**2 * c.width * 3 * c.patch**2)
+
+    def transformer(self, frames: int) -> float:
+        c = self.config
+        tokens = frames * c.tokens_per_frame
+        per_token = 2 * 4.0 * c.width**2 + self._block(tokens) + self._block(c.tokens_per_frame)
+        return c.layer_pairs * tokens * per_token
+
+    def points(self, points: int) -> float:
+        return points * (self.embedding + 2.0 * self.config.width**2)
+
+    def decoder(self, frames: int, points: int) -> float:
+        c = self.config
+        per_point = self._block(c.latent_tokens) - 2.0 * c.width**2 + 2.0 * c.width**2 + 6.0 * c.width
+        return frames * (points * per_point + c.latent_tokens * 4.0 * c.width**2)
+
+    def total(self, samples: int, frames: int, points: int) -> float:
+        """Of a video that fits into one window."""
+        parts = (self.surface(samples), self.images(frames), self.transformer(frames), self.points(points))
+        return sum(parts) + self.decoder(frames, points)
+
+    def transformer_bytes(self, frames: int, element: int) -> int:
+        """The most that the transformer holds at once over `frames`, in numbers of `element` bytes: the residual
+        stream in float32, a normalised copy, queries, keys and values, the attention's result and its product."""
+        c = self.config
+        return int(frames * c.tokens_per_frame * c.width * (4 + 6 * element))
+
+    def image_bytes(self, height: int, width: int) -> int:
+        """Per frame while it is encoded, all in float32: the tokens' stream, queries to values and hidden rows."""
+        c = self.config.image
+        tokens = (IMAGE_PATCHES**2 + 1) * 4 * (5 * c.width + 2 * c.mlp_width)
+        return tokens + height * width * 3 * 9 + c.image_size**2 * 3 * 8
+
+    def decoder_bytes(self, element: int) -> int:
+        """Per point and frame that are decoded at once."""
+        c = self.config
+        return element * (5 * c.width + c.mlp_width) + 24
+
+    def _block(self, keys: int) -> float:
+        """Per query, without the projection of the keys and values: q and output, scores and mixing, MLP."""
+        c = self.config
+        return 4.0 * c.width**2 + 4.0 * keys * c.width + 4.0 * c.width * c.mlp_width
+
+    @property
+    def embedding(self) -> float:
+        """Per point: from its position, normal and colour to its feature."""
+        c = self.config
+        return 2.0 * c.width * (6 * c.frequencies + 3) + 2.0 * c.width * (c.width + 6)

@@ -19,7 +19,7 @@ from types import TracebackType
 
 from motion324.endpoint import Endpoint
 from motion324.errors import EXIT_BACKEND, Motion324Error
-from motion324.framing import TICK, Connection, ConnectionLost
+from motion324.framing import Connection, ConnectionLost
 from motion324.handshake import open_connection
 from motion324.job_events import Event, JobEvents
 from motion324.outbox import Outbox
@@ -43,6 +43,7 @@ from motion324.protocol import (
     from_wire,
 )
 from motion324.server_process import ServerProcess, start_server
+from motion324.transport import TICK
 
 __all__ = ["Client", "Endpoint", "Event", "JobEvents", "ServerProcess", "start_server"]
 
@@ -101,7 +102,7 @@ class Client:
 
     def animate(self, request: AnimateRequest) -> JobEvents:
         """Sends the job at once, and returns its events: Queued and ProgressEvent any number of times, FramesEvent as
-        positions become known, and a ResultEvent last.
+        positions become known, and a ResultEvent last. Until the first of them the request's arrays must not change.
 
         The iterator raises the Motion324Error that ended the job: what the backend reported, Cancelled, or
         "backend-lost". Closing it before the end cancels the job.

@@ -15,8 +15,10 @@ MIN_TOKEN_LENGTH = 16
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A backend's address. It may be another machine's (through an SSH tunnel: the traffic itself is not encrypted).
+    """A backend's address, as its readiness line tells it. It may be another machine's (through an SSH tunnel: the
+    traffic itself is not encrypted).
 
+    host: a name, an IP address, or "unix:" and the path of a Unix socket, where port is 0.
     token: the session's secret; never printed, and never sent.
     last_words: tells how the backend ended and what it logged last, where this process can know.
     """
@@ -27,7 +29,7 @@ class Endpoint:
     last_words: Callable[[], str] | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"{self.host}:{self.port}" if self.port else self.host
 
 
 def new_token() -> str:

@@ -22,10 +22,10 @@ import numpy as np
 
 from motion324 import safetensors_body
 from motion324.errors import EXIT_BACKEND, Motion324Error
+from motion324.transport import limit_waits, receive_some, send_some
 
 PREFIX = struct.Struct("<4sIQ")
 MAGIC = b"M324"
-TICK = 0.25  # seconds for which a socket call may wait before deadlines are looked at
 STALL_SECONDS = 30.0  # in the middle of a message, no byte for so long means that the other side is gone
 SLOWEST_BYTES_PER_SECOND = 100_000  # a message that moves, but slower than this, is given up in the end
 _PIECE = 32 << 20  # bytes per system call; some systems refuse more than 2 GiB
@@ -83,9 +83,7 @@ class Connection:
         self._closed = threading.Event()
         self._why_closed = "it was closed on this side"
         self.last_heard = time.monotonic()
-        sock.settimeout(TICK)
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        limit_waits(sock)
 
     def send(self, buffers: Sequence[memoryview], stall: float = STALL_SECONDS) -> None:
         """Writes all buffers. Raises ConnectionLost when the other side reads nothing for `stall` seconds, reads too
@@ -99,13 +97,11 @@ class Connection:
         while first < len(pending):
             self._check_open()
             try:
-                sent = self._send_some(pending, first)
-                moved = time.monotonic()
-            except TimeoutError:
-                sent = 0
+                sent = send_some(self._socket, _portion(pending, first))
             except OSError as error:
                 self._check_open()
                 raise ConnectionLost(f"it broke while writing ({error})") from error
+            moved = time.monotonic() if sent else moved
             while sent and sent >= pending[first].nbytes:
                 sent -= pending[first].nbytes
                 pending[first] = memoryview(b"")
@@ -155,26 +151,23 @@ class Connection:
         while filled < len(view):
             self._check_open()
             try:
-                count = self._socket.recv_into(view[filled:], min(len(view) - filled, _PIECE))
-            except TimeoutError:
-                now = time.monotonic()
-                if not filled and wait is not None and now - began > wait:
-                    raise WaitedTooLong(f"nothing came for {wait:g} s") from None
-                if filled and now - moved > STALL_SECONDS:
-                    raise ConnectionLost("a message stopped half-way") from None
-                count = -1
+                count = receive_some(self._socket, view[filled : filled + _PIECE])
             except OSError as error:
                 self._check_open()
                 raise ConnectionLost(f"it broke while reading ({error})") from error
+            now = time.monotonic()
             if count == 0:
                 self._check_open()
                 raise ConnectionLost("the other side closed the connection")
-            now = time.monotonic()
-            if count > 0:
-                began = now if not filled else began
+            if count:
+                began = began if filled else now
                 moved = self.last_heard = now
                 filled += count
-            if filled and filled < len(view) and now - began > total:
+            elif not filled and wait is not None and now - began > wait:
+                raise WaitedTooLong(f"nothing came for {wait:g} s")
+            elif filled and now - moved > STALL_SECONDS:
+                raise ConnectionLost("a message stopped half-way")
+            if 0 < filled < len(view) and now - began > total:
                 raise ConnectionLost("a message came too slowly")
 
     def drain(self, seconds: float) -> None:
@@ -185,10 +178,8 @@ class Connection:
         waste = np.empty(1 << 20, np.uint8).data
         while time.monotonic() < deadline and not self.closed:
             try:
-                if not self._socket.recv_into(waste):
+                if receive_some(self._socket, waste) == 0:
                     return
-            except TimeoutError:
-                continue
             except OSError:
                 return
 
@@ -211,17 +202,17 @@ class Connection:
         if self._closed.is_set():
             raise ConnectionLost(self._why_closed)
 
-    def _send_some(self, pending: list[memoryview], first: int) -> int:
-        if not hasattr(self._socket, "sendmsg"):  # Windows
-            return self._socket.send(pending[first][:_PIECE])
-        batch: list[memoryview] = []
-        size = 0
-        for buffer in pending[first : first + _PIECES]:
-            batch.append(buffer[: _PIECE - size])
-            size += batch[-1].nbytes
-            if size >= _PIECE:
-                break
-        return self._socket.sendmsg(batch)
+
+def _portion(pending: list[memoryview], first: int) -> list[memoryview]:
+    """What one system call should take of the buffers from pending[first] on."""
+    portion: list[memoryview] = []
+    size = 0
+    for buffer in pending[first : first + _PIECES]:
+        portion.append(buffer[: _PIECE - size])
+        size += portion[-1].nbytes
+        if size >= _PIECE:
+            break
+    return portion
 
 
 def _parse_header(text: bytes) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import hmac
 import os
 import re
-import socket
 import time
 
 import numpy as np
@@ -24,6 +23,7 @@ from motion324.endpoint import Endpoint
 from motion324.errors import EXIT_BACKEND, Motion324Error
 from motion324.framing import HELLO_LIMITS, Connection, ConnectionLost, WaitedTooLong, encode
 from motion324.protocol import Hello, from_wire, to_wire
+from motion324.transport import connect
 
 GREETING = b"M324-1\r\n"
 CHALLENGE_SIZE = PROOF_SIZE = 32
@@ -37,7 +37,7 @@ def open_connection(endpoint: Endpoint, timeout: float, program: str) -> tuple[C
     """
     deadline = time.monotonic() + timeout
     try:
-        sock = socket.create_connection((endpoint.host, endpoint.port), timeout)
+        sock = connect(endpoint.host, endpoint.port, timeout)
     except OSError as error:
         raise _failed("backend-unreachable", f"The backend at {endpoint} cannot be reached ({error}).") from error
     connection = Connection(sock)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from motion324.errors import Cancelled, Motion324Error
-from motion324.framing import TICK
 from motion324.protocol import FramesEvent, ProgressEvent, Queued, ResultEvent
+from motion324.transport import TICK
 
 Event = Queued | ProgressEvent | FramesEvent | ResultEvent
 

@@ -36,7 +36,8 @@ REPORT_SECONDS = 0.1  # between two progress messages of the same stage
 class RunJob(Protocol):
     """Runs one job: motion324.pipeline.animate, or what a test puts in its place.
 
-    It calls `progress` at least four times a second, and lets pass what `progress` and `on_frames` raise.
+    It calls `progress` at least four times a second, lets pass what `progress` and `on_frames` raise, and does not
+    change the arrays of the result that it has returned. It may change those that it gave to `on_frames`.
     """
 
     def __call__(
@@ -139,9 +140,12 @@ class JobQueue:
                     self._cancel(job)
 
     def do_when_idle(self, chore: Callable[[], None]) -> bool:
-        """Runs `chore` on the worker thread. Returns False, without running it, where a job runs or waits."""
+        """Runs `chore` on the worker thread. Returns False, without running it, where a job runs or waits; one that is
+        cancelled already is waited for.
+        """
         with self._changed:
-            if self._running or self._waiting or self._closed:
+            busy = self._running is not None and not self._running.cancelled.is_set()
+            if busy or self._waiting or self._closed:
                 return False
             self._chores.append(chore)
             self._changed.notify_all()

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 
 from motion324.errors import Cancelled
-from motion324.framing import STALL_SECONDS, TICK, Connection, ConnectionLost, encode
+from motion324.framing import STALL_SECONDS, Connection, ConnectionLost, encode
 from motion324.protocol import Message, to_wire
+from motion324.transport import TICK
 
 ROOM_BYTES = 256 << 20  # what may wait to be written before frames wait, or previews are left out
 MAX_WAITING = 4096  # small messages that may wait before the reader counts as dead

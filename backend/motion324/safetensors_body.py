@@ -105,7 +105,7 @@ def malformed(what: str) -> Motion324Error:
 
 
 def _little_endian(array: np.ndarray) -> np.ndarray:
-    array = np.ascontiguousarray(array)
+    array = np.asarray(array, order="C")
     return array.astype(array.dtype.newbyteorder("<"), copy=False)
 
 

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import itertools
 import json
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from motion324 import __version__
 from motion324.endpoint import check_token
-from motion324.errors import EXIT_BACKEND, EXIT_OK, Motion324Error
+from motion324.errors import EXIT_BACKEND, EXIT_OK
 from motion324.framing import Connection
 from motion324.job_queue import JobQueue, RunJob
 from motion324.parent_watch import parent_is_alive
 from motion324.protocol import PROTOCOL_VERSION
 from motion324.server_log import LOG_BYTES, default_log_path, start_log
 from motion324.server_peer import Peer, Services
+from motion324.transport import AUTO, TICK, Listener, listen
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,6 @@ MAX_CLIENTS = 16
 END_SECONDS = 3.0  # for the running job to stop and the last messages to be written
 INTERPRETER_LIMIT = 300.0  # seconds for which a job may keep all other threads from running
 _SLEEP_SECONDS = 10.0  # a clock that jumps by more has slept
-_TICK = 0.25
 
 
 def serve(
@@ -45,7 +45,7 @@ def serve(
     describe: Callable[[], dict[str, Any]],
     unload: Callable[[], None],
     token: str,
-    host: str = "127.0.0.1",
+    host: str = AUTO,
     port: int = 0,
     log_path: Path | None = None,
     parent_pid: int | None = None,
@@ -53,16 +53,18 @@ def serve(
     stall_limit: float = STALL_LIMIT,
     log_bytes: int = LOG_BYTES,
 ) -> int:
-    """Listens on host:port (0: a port that the system chooses) until told to end; returns the process's exit code.
+    """Listens until told to end; returns the process's exit code.
 
     Prints one line of JSON on stdout when it is ready: {"motion324": "ready", "host", "port", "pid", "protocol",
-    "version", "log"}. Call it on the main thread, and end the process with what it returns.
+    "version", "log"}, where host and port are what motion324.endpoint.Endpoint takes. Call it on the main thread, and
+    end the process with what it returns.
 
     run_job: see RunJob; called on one worker thread, one job at a time.
     describe: what Status tells: "device" (text), "memory" (bytes by name), "reconstructors" (names of the loaded ones),
         and anything else that JSON can hold. Called by any thread, also while a job runs.
     unload: frees what loaded reconstructors hold in memory. Called on run_job's thread.
     token: the session's secret, see motion324.endpoint.take_token_from_environment.
+    host, port: where to listen, see motion324.transport.listen; "auto" is only for clients on this machine.
     log_path: None takes default_log_path().
     parent_pid: the process ends when that one does. None: it does not watch.
     heartbeat_timeout: it ends when no client has sent a byte for so long; None: it waits for ever.
@@ -72,17 +74,15 @@ def serve(
     check_token(token)
     log_path = (log_path or default_log_path()).absolute()
     start_log(log_path, log_bytes)
-    listener = _listen(host, port)
     server = _Server(run_job, describe, unload, token, str(log_path))
-    with listener:
-        bound_host, bound_port = listener.getsockname()[:2]
-        log.info("version %s listens on %s:%d, process %d", __version__, bound_host, bound_port, os.getpid())
-        if not _is_loopback(bound_host):
+    with contextlib.closing(listen(host, port, MAX_STRANGERS)) as listener:
+        log.info("version %s listens on %s:%d, process %d", __version__, listener.host, listener.port, os.getpid())
+        if not listener.is_private:
             log.warning("other machines can reach this port, and the traffic is not encrypted; prefer an SSH tunnel")
         ready = {
             "motion324": "ready",
-            "host": bound_host,
-            "port": bound_port,
+            "host": listener.host,
+            "port": listener.port,
             "pid": os.getpid(),
             "protocol": PROTOCOL_VERSION,
             "version": __version__,
@@ -91,8 +91,10 @@ def serve(
         print(json.dumps(ready), flush=True)
         reason = server.run(listener, parent_pid, heartbeat_timeout, stall_limit)
     log.info("ends: %s", reason)
+    faulthandler.dump_traceback_later(3 * END_SECONDS, exit=True)
     ended = server.end()
     logging.shutdown()
+    faulthandler.cancel_dump_traceback_later()
     if not ended:
         # The job's thread is deep in native code; waiting for it would leave an orphan behind.
         os._exit(EXIT_BACKEND)
@@ -124,7 +126,7 @@ class _Server:
         )
 
     def run(
-        self, listener: socket.socket, parent_pid: int | None, heartbeat_timeout: float | None, stall_limit: float
+        self, listener: Listener, parent_pid: int | None, heartbeat_timeout: float | None, stall_limit: float
     ) -> str:
         """Accepts clients until there is a reason to end, which it returns."""
         faulthandler.enable()
@@ -136,11 +138,10 @@ class _Server:
         parent_lives = parent_is_alive(parent_pid) if parent_pid else lambda: True
         numbers = itertools.count(1)
         before = self._awake_since
-        listener.settimeout(_TICK)
         while not self._end_reason:
             # Ends the process from outside of the interpreter, should a job never let go of it again.
             faulthandler.dump_traceback_later(INTERPRETER_LIMIT, exit=True)
-            self._accept(listener, next(numbers))
+            self._accept(listener, numbers)
             now = time.monotonic()
             if now - before > _SLEEP_SECONDS:  # the machine slept, and no heartbeat could come: count anew
                 self._awake_since = now
@@ -152,7 +153,6 @@ class _Server:
             if self._queue.fail_stalled(stall_limit):
                 faulthandler.dump_traceback(all_threads=True)
                 self._ask_to_end("a job stood still")
-        faulthandler.cancel_dump_traceback_later()
         return self._end_reason
 
     def end(self) -> bool:
@@ -165,16 +165,16 @@ class _Server:
             peer.close(flush=max(min(1.0, deadline - time.monotonic()), 0.0))
         return ended
 
-    def _accept(self, listener: socket.socket, number: int) -> None:
+    def _accept(self, listener: Listener, numbers: Iterator[int]) -> None:
         try:
-            sock, address = listener.accept()
-        except TimeoutError:
-            return
+            sock = listener.accept()
         except OSError as error:  # out of file handles, or a client that went away while waiting
             log.warning("a client could not be accepted: %s", error)
-            time.sleep(_TICK)
+            time.sleep(TICK)
             return
-        peer = Peer(Connection(sock), f"client {number} ({address[0]}:{address[1]})", self._services)
+        if sock is None:
+            return
+        peer = Peer(Connection(sock), f"client {next(numbers)}", self._services)
         with self._lock:
             strangers = [other for other in self._peers if not other.trusted]
             if len(self._peers) - len(strangers) >= MAX_CLIENTS:
@@ -206,25 +206,3 @@ class _Server:
 
     def _ask_to_end(self, reason: str) -> None:
         self._end_reason = self._end_reason or reason
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # on Windows another program could take the port over
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        listener.bind((host, port))
-        listener.listen(MAX_STRANGERS)
-    except OSError as error:
-        raise Motion324Error(
-            "cannot-listen",
-            f"The backend cannot listen on {host}:{port} ({error}).",
-            "Choose another port, or 0 to let the system choose.",
-            EXIT_BACKEND,
-        ) from error
-    return listener
-
-
-def _is_loopback(host: str) -> bool:
-    return host == "::1" or host.startswith("127.")

@@ -21,6 +21,7 @@ from motion324.framing import ConnectionLost, encode
 from motion324.handshake import open_connection
 from motion324.protocol import Shutdown, to_wire
 from motion324.server_log import last_lines
+from motion324.transport import AUTO, forget_address
 
 _KEPT_LINES = 400  # of what the process prints
 _SHOWN_LINES = 12
@@ -48,7 +49,7 @@ def start_server(
     else:
         command = list(python)
     log_path = log_path.absolute()
-    command += ["serve", "--host", "127.0.0.1", "--port", "0", "--log", str(log_path), "--parent", str(os.getpid())]
+    command += ["serve", "--host", AUTO, "--port", "0", "--log", str(log_path), "--parent", str(os.getpid())]
     token = new_token()
     inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
@@ -168,6 +169,8 @@ class ServerProcess:
             self._process.kill()
             self._process.wait(5.0)
         self._join_readers()
+        if self._ready is not None:
+            forget_address(str(self._ready["host"]))
 
     def __enter__(self) -> ServerProcess:
         return self

@@ -49,7 +49,8 @@ def main() -> int:
         ):
             # The first run of each finds cold memory on both sides and is not counted.
             received = [_receive(client, arguments.megabytes) for _ in range(arguments.repeats + 1)][1:]
-            sent = [_send(client, arguments.megabytes) for _ in range(arguments.repeats + 1)][1:]
+            positions = np.ones((arguments.megabytes * 1_000_000 // 12, 3), np.float32)
+            sent = [_send(client, positions) for _ in range(arguments.repeats + 1)][1:]
 
     print("| direction | MB | median GB/s | best GB/s | target GB/s |")
     print("|---|---|---|---|---|")
@@ -59,9 +60,8 @@ def main() -> int:
     return 0
 
 
-def _send(client: Client, megabytes: int) -> float:
-    """GB/s of a mesh whose positions take so many megabytes."""
-    positions = np.ones((megabytes * 1_000_000 // 12, 3), np.float32)
+def _send(client: Client, positions: np.ndarray) -> float:
+    """GB/s of a mesh with these positions."""
     request = AnimateRequest.of(_mesh(positions, frames=0), _clip(), AnimateOptions())
     began = time.perf_counter()
     seconds = 0.0

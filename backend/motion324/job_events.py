@@ -60,6 +60,7 @@ class JobEvents(Iterator[Event]):
             over = self._over
             self._over = True
             self._events.clear()
+            self._changed.notify_all()
         if not over:
             self._cancel_job(self.job_id)
 

@@ -75,6 +75,7 @@ def serve(
     log_path = (log_path or default_log_path()).absolute()
     start_log(log_path, log_bytes)
     server = _Server(run_job, describe, unload, token, str(log_path))
+    server.prepare_process()
     with contextlib.closing(listen(host, port, MAX_STRANGERS)) as listener:
         log.info("version %s listens on %s:%d, process %d", __version__, listener.host, listener.port, os.getpid())
         if not listener.is_private:
@@ -125,16 +126,19 @@ class _Server:
             started=time.monotonic(),
         )
 
-    def run(
-        self, listener: Listener, parent_pid: int | None, heartbeat_timeout: float | None, stall_limit: float
-    ) -> str:
-        """Accepts clients until there is a reason to end, which it returns."""
+    def prepare_process(self) -> None:
+        """Takes over signals and crashes; to be done before anybody knows of this process."""
         faulthandler.enable()
         for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), lambda *_: self._ask_to_end("it was told to by a signal"))
         # The job's thread may hold the interpreter for long; others get it this much sooner than by default.
         sys.setswitchinterval(0.001)
+
+    def run(
+        self, listener: Listener, parent_pid: int | None, heartbeat_timeout: float | None, stall_limit: float
+    ) -> str:
+        """Accepts clients until there is a reason to end, which it returns."""
         parent_lives = parent_is_alive(parent_pid) if parent_pid else lambda: True
         numbers = itertools.count(1)
         before = self._awake_since

@@ -73,6 +73,16 @@ MESSAGES = [
 ]
 
 
+@pytest.fixture
+def wire():
+    """A raw socket, and the connection at its other end."""
+    near, far = socket.socketpair()
+    connection = Connection(far)
+    yield near, connection
+    near.close()
+    connection.close()
+
+
 def over_a_socket(message: protocol.Message) -> protocol.Message:
     near, far = (Connection(end) for end in socket.socketpair())
     sender = threading.Thread(target=lambda: near.send(framing.encode(*protocol.to_wire(message))))
@@ -220,16 +230,16 @@ def test_spoilt_bytes_never_raise_anything_unexpected():
 @pytest.mark.parametrize(
     ("header", "body"), [(1 << 31, 0), (10, 1 << 62), (framing.MESSAGE_LIMITS.header + 1, 0)], ids=str
 )
-def test_a_message_that_claims_too_much_is_refused_before_any_memory_is_taken(header, body):
-    near, far = socket.socketpair()
+def test_a_message_that_claims_too_much_is_refused_before_any_memory_is_taken(wire, header, body):
+    near, far = wire
     near.sendall(framing.PREFIX.pack(framing.MAGIC, header, body))
     with pytest.raises(Motion324Error, match="claims a header of"):
-        Connection(far).receive(wait=1)
+        far.receive(wait=1)
 
 
-def test_a_message_with_too_many_arrays_is_refused():
-    near, far = (Connection(end) for end in socket.socketpair())
-    near.send(framing.encode({"kind": "x"}, {str(i): np.zeros(1) for i in range(11)}))
+def test_a_message_with_too_many_arrays_is_refused(wire):
+    near, far = wire
+    near.sendall(b"".join(framing.encode({"kind": "x"}, {str(i): np.zeros(1) for i in range(11)})))
     with pytest.raises(Motion324Error, match="11 arrays, where at most 10"):
         far.receive(Limits(1 << 16, 1 << 16, arrays=10), wait=1)
 
@@ -246,11 +256,11 @@ def test_sending_too_much_is_refused_on_the_sending_side():
 @pytest.mark.parametrize(
     "text", [b"[1]", b"nonsense", b"[" * 100_000, b"\xff\xfe", b"{" + b'"a":{' * 5000, b"1" * 9000]
 )
-def test_a_header_that_is_not_a_json_object_is_refused(text):
-    near, far = socket.socketpair()
+def test_a_header_that_is_not_a_json_object_is_refused(wire, text):
+    near, far = wire
     near.sendall(framing.PREFIX.pack(framing.MAGIC, len(text), 0) + text)
     with pytest.raises(Motion324Error, match="cannot be read"):
-        Connection(far).receive(wait=1)
+        far.receive(wait=1)
 
 
 def test_a_cancelled_job_arrives_as_cancelled_and_other_errors_keep_their_advice():

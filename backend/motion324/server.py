@@ -129,7 +129,7 @@ class _Server:
     def prepare_process(self) -> None:
         """Takes over signals and crashes; to be done before anybody knows of this process."""
         faulthandler.enable()
-        for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
+        for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), lambda *_: self._ask_to_end("it was told to by a signal"))
         # The job's thread may hold the interpreter for long; others get it this much sooner than by default.

@@ -7,7 +7,6 @@ open it. Everywhere else, and for other machines, it is TCP.
 from __future__ import annotations
 
 import contextlib
-import shutil
 import socket
 import struct
 import sys
@@ -23,6 +22,7 @@ TICK = 0.25  # seconds for which a socket call may wait before deadlines are loo
 _KERNEL_LIMITS = sys.platform != "win32"
 _WHOLE = socket.MSG_WAITALL if _KERNEL_LIMITS else 0
 _UNIX = "unix:"
+_FOLDER = "motion324-"
 _UNIX_BUFFER = 1 << 20  # bytes; macOS gives 8 KiB by default
 _LONGEST_PATH = 100  # bytes; 104 is what macOS allows
 
@@ -30,11 +30,10 @@ _LONGEST_PATH = 100  # bytes; 104 is what macOS allows
 class Listener:
     """A listening socket. host and port: what a client needs to connect."""
 
-    def __init__(self, sock: socket.socket, host: str, port: int, folder: Path | None = None) -> None:
+    def __init__(self, sock: socket.socket, host: str, port: int) -> None:
         self.host = host
         self.port = port
         self._socket = sock
-        self._folder = folder
         sock.settimeout(TICK)
 
     def accept(self) -> socket.socket | None:
@@ -46,17 +45,17 @@ class Listener:
 
     def close(self) -> None:
         self._socket.close()
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        forget_address(self.host)
 
     @property
     def is_private(self) -> bool:
         """Whether only this machine can reach it."""
-        return bool(self._folder) or self.host == "::1" or self.host.startswith("127.")
+        return self.host.startswith(_UNIX) or self.host == "::1" or self.host.startswith("127.")
 
 
 def listen(host: str, port: int, waiting: int) -> Listener:
-    """Listens on host:port, where port 0 lets the system choose, or, for the host "auto", on the best that there is.
+    """Listens on host:port, where port 0 lets the system choose; on a Unix socket for a host "unix:PATH"; or, for the
+    host "auto", on the best that there is.
 
     waiting: how many clients may wait to be accepted. Raises Motion324Error("cannot-listen").
     """
@@ -66,6 +65,8 @@ def listen(host: str, port: int, waiting: int) -> Listener:
             return private
         host = "127.0.0.1"
     try:
+        if host.startswith(_UNIX):
+            return _listen_on_path(Path(host.removeprefix(_UNIX)).absolute(), waiting)
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -77,10 +78,11 @@ def listen(host: str, port: int, waiting: int) -> Listener:
             sock.close()
             raise
     except (OSError, OverflowError) as error:
+        where = host if host.startswith(_UNIX) else f"{host}:{port}"
         raise Motion324Error(
             "cannot-listen",
-            f"The backend cannot listen on {host}:{port} ({error}).",
-            "Choose another port, or 0 to let the system choose.",
+            f"The backend cannot listen on {where} ({error}).",
+            "Choose another address; with port 0 the system chooses a free one.",
             EXIT_BACKEND,
         ) from error
     bound_host, bound_port = sock.getsockname()[:2]
@@ -104,9 +106,15 @@ def connect(host: str, port: int, timeout: float) -> socket.socket:
 
 
 def forget_address(host: str) -> None:
-    """Removes what a backend that was killed could not: the folder of its Unix socket."""
+    """Removes a Unix socket's file, and the private folder that `listen` has made for it; also for a backend that was
+    killed before it could.
+    """
     if host.startswith(_UNIX):
-        shutil.rmtree(Path(host.removeprefix(_UNIX)).parent, ignore_errors=True)
+        path = Path(host.removeprefix(_UNIX))
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+            if path.parent.name.startswith(_FOLDER):
+                path.parent.rmdir()
 
 
 def limit_waits(sock: socket.socket) -> None:
@@ -143,22 +151,30 @@ def send_some(sock: socket.socket, buffers: list[memoryview]) -> int:
         return 0
 
 
-def _listen_in_private_folder(waiting: int) -> Listener | None:
-    """None where this system has no Unix sockets, or not in its temporary folder."""
+def _listen_on_path(path: Path, waiting: int) -> Listener:
+    """Raises OSError where this system has no Unix sockets, or the path exists already or cannot be one."""
     if sys.platform == "win32" or not hasattr(socket, "AF_UNIX"):
-        return None
-    folder = None
+        raise OSError("this system has no Unix sockets")
+    if len(str(path).encode()) > _LONGEST_PATH:
+        raise OSError(f"the path is longer than {_LONGEST_PATH} bytes")
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        folder = Path(tempfile.mkdtemp(prefix="motion324-"))  # readable by this user only
-        path = folder / "socket"
-        if len(str(path).encode()) > _LONGEST_PATH:
-            raise OSError("the path is too long for a Unix socket")
         sock.bind(str(path))
+        path.chmod(0o600)
         sock.listen(waiting)
-    except OSError:
+    except BaseException:
         sock.close()
+        raise
+    return Listener(sock, f"{_UNIX}{path}", 0)
+
+
+def _listen_in_private_folder(waiting: int) -> Listener | None:
+    """None where this system has no Unix sockets, or not in its temporary folder."""
+    folder = None
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=_FOLDER))  # readable by this user only
+        return _listen_on_path(folder / "socket", waiting)
+    except OSError:
         if folder:
-            shutil.rmtree(folder, ignore_errors=True)
+            forget_address(f"{_UNIX}{folder / 'socket'}")
         return None
-    return Listener(sock, f"{_UNIX}{path}", 0, folder)

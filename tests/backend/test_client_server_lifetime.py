@@ -245,6 +245,29 @@ def test_a_log_that_cannot_be_written_is_told_before_anything_starts(tmp_path):
     assert "cannot write its log" in caught.value.hint
 
 
+def test_a_unix_socket_may_be_asked_for_and_is_removed_with_nothing_else(tmp_path):
+    folder = tmp_path / "motion324-mine"
+    folder.mkdir()
+    (folder / "note").touch()
+    with backend(tmp_path, "--force-host", f"unix:{folder}/socket") as server:
+        with Client.connect(server.endpoint) as client:
+            assert isinstance(list(client.animate(request()))[-1], ResultEvent)
+        assert (folder / "socket").stat().st_mode & 0o077 == 0
+        with pytest.raises(Motion324Error) as caught, backend(tmp_path, "--force-host", f"unix:{folder}/socket"):
+            pass  # there already is one
+        assert "cannot listen" in caught.value.hint
+    assert [path.name for path in folder.iterdir()] == ["note"]
+
+
+def test_without_a_place_for_a_unix_socket_the_backend_takes_a_port(tmp_path):
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    with backend(tmp_path, environment={"TMPDIR": str(deep)}) as server, Client.connect(server.endpoint) as client:
+        assert server.endpoint.port > 0
+        assert isinstance(list(client.animate(request()))[-1], ResultEvent)
+    assert not list(deep.iterdir())
+
+
 def test_a_backend_that_prints_much_never_waits_for_its_reader(tmp_path):
     code = (
         "import sys; sys.path[:0] = [sys.argv.pop(1)]; print('x' * 1_000_000); sys.stderr.write('y' * 1_000_000); "

@@ -7,7 +7,13 @@ import logging
 from torch import Tensor
 
 from motion324.errors import EXIT_USAGE, Motion324Error
-from motion324.reconstructors.motion_transformer.attention_kernels import KERNELS, Kernel, Shape, shape_of
+from motion324.reconstructors.motion_transformer.attention_kernels import (
+    KERNELS,
+    Kernel,
+    Shape,
+    first_line,
+    shape_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -16,15 +22,23 @@ OURS = "few-keys"  # only for the decoder's short attention; "auto" uses it ther
 CHOICES = ("auto", "flash-attn", "sdpa", *(name for name in KERNELS if name != OURS))
 
 # Fastest first, by the device's compute capability; benchmarks/motion_transformer.py prints the measurements.
-ORDER_HOPPER = (
-    OURS, "flash-attn-3", "cudnn", "flash-attn-4", "xformers", "flash-attn-2", "flash", "efficient", "math",
-)  # fmt: skip
-ORDER_DATACENTRE_BLACKWELL = (
-    OURS, "flash-attn-4", "cudnn", "flash-attn-2", "xformers", "flash", "efficient", "math",
-)  # fmt: skip
-ORDER_OTHERS = (
-    OURS, "flash-attn-2", "flash", "cudnn", "xformers", "efficient", "math",
-)  # fmt: skip
+# "long": thousands of queries and keys. "few queries": the latent tokens over a whole surface. "short": all others.
+HOPPER = {
+    "long": ("flash-attn-3", "flash-attn-4", "cudnn", "xformers", "flash-attn-2", "flash", "efficient", "math"),
+    "few queries": ("flash", "flash-attn-2", "cudnn", "xformers", "flash-attn-4", "efficient", "math"),
+    "short": (OURS, "cudnn", "flash-attn-3", "flash-attn-4", "flash-attn-2", "xformers", "flash", "efficient", "math"),
+}
+BLACKWELL = {
+    "long": ("flash-attn-4", "cudnn", "flash-attn-2", "xformers", "flash", "efficient", "math"),
+    "few queries": ("flash", "flash-attn-2", "cudnn", "xformers", "efficient", "math"),
+    "short": (OURS, "cudnn", "flash-attn-4", "flash-attn-2", "xformers", "flash", "efficient", "math"),
+}
+OTHERS = {
+    "long": ("flash-attn-2", "flash", "cudnn", "xformers", "efficient", "math"),
+    "few queries": ("flash", "flash-attn-2", "cudnn", "xformers", "efficient", "math"),
+    "short": (OURS, "flash-attn-2", "flash", "cudnn", "xformers", "efficient", "math"),
+}
+LONG = 1024
 
 
 class Attention:
@@ -58,8 +72,8 @@ class Attention:
                 if kernel.name in self._proven or _is_out_of_memory(error):
                     raise
                 if self.choice != "auto":
-                    raise unavailable(self.choice, shape, f"it fails with: {_first_line(error)}") from error
-                log.warning("Attention kernel %s fails and is not used: %s", kernel.name, _first_line(error))
+                    raise unavailable(self.choice, shape, f"it fails with: {first_line(error)}") from error
+                log.warning("Attention kernel %s fails and is not used: %s", kernel.name, first_line(error))
                 self._broken.add(kernel.name)
                 self._chosen.clear()
                 continue
@@ -86,11 +100,11 @@ class Attention:
         return found
 
     def _announce(self, kernel: Kernel, shape: Shape) -> None:
-        kind = "few keys" if shape.keys <= 256 else "many keys"
+        kind = _kind(shape)
         if (kernel.name, kind) not in self._logged:
             self._logged.add((kernel.name, kind))
             dtype = str(shape.dtype).removeprefix("torch.")
-            log.info("Attention over %s on %s in %s: %s", kind, shape.device, dtype, kernel.name)
+            log.info("Attention (%s) on %s in %s: %s", kind, shape.device, dtype, kernel.name)
 
 
 def unavailable(choice: str, shape: Shape, why: str) -> Motion324Error:
@@ -104,18 +118,18 @@ def unavailable(choice: str, shape: Shape, why: str) -> Motion324Error:
     )
 
 
+def _kind(shape: Shape) -> str:
+    if shape.keys < LONG:
+        return "short"
+    return "long" if shape.queries >= LONG else "few queries"
+
+
 def _order(shape: Shape) -> tuple[str, ...]:
     major = shape.capability[0]
-    if major == 9:
-        return ORDER_HOPPER
-    if major in (10, 11):
-        return ORDER_DATACENTRE_BLACKWELL
-    return ORDER_OTHERS
+    orders = HOPPER if major == 9 else BLACKWELL if major in (10, 11) else OTHERS
+    order = orders[_kind(shape)]
+    return order + tuple(name for name in KERNELS if name not in order and name != OURS)
 
 
 def _is_out_of_memory(error: Exception) -> bool:
     return type(error).__name__ == "OutOfMemoryError"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from motion324.reconstructors.motion_transformer import fused
+
+log = logging.getLogger(__name__)
 
 HALVES = (torch.float16, torch.bfloat16)
 MATH_SCORES = 1 << 26  # numbers in the score matrix of one step of the "math" kernel: 256 MB in float32
@@ -43,12 +46,39 @@ class Shape:
 
 @dataclass(frozen=True)
 class Kernel:
-    """name: as `--attention` knows it. family: what "--attention FAMILY" also selects it by."""
+    """name: as `--attention` knows it. family: what "--attention FAMILY" also selects it by.
+
+    tried: whether it comes from a package of its own, whose build may not fit this PyTorch or this GPU; such a kernel
+    supports a shape only after it has run on a small one of that kind.
+    """
 
     name: str
     family: str
-    supports: Callable[[Shape], bool]
+    knows: Callable[[Shape], bool]
     run: Callable[[Tensor, Tensor, Tensor], Tensor]
+    tried: bool = False
+
+    def supports(self, shape: Shape) -> bool:
+        if not self.knows(shape):
+            return False
+        return not self.tried or _runs(self.name, shape.device, shape.dtype, shape.head_width)
+
+
+@functools.cache
+def _runs(name: str, device: torch.device, dtype: torch.dtype, head_width: int) -> bool:
+    probe = torch.zeros(1, 128, 1, head_width, device=device, dtype=dtype)
+    try:
+        with torch.no_grad():
+            KERNELS[name].run(probe, probe, probe)
+            torch.cuda.synchronize(device)
+    except Exception as error:  # foreign builds fail in any way: missing symbols, wrong versions, failed assertions
+        log.warning("Attention kernel %s is installed but does not run here: %s", name, first_line(error))
+        return False
+    return True
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def _installed(module: str) -> bool:
@@ -61,7 +91,7 @@ def _installed(module: str) -> bool:
 # --- flash-attn: three generations, each a package of its own ---------------------------------------------------------
 
 
-def _flash_4_supports(shape: Shape) -> bool:
+def _flash_4_knows(shape: Shape) -> bool:
     return (
         shape.capability[0] in (9, 10, 11)
         and shape.dtype in HALVES
@@ -82,7 +112,7 @@ def _flash_4(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return out[0] if isinstance(out, tuple) else out
 
 
-def _flash_3_supports(shape: Shape) -> bool:
+def _flash_3_knows(shape: Shape) -> bool:
     return (
         shape.capability[0] == 9
         and shape.dtype in HALVES
@@ -98,7 +128,7 @@ def _flash_3(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return out[0] if isinstance(out, tuple) else out
 
 
-def _flash_2_supports(shape: Shape) -> bool:
+def _flash_2_knows(shape: Shape) -> bool:
     return (
         shape.capability[0] >= 8
         and shape.dtype in HALVES
@@ -117,40 +147,21 @@ def _flash_2(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 # --- xformers ---------------------------------------------------------------------------------------------------------
 
 
-@functools.cache
-def _xformers_operators(major: int, minor: int) -> tuple[type, ...]:
-    """xformers' forward operators that were built and run on a GPU of this capability, its own CUTLASS one last."""
-    from xformers.ops import fmha
-
-    names = (("flash3", "FwOp"), ("flash", "FwOp"), ("cutlass", "FwOp"))
-    operators = (getattr(getattr(fmha, module, None), name, None) for module, name in names)
-    return tuple(
-        operator
-        for operator in operators
-        if operator is not None
-        and operator.is_available()
-        and (major, minor) >= tuple(operator.CUDA_MINIMUM_COMPUTE_CAPABILITY)
-        and (major, minor) <= tuple(getattr(operator, "CUDA_MAXIMUM_COMPUTE_CAPABILITY", None) or (99, 0))
+def _xformers_knows(shape: Shape) -> bool:
+    return (
+        shape.capability >= (7, 0)
+        and not shape.gradients
+        and shape.dtype in HALVES
+        and shape.head_width % 8 == 0
+        and shape.head_width <= 256
+        and _installed("xformers")
     )
-
-
-def _xformers_operator(shape: Shape) -> type | None:
-    if shape.device.type != "cuda" or shape.gradients or not _installed("xformers"):
-        return None
-    for operator in _xformers_operators(*shape.capability):
-        if shape.dtype in operator.SUPPORTED_DTYPES and shape.head_width <= operator.SUPPORTED_MAX_K:
-            return operator
-    return None
-
-
-def _xformers_supports(shape: Shape) -> bool:
-    return shape.head_width % 8 == 0 and _xformers_operator(shape) is not None
 
 
 def _xformers(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     from xformers.ops import memory_efficient_attention_forward
 
-    return memory_efficient_attention_forward(q, k, v, op=_xformers_operator(shape_of(q, k)))
+    return memory_efficient_attention_forward(q, k, v)
 
 
 # --- PyTorch's scaled_dot_product_attention ---------------------------------------------------------------------------
@@ -165,7 +176,7 @@ def _sdpa(backend: SDPBackend) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     return run
 
 
-def _cudnn_supports(shape: Shape) -> bool:
+def _cudnn_knows(shape: Shape) -> bool:
     return (
         shape.capability[0] >= 8
         and shape.dtype in HALVES
@@ -175,7 +186,7 @@ def _cudnn_supports(shape: Shape) -> bool:
     )
 
 
-def _sdpa_flash_supports(shape: Shape) -> bool:
+def _sdpa_flash_knows(shape: Shape) -> bool:
     if shape.device.type == "cpu":
         return shape.dtype in (torch.float32, torch.float64, torch.bfloat16, torch.float16)
     return (
@@ -187,7 +198,7 @@ def _sdpa_flash_supports(shape: Shape) -> bool:
     )
 
 
-def _efficient_supports(shape: Shape) -> bool:
+def _efficient_knows(shape: Shape) -> bool:
     # Without tensor cores for bfloat16 the kernel has no bfloat16 variant.
     known = (torch.float32, torch.float16, *((torch.bfloat16,) if shape.capability[0] >= 8 else ()))
     return shape.capability >= (5, 0) and shape.dtype in known and shape.head_width % 8 == 0
@@ -214,14 +225,14 @@ def shape_of(q: Tensor, k: Tensor) -> Shape:
 KERNELS: dict[str, Kernel] = {
     kernel.name: kernel
     for kernel in (
-        Kernel("few-keys", "few-keys", fused.few_keys_supports, fused.few_keys_attention),
-        Kernel("flash-attn-4", "flash-attn", _flash_4_supports, _flash_4),
-        Kernel("flash-attn-3", "flash-attn", _flash_3_supports, _flash_3),
-        Kernel("flash-attn-2", "flash-attn", _flash_2_supports, _flash_2),
-        Kernel("xformers", "xformers", _xformers_supports, _xformers),
-        Kernel("cudnn", "sdpa", _cudnn_supports, _sdpa(SDPBackend.CUDNN_ATTENTION)),
-        Kernel("flash", "sdpa", _sdpa_flash_supports, _sdpa(SDPBackend.FLASH_ATTENTION)),
-        Kernel("efficient", "sdpa", _efficient_supports, _sdpa(SDPBackend.EFFICIENT_ATTENTION)),
+        Kernel("few-keys", "few-keys", fused.few_keys_knows, fused.few_keys_attention),
+        Kernel("flash-attn-4", "flash-attn", _flash_4_knows, _flash_4, tried=True),
+        Kernel("flash-attn-3", "flash-attn", _flash_3_knows, _flash_3, tried=True),
+        Kernel("flash-attn-2", "flash-attn", _flash_2_knows, _flash_2, tried=True),
+        Kernel("xformers", "xformers", _xformers_knows, _xformers, tried=True),
+        Kernel("cudnn", "sdpa", _cudnn_knows, _sdpa(SDPBackend.CUDNN_ATTENTION)),
+        Kernel("flash", "sdpa", _sdpa_flash_knows, _sdpa(SDPBackend.FLASH_ATTENTION)),
+        Kernel("efficient", "sdpa", _efficient_knows, _sdpa(SDPBackend.EFFICIENT_ATTENTION)),
         Kernel("math", "sdpa", lambda shape: True, _math),
     )
 }

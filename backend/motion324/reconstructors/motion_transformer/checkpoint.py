@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import pickle
 import zipfile
 from collections.abc import Callable, Mapping
@@ -43,8 +42,7 @@ def load_model(path: Path, device: torch.device, blocks: torch.dtype) -> MotionM
         matrices = _matrices(model)
         state = {}
         for name in model.state_dict():
-            value = _guarded(path, lambda name=name: read(name, device))
-            state[name] = value.to(blocks if name in matrices else torch.float32)
+            state[name] = read(name, device).to(blocks if name in matrices else torch.float32)
     model.load_state_dict(state, assign=True)
     return model
 
@@ -69,22 +67,35 @@ def convert(source: Path, target: Path, notes: Mapping[str, str] | None = None) 
             expected = {name: tuple(value.shape) for name, value in MotionModel(config).state_dict().items()}
         _check_tensors(shapes, expected, source.name)
         cpu = torch.device("cpu")
-        tensors = {name: _guarded(source, lambda name=name: read(name, cpu)).float().contiguous() for name in expected}
+        tensors = {name: read(name, cpu).float().contiguous() for name in expected}
         step = read.step if isinstance(read, _PickledTensors) else None
-    metadata = {
+    extra = {
         **(notes or {}),
-        "format": FORMAT,
-        "config": json.dumps(config.to_dict()),
         "source": source.name,
         "source_sha256": hash_file(source),
-        "tensors_sha256": hash_tensors(tensors),
         **({} if step is None else {"step": str(step)}),
+    }
+    return write_checkpoint(tensors, config, target, extra)
+
+
+def write_checkpoint(
+    tensors: Mapping[str, Tensor], config: ModelConfig, target: Path, notes: Mapping[str, str]
+) -> dict[str, str]:
+    """Writes a model's tensors so that `load_model` reads them, and returns the metadata, the notes included.
+
+    Raises Motion324Error("cannot-write").
+    """
+    metadata = {
+        **notes,
+        "format": FORMAT,
+        "config": json.dumps(config.to_dict()),
+        "tensors_sha256": hash_tensors(tensors),
     }
     aside = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, aside, metadata=metadata)
-        os.replace(aside, target)
+        save_file(dict(tensors), aside, metadata=metadata)
+        aside.replace(target)
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
@@ -106,7 +117,7 @@ def verify(path: Path) -> dict[str, str]:
         if metadata.get("format") != FORMAT:
             raise foreign(path.name, "it was not made by `motion324 weights convert`")
         cpu = torch.device("cpu")
-        tensors = {name: _guarded(path, lambda name=name: read(name, cpu)) for name in shapes}
+        tensors = {name: read(name, cpu) for name in shapes}
     if hash_tensors(tensors) != metadata.get("tensors_sha256"):
         raise Motion324Error(
             "checkpoint-damaged",
@@ -176,7 +187,10 @@ def _open_safetensors(path: Path) -> Any:
 
 
 def _read_safetensors(path: Path, file: Any, name: str, device: torch.device) -> Tensor:
-    return file.get_tensor(name).to(device, non_blocking=False)
+    try:
+        return file.get_tensor(name).to(device)
+    except (SafetensorError, OSError) as error:
+        raise _broken(path, str(error)) from error
 
 
 def _read_pickle(path: Path) -> tuple[dict[str, Tensor], object]:
@@ -197,13 +211,6 @@ def _read_pickle(path: Path) -> tuple[dict[str, Tensor], object]:
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()) or not state:
         raise foreign(path.name, "it holds no state dict of tensors")
     return state, content.get("param_update_step")
-
-
-def _guarded(path: Path, read: Callable[[], Tensor]) -> Tensor:
-    try:
-        return read()
-    except (SafetensorError, OSError, ValueError) as error:
-        raise _broken(path, str(error)) from error
 
 
 def _broken(path: Path, why: str) -> Motion324Error:

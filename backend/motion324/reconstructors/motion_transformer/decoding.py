@@ -35,8 +35,10 @@ class PointDecoder:
         workload = Workload(model.config)
         device = points.positions.device.type
         rows = ROWS_AT_ONCE[device]
-        while free is not None and rows > FEWEST_ROWS_AT_ONCE and rows * workload.decoder_bytes(dtype.itemsize) > (
-            free * BATCH_SHARE
+        while (
+            free is not None
+            and rows > FEWEST_ROWS_AT_ONCE
+            and rows * workload.decoder_bytes(dtype.itemsize) > (free * BATCH_SHARE)
         ):
             rows //= 2
         count = len(points)

@@ -47,7 +47,8 @@ class PatchEmbedding(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """images (B, 3, S, S) -> (B, P, d); the convolution as the one matrix product that it is."""
         patch = self.proj.kernel_size[0]
-        patches = F.unfold(images, patch, stride=patch).transpose(1, 2)
+        side = images.shape[-1] // patch
+        patches = images.view(-1, 3, side, patch, side, patch).permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
         return F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
 
 
@@ -67,7 +68,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, run: Execution) -> Tensor:
         batch, length, width = x.shape
         qkv = F.linear(x, self.qkv.weight, self.qkv.bias).view(batch, length, 3, self.heads, width // self.heads)
-        attended = run.attention(*qkv.unbind(2)).flatten(2)
+        attended = run.attend_float32(*qkv.unbind(2))
         return F.linear(attended, self.proj.weight, self.proj.bias)
 
 

@@ -28,9 +28,11 @@ class Execution:
     A piece that does not fit the memory is cut in half and tried again, and that size is kept for its kind of work.
     """
 
-    def __init__(self, attention: Attention, pace: Pace) -> None:
+    def __init__(self, attention: Attention, pace: Pace, *, tf32: bool = False) -> None:
+        """tf32: products of float32 numbers on CUDA may round these to 10 bits of mantissa."""
         self.attention = attention
         self.pace = pace
+        self.tf32 = tf32
         self.most_rows: dict[str, int] = {}
 
     @classmethod
@@ -120,6 +122,16 @@ class Execution:
         self.by_rows(kind, q.shape[along], flop_per_row, compute, QUERY_ALIGNMENT if along else 1)
         out = parts[0] if len(parts) == 1 else torch.cat(parts, dim=along)
         return out.reshape(batch, queries, heads * width)
+
+    def attend_float32(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """As `attend`, in one piece, for tensors in float32 that stay so.
+
+        Where TF32 is allowed the kernels get float16: it has the same 10 bits of mantissa as TF32, they still sum in
+        float32, and they are several times faster than those for float32.
+        """
+        if self.tf32 and q.device.type == "cuda":
+            return self.attention(q.half(), k.half(), v.half()).flatten(2).float()
+        return self.attention(q, k, v).flatten(2)
 
     def add_norm(
         self, stream: Tensor, branches: tuple[Tensor, ...], norm: torch.nn.LayerNorm, dtype: torch.dtype

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,63 +18,71 @@ KIND = "image encoder"
 
 
 class FrameEncoder:
-    """Encodes frames of one video, and keeps the tokens that a later window will ask for again."""
+    """Encodes frames of one video, and keeps the tokens that a later window will ask for again.
 
-    def __init__(self, model: MotionModel, video: np.ndarray, run: Execution, tf32: bool, device: torch.device) -> None:
+    A thread of its own copies the next batch to the device, since the copy from ordinary memory holds up its thread.
+    """
+
+    def __init__(self, model: MotionModel, video: np.ndarray, run: Execution, device: torch.device) -> None:
         """video (T, H, W, 3) uint8, or float in [0, 1]."""
         self._model = model
         self._video = video
         self._run = run
-        self._tf32 = tf32
         self._device = device
         self._kept: dict[int, Tensor] = {}
-        self._upload = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="motion324-frames")
+        self._sent: dict[bytes, Future[Tensor]] = {}
+        run.most_rows.setdefault(KIND, FRAMES_AT_ONCE[device.type])
+
+    def close(self) -> None:
+        self._sender.shutdown(wait=True, cancel_futures=True)
+        self._sent.clear()
+
+    def send(self, frames: np.ndarray) -> Future[Tensor]:
+        """Starts to copy the batch of `frames` that will be encoded next, or returns the copy that is under way."""
+        key = frames.tobytes()
+        if key not in self._sent:
+            self._sent = {key: self._sender.submit(self._to_device, frames)}
+        return self._sent[key]
 
     def encode(self, frames: np.ndarray, keep: set[int]) -> Tensor:
         """frames (B,) int -> patch tokens (B, P, d) float32; those of the frames in `keep` are kept for next time."""
         config = self._model.config
         tokens = torch.empty(len(frames), config.patch_tokens, config.width, device=self._device)
-        new = [place for place, frame in enumerate(frames.tolist()) if frame not in self._kept]
-        for place, frame in enumerate(frames.tolist()):
-            if frame in self._kept:
-                tokens[place] = self._kept[frame]
-        waiting: tuple[slice, Tensor] | None = None
+        known = np.isin(frames, list(self._kept))
+        for place in np.flatnonzero(known):
+            tokens[place] = self._kept[int(frames[place])]
+        places = np.flatnonzero(~known)
 
         def compute(rows: slice) -> None:
-            nonlocal waiting
-            if waiting is None or waiting[0] != rows:
-                waiting = (rows, self._send(frames, new[rows]))
-            batch = waiting[1]
-            self._meet_upload(batch)
-            with tf32_products(self._tf32):
+            chosen = places[rows]
+            batch = self.send(frames[chosen]).result()
+            following = places[rows.stop : 2 * rows.stop - rows.start]
+            if len(following):
+                self.send(frames[following])
+            if self._stream is not None:
+                batch.record_stream(torch.cuda.current_stream(self._device))
+            with tf32_products(self._run.tf32):
                 encoded = self._model.image_encoder(batch, self._run)
-            if new[rows] == list(range(new[rows.start], new[rows.start] + len(encoded))):
-                tokens[new[rows.start] : new[rows.start] + len(encoded)] = encoded
+            if chosen[-1] - chosen[0] + 1 == len(chosen):
+                tokens[chosen[0] : chosen[-1] + 1] = encoded
             else:
-                tokens[torch.tensor(new[rows], device=self._device)] = encoded
-            following = slice(rows.stop, min(rows.stop + rows.stop - rows.start, len(new)))
-            waiting = (following, self._send(frames, new[following])) if following.start < following.stop else None
+                tokens[torch.from_numpy(chosen).to(self._device)] = encoded
 
         # The encoder counts its own work block by block, so none is counted here.
-        self._run.most_rows.setdefault(KIND, FRAMES_AT_ONCE[self._device.type])
-        self._run.by_rows(KIND, len(new), 0.0, compute, align=1, fewest=1)
-        self._kept = {frame: tokens[place].clone() for place, frame in enumerate(frames.tolist()) if frame in keep}
+        self._run.by_rows(KIND, len(places), 0.0, compute, align=1, fewest=1)
+        self._kept = {int(frame): tokens[place].clone() for place, frame in enumerate(frames) if int(frame) in keep}
         return tokens
 
-    def _send(self, frames: np.ndarray, places: list[int]) -> Tensor:
-        """The frames at these places, on the device, without waiting for what the device is doing."""
-        chosen = frames[places]
-        first, last = int(chosen[0]), int(chosen[-1])
-        consecutive = last - first + 1 == len(chosen)
-        part = self._video[first : last + 1] if consecutive else self._video[chosen]
+    def _to_device(self, frames: np.ndarray) -> Tensor:
+        """Runs in the sender's thread, and returns when the copy is complete."""
+        first, last = int(frames[0]), int(frames[-1])
+        part = self._video[first : last + 1] if last - first + 1 == len(frames) else self._video[frames]
         batch = torch.from_numpy(np.require(part, requirements=["C", "W"]))
-        if self._upload is None:
+        if self._stream is None:
             return batch
-        with torch.cuda.stream(self._upload):
-            return batch.to(self._device, non_blocking=True)
-
-    def _meet_upload(self, batch: Tensor) -> None:
-        if self._upload is not None:
-            current = torch.cuda.current_stream(self._device)
-            current.wait_stream(self._upload)
-            batch.record_stream(current)
+        with torch.cuda.stream(self._stream):
+            batch = batch.to(self._device, non_blocking=True)
+        self._stream.synchronize()
+        return batch

@@ -74,15 +74,16 @@ def norm_of_sum(
 
     width = base.shape[-1]
     shape = branches[0].shape if branches else base.shape
-    rows = math.prod(shape[:-1])
     base = base.contiguous()
+    base_rows = base.numel() // width
+    repeats = math.prod(shape[:-1]) // base_rows
     first, second = (*(branch.contiguous() for branch in branches), base, base)[:2]
     keep = keep_sum and bool(branches)
     in_place = shape == base.shape and base.dtype == torch.float32
     total = base if in_place or not keep else torch.empty(shape, dtype=torch.float32, device=base.device)
     out = torch.empty(shape, dtype=dtype, device=base.device)
     with torch.cuda.device(base.device):
-        norm_of_sum_kernel[(rows,)](
+        norm_of_sum_kernel[(base_rows,)](
             base,
             first,
             second,
@@ -90,7 +91,8 @@ def norm_of_sum(
             out,
             weight,
             weight if bias is None else bias,
-            base.numel() // width,
+            base_rows,
+            repeats,
             width,
             eps,
             HAS_FIRST=len(branches) > 0,
@@ -155,12 +157,12 @@ def project_to_three(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     block_rows = 32
     with torch.cuda.device(x.device):
         project_to_three_kernel[(-(-rows // block_rows),)](
-            x, weight, bias, out, rows, width, ROWS=block_rows, BLOCK=128, num_warps=4
+            x, weight, bias, out, rows, WIDTH=width, ROWS=block_rows, BLOCK=128, num_warps=4
         )
     return out
 
 
-def few_keys_supports(shape: Shape) -> bool:
+def few_keys_knows(shape: Shape) -> bool:
     return (
         shape.capability >= (8, 0)
         and shape.dtype in (torch.float16, torch.bfloat16)

@@ -64,9 +64,7 @@ class MotionModel(nn.Module):
         self.point_normal_rgb_proj = nn.Linear(width + 6, width)
         self.learnable_tokens = nn.Parameter(torch.zeros(1, config.latent_tokens, width))
         self.encoder_cross_attn = CrossAttentionBlock(*sizes)
-        self.points_transformer_blocks = nn.ModuleList(
-            SelfAttentionBlock(*sizes) for _ in range(config.surface_layers)
-        )
+        self.points_transformer_blocks = nn.ModuleList(SelfAttentionBlock(*sizes) for _ in range(config.surface_layers))
         self.image_encoder = ImageEncoder(config.image)
         self.special_token_0 = nn.Parameter(torch.zeros(1, config.special_tokens, width))
         self.special_token_rest = nn.Parameter(torch.zeros(1, config.special_tokens, width))
@@ -121,17 +119,17 @@ class MotionModel(nn.Module):
     def transform(self, tokens: Tensor, run: Execution) -> Tensor:
         """tokens (T, L, d) -> motion tokens (T, K, d) float32. `tokens` may be overwritten."""
         frames, length, width = tokens.shape
-        stream, branch = tokens, None
+        stream = tokens
+        branch: Tensor | None = None
         for global_block, local_block in zip(
             self.global_transformer_blocks, self.local_transformer_blocks, strict=True
         ):
             together = (1, frames * length, width)
-            stream, branch = global_block(
-                stream.view(together), None if branch is None else branch.view(together), run
-            )
-            stream, branch = local_block(stream.view(frames, length, width), branch.view(frames, length, width), run)
+            stream, branch = global_block(stream.view(together), None if branch is None else branch.view(together), run)
+            apart = (frames, length, width)
+            stream, branch = local_block(stream.view(apart), branch.view(apart), run)
         own = slice(self.config.special_tokens, self.config.special_tokens + self.config.latent_tokens)
-        return stream[:, own] + branch[:, own]
+        return stream[:, own] if branch is None else stream[:, own] + branch[:, own]
 
     def decode(self, features: Tensor, queries: Tensor, keys: Tensor, values: Tensor, run: Execution) -> Tensor:
         """Positions of N points in T frames.

@@ -22,10 +22,11 @@ from motion324.reconstructors.motion_transformer.config import ModelConfig
 from motion324.reconstructors.motion_transformer.decoding import PointDecoder, to_host
 from motion324.reconstructors.motion_transformer.device import choose_device, choose_precision, free_bytes
 from motion324.reconstructors.motion_transformer.execution import Execution
-from motion324.reconstructors.motion_transformer.frame_encoding import FrameEncoder
+from motion324.reconstructors.motion_transformer.frame_encoding import FRAMES_AT_ONCE, FrameEncoder
 from motion324.reconstructors.motion_transformer.model import MotionModel, Points
 from motion324.reconstructors.motion_transformer.options import InferenceOptions
 from motion324.reconstructors.motion_transformer.pace import Pace
+from motion324.reconstructors.motion_transformer.stage_times import StageTimes
 from motion324.reconstructors.motion_transformer.windows import Merger, Window, plan_windows
 from motion324.reconstructors.motion_transformer.workload import Workload
 
@@ -69,16 +70,18 @@ class MotionPredictor:
         self.options = options or InferenceOptions()
         self.options.check()
         self.seconds: dict[str, float] = {}
+        self._placed = False
         self.config: ModelConfig = model.config
         self.device = choose_device(self.options.device)
         self.precision = choose_precision(self.options.precision, self.device)
         self.attention = Attention(self.options.attention)
         self.attention.kernel_for(self._longest_attention(self.options.window))
         model.prepare_for_inference(self.precision.blocks)
-        self.model = model.to(self.device)
+        self.model = model
+        self._to_device()
         # DINOv2 stays in float32, which the kernel that was asked for may not know.
         self._image_attention = Attention("auto")
-        self._stage = "load"
+        self._times = StageTimes(self.device)
 
     @classmethod
     def load(cls, path: Path | str, options: InferenceOptions | None = None) -> MotionPredictor:
@@ -103,7 +106,7 @@ class MotionPredictor:
         start = time.perf_counter()
         fused.triton_works()
         line = np.linspace(-0.5, 0.5, 3 * 256, dtype=np.float32).reshape(-1, 3)
-        points = ShapePoints(line, np.tile(np.float32([0, 0, 1]), (256, 1)), line + 0.5)
+        points = ShapePoints(line, np.tile(np.array([0, 0, 1], np.float32), (256, 1)), line + 0.5)
         self.predict(points, points, np.zeros((2, 32, 32, 3), np.uint8))
         self.seconds = {name: self.seconds[name] for name in ("load",) if name in self.seconds}
         self.seconds["warm-up"] = time.perf_counter() - start
@@ -111,8 +114,14 @@ class MotionPredictor:
     def to_cpu(self) -> None:
         """Leaves the GPU's memory to others; the next job brings the model back."""
         self.model.to("cpu")
+        self._placed = False
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def _to_device(self) -> None:
+        if not self._placed:
+            self.model.to(self.device)
+            self._placed = True
 
     def weight_bytes(self) -> int:
         return sum(p.numel() * p.element_size() for p in self.model.parameters())
@@ -145,14 +154,16 @@ class MotionPredictor:
         needed = self._needed_bytes(len(windows[0].frames))
         self.seconds = {name: self.seconds[name] for name in ("load", "warm-up") if name in self.seconds}
         try:
-            self.model.to(self.device)
+            self._to_device()
             free = free_bytes(self.device)
             if free is not None and needed > free:
                 raise job_errors.out_of_memory(str(self.device), needed, free, "before any work")
+            self._times = StageTimes(self.device)
             yield from self._run(surface, points, frames, windows, self._pace(surface, points, windows, progress))
+            self.seconds |= self._times.seconds()
         except torch.OutOfMemoryError as error:
             free = free_bytes(self.device)
-            raise job_errors.out_of_memory(str(self.device), needed, free, f"in the stage '{self._stage}'") from error
+            raise job_errors.out_of_memory(str(self.device), needed, free, f"in '{self._times.current}'") from error
         finally:
             if self.device.type == "cuda" and not self.options.keep_memory:
                 torch.cuda.empty_cache()
@@ -161,36 +172,37 @@ class MotionPredictor:
     def _run(
         self, surface: ShapePoints, points: ShapePoints, video: np.ndarray, windows: list[Window], pace: Pace
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        model, run = self.model, Execution(self.attention, pace)
-        with self._timed("surface", pace):
-            latent = model.encode_surface(model.embed_points(surface.on(self.device), run), run)
-        with self._timed("points", pace):
-            free = free_bytes(self.device)
-            spare = None if free is None else max(0, free - self._needed_bytes(len(windows[0].frames)))
-            decoder = PointDecoder(model, points.on(self.device), run, spare)
-        images = Execution(self._image_attention, pace)
-        encoder = FrameEncoder(model, video, images, self.precision.tf32, self.device)
+        model, times = self.model, self._times
+        run = Execution(self.attention, pace)
+        images = Execution(self._image_attention, pace, tf32=self.precision.tf32)
         merger = Merger(windows, len(points.positions))
-        for window, following in zip(windows, [*windows[1:], None], strict=True):
-            shared = set() if following is None else set(window.frames.tolist()) & set(following.frames.tolist())
-            with self._timed("images", pace):
-                patches = encoder.encode(window.frames, shared)
-            with self._timed("transformer", pace):
-                tokens = model.assemble_tokens(latent, patches, self.options.trained_frames)
-                del patches
-                motion = model.transform(tokens, run)
-                del tokens
-                keys, values = model.decoder_cross_attn.keys_and_values(motion, run)
-            start = time.perf_counter()
-            for places, moved in to_host(self._decoded(window, decoder, keys, values), run):
-                if len(windows) > 1 and self.options.windows == "published":
-                    moved[window.frames[places] == 0] = points.positions
-                done = list(merger.add(window.frames[places], window.weights[places], moved))
-                self._add_seconds("decoder", start)
-                if done:
-                    yield np.array([frame for frame, _ in done]), np.stack([positions for _, positions in done])
-                start = time.perf_counter()
-            self._add_seconds("decoder", start)
+        with contextlib.closing(FrameEncoder(model, video, images, self.device)) as encoder:
+            encoder.send(windows[0].frames[: FRAMES_AT_ONCE[self.device.type]])
+            with times.stage("surface"):
+                latent = model.encode_surface(model.embed_points(surface.on(self.device), run), run)
+            with times.stage("points"):
+                free = free_bytes(self.device)
+                spare = None if free is None else max(0, free - self._needed_bytes(len(windows[0].frames)))
+                decoder = PointDecoder(model, points.on(self.device), run, spare)
+            for window, following in zip(windows, [*windows[1:], None], strict=True):
+                shared = set() if following is None else set(window.frames.tolist()) & set(following.frames.tolist())
+                with times.stage("images"):
+                    patches = encoder.encode(window.frames, shared)
+                with times.stage("transformer"):
+                    tokens = model.assemble_tokens(latent, patches, self.options.trained_frames)
+                    del patches
+                    motion = model.transform(tokens, run)
+                    del tokens
+                    keys, values = model.decoder_cross_attn.keys_and_values(motion, run)
+                for places, moved in to_host(self._decoded(window, decoder, keys, values), run):
+                    if len(windows) == 1:
+                        yield window.frames[places], moved
+                        continue
+                    if self.options.windows == "published":
+                        moved[window.frames[places] == 0] = points.positions
+                    done = list(merger.add(window.frames[places], window.weights[places], moved))
+                    if done:
+                        yield np.array([frame for frame, _ in done]), np.stack([positions for _, positions in done])
 
     def _decoded(
         self, window: Window, decoder: PointDecoder, keys: Tensor, values: Tensor
@@ -200,19 +212,9 @@ class MotionPredictor:
         for start in range(0, len(used), decoder.frames_at_once):
             places = used[start : start + decoder.frames_at_once]
             batch = slice(int(places[0]), int(places[-1]) + 1)
-            yield places, decoder.decode(keys[batch], values[batch])
-
-    @contextlib.contextmanager
-    def _timed(self, stage: str, pace: Pace) -> Iterator[None]:
-        self._stage = stage
-        start = time.perf_counter()
-        yield
-        pace.finish()
-        self._add_seconds(stage, start)
-
-    def _add_seconds(self, stage: str, start: float) -> None:
-        self._stage = stage
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+            with self._times.stage("decoder"):
+                positions = decoder.decode(keys[batch], values[batch])
+            yield places, positions
 
     def _pace(self, surface: ShapePoints, points: ShapePoints, windows: list[Window], progress: Progress) -> Pace:
         workload = Workload(self.config)

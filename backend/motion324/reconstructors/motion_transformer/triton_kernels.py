@@ -4,7 +4,6 @@ All of them are bound by memory: each reads its inputs once, computes in float32
 """
 
 # mypy: ignore-errors
-# ruff: noqa: N803
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ import triton
 import triton.language as tl
 
 
-@triton.jit(do_not_specialize=["base_rows"])
+@triton.jit(do_not_specialize=["base_rows", "repeats"])
 def norm_of_sum_kernel(
     base,
     first,
@@ -22,6 +21,7 @@ def norm_of_sum_kernel(
     weight,
     bias,
     base_rows,
+    repeats,
     width,
     eps,
     HAS_FIRST: tl.constexpr,
@@ -30,24 +30,33 @@ def norm_of_sum_kernel(
     KEEP_SUM: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """One row: LayerNorm(base + first + second) * weight + bias. Row r of `base` is r modulo base_rows."""
-    row = tl.program_id(0).to(tl.int64)
+    """One row of `base`, and the rows of the branches that it is repeated for: LayerNorm(base + first + second).
+
+    Row r of base goes with the rows r, r + base_rows, r + 2 base_rows, ... of the branches and of the outputs.
+    """
+    base_row = tl.program_id(0).to(tl.int64)
     column = tl.arange(0, BLOCK)
     inside = column < width
-    x = tl.load(base + (row % base_rows) * width + column, mask=inside, other=0.0).to(tl.float32)
-    if HAS_FIRST:
-        x += tl.load(first + row * width + column, mask=inside, other=0.0).to(tl.float32)
-    if HAS_SECOND:
-        x += tl.load(second + row * width + column, mask=inside, other=0.0).to(tl.float32)
-    if KEEP_SUM:
-        tl.store(total + row * width + column, x.to(total.dtype.element_ty), mask=inside)
-    mean = tl.sum(x, axis=0) / width
-    centred = tl.where(inside, x - mean, 0.0)
-    variance = tl.sum(centred * centred, axis=0) / width
-    y = centred * tl.rsqrt(variance + eps) * tl.load(weight + column, mask=inside, other=0.0).to(tl.float32)
+    own = tl.load(base + base_row * width + column, mask=inside, other=0.0).to(tl.float32)
+    scale = tl.load(weight + column, mask=inside, other=0.0).to(tl.float32)
     if HAS_BIAS:
-        y += tl.load(bias + column, mask=inside, other=0.0).to(tl.float32)
-    tl.store(out + row * width + column, y.to(out.dtype.element_ty), mask=inside)
+        shift = tl.load(bias + column, mask=inside, other=0.0).to(tl.float32)
+    for repeat in range(repeats):
+        place = (repeat * base_rows + base_row) * width + column
+        x = own
+        if HAS_FIRST:
+            x += tl.load(first + place, mask=inside, other=0.0).to(tl.float32)
+        if HAS_SECOND:
+            x += tl.load(second + place, mask=inside, other=0.0).to(tl.float32)
+        if KEEP_SUM:
+            tl.store(total + place, x.to(total.dtype.element_ty), mask=inside)
+        mean = tl.sum(x, axis=0) / width
+        centred = tl.where(inside, x - mean, 0.0)
+        variance = tl.sum(centred * centred, axis=0) / width
+        y = centred * tl.rsqrt(variance + eps) * scale
+        if HAS_BIAS:
+            y += shift
+        tl.store(out + place, y.to(out.dtype.element_ty), mask=inside)
 
 
 @triton.jit(do_not_specialize=["heads_per_weight"])
@@ -106,10 +115,14 @@ def few_keys_kernel(
     row = (tl.program_id(0) * ROWS + tl.arange(0, ROWS))[:, None].to(tl.int64)
     key = tl.arange(0, KEYS)
     column = tl.arange(0, WIDTH)
-    queried = tl.load(q + batch * q_batch + head * q_head + row * q_row + column[None, :], mask=row < queries, other=0.0)
+    queried = tl.load(
+        q + batch * q_batch + head * q_head + row * q_row + column[None, :], mask=row < queries, other=0.0
+    )
     known = (key < keys)[:, None]
     keyed = tl.load(k + batch * k_batch + head * k_head + key[:, None] * k_row + column[None, :], mask=known, other=0.0)
-    values = tl.load(v + batch * v_batch + head * v_head + key[:, None] * v_row + column[None, :], mask=known, other=0.0)
+    values = tl.load(
+        v + batch * v_batch + head * v_head + key[:, None] * v_row + column[None, :], mask=known, other=0.0
+    )
     scores = tl.dot(queried, tl.trans(keyed)) * scale
     scores = tl.where((key < keys)[None, :], scores, float("-inf"))
     share = tl.exp2(scores - tl.max(scores, axis=1)[:, None])
@@ -126,7 +139,7 @@ def project_to_three_kernel(
     bias,
     out,
     rows,
-    width,
+    WIDTH: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -136,14 +149,14 @@ def project_to_three_kernel(
     first = tl.zeros((ROWS,), dtype=tl.float32)
     second = tl.zeros((ROWS,), dtype=tl.float32)
     third = tl.zeros((ROWS,), dtype=tl.float32)
-    for start in range(0, width, BLOCK):
+    for start in range(0, WIDTH, BLOCK):
         column = start + tl.arange(0, BLOCK)
-        inside = column < width
-        tile = tl.load(x + row[:, None] * width + column[None, :], mask=known[:, None] & inside[None, :], other=0.0)
+        inside = column < WIDTH
+        tile = tl.load(x + row[:, None] * WIDTH + column[None, :], mask=known[:, None] & inside[None, :], other=0.0)
         tile = tile.to(tl.float32)
         first += tl.sum(tile * tl.load(weight + column, mask=inside, other=0.0)[None, :], axis=1)
-        second += tl.sum(tile * tl.load(weight + width + column, mask=inside, other=0.0)[None, :], axis=1)
-        third += tl.sum(tile * tl.load(weight + 2 * width + column, mask=inside, other=0.0)[None, :], axis=1)
+        second += tl.sum(tile * tl.load(weight + WIDTH + column, mask=inside, other=0.0)[None, :], axis=1)
+        third += tl.sum(tile * tl.load(weight + 2 * WIDTH + column, mask=inside, other=0.0)[None, :], axis=1)
     tl.store(out + row * 3, first + tl.load(bias), mask=known)
     tl.store(out + row * 3 + 1, second + tl.load(bias + 1), mask=known)
     tl.store(out + row * 3 + 2, third + tl.load(bias + 2), mask=known)

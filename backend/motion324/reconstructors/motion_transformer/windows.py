@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ def plan_windows(frame_count: int, window: int, mode: str) -> list[Window]:
     starts = _published_starts(frame_count, window) if mode == "published" else _even_starts(frame_count, window)
     spans = [np.arange(start, start + window - 1) for start in starts]
     if mode == "published":
-        shares = [(span < following[0]) * 1.0 for span, following in zip(spans, spans[1:], strict=False)]
+        shares = [(span < following[0]) * 1.0 for span, following in itertools.pairwise(spans)]
         shares.append(np.ones(window - 1))
     else:
         shares = _smooth_shares(spans, frame_count)

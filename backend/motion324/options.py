@@ -8,6 +8,8 @@ from typing import Any
 
 from motion324.errors import EXIT_USAGE, Motion324Error
 
+MAX_SMOOTH = 1000.0  # frames
+
 
 @dataclass(frozen=True)
 class AnimateOptions:
@@ -58,8 +60,10 @@ class AnimateOptions:
         """Raises Motion324Error("bad-option") where a value is outside of what makes sense."""
         if self.frames[2] < 1:
             raise bad_option("frames", f"has the step {self.frames[2]}; it must be at least 1")
-        if self.smooth < 0:
-            raise bad_option("smooth", f"is {self.smooth}; it must not be negative")
+        if not 0 <= self.smooth <= MAX_SMOOTH:
+            raise bad_option("smooth", f"is {self.smooth}; it must lie between 0 and {MAX_SMOOTH:g}")
+        if self.seed < 0:
+            raise bad_option("seed", f"is {self.seed}; it must not be negative")
         if self.fps is not None and not 0 < self.fps <= 1000:
             raise bad_option("fps", f"is {self.fps}; it must lie between 0 and 1000")
         if self.view not in ("auto", "front"):
@@ -72,6 +76,8 @@ def parse_view_angles(text: str) -> tuple[float, float]:
         azimuth, elevation = (float(part) for part in text.split(","))
     except ValueError as error:
         raise bad_option("view", f"is '{text}'; it must be auto, front, or AZIMUTH,ELEVATION in degrees") from error
+    if not -360 <= azimuth <= 360:
+        raise bad_option("view", f"has the azimuth {azimuth:g}; it must lie between -360 and 360 degrees")
     if not -90 <= elevation <= 90:
         raise bad_option("view", f"has the elevation {elevation:g}; it must lie between -90 and 90 degrees")
     return azimuth, elevation

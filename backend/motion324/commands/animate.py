@@ -1,0 +1,132 @@
+"""`motion324 animate`: one mesh after one video, into a folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from motion324.errors import EXIT_OK
+from motion324.options import AnimateOptions, bad_option
+from motion324.terminal import LogToTerminal, Terminal
+
+if TYPE_CHECKING:
+    from motion324.result import AnimationResult
+
+DEFAULTS = AnimateOptions()
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        "animate",
+        help="animate a mesh after a video",
+        description="Animates MESH after VIDEO and leaves trajectory.npz, animation.pc2 and report.json in DIR.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("mesh", metavar="MESH", type=Path, help=".glb, .gltf, .obj, .ply, .stl, .fbx or .blend")
+    parser.add_argument("video", metavar="VIDEO", type=Path, help="a video, or a folder of images in natural order")
+    parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--reconstructor", metavar="NAME", default=DEFAULTS.reconstructor, help="default: auto")
+    parser.add_argument("--frames", metavar="A:B:STEP", default="", help="frames of the video, as a Python slice")
+    parser.add_argument("--fps", metavar="F", type=float, help="frames per second of the result; default: the video's")
+    parser.add_argument("--mask", metavar="auto|alpha|plain|rembg|PATH", default=DEFAULTS.mask, help="default: auto")
+    parser.add_argument(
+        "--view", metavar="auto|front|AZIMUTH,ELEVATION", default=DEFAULTS.view, help="in degrees; default: auto"
+    )
+    parser.add_argument(
+        "--smooth",
+        metavar="S",
+        type=float,
+        default=DEFAULTS.smooth,
+        help=f"standard deviation in frames of the temporal low-pass; 0: off; default: {DEFAULTS.smooth:g}",
+    )
+    parser.add_argument("--seed", metavar="N", type=int, default=DEFAULTS.seed, help="of every random choice")
+    parser.add_argument(
+        "--keep-cutouts", action="store_true", help="also keep the object on black and white, and masks"
+    )
+    parser.add_argument("--overlay", action="store_true", help="also keep overlay.mp4: the input beside the result")
+    parser.add_argument("--blender", metavar="PATH", type=Path, help="Blender, which .fbx and .blend need")
+    parser.add_argument("--json", action="store_true", help="result as JSON on stdout, progress as JSON on stderr")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    options = options_of(arguments)
+    terminal = Terminal(as_json=arguments.json)
+    log = LogToTerminal(terminal)
+    logging.getLogger().addHandler(log)
+    try:
+        result = _animate(arguments, options, terminal)
+    finally:
+        logging.getLogger().removeHandler(log)
+        terminal.clear()
+    for warning in result.report["warnings"]:
+        terminal.warn(warning["sentence"])
+    print(
+        json.dumps(_summary(arguments, result), ensure_ascii=False) if arguments.json else _sentence(arguments, result)
+    )
+    return EXIT_OK
+
+
+def options_of(arguments: argparse.Namespace) -> AnimateOptions:
+    """Raises Motion324Error("bad-option")."""
+    options = AnimateOptions(
+        reconstructor=arguments.reconstructor,
+        frames=parse_frames(arguments.frames),
+        fps=arguments.fps,
+        mask=arguments.mask,
+        view=arguments.view,
+        smooth=arguments.smooth,
+        seed=arguments.seed,
+    )
+    options.check()
+    return options
+
+
+def parse_frames(text: str) -> tuple[int | None, int | None, int]:
+    """ "A:B:STEP" with any part left out. Raises Motion324Error("bad-option")."""
+    if not text:
+        return DEFAULTS.frames
+    parts = text.split(":")
+    try:
+        if not 2 <= len(parts) <= 3:
+            raise ValueError(text)
+        start, stop, step = (int(part) if part else None for part in (*parts, "")[:3])
+    except ValueError as error:
+        raise bad_option("frames", f"is '{text}'; it must be A:B or A:B:STEP, as in 0:60:2 or 10:") from error
+    return start, stop, 1 if step is None else step
+
+
+def _animate(arguments: argparse.Namespace, options: AnimateOptions, terminal: Terminal) -> AnimationResult:
+    from motion324.mesh.reading import read_mesh
+    from motion324.pipeline import animate
+    from motion324.trajectories.result_files import KeepOptions
+
+    terminal.progress("read", 0, 1)
+    mesh = read_mesh(arguments.mesh, blender=arguments.blender, progress=terminal.progress)
+    keep = KeepOptions(arguments.output, cutouts=arguments.keep_cutouts, overlay=arguments.overlay)
+    return animate(mesh, arguments.video, options, progress=terminal.progress, keep=keep)
+
+
+def _summary(arguments: argparse.Namespace, result: AnimationResult) -> dict[str, Any]:
+    frames, vertices = result.positions.shape[:2]
+    return {
+        "ok": True,
+        "output": str(arguments.output),
+        "frames": frames,
+        "vertices": vertices,
+        "fps": result.fps,
+        "report": result.report,
+    }
+
+
+def _sentence(arguments: argparse.Namespace, result: AnimationResult) -> str:
+    frames, vertices = result.positions.shape[:2]
+    seconds = result.report["seconds"]["total"]
+    return (
+        f"{frames} frames of {vertices} vertices in {seconds:.1f} s by {result.report['reconstructor']}, "
+        f"silhouettes overlap by {result.report['silhouette_overlap']:.2f}: {arguments.output}"
+    )

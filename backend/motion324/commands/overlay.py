@@ -1,0 +1,62 @@
+"""`motion324 overlay`: a video that shows a trajectory beside the video that it was made from."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from motion324.errors import EXIT_BAD_MESH, EXIT_BAD_VIDEO, EXIT_OK, Motion324Error
+from motion324.terminal import Terminal
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        "overlay",
+        help="show a trajectory beside its video",
+        description="Writes an .mp4: the video, the video with the result's outline, and the result, side by side.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("mesh", metavar="MESH", type=Path, help="the mesh that was animated")
+    parser.add_argument("video", metavar="VIDEO", type=Path, help="the video that it was animated after")
+    parser.add_argument("trajectory", metavar="TRAJECTORY", type=Path, help="the trajectory.npz of `motion324 animate`")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the .mp4 to write")
+    parser.add_argument("--blender", metavar="PATH", type=Path, help="Blender, which .fbx and .blend need")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    import numpy as np
+
+    from motion324.mesh.reading import read_mesh
+    from motion324.trajectories.overlay import write_overlay
+    from motion324.trajectories.trajectory_file import load_trajectory
+    from motion324.video.decoding import read_video
+
+    terminal = Terminal()
+    trajectory = load_trajectory(arguments.trajectory)
+    mesh = read_mesh(arguments.mesh, blender=arguments.blender, progress=terminal.progress)
+    if trajectory.positions.shape[1] != len(mesh.positions) or not np.array_equal(trajectory.faces, mesh.faces):
+        raise Motion324Error(
+            "mesh-differs",
+            f"'{arguments.trajectory}' was not made from '{arguments.mesh}': their vertices or faces differ.",
+            "Give the mesh that was animated.",
+            EXIT_BAD_MESH,
+        )
+    numbers = trajectory.frame_numbers
+    step = int(numbers[1] - numbers[0]) if len(numbers) > 1 else 1
+    clip = read_video(arguments.video, (int(numbers[0]), int(numbers[-1]) + 1, step), terminal.progress)
+    if len(clip.frames) != len(numbers):
+        raise Motion324Error(
+            "video-differs",
+            f"'{arguments.trajectory}' was not made from '{arguments.video}': it has {len(numbers)} frames, of which "
+            f"the video has {len(clip.frames)}.",
+            "Give the video that the mesh was animated after.",
+            EXIT_BAD_VIDEO,
+        )
+    write_overlay(
+        arguments.output, clip, mesh, trajectory.positions, trajectory.view, trajectory.fps, terminal.progress
+    )
+    terminal.clear()
+    print(arguments.output)
+    return EXIT_OK

@@ -1,0 +1,70 @@
+"""`motion324 serve`: the backend process that Blender starts."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from motion324.progress import Progress
+    from motion324.protocol import AnimateRequest
+    from motion324.reconstructors.interface import FrameBatch
+    from motion324.result import AnimationResult
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        "serve",
+        help="run jobs for Blender or another program",
+        description="Runs animation jobs that come over a socket. The session's secret comes in the environment "
+        "variable MOTION324_TOKEN. Prints one line of JSON when it is ready.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--host", default="auto", help="address, unix:PATH, or auto: only for this machine (default)")
+    parser.add_argument("--port", type=int, default=0, help="0 (default): the system chooses")
+    parser.add_argument("--log", metavar="FILE", type=Path, help="log file; default: the user's folder for logs")
+    parser.add_argument("--parent", metavar="PID", type=int, help="end when this process ends")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from motion324.endpoint import take_token_from_environment
+    from motion324.server import serve
+
+    return serve(
+        run_job,
+        describe=describe,
+        unload=unload,
+        token=take_token_from_environment(),
+        host=arguments.host,
+        port=arguments.port,
+        log_path=arguments.log,
+        parent_pid=arguments.parent,
+    )
+
+
+def run_job(request: AnimateRequest, progress: Progress, on_frames: Callable[[FrameBatch], None]) -> AnimationResult:
+    from motion324.pipeline import animate
+
+    return animate(request.mesh, request.video, request.options, progress=progress, on_frames=on_frames)
+
+
+def describe() -> dict[str, Any]:
+    """What Blender's panel and `Client.status` show."""
+    from motion324.machine import device_name, peak_memory, total_memory
+    from motion324.reconstructors.registry import loaded_reconstructors
+
+    return {
+        "device": device_name(),
+        "memory": {"peak": peak_memory(), "machine": total_memory()},
+        "reconstructors": loaded_reconstructors(),
+    }
+
+
+def unload() -> None:
+    from motion324.reconstructors.registry import unload_reconstructors
+
+    unload_reconstructors()

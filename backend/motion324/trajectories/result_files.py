@@ -1,0 +1,68 @@
+"""The files that an animation job leaves in a folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from motion324.mesh.reference_mesh import ReferenceMesh
+from motion324.point_cache import Pc2Writer
+from motion324.progress import Progress
+from motion324.result import AnimationResult
+from motion324.trajectories.overlay import write_overlay
+from motion324.trajectories.trajectory_file import save_trajectory
+from motion324.video.clip import VideoClip
+from motion324.video.cutouts import write_cutouts
+from motion324.write_aside import written_aside
+
+TRAJECTORY, POINT_CACHE, OVERLAY, REPORT = "trajectory.npz", "animation.pc2", "overlay.mp4", "report.json"
+_FRAMES_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class KeepOptions:
+    """What is kept in `folder` besides trajectory.npz, animation.pc2 and report.json.
+
+    cutouts: the videos of the object on black and on white, and of its mask. overlay: the input beside the result.
+    """
+
+    folder: Path
+    cutouts: bool = False
+    overlay: bool = False
+
+
+def needed_space(frame_count: int, mesh: ReferenceMesh, clip: VideoClip, keep: KeepOptions) -> int:
+    """Bytes that the files will take: the two trajectories exactly, videos generously."""
+    trajectories = 2 * frame_count * mesh.positions.nbytes + mesh.faces.nbytes
+    return trajectories + (1 << 20) + clip.frames.nbytes * (keep.cutouts + keep.overlay) // 10
+
+
+def write_result_files(
+    folder: Path,
+    keep: KeepOptions,
+    mesh: ReferenceMesh,
+    clip: VideoClip,
+    masks: np.ndarray,
+    result: AnimationResult,
+    progress: Progress,
+) -> None:
+    """Writes all but the report, which is complete only after this. Raises Motion324Error("disk-full", ...)."""
+    total = len(result.positions)
+    progress("write", 0, total)
+    save_trajectory(folder / TRAJECTORY, result, mesh.faces)
+    with Pc2Writer(folder / POINT_CACHE, len(mesh.positions)) as cache:
+        for first in range(0, total, _FRAMES_AT_ONCE):
+            cache.append(result.positions[first : first + _FRAMES_AT_ONCE])
+            progress("write", min(first + _FRAMES_AT_ONCE, total), total)
+    if keep.cutouts:
+        write_cutouts(folder, clip, masks, progress)
+    if keep.overlay:
+        write_overlay(folder / OVERLAY, clip, mesh, result.positions, result.view, result.fps, progress)
+
+
+def write_report(folder: Path, result: AnimationResult) -> None:
+    with written_aside(folder / REPORT) as aside:
+        aside.write_text(json.dumps(result.report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,89 @@
+"""Videos that this program writes: MP4, as widely playable as OpenCV's encoders allow."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+
+from motion324.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.write_aside import written_aside
+
+# The systems' own H.264 encoders; OpenCV's Linux wheels have none, and their VP9 takes 0.2 s a frame.
+_CODECS = {"win32": ("avc1", "mp4v"), "darwin": ("avc1", "mp4v")}
+_FULL_DISK_BYTES = 1 << 20
+
+
+class VideoFile:
+    """Writes frames (H, W, 3) uint8 RGB, all of the same size, to an .mp4 as a context; `path` gets it whole or not.
+
+    Odd sides grow by one pixel, which encoders need. Raises Motion324Error: "video-encoder-missing",
+    "video-not-written", "disk-full" or "cannot-write".
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        self.path = Path(path)
+        self.fps = fps
+        self.frame_count = 0
+        self._aside = written_aside(self.path)
+        self._file = self.path
+        self._writer: cv2.VideoWriter | None = None
+
+    def write(self, frame: np.ndarray) -> None:
+        height, width = frame.shape[:2]
+        if height % 2 or width % 2:
+            frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        if self._writer is None:
+            self._writer = self._open(frame.shape[1], frame.shape[0])
+        self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        self.frame_count += 1
+
+    def __enter__(self) -> VideoFile:
+        self._file = self._aside.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writer is not None:
+            self._writer.release()
+        if kind is None:
+            try:
+                self._check()
+            except Motion324Error as problem:
+                self._aside.__exit__(type(problem), problem, problem.__traceback__)
+                raise
+        self._aside.__exit__(kind, error, trace)
+
+    def _open(self, width: int, height: int) -> cv2.VideoWriter:
+        for codec in _CODECS.get(sys.platform, ("mp4v",)):
+            writer = cv2.VideoWriter(str(self._file), cv2.VideoWriter.fourcc(*codec), self.fps, (width, height))
+            if writer.isOpened():
+                return writer
+        raise Motion324Error(
+            "video-encoder-missing",
+            f"OpenCV cannot write the video '{self.path}' of {width} x {height} pixels.",
+            "Install the backend's environment anew, and check that the folder can be written to.",
+            EXIT_CANNOT_WRITE,
+        )
+
+    def _check(self) -> None:
+        """OpenCV says nothing when a disk is full; the file tells."""
+        capture = cv2.VideoCapture(str(self._file))
+        found = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+        capture.release()
+        if found >= self.frame_count > 0:
+            return
+        full = shutil.disk_usage(self.path.parent).free < _FULL_DISK_BYTES
+        raise Motion324Error(
+            "disk-full" if full else "video-not-written",
+            f"The disk has no room for '{self.path}'."
+            if full
+            else f"The video '{self.path}' was not written whole: {found} of {self.frame_count} frames.",
+            "Free some space, or choose a folder on another disk.",
+            EXIT_CANNOT_WRITE,
+        )

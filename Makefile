@@ -1,0 +1,68 @@
+# make demo      animate our own example through the extension: out/demo/
+# make test      format, lint, types, tests; .ci/run calls it
+# make test-all  the same, and the tests that take long
+# make bench     the benchmarks, one table each
+# make clean     remove environments, builds and results
+SHELL := /bin/sh
+PYTHON ?= python3.11
+export PYTHON
+
+BACKEND := .venv/bin/python
+BLENDER := .venv-blender/bin/python
+PIP := -m pip --disable-pip-version-check install --quiet
+ADDON_SOURCES := $(shell find motion324_addon backend/motion324 wheels -name '*.py' -o -name '*.toml' -o -name '*.onnx') \
+	blender_manifest.toml build_addon.py backend/pyproject.toml LICENSE.md
+CHECKED := backend motion324_addon tests examples benchmarks build_addon.py
+
+.PHONY: demo test test-all bench clean system environments lint types
+
+demo: environments dist/.built
+	$(BLENDER) examples/demo.py --zip "$$(cat dist/.built)" --backend-python $(BACKEND) --output out/demo
+
+test: PYTEST_MARKS := not long
+test: lint types tests
+
+test-all: PYTEST_MARKS := long or not long
+test-all: lint types tests
+
+.PHONY: tests
+tests: environments
+	$(BACKEND) -m pytest tests/backend tests/end_to_end -m "$(PYTEST_MARKS)"
+	MOTION324_TEST_BACKEND="$(CURDIR)/$(BACKEND)" $(BLENDER) -m pytest tests/addon -m "$(PYTEST_MARKS)"
+
+lint: environments
+	$(BACKEND) -m ruff format --check $(CHECKED)
+	$(BACKEND) -m ruff check $(CHECKED)
+
+types: environments
+	$(BACKEND) -m mypy
+
+bench: environments
+	for script in benchmarks/*.py; do $(BACKEND) "$$script" || exit 1; done
+
+clean:
+	rm -rf .venv .venv-blender .cache out dist build backend/build backend/*.egg-info .mypy_cache .ruff_cache .pytest_cache
+	find backend motion324_addon tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+system:
+	@tools/system_check.sh
+
+environments: system .venv/.made .venv-blender/.made
+
+# Stamps: an environment is made anew when what it should hold has changed.
+.venv/.made: backend/pyproject.toml | system
+	@echo "Making .venv: the backend with what its tests need"
+	$(PYTHON) -m venv --clear .venv
+	$(BACKEND) $(PIP) -e "backend[dev]"
+	@touch $@
+
+.venv-blender/.made: tests/addon/requirements.txt | system
+	@echo "Making .venv-blender: Blender 4.5 LTS as a Python module (a download of 373 MB)"
+	$(PYTHON) -m venv --clear .venv-blender
+	$(BLENDER) $(PIP) -r tests/addon/requirements.txt
+	@touch $@
+
+dist/.built: $(ADDON_SOURCES) .venv-blender/.made
+	@mkdir -p dist
+	@echo "Building the extension"
+	@$(BLENDER) build_addon.py > dist/.built.unfinished && mv dist/.built.unfinished $@

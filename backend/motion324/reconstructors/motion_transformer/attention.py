@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from torch import Tensor
 
 from motion324.errors import EXIT_USAGE, Motion324Error
-from motion324.reconstructors.motion_transformer.attention_kernels import (
-    KERNELS,
-    Kernel,
-    Shape,
-    first_line,
-    shape_of,
-)
+from motion324.reconstructors.motion_transformer.attention_kernels import KERNELS, Kernel, counted, first_line
+from motion324.reconstructors.motion_transformer.attention_shape import Shape, shape_of
 
 log = logging.getLogger(__name__)
 
@@ -65,9 +61,19 @@ class Attention:
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """q (B, Lq, H, e), k and v (B, Lk, H, e) -> (B, Lq, H, e)."""
         shape = shape_of(q, k)
-        for kernel in self._candidates(shape):
+        return self._first_that_runs(shape, self._candidates(shape), lambda kernel: kernel.run(q, k, v))
+
+    def counted(self, q: Tensor, k: Tensor, v: Tensor, log_counts: Tensor) -> Tensor:
+        """As a call, but the first R keys count as often as log_counts (R,) says, as a logarithm."""
+        shape = shape_of(q, k)
+        candidates = [kernel for kernel in self._candidates(shape) if kernel.gives_sums(shape)]
+        candidates += [KERNELS["math"]] * (not candidates)
+        return self._first_that_runs(shape, candidates, lambda kernel: _counted(kernel, q, k, v, log_counts))
+
+    def _first_that_runs(self, shape: Shape, candidates: list[Kernel], compute: Callable[[Kernel], Tensor]) -> Tensor:
+        for kernel in candidates:
             try:
-                out = kernel.run(q, k, v)
+                out = compute(kernel)
             except (RuntimeError, ImportError, AttributeError, TypeError, ValueError, NotImplementedError) as error:
                 if kernel.name in self._proven or _is_out_of_memory(error):
                     raise
@@ -105,6 +111,11 @@ class Attention:
             self._logged.add((kernel.name, kind))
             dtype = str(shape.dtype).removeprefix("torch.")
             log.info("Attention (%s) on %s in %s: %s", kind, shape.device, dtype, kernel.name)
+
+
+def _counted(kernel: Kernel, q: Tensor, k: Tensor, v: Tensor, log_counts: Tensor) -> Tensor:
+    assert kernel.with_sums is not None
+    return counted(kernel.with_sums, q, k, v, log_counts)
 
 
 def unavailable(choice: str, shape: Shape, why: str) -> Motion324Error:

@@ -7,47 +7,30 @@ B batch, L length, H heads, e head width. The last axis of each tensor is contig
 from __future__ import annotations
 
 import functools
-import importlib.util
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.attention import SDPBackend
 
+from motion324.reconstructors.motion_transformer import attention_packages as packages
+from motion324.reconstructors.motion_transformer import attention_pytorch as pytorch
 from motion324.reconstructors.motion_transformer import fused
+from motion324.reconstructors.motion_transformer.attention_shape import Shape
 
 log = logging.getLogger(__name__)
 
-HALVES = (torch.float16, torch.bfloat16)
-MATH_SCORES = 1 << 26  # numbers in the score matrix of one step of the "math" kernel: 256 MB in float32
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a kernel is asked for. gradients: whether autograd must be able to go through it."""
-
-    device: torch.device
-    dtype: torch.dtype
-    batch: int
-    queries: int
-    keys: int
-    heads: int
-    head_width: int
-    gradients: bool = False
-
-    @property
-    def capability(self) -> tuple[int, int]:
-        """Of the GPU; (0, 0) without one."""
-        return torch.cuda.get_device_capability(self.device) if self.device.type == "cuda" else (0, 0)
+WithSums = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+MIXED_QUERIES = 1 << 14
 
 
 @dataclass(frozen=True)
 class Kernel:
     """name: as `--attention` knows it. family: what "--attention FAMILY" also selects it by.
 
+    with_sums: as `run`, but also the logarithms (B, H, Lq) float32 of the sums of the exponentials of the scores.
     tried: whether it comes from a package of its own, whose build may not fit this PyTorch or this GPU; such a kernel
     supports a shape only after it has run on a small one of that kind.
     """
@@ -56,12 +39,38 @@ class Kernel:
     family: str
     knows: Callable[[Shape], bool]
     run: Callable[[Tensor, Tensor, Tensor], Tensor]
+    with_sums: WithSums | None = None
     tried: bool = False
 
     def supports(self, shape: Shape) -> bool:
         if not self.knows(shape):
             return False
         return not self.tried or _runs(self.name, shape.device, shape.dtype, shape.head_width)
+
+    def gives_sums(self, shape: Shape) -> bool:
+        return (
+            self.with_sums is not None
+            and self.supports(shape)
+            and _sums_agree(self.name, shape.device, shape.dtype, shape.head_width)
+        )
+
+
+@functools.cache
+def _sums_agree(name: str, device: torch.device, dtype: torch.dtype, head_width: int) -> bool:
+    """Whether the sums that a kernel returns besides its result have the form that is expected here."""
+    with_sums = KERNELS[name].with_sums
+    assert with_sums is not None
+    probe = torch.linspace(-2, 2, 130 * head_width, device=device).cos().view(1, 130, 1, head_width).to(dtype)
+    try:
+        with torch.no_grad():
+            _, sums = with_sums(probe, probe, probe)
+            _, expected = pytorch.math_with_sums(probe, probe, probe)
+            return sums.shape == expected.shape and torch.allclose(sums, expected, atol=0.05)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # private operators, whose form may change with PyTorch's version
+        log.warning("Attention kernel %s gives no sums of its scores: %s", name, first_line(error))
+        return False
 
 
 @functools.cache
@@ -71,6 +80,8 @@ def _runs(name: str, device: torch.device, dtype: torch.dtype, head_width: int) 
         with torch.no_grad():
             KERNELS[name].run(probe, probe, probe)
             torch.cuda.synchronize(device)
+    except torch.OutOfMemoryError:
+        raise
     except Exception as error:  # foreign builds fail in any way: missing symbols, wrong versions, failed assertions
         log.warning("Attention kernel %s is installed but does not run here: %s", name, first_line(error))
         return False
@@ -81,158 +92,78 @@ def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-def _installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
+def counted(with_sums: WithSums, q: Tensor, k: Tensor, v: Tensor, log_counts: Tensor) -> Tensor:
+    """Attention in which the key r counts exp(log_counts[r]) times for r < R, the others once.
 
-
-# --- flash-attn: three generations, each a package of its own ---------------------------------------------------------
-
-
-def _flash_4_knows(shape: Shape) -> bool:
-    return (
-        shape.capability[0] in (9, 10, 11)
-        and shape.dtype in HALVES
-        and shape.head_width in (64, 96, 128)
-        and _installed("flash_attn.cute")
-    )
-
-
-@functools.cache
-def _flash_4_function() -> Callable[..., Tensor]:
-    from flash_attn.cute import flash_attn_func
-
-    return flash_attn_func
-
-
-def _flash_4(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    out = _flash_4_function()(q, k, v)
-    return out[0] if isinstance(out, tuple) else out
-
-
-def _flash_3_knows(shape: Shape) -> bool:
-    return (
-        shape.capability[0] == 9
-        and shape.dtype in HALVES
-        and shape.head_width in (64, 96, 128, 256)
-        and _installed("flash_attn_interface")
-    )
-
-
-def _flash_3(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    from flash_attn_interface import flash_attn_func
-
-    out = flash_attn_func(q, k, v)
-    return out[0] if isinstance(out, tuple) else out
-
-
-def _flash_2_knows(shape: Shape) -> bool:
-    return (
-        shape.capability[0] >= 8
-        and shape.dtype in HALVES
-        and shape.head_width % 8 == 0
-        and shape.head_width <= 256
-        and _installed("flash_attn_2_cuda")
-    )
-
-
-def _flash_2(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    from flash_attn import flash_attn_func
-
-    return flash_attn_func(q, k, v)
-
-
-# --- xformers ---------------------------------------------------------------------------------------------------------
-
-
-def _xformers_knows(shape: Shape) -> bool:
-    return (
-        shape.capability >= (7, 0)
-        and not shape.gradients
-        and shape.dtype in HALVES
-        and shape.head_width % 8 == 0
-        and shape.head_width <= 256
-        and _installed("xformers")
-    )
-
-
-def _xformers(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    from xformers.ops import memory_efficient_attention_forward
-
-    return memory_efficient_attention_forward(q, k, v)
-
-
-# --- PyTorch's scaled_dot_product_attention ---------------------------------------------------------------------------
-
-
-def _sdpa(backend: SDPBackend) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    def run(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        with sdpa_kernel(backend):
-            out = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
-        return out.transpose(1, 2)
-
-    return run
-
-
-def _cudnn_knows(shape: Shape) -> bool:
-    return (
-        shape.capability[0] >= 8
-        and shape.dtype in HALVES
-        and shape.head_width % 8 == 0
-        and shape.head_width <= 128
-        and torch.backends.cudnn.is_available()
-    )
-
-
-def _sdpa_flash_knows(shape: Shape) -> bool:
-    if shape.device.type == "cpu":
-        return shape.dtype in (torch.float32, torch.float64, torch.bfloat16, torch.float16)
-    return (
-        shape.capability[0] >= 8
-        and shape.dtype in HALVES
-        and shape.head_width % 8 == 0
-        and shape.head_width <= 256
-        and torch.backends.cuda.is_flash_attention_available()
-    )
-
-
-def _efficient_knows(shape: Shape) -> bool:
-    # Without tensor cores for bfloat16 the kernel has no bfloat16 variant.
-    known = (torch.float32, torch.float16, *((torch.bfloat16,) if shape.capability[0] >= 8 else ()))
-    return shape.capability >= (5, 0) and shape.dtype in known and shape.head_width % 8 == 0
-
-
-_math_backend = _sdpa(SDPBackend.MATH)
-
-
-def _math(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """A few queries at a time, for it holds the whole matrix of their scores."""
-    batch, queries, heads, _ = q.shape
-    step = max(1, MATH_SCORES // (batch * heads * k.shape[1]))
-    if step >= queries:
-        return _math_backend(q, k, v)
-    return torch.cat([_math_backend(part, k, v) for part in q.split(step, dim=1)], dim=1)
-
-
-def shape_of(q: Tensor, k: Tensor) -> Shape:
-    gradients = torch.is_grad_enabled() and (q.requires_grad or k.requires_grad)
-    batch, queries, heads, head_width = q.shape
-    return Shape(q.device, q.dtype, batch, queries, k.shape[1], heads, head_width, gradients)
+    The kernel does the keys that count once, plain arithmetic the R others, and the sums of both say how to mix them.
+    """
+    some = len(log_counts)
+    out, many_sums = with_sums(q, k[:, some:], v[:, some:])
+    for start in range(0, q.shape[1], MIXED_QUERIES):
+        rows = slice(start, start + MIXED_QUERIES)
+        few, few_sums = pytorch.math_with_sums(q[:, rows], k[:, :some], v[:, :some], log_counts)
+        share = torch.sigmoid(few_sums - many_sums[..., rows]).transpose(1, 2)[..., None]
+        out[:, rows] = torch.lerp(out[:, rows].to(share.dtype), few.to(share.dtype), share).to(out.dtype)
+    return out
 
 
 KERNELS: dict[str, Kernel] = {
     kernel.name: kernel
     for kernel in (
         Kernel("few-keys", "few-keys", fused.few_keys_knows, fused.few_keys_attention),
-        Kernel("flash-attn-4", "flash-attn", _flash_4_knows, _flash_4, tried=True),
-        Kernel("flash-attn-3", "flash-attn", _flash_3_knows, _flash_3, tried=True),
-        Kernel("flash-attn-2", "flash-attn", _flash_2_knows, _flash_2, tried=True),
-        Kernel("xformers", "xformers", _xformers_knows, _xformers, tried=True),
-        Kernel("cudnn", "sdpa", _cudnn_knows, _sdpa(SDPBackend.CUDNN_ATTENTION)),
-        Kernel("flash", "sdpa", _sdpa_flash_knows, _sdpa(SDPBackend.FLASH_ATTENTION)),
-        Kernel("efficient", "sdpa", _efficient_knows, _sdpa(SDPBackend.EFFICIENT_ATTENTION)),
-        Kernel("math", "sdpa", lambda shape: True, _math),
+        Kernel(
+            "flash-attn-4",
+            "flash-attn",
+            packages.flash_4_knows,
+            packages.flash_4,
+            packages.flash_4_with_sums,
+            tried=True,
+        ),
+        Kernel(
+            "flash-attn-3",
+            "flash-attn",
+            packages.flash_3_knows,
+            packages.flash_3,
+            packages.flash_3_with_sums,
+            tried=True,
+        ),
+        Kernel(
+            "flash-attn-2",
+            "flash-attn",
+            packages.flash_2_knows,
+            packages.flash_2,
+            packages.flash_2_with_sums,
+            tried=True,
+        ),
+        Kernel(
+            "xformers",
+            "xformers",
+            packages.xformers_knows,
+            packages.xformers,
+            packages.xformers_with_sums,
+            tried=True,
+        ),
+        Kernel(
+            "cudnn",
+            "sdpa",
+            pytorch.cudnn_knows,
+            pytorch.sdpa(SDPBackend.CUDNN_ATTENTION),
+            pytorch.cudnn_with_sums,
+        ),
+        Kernel(
+            "flash",
+            "sdpa",
+            pytorch.sdpa_flash_knows,
+            pytorch.sdpa(SDPBackend.FLASH_ATTENTION),
+            pytorch.sdpa_flash_with_sums,
+        ),
+        Kernel(
+            "efficient",
+            "sdpa",
+            pytorch.efficient_knows,
+            pytorch.sdpa(SDPBackend.EFFICIENT_ATTENTION),
+            pytorch.efficient_with_sums,
+        ),
+        Kernel("math", "sdpa", lambda shape: True, pytorch.math, pytorch.math_with_sums),
     )
 }

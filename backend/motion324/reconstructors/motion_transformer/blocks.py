@@ -32,15 +32,28 @@ class SelfAttention(nn.Module):
         self.k_norm = HeadNorm(head_width)
         self.fc = nn.Linear(width, width, bias=False)
 
-    def forward(self, x: Tensor, run: Execution) -> Tensor:
-        """x (B, L, d) normalised -> (B, L, d)."""
-        batch, length, width = x.shape
-        qkv = run.linear("queries, keys and values", x, self.to_qkv.weight)
-        qkv = qkv.view(batch * length, 3, width // self.head_width, self.head_width)
-        weights = torch.stack([self.q_norm.weight, self.k_norm.weight])
-        qk = fused.head_norm(qkv[:, :2], weights).view(batch, length, 2, -1, self.head_width)
-        v = qkv[:, 2].view(batch, length, -1, self.head_width)
-        attended = run.attend("attention", qk[:, :, 0], qk[:, :, 1], v)
+    def forward(
+        self, x: Tensor, run: Execution, *, only: slice | None = None, log_counts: Tensor | None = None
+    ) -> Tensor:
+        """x (B, L, d) normalised -> (B, L, d).
+
+        only: the tokens whose results are wanted; the others are still attended to.
+        log_counts (R,): how often each of the first R tokens counts as a key, as a logarithm.
+        """
+        weight, heads = self.to_qkv.weight, (x.shape[-1] // self.head_width, self.head_width)
+        if only is None:
+            qkv = run.linear("queries, keys and values", x, weight).view(*x.shape[:2], 3, *heads)
+            norms = torch.stack([self.q_norm.weight, self.k_norm.weight])
+            q, k = fused.head_norm(qkv[:, :, :2].flatten(0, 1), norms).view(*x.shape[:2], 2, *heads).unbind(2)
+            v = qkv[:, :, 2]
+        else:
+            width = x.shape[-1]
+            q = run.linear("queries", x[:, only], weight[:width]).view(x.shape[0], -1, *heads)
+            q = fused.head_norm(q.flatten(0, 1)[:, None], self.q_norm.weight[None]).view(q.shape)
+            kv = run.linear("keys and values", x, weight[width:]).view(*x.shape[:2], 2, *heads)
+            k = fused.head_norm(kv[:, :, :1].flatten(0, 1), self.k_norm.weight[None]).view(*x.shape[:2], *heads)
+            v = kv[:, :, 1]
+        attended = run.attend("attention", q, k, v, log_counts)
         return run.linear("attention's output", attended, self.fc.weight)
 
 
@@ -89,11 +102,25 @@ class SelfAttentionBlock(nn.Module):
         self.norm2 = nn.LayerNorm(width, eps=NORM_EPS, bias=False)
         self.mlp = Mlp(width, mlp_width)
 
-    def forward(self, stream: Tensor, branch: Tensor | None, run: Execution) -> tuple[Tensor, Tensor]:
-        """stream, branch (B, L, d) -> the stream and the branch still to be added to it."""
+    def forward(
+        self,
+        stream: Tensor,
+        branch: Tensor | None,
+        run: Execution,
+        *,
+        only: slice | None = None,
+        log_counts: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """stream, branch (B, L, d) -> the stream and the branch still to be added to it.
+
+        `only` and `log_counts` as for SelfAttention; with `only`, both results hold those tokens alone.
+        """
         dtype = self.attn.to_qkv.weight.dtype
         stream, x = run.add_norm(stream, () if branch is None else (branch,), self.norm1, dtype)
-        stream, x = run.add_norm(stream, (self.attn(x, run),), self.norm2, dtype)
+        attended = self.attn(x, run, only=only, log_counts=log_counts)
+        if only is not None:
+            stream = stream[:, only]
+        stream, x = run.add_norm(stream, (attended,), self.norm2, dtype)
         return stream, self.mlp(x, run)
 
 

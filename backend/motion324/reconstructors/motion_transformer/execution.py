@@ -104,24 +104,30 @@ class Execution:
         self.by_rows(kind, flat.shape[0], 2.0 * (widen.numel() + narrow.numel()), compute)
         return out.view(*x.shape[:-1], narrow.shape[0])
 
-    def attend(self, kind: str, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """q (B, Lq, H, e), k and v (B, Lk, H, e) -> (B, Lq, H * e): cut along B, or along the queries where B is 1."""
+    def attend(self, kind: str, q: Tensor, k: Tensor, v: Tensor, log_counts: Tensor | None = None) -> Tensor:
+        """q (B, Lq, H, e), k and v (B, Lk, H, e) -> (B, Lq, H * e): cut along B, or along the queries where B is 1.
+
+        log_counts (R,): how often each of the first R keys counts, as a logarithm; the others count once.
+        """
         batch, queries, heads, width = q.shape
         if torch.is_grad_enabled():
-            return self.attention(q, k, v).flatten(2)
+            return self._attention(q, k, v, log_counts).flatten(2)
         along = 1 if batch == 1 else 0
         flop_per_row = 4.0 * k.shape[1] * heads * width * (1 if along else queries)
         parts: list[Tensor] = []
 
         def compute(rows: slice) -> None:
             if along:
-                parts.append(self.attention(q[:, rows], k, v))
+                parts.append(self._attention(q[:, rows], k, v, log_counts))
             else:
-                parts.append(self.attention(q[rows], k[rows], v[rows]))
+                parts.append(self._attention(q[rows], k[rows], v[rows], log_counts))
 
         self.by_rows(kind, q.shape[along], flop_per_row, compute, QUERY_ALIGNMENT if along else 1)
         out = parts[0] if len(parts) == 1 else torch.cat(parts, dim=along)
         return out.reshape(batch, queries, heads * width)
+
+    def _attention(self, q: Tensor, k: Tensor, v: Tensor, log_counts: Tensor | None) -> Tensor:
+        return self.attention(q, k, v) if log_counts is None else self.attention.counted(q, k, v, log_counts)
 
     def attend_float32(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """As `attend`, in one piece, for tensors in float32 that stay so.

@@ -6,6 +6,7 @@ L = special tokens + K + P tokens of a frame. There is no batch axis: one shape 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -117,19 +118,48 @@ class MotionModel(nn.Module):
         return F.layer_norm(tokens, (width,), self.transformer_input_layernorm.weight, None, NORM_EPS)
 
     def transform(self, tokens: Tensor, run: Execution) -> Tensor:
-        """tokens (T, L, d) -> motion tokens (T, K, d) float32. `tokens` may be overwritten."""
+        """tokens (T, L, d) -> motion tokens (T, K, d) float32. `tokens` may be overwritten.
+
+        The last block computes the motion tokens only, since nothing else is asked for.
+        """
         frames, length, width = tokens.shape
-        stream = tokens
-        branch: Tensor | None = None
-        for global_block, local_block in zip(
-            self.global_transformer_blocks, self.local_transformer_blocks, strict=True
-        ):
-            together = (1, frames * length, width)
-            stream, branch = global_block(stream.view(together), None if branch is None else branch.view(together), run)
-            apart = (frames, length, width)
-            stream, branch = local_block(stream.view(apart), branch.view(apart), run)
+        together, apart = (1, frames * length, width), (frames, length, width)
         own = slice(self.config.special_tokens, self.config.special_tokens + self.config.latent_tokens)
-        return stream[:, own] if branch is None else stream[:, own] + branch[:, own]
+        first, *others = self.global_transformer_blocks
+        stream, branch = self._first_global_block(first, tokens, run)
+        for local_block, global_block in zip(self.local_transformer_blocks, others, strict=False):
+            stream, branch = local_block(stream.view(apart), branch.view(apart), run)
+            stream, branch = global_block(stream.view(together), branch.view(together), run)
+        stream, branch = self.local_transformer_blocks[-1](stream.view(apart), branch.view(apart), run, only=own)
+        return stream + branch
+
+    def _first_global_block(self, block: nn.Module, tokens: Tensor, run: Execution) -> tuple[Tensor, Tensor]:
+        """tokens (T, L, d) -> the block's stream and branch, both (T, L, d).
+
+        Before this block has mixed the frames, the latent tokens are the same in every frame, and so are the special
+        tokens in all frames but the first. Each is computed once here, and as a key counts as often as it occurs: over
+        256 frames that spares a fifth of the tokens, and so 38 percent of this block's attention.
+        """
+        frames, _, width = tokens.shape
+        special, latent = self.config.special_tokens, self.config.latent_tokens
+        if frames == 1 or torch.is_grad_enabled():
+            stream, branch = block(tokens.flatten(0, 1)[None], None, run)
+            return stream.view(tokens.shape), branch.view(tokens.shape)
+        head, shared = special + latent, 2 * special + latent
+        once = torch.cat([tokens[1, :special], tokens[0, :head], tokens[:, head:].flatten(0, 1)])[None]
+        counts = ((special, frames - 1), (special, 1), (latent, frames))
+        log_counts = torch.cat([torch.full((some,), math.log(count)) for some, count in counts]).to(tokens.device)
+
+        def in_every_frame(x: Tensor) -> Tensor:
+            """(1, 2 special + K + T P, d) -> (T, L, d)."""
+            x = x[0]
+            later = x[:special].expand(frames - 1, -1, -1)
+            specials = torch.cat([x[None, special : 2 * special], later])
+            latents = x[2 * special : shared].expand(frames, -1, -1)
+            return torch.cat([specials, latents, x[shared:].view(frames, -1, width)], dim=1)
+
+        stream, branch = block(once, None, run, log_counts=log_counts)
+        return in_every_frame(stream), in_every_frame(branch)
 
     def decode(self, features: Tensor, queries: Tensor, keys: Tensor, values: Tensor, run: Execution) -> Tensor:
         """Positions of N points in T frames.

@@ -16,7 +16,7 @@ from torch import Tensor
 from motion324.progress import Progress, silent
 from motion324.reconstructors.motion_transformer import fused, job_errors
 from motion324.reconstructors.motion_transformer.attention import Attention
-from motion324.reconstructors.motion_transformer.attention_kernels import Shape
+from motion324.reconstructors.motion_transformer.attention_shape import Shape
 from motion324.reconstructors.motion_transformer.checkpoint import load_model
 from motion324.reconstructors.motion_transformer.config import ModelConfig
 from motion324.reconstructors.motion_transformer.decoding import PointDecoder, to_host
@@ -161,6 +161,7 @@ class MotionPredictor:
             self._times = StageTimes(self.device)
             yield from self._run(surface, points, frames, windows, self._pace(surface, points, windows, progress))
             self.seconds |= self._times.seconds()
+            progress("reconstruct", len(frames), len(frames))
         except torch.OutOfMemoryError as error:
             free = free_bytes(self.device)
             raise job_errors.out_of_memory(str(self.device), needed, free, f"in '{self._times.current}'") from error

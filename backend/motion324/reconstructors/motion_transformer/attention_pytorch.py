@@ -1,0 +1,107 @@
+"""Attention kernels of PyTorch itself: the backends of scaled_dot_product_attention.
+
+Each `..._with_sums` also returns the logarithms (B, H, Lq) of the sums of the exponentials of the scores, which
+scaled_dot_product_attention computes but keeps to itself; so these call the operators behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from motion324.reconstructors.motion_transformer.attention_shape import HALVES, Shape
+
+MATH_SCORES = 1 << 24  # numbers in the score matrix of one step of the "math" kernel: 64 MB in float32
+
+
+def sdpa(backend: SDPBackend) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    def run(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        with sdpa_kernel(backend):
+            out = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
+        return out.transpose(1, 2)
+
+    return run
+
+
+def cudnn_knows(shape: Shape) -> bool:
+    return (
+        shape.capability[0] >= 8
+        and shape.dtype in HALVES
+        and shape.head_width % 8 == 0
+        and shape.head_width <= 128
+        and torch.backends.cudnn.is_available()
+    )
+
+
+def sdpa_flash_knows(shape: Shape) -> bool:
+    if shape.device.type == "cpu":
+        return shape.dtype in (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+    return (
+        shape.capability[0] >= 8
+        and shape.dtype in HALVES
+        and shape.head_width % 8 == 0
+        and shape.head_width <= 256
+        and torch.backends.cuda.is_flash_attention_available()
+    )
+
+
+def efficient_knows(shape: Shape) -> bool:
+    # Without tensor cores for bfloat16 the kernel has no bfloat16 variant.
+    known = (torch.float32, torch.float16, *((torch.bfloat16,) if shape.capability[0] >= 8 else ()))
+    return shape.capability >= (5, 0) and shape.dtype in known and shape.head_width % 8 == 0
+
+
+_math_backend = sdpa(SDPBackend.MATH)
+
+
+def cudnn_with_sums(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+    out, sums = torch.ops.aten._scaled_dot_product_cudnn_attention(q, k, v, None, True)[:2]
+    return out.transpose(1, 2), sums.squeeze(-1)
+
+
+def sdpa_flash_with_sums(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+    if q.device.type == "cpu":
+        out, sums = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v)
+        sums = sums if sums.shape[1] == q.shape[1] else sums.transpose(1, 2)
+    else:
+        out, sums = torch.ops.aten._scaled_dot_product_flash_attention(q, k, v)[:2]
+    return out.transpose(1, 2), sums
+
+
+def efficient_with_sums(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    queries = q.shape[1]
+    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+    out, sums = torch.ops.aten._scaled_dot_product_efficient_attention(q, k, v, None, True)[:2]
+    return out.transpose(1, 2), sums[..., :queries]
+
+
+def math_with_sums(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """bias (Lk,): added to the scores, which are float32 at least."""
+    batch, _, heads, width = q.shape
+    exact = torch.promote_types(q.dtype, torch.float32)
+    keys = k.permute(0, 2, 3, 1).to(exact)
+    step = max(1, MATH_SCORES // (batch * heads * k.shape[1]))
+    outs, sums = [], []
+    for part in q.split(step, dim=1):
+        scores = part.transpose(1, 2).to(exact) @ keys / sqrt(width)
+        scores = scores if bias is None else scores + bias
+        sums.append(scores.logsumexp(dim=-1))
+        shares = (scores - sums[-1][..., None]).exp().to(v.dtype)
+        outs.append((shares @ v.transpose(1, 2)).transpose(1, 2))
+    return torch.cat(outs, dim=1), torch.cat(sums, dim=2)
+
+
+def math(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """A few queries at a time, for it holds the whole matrix of their scores."""
+    batch, queries, heads, _ = q.shape
+    step = max(1, MATH_SCORES // (batch * heads * k.shape[1]))
+    if step >= queries:
+        return _math_backend(q, k, v)
+    return torch.cat([_math_backend(part, k, v) for part in q.split(step, dim=1)], dim=1)

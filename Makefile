@@ -9,10 +9,12 @@ export PYTHON
 
 BACKEND := .venv/bin/python
 BLENDER := .venv-blender/bin/python
-PIP := -m pip --disable-pip-version-check install --quiet
+PIP := -m pip --disable-pip-version-check install
 ADDON_SOURCES := $(shell find motion324_addon backend/motion324 wheels -name '*.py' -o -name '*.toml' -o -name '*.onnx') \
 	blender_manifest.toml build_addon.py backend/pyproject.toml LICENSE.md
 CHECKED := backend motion324_addon tests examples benchmarks build_addon.py
+
+.NOTPARALLEL:
 
 .PHONY: demo test test-all bench clean system environments lint types
 

@@ -1,0 +1,109 @@
+"""Fitting poses to observations: robust Gauss-Newton on one frame's graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose
+from motion324.reconstructors.deformation_fit.image_terms import add_pixel_pulls
+from motion324.reconstructors.deformation_fit.normal_equations import (
+    add_points,
+    add_rigid_edges,
+    edge_residuals,
+    mirror,
+    rotated,
+)
+from motion324.reconstructors.deformation_fit.observations import Observation, Observer, PointTargets
+
+
+class FrameFit:
+    """Fits frames one by one, and gives the equations of a frame to those who fit several together."""
+
+    def __init__(self, problem: FitProblem) -> None:
+        self.problem = problem
+        self.settings = problem.settings
+        self.observer = Observer(problem)
+
+    def fit(self, t: int, parent: int, before: Pose, check: Callable[[], None]) -> Pose:
+        """The pose of frame t from `before`, that of its parent in the tree of frames."""
+        s = self.settings
+        look = self.observer
+        chained = [look.chained(t, parent, before)]
+        pose = before
+        for round_ in range(s.rounds):
+            check()
+            # Flow between two frames can be wrong by much, that from a nearly right model hardly: trust it more late.
+            model = look.model(t, pose) if round_ > 0 else None
+            observation = Observation(chained, model, look.bare(t, pose))
+            for _ in range(s.steps):
+                left = s.rounds - 1 - round_
+                hessian, gradient = self.equations(t, pose, before, observation, s.anneal**left)
+                _hold(hessian, gradient, pose.translations - before.translations, s.hold / len(pose.translations))
+                pose = _step(hessian, gradient, pose)
+        return pose
+
+    def observe(self, t: int, poses: list[Pose]) -> Observation:
+        """What frame t says, given good poses of itself and its neighbours in time."""
+        look = self.observer
+        chained = [look.chained(t, other, poses[other]) for other in (t - 1, t + 1) if 0 <= other < len(poses)]
+        return Observation(chained, look.model(t, poses[t]), look.bare(t, poses[t]))
+
+    def equations(
+        self, t: int, pose: Pose, before: Pose, seen: Observation, loosen: float = 1.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Hessian (6K, 6K) and gradient (6K,) at `pose` of what frame t shows, and of rigidity.
+
+        before: motion along the viewing axis is held against it. loosen: factor on the tolerances, 1 at the end.
+        """
+        p, s = self.problem, self.settings
+        moved = p.moved_points(pose)
+        metric, pull = np.zeros((len(moved), 3, 3)), np.zeros((len(moved), 3))
+        flow_tolerance, outline_tolerance = s.flow_tolerance * loosen, s.silhouette_tolerance * loosen
+        for targets in seen.chained:
+            self._pull(metric, pull, moved, targets, s.flow / len(seen.chained), flow_tolerance)
+        if seen.model is not None:
+            self._pull(metric, pull, moved, seen.model, s.model_flow, flow_tolerance)
+        self._pull(metric, pull, moved, self.observer.outside(t, moved), s.silhouette, outline_tolerance)
+        self._pull(metric, pull, moved, seen.bare, s.cover, outline_tolerance)
+        ahead = p.view.rotation[2]
+        for weight, origin in ((s.depth, p.moved_points(before)), (s.depth_rest, p.points)):
+            share = weight * p.point_area
+            metric += share[:, None, None] * np.outer(ahead, ahead)
+            pull += (share * ((moved - origin) @ ahead))[:, None] * ahead
+        size = 6 * len(p.graph.nodes)
+        hessian, gradient = np.zeros((size, size)), np.zeros(size)
+        graph = p.graph
+        add_points(
+            hessian, gradient, pose.rotations, graph.nodes, p.points, p.point_nodes, p.point_weights, metric, pull
+        )
+        bent = edge_residuals(pose.rotations, pose.translations, graph.nodes, graph.edges)
+        stiffness = graph.edge_weights / np.sqrt(1.0 + (bent / s.rigidity_knee) ** 2) * (s.rigidity / len(graph.edges))
+        add_rigid_edges(hessian, gradient, pose.rotations, pose.translations, graph.nodes, graph.edges, stiffness)
+        mirror(hessian)
+        return hessian, gradient
+
+    def _pull(self, metric, pull, moved, targets: PointTargets, weight: float, tolerance: float) -> None:
+        p = self.problem
+        add_pixel_pulls(
+            metric, pull, moved, targets.which, np.ascontiguousarray(targets.pixels, np.float64),
+            targets.weights * weight, p.view.rotation, p.view.translation, *p.intrinsics, tolerance, p.unit,
+        )  # fmt: skip
+
+
+def _hold(hessian: np.ndarray, gradient: np.ndarray, difference: np.ndarray, weight: float) -> None:
+    """Ties the nodes' translations to where they were; difference (K, 3)."""
+    for axis in range(3):
+        at = np.arange(len(difference)) * 6 + 3 + axis
+        hessian[at, at] += weight
+        gradient[at] += weight * difference[:, axis]
+
+
+def _step(hessian: np.ndarray, gradient: np.ndarray, pose: Pose) -> Pose:
+    at = np.arange(len(hessian))
+    hessian[at, at] += 1e-6 + 1e-4 * hessian[at, at]
+    change = -cho_solve(cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False), gradient)
+    change = change.reshape(-1, 6)
+    return Pose(rotated(pose.rotations, change[:, :3]), pose.translations + change[:, 3:])

@@ -1,0 +1,132 @@
+"""Refining frames together: image, silhouettes and rigidity of each, tied by smoothness in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from motion324.reconstructors.deformation_fit.fit_problem import Pose
+from motion324.reconstructors.deformation_fit.frame_fit import FrameFit
+from motion324.reconstructors.deformation_fit.normal_equations import rotated
+
+WINDOW = 32  # frames refined at once: memory grows with it
+OVERLAP = 4  # frames that a window takes over, fixed, from the one before it
+CG_ITERATIONS = 40
+CG_TOLERANCE = 1e-3
+
+
+def fit_jointly(
+    fit: FrameFit, poses: list[Pose], check: Callable[[int, int], None]
+) -> Iterator[tuple[int, list[Pose]]]:
+    """Refines all poses, window after window -> (first frame, refined poses); frame 0 stays as it is.
+
+    check(done, total) is called for every frame of every step.
+    """
+    poses = list(poses)
+    yield 0, poses[:1]
+    start = 1
+    while start < len(poses):
+        stop = min(start + WINDOW, len(poses))
+        if len(poses) - stop < WINDOW // 4:
+            stop = len(poses)
+        fixed = min(OVERLAP, start)
+
+        def report(part: float, start: int = start, stop: int = stop) -> None:
+            check(start + int(part * (stop - start)), len(poses))
+
+        _fit_window(fit, poses, start - fixed, start, stop, report)
+        yield start, poses[start:stop]
+        start = stop
+    check(len(poses), len(poses))
+
+
+def _fit_window(
+    fit: FrameFit, poses: list[Pose], known: int, start: int, stop: int, report: Callable[[float], None]
+) -> None:
+    """Changes poses[start:stop]; poses[known:start] tie them to what is already done."""
+    s = fit.settings
+    count = stop - start
+    steps = s.joint_rounds * (1 + s.joint_steps) * count
+    done = 0
+    for _ in range(s.joint_rounds):
+        seen = []
+        for t in range(start, stop):
+            report(done / steps)
+            done += 1
+            seen.append(fit.observe(t, poses))
+        for _ in range(s.joint_steps):
+            equations = []
+            for t, observation in zip(range(start, stop), seen, strict=True):
+                report(done / steps)
+                done += 1
+                equations.append(fit.equations(t, poses[t], poses[t], observation))
+            change = _solve(
+                equations,
+                np.stack([pose.translations for pose in poses[known:stop]]),
+                s.joint_smooth / len(poses[0].translations),
+            )
+            for k in range(count):
+                step = change[k].reshape(-1, 6)
+                pose = poses[start + k]
+                poses[start + k] = Pose(rotated(pose.rotations, step[:, :3]), pose.translations + step[:, 3:])
+
+
+def _solve(equations: list[tuple[np.ndarray, np.ndarray]], translations: np.ndarray, weight: float) -> np.ndarray:
+    """Conjugate gradients on all free frames' unknowns (T, 6K), each frame's own Cholesky factor before them.
+
+    translations (T', K, 3), T' >= T: of the free frames, and of fixed ones before them.
+    """
+    blocks = np.stack([hessian for hessian, _ in equations])
+    size = blocks.shape[1]
+    fixed = len(translations) - len(equations)
+    diagonal = np.arange(size)
+    blocks[:, diagonal, diagonal] += 1e-6 + 1e-4 * blocks[:, diagonal, diagonal]
+    moving = diagonal % 6 >= 3
+    right = -np.stack([gradient for _, gradient in equations])
+    right[:, moving] -= weight * _acceleration_gradient(translations.reshape(len(translations), -1))[fixed:]
+    still = np.zeros((fixed, size // 2))
+
+    def times(x: np.ndarray) -> np.ndarray:
+        y = np.matmul(blocks, x[:, :, None])[:, :, 0]
+        y[:, moving] += weight * _acceleration_gradient(np.concatenate([still, x[:, moving]]))[fixed:]
+        return y
+
+    factors = []
+    for block in blocks:
+        own = block.copy()
+        own[diagonal[moving], diagonal[moving]] += 6 * weight
+        factors.append(cho_factor(own, lower=True, overwrite_a=True, check_finite=False))
+
+    def precondition(r: np.ndarray) -> np.ndarray:
+        return np.stack([cho_solve(f, row, check_finite=False) for f, row in zip(factors, r, strict=True)])
+
+    x = np.zeros_like(right)
+    residual = right
+    z = precondition(residual)
+    direction = z.copy()
+    product = first = float((residual * z).sum())
+    for _ in range(CG_ITERATIONS):
+        if product <= CG_TOLERANCE**2 * first or product <= 0.0:
+            break
+        carried = times(direction)
+        step = product / float((direction * carried).sum())
+        x += step * direction
+        residual = residual - step * carried
+        z = precondition(residual)
+        product, previous = float((residual * z).sum()), product
+        direction = z + (product / previous) * direction
+    return x
+
+
+def _acceleration_gradient(x: np.ndarray) -> np.ndarray:
+    """Gradient (T, n) of half the sum of squared second differences of x (T, n)."""
+    out = np.zeros_like(x)
+    if len(x) < 3:
+        return out
+    second = x[:-2] - 2 * x[1:-1] + x[2:]
+    out[:-2] += second
+    out[1:-1] -= 2 * second
+    out[2:] += second
+    return out

@@ -1,0 +1,120 @@
+"""What one frame's image says about the surface: flow, and the two ways in which silhouettes can disagree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.spatial import cKDTree
+
+from motion324.mesh.rasteriser import rasterise_projected
+from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose
+from motion324.reconstructors.deformation_fit.flow import DenseFlow, sample_image
+
+VISIBLE_WITHIN = 0.02  # a point this close behind the nearest surface (normalised) counts as seen
+BARE_PIXELS = 500  # of the mask without model, at most so many are looked at
+
+
+@dataclass(frozen=True)
+class PointTargets:
+    """Pixels (B, 2) where the points `which` (B,) should appear, with weights (B,), 0 where nothing is known."""
+
+    which: np.ndarray
+    pixels: np.ndarray
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Observation:
+    """chained: from neighbouring frames. model: from the rendered model, or None. bare: mask that the model misses."""
+
+    chained: list[PointTargets]
+    model: PointTargets | None
+    bare: PointTargets
+
+
+@dataclass(frozen=True)
+class MaskField:
+    """A mask (h, w) with the way to it: nearest (h, w, 2) float32, the middle (x, y) of the mask's nearest pixel;
+    distance (h, w) to it in pixels, 0 inside."""
+
+    mask: np.ndarray
+    nearest: np.ndarray
+    distance: np.ndarray
+
+    @staticmethod
+    def of(mask: np.ndarray) -> MaskField:
+        height, width = mask.shape
+        if not mask.any():  # a frame where the object was not found pulls nowhere
+            ys, xs = np.mgrid[:height, :width].astype(np.float32) + 0.5
+            return MaskField(mask, np.stack([xs, ys], axis=2), np.zeros((height, width), np.float32))
+        distance, label = cv2.distanceTransformWithLabels(
+            (~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        ys, xs = np.nonzero(mask)
+        where = np.zeros((int(label.max()) + 1, 2), np.float32)
+        where[label[ys, xs]] = np.stack([xs + 0.5, ys + 0.5], axis=1)
+        return MaskField(mask, where[label], distance)
+
+
+class Observer:
+    """Looks at the working images of one problem."""
+
+    def __init__(self, problem: FitProblem) -> None:
+        self.problem = problem
+        self.settings = problem.settings
+        self.flow = DenseFlow(self.settings.flow_finest)
+        images = problem.images
+        self.greys = [images.grey(c, m) for c, m in zip(images.colours, images.masks, strict=True)]
+        self.fields = [MaskField.of(m) for m in images.masks]
+
+    def chained(self, t: int, neighbour: int, pose: Pose) -> PointTargets:
+        """Points seen in a neighbouring frame, in whose `pose` they are, carried to frame t by the flow between both."""
+        p = self.problem
+        depth = p.rasterise(p.moved_vertices(pose)).depth
+        flow, error = self.flow.checked(self.greys[neighbour], self.greys[t])
+        return self._carried(pose, depth, flow, error, p.images.masks[neighbour], t)
+
+    def model(self, t: int, pose: Pose) -> PointTargets:
+        """Points seen in the model rendered in `pose`, carried by the flow from that rendering to frame t."""
+        p = self.problem
+        raster = p.rasterise(p.moved_vertices(pose))
+        drawn = p.images.grey(p.appearance(raster), raster.mask)
+        flow, error = self.flow.checked(drawn, self.greys[t])
+        return self._carried(pose, raster.depth, flow, error, raster.mask, t)
+
+    def bare(self, t: int, pose: Pose) -> PointTargets:
+        """For pixels of the mask where the model is not: the surface point that appears nearest to each."""
+        p = self.problem
+        pixels, depth = p.project(p.moved_vertices(pose))
+        covered = rasterise_projected(pixels, depth, p.mesh.faces, p.height, p.width).mask
+        ys, xs = np.nonzero(self.fields[t].mask & ~covered)
+        step = max(1, len(ys) // BARE_PIXELS)
+        wanted = np.stack([xs[::step] + 0.5, ys[::step] + 0.5], axis=1)
+        if len(wanted) == 0:
+            return PointTargets(np.zeros(0, np.int64), wanted, np.zeros(0))
+        own, _ = p.project(p.moved_points(pose))
+        share = step / max(int(self.fields[t].mask.sum()), 1)
+        return PointTargets(cKDTree(own).query(wanted)[1], wanted, np.full(len(wanted), share))
+
+    def outside(self, t: int, points: np.ndarray) -> PointTargets:
+        """For moved points (P, 3) that appear outside of the mask: its nearest pixel."""
+        p = self.problem
+        pixels, _ = p.project(points)
+        x, y = p.clipped(pixels)
+        field = self.fields[t]
+        weights = (field.distance[y, x] > 0.5) * p.point_area
+        return PointTargets(np.arange(len(points)), field.nearest[y, x], weights)
+
+    def _carried(self, pose, depth, flow, error, inside, t) -> PointTargets:
+        p = self.problem
+        pixels, own_depth = p.project(p.moved_points(pose))
+        x, y = p.clipped(pixels)
+        seen = p.within(pixels) & inside[y, x] & (own_depth < depth[y, x] + VISIBLE_WITHIN)
+        moved = pixels + sample_image(flow, pixels)
+        tx, ty = p.clipped(moved)
+        seen &= p.within(moved) & self.fields[t].mask[ty, tx]
+        length = np.linalg.norm(moved - pixels, axis=1)
+        sure = 1.0 / (1.0 + (error[y, x] / (self.settings.flow_trust + 0.1 * length)) ** 2)
+        return PointTargets(np.arange(len(pixels)), moved, p.point_area * sure * seen)

@@ -1,0 +1,129 @@
+"""The welded surface as a graph: coincident vertices joined, long edges split, loose parts bridged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+WELD_DISTANCE = 1e-4  # of the longest side: closer vertices are one point of the surface
+LONGEST_EDGE = 0.035  # of the longest side: longer edges are split
+BRIDGES_PER_PART = 4
+
+
+@dataclass(frozen=True)
+class WeldedSurface:
+    """points (M, 3): the welded vertices first, then those that splitting added.
+    faces (F, 3) int: on points. vertex_point (N,) int: the point of every vertex of the reference mesh.
+    lengths (M, M) sparse: symmetric edge lengths, bridges between loose parts included.
+    """
+
+    points: np.ndarray
+    faces: np.ndarray
+    vertex_point: np.ndarray
+    lengths: csr_matrix
+
+
+def weld(positions: np.ndarray, faces: np.ndarray) -> WeldedSurface:
+    """positions (N, 3) in normalised space, faces (F, 3) -> the connected surface that the deformation lives on."""
+    points, vertex_point = _joined(np.asarray(positions, np.float64))
+    welded = vertex_point[faces]
+    distinct = (welded[:, 0] != welded[:, 1]) & (welded[:, 1] != welded[:, 2]) & (welded[:, 2] != welded[:, 0])
+    points, split_faces = split_long_edges(points, welded[distinct], LONGEST_EDGE)
+    edges = unique_edges(split_faces)
+    edges = np.unique(np.sort(np.concatenate([edges, _bridges(points, edges)]), axis=1), axis=0)
+    lengths = np.maximum(np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1), 1e-9)
+    half = coo_matrix((lengths, (edges[:, 0], edges[:, 1])), shape=(len(points), len(points))).tocsr()
+    return WeldedSurface(points, split_faces, vertex_point, half.maximum(half.T).tocsr())
+
+
+def unique_edges(faces: np.ndarray) -> np.ndarray:
+    """faces (F, 3) -> (E, 2) int, each undirected edge once, its smaller index first."""
+    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    return np.unique(edges, axis=0)
+
+
+def split_long_edges(points: np.ndarray, faces: np.ndarray, longest: float) -> tuple[np.ndarray, np.ndarray]:
+    """Splits every edge over `longest` at its middle, again and again, the same way in both its triangles.
+
+    The first len(points) points stay as they are. Stops at 40,000 points, so that a few huge triangles beside many
+    small ones cost no more than that.
+    """
+    for _ in range(12):
+        edges = unique_edges(faces)
+        long = np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1) > longest
+        if not long.any() or len(points) + long.sum() > 40_000:
+            break
+        split = edges[long]
+        keys = split[:, 0].astype(np.int64) * len(points) + split[:, 1]
+        middle = np.arange(len(split)) + len(points)
+
+        def midpoint(a: np.ndarray, b: np.ndarray, keys=keys, middle=middle, count=len(points)) -> np.ndarray:
+            key = np.minimum(a, b).astype(np.int64) * count + np.maximum(a, b)
+            at = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
+            return np.where(keys[at] == key, middle[at], -1)
+
+        middles = np.stack([midpoint(faces[:, k], faces[:, (k + 1) % 3]) for k in range(3)], axis=1)
+        faces = _split_faces(faces, middles)
+        points = np.concatenate([points, (points[split[:, 0]] + points[split[:, 1]]) / 2])
+    return points, faces
+
+
+def _split_faces(faces: np.ndarray, middles: np.ndarray) -> np.ndarray:
+    """middles (F, 3): the new point on the edge from corner k to k + 1, or -1."""
+    parts = []
+    count = (middles >= 0).sum(axis=1)
+    parts.append(faces[count == 0])
+    for wanted in (1, 2):
+        # Turn each triangle so that its one split edge is the first, or its one whole edge is the last.
+        first = np.argmax(middles >= 0, axis=1) if wanted == 1 else (np.argmax(middles < 0, axis=1) + 1) % 3
+        rows = np.flatnonzero(count == wanted)
+        turn = (first[rows, None] + np.arange(3)) % 3
+        a, b, c = np.take_along_axis(faces[rows], turn, axis=1).T
+        ab, bc, _ = np.take_along_axis(middles[rows], turn, axis=1).T
+        if wanted == 1:
+            parts += [np.stack([a, ab, c], axis=1), np.stack([ab, b, c], axis=1)]
+        else:
+            parts += [np.stack([ab, b, bc], axis=1), np.stack([a, ab, bc], axis=1), np.stack([a, bc, c], axis=1)]
+    a, b, c = faces[count == 3].T
+    ab, bc, ca = middles[count == 3].T
+    parts += [np.stack(corner, axis=1) for corner in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))]
+    return np.concatenate(parts)
+
+
+def _joined(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Joins vertices closer than WELD_DISTANCE (through chains of such) -> points (M, 3), vertex_point (N,)."""
+    pairs = cKDTree(positions).query_pairs(WELD_DISTANCE, output_type="ndarray")
+    count = len(positions)
+    graph = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+    parts, label = connected_components(graph, directed=False)
+    sums = np.stack([np.bincount(label, positions[:, k], parts) for k in range(3)], axis=1)
+    return sums / np.bincount(label, minlength=parts)[:, None], label
+
+
+def _bridges(points: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Edges (B, 2) that tie the loose parts of a surface together, nearest first, until all hang together.
+
+    As in Boruvka's spanning tree: in every round each part is tied to the nearest other one, by the few shortest
+    links between its points and that part, so that the tie holds it in all directions.
+    """
+    count = len(points)
+    found: list[np.ndarray] = []
+    while True:
+        all_edges = np.concatenate([edges, *found])
+        graph = coo_matrix((np.ones(len(all_edges)), (all_edges[:, 0], all_edges[:, 1])), shape=(count, count))
+        parts, label = connected_components(graph, directed=False)
+        if parts == 1:
+            return np.concatenate(found) if found else np.zeros((0, 2), edges.dtype)
+        largest = np.bincount(label).argmax()
+        for part in range(parts):
+            if part == largest:
+                continue
+            inside = np.flatnonzero(label == part)
+            outside = np.flatnonzero(label != part)
+            distance, nearest = cKDTree(points[outside]).query(points[inside])
+            best = np.argsort(distance, kind="stable")[:BRIDGES_PER_PART]
+            found.append(np.stack([inside[best], outside[nearest[best]]], axis=1).astype(edges.dtype))

@@ -111,6 +111,7 @@ def xformers_with_sums(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]
     return out, sums[..., : q.shape[1]]
 
 
+@functools.cache
 def _installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None

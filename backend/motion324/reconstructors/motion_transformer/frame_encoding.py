@@ -20,7 +20,8 @@ KIND = "image encoder"
 class FrameEncoder:
     """Encodes frames of one video, and keeps the tokens that a later window will ask for again.
 
-    A thread of its own copies the next batch to the device, since the copy from ordinary memory holds up its thread.
+    A thread of its own prepares the next batch in page-locked memory, from where the device fetches it by itself:
+    a copy from ordinary memory would keep all threads from handing work to the device.
     """
 
     def __init__(self, model: MotionModel, video: np.ndarray, run: Execution, device: torch.device) -> None:
@@ -76,13 +77,18 @@ class FrameEncoder:
         return tokens
 
     def _to_device(self, frames: np.ndarray) -> Tensor:
-        """Runs in the sender's thread, and returns when the copy is complete."""
+        """Runs in the sender's thread, and returns when the batch is on the device."""
         first, last = int(frames[0]), int(frames[-1])
         part = self._video[first : last + 1] if last - first + 1 == len(frames) else self._video[frames]
-        batch = torch.from_numpy(np.require(part, requirements=["C", "W"]))
         if self._stream is None:
-            return batch
+            return torch.from_numpy(np.require(part, requirements=["C", "W"]))
+        staged = torch.empty(part.shape, dtype=_torch_type(part.dtype), pin_memory=True)
+        np.copyto(staged.numpy(), part)
         with torch.cuda.stream(self._stream):
-            batch = batch.to(self._device, non_blocking=True)
+            batch = staged.to(self._device, non_blocking=True)
         self._stream.synchronize()
         return batch
+
+
+def _torch_type(dtype: np.dtype) -> torch.dtype:
+    return torch.from_numpy(np.empty(0, dtype)).dtype

@@ -100,7 +100,7 @@ def norm_of_sum(
             HAS_BIAS=bias is not None,
             KEEP_SUM=keep,
             BLOCK=_power_of_two(width),
-            num_warps=4,
+            num_warps=1,
         )
     return total, out
 
@@ -154,10 +154,10 @@ def project_to_three(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
     rows, width = x.shape
     out = torch.empty(rows, 3, dtype=torch.float32, device=x.device)
-    block_rows = 32
+    block_rows = 64
     with torch.cuda.device(x.device):
         project_to_three_kernel[(-(-rows // block_rows),)](
-            x, weight, bias, out, rows, WIDTH=width, ROWS=block_rows, BLOCK=128, num_warps=4
+            x, weight, bias, out, rows, WIDTH=width, ROWS=block_rows, BLOCK=128, num_warps=8
         )
     return out
 

@@ -41,10 +41,9 @@ class PointEmbedding(nn.Module):
 
     def __init__(self, width: int, frequencies: int) -> None:
         super().__init__()
-        basis = torch.zeros(3, 3 * frequencies)
-        for axis in range(3):
-            basis[axis, axis * frequencies : (axis + 1) * frequencies] = torch.pi * 2.0 ** torch.arange(frequencies)
-        self.register_buffer("basis", basis)
+        doubling = [math.pi * 2.0**k for k in range(frequencies)]
+        rows = [[0.0] * (frequencies * axis) + doubling + [0.0] * (frequencies * (2 - axis)) for axis in range(3)]
+        self.register_buffer("basis", torch.tensor(rows))
         self.mlp = nn.Linear(6 * frequencies + 3, width)
 
     def forward(self, positions: Tensor) -> Tensor:

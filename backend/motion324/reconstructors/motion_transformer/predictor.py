@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from motion324.reconstructors.motion_transformer.config import ModelConfig
 from motion324.reconstructors.motion_transformer.decoding import PointDecoder, to_host
 from motion324.reconstructors.motion_transformer.device import choose_device, choose_precision, free_bytes
 from motion324.reconstructors.motion_transformer.execution import Execution
-from motion324.reconstructors.motion_transformer.frame_encoding import FRAMES_AT_ONCE, FrameEncoder
+from motion324.reconstructors.motion_transformer.frame_encoding import FrameEncoder
 from motion324.reconstructors.motion_transformer.model import MotionModel, Points
 from motion324.reconstructors.motion_transformer.options import InferenceOptions
 from motion324.reconstructors.motion_transformer.pace import Pace
@@ -162,7 +163,11 @@ class MotionPredictor:
             yield from self._run(surface, points, frames, windows, self._pace(surface, points, windows, progress))
             self.seconds |= self._times.seconds()
             progress("reconstruct", len(frames), len(frames))
-        except torch.OutOfMemoryError as error:
+        except BaseException as error:
+            # The tensors of the interrupted work live on in the frames that the traceback holds.
+            traceback.clear_frames(error.__traceback__)
+            if not isinstance(error, torch.OutOfMemoryError):
+                raise
             free = free_bytes(self.device)
             raise job_errors.out_of_memory(str(self.device), needed, free, f"in '{self._times.current}'") from error
         finally:
@@ -178,17 +183,16 @@ class MotionPredictor:
         images = Execution(self._image_attention, pace, tf32=self.precision.tf32)
         merger = Merger(windows, len(points.positions))
         with contextlib.closing(FrameEncoder(model, video, images, self.device)) as encoder:
-            encoder.send(windows[0].frames[: FRAMES_AT_ONCE[self.device.type]])
+            patches = self._encode(encoder, windows, 0)
             with times.stage("surface"):
                 latent = model.encode_surface(model.embed_points(surface.on(self.device), run), run)
             with times.stage("points"):
                 free = free_bytes(self.device)
                 spare = None if free is None else max(0, free - self._needed_bytes(len(windows[0].frames)))
                 decoder = PointDecoder(model, points.on(self.device), run, spare)
-            for window, following in zip(windows, [*windows[1:], None], strict=True):
-                shared = set() if following is None else set(window.frames.tolist()) & set(following.frames.tolist())
-                with times.stage("images"):
-                    patches = encoder.encode(window.frames, shared)
+            for number, window in enumerate(windows):
+                if number > 0:
+                    patches = self._encode(encoder, windows, number)
                 with times.stage("transformer"):
                     tokens = model.assemble_tokens(latent, patches, self.options.trained_frames)
                     del patches
@@ -204,6 +208,13 @@ class MotionPredictor:
                     done = list(merger.add(window.frames[places], window.weights[places], moved))
                     if done:
                         yield np.array([frame for frame, _ in done]), np.stack([positions for _, positions in done])
+
+    def _encode(self, encoder: FrameEncoder, windows: list[Window], number: int) -> Tensor:
+        """The patch tokens of a window; those of frames that the next one shares are kept."""
+        frames = windows[number].frames
+        following = windows[number + 1].frames if number + 1 < len(windows) else frames[:0]
+        with self._times.stage("images"):
+            return encoder.encode(frames, set(np.intersect1d(frames, following).tolist()))
 
     def _decoded(
         self, window: Window, decoder: PointDecoder, keys: Tensor, values: Tensor

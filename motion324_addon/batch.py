@@ -145,7 +145,7 @@ def _write_outputs(item: BatchItem, obj: bpy.types.Object, animation: Animation)
     first, last = animation.timing.whole_frames
     for name, path in item.outputs.items():
         if name == "blend":
-            _save(path)
+            _save(path, backup=item.keep != keeping.POINT_CACHE)  # there, _keep has saved it before
         elif name == "npz":
             write_trajectory(path, obj, animation)
         elif name == "turntable":
@@ -155,10 +155,17 @@ def _write_outputs(item: BatchItem, obj: bpy.types.Object, animation: Animation)
             export.export(obj, path, first, last)
 
 
-def _save(path: Path) -> None:
+def _save(path: Path, backup: bool = True) -> None:
+    """backup: whether a file that is there becomes a .blend1, as Blender does it."""
+    settings = bpy.context.preferences.filepaths
+    versions = settings.save_version
     try:
+        if not backup:
+            settings.save_version = 0
         bpy.ops.wm.save_as_mainfile(filepath=str(path), check_existing=False)
     except RuntimeError as error:
         raise Motion324Error(
             "cannot-write", f"'{path}' could not be saved: {error}.", "Choose another folder.", EXIT_CANNOT_WRITE
         ) from error
+    finally:
+        settings.save_version = versions

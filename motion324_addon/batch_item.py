@@ -35,8 +35,8 @@ class BatchItem:
     keep: str = keeping.SHAPE_KEYS
     start: int = 1
     timing: str = timing.KEEP_FRAMES
-    turntable: Turntable = Turntable()
-    folder: Path = Path()
+    turntable: Turntable = field(default_factory=Turntable)
+    folder: Path = field(default_factory=Path)
 
     def path(self, text: str) -> Path:
         return self.folder / text

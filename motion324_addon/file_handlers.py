@@ -24,14 +24,19 @@ def _after_load(*_: object) -> None:
     preview.hide_stale()
 
 
+def _at_exit() -> None:
+    runner.abandon()
+    backend.stop()
+
+
 def register() -> None:
     bpy.app.handlers.load_pre.append(_before_load)
     bpy.app.handlers.load_post.append(_after_load)
-    atexit.register(backend.stop)
+    atexit.register(_at_exit)
 
 
 def unregister() -> None:
-    runner.shut_down()
+    runner.leave_file()
     bpy.app.handlers.load_pre.remove(_before_load)
     bpy.app.handlers.load_post.remove(_after_load)
-    atexit.unregister(backend.stop)
+    atexit.unregister(_at_exit)

@@ -73,13 +73,14 @@ class Runner:
         self._target: Target | None = None
         self._worker: Worker | None = None
         self._folder: Path | None = None
+        self._timer = self._tick  # Blender knows a timer by its object, and `self._tick` is a new one each time
 
     def start(self, order: Order) -> None:
         """Begins the job; `state` and `animation` tell how it goes. Raises Motion324Error where it cannot begin."""
         self._prepare(order)
         self._dispatch(self._started())
-        if not bpy.app.timers.is_registered(self._tick):
-            bpy.app.timers.register(self._tick, first_interval=TICK, persistent=True)
+        if not bpy.app.timers.is_registered(self._timer):
+            bpy.app.timers.register(self._timer, first_interval=TICK, persistent=True)
 
     def run_blocking(self, order: Order, watch: Callable[[JobState], None]) -> Animation:
         """Does the job and returns its animation. watch(state) is called after each event, and every half second.
@@ -127,11 +128,12 @@ class Runner:
             self.cancel_and_wait()
         self.discard()
 
-    def shut_down(self) -> None:
-        """To be called when the add-on is switched off."""
-        self.leave_file()
-        if bpy.app.timers.is_registered(self._tick):
-            bpy.app.timers.unregister(self._tick)
+    def abandon(self) -> None:
+        """To be called when Python ends: stops the worker, and touches no data of Blender's, which may be gone."""
+        self._stop_timer()
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker.join()
 
     def _prepare(self, order: Order) -> None:
         if self.state.busy:
@@ -166,6 +168,13 @@ class Runner:
                 self._stop_work()
                 self._dispatch(Failed(self.state.number, problem_of(error), time.monotonic()))
                 return
+        if not self.state.busy:
+            self._stop_timer()
+
+    def _stop_timer(self) -> None:
+        """A timer that is left over keeps a process from ending that has Blender as a module."""
+        if bpy.app.timers.is_registered(self._timer):
+            bpy.app.timers.unregister(self._timer)
 
     def _carry_out(self, effect: Effect) -> None:
         if effect is Effect.START_WORK:
@@ -199,7 +208,7 @@ class Runner:
             python=self._order.python,
             log_path=storage.log_path(),
             folder=self._folder,
-            wants_preview=not bpy.app.background,
+            wants_preview=not is_background(),
         )
         self._worker = Worker(work, self._events.put)
         self._worker.start()
@@ -240,6 +249,11 @@ class Runner:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+
+
+def is_background() -> bool:
+    """Whether nobody looks: then frames are not shown before the result."""
+    return bpy.app.background
 
 
 def redraw() -> None:

@@ -68,6 +68,11 @@ class Worker:
         if events is not None:
             events.close()
 
+    def join(self, seconds: float = 2.0) -> None:
+        """Waits for the thread's end, where it was started."""
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+
     def _run(self) -> None:
         number = self.work.number
         try:

@@ -16,6 +16,7 @@ import bpy
 from motion324.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
 from motion324.write_aside import written_aside
 
+from .image_files import images_as_files
 from .mesh_reading import checked_object
 from .stand_in import Report, only_selected, stand_in
 
@@ -82,7 +83,7 @@ def available(kind: Format) -> bool:
 
 
 def _export_fbx(obj: bpy.types.Object, path: Path, first: int, last: int, report: Report) -> None:
-    with stand_in(obj, first, last, report):
+    with images_as_files(obj), stand_in(obj, first, last, report):
         bpy.ops.export_scene.fbx(
             filepath=str(path),
             use_selection=True,

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from wobble import wobbled
 
 from motion324.endpoint import take_token_from_environment
 from motion324.errors import EXIT_BAD_VIDEO, Motion324Error
@@ -23,9 +24,6 @@ from motion324.mesh.view import look_at_origin
 from motion324.reconstructors.interface import FrameBatch
 from motion324.result import AnimationResult
 from motion324.server import serve
-
-sys.path.append(str(Path(__file__).parent))
-from wobble import wobbled  # noqa: E402
 
 
 def run_job(request, progress, on_frames) -> AnimationResult:

@@ -1,0 +1,82 @@
+"""The real zip, built and installed into a Blender user folder of its own, before anything else is tested."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# Before bpy is imported: it reads this only then. Ends with the session, by the fixture `installed`.
+_USER_FOLDER = tempfile.TemporaryDirectory(prefix="motion324-blender-user-")
+os.environ["BLENDER_USER_RESOURCES"] = _USER_FOLDER.name
+os.environ.pop("MOTION324_BACKEND_PYTHON", None)
+
+bpy = pytest.importorskip("bpy", reason="the add-on's tests need a Python with bpy: .venv-blender/bin/python")
+PACKAGE = "bl_ext.user_default.motion324"
+
+
+@pytest.fixture(scope="session")
+def extension_zip(tmp_path_factory) -> Path:
+    """Built as a user builds it."""
+    command = [sys.executable, str(ROOT / "build_addon.py"), "--output", str(tmp_path_factory.mktemp("dist"))]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return Path(done.stdout.strip().splitlines()[-1])
+
+
+@pytest.fixture(scope="session")
+def installed(extension_zip) -> str:
+    """The extension, installed and switched on in this Blender and saved in its preferences; its package's name."""
+    bpy.ops.extensions.package_install_files(filepath=str(extension_zip), repo="user_default", enable_on_install=True)
+    assert PACKAGE in bpy.context.preferences.addons
+    bpy.ops.wm.save_userpref()
+    yield PACKAGE
+    bpy.ops.preferences.addon_disable(module=PACKAGE)
+    _USER_FOLDER.cleanup()
+
+
+@pytest.fixture
+def addon(installed):
+    """addon("scene.shape_keys") is that module of the installed extension; the scene is empty, no job is known."""
+    runner = importlib.import_module(f"{installed}.job.runner").runner
+    runner.leave_file()
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    yield lambda name: importlib.import_module(f"{installed}.{name}")
+    runner.leave_file()
+
+
+@pytest.fixture(scope="session")
+def backend_python(installed, tmp_path_factory) -> Path:
+    """Takes the place of the backend's Python, and runs the tests' backend whatever it is told to run."""
+    wheels = next(Path(path) for path in sys.path if path.endswith("site-packages") and "extensions" in path)
+    launcher = tmp_path_factory.mktemp("backend") / "python"
+    script = Path(__file__).with_name("wobbling_backend.py")
+    launcher.write_text(f"#!/bin/sh\nPYTHONPATH='{wheels}' exec '{sys.executable}' '{script}' \"$@\"\n")
+    launcher.chmod(0o755)
+    return launcher
+
+
+@pytest.fixture
+def backend(addon, backend_python, monkeypatch):
+    """The tests' backend, as the one that the user chose."""
+    monkeypatch.setenv("MOTION324_BACKEND_PYTHON", str(backend_python))
+    return addon("job.backend")
+
+
+@pytest.fixture
+def video(tmp_path):
+    """video(do="wobble", frames=8, ...) is a file that tells the tests' backend what to do."""
+
+    def write(**wish: object) -> Path:
+        path = tmp_path / f"video{len(list(tmp_path.glob('video*')))}.json"
+        path.write_text(json.dumps({"do": "wobble", **wish}))
+        return path
+
+    return write

@@ -1,0 +1,110 @@
+"""The zip: what is in it, what it brings along, and what it never does."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("torch", "cv2", "trimesh", "onnxruntime", "rembg", "scipy", "numba", "skimage")
+
+
+@pytest.fixture
+def build():
+    """build_addon.py as a module."""
+    spec = importlib.util.spec_from_file_location("build_addon", ROOT / "build_addon.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_zip_has_the_add_on_and_its_wheels_and_nothing_else(extension_zip):
+    with zipfile.ZipFile(extension_zip) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        manifest = tomllib.loads(archive.read("blender_manifest.toml").decode())
+    code = {path.relative_to(ROOT / "motion324_addon").as_posix() for path in (ROOT / "motion324_addon").rglob("*.py")}
+    wheels = {name for name in names if name.startswith("wheels/")}
+    assert set(names) - wheels - {"LICENSE.md"} == code | {"blender_manifest.toml"}
+    assert wheels == {wheel.removeprefix("./") for wheel in manifest["wheels"]}
+    assert sorted(wheel.split("/")[1].split("-")[0] for wheel in wheels) == ["motion324", "safetensors"]
+
+
+def test_our_own_wheel_holds_the_backend_and_no_tests(extension_zip, tmp_path):
+    with zipfile.ZipFile(extension_zip) as archive:
+        own = next(name for name in archive.namelist() if name.startswith("wheels/motion324-"))
+        archive.extract(own, tmp_path)
+    with zipfile.ZipFile(tmp_path / own) as wheel:
+        names = wheel.namelist()
+    assert {"motion324/protocol.py", "motion324/client.py", "motion324/server.py"} <= set(names)
+    assert not [name for name in names if "test" in name or name.endswith(".pyc")]
+
+
+def test_the_add_on_imports_nothing_heavy(installed):
+    code = f"import bpy, sys; bpy.ops.preferences.addon_enable(module={installed!r}); import motion324.client;"
+    code += f"print('HEAVY', [name for name in {HEAVY} if name in sys.modules], hasattr(bpy.types.Scene, 'motion324'))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "HEAVY [] True" in done.stdout, done.stderr
+
+
+def test_switching_the_add_on_off_leaves_nothing_registered(installed):
+    code = f"""
+import bpy
+before = len(bpy.app.handlers.load_pre), len(bpy.app.handlers.load_post)
+for _ in range(2):
+    bpy.ops.preferences.addon_enable(module={installed!r})
+    bpy.ops.preferences.addon_disable(module={installed!r})
+left = [name for name in dir(bpy.types) if 'motion324' in name.lower()]
+handlers = len(bpy.app.handlers.load_pre), len(bpy.app.handlers.load_post)
+print('LEFT', left, hasattr(bpy.types.Scene, 'motion324'), handlers == before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "LEFT [] False True" in done.stdout, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_every_operator_has_a_description_and_a_name_to_search_for(installed):
+    import bpy
+
+    names = [name for name in dir(bpy.types) if name.startswith("MOTION324_OT_")]
+    assert len(names) == 9
+    for name in names:
+        rna = getattr(bpy.types, name).bl_rna
+        assert rna.name and rna.description
+        for prop in rna.properties:
+            own = prop.identifier not in ("rna_type", "filepath", "check_existing", "filter_glob")
+            assert not own or prop.description or prop.is_hidden, f"{name}.{prop.identifier} has no tooltip"
+
+
+def test_versions_that_differ_are_refused(build, tmp_path, monkeypatch):
+    (tmp_path / "backend/motion324").mkdir(parents=True)
+    (tmp_path / "backend/motion324/__init__.py").write_text('__version__ = "9.9.9"\n')
+    (tmp_path / "blender_manifest.toml").write_text((ROOT / "blender_manifest.toml").read_text())
+    assert build.check_versions()
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    with pytest.raises(build.BuildError, match=r"but motion324 has 9\.9\.9: make them equal"):
+        build.check_versions()
+
+
+def test_a_wheel_with_another_hash_is_refused(build, tmp_path, monkeypatch):
+    (tmp_path / "wheels").mkdir()
+    lock = (ROOT / "wheels/lock.toml").read_text()
+    (tmp_path / "wheels/lock.toml").write_text(lock)
+    for entry in tomllib.loads(lock)["wheel"]:
+        (tmp_path / "wheels" / entry["file"]).write_bytes(b"something else")
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    with pytest.raises(build.BuildError, match=r"not that of wheels/lock\.toml: remove it and try again"):
+        build.locked_wheels("linux-x64")
+
+
+@pytest.mark.long
+def test_every_platform_has_a_valid_zip(tmp_path):
+    command = [sys.executable, str(ROOT / "build_addon.py"), "--all", "--output", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("*.zip"))) == 4

@@ -1,0 +1,149 @@
+"""Batches from a job file, as the shell starts them, in a process of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from addon.shapes import ball, ngon_object, rest, shown
+from addon.wobble import wobble
+
+import bpy
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def run_batch(backend_python, tmp_path):
+    """run_batch(items, before="") -> exit code, result lines, stderr. `before` is Python, run ahead of the script."""
+
+    def run(*items, before="", script=ROOT / "motion324_addon" / "headless.py"):
+        lines = [item if isinstance(item, str) else json.dumps(item) for item in items]
+        (tmp_path / "jobs.jsonl").write_text("\n".join(["# a comment", "", *lines]))
+        code = f"import bpy, runpy, sys\nsys.argv[1:] = ['--', 'jobs.jsonl']\n{before}\n"
+        code += f"runpy.run_path({str(script)!r}, run_name='__main__')\n"
+        wheels = next(path for path in sys.path if path.endswith("site-packages") and "extensions" in path)
+        environment = {**os.environ, "MOTION324_BACKEND_PYTHON": str(backend_python), "PYTHONPATH": wheels}
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+        )
+        results = (tmp_path / "jobs.results.jsonl").read_text().splitlines()
+        return done.returncode, [json.loads(line) for line in results], done.stderr
+
+    return run
+
+
+@pytest.fixture
+def mesh_file(addon, tmp_path) -> Path:
+    """An .obj of a prism, and its vertices in Blender's order and axes."""
+    obj = ngon_object("Prism")
+    path = tmp_path / "prism.obj"
+    bpy.ops.wm.obj_export(filepath=str(path), up_axis="Z", forward_axis="Y")
+    assert obj
+    return path
+
+
+def test_a_batch_goes_on_after_an_item_that_fails_and_tells_so(run_batch, mesh_file, video, tmp_path):
+    good = {"mesh": mesh_file.name, "video": video(frames=4).name, "options": {"smooth": 0}}
+    outputs = {"blend": "out/prism.blend", "fbx": "out/prism.fbx", "npz": "out/prism.npz"}
+    code, results, stderr = run_batch(
+        {**good, "outputs": outputs, "start": 3},
+        {**good, "video": video(do="fail").name},
+        {**good, "mesh": "lost.obj"},
+        "no json",
+        {**good, "options": {"smoth": 1}},
+        {**good, "video": video(do="die").name},
+        {**good, "outputs": {"blend": "out/cache.blend"}, "keep": "POINT_CACHE"},
+    )
+    assert code == 1
+    assert [result["line"] for result in results] == [3, 4, 5, 6, 7, 8, 9]
+    assert [result["ok"] for result in results] == [True, False, False, False, False, False, True]
+    assert [result.get("code") for result in results[1:6]] == [
+        "no-foreground", "mesh-file-missing", "bad-item", "bad-option", "backend-lost"
+    ]  # fmt: skip
+    assert "lost.obj" in results[2]["error"] and "smoth" in results[4]["error"]
+    assert (results[0]["frames"], results[0]["vertices"]) == (4, 11)
+    assert "2 of 7 items done" in stderr and "1/7 prism.obj" in stderr
+    for result in results:
+        assert json.loads(Path(result["log"]).read_text().splitlines()[-1])["ok"] == result["ok"]
+    assert "last words of the backend" in Path(results[5]["log"]).read_text()
+    left = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*")}
+    assert left == {
+        "prism.blend", "prism.fbx", "prism.npz", "cache.blend", "cache_motion324", "cache_motion324/prism.pc2"
+    }  # fmt: skip
+    _check_outputs(tmp_path / "out")
+
+
+def _check_outputs(out: Path) -> None:
+    with np.load(out / "prism.npz") as arrays:
+        positions = arrays["positions"]
+        assert arrays["faces"].shape == (16, 3) and arrays["fps"] == 24
+    bpy.ops.wm.open_mainfile(filepath=str(out / "prism.blend"))
+    assert (bpy.context.scene.frame_start, bpy.context.scene.frame_end) == (3, 6)
+    (obj,) = bpy.data.objects
+    np.testing.assert_allclose(shown(obj, 5), positions[2], atol=1e-6)
+    bpy.ops.wm.open_mainfile(filepath=str(out / "cache.blend"))
+    (obj,) = bpy.data.objects
+    np.testing.assert_allclose(shown(obj, 3), positions[2], atol=1e-6)
+
+
+def test_a_batch_animates_objects_of_the_opened_file_each_from_the_same_start(addon, run_batch, video, tmp_path):
+    obj = ball("Cat")
+    obj.location = (1, 2, 3)
+    base = rest(obj)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    item = {"mesh": "Cat", "video": video(frames=3).name}
+    before = f"bpy.ops.wm.open_mainfile(filepath={str(tmp_path / 'scene.blend')!r})"
+    code, results, stderr = run_batch(
+        {**item, "outputs": {"blend": "one.blend"}}, {**item, "outputs": {"blend": "two.blend"}}, before=before
+    )
+    assert code == 0, stderr
+    for name in ("one.blend", "two.blend"):
+        bpy.ops.wm.open_mainfile(filepath=str(tmp_path / name))
+        cat = bpy.data.objects["Cat"]
+        assert len(cat.data.shape_keys.key_blocks) == 4
+        np.testing.assert_allclose(shown(cat, 2), wobble(base, 3)[1], atol=1e-6)
+
+
+def test_a_batch_runs_from_the_installed_extension(installed, run_batch, mesh_file, video):
+    import importlib
+
+    script = Path(importlib.import_module(installed).__file__).with_name("headless.py")
+    before = f"bpy.ops.preferences.addon_enable(module={installed!r})"
+    item = {"mesh": mesh_file.name, "video": video(frames=2).name, "outputs": {"glb": "prism.glb"}}
+    code, results, stderr = run_batch(item, before=before, script=script)
+    assert code == 0 and results[0]["ok"], stderr
+    assert Path(results[0]["outputs"]["glb"]).stat().st_size > 500
+
+
+def test_a_job_file_that_cannot_be_read_is_a_usage_error(addon, tmp_path, capsys):
+    main = addon("batch").main
+    assert main([str(tmp_path / "lost.jsonl")]) == 2
+    assert "lost.jsonl' cannot be read" in capsys.readouterr().err
+    (tmp_path / "empty.jsonl").write_text("# nothing\n")
+    assert main([str(tmp_path / "empty.jsonl")]) == 2
+    assert "has no items" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ('{"video": "v"}', "has no 'mesh'"),
+        ('{"mesh": "m", "video": "v", "outptus": {}}', "unknown field 'outptus'"),
+        ('{"mesh": "m", "video": "v", "outputs": {"gif": "x"}}', "unknown output 'gif'"),
+        ('{"mesh": "m", "video": "v", "keep": "POINT_CACHE"}', "no 'blend' among its outputs"),
+        ('{"mesh": "m", "video": "v", "keep": "both"}', "must be SHAPE_KEYS or POINT_CACHE"),
+        ('{"mesh": "m", "video": "v", "turntable": {"sides": 3}}', "turntable that are not known"),
+        ("[1, 2]", "is no JSON object"),
+    ],
+)
+def test_a_bad_line_says_what_is_wrong_with_it(addon, tmp_path, line, text):
+    from motion324.errors import Motion324Error
+
+    with pytest.raises(Motion324Error, match=text):
+        addon("batch_item").parse_item(line, tmp_path)

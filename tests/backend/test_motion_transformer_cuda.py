@@ -99,7 +99,7 @@ def test_a_full_gpu_is_answered_with_smaller_batches(random_weights, limited, mo
     surface, points, clip = shape(16384, 1), shape(60_000, 2), video(16)
     predictor = predictor_of(random_weights)
     free = predictor.predict(surface, points, clip)
-    limited(1.35 * GIGABYTE)
+    limited(torch.cuda.memory_allocated() + 0.7 * GIGABYTE)
     tight = predictor.predict(surface, points, clip)
     assert "Out of memory in" in caplog.text
     assert relative(tight, free) < 0.01
@@ -107,18 +107,20 @@ def test_a_full_gpu_is_answered_with_smaller_batches(random_weights, limited, mo
 
 def test_a_gpu_that_is_too_full_is_told_with_what_was_needed(random_weights, limited):
     predictor = predictor_of(random_weights)
-    limited(0.9 * GIGABYTE)
+    limited(torch.cuda.memory_allocated() + 0.25 * GIGABYTE)
+    before = torch.cuda.memory_allocated()
     with pytest.raises(Motion324Error) as failed:
         predictor.predict(shape(16384, 1), shape(20_000, 2), video(200))
     assert failed.value.code == "out-of-memory"
     assert "GB" in failed.value.sentence
-    assert torch.cuda.memory_allocated() < predictor.weight_bytes() * 1.2
+    assert torch.cuda.memory_allocated() < before + 0.1 * GIGABYTE
 
 
 @pytest.mark.parametrize("after", [0.0, 0.1, 0.3, 0.6])
 def test_cancelling_takes_effect_at_once_and_frees_the_memory(random_weights, after):
     predictor = predictor_of(random_weights)
     predictor.predict(shape(1000, 1), shape(1000, 2), video(4))
+    before = torch.cuda.memory_reserved()
     start = time.monotonic()
     asked = None
 
@@ -133,7 +135,7 @@ def test_cancelling_takes_effect_at_once_and_frees_the_memory(random_weights, af
     torch.cuda.synchronize()
     assert time.monotonic() - asked < 0.5
     assert time.monotonic() - start < after + 0.75
-    assert torch.cuda.memory_reserved() < predictor.weight_bytes() * 1.3
+    assert torch.cuda.memory_reserved() < before + 0.2 * GIGABYTE
 
 
 def test_full_size_weights_load_within_two_seconds_and_warm_up_within_twenty(random_weights, tmp_path):

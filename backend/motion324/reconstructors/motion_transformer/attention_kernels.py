@@ -6,6 +6,7 @@ B batch, L length, H heads, e head width. The last axis of each tensor is contig
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from torch.nn.attention import SDPBackend
 from motion324.reconstructors.motion_transformer import attention_packages as packages
 from motion324.reconstructors.motion_transformer import attention_pytorch as pytorch
 from motion324.reconstructors.motion_transformer import fused
-from motion324.reconstructors.motion_transformer.attention_shape import Shape
+from motion324.reconstructors.motion_transformer.attention_shape import Shape, shape_of
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +100,9 @@ def counted(with_sums: WithSums, q: Tensor, k: Tensor, v: Tensor, log_counts: Te
     """
     some = len(log_counts)
     out, many_sums = with_sums(q, k[:, some:], v[:, some:])
+    if fused.few_keys_knows(dataclasses.replace(shape_of(q, k), keys=some)):
+        fused.mix_in_counted_keys(out, many_sums, q, k[:, :some], v[:, :some], log_counts)
+        return out
     for start in range(0, q.shape[1], MIXED_QUERIES):
         rows = slice(start, start + MIXED_QUERIES)
         few, few_sums = pytorch.math_with_sums(q[:, rows], k[:, :some], v[:, :some], log_counts)

@@ -68,7 +68,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, run: Execution) -> Tensor:
         batch, length, width = x.shape
         qkv = F.linear(x, self.qkv.weight, self.qkv.bias).view(batch, length, 3, self.heads, width // self.heads)
-        attended = run.attend_float32(*qkv.unbind(2))
+        attended = run.attend_float32(qkv)
         return F.linear(attended, self.proj.weight, self.proj.bias)
 
 

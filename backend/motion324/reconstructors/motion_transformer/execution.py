@@ -129,15 +129,15 @@ class Execution:
     def _attention(self, q: Tensor, k: Tensor, v: Tensor, log_counts: Tensor | None) -> Tensor:
         return self.attention(q, k, v) if log_counts is None else self.attention.counted(q, k, v, log_counts)
 
-    def attend_float32(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """As `attend`, in one piece, for tensors in float32 that stay so.
+    def attend_float32(self, qkv: Tensor) -> Tensor:
+        """As `attend`, in one piece, for qkv (B, L, 3, H, e) in float32; so is the result (B, L, H * e).
 
         Where TF32 is allowed the kernels get float16: it has the same 10 bits of mantissa as TF32, they still sum in
         float32, and they are several times faster than those for float32.
         """
-        if self.tf32 and q.device.type == "cuda":
-            return self.attention(q.half(), k.half(), v.half()).flatten(2).float()
-        return self.attention(q, k, v).flatten(2)
+        if self.tf32 and qkv.device.type == "cuda":
+            return self.attention(*qkv.half().unbind(2)).flatten(2).float()
+        return self.attention(*qkv.unbind(2)).flatten(2)
 
     def add_norm(
         self, stream: Tensor, branches: tuple[Tensor, ...], norm: torch.nn.LayerNorm, dtype: torch.dtype

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -14,6 +15,8 @@ from motion324.reconstructors.motion_transformer.model import MotionModel
 
 # Enough tokens to fill a large GPU, and on a CPU its caches; more would only take memory.
 FRAMES_AT_ONCE = {"cuda": 32, "cpu": 2}
+# The first batch of a window is smaller, since the device waits for it.
+FIRST_FRAMES = 8
 KIND = "image encoder"
 
 
@@ -54,27 +57,39 @@ class FrameEncoder:
         known = np.isin(frames, list(self._kept))
         for place in np.flatnonzero(known):
             tokens[place] = self._kept[int(frames[place])]
-        places = np.flatnonzero(~known)
-
-        def compute(rows: slice) -> None:
-            chosen = places[rows]
-            batch = self.send(frames[chosen]).result()
-            following = places[rows.stop : 2 * rows.stop - rows.start]
-            if len(following):
-                self.send(frames[following])
-            if self._stream is not None:
-                batch.record_stream(torch.cuda.current_stream(self._device))
-            with tf32_products(self._run.tf32):
-                encoded = self._model.image_encoder(batch, self._run)
-            if chosen[-1] - chosen[0] + 1 == len(chosen):
-                tokens[chosen[0] : chosen[-1] + 1] = encoded
+        batches = self._batches(np.flatnonzero(~known), FIRST_FRAMES)
+        while batches:
+            places = batches.pop(0)
+            batch = self.send(frames[places]).result()
+            if batches:
+                self.send(frames[batches[0]])
+            try:
+                encoded = self._encode(batch)
+            except torch.OutOfMemoryError:
+                if len(places) == 1:
+                    raise
+                self._run.make_room(KIND, len(places) // 2)
+                batches = self._batches(np.concatenate([places, *batches]))
+                continue
+            if places[-1] - places[0] + 1 == len(places):
+                tokens[places[0] : places[-1] + 1] = encoded
             else:
-                tokens[torch.from_numpy(chosen).to(self._device)] = encoded
-
-        # The encoder counts its own work block by block, so none is counted here.
-        self._run.by_rows(KIND, len(places), 0.0, compute, align=1, fewest=1)
+                tokens[torch.from_numpy(places).to(self._device)] = encoded
         self._kept = {int(frame): tokens[place].clone() for place, frame in enumerate(frames) if int(frame) in keep}
         return tokens
+
+    def _batches(self, places: np.ndarray, first: int = 0) -> list[np.ndarray]:
+        """`first` places (or none), then as many at once as the memory has allowed so far."""
+        most = self._run.most_rows[KIND]
+        first = min(first, most)
+        edges = [0, *range(first, len(places), most), len(places)]
+        return [places[start:stop] for start, stop in itertools.pairwise(edges) if stop > start]
+
+    def _encode(self, batch: Tensor) -> Tensor:
+        if self._stream is not None:
+            batch.record_stream(torch.cuda.current_stream(self._device))
+        with tf32_products(self._run.tf32):
+            return self._model.image_encoder(batch, self._run)
 
     def _to_device(self, frames: np.ndarray) -> Tensor:
         """Runs in the sender's thread, and returns when the batch is on the device."""

@@ -22,7 +22,10 @@ log = logging.getLogger(__name__)
 
 HEAD_NORM_EPS = 1e-5
 FEW_KEYS = 128
-FEW_KEYS_ROWS = 128
+# How the work is dealt out, as measured on Hopper: (rows, tiles of rows a program, warps, stages of loading ahead) for
+# few_keys_kernel, and (repeats at once, warps) for norm_of_sum_kernel.
+FEW_KEYS_TILES = (64, 4, 4, 2)
+NORM_TILES = (4, 4)
 
 
 # --- plain twins ------------------------------------------------------------------------------------------------------
@@ -82,6 +85,7 @@ def norm_of_sum(
     in_place = shape == base.shape and base.dtype == torch.float32
     total = base if in_place or not keep else torch.empty(shape, dtype=torch.float32, device=base.device)
     out = torch.empty(shape, dtype=dtype, device=base.device)
+    at_once, warps = NORM_TILES if repeats > 1 else (1, 1)
     with torch.cuda.device(base.device):
         norm_of_sum_kernel[(base_rows,)](
             base,
@@ -99,8 +103,9 @@ def norm_of_sum(
             HAS_SECOND=len(branches) > 1,
             HAS_BIAS=bias is not None,
             KEEP_SUM=keep,
+            REPEATS=at_once,
             BLOCK=_power_of_two(width),
-            num_warps=1,
+            num_warps=warps,
         )
     return total, out
 
@@ -167,7 +172,7 @@ def few_keys_knows(shape: Shape) -> bool:
         shape.capability >= (8, 0)
         and shape.dtype in (torch.float16, torch.bfloat16)
         and shape.keys <= FEW_KEYS
-        and shape.queries >= FEW_KEYS_ROWS
+        and shape.queries >= 128
         and shape.head_width in (16, 32, 64, 128)
         and not shape.gradients
         and triton_works()
@@ -179,29 +184,52 @@ def few_keys_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
     q (B, Lq, H, e), k and v (B, Lk, H, e) -> (B, Lq, H, e); q may have the stride 0 along B.
     """
+    out = torch.empty(q.shape, dtype=q.dtype, device=q.device)
+    _few_keys(q, k, v, out, None, None)
+    return out
+
+
+def mix_in_counted_keys(out: Tensor, many_sums: Tensor, q: Tensor, k: Tensor, v: Tensor, log_counts: Tensor) -> None:
+    """Adds at most FEW_KEYS keys to what an attention over others has given, in place; key r counts exp(log_counts[r])
+    times.
+
+    out (B, Lq, H, e): the attention's result; many_sums (B, H, Lq) float32: the logarithms of the sums of its
+    exponentials; q, k, v as for `few_keys_attention`.
+    """
+    _few_keys(q, k, v, out, log_counts.float().contiguous(), many_sums.float().contiguous())
+
+
+def _few_keys(
+    q: Tensor, k: Tensor, v: Tensor, out: Tensor, log_counts: Tensor | None, many_sums: Tensor | None
+) -> None:
     from motion324.reconstructors.motion_transformer.triton_kernels import few_keys_kernel
 
     batch, queries, heads, width = q.shape
-    out = torch.empty(batch, queries, heads, width, dtype=q.dtype, device=q.device)
+    rows, tiles, warps, stages = FEW_KEYS_TILES
     with torch.cuda.device(q.device):
-        few_keys_kernel[(-(-queries // FEW_KEYS_ROWS), heads, batch)](
+        few_keys_kernel[(-(-queries // (rows * tiles)), heads, batch)](
             q,
             k,
             v,
             out,
+            q if log_counts is None else log_counts,
+            q if many_sums is None else many_sums,
             *q.stride()[:3],
             *k.stride()[:3],
             *v.stride()[:3],
+            *out.stride()[:3],
             queries,
             k.shape[1],
             heads,
             math.log2(math.e) / math.sqrt(width),
+            COUNTED=log_counts is not None,
             WIDTH=width,
             KEYS=max(16, _power_of_two(k.shape[1])),
-            ROWS=FEW_KEYS_ROWS,
-            num_warps=4,
+            ROWS=rows,
+            TILES=tiles,
+            num_warps=warps,
+            num_stages=stages,
         )
-    return out
 
 
 # --- choice -----------------------------------------------------------------------------------------------------------

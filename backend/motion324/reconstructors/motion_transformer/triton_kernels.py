@@ -28,31 +28,35 @@ def norm_of_sum_kernel(
     HAS_SECOND: tl.constexpr,
     HAS_BIAS: tl.constexpr,
     KEEP_SUM: tl.constexpr,
+    REPEATS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     """One row of `base`, and the rows of the branches that it is repeated for: LayerNorm(base + first + second).
 
-    Row r of base goes with the rows r, r + base_rows, r + 2 base_rows, ... of the branches and of the outputs.
+    Row r of base goes with the rows r, r + base_rows, r + 2 base_rows, ... of the branches and of the outputs; REPEATS
+    of them are on their way at once.
     """
     base_row = tl.program_id(0).to(tl.int64)
-    column = tl.arange(0, BLOCK)
-    inside = column < width
-    own = tl.load(base + base_row * width + column, mask=inside, other=0.0).to(tl.float32)
-    scale = tl.load(weight + column, mask=inside, other=0.0).to(tl.float32)
+    column = tl.arange(0, BLOCK)[None, :]
+    real = column < width
+    own = tl.load(base + base_row * width + column, mask=real, other=0.0).to(tl.float32)
+    scale = tl.load(weight + column, mask=real, other=0.0).to(tl.float32)
     if HAS_BIAS:
-        shift = tl.load(bias + column, mask=inside, other=0.0).to(tl.float32)
-    for repeat in range(repeats):
+        shift = tl.load(bias + column, mask=real, other=0.0).to(tl.float32)
+    for start in range(0, repeats, REPEATS):
+        repeat = start + tl.arange(0, REPEATS)[:, None]
+        inside = real & (repeat < repeats)
         place = (repeat * base_rows + base_row) * width + column
-        x = own
+        x = own + tl.zeros((REPEATS, BLOCK), dtype=tl.float32)
         if HAS_FIRST:
             x += tl.load(first + place, mask=inside, other=0.0).to(tl.float32)
         if HAS_SECOND:
             x += tl.load(second + place, mask=inside, other=0.0).to(tl.float32)
         if KEEP_SUM:
             tl.store(total + place, x.to(total.dtype.element_ty), mask=inside)
-        mean = tl.sum(x, axis=0) / width
-        centred = tl.where(inside, x - mean, 0.0)
-        variance = tl.sum(centred * centred, axis=0) / width
+        mean = tl.sum(x, axis=1)[:, None] / width
+        centred = tl.where(real, x - mean, 0.0)
+        variance = tl.sum(centred * centred, axis=1)[:, None] / width
         y = centred * tl.rsqrt(variance + eps) * scale
         if HAS_BIAS:
             y += shift
@@ -89,6 +93,8 @@ def few_keys_kernel(
     k,
     v,
     out,
+    log_counts,
+    many_sums,
     q_batch,
     q_row,
     q_head,
@@ -98,38 +104,57 @@ def few_keys_kernel(
     v_batch,
     v_row,
     v_head,
+    out_batch,
+    out_row,
+    out_head,
     queries,
     keys,
     heads,
     scale,
+    COUNTED: tl.constexpr,
     WIDTH: tl.constexpr,
     KEYS: tl.constexpr,
     ROWS: tl.constexpr,
+    TILES: tl.constexpr,
 ):
-    """ROWS queries of one head against all keys of their batch entry at once, so without a running maximum.
+    """TILES times ROWS queries of one head against all keys of their batch entry at once, so without a running maximum.
 
-    Inputs have the strides that are given, `out` is (B, Lq, H, e) and contiguous.
+    `scale` includes log2(e). COUNTED: key r counts exp(log_counts[r]) times, and `out` already holds the result over
+    other keys, the logarithms of whose sums are many_sums (B, H, Lq): both are mixed, in place.
     """
     head = tl.program_id(1)
     batch = tl.program_id(2).to(tl.int64)
-    row = (tl.program_id(0) * ROWS + tl.arange(0, ROWS))[:, None].to(tl.int64)
     key = tl.arange(0, KEYS)
     column = tl.arange(0, WIDTH)
-    queried = tl.load(
-        q + batch * q_batch + head * q_head + row * q_row + column[None, :], mask=row < queries, other=0.0
-    )
     known = (key < keys)[:, None]
     keyed = tl.load(k + batch * k_batch + head * k_head + key[:, None] * k_row + column[None, :], mask=known, other=0.0)
-    values = tl.load(
-        v + batch * v_batch + head * v_head + key[:, None] * v_row + column[None, :], mask=known, other=0.0
-    )
-    scores = tl.dot(queried, tl.trans(keyed)) * scale
-    scores = tl.where((key < keys)[None, :], scores, float("-inf"))
-    share = tl.exp2(scores - tl.max(scores, axis=1)[:, None])
-    total = tl.sum(share, axis=1)
-    mixed = tl.dot(share.to(values.dtype), values) / total[:, None]
-    place = out + ((batch * queries + row) * heads + head) * WIDTH + column[None, :]
-    tl.store(place, mixed.to(out.dtype.element_ty), mask=row < queries)
+    v_place = v + batch * v_batch + head * v_head + key[:, None] * v_row + column[None, :]
+    values = tl.load(v_place, mask=known, other=0.0)
+    if COUNTED:
+        more = tl.load(log_counts + key, mask=key < keys, other=0.0).to(tl.float32) * 1.4426950408889634
+    for tile in range(TILES):
+        row = ((tl.program_id(0) * TILES + tile) * ROWS + tl.arange(0, ROWS)).to(tl.int64)
+        wanted = (row < queries)[:, None]
+        q_place = q + batch * q_batch + head * q_head + row[:, None] * q_row + column[None, :]
+        scores = tl.dot(tl.load(q_place, mask=wanted, other=0.0), tl.trans(keyed)) * scale
+        if COUNTED:
+            scores += more[None, :]
+        scores = tl.where((key < keys)[None, :], scores, float("-inf"))
+        peak = tl.max(scores, axis=1)
+        share = tl.exp2(scores - peak[:, None])
+        total = tl.sum(share, axis=1)
+        mixed = tl.dot(share.to(values.dtype), values)
+        place = out + batch * out_batch + head * out_head + row[:, None] * out_row + column[None, :]
+        if COUNTED:
+            sums = many_sums + (batch * heads + head) * queries + row
+            other_peak = tl.load(sums, mask=row < queries, other=0.0) * 1.4426950408889634
+            top = tl.maximum(peak, other_peak)
+            own, other = tl.exp2(peak - top), tl.exp2(other_peak - top)
+            many = tl.load(place, mask=wanted, other=0.0).to(tl.float32)
+            mixed = (mixed * own[:, None] + many * other[:, None]) / (total * own + other)[:, None]
+        else:
+            mixed = mixed / total[:, None]
+        tl.store(place, mixed.to(out.dtype.element_ty), mask=wanted)
 
 
 @triton.jit(do_not_specialize=["rows"])

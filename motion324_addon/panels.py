@@ -48,6 +48,7 @@ class MOTION324_PT_source(Sidebar, bpy.types.Panel):
         row = layout.row(align=True)
         row.use_property_split = False
         row.prop(settings, "video", text="", placeholder="Video")
+        row.operator("motion324.pick_video", text="", icon="FILEBROWSER")
         column = layout.column(align=True)
         column.prop(settings, "first_frame")
         column.prop(settings, "frame_count")
@@ -96,6 +97,7 @@ class MOTION324_PT_animate(Sidebar, bpy.types.Panel):
             box.operator("preferences.addon_show", text="Preferences", icon="PREFERENCES").module = __package__
         row = layout.row()
         row.scale_y = 1.5
+        row.enabled = bool(context.scene.motion324.video) and is_backend_chosen()
         row.operator("motion324.animate", text="Animate", icon="PLAY")
         if state.phase is Phase.FAILED:
             _draw_problem(layout, context, state)

@@ -38,9 +38,7 @@ TIMINGS = (
 class JobProperties:
     """What describes a job: settings of the scene, and keyword arguments of the operator."""
 
-    video: StringProperty(
-        name="Video", description="The video, or the first picture of a folder of pictures", subtype="FILE_PATH"
-    )
+    video: StringProperty(name="Video", description="A video, or a folder of pictures in their order")
     first_frame: IntProperty(name="First Frame", description="Of the video, counted from 0", min=0)
     frame_count: IntProperty(name="Frames", description="How many frames are used; 0 takes all that follow", min=0)
     frame_step: IntProperty(name="Step", description="2 takes every second frame, and so on", min=1, default=1)

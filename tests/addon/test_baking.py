@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import bpy
 import numpy as np
 import pytest
 from addon.shapes import ball, finish, ngon_object, rest, shown
 from addon.wobble import wobble
-
-import bpy
 
 # Blender adds a key's offset to the basis in float32: two roundings of numbers of about 1.
 ROUNDING = 5e-7

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import bpy
 import numpy as np
 import pytest
 from addon.shapes import ball, finish, ngon_object, rest, shown
 from addon.wobble import wobble
 from mathutils.kdtree import KDTree
-
-import bpy
 
 FIRST, FRAMES = 5, 6
 IMPORT = {

@@ -8,12 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import bpy
 import numpy as np
 import pytest
 from addon.shapes import ball, ngon_object, rest, shown
 from addon.wobble import wobble
-
-import bpy
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,14 +66,15 @@ def test_a_batch_goes_on_after_an_item_that_fails_and_tells_so(run_batch, mesh_f
         "no-foreground", "mesh-file-missing", "bad-item", "bad-option", "backend-lost"
     ]  # fmt: skip
     assert "lost.obj" in results[2]["error"] and "smoth" in results[4]["error"]
-    assert (results[0]["frames"], results[0]["vertices"]) == (4, 11)
+    # 10 vertices: Blender's reader leaves out the one that no face uses.
+    assert (results[0]["frames"], results[0]["vertices"]) == (4, 10)
     assert "2 of 7 items done" in stderr and "1/7 prism.obj" in stderr
     for result in results:
         assert json.loads(Path(result["log"]).read_text().splitlines()[-1])["ok"] == result["ok"]
     assert "last words of the backend" in Path(results[5]["log"]).read_text()
     left = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*")}
     assert left == {
-        "prism.blend", "prism.fbx", "prism.npz", "cache.blend", "cache_motion324", "cache_motion324/prism.pc2"
+        "prism.blend", "prism.fbx", "prism.npz", "cache.blend", "cache_motion324", "cache_motion324/Prism.pc2"
     }  # fmt: skip
     _check_outputs(tmp_path / "out")
 
@@ -99,7 +99,7 @@ def test_a_batch_animates_objects_of_the_opened_file_each_from_the_same_start(ad
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
     item = {"mesh": "Cat", "video": video(frames=3).name}
     before = f"bpy.ops.wm.open_mainfile(filepath={str(tmp_path / 'scene.blend')!r})"
-    code, results, stderr = run_batch(
+    code, _, stderr = run_batch(
         {**item, "outputs": {"blend": "one.blend"}}, {**item, "outputs": {"blend": "two.blend"}}, before=before
     )
     assert code == 0, stderr

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import bpy
 import numpy as np
 import pytest
 from addon.shapes import add_object, ball, ngon_object, rest
-
-import bpy
 
 
 @pytest.fixture

@@ -6,12 +6,11 @@ import os
 import signal
 import time
 
+import bpy
 import numpy as np
 import pytest
 from addon.shapes import ball, ngon_object, rest, shown
 from addon.wobble import wobble
-
-import bpy
 
 ROUNDING = 1e-6
 

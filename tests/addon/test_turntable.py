@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import bpy
 import numpy as np
 import pytest
 from addon.shapes import ball, finish, rest
 from addon.wobble import wobble
-
-import bpy
 
 
 @pytest.fixture
@@ -105,5 +104,5 @@ def test_what_cannot_be_rendered_is_told(addon, moving_ball, tmp_path, monkeypat
 
     monkeypatch.setattr(module.ctypes, "CDLL", no_library)
     monkeypatch.setattr(module.sys, "platform", "linux")
-    with pytest.raises(Motion324Error, match="libEGL is missing. Install it .* or choose Cycles"):
+    with pytest.raises(Motion324Error, match=r"libEGL is missing. Install it .* or choose Cycles"):
         finish(module.render_turntable(moving_ball, tmp_path / "turn.mp4", 1, 2))

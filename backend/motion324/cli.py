@@ -11,6 +11,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 
 from motion324 import __version__
@@ -72,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
 def explain(unknown: Exception) -> Motion324Error:
     """What a person is told about an exception that nobody foresaw."""
     from motion324.job_queue import is_out_of_memory
+    from motion324.write_aside import is_out_of_space, write_error
 
     if is_out_of_memory(unknown):
         return Motion324Error(
@@ -80,6 +82,8 @@ def explain(unknown: Exception) -> Motion324Error:
             "Use fewer frames or a mesh with fewer vertices, or close other programs.",
             EXIT_BACKEND,
         )
+    if isinstance(unknown, OSError) and is_out_of_space(unknown):  # where a library writes, such as numba's cache
+        return write_error(Path(unknown.filename or "a file"), unknown)
     return Motion324Error(
         "internal",
         f"A defect of this program stopped it ({type(unknown).__name__}: {unknown}).",

@@ -11,7 +11,7 @@ from types import TracebackType
 from motion324.errors import EXIT_CANNOT_WRITE, Motion324Error
 from motion324.write_aside import explained_write_errors
 
-_PROBE_BYTES = 1 << 16
+_PROBE_BYTES = 1 << 12
 
 
 class OutputFolder:

@@ -40,7 +40,7 @@ def explained_write_errors(path: Path) -> Iterator[None]:
 
 def write_error(path: Path, error: OSError) -> Motion324Error:
     """The error for people behind a system error that happened while `path` was written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if is_out_of_space(error):
         return Motion324Error(
             "disk-full",
             f"The disk has no room for '{path}'.",
@@ -54,3 +54,8 @@ def write_error(path: Path, error: OSError) -> Motion324Error:
         "Choose a folder that you may write to.",
         EXIT_CANNOT_WRITE,
     )
+
+
+def is_out_of_space(error: OSError) -> bool:
+    """The disk is full, a quota is used up, or the file system has no larger files."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -1,0 +1,58 @@
+"""The real backend process behind its socket, with the reconstructor that people get."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from motion324.client import Client, start_server
+from motion324.errors import Motion324Error
+from motion324.mesh.reading import read_mesh
+from motion324.options import AnimateOptions
+from motion324.protocol import AnimateRequest, FramesEvent, ProgressEvent, ResultEvent
+from motion324.trajectories.trajectory_file import load_trajectory
+
+
+@pytest.fixture
+def server(tmp_path):
+    server = start_server(sys.executable, log_path=tmp_path / "backend.log")
+    yield server
+    server.stop()
+
+
+def request_for(bending):
+    return AnimateRequest.of(read_mesh(bending.mesh), bending.video, AnimateOptions())
+
+
+def test_a_job_streams_its_frames_and_ends_with_the_very_result_of_the_command_line(server, bending, animated):
+    with Client.connect(server.endpoint) as client:
+        events = list(client.animate(request_for(bending)))
+        status = client.status()
+    frames = [event for event in events if isinstance(event, FramesEvent)]
+    result = events[-1]
+    assert isinstance(result, ResultEvent)
+    assert {event.stage for event in events if isinstance(event, ProgressEvent)} >= {"read", "view", "reconstruct"}
+    final = {int(index) for event in frames if event.final for index in event.indices}
+    assert final == set(range(len(bending.truth)))
+    expected = load_trajectory(animated.output / "trajectory.npz")
+    np.testing.assert_array_equal(result.result.positions, expected.positions)
+    assert status.running == ""
+    assert status.device
+
+
+def test_a_killed_backend_ends_the_job_with_a_sentence(server, bending):
+    with Client.connect(server.endpoint) as client:
+        events = client.animate(request_for(bending))
+        next(events)
+        os.kill(server.pid, signal.SIGKILL)
+        began = time.monotonic()
+        with pytest.raises(Motion324Error, match="connection to the backend") as caught:
+            list(events)
+    assert caught.value.code == "backend-lost"
+    assert "ended" in caught.value.hint
+    assert time.monotonic() - began < 10

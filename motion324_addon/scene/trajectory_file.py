@@ -7,13 +7,14 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from motion324.write_aside import written_aside
+from motion324.result import AnimationResult
+from motion324.trajectories.trajectory_file import save_trajectory
 
 from .animation import Animation
 
 
 def write_trajectory(path: Path, obj: bpy.types.Object, animation: Animation) -> None:
-    """Writes an .npz: positions (T, N, 3) float32 in object space, faces (F, 3) int32, frame_numbers (T,), fps.
+    """Writes `trajectory.npz`, see `motion324.trajectories.trajectory_file`: object space, Blender's vertex order.
 
     Raises Motion324Error("cannot-write" or "disk-full").
     """
@@ -21,11 +22,7 @@ def write_trajectory(path: Path, obj: bpy.types.Object, animation: Animation) ->
     mesh.calc_loop_triangles()
     faces = np.empty((len(mesh.loop_triangles), 3), np.int32)
     mesh.loop_triangles.foreach_get("vertices", faces.ravel())
-    with written_aside(path) as aside, aside.open("wb") as file:
-        np.savez(
-            file,
-            positions=animation.positions,
-            faces=faces,
-            frame_numbers=animation.frame_numbers,
-            fps=np.float64(animation.fps),
-        )
+    result = AnimationResult(
+        animation.positions, animation.frame_numbers, animation.fps, animation.view, animation.report
+    )
+    save_trajectory(path, result, faces)

@@ -1,0 +1,46 @@
+"""The real backend behind the real extension: the example's mesh and the first frames of its video."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+from addon.shapes import rest, shown
+
+ROOT = Path(__file__).resolve().parents[2]
+FRAMES = 4
+
+
+@pytest.fixture
+def real_backend(addon, monkeypatch):
+    python = os.environ.get("MOTION324_TEST_BACKEND")
+    if not python:
+        pytest.skip("MOTION324_TEST_BACKEND names no Python that has the backend; `make test` sets it")
+    monkeypatch.setenv("MOTION324_BACKEND_PYTHON", python)
+    yield
+    addon("job.backend").stop()
+
+
+def test_the_example_moves_as_its_video_shows(addon, real_backend):
+    dog = addon("scene.importing").import_mesh(ROOT / "examples/shiba.glb")
+    bpy.context.view_layer.objects.active = dog
+    still = rest(dog)
+    done = bpy.ops.motion324.animate(
+        video=str(ROOT / "examples/shiba.mp4"), frame_count=FRAMES, keep="SHAPE_KEYS", start_frame=1
+    )
+    assert done == {"FINISHED"}
+    positions = np.stack([shown(dog, 1 + index) for index in range(FRAMES)])
+    size = np.ptp(still, axis=0).max()
+    assert np.isfinite(positions).all()
+    # Smoothing keeps the ends of a trajectory, so the first frame is the reference pose.
+    assert np.abs(positions[0] - still).max() < 1e-4 * size
+    with np.load(ROOT / "examples/shiba_truth.npz") as arrays:
+        truth = arrays["positions"][:FRAMES].astype(np.float32)
+    truth = np.stack([truth[..., 0], -truth[..., 2], truth[..., 1]], axis=-1)  # the file's Y up -> Blender's Z up
+    assert np.abs(truth[0] - still).max() < 1e-3 * size
+    error = np.linalg.norm(positions - truth, axis=2).mean()
+    still_error = np.linalg.norm(still - truth, axis=2).mean()
+    assert error < 0.9 * still_error

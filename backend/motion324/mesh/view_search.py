@@ -14,11 +14,12 @@ import numpy as np
 
 from motion324.mesh.colours import colours_at
 from motion324.mesh.pose_fit import fit_pose
-from motion324.mesh.rasteriser import face_normals, rasterise
+from motion324.mesh.rasteriser import Raster, face_normals, rasterise
 from motion324.mesh.reference_mesh import ReferenceMesh
 from motion324.mesh.view import View, look_at_origin
 from motion324.options import parse_view_angles
 from motion324.progress import Progress
+from motion324.video.optical_flow import DenseFlow
 
 AZIMUTHS = 24
 ELEVATIONS = (0.0, 12.0, 30.0)
@@ -28,6 +29,7 @@ RARE_ROLLS = (90.0, 180.0, 270.0)
 GOOD_OVERLAP = 0.75
 FOCAL = 50.0 / 36.0  # Blender's own default lens, in units of the image; refined afterwards
 COARSE_SIZE, FINE_SIZE = 80, 256  # pixels of the object's box
+COLOUR_WEIGHT = 0.35  # of differing colours against differing silhouettes
 REFINED = 5  # candidates that are refined
 ROUNDS = 5  # of rendering, flow and pose
 
@@ -74,7 +76,7 @@ def overlap_of(mesh: ReferenceMesh, view: View, mask: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class _Target:
-    """The frame cut to the object's box, h x w pixels; `of_crop` turns a view of the whole image into one of the crop."""
+    """The frame cut to the object's box, h x w pixels; `of_crop` turns a view of the image into one of the crop."""
 
     colours: np.ndarray
     mask: np.ndarray
@@ -160,7 +162,8 @@ def _framed(mesh: ReferenceMesh, view: View, target: _Target) -> View:
 
 def _overlap_and_colour(mesh: ReferenceMesh, view: View, target: _Target) -> tuple[float, float]:
     """A score (higher is better) and the silhouettes' overlap."""
-    image, seen = _drawn(mesh, target.of_crop(view), target)
+    image, raster = _drawn(mesh, target.of_crop(view), target)
+    seen = raster.mask
     both = seen & target.mask
     overlap = float(both.sum() / max(int((seen | target.mask).sum()), 1))
     if both.sum() < 20:
@@ -168,15 +171,15 @@ def _overlap_and_colour(mesh: ReferenceMesh, view: View, target: _Target) -> tup
     difference = image[both].astype(np.float32) - target.colours[both]
     difference -= difference.mean(axis=0)  # exposure does not count, pattern does
     spread = target.colours[both].astype(np.float32).std(axis=0).mean() + 12.0
-    return overlap - 0.35 * min(float(np.abs(difference).mean()) / spread, 1.5), overlap
+    return overlap - COLOUR_WEIGHT * min(float(np.abs(difference).mean()) / spread, 1.5), overlap
 
 
 def _score(mesh: ReferenceMesh, view: View, target: _Target) -> float:
     return _overlap_and_colour(mesh, view, target)[0]
 
 
-def _drawn(mesh: ReferenceMesh, view: View, target: _Target) -> tuple[np.ndarray, np.ndarray]:
-    """The mesh as seen in the crop, (h, w, 3) uint8, brought to the frame's tones, and where it is seen."""
+def _drawn(mesh: ReferenceMesh, view: View, target: _Target) -> tuple[np.ndarray, Raster]:
+    """The mesh as seen in the crop, (h, w, 3) uint8, brought to the frame's tones."""
     height, width = target.mask.shape
     raster = rasterise(mesh.positions, mesh.faces, view, height, width)
     seen = raster.mask
@@ -188,22 +191,22 @@ def _drawn(mesh: ReferenceMesh, view: View, target: _Target) -> tuple[np.ndarray
     both = seen & target.mask
     if both.sum() > 20:
         image[seen] += target.colours[both].astype(np.float32).mean(axis=0) - image[both].mean(axis=0)
-    return np.clip(image, 0, 255).astype(np.uint8), seen
+    return np.clip(image, 0, 255).astype(np.uint8), raster
 
 
 def _refinements(mesh: ReferenceMesh, view: View, target: _Target) -> list[View]:
     """The view after every round, the start included."""
     height, width = target.mask.shape
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    optical_flow = DenseFlow()
     rng = np.random.default_rng(0)
     wanted = _grey(target.colours, target.mask)
     views = [view]
     for round_ in range(ROUNDS):
         crop = target.of_crop(view)
-        image, seen = _drawn(mesh, crop, target)
-        raster = rasterise(mesh.positions, mesh.faces, crop, height, width)
+        image, raster = _drawn(mesh, crop, target)
+        seen = raster.mask
         drawn = _grey(image, seen)
-        flow, back = dis.calc(drawn, wanted, None), dis.calc(wanted, drawn, None)
+        flow, returned = optical_flow.checked(drawn, wanted)
         ys, xs = np.nonzero(seen)
         if len(ys) < 50:
             break
@@ -212,8 +215,7 @@ def _refinements(mesh: ReferenceMesh, view: View, target: _Target) -> list[View]
         goal = np.stack([xs + 0.5, ys + 0.5], axis=1) + flow[ys, xs]
         gx = np.clip(goal[:, 0].astype(int), 0, width - 1)
         gy = np.clip(goal[:, 1].astype(int), 0, height - 1)
-        returned = np.linalg.norm(flow[ys, xs] + back[gy, gx], axis=1)
-        sure = target.mask[gy, gx] / (1.0 + returned**2)
+        sure = target.mask[gy, gx] / (1.0 + returned[ys, xs] ** 2)
         points = np.einsum(
             "pk,pka->pa", raster.barycentric[ys, xs], mesh.positions[mesh.faces[raster.face[ys, xs]]]
         ).astype(np.float64)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
+from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
@@ -47,17 +49,32 @@ def build_graph(surface: WeldedSurface, seed: int, count: int = NODES) -> Deform
 
 
 def deform(
-    graph: DeformationGraph, rotations: np.ndarray, translations: np.ndarray, points: np.ndarray, nodes, weights
-):
-    """Embedded deformation of points (P, 3) that follow nodes (P, k) by weights (P, k).
+    graph: DeformationGraph,
+    rotations: np.ndarray,
+    translations: np.ndarray,
+    points: np.ndarray,
+    nodes: np.ndarray,
+    weights: np.ndarray,
+) -> np.ndarray:
+    """Embedded deformation of points (P, 3) that follow nodes (P, k) by weights (P, k) -> (P, 3).
 
     rotations (K, 3, 3), translations (K, 3): a point moves to sum_k w_k (R_k (p - g_k) + g_k + t_k).
     """
-    offset = graph.nodes + translations - np.einsum("kab,kb->ka", rotations, graph.nodes)
+    offsets = graph.nodes + translations - np.einsum("kab,kb->ka", rotations, graph.nodes)
+    return _blend(points, nodes, weights, rotations, offsets)
+
+
+@njit(cache=True, nogil=True)
+def _blend(points, nodes, weights, rotations, offsets):
     moved = np.zeros_like(points)
-    for k in range(nodes.shape[1]):
-        j = nodes[:, k]
-        moved += weights[:, k, None] * (np.einsum("pab,pb->pa", rotations[j], points) + offset[j])
+    for p in range(points.shape[0]):
+        for k in range(nodes.shape[1]):
+            w, j = weights[p, k], nodes[p, k]
+            for a in range(3):
+                value = offsets[j, a]
+                for b in range(3):
+                    value += rotations[j, a, b] * points[p, b]
+                moved[p, a] += w * value
     return moved
 
 
@@ -83,15 +100,13 @@ def _farthest_points(surface: WeldedSurface, count: int, seed: int) -> tuple[np.
 
 
 def _sparse_distances(surface: WeldedSurface, keep: np.ndarray):
-    """Distances along a thinned surface: each point belongs to its nearest kept one, and cells that touch are linked."""
+    """Distances along a thinned surface: a point belongs to its nearest kept one, and cells that touch are linked."""
     cell = cKDTree(surface.points[keep]).query(surface.points)[1]
     rows, columns = surface.lengths.nonzero()
     a, b = cell[rows], cell[columns]
     different = a != b
     pairs = np.unique(np.stack([a[different], b[different]], axis=1), axis=0)
     length = np.linalg.norm(surface.points[keep[pairs[:, 0]]] - surface.points[keep[pairs[:, 1]]], axis=1)
-    from scipy.sparse import coo_matrix
-
     thinned = coo_matrix((np.maximum(length, 1e-9), (pairs[:, 0], pairs[:, 1])), shape=(len(keep), len(keep))).tocsr()
     return lambda k: dijkstra(thinned, indices=k)
 
@@ -130,9 +145,9 @@ def _links(surface, node_points, distance, spacing) -> tuple[np.ndarray, np.ndar
     np.fill_diagonal(between, np.inf)
     links: dict[tuple[int, int], float] = {}
     for i in range(len(nodes)):
-        for j in np.argsort(between[i], kind="stable")[:NEIGHBOURS]:
+        for j in np.argsort(between[i], kind="stable")[:NEIGHBOURS].tolist():
             if np.isfinite(between[i, j]):
-                links[(min(i, int(j)), max(i, int(j)))] = 1.0
+                links[(min(i, j), max(i, j))] = 1.0
     normals = _point_normals(surface)[node_points]
     direct = np.linalg.norm(nodes[:, None] - nodes[None], axis=2)
     for i in range(len(nodes)):
@@ -140,15 +155,8 @@ def _links(surface, node_points, distance, spacing) -> tuple[np.ndarray, np.ndar
         # Both surfaces look away from each other: the segment between them runs through the inside.
         inside = (across @ normals[i] < -0.5) & ((across * normals).sum(axis=1) > 0.5) & (direct[i] < 2.5 * spacing)
         inside[i] = False
-        for j in np.flatnonzero(inside)[np.argsort(direct[i][inside], kind="stable")][:2]:
-            links.setdefault((min(i, int(j)), max(i, int(j))), 0.5)
-    # Every node must hang on something: the nearest one in space for a lone one.
-    degree = np.bincount(np.array(list(links), int).reshape(-1), minlength=len(nodes))
-    for i in np.flatnonzero(degree == 0):
-        direct[i, i] = np.inf
-        j = int(np.argmin(direct[i])) if len(nodes) > 1 else i
-        if i != j:
-            links.setdefault((min(int(i), j), max(int(i), j)), 1.0)
+        for j in np.flatnonzero(inside)[np.argsort(direct[i][inside], kind="stable")][:2].tolist():
+            links.setdefault((min(i, j), max(i, j)), 0.5)
     pairs = sorted(links)
     return np.array(pairs, np.int32).reshape(-1, 2), np.array([links[p] for p in pairs], np.float64)
 

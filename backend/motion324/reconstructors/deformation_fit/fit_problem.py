@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -26,6 +27,36 @@ class Pose:
     @staticmethod
     def rest(count: int) -> Pose:
         return Pose(np.tile(np.eye(3), (count, 1, 1)), np.zeros((count, 3)))
+
+
+class PosedSurface:
+    """The surface in one pose; what is asked of it is computed once."""
+
+    def __init__(self, problem: FitProblem, pose: Pose) -> None:
+        self._problem = problem
+        self.pose = pose
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """(P, 3) the problem's surface points, moved."""
+        p = self._problem
+        return deform(p.graph, *self._motion, p.points, p.point_nodes, p.point_weights)
+
+    @cached_property
+    def vertices(self) -> np.ndarray:
+        """(N, 3) in the reference mesh's vertex order."""
+        p = self._problem
+        return deform(p.graph, *self._motion, p.vertex_rest, p.vertex_nodes, p.vertex_weights)
+
+    @cached_property
+    def raster(self) -> Raster:
+        """What the working images would show of it."""
+        p = self._problem
+        return rasterise(self.vertices, p.mesh.faces, p.view, p.height, p.width)
+
+    @property
+    def _motion(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.pose.rotations, self.pose.translations
 
 
 class FitProblem:
@@ -54,15 +85,8 @@ class FitProblem:
         self.unit = distance / matrix[1, 1]  # size of a pixel at the object's distance
         self._remember_first_frame()
 
-    def moved_points(self, pose: Pose) -> np.ndarray:
-        """(P, 3)"""
-        return deform(self.graph, pose.rotations, pose.translations, self.points, self.point_nodes, self.point_weights)
-
-    def moved_vertices(self, pose: Pose) -> np.ndarray:
-        """(N, 3) in the reference mesh's vertex order."""
-        return deform(
-            self.graph, pose.rotations, pose.translations, self.vertex_rest, self.vertex_nodes, self.vertex_weights
-        )
+    def posed(self, pose: Pose) -> PosedSurface:
+        return PosedSurface(self, pose)
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(P, 3) -> pixels (P, 2), depth (P,) in the working images."""
@@ -75,10 +99,8 @@ class FitProblem:
 
     def within(self, pixels: np.ndarray) -> np.ndarray:
         """(P,) bool: which pixels (P, 2) lie in the working images."""
-        return ((pixels >= 0) & (pixels < (self.width, self.height))).all(axis=1)
-
-    def rasterise(self, vertices: np.ndarray) -> Raster:
-        return rasterise(vertices, self.mesh.faces, self.view, self.height, self.width)
+        inside = (pixels >= 0) & (pixels < np.array([self.width, self.height]))
+        return np.asarray(inside.all(axis=1))
 
     def appearance(self, raster: Raster) -> np.ndarray:
         """(h, w, 3) uint8: the model as it would look: in the first frame's own colours where that shows the spot,
@@ -97,7 +119,7 @@ class FitProblem:
         return image
 
     def _remember_first_frame(self) -> None:
-        raster = self.rasterise(self.vertex_rest)
+        raster = self.posed(Pose.rest(len(self.graph.nodes))).raster
         self._first_depth = raster.depth
         both = raster.mask & self.images.masks[0]
         own = colours_at(self.mesh, raster.face[both], raster.barycentric[both]) * 255.0

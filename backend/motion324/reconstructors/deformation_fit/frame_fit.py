@@ -31,13 +31,14 @@ class FrameFit:
         """The pose of frame t from `before`, that of its parent in the tree of frames."""
         s = self.settings
         look = self.observer
-        chained = [look.chained(t, parent, before)]
+        chained = [look.chained(t, parent, self.problem.posed(before))]
         pose = before
         for round_ in range(s.rounds):
             check()
             # Flow between two frames can be wrong by much, that from a nearly right model hardly: trust it more late.
-            model = look.model(t, pose) if round_ > 0 else None
-            observation = Observation(chained, model, look.bare(t, pose))
+            surface = self.problem.posed(pose)
+            model = look.model(t, surface) if round_ > 0 else None
+            observation = Observation(chained, model, look.bare(t, surface))
             for _ in range(s.steps):
                 left = s.rounds - 1 - round_
                 hessian, gradient = self.equations(t, pose, before, observation, s.anneal**left)
@@ -47,9 +48,14 @@ class FrameFit:
 
     def observe(self, t: int, poses: list[Pose]) -> Observation:
         """What frame t says, given good poses of itself and its neighbours in time."""
-        look = self.observer
-        chained = [look.chained(t, other, poses[other]) for other in (t - 1, t + 1) if 0 <= other < len(poses)]
-        return Observation(chained, look.model(t, poses[t]), look.bare(t, poses[t]))
+        look, posed = self.observer, self.problem.posed
+        near = [other for other in (t - 1, t + 1) if 0 <= other < len(poses)]
+        surface = posed(poses[t])
+        return Observation(
+            [look.chained(t, other, posed(poses[other])) for other in near],
+            look.model(t, surface),
+            look.bare(t, surface),
+        )
 
     def equations(
         self, t: int, pose: Pose, before: Pose, seen: Observation, loosen: float = 1.0
@@ -59,7 +65,7 @@ class FrameFit:
         before: motion along the viewing axis is held against it. loosen: factor on the tolerances, 1 at the end.
         """
         p, s = self.problem, self.settings
-        moved = p.moved_points(pose)
+        moved = p.posed(pose).points
         metric, pull = np.zeros((len(moved), 3, 3)), np.zeros((len(moved), 3))
         flow_tolerance, outline_tolerance = s.flow_tolerance * loosen, s.silhouette_tolerance * loosen
         for targets in seen.chained:
@@ -69,7 +75,7 @@ class FrameFit:
         self._pull(metric, pull, moved, self.observer.outside(t, moved), s.silhouette, outline_tolerance)
         self._pull(metric, pull, moved, seen.bare, s.cover, outline_tolerance)
         ahead = p.view.rotation[2]
-        for weight, origin in ((s.depth, p.moved_points(before)), (s.depth_rest, p.points)):
+        for weight, origin in ((s.depth, p.posed(before).points), (s.depth_rest, p.points)):
             share = weight * p.point_area
             metric += share[:, None, None] * np.outer(ahead, ahead)
             pull += (share * ((moved - origin) @ ahead))[:, None] * ahead

@@ -18,9 +18,10 @@ POWER = 4.0
 def frame_tree(greys: list[np.ndarray]) -> tuple[list[int], np.ndarray]:
     """greys: T images (h, w) uint8, even outside of the object.
 
-    Returns the frames in an order in which each comes after its parent (frame 0 first), and parent (T,), -1 for frame 0.
+    Returns the frames in an order in which each comes after its parent, frame 0 first, and parent (T,), -1 for frame 0.
     """
-    cost = np.power(_differences(greys) + STEP, POWER)
+    # At least 1: scipy's graphs take what is nearly zero for no edge.
+    cost = np.power(1.0 + _differences(greys) / STEP, POWER)
     distance, parent = dijkstra(cost, indices=0, return_predecessors=True)
     order = np.argsort(distance, kind="stable")
     return [int(t) for t in order], np.where(parent < 0, -1, parent)

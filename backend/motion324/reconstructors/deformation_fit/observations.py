@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
-from motion324.mesh.rasteriser import rasterise_projected
-from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose
-from motion324.reconstructors.deformation_fit.flow import DenseFlow, sample_image
+from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, PosedSurface
+from motion324.video.optical_flow import DenseFlow, sample_image
 
 VISIBLE_WITHIN = 0.02  # a point this close behind the nearest surface (normalised) counts as seen
 BARE_PIXELS = 500  # of the mask without model, at most so many are looked at
@@ -69,32 +68,28 @@ class Observer:
         self.greys = [images.grey(c, m) for c, m in zip(images.colours, images.masks, strict=True)]
         self.fields = [MaskField.of(m) for m in images.masks]
 
-    def chained(self, t: int, neighbour: int, pose: Pose) -> PointTargets:
-        """Points seen in a neighbouring frame, in whose `pose` they are, carried to frame t by the flow between both."""
-        p = self.problem
-        depth = p.rasterise(p.moved_vertices(pose)).depth
+    def chained(self, t: int, neighbour: int, surface: PosedSurface) -> PointTargets:
+        """Points seen in another frame, in whose pose `surface` is, carried to frame t by the flow between both."""
         flow, error = self.flow.checked(self.greys[neighbour], self.greys[t])
-        return self._carried(pose, depth, flow, error, p.images.masks[neighbour], t)
+        return self._carried(surface, flow, error, self.problem.images.masks[neighbour], t)
 
-    def model(self, t: int, pose: Pose) -> PointTargets:
-        """Points seen in the model rendered in `pose`, carried by the flow from that rendering to frame t."""
+    def model(self, t: int, surface: PosedSurface) -> PointTargets:
+        """Points seen in the rendered surface, carried by the flow from that rendering to frame t."""
         p = self.problem
-        raster = p.rasterise(p.moved_vertices(pose))
-        drawn = p.images.grey(p.appearance(raster), raster.mask)
+        seen = surface.raster.mask
+        drawn = p.images.grey(p.appearance(surface.raster), seen)
         flow, error = self.flow.checked(drawn, self.greys[t])
-        return self._carried(pose, raster.depth, flow, error, raster.mask, t)
+        return self._carried(surface, flow, error, seen, t)
 
-    def bare(self, t: int, pose: Pose) -> PointTargets:
+    def bare(self, t: int, surface: PosedSurface) -> PointTargets:
         """For pixels of the mask where the model is not: the surface point that appears nearest to each."""
         p = self.problem
-        pixels, depth = p.project(p.moved_vertices(pose))
-        covered = rasterise_projected(pixels, depth, p.mesh.faces, p.height, p.width).mask
-        ys, xs = np.nonzero(self.fields[t].mask & ~covered)
+        ys, xs = np.nonzero(self.fields[t].mask & ~surface.raster.mask)
         step = max(1, len(ys) // BARE_PIXELS)
         wanted = np.stack([xs[::step] + 0.5, ys[::step] + 0.5], axis=1)
         if len(wanted) == 0:
             return PointTargets(np.zeros(0, np.int64), wanted, np.zeros(0))
-        own, _ = p.project(p.moved_points(pose))
+        own, _ = p.project(surface.points)
         share = step / max(int(self.fields[t].mask.sum()), 1)
         return PointTargets(cKDTree(own).query(wanted)[1], wanted, np.full(len(wanted), share))
 
@@ -107,11 +102,11 @@ class Observer:
         weights = (field.distance[y, x] > 0.5) * p.point_area
         return PointTargets(np.arange(len(points)), field.nearest[y, x], weights)
 
-    def _carried(self, pose, depth, flow, error, inside, t) -> PointTargets:
+    def _carried(self, surface, flow, error, inside, t) -> PointTargets:
         p = self.problem
-        pixels, own_depth = p.project(p.moved_points(pose))
+        pixels, own_depth = p.project(surface.points)
         x, y = p.clipped(pixels)
-        seen = p.within(pixels) & inside[y, x] & (own_depth < depth[y, x] + VISIBLE_WITHIN)
+        seen = p.within(pixels) & inside[y, x] & (own_depth < surface.raster.depth[y, x] + VISIBLE_WITHIN)
         moved = pixels + sample_image(flow, pixels)
         tx, ty = p.clipped(moved)
         seen &= p.within(moved) & self.fields[t].mask[ty, tx]

@@ -51,5 +51,5 @@ class DeformationFit:
 
 
 def _batch(problem: FitProblem, t: int, pose: Pose, final: bool) -> FrameBatch:
-    positions = problem.moved_vertices(pose).astype(np.float32)[None]
+    positions = problem.posed(pose).vertices.astype(np.float32)[None]
     return FrameBatch(np.array([t]), positions, final)

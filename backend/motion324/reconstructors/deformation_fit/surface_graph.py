@@ -58,18 +58,18 @@ def split_long_edges(points: np.ndarray, faces: np.ndarray, longest: float) -> t
         if not long.any() or len(points) + long.sum() > 40_000:
             break
         split = edges[long]
-        keys = split[:, 0].astype(np.int64) * len(points) + split[:, 1]
-        middle = np.arange(len(split)) + len(points)
-
-        def midpoint(a: np.ndarray, b: np.ndarray, keys=keys, middle=middle, count=len(points)) -> np.ndarray:
-            key = np.minimum(a, b).astype(np.int64) * count + np.maximum(a, b)
-            at = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
-            return np.where(keys[at] == key, middle[at], -1)
-
-        middles = np.stack([midpoint(faces[:, k], faces[:, (k + 1) % 3]) for k in range(3)], axis=1)
+        middles = np.stack([_middles(split, faces[:, [k, (k + 1) % 3]], len(points)) for k in range(3)], axis=1)
         faces = _split_faces(faces, middles)
         points = np.concatenate([points, (points[split[:, 0]] + points[split[:, 1]]) / 2])
     return points, faces
+
+
+def _middles(split: np.ndarray, edges: np.ndarray, count: int) -> np.ndarray:
+    """The new point (E,) in the middle of every edge (E, 2): `count` plus its row in split (S, 2), or -1."""
+    keys = split[:, 0].astype(np.int64) * count + split[:, 1]
+    wanted = edges.min(axis=1).astype(np.int64) * count + edges.max(axis=1)
+    row = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[row] == wanted, count + row, -1)
 
 
 def _split_faces(faces: np.ndarray, middles: np.ndarray) -> np.ndarray:

@@ -40,7 +40,7 @@ class WorkingImages:
 def working_images(frames: np.ndarray, masks: np.ndarray, view: View) -> WorkingImages:
     """frames (T, H, W, 3) uint8, masks (T, H, W) in [0, 1], view of the whole image."""
     total, height, width = masks.shape
-    seen = (masks > MASK_LEVEL).any(axis=0)
+    seen = masks.max(axis=0) > MASK_LEVEL
     ys, xs = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     margin = MARGIN * max(ys[-1] - ys[0], xs[-1] - xs[0]) + 4
     y0, y1 = int(max(ys[0] - margin, 0)), int(min(ys[-1] + 1 + margin, height))

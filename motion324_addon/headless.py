@@ -12,8 +12,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import shutil
 import sys
 from pathlib import Path
+
+import bpy
 
 
 def main() -> int:
@@ -40,5 +44,19 @@ def _package_name() -> str:
     return name
 
 
+def _end(code: int) -> None:
+    """Ends the process with the code, whatever Blender does then.
+
+    Blender as a Python module may hang or crash while Python ends: with 4.5 when a class is still registered, with 4.2
+    after any glTF export. What it would still have removed is its temporary folder.
+    """
+    if not bpy.app.binary_path:  # a module has none
+        sys.stdout.flush()
+        sys.stderr.flush()
+        shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _end(main())

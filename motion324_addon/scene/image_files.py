@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 
 @contextlib.contextmanager
@@ -17,22 +18,36 @@ def images_as_files(obj: bpy.types.Object) -> Iterator[None]:
     Pictures that GLB files bring along are of this kind. Their paths are put back at the end.
     """
     trees = [slot.material.node_tree for slot in obj.material_slots if slot.material]
-    images = [image for image in _images(trees) if image.has_data or image.packed_file]
     before: list[tuple[bpy.types.Image, str]] = []
     with tempfile.TemporaryDirectory(prefix="motion324-images-") as folder:
         try:
-            for number, image in enumerate(images):
-                if image.packed_file is None and image.filepath and Path(bpy.path.abspath(image.filepath)).is_file():
+            for number, image in enumerate(_images(trees)):
+                has_file = image.filepath and Path(bpy.path.abspath(image.filepath)).is_file()
+                if (has_file and not image.packed_file) or not (image.packed_file or image.has_data):
                     continue
-                suffix = ".jpg" if image.file_format == "JPEG" and image.packed_file else ".png"
-                path = Path(folder) / f"{number:03d}_{bpy.path.clean_name(Path(image.name).stem)}{suffix}"
-                image.save(filepath=str(path), save_copy=True)
+                path = Path(folder) / f"{number:03d}_{bpy.path.clean_name(Path(image.name).stem)}.png"
+                if not image.packed_file:
+                    _save_copy(image, path)
                 before.append((image, image.filepath_raw))
-                image.filepath_raw = str(path)
+                image.filepath_raw = str(path)  # of a packed picture only the name is used
             yield
         finally:
             for image, path in before:
                 image.filepath_raw = path
+
+
+def _save_copy(image: bpy.types.Image, path: Path) -> None:
+    """As a PNG; `Image.save` itself would make the picture one that lies in that file, in 4.2 always."""
+    width, height = image.size
+    copy = bpy.data.images.new(image.name, width, height, alpha=True)
+    try:
+        pixels = np.empty(width * height * 4, np.float32)
+        image.pixels.foreach_get(pixels)
+        copy.pixels.foreach_set(pixels)
+        copy.filepath_raw, copy.file_format = str(path), "PNG"
+        copy.save()
+    finally:
+        bpy.data.images.remove(copy)
 
 
 def _images(trees: list[bpy.types.NodeTree | None]) -> list[bpy.types.Image]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 
 import numpy as np
@@ -146,6 +147,31 @@ def test_cancelling_stops_at_once():
     assert cancelled_at is not None
     assert time.monotonic() - cancelled_at < 0.5
     assert np.isfinite(predictor.predict(shape(100, 1), shape(20, 2), video(2))).all()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
+def test_cancelled_work_leaves_nothing_behind(monkeypatch, share):
+    """Though the caller keeps the exception, no large array of the job is alive any more."""
+    monkeypatch.setattr(module, "REPORT_SECONDS", 0.0)
+    predictor, job = small_predictor(), (shape(200, 1), shape(3000, 2), video(8))
+    calls = []
+    predictor.predict(*job, lambda *call: calls.append(call))
+    stop_after, calls = len(calls) * share, []
+
+    def stop(*call):
+        calls.append(call)
+        if len(calls) > stop_after:
+            raise Cancelled
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(Cancelled):
+            predictor.predict(*job, stop)
+        alive = [x for x in gc.get_objects() if type(x) is decoding.PointDecoder]
+    finally:
+        gc.enable()
+    assert not alive
 
 
 def test_too_little_memory_is_answered_with_smaller_pieces(monkeypatch, caplog):

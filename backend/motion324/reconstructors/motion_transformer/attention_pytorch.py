@@ -1,7 +1,8 @@
 """Attention kernels of PyTorch itself: the backends of scaled_dot_product_attention.
 
 Each `..._with_sums` also returns the logarithms (B, H, Lq) of the sums of the exponentials of the scores, which
-scaled_dot_product_attention computes but keeps to itself; so these call the operators behind it.
+scaled_dot_product_attention computes but keeps to itself; so these call the operators behind it, which also spares the
+time that switching between the backends takes.
 """
 
 from __future__ import annotations
@@ -19,8 +20,14 @@ from motion324.reconstructors.motion_transformer.attention_shape import HALVES, 
 MATH_SCORES = 1 << 24  # numbers in the score matrix of one step of the "math" kernel: 64 MB in float32
 
 
-def sdpa(backend: SDPBackend) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+def sdpa(
+    backend: SDPBackend, with_sums: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
+) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """The attention by a backend: by its operator `with_sums` where no gradients are wanted."""
+
     def run(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if with_sums is not None and not torch.is_grad_enabled():
+            return with_sums(q, k, v)[0]
         with sdpa_kernel(backend):
             out = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
         return out.transpose(1, 2)

@@ -12,11 +12,13 @@ from torch import Tensor
 from motion324.reconstructors.motion_transformer.device import tf32_products
 from motion324.reconstructors.motion_transformer.execution import Execution
 from motion324.reconstructors.motion_transformer.model import MotionModel
+from motion324.reconstructors.motion_transformer.workload import Workload
 
-# Enough tokens to fill a large GPU, and on a CPU its caches; more would only take memory.
-FRAMES_AT_ONCE = {"cuda": 32, "cpu": 2}
+# Enough that a large GPU works longer on a batch than it takes to launch; and on a CPU, enough for its caches.
+FRAMES_AT_ONCE = {"cuda": 64, "cpu": 2}
 # The first batch of a window is smaller, since the device waits for it.
-FIRST_FRAMES = 8
+FIRST_FRAMES = {"cuda": 32, "cpu": 2}
+BATCH_SHARE = 0.5  # of the free memory
 KIND = "image encoder"
 
 
@@ -27,8 +29,10 @@ class FrameEncoder:
     a copy from ordinary memory would keep all threads from handing work to the device.
     """
 
-    def __init__(self, model: MotionModel, video: np.ndarray, run: Execution, device: torch.device) -> None:
-        """video (T, H, W, 3) uint8, or float in [0, 1]."""
+    def __init__(
+        self, model: MotionModel, video: np.ndarray, run: Execution, device: torch.device, free: int | None
+    ) -> None:
+        """video (T, H, W, 3) uint8, or float in [0, 1]. free: bytes that may be used; None: no need to count."""
         self._model = model
         self._video = video
         self._run = run
@@ -37,7 +41,11 @@ class FrameEncoder:
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="motion324-frames")
         self._sent: dict[bytes, Future[Tensor]] = {}
-        run.most_rows.setdefault(KIND, FRAMES_AT_ONCE[device.type])
+        most = FRAMES_AT_ONCE[device.type]
+        if free is not None:
+            per_frame = Workload(model.config).image_bytes(*video.shape[1:3])
+            most = min(most, max(1, int(free * BATCH_SHARE / per_frame)))
+        run.most_rows[KIND] = most
 
     def close(self) -> None:
         self._sender.shutdown(wait=True, cancel_futures=True)
@@ -57,7 +65,7 @@ class FrameEncoder:
         known = np.isin(frames, list(self._kept))
         for place in np.flatnonzero(known):
             tokens[place] = self._kept[int(frames[place])]
-        batches = self._batches(np.flatnonzero(~known), FIRST_FRAMES)
+        batches = self._batches(np.flatnonzero(~known))
         while batches:
             places = batches.pop(0)
             batch = self.send(frames[places]).result()
@@ -78,10 +86,14 @@ class FrameEncoder:
         self._kept = {int(frame): tokens[place].clone() for place, frame in enumerate(frames) if int(frame) in keep}
         return tokens
 
-    def _batches(self, places: np.ndarray, first: int = 0) -> list[np.ndarray]:
-        """`first` places (or none), then as many at once as the memory has allowed so far."""
+    def prefetch(self, frames: np.ndarray) -> None:
+        """Starts to copy the first batch that `encode` of these frames will need."""
+        self.send(frames[self._batches(np.arange(len(frames)))[0]])
+
+    def _batches(self, places: np.ndarray) -> list[np.ndarray]:
+        """A first batch, then as many places at once as the memory has allowed so far."""
         most = self._run.most_rows[KIND]
-        first = min(first, most)
+        first = min(FIRST_FRAMES[self._device.type], most)
         edges = [0, *range(first, len(places), most), len(places)]
         return [places[start:stop] for start, stop in itertools.pairwise(edges) if stop > start]
 

@@ -24,8 +24,8 @@ HEAD_NORM_EPS = 1e-5
 FEW_KEYS = 128
 # How the work is dealt out, as measured on Hopper: (rows, tiles of rows a program, warps, stages of loading ahead) for
 # few_keys_kernel, and (repeats at once, warps) for norm_of_sum_kernel.
-FEW_KEYS_TILES = (64, 4, 4, 2)
-NORM_TILES = (4, 4)
+FEW_KEYS_TILES = (64, 8, 4, 3)
+NORM_TILES = (2, 4)
 
 
 # --- plain twins ------------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from motion324.errors import Cancelled
 from motion324.progress import Progress, silent
 from motion324.reconstructors.motion_transformer import fused, job_errors
 from motion324.reconstructors.motion_transformer.attention import Attention
@@ -163,10 +163,10 @@ class MotionPredictor:
             yield from self._run(surface, points, frames, windows, self._pace(surface, points, windows, progress))
             self.seconds |= self._times.seconds()
             progress("reconstruct", len(frames), len(frames))
-        except BaseException as error:
-            # The tensors of the interrupted work live on in the frames that the traceback holds.
-            traceback.clear_frames(error.__traceback__)
-            if not isinstance(error, torch.OutOfMemoryError):
+        except (Cancelled, torch.OutOfMemoryError) as error:
+            # The interrupted work's tensors live on in the functions of the frames that the traceback holds.
+            error.__traceback__ = None
+            if isinstance(error, Cancelled):
                 raise
             free = free_bytes(self.device)
             raise job_errors.out_of_memory(str(self.device), needed, free, f"in '{self._times.current}'") from error
@@ -182,17 +182,16 @@ class MotionPredictor:
         run = Execution(self.attention, pace)
         images = Execution(self._image_attention, pace, tf32=self.precision.tf32)
         merger = Merger(windows, len(points.positions))
-        with contextlib.closing(FrameEncoder(model, video, images, self.device)) as encoder:
-            patches = self._encode(encoder, windows, 0)
+        free = free_bytes(self.device)
+        spare = None if free is None else max(0, free - self._needed_bytes(len(windows[0].frames)))
+        with contextlib.closing(FrameEncoder(model, video, images, self.device, spare)) as encoder:
+            encoder.prefetch(windows[0].frames)
             with times.stage("surface"):
                 latent = model.encode_surface(model.embed_points(surface.on(self.device), run), run)
             with times.stage("points"):
-                free = free_bytes(self.device)
-                spare = None if free is None else max(0, free - self._needed_bytes(len(windows[0].frames)))
                 decoder = PointDecoder(model, points.on(self.device), run, spare)
             for number, window in enumerate(windows):
-                if number > 0:
-                    patches = self._encode(encoder, windows, number)
+                patches = self._encode(encoder, windows, number)
                 with times.stage("transformer"):
                     tokens = model.assemble_tokens(latent, patches, self.options.trained_frames)
                     del patches

@@ -33,7 +33,8 @@ def trace_material(material: bpy.types.Material | None) -> Look:
     if material is None:
         return Look()
     plain = Look(colour=tuple(material.diffuse_color[:3]), colour_without_image=tuple(material.diffuse_color[:3]))
-    if not material.use_nodes or material.node_tree is None:
+    has_nodes = bpy.app.version >= (5, 0, 0) or material.use_nodes  # from 5.0 on every material has them
+    if not has_nodes or material.node_tree is None:
         return plain
     output = material.node_tree.get_output_node("ALL")
     shader = _Walk(()).source(output.inputs["Surface"]) if output else None

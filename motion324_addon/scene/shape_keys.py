@@ -67,7 +67,7 @@ def _add_keys(obj: bpy.types.Object, positions: np.ndarray, timing: Timing, undo
         key = obj.shape_key_add(name=f"{NAME} {index + 1:04d}", from_mix=False)
         undo.added.append(key)
         shape = positions[index] + (basis - corrections.mix(index)) if corrections.needed else positions[index]
-        key.data.foreach_set("co", np.ascontiguousarray(shape, np.float32).ravel())
+        key.points.foreach_set("co", np.ascontiguousarray(shape, np.float32).ravel())
         if curves is None:
             curves = fcurves.editable_curves_of(keys)
         path = f'key_blocks["{bpy.utils.escape_identifier(key.name)}"].value'
@@ -123,8 +123,8 @@ def _mix(obj: bpy.types.Object) -> np.ndarray:
 
 
 def _coordinates(key: bpy.types.ShapeKey) -> np.ndarray:
-    coordinates = np.empty((len(key.data), 3), np.float32)
-    key.data.foreach_get("co", coordinates.ravel())
+    coordinates = np.empty((len(key.points), 3), np.float32)
+    key.points.foreach_get("co", coordinates.ravel())
     return coordinates
 
 

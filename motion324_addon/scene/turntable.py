@@ -165,7 +165,8 @@ class _Studio:
 
     def _set_up_world(self) -> None:
         self.world.color = self.settings.background
-        self.world.use_nodes = True
+        if bpy.app.version < (5, 0, 0):  # from 5.0 on every world has them
+            self.world.use_nodes = True
         tree = self.world.node_tree
         background = next(node for node in tree.nodes if node.type == "BACKGROUND")
         background.inputs["Color"].default_value = (*self.settings.background, 1.0)

@@ -229,14 +229,14 @@ def test_undo_takes_a_kept_bake_back_in_one_step(addon, timing):
 
 
 def test_a_big_bake_is_fast(addon, timing):
-    """128 frames of 20,000 vertices: 0.3 s here; 30 times that would still be faster than loops over vertices."""
+    """128 frames of 20,000 vertices take about 0.1 s; loops over vertices would take 12 s."""
     import time
 
     obj = ball(segments=200)
     positions = np.repeat(rest(obj)[None], 128, axis=0)
     began = time.monotonic()
     finish(addon("scene.shape_keys").bake(obj, positions, timing(1, 1, 128)))
-    assert time.monotonic() - began < 9
+    assert time.monotonic() - began < 5
 
 
 def animation_of(addon, obj, frames, timing):

@@ -40,7 +40,9 @@ types: environments
 	$(BACKEND) -m mypy
 
 bench: environments
-	for script in benchmarks/*.py; do $(BACKEND) "$$script" || exit 1; done
+	$(BACKEND) benchmarks/wire.py
+	$(BACKEND) benchmarks/clips_with_truth.py
+	if $(BACKEND) -c "import torch" 2>/dev/null; then $(BACKEND) benchmarks/motion_transformer.py; fi
 
 clean:
 	rm -rf .venv .venv-blender .cache out dist build backend/build backend/*.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from motion324.errors import EXIT_BAD_MESH, EXIT_BAD_VIDEO, EXIT_OK, Motion324Error
 from motion324.terminal import Terminal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SAME = 1e-4  # of the mesh's extent
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -26,8 +32,6 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
 
 
 def run(arguments: argparse.Namespace) -> int:
-    import numpy as np
-
     from motion324.mesh.reading import read_mesh
     from motion324.trajectories.overlay import write_overlay
     from motion324.trajectories.trajectory_file import load_trajectory
@@ -36,10 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
     terminal = Terminal()
     trajectory = load_trajectory(arguments.trajectory)
     mesh = read_mesh(arguments.mesh, blender=arguments.blender, progress=terminal.progress)
-    if trajectory.positions.shape[1] != len(mesh.positions) or not np.array_equal(trajectory.faces, mesh.faces):
+    if not _is_first_frame(mesh.positions, trajectory.positions[0]):
         raise Motion324Error(
             "mesh-differs",
-            f"'{arguments.trajectory}' was not made from '{arguments.mesh}': their vertices or faces differ.",
+            f"'{arguments.trajectory}' was not made from '{arguments.mesh}': its first frame is another mesh.",
             "Give the mesh that was animated.",
             EXIT_BAD_MESH,
         )
@@ -60,3 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
     terminal.clear()
     print(arguments.output)
     return EXIT_OK
+
+
+def _is_first_frame(positions: np.ndarray, frame: np.ndarray) -> bool:
+    """Whether both (N, 3) are the same mesh in the same coordinates."""
+    if positions.shape != frame.shape:
+        return False
+    extent = (positions.max(axis=0) - positions.min(axis=0)).max()
+    return bool(abs(positions - frame).max() <= SAME * extent)

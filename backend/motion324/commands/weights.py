@@ -1,0 +1,139 @@
+"""`motion324 weights`: the published weights of the motion transformer."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from motion324.errors import EXIT_OK, EXIT_USAGE, Motion324Error
+from motion324.terminal import Terminal
+from motion324.weights import installing, store
+from motion324.weights.catalogue import CATALOGUE, MOTION_3_TO_4, PublishedWeights, find_weights
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        "weights",
+        help="list, download, convert and verify the published weights",
+        description="The reconstructor motion-transformer needs weights that its authors publish under a licence of "
+        "their own, without commercial use. They are downloaded once, after you have accepted that licence.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+
+    listing = actions.add_parser("list", help="the known weights, and which are on this machine")
+    listing.set_defaults(run=run_list)
+
+    download = actions.add_parser("download", help="fetch the weights from the Hugging Face hub and convert them")
+    _add_name(download)
+    download.add_argument("--accept-licence", action="store_true", help="you have read the licence and agree to it")
+    download.add_argument("--keep-original", action="store_true", help="keep the published file after converting it")
+    download.set_defaults(run=run_download)
+
+    convert = actions.add_parser("convert", help="convert a published .pt that you already have")
+    convert.add_argument("checkpoint", metavar="CHECKPOINT.pt", type=Path)
+    convert.add_argument("-o", "--output", metavar="FILE.safetensors", type=Path, help="default: the weights' folder")
+    convert.set_defaults(run=run_convert)
+
+    verify = actions.add_parser("verify", help="compare a converted file with the hash that it carries")
+    verify.add_argument("file", metavar="FILE.safetensors", type=Path, nargs="?", help="default: the installed one")
+    verify.set_defaults(run=run_verify)
+
+    for action in (listing, download, convert, verify):
+        action.add_argument("--json", action="store_true", help="result as JSON on stdout, progress as JSON on stderr")
+    return parser
+
+
+def run_list(arguments: argparse.Namespace) -> int:
+    listed = installing.list_weights()
+    if arguments.json:
+        entries = [
+            {
+                "name": entry.weights.name,
+                "title": entry.weights.title,
+                "licence": entry.weights.licence,
+                "licence_url": entry.weights.licence_url,
+                "accepted": entry.accepted,
+                "path": str(entry.path),
+                "bytes": entry.bytes,
+            }
+            for entry in listed
+        ]
+        print(json.dumps({"ok": True, "weights": entries}, ensure_ascii=False))
+        return EXIT_OK
+    for entry in listed:
+        state = f"installed, {entry.bytes / 1e9:.2f} GB" if entry.bytes else "not installed"
+        print(f"{entry.weights.name}: {entry.weights.title}; licence {entry.weights.licence}; {state}")
+        print(f"  {entry.path}")
+    return EXIT_OK
+
+
+def run_download(arguments: argparse.Namespace) -> int:
+    weights = find_weights(arguments.name)
+    if not store.is_accepted(weights):
+        _show_licence(weights)
+        if not arguments.accept_licence and not _agrees():
+            raise Motion324Error(
+                "licence-not-accepted",
+                f"Nothing was downloaded, for the licence of {weights.name} was not accepted.",
+                "Run the command again and agree, or give --accept-licence.",
+                EXIT_USAGE,
+            )
+        store.accept(weights)
+    terminal = Terminal(as_json=arguments.json)
+    try:
+        path = installing.install(weights, terminal.progress, keep_original=arguments.keep_original)
+    finally:
+        terminal.clear()
+    return _done(arguments, {"path": str(path)}, f"The weights are ready: {path}")
+
+
+def run_convert(arguments: argparse.Namespace) -> int:
+    target = arguments.output or store.converted_path(MOTION_3_TO_4)
+    metadata = installing.convert_file(arguments.checkpoint, target, MOTION_3_TO_4)
+    return _done(arguments, {"path": str(target), "metadata": metadata}, f"Converted: {target}")
+
+
+def run_verify(arguments: argparse.Namespace) -> int:
+    from motion324.reconstructors.motion_transformer.checkpoint import verify
+
+    path = arguments.file or store.installed_path()
+    metadata = verify(path)
+    return _done(
+        arguments,
+        {"path": str(path), "metadata": metadata},
+        f"{path} is intact: SHA-256 of its tensors {metadata['tensors_sha256']}, "
+        f"made from {metadata.get('source', 'a checkpoint')} ({metadata.get('source_sha256', 'unknown')}).",
+    )
+
+
+def _add_name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        nargs="?",
+        default=MOTION_3_TO_4.name,
+        help=f"one of {', '.join(CATALOGUE)}; default: {MOTION_3_TO_4.name}",
+    )
+
+
+def _show_licence(weights: PublishedWeights) -> None:
+    print(f"{weights.title} ({weights.repository}), about {weights.gigabytes:g} GB to download.", file=sys.stderr)
+    print(f"Licence: {weights.licence}, {weights.licence_url}", file=sys.stderr)
+    print(weights.terms, file=sys.stderr)
+
+
+def _agrees() -> bool:
+    """Asks on a terminal; without one the answer is no."""
+    if not sys.stdin.isatty():
+        return False
+    print("Do you accept this licence? Type yes to agree: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() == "yes"
+
+
+def _done(arguments: argparse.Namespace, values: dict[str, Any], sentence: str) -> int:
+    print(json.dumps({"ok": True, **values}, ensure_ascii=False) if arguments.json else sentence)
+    return EXIT_OK

@@ -21,6 +21,7 @@ WORDS = {
     "refine": "Refining",
     "smooth": "Smoothing",
     "write": "Writing",
+    "download": "Downloading megabytes",
 }
 LIVE_SECONDS = 0.1  # between two changes of the line on a terminal
 LINE_SECONDS = 10.0  # between two plain lines of the same stage

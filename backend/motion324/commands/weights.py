@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from motion324.errors import EXIT_OK, EXIT_USAGE, Motion324Error
+from motion324.reconstructors.motion_transformer.torch_needed import require_torch
 from motion324.terminal import Terminal
 from motion324.weights import installing, store
 from motion324.weights.catalogue import CATALOGUE, MOTION_3_TO_4, PublishedWeights, find_weights
@@ -98,6 +99,7 @@ def run_convert(arguments: argparse.Namespace) -> int:
 
 
 def run_verify(arguments: argparse.Namespace) -> int:
+    require_torch()
     from motion324.reconstructors.motion_transformer.checkpoint import verify
 
     path = arguments.file or store.installed_path()

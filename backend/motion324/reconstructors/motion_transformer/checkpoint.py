@@ -16,9 +16,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from motion324.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+from motion324.errors import EXIT_USAGE, Motion324Error
 from motion324.reconstructors.motion_transformer.config import ModelConfig, foreign
 from motion324.reconstructors.motion_transformer.model import MotionModel
+from motion324.write_aside import explained_write_errors, written_aside
 
 FORMAT = "motion324-motion-transformer-1"
 # In published state dicts, but computed anew (pos_embed) or used in DINOv2's own training only.
@@ -59,7 +60,7 @@ def convert(source: Path, target: Path, notes: Mapping[str, str] | None = None) 
     "format"; "config" (JSON); "source" and "source_sha256" (the .pt's); "tensors_sha256" (see `hash_tensors`);
     "step" where the checkpoint tells it; and `notes`, such as the licence. The file appears when it is complete.
 
-    Raises Motion324Error as `load_model`, and "cannot-write".
+    Raises Motion324Error as `load_model`, "disk-full" and "cannot-write".
     """
     with _opened(source) as (shapes, read, _):
         config = ModelConfig.from_shapes(shapes, source.name)
@@ -83,7 +84,7 @@ def write_checkpoint(
 ) -> dict[str, str]:
     """Writes a model's tensors so that `load_model` reads them, and returns the metadata, the notes included.
 
-    Raises Motion324Error("cannot-write").
+    Raises Motion324Error("disk-full", "cannot-write").
     """
     metadata = {
         **notes,
@@ -91,20 +92,13 @@ def write_checkpoint(
         "config": json.dumps(config.to_dict()),
         "tensors_sha256": hash_tensors(tensors),
     }
-    aside = target.with_name(target.name + ".part")
-    try:
+    with explained_write_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        save_file(dict(tensors), aside, metadata=metadata)
-        aside.replace(target)
-    except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
-        raise Motion324Error(
-            "cannot-write",
-            f"The converted weights cannot be written to {target}: {error}.",
-            "Free some space, or choose another folder.",
-            EXIT_CANNOT_WRITE,
-        ) from error
+    with written_aside(target) as aside:
+        try:
+            save_file(dict(tensors), aside, metadata=metadata)
+        except SafetensorError as error:  # holds the system's error as text only
+            raise OSError(str(error)) from error
     return metadata
 
 

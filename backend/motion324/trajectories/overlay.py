@@ -16,6 +16,7 @@ from motion324.video.clip import VideoClip
 from motion324.video.writing import VideoFile
 
 LARGEST_HEIGHT = 512
+FINER = 2  # pixels drawn for each that is shown, along each side, for smooth edges
 OUTLINE = (255, 0, 140)  # pink: rare in videos of animals and people, and seen on light and dark
 
 
@@ -41,8 +42,9 @@ def write_overlay(
         for index, (frame, pose) in enumerate(zip(clip.frames, positions, strict=True)):
             progress("write", index, len(positions))
             small = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
-            result, seen = render(normalisation.to_normalised(pose), normalised, view, height, width)
-            video.write(np.hstack([small, outlined(small, seen), result]))
+            drawn, seen = render(normalisation.to_normalised(pose), normalised, view, FINER * height, FINER * width)
+            result = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA)
+            video.write(np.hstack([small, outlined(small, seen[::FINER, ::FINER]), result]))
     progress("write", len(positions), len(positions))
 
 

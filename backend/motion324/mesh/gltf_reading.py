@@ -141,7 +141,7 @@ def _add_vertices(
     parts: _Parts,
 ) -> None:
     attributes = primitive["attributes"]
-    points = gltf.accessor(attributes["POSITION"]).astype(np.float64)
+    points: np.ndarray = gltf.accessor(attributes["POSITION"]).astype(np.float64)
     for weight, target in zip(weights, primitive.get("targets", []), strict=False):
         if weight and "POSITION" in target:
             points = points + weight * gltf.accessor(target["POSITION"]).astype(np.float64)
@@ -149,7 +149,7 @@ def _add_vertices(
         points = _skinned(gltf, gltf.items("skins")[node["skin"]], attributes, points, world)
     elif not np.array_equal(matrix, np.eye(4)):
         points = points @ matrix[:3, :3].T + matrix[:3, 3]
-    colour = np.ones((len(points), 3))
+    colour: np.ndarray = np.ones((len(points), 3))
     if "COLOR_0" in attributes:
         raw = gltf.accessor(attributes["COLOR_0"])[:, :3]
         colour = raw.astype(np.float64) / (np.iinfo(raw.dtype).max if raw.dtype.kind == "u" else 1.0)

@@ -16,8 +16,8 @@ def triangulate(positions: np.ndarray, corners: np.ndarray, starts: np.ndarray) 
     counts = np.diff(starts)
     valid = np.logical_and(corners >= 0, corners < len(positions))
     safe = positions[np.where(valid, corners, 0)].astype(np.float64) if len(positions) else np.zeros((len(corners), 3))
-    triangles = [np.zeros((0, 3), np.int64)]
-    owners = [np.zeros(0, np.int64)]
+    triangles: list[np.ndarray] = [np.zeros((0, 3), np.int64)]
+    owners: list[np.ndarray] = [np.zeros(0, np.int64)]
     for count in np.unique(counts[counts >= 3]):
         polygons = np.flatnonzero(counts == count)
         indices = starts[polygons, None] + np.arange(count)  # (P, count)

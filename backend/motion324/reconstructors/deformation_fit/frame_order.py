@@ -32,7 +32,9 @@ def _differences(greys: list[np.ndarray]) -> np.ndarray:
     height, width = greys[0].shape
     scale = SIZE / max(height, width)
     size = (max(round(width * scale), 4), max(round(height * scale), 4))
-    small: np.ndarray = np.stack([cv2.resize(g, size, interpolation=cv2.INTER_AREA) for g in greys]).reshape(len(greys), -1)
+    small: np.ndarray = np.stack([cv2.resize(g, size, interpolation=cv2.INTER_AREA) for g in greys]).reshape(
+        len(greys), -1
+    )
     small = small.astype(np.float32) / 255.0
     out = np.zeros((len(small), len(small)))
     for i in range(len(small)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 
 import bpy
@@ -12,6 +11,7 @@ from .job.state import JobState, Phase
 from .preferences import VARIABLE, is_backend_chosen
 from .scene.keeping import animated_range
 from .terminal import describe
+from .text_lines import draw_lines
 
 STAGE_LABELS = {
     "read": "Reading the video",
@@ -93,7 +93,7 @@ class MOTION324_PT_animate(Sidebar, bpy.types.Panel):
             return
         if not is_backend_chosen():
             box = layout.box().column(align=True)
-            _wrapped(box, context, "Choose the Python of the backend in the preferences, or set " + VARIABLE, "ERROR")
+            draw_lines(box, context, "Choose the Python of the backend in the preferences, or set " + VARIABLE, "ERROR")
             box.operator("preferences.addon_show", text="Preferences", icon="PREFERENCES").module = __package__
         row = layout.row()
         row.scale_y = 1.5
@@ -120,14 +120,14 @@ class MOTION324_PT_result(Sidebar, bpy.types.Panel):
         layout.label(text=state.object_name, icon="OUTLINER_OB_MESH", translate=False)
         layout.label(text=f"{state.frames} frames in {_duration(state.seconds(0.0))}", icon="CHECKMARK")
         for warning in state.warnings:
-            _wrapped(layout.column(align=True), context, warning, "ERROR")
+            draw_lines(layout, context, warning, "ERROR")
         column = layout.column(align=True)
         column.operator("motion324.keep_shape_keys", icon="SHAPEKEY_DATA")
         row = column.row(align=True)
         row.enabled = bool(bpy.data.filepath)
         row.operator("motion324.keep_point_cache", icon="FILE_CACHE")
         if not bpy.data.filepath:
-            _wrapped(layout.column(align=True), context, "A point cache lies beside the .blend: save it first", "INFO")
+            draw_lines(layout, context, "A point cache lies beside the .blend: save it first", "INFO")
         layout.operator("motion324.discard", icon="TRASH")
 
 
@@ -168,21 +168,13 @@ def _draw_running(layout: bpy.types.UILayout, state: JobState) -> None:
 
 def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, state: JobState) -> None:
     box = layout.box().column(align=True)
-    _wrapped(box, context, state.problem.sentence, "ERROR")
+    draw_lines(box, context, state.problem.sentence, "ERROR")
     first_line = state.problem.hint.partition("\n")[0]
     if first_line:
-        _wrapped(box, context, first_line, "BLANK1")
+        draw_lines(box, context, first_line, "BLANK1")
     row = box.row()
     row.operator("motion324.open_log", icon="TEXT")
     row.operator("motion324.discard", text="Close", icon="X")
-
-
-def _wrapped(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str) -> None:
-    """A text over as many lines as the sidebar's width asks for; about 7 pixels a letter at scale 1."""
-    scale = context.preferences.system.ui_scale
-    letters = max(16, int((context.region.width / scale - 60) / 6.5))
-    for index, line in enumerate(textwrap.wrap(text, letters)):
-        layout.label(text=line, icon=icon if index == 0 else "BLANK1", translate=False)
 
 
 def _duration(seconds: float) -> str:

@@ -10,6 +10,7 @@ from bpy_extras.io_utils import ExportHelper
 from motion324.errors import Motion324Error
 
 from ..scene import export, keeping
+from ..text_lines import draw_lines
 from .reporting import report_error
 
 FORMATS = tuple((suffix, kind.label, kind.carries) for suffix, kind in export.FORMATS.items())
@@ -36,6 +37,10 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
             cls.poll_message_set("Select a mesh object")
             return False
         return True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        self.filepath = self.filepath or bpy.path.clean_name(context.object.name) + self.format
+        return ExportHelper.invoke(self, context, event)
 
     def check(self, context: bpy.types.Context) -> bool:
         """Keeps the name's suffix in step with the format, while the file browser is open."""
@@ -64,7 +69,7 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
         layout = self.layout
         layout.use_property_split = True
         layout.prop(self, "format")
-        layout.label(text=f"Carries {export.FORMATS[self.format].carries}", icon="INFO")
+        draw_lines(layout, context, f"Carries {export.FORMATS[self.format].carries}", "INFO")
         layout.prop(self, "use_range")
         column = layout.column(align=True)
         column.active = self.use_range

@@ -40,6 +40,10 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
             return False
         return True
 
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        self.filepath = self.filepath or bpy.path.clean_name(context.object.name) + self.filename_ext
+        return ExportHelper.invoke(self, context, event)
+
     def execute(self, context: bpy.types.Context) -> set[str]:
         return self.run(context)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import bpy
 import numpy as np
@@ -29,19 +30,30 @@ def sample_positions(obj: bpy.types.Object, first: int, last: int) -> Iterator[t
             scene.frame_set(before[0], subframe=before[1])
 
 
-def corners_in_world(obj: bpy.types.Object, first: int, last: int, count: int = 24) -> np.ndarray:
-    """(K, 2, 3) float64: lowest and highest corner, in the world, of all that the object shows at `count` frames."""
+@dataclass(frozen=True)
+class Extent:
+    """An upright cylinder in the world that holds an object at all times. centre (3,) float64."""
+
+    centre: np.ndarray
+    radius: float
+    half_height: float
+
+
+def extent_in_world(obj: bpy.types.Object, first: int, last: int, count: int = 24) -> Extent:
+    """Of all that the object shows, modifiers applied, at `count` of the scene's frames first..last."""
     scene = bpy.context.scene
     before = scene.frame_current, scene.frame_subframe
-    corners = []
+    parts = []
     try:
         for frame in np.unique(np.linspace(first, last, count).round().astype(int)):
             scene.frame_set(int(frame))
             with modifier_stack.evaluated_mesh(obj) as mesh:
-                positions = modifier_stack.positions_of(mesh).astype(np.float64)
+                positions = modifier_stack.positions_of(mesh)
             matrix = np.array(obj.matrix_world)
-            positions = positions @ matrix[:3, :3].T + matrix[:3, 3]
-            corners.append([positions.min(axis=0), positions.max(axis=0)])
+            parts.append((positions @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.float32))
     finally:
         scene.frame_set(before[0], subframe=before[1])
-    return np.array(corners)
+    points = np.concatenate(parts).astype(np.float64)
+    centre = (points.min(axis=0) + points.max(axis=0)) / 2
+    aside = np.linalg.norm((points - centre)[:, :2], axis=1).max()
+    return Extent(centre, float(aside), float(np.abs(points[:, 2] - centre[2]).max()))

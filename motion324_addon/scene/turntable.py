@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
-import numpy as np
 from mathutils import Matrix, Vector
 
 from motion324.errors import EXIT_BAD_MESH, EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
@@ -21,12 +20,14 @@ from motion324.write_aside import explained_write_errors
 
 from . import sampling
 from .mesh_reading import checked_object
+from .sampling import Extent
 from .shader_tracing import trace_material
 from .timing import scene_fps
 from .video_encoding import encode_video, save_as, set_fps
 
 EEVEE = "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
 ENGINES = {"WORKBENCH": "BLENDER_WORKBENCH", "EEVEE": EEVEE, "CYCLES": "CYCLES"}
+STUDIO_LIGHT = "paint.sl"  # of those that Blender brings along, the one that keeps textures at their own brightness
 FIELD_OF_VIEW = math.radians(35)
 
 
@@ -49,7 +50,7 @@ class Turntable:
 def render_turntable(
     obj: bpy.types.Object, path: Path, first: int, last: int, settings: Turntable = Turntable()
 ) -> Iterator[tuple[int, int]]:
-    """Renders the scene's frames first..last to an .mp4, or to PNG pictures where `path` has no suffix.
+    """Renders the scene's frames first..last to an .mp4, or to PNG pictures where `path` is a folder or has no suffix.
 
     Yields (done, total) after each frame; closing the generator stops and leaves nothing behind. The scene stays as it
     is. Raises Motion324Error: "no-renderer", "turntable-path", "object-invisible", or what `encode_video` and
@@ -57,7 +58,8 @@ def render_turntable(
     """
     checked_object(obj)
     path = Path(path)
-    if path.suffix.lower() not in ("", ".mp4"):
+    is_video = path.suffix.lower() == ".mp4"
+    if path.suffix and not is_video and not path.is_dir():
         raise Motion324Error(
             "turntable-path",
             f"A turntable cannot be written as '{path.name}'.",
@@ -82,7 +84,7 @@ def render_turntable(
             pictures.append(Path(scratch) / f"{frame:04d}.png")
             studio.render(frame, pictures[-1])
             yield frame - first + 1, last - first + 1
-        if path.suffix:
+        if is_video:
             encode_video(pictures, path, fps)
         else:
             _hand_over(pictures, path)
@@ -116,11 +118,10 @@ def _hand_over(pictures: list[Path], folder: Path) -> None:
 class _Studio:
     """A scene of its own, with the object, a camera, lights and a plain background."""
 
-    def __init__(self, obj: bpy.types.Object, corners: np.ndarray, first: int, last: int, settings: Turntable) -> None:
+    def __init__(self, obj: bpy.types.Object, extent: Extent, first: int, last: int, settings: Turntable) -> None:
         self.first, self.frames, self.settings = first, last - first + 1, settings
-        self.centre = Vector((corners[:, 0].min(axis=0) + corners[:, 1].max(axis=0)) / 2)
-        reach = np.maximum(np.abs(corners[:, 0] - self.centre), np.abs(corners[:, 1] - self.centre))
-        self.radius = float(np.linalg.norm(reach, axis=1).max())
+        self.centre = Vector(extent.centre)
+        self.distance = _distance(extent, math.radians(settings.elevation))
         self.scene = bpy.data.scenes.new("Motion324 Turntable")
         self.camera = bpy.data.objects.new("Motion324 Camera", bpy.data.cameras.new("Motion324 Camera"))
         self.light = bpy.data.objects.new("Motion324 Key", bpy.data.lights.new("Motion324 Key", "SUN"))
@@ -157,7 +158,6 @@ class _Studio:
         bpy.data.worlds.remove(self.world)
 
     def _set_up_camera(self) -> None:
-        self.distance = 1.03 * self.radius / math.sin(FIELD_OF_VIEW / 2)
         data = self.camera.data
         data.angle = FIELD_OF_VIEW
         data.clip_start, data.clip_end = self.distance * 1e-3, self.distance * 10
@@ -196,8 +196,22 @@ class _Studio:
             scene.eevee.taa_render_samples = self.settings.samples
         else:
             scene.display.shading.light = "STUDIO"
+            if STUDIO_LIGHT in bpy.context.preferences.studio_lights:
+                scene.display.shading.studio_light = STUDIO_LIGHT
             scene.display.shading.color_type = _workbench_colour(obj)
             scene.display.render_aa = "8"
+
+
+def _distance(extent: Extent, elevation: float) -> float:
+    """From where the camera sees the whole cylinder from every side, with a margin."""
+    radius, height = extent.radius, extent.half_height
+    distance = radius / math.sin(FIELD_OF_VIEW / 2)  # its sides
+    for side in (-radius, radius):  # its rims, where they are farthest from and nearest to the camera
+        for up in (-height, height):
+            ahead = side * math.cos(elevation) + up * math.sin(elevation)
+            aside = abs(up * math.cos(elevation) - side * math.sin(elevation))
+            distance = max(distance, ahead + aside / math.tan(FIELD_OF_VIEW / 2))
+    return 1.05 * distance
 
 
 def _workbench_colour(obj: bpy.types.Object) -> str:
@@ -209,12 +223,12 @@ def _workbench_colour(obj: bpy.types.Object) -> str:
 
 @contextlib.contextmanager
 def _studio(obj: bpy.types.Object, first: int, last: int, settings: Turntable) -> Iterator[_Studio]:
-    corners = sampling.corners_in_world(obj, first, last)
-    if not np.isfinite(corners).all() or np.ptp(corners.reshape(-1, 3), axis=0).max() == 0:
+    extent = sampling.extent_in_world(obj, first, last)
+    if not extent.radius + extent.half_height > 0:
         raise Motion324Error("object-invisible", f"'{obj.name}' has no size.", "Choose another object.", EXIT_BAD_MESH)
     hidden = obj.hide_render
     obj.hide_render = False
-    studio = _Studio(obj, corners, first, last, settings)
+    studio = _Studio(obj, extent, first, last, settings)
     try:
         yield studio
     finally:

@@ -110,7 +110,7 @@ def read_object(entry: tuple[str, Any, np.ndarray], materials: "Materials") -> d
 
 
 def fetch(collection: Any, attribute: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
-    values = np.empty(int(np.prod(shape)), dtype)
+    values: np.ndarray = np.empty(int(np.prod(shape)), dtype)
     collection.foreach_get(attribute, values)
     return values.reshape(shape)
 

@@ -49,9 +49,9 @@ def _find(clip: VideoClip, mode: str, progress: Progress, seed: int) -> tuple[np
         if mode == "plain":
             raise _unusable("plain", f"the border of '{clip.name}' shows no single background colour")
     if mode in ("auto", "rembg"):
-        from motion324.video.foreground.rembg_model import salient_masks
+        from motion324.video.foreground.object_masks import object_masks  # loads the network's libraries
 
-        return salient_masks(clip.frames, progress), "rembg"
+        return object_masks(clip.frames, progress), "rembg"
     return given_masks(clip, Path(mode), progress), "given"
 
 

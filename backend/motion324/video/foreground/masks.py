@@ -15,7 +15,7 @@ _EMPTY_PIXELS = 16
 class ForegroundMasks:
     """masks (T, H, W) float32 in [0, 1]: 1 on the object, with soft edges.
 
-    method: how they were found: "alpha", "plain", "still-background", "rembg" or "given".
+    method: how they were found: "alpha", "plain", "rembg" or "given".
     warnings: {"code", "sentence"} for frames in which the object is missing or leaves the picture.
     """
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from motion324.progress import Progress
+from motion324.video.foreground.coverage import coverage_from_evidence
 
 # A border counts as plain if this part of it, over the whole clip, lies this close (0..255) to one colour.
 _PLAIN_SHARE = 0.75
 _PLAIN_TOLERANCE = 10.0
 _FRAMES_LOOKED_AT = 16
+_TOLERANCE = 12.0  # colour distance (0..255) that blocks and ringing of a codec reach in the plainest background
 
 
 @dataclass(frozen=True)
@@ -52,38 +53,9 @@ def find_plain_background(frames: np.ndarray) -> PlainBackground | None:
 def plain_masks(frames: np.ndarray, background: PlainBackground, progress: Progress) -> np.ndarray:
     """frames (T, H, W, 3) uint8 -> (T, H, W) float32 in [0, 1]."""
     masks = np.empty(frames.shape[:3], np.float32)
+    tolerance = _TOLERANCE + 2.5 * background.noise
     for index, frame in enumerate(frames):
         progress("foreground", index, len(frames))
-        masks[index] = mask_from_distance(
-            np.linalg.norm(frame.astype(np.float32) - background.colour, axis=2), background.noise
-        )
+        distance = np.linalg.norm(frame.astype(np.float32) - background.colour, axis=2)
+        masks[index] = coverage_from_evidence(distance / np.float32(tolerance))
     return masks
-
-
-def mask_from_distance(distance: np.ndarray, noise: float) -> np.ndarray:
-    """How far each pixel's colour lies from the background's (H, W) float32 -> coverage (H, W) float32 in [0, 1].
-
-    At the outline a pixel mixes both colours, and the codec's ringing surrounds it; so coverage is measured against the
-    strongest distance nearby, and half of it is the edge, however strong the contrast is.
-    """
-    size = max(3, round(min(distance.shape) / 150) | 1)
-    strongest = cv2.dilate(distance, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
-    floor = max(4.0, 2.5 * noise)
-    coverage = np.clip(distance / np.maximum(strongest, 2 * floor), 0.0, 1.0)
-    return _without_specks_and_pinholes(coverage)
-
-
-def _without_specks_and_pinholes(coverage: np.ndarray) -> np.ndarray:
-    """Drops spots and closes enclosed gaps that are far smaller than the object."""
-    solid = (coverage > 0.5).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
-    if count <= 1:
-        return np.zeros_like(coverage)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    smallest = max(6.0, 0.002 * float(areas.max()))
-    keep = np.concatenate([[False], areas >= smallest])[labels]
-    _, hole_labels, hole_stats, _ = cv2.connectedComponentsWithStats(1 - keep.astype(np.uint8), connectivity=4)
-    small = hole_stats[:, cv2.CC_STAT_AREA] < max(12.0, 0.004 * float(areas.sum()))
-    filled = small[hole_labels] & ~keep
-    near = cv2.dilate(keep.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    return np.where(filled, np.float32(1), np.where(near, coverage, 0)).astype(np.float32)

@@ -1,0 +1,180 @@
+"""The picture behind a moving object, from the frames in which each of its pixels is seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from motion324.video.foreground.coverage import disc
+
+_FRAMES_LOOKED_AT = 32
+_ROWS_AT_ONCE = 48
+_TOLERANCE = (
+    12.0  # colour distance (0..255) that codecs and soft edges cause even in a rendered, perfectly still picture
+)
+_USELESS_TOLERANCE = 45.0  # beyond this, a colour distance says nothing any more
+
+
+@dataclass(frozen=True)
+class BackgroundPlate:
+    """colour (H, W, 3) float32 in 0..255: the background, filled in smoothly where it was never seen.
+
+    seen (H, W) bool. tolerance (H, W) float32: how far a background pixel's colour may lie from `colour`.
+    trust (H, W) float32 in [0, 1]: how much that comparison is worth; low where the background moves, or is textured
+    and was never seen. A moving camera lowers it everywhere but on plain surfaces.
+    """
+
+    colour: np.ndarray
+    seen: np.ndarray
+    tolerance: np.ndarray
+    trust: np.ndarray
+
+
+def estimate_plate(frames: np.ndarray, saliency: np.ndarray) -> BackgroundPlate:
+    """frames (T, H, W, 3) uint8, saliency (T, H, W) float32 in [0, 1]: a first guess of where the object is.
+
+    A pixel shows the background where saliency is low all around it. Things that stand out but never change, and that
+    nothing moving separates from the picture's border, are background as well. A colour that mostly is salient where
+    it appears is not.
+    """
+    chosen = np.unique(np.linspace(0, len(frames) - 1, _FRAMES_LOOKED_AT).round().astype(int))
+    scale = min(frames.shape[1:3]) / 512
+    frames, saliency = frames[chosen], saliency[chosen]
+    background = np.stack([clear_of_object(guess, scale) for guess in saliency])
+    exposure = _exposure(frames, background)
+    median, spread, noise = _over_time(frames, exposure)
+    limit = 6.0 + 3.0 * noise
+    still = _still_surroundings(spread <= limit, saliency, scale)
+    background |= still
+    colour, seen, change = _seen_background(frames, exposure, background, median)
+    seen &= still | (_saliency_of_matches(frames, exposure, saliency, colour, limit) < 0.5)
+    return _completed(colour, seen, change, scale)
+
+
+def clear_of_object(saliency: np.ndarray, scale: float) -> np.ndarray:
+    """(H, W) bool: where saliency is low all around; scale: the picture's shorter side over 512."""
+    return cv2.dilate(saliency, disc(max(1, round(6 * scale)))) < 0.1
+
+
+def exposure_offset(difference: np.ndarray) -> np.ndarray:
+    """difference (P, 3) of background pixels between two frames -> (3,) how much brighter the first one is."""
+    if len(difference) < 500:
+        return np.zeros(3, np.float32)
+    return np.median(difference[:: max(1, len(difference) // 20000)], axis=0).astype(np.float32)
+
+
+def _exposure(frames: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """(K, 3) int16: each frame's brightness relative to the first one, over what is background in all frames."""
+    common = background.all(axis=0)
+    first = frames[0][common].astype(np.float32)
+    offsets = [exposure_offset(frame[common].astype(np.float32) - first) for frame in frames]
+    return np.stack(offsets).round().astype(np.int16)
+
+
+def _strips(height: int) -> list[slice]:
+    return [slice(top, min(top + _ROWS_AT_ONCE, height)) for top in range(0, height, _ROWS_AT_ONCE)]
+
+
+def _pixels(frames: np.ndarray, exposure: np.ndarray, rows: slice) -> np.ndarray:
+    """(rows, W, 3, K) int16: the times of a pixel lie side by side, which sorts fast."""
+    values = frames[:, rows].astype(np.int16) - exposure[:, None, None, :]
+    return np.ascontiguousarray(values.transpose(1, 2, 3, 0))
+
+
+def _over_time(frames: np.ndarray, exposure: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """The temporal median (H, W, 3), how far 5 % of the frames leave it (H, W), and the typical noise."""
+    height, count = frames.shape[1], len(frames)
+    median = np.empty(frames.shape[1:], np.float32)
+    spread = np.empty(frames.shape[1:3], np.float32)
+    quartiles = []
+    for rows in _strips(height):
+        ordered = np.sort(_pixels(frames, exposure, rows), axis=-1)
+        middle = ordered[..., count // 2]
+        median[rows] = middle
+        low, high = ordered[..., round(0.05 * (count - 1))], ordered[..., round(0.95 * (count - 1))]
+        spread[rows] = np.maximum(high - middle, middle - low).max(axis=-1)
+        quartiles.append((ordered[..., (3 * count) // 4] - ordered[..., count // 4]).max(axis=-1))
+    return median, spread, float(np.median(np.concatenate(quartiles))) / 2
+
+
+def _still_surroundings(quiet: np.ndarray, saliency: np.ndarray, scale: float) -> np.ndarray:
+    """(H, W) bool: what never changes, is joined to the border by such pixels, and is not salient all the time."""
+    solid = cv2.erode(quiet.view(np.uint8), disc(max(1, round(2 * scale))))
+    _, labels = cv2.connectedComponents(solid, connectivity=4)
+    border = np.zeros(labels.max() + 1, bool)
+    for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        border[side] = True
+    border[0] = False
+    sometimes_not = np.sort(saliency, axis=0)[len(saliency) // 4] < 0.5
+    return border[labels] & sometimes_not
+
+
+def _seen_background(
+    frames: np.ndarray, exposure: np.ndarray, background: np.ndarray, fallback: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The median over the frames in which a pixel is background (H, W, 3), whether there are two (H, W), and how much
+    the background itself changes there (H, W)."""
+    colour, change = fallback.copy(), np.zeros(frames.shape[1:3], np.float32)
+    counts = background.sum(axis=0)
+    for rows in _strips(frames.shape[1]):
+        values = _pixels(frames, exposure, rows)
+        hidden = ~background[:, rows].transpose(1, 2, 0)[:, :, None, :]
+        ordered = np.sort(np.where(hidden, np.int16(32767), values), axis=-1)  # what is hidden comes last
+        last = np.maximum(counts[rows] - 1, 0)[:, :, None, None]
+
+        def at(share: float, ordered: np.ndarray = ordered, last: np.ndarray = last) -> np.ndarray:
+            return np.take_along_axis(ordered, np.round(share * last).astype(np.intp), axis=-1)[..., 0]
+
+        shown = counts[rows] > 0
+        colour[rows] = np.where(shown[..., None], at(0.5), colour[rows])
+        change[rows] = np.where(shown, (at(0.9) - at(0.1)).max(axis=-1) / 2, 0)
+    return colour, counts >= 2, change
+
+
+def _saliency_of_matches(
+    frames: np.ndarray, exposure: np.ndarray, saliency: np.ndarray, colour: np.ndarray, limit: float
+) -> np.ndarray:
+    """(H, W): mean saliency over the frames in which a pixel has the plate's colour."""
+    total, weight = np.zeros(colour.shape[:2], np.float32), np.full(colour.shape[:2], 1e-6, np.float32)
+    for frame, offset, guess in zip(frames, exposure, saliency, strict=True):
+        matches = np.abs(frame - offset - colour).max(axis=2) <= limit
+        total += guess * matches
+        weight += matches
+    return total / weight
+
+
+def _completed(colour: np.ndarray, seen: np.ndarray, change: np.ndarray, scale: float) -> BackgroundPlate:
+    """Fills in what was never seen, and tells what the result is worth."""
+    filled = _filled(colour, seen)
+    window = (max(3, round(15 * scale)) | 1,) * 2
+    texture = np.abs(filled - cv2.blur(filled, window)).max(axis=2)
+    weight = seen.astype(np.float32)
+    texture = cv2.blur(texture * weight, window) / np.maximum(cv2.blur(weight, window), 1e-3)
+    around = _filled(np.dstack([texture, change, change]), seen)
+    texture, change = around[..., 0], cv2.blur(around[..., 1], (5, 5))
+    tolerance = _TOLERANCE + 2.5 * change + np.where(seen, 0.0, 2.0 * texture)
+    away = cv2.distanceTransform((~seen).view(np.uint8), cv2.DIST_L2, 3) / scale
+    trust = np.clip((_USELESS_TOLERANCE + 15 - tolerance) / 30, 0, 1) * np.exp(-away * (texture + 1) / 120)
+    return BackgroundPlate(filled, seen, tolerance.astype(np.float32), trust.astype(np.float32))
+
+
+def _filled(image: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Fills unknown pixels of image (H, W, 3) smoothly from the known ones, through ever coarser copies."""
+    return _pull_push(image.astype(np.float32), known.astype(np.float32))
+
+
+def _pull_push(image: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    height, width = weight.shape
+    if weight.all():
+        return image
+    if max(height, width) <= 2:
+        mean = (image * weight[..., None]).sum(axis=(0, 1)) / max(float(weight.sum()), 1e-6)
+        return np.where(weight[..., None] > 0, image, mean.astype(np.float32))
+    half = ((width + 1) // 2, (height + 1) // 2)
+    share = cv2.resize(weight, half, interpolation=cv2.INTER_AREA)
+    coarse = cv2.resize(image * weight[..., None], half, interpolation=cv2.INTER_AREA)
+    coarse = coarse / np.maximum(share, 1e-6)[..., None]
+    below = cv2.resize(_pull_push(coarse, (share > 0).astype(np.float32)), (width, height))
+    return np.where(weight[..., None] > 0, image, below)

@@ -203,6 +203,9 @@ def quiet_blender(log: Path) -> TextIO:
 
 
 if __name__ == "__main__":
-    # Before bpy is imported, which reads it only then.
-    os.environ["BLENDER_USER_RESOURCES"] = str(Path(__file__).resolve().parent.parent / ".cache" / "demo-blender")
+    # Before bpy is imported, which reads it only then. Made anew each time: Blender leaves an installed wheel as it is
+    # when the same version comes again, whatever is in it.
+    user_folder = HERE.parent / ".cache" / "demo-blender"
+    shutil.rmtree(user_folder, ignore_errors=True)
+    os.environ["BLENDER_USER_RESOURCES"] = str(user_folder)
     sys.exit(main())

@@ -63,15 +63,16 @@ def random_video(frames: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (frames, FRAME_SIZE, FRAME_SIZE, 3), dtype=np.uint8)
 
 
-def seconds_of(run: Callable[[], object], repeats: int) -> float:
-    """Median wall-clock seconds, the device's work included."""
+def seconds_of(run: Callable[[], object], repeats: int, calls: int = 1) -> float:
+    """Median wall-clock seconds of a call, the device's work included; `calls` of them go without waiting between."""
     times = []
     for _ in range(repeats):
         torch.cuda.synchronize()
         start = time.perf_counter()
-        run()
+        for _ in range(calls):
+            run()
         torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
+        times.append((time.perf_counter() - start) / calls)
     return statistics.median(times)
 
 
@@ -98,7 +99,7 @@ def attention_table(config: ModelConfig, dtype: torch.dtype, frames: list[int]) 
             q, k, v = qkv[:, :queries, 0], qkv[:, :keys, 1], qkv[:, :keys, 2]
             try:
                 kernel.run(q, k, v)
-                seconds = seconds_of(lambda q=q, k=k, v=v, kernel=kernel: kernel.run(q, k, v), 5)
+                seconds = seconds_of(lambda q=q, k=k, v=v, kernel=kernel: kernel.run(q, k, v), 5, calls=10)
             except Exception as error:
                 row[label] = f"fails: {str(error).strip().splitlines()[0][:80] if str(error) else type(error).__name__}"
                 continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -63,7 +64,8 @@ def _sums_agree(name: str, device: torch.device, dtype: torch.dtype, head_width:
     assert with_sums is not None
     probe = torch.linspace(-2, 2, 130 * head_width, device=device).cos().view(1, 130, 1, head_width).to(dtype)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             _, sums = with_sums(probe, probe, probe)
             _, expected = pytorch.math_with_sums(probe, probe, probe)
             return sums.shape == expected.shape and torch.allclose(sums, expected, atol=0.05)
@@ -78,7 +80,8 @@ def _sums_agree(name: str, device: torch.device, dtype: torch.dtype, head_width:
 def _runs(name: str, device: torch.device, dtype: torch.dtype, head_width: int) -> bool:
     probe = torch.zeros(1, 128, 1, head_width, device=device, dtype=dtype)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what packages say while they compile is nothing that a user can act on
             KERNELS[name].run(probe, probe, probe)
             torch.cuda.synchronize(device)
     except torch.OutOfMemoryError:

@@ -27,7 +27,7 @@ def piece_rate(device: torch.device) -> float:
         properties = torch.cuda.get_device_properties(device)
         per_multiprocessor = FLOP_PER_CYCLE.get(properties.major, 1024 if properties.major > 8 else 256)
         return per_multiprocessor * 1.5e9 * properties.multi_processor_count
-    return 2e10 * torch.get_num_threads()
+    return 1e10 * torch.get_num_threads()
 
 
 class Pace:

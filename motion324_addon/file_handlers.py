@@ -1,4 +1,4 @@
-"""What happens to a job when another file is opened, and when Blender ends."""
+"""What happens to a job when another file is opened, after undo, and when Blender ends."""
 
 from __future__ import annotations
 
@@ -20,8 +20,12 @@ def _before_load(*_: object) -> None:
 
 
 @persistent
-def _after_load(*_: object) -> None:
+def _after_change(*_: object) -> None:
+    """A loaded file, or undo, may bring a preview back whose cache is gone."""
     preview.hide_stale()
+
+
+CHANGES = ("load_post", "undo_post", "redo_post")
 
 
 def _at_exit() -> None:
@@ -31,12 +35,14 @@ def _at_exit() -> None:
 
 def register() -> None:
     bpy.app.handlers.load_pre.append(_before_load)
-    bpy.app.handlers.load_post.append(_after_load)
+    for name in CHANGES:
+        getattr(bpy.app.handlers, name).append(_after_change)
     atexit.register(_at_exit)
 
 
 def unregister() -> None:
     runner.leave_file()
     bpy.app.handlers.load_pre.remove(_before_load)
-    bpy.app.handlers.load_post.remove(_after_load)
+    for name in CHANGES:
+        getattr(bpy.app.handlers, name).remove(_after_change)
     atexit.unregister(_at_exit)

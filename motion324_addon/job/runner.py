@@ -139,6 +139,7 @@ class Runner:
         if self.state.busy:
             sentence = f"'{self.state.object_name}' is being animated."
             raise Motion324Error("job-running", sentence, "Wait until it is done, or cancel it.", EXIT_USAGE)
+        mesh_reading.checked_object(order.obj)
         if self.state.phase is Phase.DONE:
             self.discard()  # before the mesh is read, since the preview would be part of its pose
         self._reading = mesh_reading.read_reference(order.obj)

@@ -30,7 +30,7 @@ def hide(obj: bpy.types.Object) -> None:
 
 
 def hide_stale() -> None:
-    """Removes previews that a saved file brought along, whose caches ended with the Blender that made them."""
+    """Removes previews whose cache is gone, such as those in a file that another Blender saved."""
     for obj in bpy.data.objects:
         modifier = obj.modifiers.get(point_cache.PREVIEW) if obj.type == "MESH" and not obj.library else None
         if modifier is not None and not Path(bpy.path.abspath(modifier.filepath)).exists():

@@ -57,13 +57,14 @@ def test_the_add_on_imports_nothing_heavy(installed):
 def test_switching_the_add_on_off_leaves_nothing_registered(installed, tmp_path):
     code = f"""
 import bpy
-before = len(bpy.app.handlers.load_pre), len(bpy.app.handlers.load_post)
+names = 'load_pre', 'load_post', 'undo_post', 'redo_post'
+handlers = lambda: [len(getattr(bpy.app.handlers, name)) for name in names]
+before = handlers()
 for _ in range(2):
     bpy.ops.preferences.addon_enable(module={installed!r})
     bpy.ops.preferences.addon_disable(module={installed!r})
 left = [name for name in dir(bpy.types) if 'motion324' in name.lower()]
-handlers = len(bpy.app.handlers.load_pre), len(bpy.app.handlers.load_post)
-print('LEFT', left, hasattr(bpy.types.Scene, 'motion324'), handlers == before)
+print('LEFT', left, hasattr(bpy.types.Scene, 'motion324'), handlers() == before)
 """
     # In a copy of the user folder, since switching an extension off removes its wheels.
     shutil.copytree(os.environ["BLENDER_USER_RESOURCES"], tmp_path / "user")

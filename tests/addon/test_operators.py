@@ -9,7 +9,7 @@ import time
 import bpy
 import numpy as np
 import pytest
-from addon.shapes import ball, ngon_object, rest, shown
+from addon.shapes import add_object, ball, ngon_object, rest, shown
 from addon.wobble import wobble
 
 ROUNDING = 1e-6
@@ -175,6 +175,28 @@ def test_frames_stream_into_a_preview_that_cancel_takes_away(addon, backend, vid
     runner.cancel_and_wait()
     assert not obj.modifiers and state().phase.value == "cancelled"
     np.testing.assert_array_equal(shown(obj, 3), base)
+
+
+def test_a_preview_that_undo_brings_back_without_its_cache_goes_away(addon, backend, video, monkeypatch):
+    ball()
+    monkeypatch.setattr(addon("job.runner"), "is_background", lambda: False)
+    bpy.ops.motion324.animate(video=str(video(frames=3)))
+    assert [m.name for m in bpy.data.objects["Ball"].modifiers] == ["Motion324 Preview"]
+    bpy.ops.ed.undo_push(message="with the preview")
+    assert bpy.ops.motion324.discard("EXEC_DEFAULT", True) == {"FINISHED"}
+    assert not bpy.data.objects["Ball"].modifiers
+    bpy.ops.ed.undo()
+    assert not bpy.data.objects["Ball"].modifiers
+
+
+def test_animating_something_that_cannot_be_keeps_the_result_that_waits(addon, backend, video, state):
+    ball()
+    bpy.ops.motion324.animate(video=str(video(frames=3)))
+    add_object("Empty", bpy.data.meshes.new("Empty"))
+    with pytest.raises(RuntimeError, match="The mesh of 'Empty' has no faces"):
+        bpy.ops.motion324.animate(video=str(video(frames=3)))
+    assert state().phase.value == "done"
+    assert bpy.ops.motion324.keep_shape_keys() == {"FINISHED"}
 
 
 def test_killing_the_backend_while_it_works_is_noticed_within_two_seconds(addon, backend, video, state):

@@ -74,7 +74,9 @@ def test_small_pieces_change_nothing(monkeypatch):
 
 def test_points_that_do_not_fit_the_memory_are_embedded_anew(monkeypatch):
     surface, points, clip = shape(100, 1), shape(300, 2), video(3)
+    monkeypatch.setattr(decoding, "MOST_FEATURE_BYTES_ON_CPU", 0)
     monkeypatch.setattr(decoding, "FEATURE_SHARE", 0.0)
+    assert relative(small_predictor().predict(surface, points, clip), plainly(surface, points, clip)) < 1e-5
     monkeypatch.setattr(module, "free_bytes", lambda device: 10**12)
     assert relative(small_predictor().predict(surface, points, clip), plainly(surface, points, clip)) < 1e-5
 

@@ -15,12 +15,14 @@ from motion324.reconstructors.motion_transformer.workload import Workload
 # Rows (a point in a frame) that fill a large GPU, or a CPU's caches; more would only take memory.
 ROWS_AT_ONCE = {"cuda": 1 << 16, "cpu": 1 << 12}
 FEWEST_ROWS_AT_ONCE = 1 << 10
-# Frames that leave together: enough that embedding the points anew for them would not matter.
+# Frames that leave together: few for someone who waits, but enough that embedding points anew for them does not matter.
 FRAMES_AT_ONCE = {"cuda": 8, "cpu": 1}
 MOST_FRAMES_AT_ONCE = 64
+FRAMES_FOR_NEW_FEATURES = 8
 # Parts of the free memory that a batch, and that the points' features, may take.
 BATCH_SHARE = 0.5
 FEATURE_SHARE = 0.25
+MOST_FEATURE_BYTES_ON_CPU = 1 << 30
 
 
 class PointDecoder:
@@ -47,8 +49,10 @@ class PointDecoder:
         self._run.most_rows["points' queries"] = self._run.most_rows["points"] = rows
         self._resident: tuple[Tensor, Tensor] | None = None
         feature_bytes = count * model.config.width * (4 + dtype.itemsize)
-        if free is None or feature_bytes <= free * FEATURE_SHARE:
+        if feature_bytes <= (MOST_FEATURE_BYTES_ON_CPU if free is None else free * FEATURE_SHARE):
             self._resident = self._embed(points)
+        else:
+            self.frames_at_once = max(self.frames_at_once, FRAMES_FOR_NEW_FEATURES)
 
     def decode(self, keys: Tensor, values: Tensor) -> Tensor:
         """keys, values (B, K, H, e) of some frames' motion tokens -> positions (B, N, 3) float32 on the device."""

@@ -75,7 +75,11 @@ class FrameFit:
         self._pull(metric, pull, moved, self.observer.outside(t, moved), s.silhouette, outline_tolerance)
         self._pull(metric, pull, moved, seen.bare, s.cover, outline_tolerance)
         ahead = p.view.rotation[2]
-        for weight, origin in ((s.depth, p.posed(before).points), (s.depth_rest, p.points)):
+        # What does not move across the view hardly moves along it: motion has no preferred direction.
+        away = moved - p.points
+        across = np.linalg.norm(away - (away @ ahead)[:, None] * ahead, axis=1)
+        rest = s.depth_rest / (1.0 + (across / s.depth_reach) ** 2)
+        for weight, origin in ((s.depth, p.posed(before).points), (rest, p.points)):
             share = weight * p.point_area
             metric += share[:, None, None] * np.outer(ahead, ahead)
             pull += (share * ((moved - origin) @ ahead))[:, None] * ahead

@@ -9,18 +9,19 @@ from dataclasses import dataclass
 class FitSettings:
     nodes: int = 96  # of the deformation graph
     points: int = 3000  # surface points that see the image
-    rigidity: float = 0.5  # of the graph's edges against the data, whose weights sum to about 1
+    rigidity: float = 1.0  # of the graph's edges against the data, whose weights sum to about 1
     rigidity_knee: float = 0.02  # edges bent by more than this give way, as joints do
     flow: float = 0.5  # frame-to-frame flow
-    model_flow: float = 1.0  # flow from the rendered model to the frame
-    flow_tolerance: float = 0.08
-    flow_trust: float = 0.7  # pixels that flow may miss on its way there and back
+    model_flow: float = 2.0  # flow from the rendered model to the frame
+    flow_tolerance: float = 0.16
+    flow_trust: float = 1.5  # pixels that flow may miss on its way there and back
     flow_finest: int = 1  # finest level of the flow's pyramid: 0 is every pixel
-    silhouette: float = 1.0  # points outside the mask
-    cover: float = 1.0  # mask pixels that the model leaves bare
+    silhouette: float = 0.5  # points outside the mask
+    cover: float = 2.0  # mask pixels that the model leaves bare
     silhouette_tolerance: float = 0.4
     depth: float = 0.03  # against motion along the viewing axis between frames
-    depth_rest: float = 0.1  # against being moved along it at all
+    depth_rest: float = 0.05  # against being moved along it at all
+    depth_reach: float = 0.03  # points moved across the view by more than this are freer along it
     hold: float = 0.02  # against moving between frames
     anneal: float = 2.0  # tolerances of a round over those of the next
     rounds: int = 5  # of rendering and flow per frame

@@ -14,6 +14,7 @@ from ..job.runner import Order, runner
 from ..scene import keeping
 from ..scene.animation import Animation
 from ..terminal import ProgressLine
+from .polling import has_mesh
 from .reporting import report_error
 
 KEEP = (
@@ -34,16 +35,15 @@ class MOTION324_OT_animate(properties.JobProperties, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        obj = context.object
         if runner.state.busy:
             cls.poll_message_set(f"'{runner.state.object_name}' is being animated")
-        elif obj is None or obj.type != "MESH":
-            cls.poll_message_set("Select a mesh object")
-        elif obj.mode == "EDIT":
+            return False
+        if not has_mesh(cls, context):
+            return False
+        if context.object.mode == "EDIT":
             cls.poll_message_set("Leave Edit Mode first")
-        else:
-            return True
-        return False
+            return False
+        return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return self._run(context, context.scene.motion324, keep="NONE")

@@ -11,6 +11,7 @@ from motion324.errors import Motion324Error
 
 from ..scene import export, keeping
 from ..text_lines import draw_lines
+from .polling import has_mesh
 from .reporting import report_error
 
 FORMATS = tuple((suffix, kind.label, kind.carries) for suffix, kind in export.FORMATS.items())
@@ -33,10 +34,7 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if context.object is None or context.object.type != "MESH":
-            cls.poll_message_set("Select a mesh object")
-            return False
-        return True
+        return has_mesh(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.filepath = self.filepath or bpy.path.clean_name(context.object.name) + self.format

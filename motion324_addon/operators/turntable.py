@@ -9,6 +9,7 @@ import bpy
 from bpy_extras.io_utils import ExportHelper
 
 from ..scene import keeping, turntable
+from .polling import has_mesh
 from .reporting import SteppedOperator
 
 ENGINES = (
@@ -35,10 +36,7 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if context.object is None or context.object.type != "MESH":
-            cls.poll_message_set("Select a mesh object")
-            return False
-        return True
+        return has_mesh(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.filepath = self.filepath or bpy.path.clean_name(context.object.name) + self.filename_ext

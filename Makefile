@@ -12,6 +12,7 @@ BLENDER := .venv-blender/bin/python
 PIP := -m pip --disable-pip-version-check install
 ADDON_SOURCES := $(shell find motion324_addon backend/motion324 wheels -name '*.py' -o -name '*.toml' -o -name '*.onnx') \
 	blender_manifest.toml build_addon.py backend/pyproject.toml LICENSE.md
+PYTEST_MARKS := not long
 CHECKED := backend motion324_addon tests examples benchmarks build_addon.py
 
 .NOTPARALLEL:
@@ -21,7 +22,6 @@ CHECKED := backend motion324_addon tests examples benchmarks build_addon.py
 demo: environments dist/.built
 	$(BLENDER) examples/demo.py --zip "$$(cat dist/.built)" --backend-python $(BACKEND) --output out/demo
 
-test: PYTEST_MARKS := not long
 test: lint types tests
 
 test-all: PYTEST_MARKS := long or not long

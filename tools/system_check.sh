@@ -28,7 +28,7 @@ missing_packages() {
     if ! command -v "$PYTHON" >/dev/null 2>&1; then
         echo "$PYTHON" "$PYTHON-venv"
     elif ! "$PYTHON" -c "import ensurepip, venv" >/dev/null 2>&1; then
-        echo "$PYTHON-venv"
+        "$PYTHON" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'
     fi
 }
 

@@ -53,7 +53,7 @@ def tube(start: np.ndarray, end: np.ndarray, radius: float, rings: int, sides: i
 
 
 def waving(mesh: ReferenceMesh, frames: int = 8, reach: float = 0.7) -> np.ndarray:
-    """(T, N, 3): the arm turns about its root and the tail end of the body bends, in the plane that a front view sees."""
+    """(T, N, 3): the arm turns about its root and the body's tail end bends, in the plane that a front view sees."""
     out = np.repeat(mesh.positions[None].astype(np.float64), frames, axis=0)
     arm = np.clip((mesh.positions[:, 1] - 0.12) / 0.06, 0, 1) * (mesh.positions[:, 0] > 0)
     tail = np.clip((mesh.positions[:, 0] - 0.25) / 0.25, 0, 1) * (mesh.positions[:, 1] < 0.13)

@@ -65,6 +65,18 @@ def exposure_offset(difference: np.ndarray) -> np.ndarray:
     return np.median(difference[:: max(1, len(difference) // 20000)], axis=0).astype(np.float32)
 
 
+def distance_beyond_shadow(colour: np.ndarray, behind: np.ndarray) -> np.ndarray:
+    """(H, W): the colour distance that is left where a pixel is the background made darker; infinite elsewhere."""
+    along = (colour * behind).sum(axis=2) / (squared_length(behind) + 1)
+    rest = np.sqrt(squared_length(colour - along[..., None] * behind))
+    return np.where((along > 0.5) & (along < 1.0), 1.5 * rest, np.float32(np.inf))
+
+
+def squared_length(vectors: np.ndarray) -> np.ndarray:
+    """vectors (H, W, 3) float32 -> (H, W) float32."""
+    return cv2.transform(vectors * vectors, np.ones((1, 3), np.float32))
+
+
 def _exposure(frames: np.ndarray, background: np.ndarray) -> np.ndarray:
     """(K, 3) int16: each frame's brightness relative to the first one, over what is background in all frames."""
     common = background.all(axis=0)
@@ -107,7 +119,7 @@ def _still_surroundings(quiet: np.ndarray, saliency: np.ndarray, scale: float) -
     for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         border[side] = True
     border[0] = False
-    sometimes_not = np.sort(saliency, axis=0)[len(saliency) // 4] < 0.5
+    sometimes_not = np.sort(saliency, axis=0)[2 * len(saliency) // 5] < 0.5
     return border[labels] & sometimes_not
 
 

@@ -10,9 +10,9 @@ _SMOOTHNESS = 1e-3  # the paper's epsilon, for colours in [0, 1]
 
 
 def fit_to_colours(mask: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    """mask (H, W) float32 in [0, 1], frame (H, W, 3) uint8 -> (H, W) float32 in [0, 1], its edges on those of the frame.
+    """mask (H, W) float32 in [0, 1], frame (H, W, 3) uint8 -> the mask with its edges on those of the frame.
 
-    Within each window of 1/30 of the picture the mask becomes a linear function of the colour.
+    Within each window, 1/30 of the picture wide, the mask becomes a linear function of the colour.
     """
     height, width = mask.shape
     step = 2 if min(height, width) >= 240 else 1

@@ -9,6 +9,7 @@ import numpy as np
 # The part of the border's pixels that an object has to cover before it counts as leaving the frame.
 _TOUCHING = 0.004
 _EMPTY_PIXELS = 16
+_FULL_SHARE = 0.97
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,12 @@ class ForegroundMasks:
 def empty_frames(masks: np.ndarray) -> np.ndarray:
     """(K,) indices of the frames that show next to nothing of the object."""
     return np.flatnonzero((masks > 0.5).sum(axis=(1, 2)) < _EMPTY_PIXELS)
+
+
+def tells_nothing(masks: np.ndarray) -> bool:
+    """Whether masks (T, H, W) show no object in most frames: next to nothing of it, or the whole picture."""
+    full = (masks > 0.5).mean(axis=(1, 2)) > _FULL_SHARE
+    return len(empty_frames(masks)) + int(full.sum()) > len(masks) / 2
 
 
 def mask_warnings(masks: np.ndarray, frame_numbers: np.ndarray, name: str) -> tuple[dict[str, str], ...]:

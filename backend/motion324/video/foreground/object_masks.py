@@ -9,8 +9,10 @@ from motion324.progress import Progress
 from motion324.video.foreground.background_plate import (
     BackgroundPlate,
     clear_of_object,
+    distance_beyond_shadow,
     estimate_plate,
     exposure_offset,
+    squared_length,
 )
 from motion324.video.foreground.coverage import coverage_from_evidence, disc
 from motion324.video.foreground.guided_filter import fit_to_colours
@@ -63,7 +65,7 @@ def _agreed(frames: np.ndarray, masks: np.ndarray, index: int) -> np.ndarray:
     total, weight = masks[index].copy(), np.ones(masks.shape[1:], np.float32)
     for other in range(max(0, index - _SMOOTHING_FRAMES), min(len(frames), index + _SMOOTHING_FRAMES + 1)):
         if other != index:
-            squared = _squared_length(frames[other].astype(np.float32) - here)
+            squared = squared_length(frames[other].astype(np.float32) - here)
             alike = np.exp(squared * np.float32(-0.5 / _SMOOTHING_COLOUR**2))
             total += alike * masks[other]
             weight += alike
@@ -76,20 +78,16 @@ def _evidence(frame: np.ndarray, saliency: np.ndarray, plate: BackgroundPlate) -
     background = clear_of_object(saliency, scale) & plate.seen
     colour = frame.astype(np.float32)
     behind = plate.colour + exposure_offset((colour - plate.colour)[background])
-    distance = np.sqrt(_squared_length(colour - behind))
-    distance = np.where(saliency < 0.3, np.minimum(distance, _unlike_shadow(colour, behind)), distance)
-    evidence = plate.trust * (distance / plate.tolerance) + (1 - plate.trust) * (2 * saliency)
+    distance = np.sqrt(squared_length(colour - behind))
+    distance = np.where(saliency < 0.3, np.minimum(distance, distance_beyond_shadow(colour, behind)), distance)
+    different = distance / plate.tolerance
+    # Where the background moves, likeness to it means nothing, but a large difference still supports a fair guess.
+    supported = 2 * saliency + np.maximum(different - 1, 0) * np.clip((saliency - 0.2) / 0.3, 0, 1)
+    evidence = plate.trust * different + (1 - plate.trust) * supported
     around = _dilated(saliency > 0.15, 8 * scale) | _strongly_joined(evidence, saliency, scale)
     deep = ~_dilated(saliency <= 0.9, 8 * scale) & ~(plate.seen & (distance < 0.6 * plate.tolerance))
     evidence = np.where(around, evidence, 0.0)
     return np.where(deep, np.maximum(evidence, 2.0), evidence).astype(np.float32)
-
-
-def _unlike_shadow(colour: np.ndarray, behind: np.ndarray) -> np.ndarray:
-    """(H, W): the colour distance that is left where a pixel is the background made darker; infinite elsewhere."""
-    along = (colour * behind).sum(axis=2) / (_squared_length(behind) + 1)
-    rest = np.sqrt(_squared_length(colour - along[..., None] * behind))
-    return np.where((along > 0.5) & (along < 1.0), 1.5 * rest, np.float32(np.inf))
 
 
 def _strongly_joined(evidence: np.ndarray, saliency: np.ndarray, scale: float) -> np.ndarray:
@@ -108,8 +106,3 @@ def _dilated(area: np.ndarray, radius: float) -> np.ndarray:
     if radius <= 10:
         return cv2.dilate(area.view(np.uint8), disc(max(1, round(radius)))) > 0
     return cv2.distanceTransform((~area).view(np.uint8), cv2.DIST_L2, 3) <= radius
-
-
-def _squared_length(vectors: np.ndarray) -> np.ndarray:
-    """vectors (H, W, 3) float32 -> (H, W) float32."""
-    return cv2.transform(vectors * vectors, np.ones((1, 3), np.float32))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from motion324.progress import Progress
-from motion324.video.foreground.coverage import coverage_from_evidence
+from motion324.video.foreground.background_plate import distance_beyond_shadow
+from motion324.video.foreground.coverage import coverage_from_evidence, disc
 
 # A border counts as plain if this part of it, over the whole clip, lies this close (0..255) to one colour.
 _PLAIN_SHARE = 0.75
@@ -29,7 +31,7 @@ def find_plain_background(frames: np.ndarray) -> PlainBackground | None:
 
     The border is a band of 2 % of the picture. The object may cover up to a quarter of it.
     """
-    chosen = frames[np.unique(np.linspace(0, len(frames) - 1, _FRAMES_LOOKED_AT).round().astype(int))]
+    chosen = frames[_spread(len(frames), _FRAMES_LOOKED_AT)]
     height, width = frames.shape[1:3]
     band = max(3, round(0.02 * min(height, width)))
     border = np.concatenate(
@@ -59,3 +61,36 @@ def plain_masks(frames: np.ndarray, background: PlainBackground, progress: Progr
         distance = np.linalg.norm(frame.astype(np.float32) - background.colour, axis=2)
         masks[index] = coverage_from_evidence(distance / np.float32(tolerance))
     return masks
+
+
+def clear_outline_share(frames: np.ndarray, background: PlainBackground, masks: np.ndarray) -> float:
+    """The part of the masks' outlines, 0 to 1, at which the colour changes at once, as it does where an object ends.
+
+    Shadows, vignettes and gradients fade instead, and so do masks that follow nothing but noise. 0 for empty masks.
+    """
+    shares = []
+    tolerance = _TOLERANCE + 2.5 * background.noise
+    for index in _spread(len(frames), _FRAMES_LOOKED_AT):
+        solid = (masks[index] > 0.5).view(np.uint8)
+        outline = (solid > 0) & (cv2.erode(solid, np.ones((3, 3), np.uint8)) == 0)
+        if outline.any():
+            distance = np.linalg.norm(frames[index].astype(np.float32) - background.colour, axis=2)
+            shares.append(float((cv2.dilate(distance, disc(3))[outline] > 2.5 * tolerance).mean()))
+    return float(np.mean(shares)) if shares else 0.0
+
+
+def shadow_share(frames: np.ndarray, background: PlainBackground, masks: np.ndarray) -> float:
+    """The part of the masks, 0 to 1, that might be shadow: the background's own colour, made darker."""
+    shares = []
+    for index in _spread(len(frames), _FRAMES_LOOKED_AT):
+        solid = masks[index] > 0.5
+        if solid.any():
+            behind = np.broadcast_to(background.colour, frames[index].shape)
+            rest = distance_beyond_shadow(frames[index].astype(np.float32), behind)
+            shares.append(float((rest[solid] < 1.5 * _TOLERANCE).mean()))
+    return float(np.mean(shares)) if shares else 0.0
+
+
+def _spread(count: int, most: int) -> np.ndarray:
+    """At most `most` indices, spread over 0 .. count - 1."""
+    return np.unique(np.linspace(0, count - 1, most).round().astype(int))

@@ -61,7 +61,7 @@ def render(
     image[:] = background
     seen = raster.mask
     colours = colours_at(mesh, raster.face[seen], raster.barycentric[seen])
-    facing = np.abs(face_normals(positions, mesh.faces)[raster.face[seen]] @ view.rotation[2])
+    facing = np.abs(face_normals(positions, mesh.faces[raster.face[seen]]) @ view.rotation[2])
     image[seen] = np.clip(colours * (0.45 + 0.55 * facing[:, None]) * 255 + 0.5, 0, 255).astype(np.uint8)
     return image, seen
 

@@ -7,6 +7,7 @@ the rendered mesh to the frame gives matches between surface and image, and a ro
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import cv2
@@ -30,6 +31,7 @@ GOOD_OVERLAP = 0.75
 FOCAL = 50.0 / 36.0  # Blender's own default lens, in units of the image; refined afterwards
 COARSE_SIZE, FINE_SIZE = 80, 256  # pixels of the object's box
 COLOUR_WEIGHT = 0.35  # of differing colours against differing silhouettes
+FRAMING_POINTS = 4000  # of the mesh, whose box is what counts, are looked at to frame it
 REFINED = 5  # candidates that are refined
 ROUNDS = 5  # of rendering, flow and pose
 
@@ -59,6 +61,7 @@ def find_view(mesh: ReferenceMesh, frame: np.ndarray, mask: np.ndarray, mode: st
     for k, start in enumerate(starts):
         progress("view", k, len(starts))
         for view in _refinements(mesh, start, fine):
+            progress("view", k, len(starts))
             score = _score(mesh, view, fine)
             if best is None or score > best[0]:
                 best = (score, view)
@@ -146,15 +149,16 @@ def _framed(mesh: ReferenceMesh, view: View, target: _Target) -> View:
         return view
     wanted_size = math.sqrt((ys[-1] - ys[0] + 1) * (xs[-1] - xs[0] + 1))
     wanted = np.array([(xs[0] + xs[-1] + 1) / 2, (ys[0] + ys[-1] + 1) / 2])
+    positions = mesh.positions[:: max(1, len(mesh.positions) // FRAMING_POINTS)]
     for _ in range(3):
-        pixels, _ = target.of_crop(view).project(mesh.positions, crop_height, crop_width)
+        pixels, _ = target.of_crop(view).project(positions, crop_height, crop_width)
         low, high = pixels.min(axis=0), pixels.max(axis=0)
         size = math.sqrt(max(float(np.prod(high - low)), 1e-9))
         depth = view.translation[2] * size / wanted_size
         # What the box's middle is off, at the new distance, in normalised units.
         per_pixel = depth / (target.of_crop(view).focal * crop_height)
         now = target.of_crop(replace(view, translation=np.array([*view.translation[:2], depth])))
-        pixels, _ = now.project(mesh.positions, crop_height, crop_width)
+        pixels, _ = now.project(positions, crop_height, crop_width)
         shift = (wanted - (pixels.min(axis=0) + pixels.max(axis=0)) / 2) * per_pixel
         view = replace(view, translation=np.array([*(view.translation[:2] + shift), depth]))
     return view
@@ -184,7 +188,7 @@ def _drawn(mesh: ReferenceMesh, view: View, target: _Target) -> tuple[np.ndarray
     raster = rasterise(mesh.positions, mesh.faces, view, height, width)
     seen = raster.mask
     colours = colours_at(mesh, raster.face[seen], raster.barycentric[seen]) * 255.0
-    facing = np.abs(face_normals(mesh.positions, mesh.faces)[raster.face[seen]] @ view.rotation[2])
+    facing = np.abs(face_normals(mesh.positions, mesh.faces[raster.face[seen]]) @ view.rotation[2])
     colours = colours * (0.7 + 0.3 * facing[:, None])
     image = np.zeros((height, width, 3), np.float32)
     image[seen] = colours
@@ -194,13 +198,13 @@ def _drawn(mesh: ReferenceMesh, view: View, target: _Target) -> tuple[np.ndarray
     return np.clip(image, 0, 255).astype(np.uint8), raster
 
 
-def _refinements(mesh: ReferenceMesh, view: View, target: _Target) -> list[View]:
+def _refinements(mesh: ReferenceMesh, view: View, target: _Target) -> Iterator[View]:
     """The view after every round, the start included."""
     height, width = target.mask.shape
     optical_flow = DenseFlow()
     rng = np.random.default_rng(0)
     wanted = _grey(target.colours, target.mask)
-    views = [view]
+    yield view
     for round_ in range(ROUNDS):
         crop = target.of_crop(view)
         image, raster = _drawn(mesh, crop, target)
@@ -209,7 +213,7 @@ def _refinements(mesh: ReferenceMesh, view: View, target: _Target) -> list[View]
         flow, returned = optical_flow.checked(drawn, wanted)
         ys, xs = np.nonzero(seen)
         if len(ys) < 50:
-            break
+            return
         keep = rng.permutation(len(ys))[:1500]
         ys, xs = ys[keep], xs[keep]
         goal = np.stack([xs + 0.5, ys + 0.5], axis=1) + flow[ys, xs]
@@ -220,8 +224,7 @@ def _refinements(mesh: ReferenceMesh, view: View, target: _Target) -> list[View]
             "pk,pka->pa", raster.barycentric[ys, xs], mesh.positions[mesh.faces[raster.face[ys, xs]]]
         ).astype(np.float64)
         view = fit_pose(view, points, _whole_pixels(goal, target), sure, target.whole, free_focal=round_ >= 2)
-        views.append(view)
-    return views
+        yield view
 
 
 def _whole_pixels(pixels: np.ndarray, target: _Target) -> np.ndarray:

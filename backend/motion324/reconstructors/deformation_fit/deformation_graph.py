@@ -6,6 +6,7 @@ surface, so that legs that touch do not stick to each other, and links through t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,6 @@ from scipy.spatial import cKDTree
 from motion324.mesh.rasteriser import face_normals
 from motion324.reconstructors.deformation_fit.surface_graph import WeldedSurface
 
-NODES = 96
 NODES_PER_POINT = 5
 NEIGHBOURS = 6
 SPARSE_POINTS = 6000  # farthest-point sampling looks at so many points at most
@@ -39,10 +39,13 @@ class DeformationGraph:
     edge_weights: np.ndarray
 
 
-def build_graph(surface: WeldedSurface, seed: int, count: int = NODES) -> DeformationGraph:
-    """Nodes by farthest-point sampling along the surface, weights, and links between neighbouring nodes."""
-    node_points, spacing = _farthest_points(surface, count, seed)
-    distance = _distances(surface, node_points, limit=6.0 * spacing)
+def build_graph(surface: WeldedSurface, seed: int, count: int, check: Callable[[], None]) -> DeformationGraph:
+    """Nodes by farthest-point sampling along the surface, weights, and links between neighbouring nodes.
+
+    check is called often, and may raise to stop.
+    """
+    node_points, spacing = _farthest_points(surface, count, seed, check)
+    distance = _distances(surface, node_points, 6.0 * spacing, check)
     point_nodes, point_weights = _weights(distance, spacing, surface.points, surface.points[node_points])
     edges, edge_weights = _links(surface, node_points, distance, spacing)
     return DeformationGraph(surface.points[node_points], point_nodes, point_weights, edges, edge_weights)
@@ -78,7 +81,9 @@ def _blend(points, nodes, weights, rotations, offsets):
     return moved
 
 
-def _farthest_points(surface: WeldedSurface, count: int, seed: int) -> tuple[np.ndarray, float]:
+def _farthest_points(
+    surface: WeldedSurface, count: int, seed: int, check: Callable[[], None]
+) -> tuple[np.ndarray, float]:
     """Indices (K,) of points spread evenly along the surface, and their typical spacing."""
     rng = np.random.default_rng(seed)
     total = len(surface.points)
@@ -94,6 +99,7 @@ def _farthest_points(surface: WeldedSurface, count: int, seed: int) -> tuple[np.
     chosen = [int(np.argmax(np.linalg.norm(surface.points[keep] - surface.points.mean(axis=0), axis=1)))]
     nearest = distance_from(chosen[0])
     while len(chosen) < min(count, len(keep)):
+        check()
         chosen.append(int(np.argmax(nearest)))
         nearest = np.minimum(nearest, distance_from(chosen[-1]))
     return keep[chosen], float(nearest.max())
@@ -111,13 +117,13 @@ def _sparse_distances(surface: WeldedSurface, keep: np.ndarray):
     return lambda k: dijkstra(thinned, indices=k)
 
 
-def _distances(surface: WeldedSurface, node_points: np.ndarray, limit: float) -> np.ndarray:
+def _distances(surface: WeldedSurface, node_points: np.ndarray, limit: float, check: Callable[[], None]) -> np.ndarray:
     """(M, K) float32 distances along the surface, inf beyond the limit."""
-    columns = [
-        dijkstra(surface.lengths, indices=node_points[start : start + 16], limit=limit).astype(np.float32)
-        for start in range(0, len(node_points), 16)
-    ]
-    return np.concatenate(columns).T
+    distance = np.empty((len(surface.points), len(node_points)), np.float32)
+    for k, point in enumerate(node_points):
+        check()
+        distance[:, k] = dijkstra(surface.lengths, indices=point, limit=limit)
+    return distance
 
 
 def _weights(distance, spacing, points, nodes) -> tuple[np.ndarray, np.ndarray]:

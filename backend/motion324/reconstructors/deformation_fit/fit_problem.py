@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -62,14 +63,22 @@ class PosedSurface:
 class FitProblem:
     """points (P, 3): surface points at rest, with the nodes that they follow and a weight each (sum 1)."""
 
-    def __init__(self, mesh: ReferenceMesh, images: WorkingImages, settings: FitSettings, seed: int) -> None:
+    def __init__(
+        self,
+        mesh: ReferenceMesh,
+        images: WorkingImages,
+        settings: FitSettings,
+        seed: int,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         self.mesh = mesh
         self.images = images
         self.settings = settings
         self.view: View = images.view
         self.height, self.width = images.masks.shape[1:]
+        check()
         self.surface: WeldedSurface = weld(mesh.positions, mesh.faces)
-        self.graph: DeformationGraph = build_graph(self.surface, seed, settings.nodes)
+        self.graph: DeformationGraph = build_graph(self.surface, seed, settings.nodes, check)
         chosen, weights = _surface_points(self.surface, settings.points, seed)
         self.points = self.surface.points[chosen]
         self.point_nodes = self.graph.point_nodes[chosen]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -11,7 +12,7 @@ from motion324.reconstructors.deformation_fit.fit_problem import Pose
 from motion324.reconstructors.deformation_fit.frame_fit import FrameFit
 from motion324.reconstructors.deformation_fit.normal_equations import rotated
 
-WINDOW = 32  # frames refined at once: memory grows with it
+WINDOW = 24  # frames refined at once: memory grows with it
 OVERLAP = 4  # frames that a window takes over, fixed, from the one before it
 CG_ITERATIONS = 40
 CG_TOLERANCE = 1e-3
@@ -57,15 +58,19 @@ def _fit_window(
             done += 1
             seen.append(fit.observe(t, poses))
         for _ in range(s.joint_steps):
-            equations = []
-            for t, observation in zip(range(start, stop), seen, strict=True):
+            size = 6 * len(poses[0].translations)
+            hessians, gradients = np.empty((count, size, size)), np.empty((count, size))
+            for k, observation in enumerate(seen):
                 report(done / steps)
                 done += 1
-                equations.append(fit.equations(t, poses[t], poses[t], observation))
+                pose = poses[start + k]
+                hessians[k], gradients[k] = fit.equations(start + k, pose, pose, observation)
             change = _solve(
-                equations,
+                hessians,
+                gradients,
                 np.stack([pose.translations for pose in poses[known:stop]]),
                 s.joint_smooth / len(poses[0].translations),
+                functools.partial(report, done / steps),
             )
             for k in range(count):
                 step = change[k].reshape(-1, 6)
@@ -73,18 +78,20 @@ def _fit_window(
                 poses[start + k] = Pose(rotated(pose.rotations, step[:, :3]), pose.translations + step[:, 3:])
 
 
-def _solve(equations: list[tuple[np.ndarray, np.ndarray]], translations: np.ndarray, weight: float) -> np.ndarray:
+def _solve(
+    blocks: np.ndarray, gradients: np.ndarray, translations: np.ndarray, weight: float, check: Callable[[], None]
+) -> np.ndarray:
     """Conjugate gradients on all free frames' unknowns (T, 6K), each frame's own Cholesky factor before them.
 
+    blocks (T, 6K, 6K), which it changes, and gradients (T, 6K): of each free frame by itself.
     translations (T', K, 3), T' >= T: of the free frames, and of fixed ones before them.
     """
-    blocks = np.stack([hessian for hessian, _ in equations])
     size = blocks.shape[1]
-    fixed = len(translations) - len(equations)
+    fixed = len(translations) - len(blocks)
     diagonal = np.arange(size)
     blocks[:, diagonal, diagonal] += 1e-6 + 1e-4 * blocks[:, diagonal, diagonal]
     moving = diagonal % 6 >= 3
-    right = -np.stack([gradient for _, gradient in equations])
+    right = -gradients
     right[:, moving] -= weight * _acceleration_gradient(translations.reshape(len(translations), -1))[fixed:]
     still = np.zeros((fixed, size // 2))
 
@@ -95,6 +102,7 @@ def _solve(equations: list[tuple[np.ndarray, np.ndarray]], translations: np.ndar
 
     factors = []
     for block in blocks:
+        check()
         own = block.copy()
         own[diagonal[moving], diagonal[moving]] += 6 * weight
         factors.append(cho_factor(own, lower=True, overwrite_a=True, check_finite=False))
@@ -108,6 +116,7 @@ def _solve(equations: list[tuple[np.ndarray, np.ndarray]], translations: np.ndar
     direction = z.copy()
     product = first = float((residual * z).sum())
     for _ in range(CG_ITERATIONS):
+        check()
         if product <= CG_TOLERANCE**2 * first or product <= 0.0:
             break
         carried = times(direction)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pos
 from motion324.video.optical_flow import DenseFlow, sample_image
 
 VISIBLE_WITHIN = 0.02  # a point this close behind the nearest surface (normalised) counts as seen
+FIELDS_KEPT = 40  # frames whose MaskField is kept: more than are refined together
 BARE_PIXELS = 500  # of the mask without model, at most so many are looked at
 
 
@@ -35,10 +37,9 @@ class Observation:
 
 @dataclass(frozen=True)
 class MaskField:
-    """A mask (h, w) with the way to it: nearest (h, w, 2) float32, the middle (x, y) of the mask's nearest pixel;
-    distance (h, w) to it in pixels, 0 inside."""
+    """The way to a mask: nearest (h, w, 2) float32, the middle (x, y) of its nearest pixel; distance (h, w) in pixels,
+    0 inside."""
 
-    mask: np.ndarray
     nearest: np.ndarray
     distance: np.ndarray
 
@@ -47,14 +48,14 @@ class MaskField:
         height, width = mask.shape
         if not mask.any():  # a frame where the object was not found pulls nowhere
             ys, xs = np.mgrid[:height, :width].astype(np.float32) + 0.5
-            return MaskField(mask, np.stack([xs, ys], axis=2), np.zeros((height, width), np.float32))
+            return MaskField(np.stack([xs, ys], axis=2), np.zeros((height, width), np.float32))
         distance, label = cv2.distanceTransformWithLabels(
             (~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
         )
         ys, xs = np.nonzero(mask)
         where = np.zeros((int(label.max()) + 1, 2), np.float32)
         where[label[ys, xs]] = np.stack([xs + 0.5, ys + 0.5], axis=1)
-        return MaskField(mask, where[label], distance)
+        return MaskField(where[label], distance)
 
 
 class Observer:
@@ -66,7 +67,7 @@ class Observer:
         self.flow = DenseFlow(self.settings.flow_finest)
         images = problem.images
         self.greys = [images.grey(c, m) for c, m in zip(images.colours, images.masks, strict=True)]
-        self.fields = [MaskField.of(m) for m in images.masks]
+        self._field = lru_cache(maxsize=FIELDS_KEPT)(lambda t: MaskField.of(images.masks[t]))
 
     def chained(self, t: int, neighbour: int, surface: PosedSurface) -> PointTargets:
         """Points seen in another frame, in whose pose `surface` is, carried to frame t by the flow between both."""
@@ -84,13 +85,14 @@ class Observer:
     def bare(self, t: int, surface: PosedSurface) -> PointTargets:
         """For pixels of the mask where the model is not: the surface point that appears nearest to each."""
         p = self.problem
-        ys, xs = np.nonzero(self.fields[t].mask & ~surface.raster.mask)
+        masks = p.images.masks
+        ys, xs = np.nonzero(masks[t] & ~surface.raster.mask)
         step = max(1, len(ys) // BARE_PIXELS)
         wanted = np.stack([xs[::step] + 0.5, ys[::step] + 0.5], axis=1)
         if len(wanted) == 0:
             return PointTargets(np.zeros(0, np.int64), wanted, np.zeros(0))
         own, _ = p.project(surface.points)
-        share = step / max(int(self.fields[t].mask.sum()), 1)
+        share = step / max(int(masks[t].sum()), 1)
         return PointTargets(cKDTree(own).query(wanted)[1], wanted, np.full(len(wanted), share))
 
     def outside(self, t: int, points: np.ndarray) -> PointTargets:
@@ -98,7 +100,7 @@ class Observer:
         p = self.problem
         pixels, _ = p.project(points)
         x, y = p.clipped(pixels)
-        field = self.fields[t]
+        field = self._field(t)
         weights = (field.distance[y, x] > 0.5) * p.point_area
         return PointTargets(np.arange(len(points)), field.nearest[y, x], weights)
 
@@ -109,7 +111,7 @@ class Observer:
         seen = p.within(pixels) & inside[y, x] & (own_depth < surface.raster.depth[y, x] + VISIBLE_WITHIN)
         moved = pixels + sample_image(flow, pixels)
         tx, ty = p.clipped(moved)
-        seen &= p.within(moved) & self.fields[t].mask[ty, tx]
+        seen &= p.within(moved) & p.images.masks[t][ty, tx]
         length = np.linalg.norm(moved - pixels, axis=1)
         sure = 1.0 / (1.0 + (error[y, x] / (self.settings.flow_trust + 0.1 * length)) ** 2)
         return PointTargets(np.arange(len(pixels)), moved, p.point_area * sure * seen)

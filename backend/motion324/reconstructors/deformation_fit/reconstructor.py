@@ -29,7 +29,7 @@ class DeformationFit:
         total = len(scene.frames)
         progress("reconstruct", 0, total)
         images = working_images(scene.frames, scene.masks, scene.view)
-        problem = FitProblem(scene.mesh, images, self.settings, scene.seed)
+        problem = FitProblem(scene.mesh, images, self.settings, scene.seed, lambda: progress("reconstruct", 0, total))
         fit = FrameFit(problem)
         order, parent = frame_tree(fit.observer.greys)
 

@@ -34,7 +34,7 @@ def weld(positions: np.ndarray, faces: np.ndarray) -> WeldedSurface:
     distinct = (welded[:, 0] != welded[:, 1]) & (welded[:, 1] != welded[:, 2]) & (welded[:, 2] != welded[:, 0])
     points, split_faces = split_long_edges(points, welded[distinct], LONGEST_EDGE)
     edges = unique_edges(split_faces)
-    edges = np.unique(np.sort(np.concatenate([edges, _bridges(points, edges)]), axis=1), axis=0)
+    edges = _once(np.concatenate([edges, _bridges(points, edges)]))
     lengths = np.maximum(np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1), 1e-9)
     half = coo_matrix((lengths, (edges[:, 0], edges[:, 1])), shape=(len(points), len(points))).tocsr()
     return WeldedSurface(points, split_faces, vertex_point, half.maximum(half.T).tocsr())
@@ -42,8 +42,14 @@ def weld(positions: np.ndarray, faces: np.ndarray) -> WeldedSurface:
 
 def unique_edges(faces: np.ndarray) -> np.ndarray:
     """faces (F, 3) -> (E, 2) int, each undirected edge once, its smaller index first."""
-    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
-    return np.unique(edges, axis=0)
+    return _once(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]))
+
+
+def _once(edges: np.ndarray) -> np.ndarray:
+    """(E, 2) -> each undirected edge once, its smaller index first, in ascending order."""
+    count = int(edges.max()) + 1 if len(edges) else 1
+    keys = np.unique(edges.min(axis=1).astype(np.int64) * count + edges.max(axis=1))
+    return np.stack([keys // count, keys % count], axis=1)
 
 
 def split_long_edges(points: np.ndarray, faces: np.ndarray, longest: float) -> tuple[np.ndarray, np.ndarray]:

@@ -186,6 +186,7 @@ def _decode(source: _Source, wanted: _Wanted, frames: FrameRange, progress: Prog
             f"No frame of the video '{source.path}' can be decoded{_in_range(frames)}.",
             "Choose frames between 0 and the last one, or check that the file is complete.",
         )
+    progress("read", wanted.count, wanted.count)
     kept = kept[: len(numbers)]
     return VideoClip(
         frames=kept,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from motion324.video.foreground.colour_distance import colour_distance, squared_length
 from motion324.video.foreground.coverage import disc
 
 _FRAMES_LOOKED_AT = 32
@@ -68,13 +69,8 @@ def exposure_offset(difference: np.ndarray) -> np.ndarray:
 def distance_beyond_shadow(colour: np.ndarray, behind: np.ndarray) -> np.ndarray:
     """(H, W): the colour distance that is left where a pixel is the background made darker; infinite elsewhere."""
     along = (colour * behind).sum(axis=2) / (squared_length(behind) + 1)
-    rest = np.sqrt(squared_length(colour - along[..., None] * behind))
+    rest = colour_distance(colour - along[..., None] * behind)
     return np.where((along > 0.5) & (along < 1.0), 1.5 * rest, np.float32(np.inf))
-
-
-def squared_length(vectors: np.ndarray) -> np.ndarray:
-    """vectors (H, W, 3) float32 -> (H, W) float32."""
-    return cv2.transform(vectors * vectors, np.ones((1, 3), np.float32))
 
 
 def _exposure(frames: np.ndarray, background: np.ndarray) -> np.ndarray:

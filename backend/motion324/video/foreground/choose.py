@@ -27,14 +27,16 @@ def find_masks(clip: VideoClip, mode: str = "auto", progress: Progress = silent,
 
     mode: "auto" takes the alpha channel if it tells anything, else a background of one colour (white, black, green,
     any other), else rembg; "alpha", "plain" and "rembg" insist on one; anything else is the path of a mask video or of
-    a folder of mask images. Raises Motion324Error: EXIT_NO_FOREGROUND where no object is found, EXIT_BAD_VIDEO for
-    given masks that do not fit, EXIT_USAGE where `mode` cannot work on this clip.
+    a folder of mask images. Nothing here is random; `seed` is for ways that would be.
+    Raises Motion324Error: EXIT_NO_FOREGROUND where no object is found, EXIT_BAD_VIDEO for given masks that do not fit,
+    EXIT_USAGE where `mode` cannot work on this clip.
     """
     masks, method = _find(clip, mode, progress)
     if tells_nothing(masks):
+        tried = "alpha, plain background and rembg" if mode == "auto" else method
         raise Motion324Error(
             "no-foreground",
-            f"No object was found in '{clip.name}', or nothing that is not object (tried: {'alpha, plain, rembg' if mode == 'auto' else method}).",
+            f"No object was found in '{clip.name}': the masks by {tried} are empty or cover the whole picture.",
             _REMEDY,
             EXIT_NO_FOREGROUND,
         )

@@ -12,8 +12,8 @@ from motion324.video.foreground.background_plate import (
     distance_beyond_shadow,
     estimate_plate,
     exposure_offset,
-    squared_length,
 )
+from motion324.video.foreground.colour_distance import colour_distance, squared_length
 from motion324.video.foreground.coverage import coverage_from_evidence, disc
 from motion324.video.foreground.guided_filter import fit_to_colours
 from motion324.video.foreground.rembg_model import salient_masks
@@ -78,7 +78,7 @@ def _evidence(frame: np.ndarray, saliency: np.ndarray, plate: BackgroundPlate) -
     background = clear_of_object(saliency, scale) & plate.seen
     colour = frame.astype(np.float32)
     behind = plate.colour + exposure_offset((colour - plate.colour)[background])
-    distance = np.sqrt(squared_length(colour - behind))
+    distance = colour_distance(colour - behind)
     distance = np.where(saliency < 0.3, np.minimum(distance, distance_beyond_shadow(colour, behind)), distance)
     different = distance / plate.tolerance
     # Where the background moves, likeness to it means nothing, but a large difference still supports a fair guess.

@@ -9,6 +9,7 @@ import numpy as np
 
 from motion324.progress import Progress
 from motion324.video.foreground.background_plate import distance_beyond_shadow
+from motion324.video.foreground.colour_distance import colour_distance
 from motion324.video.foreground.coverage import coverage_from_evidence, disc
 
 # A border counts as plain if this part of it, over the whole clip, lies this close (0..255) to one colour.
@@ -48,7 +49,7 @@ def find_plain_background(frames: np.ndarray) -> PlainBackground | None:
         if near.mean() < _PLAIN_SHARE:
             return None
         colour = np.median(border[near], axis=0)
-    distance = np.linalg.norm(border[near] - colour, axis=1)
+    distance = colour_distance((border[near] - colour)[None])[0]
     return PlainBackground(colour=colour.astype(np.float32), noise=float(np.percentile(distance, 95)))
 
 
@@ -58,7 +59,7 @@ def plain_masks(frames: np.ndarray, background: PlainBackground, progress: Progr
     tolerance = _TOLERANCE + 2.5 * background.noise
     for index, frame in enumerate(frames):
         progress("foreground", index, len(frames))
-        distance = np.linalg.norm(frame.astype(np.float32) - background.colour, axis=2)
+        distance = colour_distance(frame.astype(np.float32) - background.colour)
         masks[index] = coverage_from_evidence(distance / np.float32(tolerance))
     return masks
 
@@ -74,7 +75,7 @@ def clear_outline_share(frames: np.ndarray, background: PlainBackground, masks: 
         solid = (masks[index] > 0.5).view(np.uint8)
         outline = (solid > 0) & (cv2.erode(solid, np.ones((3, 3), np.uint8)) == 0)
         if outline.any():
-            distance = np.linalg.norm(frames[index].astype(np.float32) - background.colour, axis=2)
+            distance = colour_distance(frames[index].astype(np.float32) - background.colour)
             shares.append(float((cv2.dilate(distance, disc(3))[outline] > 2.5 * tolerance).mean()))
     return float(np.mean(shares)) if shares else 0.0
 

@@ -203,6 +203,8 @@ def test_help_lists_the_exit_codes(capsys):
 
 
 SLOW_RUN = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
 import sys
 from fake_reconstructor import FakeReconstructor, fake_find_view
 from motion324 import pipeline

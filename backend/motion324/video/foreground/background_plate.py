@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -33,8 +34,11 @@ class BackgroundPlate:
     trust: np.ndarray
 
 
-def estimate_plate(frames: np.ndarray, saliency: np.ndarray) -> BackgroundPlate:
+def estimate_plate(
+    frames: np.ndarray, saliency: np.ndarray, tick: Callable[[], None] = lambda: None
+) -> BackgroundPlate:
     """frames (T, H, W, 3) uint8, saliency (T, H, W) float32 in [0, 1]: a first guess of where the object is.
+    tick: called several times a second; what it raises passes.
 
     A pixel shows the background where saliency is low all around it. Things that stand out but never change, and that
     nothing moving separates from the picture's border, are background as well. A colour that mostly is salient where
@@ -43,20 +47,25 @@ def estimate_plate(frames: np.ndarray, saliency: np.ndarray) -> BackgroundPlate:
     chosen = np.unique(np.linspace(0, len(frames) - 1, _FRAMES_LOOKED_AT).round().astype(int))
     scale = min(frames.shape[1:3]) / 512
     frames, saliency = frames[chosen], saliency[chosen]
-    background = np.stack([clear_of_object(guess, scale) for guess in saliency])
+    background = np.empty(saliency.shape, bool)
+    for index, guess in enumerate(saliency):
+        tick()
+        background[index] = clear_of_object(guess, scale)
     exposure = _exposure(frames, background)
-    median, spread, noise = _over_time(frames, exposure)
+    tick()
+    median, spread, noise = _over_time(frames, exposure, tick)
     limit = 6.0 + 3.0 * noise
     still = _still_surroundings(spread <= limit, saliency, scale)
     background |= still
-    colour, seen, change = _seen_background(frames, exposure, background, median)
-    seen &= still | (_saliency_of_matches(frames, exposure, saliency, colour, limit) < 0.5)
+    tick()
+    colour, seen, change = _seen_background(frames, exposure, background, median, tick)
+    seen &= still | (_saliency_of_matches(frames, exposure, saliency, colour, limit, tick) < 0.5)
     return _completed(colour, seen, change, scale)
 
 
 def clear_of_object(saliency: np.ndarray, scale: float) -> np.ndarray:
     """(H, W) bool: where saliency is low all around; scale: the picture's shorter side over 512."""
-    return cv2.dilate(saliency, disc(max(1, round(6 * scale)))) < 0.1
+    return cv2.dilate((saliency >= 0.1).view(np.uint8), disc(max(1, round(6 * scale)))) == 0
 
 
 def exposure_offset(difference: np.ndarray) -> np.ndarray:
@@ -75,14 +84,16 @@ def distance_beyond_shadow(colour: np.ndarray, behind: np.ndarray) -> np.ndarray
 
 def _exposure(frames: np.ndarray, background: np.ndarray) -> np.ndarray:
     """(K, 3) int16: each frame's brightness relative to the first one, over what is background in all frames."""
-    common = background.all(axis=0)
-    first = frames[0][common].astype(np.float32)
-    offsets = [exposure_offset(frame[common].astype(np.float32) - first) for frame in frames]
-    return np.stack(offsets).round().astype(np.int16)
+    common = np.flatnonzero(background.all(axis=0))
+    common = common[:: max(1, len(common) // 20000)]
+    colours = frames.reshape(len(frames), -1, 3)[:, common].astype(np.float32)
+    return np.stack([exposure_offset(colour - colours[0]) for colour in colours]).round().astype(np.int16)
 
 
-def _strips(height: int) -> list[slice]:
-    return [slice(top, min(top + _ROWS_AT_ONCE, height)) for top in range(0, height, _ROWS_AT_ONCE)]
+def _strips(height: int, tick: Callable[[], None]) -> Iterator[slice]:
+    for top in range(0, height, _ROWS_AT_ONCE):
+        tick()
+        yield slice(top, min(top + _ROWS_AT_ONCE, height))
 
 
 def _pixels(frames: np.ndarray, exposure: np.ndarray, rows: slice) -> np.ndarray:
@@ -91,13 +102,15 @@ def _pixels(frames: np.ndarray, exposure: np.ndarray, rows: slice) -> np.ndarray
     return np.ascontiguousarray(values.transpose(1, 2, 3, 0))
 
 
-def _over_time(frames: np.ndarray, exposure: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+def _over_time(
+    frames: np.ndarray, exposure: np.ndarray, tick: Callable[[], None]
+) -> tuple[np.ndarray, np.ndarray, float]:
     """The temporal median (H, W, 3), how far 5 % of the frames leave it (H, W), and the typical noise."""
     height, count = frames.shape[1], len(frames)
     median = np.empty(frames.shape[1:], np.float32)
     spread = np.empty(frames.shape[1:3], np.float32)
     quartiles = []
-    for rows in _strips(height):
+    for rows in _strips(height, tick):
         ordered = np.sort(_pixels(frames, exposure, rows), axis=-1)
         middle = ordered[..., count // 2]
         median[rows] = middle
@@ -115,18 +128,22 @@ def _still_surroundings(quiet: np.ndarray, saliency: np.ndarray, scale: float) -
     for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         border[side] = True
     border[0] = False
-    sometimes_not = np.sort(saliency, axis=0)[2 * len(saliency) // 5] < 0.5
+    sometimes_not = (saliency < 0.5).sum(axis=0) > 2 * len(saliency) // 5
     return border[labels] & sometimes_not
 
 
 def _seen_background(
-    frames: np.ndarray, exposure: np.ndarray, background: np.ndarray, fallback: np.ndarray
+    frames: np.ndarray,
+    exposure: np.ndarray,
+    background: np.ndarray,
+    fallback: np.ndarray,
+    tick: Callable[[], None],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The median over the frames in which a pixel is background (H, W, 3), whether there are two (H, W), and how much
     the background itself changes there (H, W)."""
     colour, change = fallback.copy(), np.zeros(frames.shape[1:3], np.float32)
     counts = background.sum(axis=0)
-    for rows in _strips(frames.shape[1]):
+    for rows in _strips(frames.shape[1], tick):
         values = _pixels(frames, exposure, rows)
         hidden = ~background[:, rows].transpose(1, 2, 0)[:, :, None, :]
         ordered = np.sort(np.where(hidden, np.int16(32767), values), axis=-1)  # what is hidden comes last
@@ -142,11 +159,17 @@ def _seen_background(
 
 
 def _saliency_of_matches(
-    frames: np.ndarray, exposure: np.ndarray, saliency: np.ndarray, colour: np.ndarray, limit: float
+    frames: np.ndarray,
+    exposure: np.ndarray,
+    saliency: np.ndarray,
+    colour: np.ndarray,
+    limit: float,
+    tick: Callable[[], None],
 ) -> np.ndarray:
     """(H, W): mean saliency over the frames in which a pixel has the plate's colour."""
     total, weight = np.zeros(colour.shape[:2], np.float32), np.full(colour.shape[:2], 1e-6, np.float32)
     for frame, offset, guess in zip(frames, exposure, saliency, strict=True):
+        tick()
         matches = np.abs(frame - offset - colour).max(axis=2) <= limit
         total += guess * matches
         weight += matches

@@ -41,7 +41,7 @@ def object_masks(frames: np.ndarray, progress: Progress) -> np.ndarray:
     count = len(frames)
     # The network takes most of the time: three quarters of the progress.
     masks = salient_masks(frames, lambda stage, done, total: progress(stage, round(done * 3 / 4), total))
-    plate = estimate_plate(frames, masks)
+    plate = estimate_plate(frames, masks, lambda: progress("foreground", round(count * 3 / 4), count))
     small_frames, small_masks = _small(frames), _small(masks)
     for index, frame in enumerate(frames):
         progress("foreground", round((3 * count + index) / 4), count)

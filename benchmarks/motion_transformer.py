@@ -1,8 +1,9 @@
 """Speed and memory of the motion transformer at the published model's full size, with random weights.
 
-    python benchmarks/motion_transformer.py [--frames 32,128,256] [--output FILE.json]
+    python benchmarks/motion_transformer.py [--frames 32,128,256] [--sweep] [--output FILE.json]
 
-Prints three tables, all measured in one run on one machine:
+Prints three tables, all measured in one run on one machine, and with --sweep a fourth, from which
+benchmarks/motion_transformer_picture.py draws its picture:
 - every attention kernel that is installed: its error against float64, and TFLOP/s on the model's shapes;
 - whole jobs, from arrays on the host to positions on the host: seconds per stage, peak memory, TFLOP/s, the floor
   (the arithmetic that must be done, at 800 TFLOP/s), and the ratio to the twin;
@@ -47,6 +48,11 @@ SAMPLES = 16384
 FRAME_SIZE = 512
 FLOOR_FLOPS = 800e12
 JOBS = ((32, 20_000), (128, 20_000), (256, 20_000), (256, 100_000))
+# Time against frames and against vertices. Over 256 frames several windows overlap.
+SWEEP = (
+    *((frames, 20_000) for frames in (8, 16, 32, 64, 128, 192, 256, 384, 512)),
+    *((256, count) for count in (2_000, 50_000, 100_000, 200_000, 500_000, 1_000_000)),
+)
 STAGES = ("surface", "points", "images", "transformer", "decoder")
 
 
@@ -219,6 +225,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--attention", default="auto")
     parser.add_argument("--no-twin", action="store_true")
+    parser.add_argument("--sweep", action="store_true", help="also other numbers of frames and of vertices")
     parser.add_argument("--output", type=Path, help="a JSON file for all numbers")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
@@ -249,6 +256,9 @@ def main() -> None:
     print_table("Jobs, seconds", tables["jobs"])
     tables["precision"] = [precision_row(model, 16, 2000, predictor.precision.name)]
     print_table("Precision", tables["precision"])
+    if arguments.sweep:
+        tables["sweep"] = [job_row(predictor, None, *job, arguments.repeats) for job in SWEEP]
+        print_table("Frames and vertices, seconds", tables["sweep"])
     if arguments.output:
         arguments.output.write_text(json.dumps({"machine": machine, **tables}, indent=1))
 

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from motion324.errors import EXIT_USAGE, Motion324Error
 
 MAX_SMOOTH = 1000.0  # frames
+PRECISIONS = ("auto", "bfloat16", "float16", "float32")
+# "auto", families of kernels, and kernels.
+ATTENTION_CHOICES = (
+    "auto",
+    "flash-attn",
+    "sdpa",
+    "flash-attn-4",
+    "flash-attn-3",
+    "flash-attn-2",
+    "xformers",
+    "cudnn",
+    "flash",
+    "efficient",
+    "math",
+)
+WINDOW_MODES = ("blend", "published")
+TRAINED_FRAMES = 256  # that the published transformer saw at once
 
 
 @dataclass(frozen=True)
@@ -20,6 +38,15 @@ class AnimateOptions:
     view: "auto", "front", or "AZIMUTH,ELEVATION" in degrees.
     smooth: standard deviation in frames of the temporal low-pass; 0 switches it off.
     seed: of every random choice; the same seed gives the same result on the same machine.
+
+    Only the reconstructor "motion-transformer" looks at these:
+    device: "auto", "cpu", "cuda" or "cuda:N".
+    precision: of the transformer's blocks, one of PRECISIONS.
+    attention: one of ATTENTION_CHOICES.
+    window: frames that the transformer sees at once, 2 to TRAINED_FRAMES; a longer video runs in overlapping windows.
+    windows: how those are joined, one of WINDOW_MODES: smoothly, or as the authors' script does.
+    weights: path, on the backend's machine, of a converted .safetensors or a published .pt; "" takes what
+        `motion324 weights` has installed.
     """
 
     reconstructor: str = "auto"
@@ -29,6 +56,12 @@ class AnimateOptions:
     view: str = "auto"
     smooth: float = 0.5
     seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    attention: str = "auto"
+    window: int = TRAINED_FRAMES
+    windows: str = "blend"
+    weights: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -41,17 +74,20 @@ class AnimateOptions:
             if name not in known:
                 raise bad_option(name, f"is not known; known are {', '.join(sorted(known))}")
         values = dict(values)
+        for field in dataclasses.fields(cls):
+            if isinstance(field.default, str) and not isinstance(values.get(field.name, ""), str):
+                raise bad_option(field.name, f"is {values[field.name]!r}; it must be a text")
         try:
             if "frames" in values:
                 start, stop, step = values["frames"]
                 values["frames"] = (_whole(start), _whole(stop), int(step if step is not None else 1))
-            for name, kind in (("smooth", float), ("seed", int)):
+            for name, kind in (("smooth", float), ("seed", int), ("window", int)):
                 if name in values:
                     values[name] = kind(values[name])
             if values.get("fps") is not None:
                 values["fps"] = float(values["fps"])
         except (TypeError, ValueError) as error:
-            raise bad_option("frames, smooth, seed or fps", f"cannot be read: {error}") from error
+            raise bad_option("frames, smooth, seed, window or fps", f"cannot be read: {error}") from error
         options = cls(**values)
         options.check()
         return options
@@ -68,6 +104,11 @@ class AnimateOptions:
             raise bad_option("fps", f"is {self.fps}; it must lie between 0 and 1000")
         if self.view not in ("auto", "front"):
             parse_view_angles(self.view)
+        check_device(self.device)
+        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("attention", self.attention, ATTENTION_CHOICES)
+        check_choice("windows", self.windows, WINDOW_MODES)
+        check_window(self.window)
 
 
 def parse_view_angles(text: str) -> tuple[float, float]:
@@ -81,6 +122,25 @@ def parse_view_angles(text: str) -> tuple[float, float]:
     if not -90 <= elevation <= 90:
         raise bad_option("view", f"has the elevation {elevation:g}; it must lie between -90 and 90 degrees")
     return azimuth, elevation
+
+
+def check_device(name: str) -> None:
+    """Raises Motion324Error("bad-option") for what is no device's name; whether it is there, only PyTorch knows."""
+    if not re.fullmatch(r"auto|cpu|cuda(:(0|[1-9]\d?))?", name, re.ASCII):
+        raise bad_option("device", f"is '{name}'; it must be auto, cpu, cuda or cuda:N")
+
+
+def check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raises Motion324Error("bad-option")."""
+    if value not in choices:
+        raise bad_option(option, f"is '{value}'; it must be one of {', '.join(choices)}")
+
+
+def check_window(window: int, trained_frames: int = TRAINED_FRAMES) -> None:
+    """Raises Motion324Error("bad-option")."""
+    most = max(trained_frames, 2)
+    if not 2 <= window <= most:
+        raise bad_option("window", f"is {window}; it must lie between 2 and {most}")
 
 
 def bad_option(name: str, why: str) -> Motion324Error:

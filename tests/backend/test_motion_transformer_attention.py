@@ -9,8 +9,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="the motion transformer needs PyTorch, which is not installed here")
 
 from motion324.errors import Motion324Error  # noqa: E402
+from motion324.options import ATTENTION_CHOICES  # noqa: E402
 from motion324.reconstructors.motion_transformer import attention as choice  # noqa: E402
-from motion324.reconstructors.motion_transformer.attention import CHOICES, Attention  # noqa: E402
+from motion324.reconstructors.motion_transformer.attention import OURS, Attention  # noqa: E402
 from motion324.reconstructors.motion_transformer.attention_kernels import KERNELS, Kernel, counted  # noqa: E402
 from motion324.reconstructors.motion_transformer.attention_shape import Shape, shape_of  # noqa: E402
 
@@ -96,7 +97,13 @@ def test_the_choice_is_logged_once(caplog):
 def test_an_unknown_kernel_is_refused_with_the_known_ones():
     with pytest.raises(Motion324Error) as refused:
         Attention("fastest")
-    assert all(name in str(refused.value) for name in CHOICES)
+    assert all(name in str(refused.value) for name in ATTENTION_CHOICES)
+
+
+def test_the_options_know_every_kernel_and_family():
+    offered = {kernel for kernel in KERNELS.values() if kernel.name != OURS}
+    families = {kernel.family for kernel in offered}
+    assert set(ATTENTION_CHOICES) == {"auto", *(kernel.name for kernel in offered), *families}
 
 
 @pytest.mark.parametrize("name", ["flash-attn", "flash-attn-3", "xformers", "cudnn"])

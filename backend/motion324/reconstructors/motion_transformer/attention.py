@@ -8,14 +8,13 @@ from collections.abc import Callable
 from torch import Tensor
 
 from motion324.errors import EXIT_USAGE, Motion324Error
+from motion324.options import ATTENTION_CHOICES, check_choice
 from motion324.reconstructors.motion_transformer.attention_kernels import KERNELS, Kernel, counted, first_line
 from motion324.reconstructors.motion_transformer.attention_shape import Shape, shape_of
 
 log = logging.getLogger(__name__)
 
 OURS = "few-keys"  # only for the decoder's short attention; "auto" uses it there
-# What `--attention` takes: "auto", a family of kernels, or a kernel.
-CHOICES = ("auto", "flash-attn", "sdpa", *(name for name in KERNELS if name != OURS))
 
 # Fastest first, by the device's compute capability; benchmarks/motion_transformer.py prints the measurements.
 # "long": thousands of queries and keys. "few queries": the latent tokens over a whole surface. "short": all others.
@@ -44,14 +43,8 @@ class Attention:
     """
 
     def __init__(self, choice: str = "auto") -> None:
-        """Raises Motion324Error("bad-option") for a choice that is not one of CHOICES."""
-        if choice not in CHOICES:
-            raise Motion324Error(
-                "bad-option",
-                f"The attention kernel '{choice}' is not known.",
-                f"Choose one of {', '.join(CHOICES)}.",
-                EXIT_USAGE,
-            )
+        """Raises Motion324Error("bad-option") for a choice that is not one of ATTENTION_CHOICES."""
+        check_choice("attention", choice, ATTENTION_CHOICES)
         self.choice = choice
         self._chosen: dict[Shape, list[Kernel]] = {}
         self._proven: set[str] = set()

@@ -27,10 +27,10 @@ class Precision:
 
 
 def choose_device(name: str) -> torch.device:
-    """ "auto" takes the first GPU that this PyTorch can use, else the CPU.
+    """name: one that options.check_device knows; "auto" takes the first GPU that this PyTorch can use, else the CPU.
 
-    Raises Motion324Error("bad-option") for a name that is no device, ("device-unavailable") for one that is not there,
-    ("gpu-too-old") for a GPU that this PyTorch has no kernels for.
+    Raises Motion324Error("device-unavailable") for one that is not there, ("gpu-too-old") for a GPU that this PyTorch
+    has no kernels for.
     """
     if name == "auto":
         if not torch.cuda.is_available():
@@ -40,17 +40,12 @@ def choose_device(name: str) -> torch.device:
             log.warning("%s is older than this PyTorch supports; the CPU is used.", torch.cuda.get_device_name(device))
             return torch.device("cpu")
         return device
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise _no_device(name) from error
+    device = torch.device(name)
     if device.type == "cpu":
-        return torch.device("cpu")
-    if device.type != "cuda":
-        raise _no_device(name)
+        return device
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     device = torch.device("cuda", device.index or 0)
-    if device.index is None or device.index >= found:
+    if device.index >= found:
         raise Motion324Error(
             "device-unavailable",
             f"The device {name} is not there: PyTorch {torch.__version__} sees {found} CUDA GPUs.",
@@ -114,9 +109,3 @@ def _too_old(device: torch.device) -> bool:
     built_for = [int(arch.split("_")[1].rstrip("af")) for arch in torch.cuda.get_arch_list() if "_" in arch]
     major, minor = torch.cuda.get_device_capability(device)
     return bool(built_for) and 10 * major + minor < min(built_for)
-
-
-def _no_device(name: str) -> Motion324Error:
-    return Motion324Error(
-        "bad-option", f"'{name}' is no device.", "Use --device auto, cpu, cuda or cuda:N.", EXIT_USAGE
-    )

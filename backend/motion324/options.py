@@ -34,7 +34,7 @@ class AnimateOptions:
     """reconstructor: "auto" or the name of one.
     frames: (start, stop, step) of the video's frames as in a Python slice; the first one used is the reference frame.
     fps: frames per second of the result; None takes the video's (divided by the step).
-    mask: "auto", "alpha", "plain", "rembg", or the path of a mask video or folder.
+    mask: "auto", "as-is", "alpha", "plain", "rembg", or the path of a mask video or folder.
     view: "auto", "front", or "AZIMUTH,ELEVATION" in degrees.
     smooth: standard deviation in frames of the temporal low-pass; 0 switches it off.
     seed: of every random choice; the same seed gives the same result on the same machine.

@@ -49,6 +49,15 @@ def test_opaque_alpha_is_ignored(no_network):
     assert overlap(found.masks, truth).min() > 0.97
 
 
+def test_what_was_cut_out_before_is_taken_as_it_is(no_network):
+    frames, truth = clip_over(plain((0, 0, 0)), count=4)
+    alone = find_masks(video(frames), "as-is")
+    assert alone.method == "plain" and overlap(alone.masks, truth).min() > 0.95
+    assert find_masks(video(frames, (truth * 255).astype(np.uint8)), "as-is").method == "alpha"
+    with pytest.raises(Motion324Error, match="no single background colour"):
+        find_masks(video(clip_over(scenery(), count=4)[0]), "as-is")
+
+
 def test_scenery_and_shadows_go_to_the_network():
     frames, truth = clip_over(plain((255, 255, 255)), count=4)
     ground = frames[:, 200:]

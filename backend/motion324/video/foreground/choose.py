@@ -26,8 +26,9 @@ def find_masks(clip: VideoClip, mode: str = "auto", progress: Progress = silent,
     """Where the object is in each frame.
 
     mode: "auto" takes the alpha channel if it tells anything, else a background of one colour (white, black, green,
-    any other), else rembg; "alpha", "plain" and "rembg" insist on one; anything else is the path of a mask video or of
-    a folder of mask images. Nothing here is random; `seed` is for ways that would be.
+    any other), else rembg; "as-is" is for clips that were cut out before: alpha if it tells anything, else the plain
+    background; "alpha", "plain" and "rembg" insist on one; anything else is the path of a mask video or of a folder of
+    mask images. Nothing here is random; `seed` is for ways that would be.
     Raises Motion324Error: EXIT_NO_FOREGROUND where no object is found, EXIT_BAD_VIDEO for given masks that do not fit,
     EXIT_USAGE where `mode` cannot work on this clip.
     """
@@ -47,6 +48,8 @@ def find_masks(clip: VideoClip, mode: str = "auto", progress: Progress = silent,
 def _find(clip: VideoClip, mode: str, progress: Progress) -> tuple[np.ndarray, str]:
     if mode == "auto":
         return _automatic(clip, progress)
+    if mode == "as-is":
+        mode = "alpha" if has_meaningful_alpha(clip) else "plain"
     if mode == "alpha":
         if clip.alpha is None:
             raise _unusable("alpha", f"'{clip.name}' has no alpha channel")

@@ -8,47 +8,56 @@ from types import SimpleNamespace
 import bpy
 from bpy.props import EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
-from motion324.errors import EXIT_BAD_VIDEO, Motion324Error
+from motion324.errors import EXIT_BAD_VIDEO, EXIT_USAGE, Motion324Error
 from motion324.options import AnimateOptions
 
-from .scene import timing
-
-MASKS = (
-    ("auto", "Automatic", "Alpha if the video has it, then a plain background, then background removal"),
-    ("alpha", "Alpha", "The video's own alpha channel"),
-    ("plain", "Plain Background", "A background of one colour"),
-    ("rembg", "Background Removal", "A neural network that finds the foreground"),
-    ("file", "From Masks", "A mask video, or a folder of mask pictures"),
-)
-VIEWS = (
-    ("auto", "Automatic", "Finds from where the video sees the mesh in its first frame"),
-    ("front", "Front", "The video sees the mesh from its front (-Y)"),
-    ("angles", "Angles", "The video sees the mesh from the angles below"),
-)
-TIMINGS = (
-    (timing.KEEP_FRAMES, "Keep Frames", "Each frame of the video is one frame of the scene"),
-    (
-        timing.KEEP_DURATION,
-        "Keep Duration",
-        "A second of the video is a second of the scene",
-    ),
-)
+from . import choices
+from .scene import timing, view_angles
 
 
 class JobProperties:
     """What describes a job: settings of the scene, and keyword arguments of the operator."""
 
-    video: StringProperty(name="Video", description="A video, or a folder of pictures in their order")
-    first_frame: IntProperty(name="First Frame", description="Of the video, counted from 0", min=0)
+    video: StringProperty(
+        name="Video", description="A video of the object moving, or a folder of pictures in their order"
+    )
+    first_frame: IntProperty(
+        name="First Frame",
+        description="Frame of the video, counted from 0, in which the object has the pose of the mesh",
+        min=0,
+    )
     frame_count: IntProperty(name="Frames", description="How many frames are used; 0 takes all that follow", min=0)
     frame_step: IntProperty(name="Step", description="2 takes every second frame, and so on", min=1, default=1)
-    start_frame: IntProperty(name="Start at", description="The scene's frame that shows the first one", default=1)
-    timing: EnumProperty(name="Timing", description="How the video's frames meet the scene's", items=TIMINGS)
-    mask: EnumProperty(name="Foreground", description="How the moving thing is told from the background", items=MASKS)
-    mask_path: StringProperty(name="Masks", description="Mask video or folder, white on the thing", subtype="FILE_PATH")
-    view: EnumProperty(name="View", description="From where the video sees the mesh", items=VIEWS)
-    azimuth: FloatProperty(name="Azimuth", description="Degrees around; 0 is the front, 90 is +X", min=-180, max=360)
-    elevation: FloatProperty(name="Elevation", description="Degrees above the horizon", min=-90, max=90)
+    start_frame: IntProperty(name="Start Frame", description="The scene's frame that shows the first one", default=1)
+    timing: EnumProperty(name="Timing", description="How the video's frames meet the scene's", items=choices.TIMINGS)
+    custom_fps: FloatProperty(
+        name="Frame Rate",
+        description="Frames per second at which the used frames of the video are played",
+        min=0.1,
+        max=1000,
+        soft_max=120,
+        default=24,
+    )
+    mask: EnumProperty(
+        name="Method", description="How the moving object is told from the background", items=choices.MASKS
+    )
+    mask_path: StringProperty(
+        name="Masks", description="Mask video or folder of mask pictures, white on the object", subtype="FILE_PATH"
+    )
+    view: EnumProperty(name="Seen From", description="From where the video sees the mesh", items=choices.VIEWS)
+    azimuth: FloatProperty(
+        name="Azimuth", description="Degrees around; 0 is the front (-Y), 90 is +X", min=-180, max=360, precision=1
+    )
+    elevation: FloatProperty(
+        name="Elevation", description="Degrees above the horizon", min=-90, max=90, precision=1, step=100
+    )
+    reconstructor: EnumProperty(
+        name="Method", description="What turns the video into motion", items=choices.RECONSTRUCTORS
+    )
+    device: EnumProperty(name="Device", description="Where the motion transformer computes", items=choices.DEVICES)
+    precision: EnumProperty(
+        name="Precision", description="Numbers that the motion transformer computes with", items=choices.PRECISION_ITEMS
+    )
     smooth: FloatProperty(
         name="Smoothing", description="Evens out jitter over so many frames; 0 is off", min=0, soft_max=5, default=0.5
     )
@@ -66,19 +75,53 @@ def chosen_of(operator: bpy.types.Operator, settings: Motion324Settings) -> Simp
     return SimpleNamespace(**{name: getattr(operator if given(name) else settings, name) for name in names})
 
 
-def options_of(settings: JobProperties | SimpleNamespace) -> AnimateOptions:
-    """Raises Motion324Error("bad-option")."""
-    first, step = settings.first_frame, settings.frame_step
-    stop = first + settings.frame_count * step if settings.frame_count else None
+def options_of(settings: JobProperties | SimpleNamespace, context: bpy.types.Context | None = None) -> AnimateOptions:
+    """context: where the camera or the viewport is looked up, if the view is taken from one.
+
+    Raises Motion324Error: "bad-option", "no-masks", or what `view_of` raises.
+    """
     options = AnimateOptions(
-        frames=(first or None, stop, step),
-        mask=bpy.path.abspath(settings.mask_path) if settings.mask == "file" else settings.mask,
-        view=f"{settings.azimuth:g},{settings.elevation:g}" if settings.view == "angles" else settings.view,
+        reconstructor=settings.reconstructor,
+        frames=frames_of(settings),
+        fps=settings.custom_fps if settings.timing == timing.CUSTOM_FPS else None,
+        mask=mask_of(settings),
+        view=view_of(settings, context or bpy.context),
         smooth=settings.smooth,
         seed=settings.seed,
+        device=settings.device,
+        precision=settings.precision,
     )
     options.check()
     return options
+
+
+def frames_of(settings: JobProperties | SimpleNamespace) -> tuple[int | None, int | None, int]:
+    """The used frames of the video, as `AnimateOptions.frames` has them."""
+    first, step = settings.first_frame, settings.frame_step
+    stop = first + settings.frame_count * step if settings.frame_count else None
+    return first or None, stop, step
+
+
+def mask_of(settings: JobProperties | SimpleNamespace) -> str:
+    """As `AnimateOptions.mask` has it. Raises Motion324Error("no-masks")."""
+    if settings.mask != choices.MASK_FILE:
+        return settings.mask
+    if not settings.mask_path:
+        raise Motion324Error("no-masks", "No masks have been chosen.", "Choose a mask video or folder.", EXIT_USAGE)
+    return bpy.path.abspath(settings.mask_path)
+
+
+def view_of(settings: JobProperties | SimpleNamespace, context: bpy.types.Context) -> str:
+    """As `AnimateOptions.view` has it. Raises Motion324Error("no-camera" or "no-viewport")."""
+    if settings.view == choices.VIEW_ANGLES:
+        angles = settings.azimuth, settings.elevation
+    elif settings.view == choices.VIEW_CAMERA:
+        angles = view_angles.from_camera(context)
+    elif settings.view == choices.VIEW_VIEWPORT:
+        angles = view_angles.from_viewport(context)
+    else:
+        return settings.view
+    return "{:g},{:g}".format(*(round(angle, 3) for angle in angles))
 
 
 def video_of(settings: JobProperties | SimpleNamespace) -> Path:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import bpy
 
-from . import animate, cancel, discard, export, keep_point_cache, keep_shape_keys, open_log, pick_video, turntable
+from . import (
+    animate,
+    cancel,
+    discard,
+    export,
+    keep_point_cache,
+    keep_shape_keys,
+    open_log,
+    pick_video,
+    take_view,
+    turntable,
+)
 
 CLASSES = (
     animate.MOTION324_OT_animate,
@@ -15,6 +26,7 @@ CLASSES = (
     keep_shape_keys.MOTION324_OT_keep_shape_keys,
     open_log.MOTION324_OT_open_log,
     pick_video.MOTION324_OT_pick_video,
+    take_view.MOTION324_OT_take_view,
     turntable.MOTION324_OT_turntable,
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 KEEP_FRAMES = "KEEP_FRAMES"  # one frame of the video is one frame of the scene
 KEEP_DURATION = "KEEP_DURATION"  # a second of the video is a second of the scene
+CUSTOM_FPS = "CUSTOM_FPS"  # the same, for a video played at a frame rate that the user gives
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def scene_fps(scene: Any) -> float:
 
 def fit(scene: Any, start: float, count: int, fps: float, mode: str = KEEP_FRAMES) -> Timing:
     """The timing of `count` result frames of `fps` frames per second in a bpy.types.Scene."""
-    step = scene_fps(scene) / fps if mode == KEEP_DURATION else 1.0
+    step = 1.0 if mode == KEEP_FRAMES else scene_fps(scene) / fps
     return Timing(float(start), step, count)
 
 

@@ -1,0 +1,36 @@
+"""What the settings will give: how many frames, where in the scene, how long. And what still stands against a job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from . import properties
+from .scene import timing
+from .source_video import VideoFacts
+
+FEWEST_FRAMES = 2
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """frames: of the video that are used. first, last: frames of the scene. seconds: until the last one's end."""
+
+    frames: int
+    first: int
+    last: int
+    seconds: float
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.frames} frames, scene frames {self.first} to {self.last}, {self.seconds:.1f} s"
+
+
+def outcome_of(settings: Any, facts: VideoFacts, scene: Any) -> Outcome:
+    """settings: `properties.JobProperties`; scene: the bpy.types.Scene whose frame rate counts."""
+    start, stop, step = properties.frames_of(settings)
+    frames = len(range(*slice(start, stop, step).indices(facts.frames)))
+    fps = settings.custom_fps if settings.timing == timing.CUSTOM_FPS else facts.fps / step
+    fitted = timing.fit(scene, settings.start_frame, max(frames, 1), fps, settings.timing)
+    first, last = fitted.whole_frames
+    return Outcome(frames, first, last, frames * fitted.step / timing.scene_fps(scene))

@@ -1,0 +1,32 @@
+"""The sidebar, one file per panel, in the order of work: draws what state and settings say, and decides nothing."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import source_video, thumbnails
+from . import animate, export, foreground, reconstruct, result, show, source, view
+
+CLASSES = (
+    source.MOTION324_PT_source,
+    foreground.MOTION324_PT_foreground,
+    view.MOTION324_PT_view,
+    reconstruct.MOTION324_PT_reconstruct,
+    animate.MOTION324_PT_animate,
+    result.MOTION324_PT_result,
+    show.MOTION324_PT_show,
+    export.MOTION324_PT_export,
+)
+
+
+def register() -> None:
+    thumbnails.register()
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)
+    source_video.forget()
+    thumbnails.unregister()

@@ -1,0 +1,26 @@
+"""Handing the animation on."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..scene import export
+from ..scene.keeping import animated_range
+from .sidebar import Sidebar
+
+
+class MOTION324_PT_export(Sidebar, bpy.types.Panel):
+    bl_idname = "MOTION324_PT_export"
+    bl_label = "Export"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        if context.object is not None and context.object.type == "MESH":
+            first, last = animated_range(context.object)
+            layout.label(text=f"Frames {first} to {last}", icon="PREVIEW_RANGE")
+        column = layout.column(align=True)
+        column.operator_context = "INVOKE_DEFAULT"
+        for suffix, kind in export.FORMATS.items():
+            row = column.row(align=True)
+            row.enabled = export.available(kind)
+            row.operator("motion324.export", text=f"{kind.label}...", icon="EXPORT").format = suffix

@@ -1,0 +1,17 @@
+"""Looking at the animation."""
+
+from __future__ import annotations
+
+import bpy
+
+from .sidebar import Sidebar
+
+
+class MOTION324_PT_show(Sidebar, bpy.types.Panel):
+    bl_idname = "MOTION324_PT_show"
+    bl_label = "Show"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        column = self.layout.column()
+        column.operator_context = "INVOKE_DEFAULT"
+        column.operator("motion324.turntable", text="Turntable...", icon="CAMERA_DATA")

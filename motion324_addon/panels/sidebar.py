@@ -1,0 +1,48 @@
+"""What the panels of the sidebar share: their place, and rows in the layout of Blender's own properties."""
+
+from __future__ import annotations
+
+import bpy
+
+SPLIT = 0.4  # of a row with a property, as Blender splits it
+
+
+class Sidebar:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Motion324"
+
+
+def properties_layout(panel: bpy.types.Panel) -> bpy.types.UILayout:
+    """The panel's layout, with names on the left and values on the right."""
+    layout = panel.layout
+    layout.use_property_split = True
+    layout.use_property_decorate = False
+    return layout
+
+
+def draw_fact(layout: bpy.types.UILayout, name: str, value: str, icon: str = "NONE") -> None:
+    """A row that looks like a property, but only tells."""
+    split = layout.split(factor=SPLIT)
+    left = split.column()
+    left.alignment = "RIGHT"
+    left.label(text=name)
+    split.label(text=value, icon=icon, translate=False)
+
+
+def value_column(layout: bpy.types.UILayout) -> bpy.types.UILayout:
+    """The right side of a property's row."""
+    split = layout.split(factor=SPLIT)
+    split.column()
+    column = split.column(align=True)
+    column.use_property_split = False
+    return column
+
+
+def duration(seconds: float) -> str:
+    """42 s, 3:07 min, 1:05:00 h"""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{rest:02d} h"
+    return f"{minutes}:{rest:02d} min" if minutes else f"{rest} s"

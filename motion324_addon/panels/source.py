@@ -1,0 +1,71 @@
+"""What is animated after what: the mesh, the video, which of its frames, and where in the scene."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import thumbnails
+from ..outcome import FEWEST_FRAMES, outcome_of
+from ..scene import timing
+from ..source_video import VideoFacts, facts_of
+from ..text_lines import draw_lines
+from .sidebar import Sidebar, draw_fact, properties_layout
+
+THUMBNAIL_SCALE = 5.0  # in heights of a row
+
+
+class MOTION324_PT_source(Sidebar, bpy.types.Panel):
+    bl_idname = "MOTION324_PT_source"
+    bl_label = "Source"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = properties_layout(self), context.scene.motion324
+        obj = context.object
+        if obj is not None and obj.type == "MESH":
+            draw_fact(layout, "Mesh", obj.name, "OUTLINER_OB_MESH")
+        else:
+            draw_fact(layout, "Mesh", "None selected", "ERROR")
+        row = layout.row(align=True)
+        row.prop(settings, "video", placeholder="File or folder")
+        row.operator("motion324.pick_video", text="", icon="FILEBROWSER")
+        facts = facts_of(settings.video)
+        if facts is not None:
+            _draw_video(layout, context, facts)
+        _draw_frames(layout, settings)
+        if facts is not None and not facts.problem:
+            _draw_outcome(layout, context, facts)
+
+
+def _draw_video(layout: bpy.types.UILayout, context: bpy.types.Context, facts: VideoFacts) -> None:
+    if facts.problem:
+        draw_lines(layout, context, facts.problem, "ERROR")
+        return
+    row = layout.row()
+    icon = thumbnails.icon_of_file(facts.thumbnail)
+    if icon:
+        row.template_icon(icon_value=icon, scale=THUMBNAIL_SCALE)
+    column = row.column(align=True)
+    if facts.size[0]:
+        column.label(text="{} × {}".format(*facts.size), translate=False)
+    column.label(text=f"{facts.frames} frames")
+    column.label(text=f"{facts.fps:g} fps")
+
+
+def _draw_frames(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+    column = layout.column(align=True)
+    column.prop(settings, "first_frame")
+    column.prop(settings, "frame_count", text="Frames")
+    column.prop(settings, "frame_step", text="Step")
+    column = layout.column()
+    column.prop(settings, "timing")
+    if settings.timing == timing.CUSTOM_FPS:
+        column.prop(settings, "custom_fps")
+    column.prop(settings, "start_frame")
+
+
+def _draw_outcome(layout: bpy.types.UILayout, context: bpy.types.Context, facts: VideoFacts) -> None:
+    outcome = outcome_of(context.scene.motion324, facts, context.scene)
+    if outcome.frames < FEWEST_FRAMES:
+        draw_lines(layout, context, "There are too few frames in that range", "ERROR")
+    else:
+        draw_lines(layout, context, outcome.sentence, "PREVIEW_RANGE")

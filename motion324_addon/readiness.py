@@ -1,0 +1,47 @@
+"""Why the button Animate is grey, for the line below it. A job looks at everything again when it is started."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import choices
+from .outcome import FEWEST_FRAMES, outcome_of
+from .source_video import facts_of
+
+
+def reason_against(context: bpy.types.Context) -> str:
+    """What is missing before the active object can be animated, as advice; "" if nothing is."""
+    return _about_object(context) or _about_video(context) or _about_options(context)
+
+
+def _about_object(context: bpy.types.Context) -> str:
+    obj = context.object
+    if obj is None or obj.type != "MESH":
+        return "Select a mesh object"
+    if obj.mode == "EDIT":
+        return "Leave Edit Mode"
+    return ""
+
+
+def _about_video(context: bpy.types.Context) -> str:
+    settings = context.scene.motion324
+    if not settings.video:
+        return "Choose a video"
+    facts = facts_of(settings.video)
+    if facts is None:
+        return ""
+    if facts.problem:
+        return facts.problem
+    used = outcome_of(settings, facts, context.scene).frames
+    if used < FEWEST_FRAMES:
+        return f"{used or 'No'} frame{'' if used == 1 else 's'} in that range; at least {FEWEST_FRAMES} are needed"
+    return ""
+
+
+def _about_options(context: bpy.types.Context) -> str:
+    settings = context.scene.motion324
+    if settings.mask == choices.MASK_FILE and not settings.mask_path:
+        return "Choose the masks"
+    if settings.view == choices.VIEW_CAMERA and context.scene.camera is None:
+        return "The scene has no active camera to take the view from"
+    return ""

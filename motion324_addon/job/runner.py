@@ -11,7 +11,7 @@ import queue
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from motion324.protocol import AnimateRequest
 from .. import storage
 from ..scene import mesh_reading, preview, timing
 from ..scene.animation import Animation, Target
-from ..scene.mesh_reading import Reading
+from ..scene.joining import JointReading, read_objects
 from .state import (
     CancelAsked,
     Discarded,
@@ -50,6 +50,7 @@ class Order:
     """What the user asked for. start: the scene's frame of the first result frame; mode: see scene.timing.
 
     python: the Python of the backend's environment. when_done: called on the main thread with the animation.
+    others: objects that are animated together with `obj`, as one.
     """
 
     obj: bpy.types.Object
@@ -58,7 +59,17 @@ class Order:
     python: Path
     start: float
     mode: str = timing.KEEP_FRAMES
+    others: tuple[bpy.types.Object, ...] = ()
     when_done: Callable[[Animation], None] | None = None
+
+    @property
+    def objects(self) -> tuple[bpy.types.Object, ...]:
+        return (self.obj, *self.others)
+
+    @property
+    def name(self) -> str:
+        """What people read."""
+        return f"{self.obj.name} and {len(self.others)} more" if self.others else self.obj.name
 
 
 class Runner:
@@ -66,14 +77,18 @@ class Runner:
 
     def __init__(self) -> None:
         self.state = JobState()
-        self.animation: Animation | None = None
+        self.animations: tuple[Animation, ...] = ()  # one per object, once the job is done
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._order: Order | None = None
-        self._reading: Reading | None = None
-        self._target: Target | None = None
+        self._reading: JointReading | None = None
         self._worker: Worker | None = None
         self._folder: Path | None = None
         self._timer = self._tick  # Blender knows a timer by its object, and `self._tick` is a new one each time
+
+    @property
+    def animation(self) -> Animation | None:
+        """That of the first object, where a result waits."""
+        return self.animations[0] if self.animations else None
 
     def start(self, order: Order) -> None:
         """Begins the job; `state` and `animation` tell how it goes. Raises Motion324Error where it cannot begin."""
@@ -114,13 +129,27 @@ class Runner:
             with contextlib.suppress(queue.Empty):
                 self._dispatch(self._events.get(timeout=0.1))
 
-    def kept(self) -> None:
-        """To be called when the animation has been made part of the .blend."""
-        self._dispatch(Kept())
+    def kept(self, animations: Iterable[Animation] | None = None) -> None:
+        """To be called when these animations (None: all) have been made part of the .blend."""
+        if not self._left_without(animations):
+            self._dispatch(Kept())
 
-    def discard(self) -> None:
-        """Takes the preview away, or the message of a failure."""
-        self._dispatch(Discarded())
+    def discard(self, animations: Iterable[Animation] | None = None) -> None:
+        """Takes these previews (None: all) away, or the message of a failure."""
+        if not self._left_without(animations):
+            self._dispatch(Discarded())
+            return
+        for animation in animations or ():
+            _hide_preview(animation.target)
+        redraw()
+
+    def _left_without(self, animations: Iterable[Animation] | None) -> bool:
+        """Forgets these (None: all) and tells whether others still wait."""
+        gone = self.animations if animations is None else tuple(animations)
+        left = tuple(waiting for waiting in self.animations if not any(waiting is each for each in gone))
+        if left:
+            self.animations = left
+        return bool(left)
 
     def leave_file(self) -> None:
         """To be called before another file is opened: what runs is cancelled, what waits is forgotten."""
@@ -139,15 +168,15 @@ class Runner:
         if self.state.busy:
             sentence = f"'{self.state.object_name}' is being animated."
             raise Motion324Error("job-running", sentence, "Wait until it is done, or cancel it.", EXIT_USAGE)
-        mesh_reading.checked_object(order.obj)
+        for obj in order.objects:
+            mesh_reading.checked_object(obj)
         if self.state.phase is Phase.DONE:
             self.discard()  # before the mesh is read, since the preview would be part of its pose
-        self._reading = mesh_reading.read_reference(order.obj)
-        self._target = Target.of(order.obj)
+        self._reading = read_objects(order.objects, order.start)
         self._order = order
 
     def _started(self) -> Started:
-        return Started(self._order.obj.name, self._order.video.name, time.monotonic(), warnings=self._reading.warnings)
+        return Started(self._order.name, self._order.video.name, time.monotonic(), warnings=self._reading.warnings)
 
     def _tick(self) -> float | None:
         deadline = time.monotonic() + BUDGET
@@ -183,17 +212,18 @@ class Runner:
         elif effect is Effect.STOP_WORK:
             self._stop_work()
         elif effect is Effect.SHOW_PREVIEW:
-            self._show(self._worker.work.preview_path, self._fit(self.state.frames_ready, self._order.options.fps))
+            fitted = self._fit(self.state.frames_ready, self._order.options.fps)
+            self._show(self._worker.work.preview_paths, fitted)
         elif effect is Effect.REFRESH_PREVIEW:
-            obj = self._target.find()
-            if obj is not None:
-                preview.refresh(obj)
+            for member in self._reading.members:
+                obj = member.target.find()
+                if obj is not None:
+                    preview.refresh(obj)
         elif effect is Effect.SHOW_RESULT:
             self._show_result()
         elif effect is Effect.HIDE_PREVIEW:
-            obj = self._target.find() if self._target else None
-            if obj is not None:
-                preview.hide(obj)
+            for member in self._reading.members if self._reading else ():
+                _hide_preview(member.target)
         elif effect is Effect.FORGET_RESULT:
             self._forget()
         elif effect is Effect.REDRAW:
@@ -205,7 +235,7 @@ class Runner:
         work = Work(
             number=self.state.number,
             request=request,
-            orientation=self._reading.orientation,
+            shares=self._reading.shares,
             python=self._order.python,
             log_path=storage.log_path(),
             folder=self._folder,
@@ -219,37 +249,49 @@ class Runner:
             self._worker.stop()
 
     def _show_result(self) -> None:
-        result = self._worker.result
+        result, reading = self._worker.result, self._reading
         fitted = self._fit(len(result.positions), result.fps)
-        self.animation = Animation(
-            target=self._target,
-            topology=self._reading.topology,
-            positions=result.positions,
-            timing=fitted,
-            frame_numbers=result.frame_numbers,
-            fps=result.fps,
-            view=result.view,
-            report=result.report,
+        self.animations = tuple(
+            Animation(
+                target=member.target,
+                topology=member.topology,
+                positions=positions,
+                timing=fitted,
+                frame_numbers=result.frame_numbers,
+                fps=result.fps,
+                view=result.view,
+                report=result.report,
+                space=reading.space,
+                video=self._order.video,
+            )
+            for member, positions in zip(reading.members, self._worker.positions, strict=True)
         )
         if self._worker.work.wants_preview:
-            self._show(self._worker.work.result_path, fitted)
+            self._show(self._worker.work.result_paths, fitted)
         if self._order.when_done is not None:
-            self._order.when_done(self.animation)
+            self._order.when_done(self.animations[0])
 
     def _fit(self, count: int, fps: float | None) -> timing.Timing:
         scene = bpy.context.scene
         return timing.fit(scene, self._order.start, count, fps or timing.scene_fps(scene), self._order.mode)
 
-    def _show(self, path: Path, fitted: timing.Timing) -> None:
-        obj = self._target.find()
-        if obj is not None:
-            preview.show(obj, path, fitted)
+    def _show(self, paths: tuple[Path, ...], fitted: timing.Timing) -> None:
+        for member, path in zip(self._reading.members, paths, strict=True):
+            obj = member.target.find()
+            if obj is not None:
+                preview.show(obj, path, fitted)
 
     def _forget(self) -> None:
-        self.animation = self._worker = None
+        self.animations, self._worker = (), None
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+
+
+def _hide_preview(target: Target) -> None:
+    obj = target.find()
+    if obj is not None:
+        preview.hide(obj)
 
 
 def is_background() -> bool:

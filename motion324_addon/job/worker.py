@@ -13,14 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from motion324.client import JobEvents
 from motion324.errors import Cancelled, Motion324Error
-from motion324.point_cache import Pc2Writer, read_pc2, write_pc2
+from motion324.point_cache import read_pc2, write_pc2
 from motion324.protocol import AnimateRequest, FramesEvent, ProgressEvent, Queued, ResultEvent
 from motion324.result import AnimationResult
 
-from ..scene.orientation import Orientation
+from ..scene.orientation import Share
 from . import backend
+from .preview_caches import PreviewCaches
 from .state import Event, Failed, Finished, FramesCame, Problem, Progressed, QueueMoved, Stopped
 
 log = logging.getLogger(__name__)
@@ -28,31 +31,39 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Work:
-    """All that the thread needs to know. folder: its own, for the caches. wants_preview: False where nobody looks."""
+    """All that the thread needs to know. folder: its own, for the caches. wants_preview: False where nobody looks.
+
+    shares: what each of the objects has of the request's mesh; each gets caches of its own.
+    """
 
     number: int
     request: AnimateRequest
-    orientation: Orientation
+    shares: tuple[Share, ...]
     python: Path
     log_path: Path
     folder: Path
     wants_preview: bool
 
     @property
-    def preview_path(self) -> Path:
-        return self.folder / "preview.pc2"
+    def preview_paths(self) -> tuple[Path, ...]:
+        return tuple(self.folder / f"preview{index}.pc2" for index in range(len(self.shares)))
 
     @property
-    def result_path(self) -> Path:
-        return self.folder / "result.pc2"
+    def result_paths(self) -> tuple[Path, ...]:
+        return tuple(self.folder / f"result{index}.pc2" for index in range(len(self.shares)))
 
 
 class Worker:
-    """Runs one Work on a thread of its own. `result` is there once Finished was posted."""
+    """Runs one Work on a thread of its own. `result` is there once Finished was posted.
+
+    `positions` are then one array per object, (T, its vertices, 3) in object space, mapped from a file; the result's
+    own are those of the first.
+    """
 
     def __init__(self, work: Work, post: Callable[[Event], None]) -> None:
         self.work = work
         self.result: AnimationResult | None = None
+        self.positions: tuple[np.ndarray, ...] = ()
         self._post = post
         self._stop_asked = threading.Event()
         self._events: JobEvents | None = None
@@ -96,15 +107,14 @@ class Worker:
             if self._stop_asked.is_set():
                 raise Cancelled()
             if self.work.wants_preview:
-                vertices = len(self.work.request.mesh.positions)
-                with Pc2Writer(self.work.preview_path, vertices) as preview:
+                with PreviewCaches(self.work.preview_paths, self.work.shares) as preview:
                     self._follow(preview)
             else:
                 self._follow(None)
         if self.result is None:
             raise Cancelled()  # the events ended without a result only where they were closed
 
-    def _follow(self, preview: Pc2Writer | None) -> None:
+    def _follow(self, preview: PreviewCaches | None) -> None:
         for event in self._events:
             if isinstance(event, Queued):
                 self._post(QueueMoved(self.work.number, event.place))
@@ -112,7 +122,7 @@ class Worker:
                 moved = Progressed(self.work.number, event.stage, event.done, event.total, event.remaining)
                 self._post(moved)
             elif isinstance(event, FramesEvent) and preview is not None:
-                preview.write(event.indices, self.work.orientation.to_object(event.positions))
+                preview.write(event.indices, event.positions)
                 self._post(FramesCame(self.work.number, preview.frame_count))
             elif isinstance(event, ResultEvent):
                 self._take(event)
@@ -123,8 +133,10 @@ class Worker:
             raise Motion324Error(
                 "topology-mismatch", "The backend's result belongs to another mesh than the one sent.", "Animate again."
             )
-        write_pc2(self.work.result_path, self.work.orientation.to_object(event.result.positions))
-        self.result = dataclasses.replace(event.result, positions=read_pc2(self.work.result_path).positions)
+        for path, share in zip(self.work.result_paths, self.work.shares, strict=True):
+            write_pc2(path, share.own(event.result.positions))
+        self.positions = tuple(read_pc2(path).positions for path in self.work.result_paths)
+        self.result = dataclasses.replace(event.result, positions=self.positions[0])
 
     def _warnings(self) -> tuple[str, ...]:
         found = self.result.report.get("warnings", []) if self.result else []

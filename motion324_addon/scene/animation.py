@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
 
 from motion324.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.mesh.normalisation import Normalisation
 
 from .timing import Timing
 
@@ -42,10 +44,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Animation:
-    """positions (T, N, 3) float32: object space, Blender's vertex order; may be mapped from a file.
+    """The animation of one object; a job of several objects leaves one for each.
 
+    positions (T, N, 3) float32: object space, Blender's vertex order; may be mapped from a file.
     topology: the hash of the mesh that was sent. report: what the backend tells about the job, plain JSON values.
     frame_numbers (T,): of the video. fps: at which the video shows them. view: the camera that the job found.
+    space: between the job's normalised space, in which the view is, and the world. video: its path.
     """
 
     target: Target
@@ -56,3 +60,5 @@ class Animation:
     fps: float
     view: Any
     report: dict[str, Any]
+    space: Normalisation | None = None
+    video: Path | None = None

@@ -1,6 +1,8 @@
-"""Pixels of Blender's images as plain sRGB arrays."""
+"""Pixels of Blender's images as plain sRGB arrays: taken on the main thread, converted on any."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import bpy
 import numpy as np
@@ -8,19 +10,34 @@ import numpy as np
 LARGEST_SIDE = 2048  # pixels; more brings nothing to a video's resolution and costs time on the wire
 
 
-def read_image(image: bpy.types.Image) -> np.ndarray | None:
-    """(H, W, 4) uint8 sRGB, row 0 on top, no side longer than LARGEST_SIDE; None where the image has no pixels."""
+@dataclass(frozen=True)
+class Pixels:
+    """An image as Blender holds it. values (H, W, C) float32, row 0 at the bottom; linear: light, not sRGB."""
+
+    values: np.ndarray
+    linear: bool
+
+    def to_picture(self) -> np.ndarray:
+        """(H, W, 4) uint8 sRGB, row 0 on top, no side longer than LARGEST_SIDE. Any thread: it knows no Blender."""
+        values = self.values[::-1]
+        if self.linear:
+            values = values.copy()
+            colours = values.shape[2] - 1 if values.shape[2] in (2, 4) else values.shape[2]
+            values[..., :colours] = to_srgb(values[..., :colours])
+        values = _shrunk(values, LARGEST_SIDE)
+        return _with_four_channels((np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8))
+
+
+def read_pixels(image: bpy.types.Image) -> Pixels | None:
+    """None where the image has no pixels. Blender loads a file now that nothing has shown yet, in one piece."""
     width, height = image.size
     if width == 0 or height == 0 or len(image.pixels) != width * height * image.channels:
         return None  # the file is missing, or it is a movie
-    raw = np.empty(width * height * image.channels, np.float32)
-    image.pixels.foreach_get(raw)
-    pixels = _with_four_channels(raw.reshape(height, width, image.channels)[::-1])
+    values = np.empty(width * height * image.channels, np.float32)
+    image.pixels.foreach_get(values)
     # Blender's manual, "Color Management": byte images keep their own encoding, float images hold linear values.
-    if image.is_float or image.colorspace_settings.is_data or "linear" in image.colorspace_settings.name.lower():
-        pixels[..., :3] = to_srgb(pixels[..., :3])
-    pixels = _shrunk(pixels, LARGEST_SIDE)
-    return (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
+    linear = image.is_float or image.colorspace_settings.is_data or "linear" in image.colorspace_settings.name.lower()
+    return Pixels(values.reshape(height, width, image.channels), linear)
 
 
 def to_srgb(linear: np.ndarray) -> np.ndarray:
@@ -29,12 +46,15 @@ def to_srgb(linear: np.ndarray) -> np.ndarray:
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
-def _with_four_channels(pixels: np.ndarray) -> np.ndarray:
-    height, width, channels = pixels.shape
-    full = np.ones((height, width, 4), np.float32)
-    full[..., :3] = pixels[..., :3] if channels >= 3 else pixels[..., :1]
-    if channels in (2, 4):
-        full[..., 3] = pixels[..., -1]
+def _with_four_channels(picture: np.ndarray) -> np.ndarray:
+    """(H, W, C) uint8 -> (H, W, 4): grey becomes three colours, and what has no alpha is opaque."""
+    channels = picture.shape[2]
+    if channels == 4:
+        return picture
+    full = np.full((*picture.shape[:2], 4), 255, np.uint8)
+    full[..., :3] = picture[..., :3] if channels == 3 else picture[..., :1]
+    if channels == 2:
+        full[..., 3] = picture[..., 1]
     return full
 
 

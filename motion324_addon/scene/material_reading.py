@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import bpy
@@ -10,72 +11,115 @@ import numpy as np
 from motion324.mesh.reference_mesh import Material
 
 from . import modifier_stack
-from .image_reading import read_image, to_srgb
+from .image_reading import Pixels, read_pixels, to_srgb
 from .shader_tracing import Look, trace_material
 
 
 @dataclass(frozen=True)
-class Looks:
-    """P faces, C face corners, N vertices.
+class Surface:
+    """What the evaluated mesh itself tells. P faces, C face corners, N vertices.
 
-    face_material (P,) int32; corner_uv (C, 2) float32 or None; vertex_colour (N, 3) float32 sRGB or None.
+    names, looks: of the object's material slots; used: the slots that have faces. face_material (P,) int32.
+    corner_uv (C, 2) float32 or None. vertex_colour (N, 3) float32 sRGB or None; is_fallback: it counts only where no
+    material has a texture.
     """
 
-    materials: tuple[Material, ...]
+    names: tuple[str, ...]
+    looks: tuple[Look, ...]
+    used: frozenset[int]
     face_material: np.ndarray
+    corner_uv: np.ndarray | None
+    vertex_colour: np.ndarray | None
+    is_fallback: bool
+
+
+@dataclass(frozen=True)
+class Looks:
+    """materials: without their textures, whose pixels are, or None, at the same places. The rest as in Surface."""
+
+    materials: tuple[Material, ...]
+    pixels: tuple[Pixels | None, ...]
     corner_uv: np.ndarray | None
     vertex_colour: np.ndarray | None
     warnings: tuple[str, ...]
 
 
-def read_looks(mesh: bpy.types.Mesh, obj: bpy.types.Object) -> Looks:
-    """Reads materials of the object's slots and the mesh's attributes. Never raises; what is missing is a warning."""
+def read_surface(mesh: bpy.types.Mesh, obj: bpy.types.Object) -> Surface:
+    """Reads materials of the object's slots and the mesh's attributes, but no pixels. Never raises."""
     slots = [slot.material for slot in obj.material_slots] or [None]
-    face_material = np.zeros(len(mesh.polygons), np.int32)
-    mesh.polygons.foreach_get("material_index", face_material)
-    face_material = np.clip(face_material, 0, len(slots) - 1)
-    used = set(np.unique(face_material).tolist())
-    warnings: list[str] = []
-    looks = [trace_material(material) for material in slots]
-    textures = [_texture(look, index in used, warnings) for index, look in enumerate(looks)]
-    materials = tuple(
-        _material(material, look, texture) for material, look, texture in zip(slots, looks, textures, strict=True)
-    )
+    looks = tuple(trace_material(material) for material in slots)
+    face_material = np.clip(_face_material(mesh), 0, len(slots) - 1)
     corner_material = face_material[_corner_faces(mesh)]
-    textured = any(texture is not None for texture in textures)
-    return Looks(
-        materials=materials,
+    colour, is_fallback = _vertex_colour(mesh, looks, corner_material)
+    return Surface(
+        names=tuple(material.name if material else "none" for material in slots),
+        looks=looks,
+        used=frozenset(np.unique(face_material).tolist()),
         face_material=face_material,
-        corner_uv=_corner_uv(mesh, looks, corner_material) if textured else None,
-        vertex_colour=_vertex_colour(mesh, looks, corner_material, use_active=not textured),
+        corner_uv=_corner_uv(mesh, looks, corner_material) if any(look.image for look in looks) else None,
+        vertex_colour=colour,
+        is_fallback=is_fallback,
+    )
+
+
+def read_looks(surface: Surface) -> Iterator[Looks]:
+    """Takes the pixels, one picture a step; the last step yields the looks, those before it None.
+
+    A picture that has gone meanwhile, or has no pixels, is a warning.
+    """
+    taken: dict[int, Pixels | None] = {}
+    warnings: list[str] = []
+    targets = [
+        (look.image.session_uid, look.image.filepath or look.image.name)
+        if look.image and index in surface.used
+        else None
+        for index, look in enumerate(surface.looks)
+    ]
+    for target in targets:
+        if target is None or target[0] in taken:
+            continue
+        yield None
+        uid, name = target
+        image = next((image for image in bpy.data.images if image.session_uid == uid), None)
+        taken[uid] = read_pixels(image) if image is not None else None
+        if taken[uid] is None:
+            warnings.append(f"The image '{name}' has no pixels to read, so the material's plain colour is used.")
+    pixels = tuple(taken[target[0]] if target else None for target in targets)
+    textured = any(found is not None for found in pixels)
+    yield Looks(
+        materials=tuple(
+            _material(name, look, found is not None)
+            for name, look, found in zip(surface.names, surface.looks, pixels, strict=True)
+        ),
+        pixels=pixels,
+        corner_uv=surface.corner_uv if textured else None,
+        vertex_colour=None if textured and surface.is_fallback else surface.vertex_colour,
         warnings=tuple(warnings),
     )
 
 
-def _material(material: bpy.types.Material | None, look: Look, texture: np.ndarray | None) -> Material:
-    colour = to_srgb(np.array(look.colour if texture is not None or look.image is None else look.colour_without_image))
+def _material(name: str, look: Look, textured: bool) -> Material:
+    colour = to_srgb(np.array(look.colour if textured or look.image is None else look.colour_without_image))
     red, green, blue = (float(value) for value in colour)
-    return Material(material.name if material else "none", (red, green, blue, float(look.alpha)), texture)
+    return Material(name, (red, green, blue, float(look.alpha)))
 
 
-def _texture(look: Look, used: bool, warnings: list[str]) -> np.ndarray | None:
-    if look.image is None or not used:
-        return None
-    pixels = read_image(look.image)
-    if pixels is None:
-        where = look.image.filepath or look.image.name
-        warnings.append(f"The image '{where}' has no pixels to read, so the material's plain colour is used.")
-    return pixels
+def _face_material(mesh: bpy.types.Mesh) -> np.ndarray:
+    """(P,) int32: the material slot of every face."""
+    slots = np.zeros(len(mesh.polygons), np.int32)
+    attribute = mesh.attributes.get("material_index")  # missing where every face has the first
+    if attribute is not None:
+        attribute.data.foreach_get("value", slots)
+    return slots
 
 
 def _corner_faces(mesh: bpy.types.Mesh) -> np.ndarray:
     """(C,) int32: the face of every corner."""
-    totals = np.empty(len(mesh.polygons), np.int32)
-    mesh.polygons.foreach_get("loop_total", totals)
+    totals = np.diff(modifier_stack.face_starts_of(mesh), append=len(mesh.loops))
     return np.repeat(np.arange(len(totals), dtype=np.int32), totals)
 
 
-def _corner_uv(mesh: bpy.types.Mesh, looks: list[Look], corner_material: np.ndarray) -> np.ndarray | None:
+def _corner_uv(mesh: bpy.types.Mesh, looks: tuple[Look, ...], corner_material: np.ndarray) -> np.ndarray | None:
     """Texture coordinates from the map that each material names, else from the one that renders use."""
     layers = mesh.uv_layers
     if not layers:
@@ -96,14 +140,15 @@ def _uv(layer: bpy.types.MeshUVLoopLayer) -> np.ndarray:
 
 
 def _vertex_colour(
-    mesh: bpy.types.Mesh, looks: list[Look], corner_material: np.ndarray, use_active: bool
-) -> np.ndarray | None:
-    """Colours from the attributes that materials show; the active attribute where nothing has a texture."""
+    mesh: bpy.types.Mesh, looks: tuple[Look, ...], corner_material: np.ndarray
+) -> tuple[np.ndarray | None, bool]:
+    """Colours from the attributes that materials show; else from the active one, and then True."""
     attributes = mesh.color_attributes
     shown = [_attribute(attributes, look.colour_attribute) for look in looks]
-    if not any(shown):
-        if not use_active or attributes.active_color is None:
-            return None
+    is_fallback = not any(shown)
+    if is_fallback:
+        if attributes.active_color is None:
+            return None, True
         shown = [attributes.active_color] * len(looks)
     corner_vertices = modifier_stack.corner_vertices_of(mesh)
     colours = np.ones((len(corner_vertices), 3), np.float32)
@@ -111,7 +156,7 @@ def _vertex_colour(
         if attribute is not None:
             chosen = corner_material == index
             colours[chosen] = _corner_colours(attribute, corner_vertices)[chosen]
-    return _mean_at_vertices(colours, corner_vertices, len(mesh.vertices))
+    return _mean_at_vertices(colours, corner_vertices, len(mesh.vertices)), is_fallback
 
 
 def _attribute(attributes: bpy.types.AttributeGroupMesh, name: str | None) -> bpy.types.Attribute | None:

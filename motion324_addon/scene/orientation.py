@@ -12,24 +12,42 @@ class Orientation:
     """Turns object space as the world shows it: the object's rotation, scale and shear, but not its place.
 
     A job sees the mesh upright and in its true proportions, also where the object is turned by 90 degrees or scaled
-    along one axis; results are turned back. matrix (3, 3) float64.
+    along one axis; results are turned back. matrix (3, 3) float64. offset (3,): where the object's origin lies in the
+    job's space; not zero only where several objects are animated as one.
     """
 
     matrix: np.ndarray
+    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @property
     def mirrors(self) -> bool:
         return bool(np.linalg.det(self.matrix) < 0)
 
     def to_world(self, positions: np.ndarray) -> np.ndarray:
-        """positions (..., 3), object space -> the same, upright."""
-        return self._turned(positions, self.matrix)
+        """positions (..., 3), object space -> (..., 3) float32, upright."""
+        if self._changes_nothing:
+            return positions
+        return (positions.astype(np.float64) @ self.matrix.T + self.offset).astype(np.float32)
 
     def to_object(self, positions: np.ndarray) -> np.ndarray:
-        """positions (..., 3), upright -> the same, object space."""
-        return self._turned(positions, np.linalg.inv(self.matrix))
-
-    def _turned(self, positions: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-        if np.array_equal(self.matrix, np.eye(3)):
+        """positions (..., 3), upright -> (..., 3) float32, object space."""
+        if self._changes_nothing:
             return positions
-        return (positions.astype(np.float64) @ matrix.T).astype(np.float32)
+        return ((positions.astype(np.float64) - self.offset) @ np.linalg.inv(self.matrix).T).astype(np.float32)
+
+    @property
+    def _changes_nothing(self) -> bool:
+        return np.array_equal(self.matrix, np.eye(3)) and not any(self.offset)
+
+
+@dataclass(frozen=True)
+class Share:
+    """The vertices first..first + count of a job's mesh, which are one object's, in its order."""
+
+    first: int
+    count: int
+    orientation: Orientation
+
+    def own(self, positions: np.ndarray) -> np.ndarray:
+        """positions (..., N, 3) of the job's whole mesh -> (..., count, 3) of the object, in its own space."""
+        return self.orientation.to_object(positions[..., self.first : self.first + self.count, :])

@@ -218,9 +218,9 @@ def test_undo_takes_a_kept_bake_back_in_one_step(addon, timing):
     before = rest(obj)
     runner = addon("job.runner").runner
     bpy.ops.ed.undo_push(message="before")
-    runner.animation = animation_of(addon, obj, 4, timing(1, 1, 4))
+    runner.animations = (animation_of(addon, obj, 4, timing(1, 1, 4)),)
     assert bpy.ops.motion324.keep_shape_keys("EXEC_DEFAULT", True) == {"FINISHED"}
-    runner.animation = None
+    runner.animations = ()
     assert len(bpy.data.objects["Ball"].data.shape_keys.key_blocks) == 5
     bpy.ops.ed.undo()
     obj = bpy.data.objects["Ball"]

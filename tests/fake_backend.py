@@ -160,8 +160,9 @@ def describe() -> dict[str, object]:
     return {"device": "fake", "memory": {"process": rss}, "reconstructors": ["fake"], **seen}
 
 
-def unload() -> None:
+def unload(keep_on_cpu: bool) -> None:
     seen["unloaded"] += 1
+    seen["kept_on_cpu"] = keep_on_cpu
 
 
 def main() -> int:

@@ -22,8 +22,8 @@ class FakeMatch:
 class FakeReconstructor:
     """Moves the mesh by STEP a frame along x: first half as far as a preview, then whole; in batches of 5 frames.
 
-    Scenes that it was given are kept in `scenes`. leave_out: a frame that it forgets. break_at: a frame whose positions
-    are not finite. pause: seconds that each batch takes.
+    Scenes that it was given are kept in `scenes`.
+    leave_out: a frame that it forgets. break_at: a frame whose positions are not finite. pause: seconds of each batch.
     """
 
     name = "fake"
@@ -32,9 +32,17 @@ class FakeReconstructor:
         self.scenes = []
         self.leave_out, self.break_at, self.pause = leave_out, break_at, pause
 
+    def check_job(self, frames, vertices):
+        pass
+
+    def details(self):
+        return {"step": STEP}
+
     def reconstruct(self, scene, progress):
         self.scenes.append(scene)
         count = len(scene.frames)
+        progress("load", 0, 1)
+        progress("warm-up", 0, 1)
         for stage, share, final in (("reconstruct", 0.5, False), ("refine", 1.0, True)):
             for first in range(0, count, 5):
                 progress(stage, first, count)

@@ -145,9 +145,12 @@ class Client:
         assert isinstance(answer, Status)
         return answer
 
-    def unload(self, timeout: float = 60.0) -> None:
-        """Frees the memory of loaded reconstructors. Raises Motion324Error("backend-busy") while a job runs."""
-        self._ask(Unload(), timeout)
+    def unload(self, timeout: float = 60.0, *, keep_on_cpu: bool = False) -> None:
+        """Frees the memory of loaded reconstructors, or with keep_on_cpu that of the GPU only.
+
+        Raises Motion324Error("backend-busy") while a job runs.
+        """
+        self._ask(Unload(keep_on_cpu=keep_on_cpu), timeout)
 
     def shutdown(self, timeout: float = 10.0) -> None:
         """Ends the backend, and with it every job."""

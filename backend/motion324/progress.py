@@ -16,7 +16,7 @@ class Progress(Protocol):
 
 
 # In the order of the pipeline; the panel and the terminal show these words.
-STAGES = ("read", "foreground", "sample", "view", "reconstruct", "refine", "smooth", "write")
+STAGES = ("read", "foreground", "sample", "view", "load", "warm-up", "reconstruct", "refine", "smooth", "write")
 
 
 def silent(stage: str, done: int, total: int) -> None:

@@ -110,9 +110,17 @@ class StatusRequest(Question):
 
 @dataclass(frozen=True)
 class Unload(Question):
-    """Frees what loaded reconstructors hold in memory; refused while a job runs."""
+    """Frees what loaded reconstructors hold in memory; refused while a job runs.
+
+    keep_on_cpu: they move from the GPU to the CPU's memory instead, from where they are back at once.
+    """
 
     kind: ClassVar[str] = "unload"
+    keep_on_cpu: bool = False
+
+    @classmethod
+    def from_wire(cls, fields: MessageFields) -> Unload:
+        return cls(fields.text("question_id", MAX_ID), fields.flag("keep_on_cpu"))
 
 
 @dataclass(frozen=True)

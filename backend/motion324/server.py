@@ -43,7 +43,7 @@ def serve(
     run_job: RunJob,
     *,
     describe: Callable[[], dict[str, Any]],
-    unload: Callable[[], None],
+    unload: Callable[[bool], None],
     token: str,
     host: str = AUTO,
     port: int = 0,
@@ -62,7 +62,8 @@ def serve(
     run_job: see RunJob; called on one worker thread, one job at a time.
     describe: what Status tells: "device" (text), "memory" (bytes by name), "reconstructors" (names of the loaded ones),
         and anything else that JSON can hold. Called by any thread, also while a job runs.
-    unload: frees what loaded reconstructors hold in memory. Called on run_job's thread.
+    unload: frees what loaded reconstructors hold in memory; called with whether they may stay in the CPU's memory, on
+        run_job's thread.
     token: the session's secret, see motion324.endpoint.take_token_from_environment.
     host, port: where to listen, see motion324.transport.listen; "auto" is only for clients on this machine.
     log_path: None takes default_log_path().
@@ -107,7 +108,7 @@ class _Server:
         self,
         run_job: RunJob,
         describe: Callable[[], dict[str, Any]],
-        unload: Callable[[], None],
+        unload: Callable[[bool], None],
         token: str,
         log_path: str,
     ) -> None:

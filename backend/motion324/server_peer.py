@@ -43,7 +43,7 @@ class Services:
 
     queue: JobQueue
     describe: Callable[[], dict[str, Any]]
-    unload: Callable[[], None]
+    unload: Callable[[bool], None]
     shut_down: Callable[[], None]
     log_path: str
     started: float
@@ -160,7 +160,7 @@ class Peer:
     def _unload(self, question: Unload, outbox: Outbox) -> None:
         def answer() -> None:
             try:
-                self._services.unload()
+                self._services.unload(question.keep_on_cpu)
                 outbox.post(Done(question.question_id))
             except Exception as exception:
                 outbox.post(self._defect(question, exception))

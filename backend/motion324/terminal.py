@@ -17,6 +17,8 @@ WORDS = {
     "foreground": "Finding the foreground",
     "sample": "Sampling the surface",
     "view": "Finding the view",
+    "load": "Loading the model",
+    "warm-up": "Warming up",
     "reconstruct": "Reconstructing",
     "refine": "Refining",
     "smooth": "Smoothing",

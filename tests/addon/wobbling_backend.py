@@ -67,7 +67,7 @@ def main() -> int:
     return serve(
         run_job,
         describe=lambda: {"device": "fake", "memory": {}, "reconstructors": []},
-        unload=lambda: None,
+        unload=lambda keep_on_cpu: None,
         token=take_token_from_environment(),
         host=arguments.host,
         port=arguments.port,

@@ -26,7 +26,7 @@ from motion324.trajectories.trajectory_file import load_trajectory
 @pytest.fixture
 def reconstructor(monkeypatch):
     fake = FakeReconstructor()
-    monkeypatch.setattr(pipeline, "get_reconstructor", lambda name: fake)
+    monkeypatch.setattr(pipeline, "get_reconstructor", lambda options, progress: fake)
     monkeypatch.setattr(pipeline, "find_view", fake_find_view(0.9))
     return fake
 
@@ -78,7 +78,7 @@ def test_json_puts_one_object_on_stdout_and_progress_on_stderr(reconstructor, fi
 
 
 def test_a_warning_is_told_once(monkeypatch, files, capsys):
-    monkeypatch.setattr(pipeline, "get_reconstructor", lambda name: FakeReconstructor())
+    monkeypatch.setattr(pipeline, "get_reconstructor", lambda options, progress: FakeReconstructor())
     monkeypatch.setattr(pipeline, "find_view", fake_find_view(0.2))
     assert animate(files) == 0
     assert capsys.readouterr().err.count("warning: The mesh 'box' does not look like") == 1
@@ -141,7 +141,7 @@ def test_frames_are_written_as_a_slice(text, frames):
 
 
 def test_a_defect_is_told_with_its_trace_and_exit_code_1(monkeypatch, files, capsys):
-    monkeypatch.setattr(pipeline, "get_reconstructor", lambda name: 1 / 0)
+    monkeypatch.setattr(pipeline, "get_reconstructor", lambda options, progress: 1 / 0)
     assert animate(files) == 1
     error = capsys.readouterr().err
     assert "Traceback" in error
@@ -149,7 +149,7 @@ def test_a_defect_is_told_with_its_trace_and_exit_code_1(monkeypatch, files, cap
 
 
 def test_lack_of_memory_is_told_as_such(monkeypatch, files, capsys):
-    def lack(name):
+    def lack(options, progress):
         raise MemoryError
 
     monkeypatch.setattr(pipeline, "get_reconstructor", lack)
@@ -209,7 +209,9 @@ import sys
 from fake_reconstructor import FakeReconstructor, fake_find_view
 from motion324 import pipeline
 from motion324.cli import main
-pipeline.get_reconstructor = lambda name: FakeReconstructor(pause=0.1 if name == "auto" else 0)
+pipeline.get_reconstructor = lambda options, progress: FakeReconstructor(
+    pause=0.1 if options.reconstructor == "auto" else 0
+)
 pipeline.find_view = fake_find_view()
 sys.exit(main(sys.argv[1:]))
 """

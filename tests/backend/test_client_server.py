@@ -224,6 +224,9 @@ def test_unload_waits_for_nobody_and_is_refused_while_a_job_runs(client):
     before = client.status().details["unloaded"]
     client.unload()
     assert client.status().details["unloaded"] == before + 1
+    assert client.status().details["kept_on_cpu"] is False
+    client.unload(keep_on_cpu=True)
+    assert client.status().details["kept_on_cpu"] is True
     events = start_and_wait(client, request("wait"))
     with pytest.raises(Motion324Error) as caught:
         client.unload()

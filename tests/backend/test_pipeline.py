@@ -27,7 +27,7 @@ def reconstructor(monkeypatch):
 
 
 def use(monkeypatch, reconstructor, overlap=0.9):
-    monkeypatch.setattr(pipeline, "get_reconstructor", lambda name: reconstructor)
+    monkeypatch.setattr(pipeline, "get_reconstructor", lambda options, progress: reconstructor)
     monkeypatch.setattr(pipeline, "find_view", fake_find_view(overlap))
     return reconstructor
 
@@ -119,6 +119,7 @@ def test_the_report_says_what_was_done_in_plain_json(reconstructor, box, sliding
     assert report["mesh"] == {"name": "box", "vertices": 8, "faces": 12}
     assert report["video"] == {"name": "slide.mp4", "frames": 12, "size": [96, 64]}
     assert report["reconstructor"] == "fake"
+    assert report["reconstruction"] == {"step": STEP}
     assert report["mask"] == "plain"
     assert report["options"]["seed"] == 5
     assert report["view"]["azimuth"] == pytest.approx(30)
@@ -150,6 +151,14 @@ def test_frame_rate_and_frame_numbers_are_the_clips_unless_chosen(reconstructor,
     assert result.fps == 12.0
     np.testing.assert_array_equal(result.frame_numbers, clip.frame_numbers)
     assert animate(box, clip, AnimateOptions(fps=30.0)).fps == 30.0
+
+
+def test_the_reconstructor_hears_of_the_jobs_size_before_any_work(reconstructor, box, sliding_square):
+    seen = []
+    reconstructor.check_job = lambda frames, vertices: seen.append((frames, vertices)) or 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        animate(box, sliding_square, AnimateOptions(), progress=lambda stage, done, total: seen.append(stage))
+    assert seen == [(12, 8)]
 
 
 def test_kept_files_hold_the_result(reconstructor, box, sliding_square, tmp_path):

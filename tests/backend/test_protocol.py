@@ -60,7 +60,7 @@ MESSAGES = [
     request(Path("/videos/fox.mp4")),
     protocol.Cancel("j"),
     protocol.StatusRequest(),
-    protocol.Unload("q"),
+    protocol.Unload("q", keep_on_cpu=True),
     protocol.Shutdown("q"),
     protocol.Heartbeat(),
     protocol.Queued("j", 3),

@@ -57,14 +57,16 @@ def describe() -> dict[str, Any]:
     from motion324.machine import device_name, peak_memory, total_memory
     from motion324.reconstructors.registry import loaded_reconstructors
 
+    places = loaded_reconstructors()
     return {
         "device": device_name(),
         "memory": {"peak": peak_memory(), "machine": total_memory()},
-        "reconstructors": loaded_reconstructors(),
+        "reconstructors": list(places),
+        "places": places,
     }
 
 
-def unload() -> None:
+def unload(keep_on_cpu: bool) -> None:
     from motion324.reconstructors.registry import unload_reconstructors
 
-    unload_reconstructors()
+    unload_reconstructors(keep_on_cpu=keep_on_cpu)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -51,4 +51,10 @@ class Reconstructor(Protocol):
 
     name: str
 
+    def check_job(self, frames: int, vertices: int) -> None:
+        """Raises Motion324Error where it can be known, before any work, that such a job cannot be done."""
+
     def reconstruct(self, scene: Scene, progress: Progress) -> Iterator[FrameBatch]: ...
+
+    def details(self) -> dict[str, Any]:
+        """What the report should tell of how the last job was done, as plain JSON values."""

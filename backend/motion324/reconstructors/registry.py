@@ -1,47 +1,89 @@
-"""The reconstructors by name; each is loaded on first use and kept until it is unloaded."""
+"""The reconstructors by name. The motion transformer is kept from job to job, until it is unloaded or set otherwise."""
 
 from __future__ import annotations
 
 import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from motion324.errors import EXIT_USAGE, Motion324Error
+from motion324.options import AnimateOptions
+from motion324.progress import Progress
 from motion324.reconstructors.interface import Reconstructor
 
+if TYPE_CHECKING:
+    from motion324.reconstructors.motion_transformer.reconstructor import MotionTransformer
+
 DEFAULT = "deformation-fit"
-NAMES = ("deformation-fit",)
+NAMES = ("deformation-fit", "motion-transformer")
 
-_loaded: dict[str, Reconstructor] = {}
 _lock = threading.Lock()
+_transformer: MotionTransformer | None = None
+_made_of: object = None  # what _transformer was made of: its options, and the weights' path, size and time
 
 
-def get_reconstructor(name: str) -> Reconstructor:
-    """`name` is one of NAMES, or "auto" for the default. Raises Motion324Error("bad-option") for any other."""
-    wanted = DEFAULT if name == "auto" else name
-    if wanted not in NAMES:
-        raise Motion324Error(
-            "bad-option",
-            f"The reconstructor '{name}' is not known.",
-            f"Choose auto or {', '.join(NAMES)}.",
-            EXIT_USAGE,
-        )
+def get_reconstructor(options: AnimateOptions, progress: Progress) -> Reconstructor:
+    """The one that options.reconstructor names ("auto": the default), ready for a job with these options.
+
+    The motion transformer, once loaded, serves all jobs with the same options and weights.
+    Raises Motion324Error("bad-option") for a name that is not one of NAMES; for the motion transformer also
+    "torch-missing", "weights-missing", and what MotionTransformer.prepare raises.
+    """
+    wanted = DEFAULT if options.reconstructor == "auto" else options.reconstructor
+    if wanted == "deformation-fit":
+        from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit
+
+        return DeformationFit()
+    if wanted == "motion-transformer":
+        transformer = _transformer_for(options)
+        transformer.prepare(progress)
+        return transformer
+    raise Motion324Error(
+        "bad-option",
+        f"The reconstructor '{wanted}' is not known.",
+        f"Choose auto or {', '.join(NAMES)}.",
+        EXIT_USAGE,
+    )
+
+
+def loaded_reconstructors() -> dict[str, str]:
+    """Names of those that are in memory, and the device on which each lies."""
+    kept = _transformer
+    return {kept.name: kept.place} if kept is not None and kept.place else {}
+
+
+def unload_reconstructors(*, keep_on_cpu: bool = False) -> None:
+    """Frees what they hold, or with keep_on_cpu only what they hold on a GPU; the next job brings it back."""
+    global _transformer, _made_of
     with _lock:
-        if wanted not in _loaded:
-            _loaded[wanted] = _load()
-        return _loaded[wanted]
+        if _transformer is not None and keep_on_cpu:
+            _transformer.to_cpu()
+        elif _transformer is not None:
+            _transformer.unload()
+            _transformer = _made_of = None
 
 
-def loaded_reconstructors() -> list[str]:
-    """Names of those in memory."""
-    return sorted(_loaded)
+def _transformer_for(options: AnimateOptions) -> MotionTransformer:
+    global _transformer, _made_of
+    from motion324.reconstructors.motion_transformer.options import InferenceOptions
+    from motion324.reconstructors.motion_transformer.reconstructor import MotionTransformer
 
-
-def unload_reconstructors() -> None:
-    """Frees what they hold; the next job loads again."""
+    inference = InferenceOptions.of_job(options)
+    given = Path(options.weights).expanduser() if options.weights else None
+    fresh = MotionTransformer(inference, given)
+    made_of = (inference, fresh.weights, _version_of(fresh.weights))
     with _lock:
-        _loaded.clear()
+        if _transformer is None or made_of != _made_of:
+            if _transformer is not None:
+                _transformer.unload()
+            _transformer, _made_of = fresh, made_of
+        return _transformer
 
 
-def _load() -> Reconstructor:
-    from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit
-
-    return DeformationFit()
+def _version_of(path: Path) -> tuple[int, int] | None:
+    """Differs where the file has been replaced; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,12 @@ class DeformationFit:
 
     def __init__(self, settings: FitSettings | None = None) -> None:
         self.settings = settings or FitSettings()
+
+    def check_job(self, frames: int, vertices: int) -> None:
+        """Whatever fits the machine's memory can be done."""
+
+    def details(self) -> dict[str, Any]:
+        return {}
 
     def reconstruct(self, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
         """Every frame first as soon as it is fitted by itself, then once more, refined together with its neighbours."""

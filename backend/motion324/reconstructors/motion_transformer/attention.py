@@ -81,6 +81,12 @@ class Attention:
             return out
         raise unavailable(self.choice, shape, "no kernel that can do it is installed")
 
+    @property
+    def used(self) -> dict[str, list[str]]:
+        """Names of the kernels that have run until now, by the kind of attention."""
+        kinds = sorted({kind for _, kind in self._logged})
+        return {kind: sorted(name for name, of in self._logged if of == kind) for kind in kinds}
+
     def kernel_for(self, shape: Shape) -> str:
         """The name of the kernel that would be tried first. Raises Motion324Error("attention-unavailable")."""
         candidates = self._candidates(shape)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from motion324.reconstructors.motion_transformer.config import ModelConfig
+
 HALVES = (torch.float16, torch.bfloat16)
 
 
@@ -33,3 +35,9 @@ def shape_of(q: Tensor, k: Tensor) -> Shape:
     gradients = torch.is_grad_enabled() and (q.requires_grad or k.requires_grad)
     batch, queries, heads, head_width = q.shape
     return Shape(q.device, q.dtype, batch, queries, k.shape[1], heads, head_width, gradients)
+
+
+def longest_attention(config: ModelConfig, frames: int, device: torch.device, blocks: torch.dtype) -> Shape:
+    """That of the global blocks, over all tokens of a window of `frames`."""
+    tokens = frames * config.tokens_per_frame
+    return Shape(device, blocks, 1, tokens, tokens, config.heads, config.head_width)

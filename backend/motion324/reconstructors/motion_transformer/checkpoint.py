@@ -36,16 +36,26 @@ def load_model(path: Path, device: torch.device, blocks: torch.dtype) -> MotionM
     with code in it), "checkpoint-foreign" (another architecture, or missing and mis-shaped tensors).
     """
     with _opened(path) as (shapes, read, metadata):
-        config = _config(shapes, metadata, path.name)
-        with torch.device("meta"):
-            model = MotionModel(config)
-        _check_tensors(shapes, {name: tuple(value.shape) for name, value in model.state_dict().items()}, path.name)
+        model = _empty_model(shapes, metadata, path.name)
         matrices = _matrices(model)
         state = {}
         for name in model.state_dict():
             state[name] = read(name, device).to(blocks if name in matrices else torch.float32)
     model.load_state_dict(state, assign=True)
     return model
+
+
+def look_into(path: Path, blocks: torch.dtype) -> tuple[ModelConfig, int]:
+    """The sizes of a checkpoint's model, and the bytes that `load_model` will fill, without reading its numbers.
+
+    Raises as `load_model`, but for a file that only its numbers' end is missing from.
+    """
+    with _opened(path) as (shapes, _, metadata):
+        model = _empty_model(shapes, metadata, path.name)
+    matrices = _matrices(model)
+    sizes = {name: value.numel() for name, value in model.state_dict().items()}
+    full = torch.float32.itemsize
+    return model.config, sum(size * (blocks.itemsize if name in matrices else full) for name, size in sizes.items())
 
 
 def read_config(path: Path) -> ModelConfig:
@@ -227,6 +237,14 @@ def _config(shapes: Shapes, metadata: Mapping[str, str], name: str) -> ModelConf
         except (TypeError, ValueError, KeyError) as error:
             raise foreign(name, f"its metadata describe no configuration ({error})") from error
     return ModelConfig.from_shapes(shapes, name)
+
+
+def _empty_model(shapes: Shapes, metadata: Mapping[str, str], name: str) -> MotionModel:
+    """The model that a file with these tensors holds, without numbers. Raises Motion324Error("checkpoint-foreign")."""
+    with torch.device("meta"):
+        model = MotionModel(_config(shapes, metadata, name))
+    _check_tensors(shapes, {tensor: tuple(value.shape) for tensor, value in model.state_dict().items()}, name)
+    return model
 
 
 def _check_tensors(found: Shapes, expected: Shapes, name: str) -> None:

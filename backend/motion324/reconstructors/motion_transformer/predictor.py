@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from motion324.errors import Cancelled
 from motion324.progress import Progress, silent
 from motion324.reconstructors.motion_transformer import fused, job_errors
 from motion324.reconstructors.motion_transformer.attention import Attention
-from motion324.reconstructors.motion_transformer.attention_shape import Shape
-from motion324.reconstructors.motion_transformer.checkpoint import load_model
+from motion324.reconstructors.motion_transformer.attention_shape import longest_attention
+from motion324.reconstructors.motion_transformer.checkpoint import load_model, look_into
 from motion324.reconstructors.motion_transformer.config import ModelConfig
 from motion324.reconstructors.motion_transformer.decoding import PointDecoder, to_host
 from motion324.reconstructors.motion_transformer.device import choose_device, choose_precision, free_bytes
@@ -33,8 +33,6 @@ from motion324.reconstructors.motion_transformer.workload import Workload
 
 log = logging.getLogger(__name__)
 
-# Besides what the workload counts: the libraries' own workspaces and the smallest batches.
-SPARE_BYTES = 300_000_000
 REPORT_SECONDS = 0.1
 
 
@@ -76,7 +74,8 @@ class MotionPredictor:
         self.device = choose_device(self.options.device)
         self.precision = choose_precision(self.options.precision, self.device)
         self.attention = Attention(self.options.attention)
-        self.attention.kernel_for(self._longest_attention(self.options.window))
+        longest = longest_attention(self.config, self.options.window, self.device, self.precision.blocks)
+        self.attention.kernel_for(longest)
         model.prepare_for_inference(self.precision.blocks)
         self.model = model
         self._to_device()
@@ -85,19 +84,31 @@ class MotionPredictor:
         self._times = StageTimes(self.device)
 
     @classmethod
-    def load(cls, path: Path | str, options: InferenceOptions | None = None) -> MotionPredictor:
+    def load(
+        cls,
+        path: Path | str,
+        options: InferenceOptions | None = None,
+        on_warm_up: Callable[[], None] = lambda: None,
+    ) -> MotionPredictor:
         """Reads a converted .safetensors file, or a published .pt, straight to the device, and warms up.
 
-        Raises Motion324Error as __init__ and `load_model` do.
+        on_warm_up: called when all is read, before the warm-up.
+        Raises Motion324Error as __init__ and `load_model` do, and ("out-of-memory").
         """
         options = options or InferenceOptions()
         options.check()
         start = time.perf_counter()
         device = choose_device(options.device)
-        model = load_model(Path(path), device, choose_precision(options.precision, device).blocks)
-        predictor = cls(model, options)
-        predictor.seconds["load"] = time.perf_counter() - start
-        predictor.warm_up()
+        precision = choose_precision(options.precision, device)
+        try:
+            predictor = cls(load_model(Path(path), device, precision.blocks), options)
+            predictor.seconds["load"] = time.perf_counter() - start
+            on_warm_up()
+            predictor.warm_up()
+        except torch.OutOfMemoryError as error:
+            _, needed = look_into(Path(path), precision.blocks)
+            free = free_bytes(device)
+            raise job_errors.out_of_memory(str(device), needed, free, "while the weights were loaded") from error
         return predictor
 
     def warm_up(self) -> None:
@@ -118,6 +129,11 @@ class MotionPredictor:
         self._placed = False
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    @property
+    def place(self) -> str:
+        """The device on which the weights lie now."""
+        return str(self.device) if self._placed else "cpu"
 
     def _to_device(self) -> None:
         if not self._placed:
@@ -247,10 +263,4 @@ class MotionPredictor:
 
     def _needed_bytes(self, frames: int) -> int:
         """The least that a job over a window of `frames` takes besides the weights."""
-        element = self.precision.blocks.itemsize
-        return Workload(self.config).transformer_bytes(frames, element) + SPARE_BYTES
-
-    def _longest_attention(self, frames: int) -> Shape:
-        tokens = frames * self.config.tokens_per_frame
-        c = self.config
-        return Shape(self.device, self.precision.blocks, 1, tokens, tokens, c.heads, c.head_width)
+        return Workload(self.config).least_bytes(frames, self.precision.blocks.itemsize)

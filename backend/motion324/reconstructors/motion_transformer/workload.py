@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from motion324.reconstructors.motion_transformer.config import IMAGE_PATCHES, ModelConfig
 from motion324.reconstructors.motion_transformer.dinov2 import flop_per_block
 
+# Besides what is counted: the libraries' own workspaces and the smallest batches.
+SPARE_BYTES = 300_000_000
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -52,6 +55,10 @@ class Workload:
         stream in float32, a normalised copy, queries, keys and values, the attention's result and its product."""
         c = self.config
         return int(frames * c.tokens_per_frame * c.width * (4 + 6 * element))
+
+    def least_bytes(self, frames: int, element: int) -> int:
+        """The least that a job over a window of `frames` takes besides the weights."""
+        return self.transformer_bytes(frames, element) + SPARE_BYTES
 
     def image_bytes(self, height: int, width: int) -> int:
         """Per frame while it is encoded, all in float32: the tokens' stream, queries to values and hidden rows."""

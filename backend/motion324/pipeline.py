@@ -57,11 +57,12 @@ def animate(
     with contextlib.ExitStack() as stack:
         options.check()
         check_mesh(mesh)
-        reconstructor = get_reconstructor(options.reconstructor)
+        reconstructor = get_reconstructor(options, clock)
         folder = stack.enter_context(OutputFolder(keep.folder)) if keep else None
 
         clip = video if isinstance(video, VideoClip) else read_video(video, options.frames, clock)
         _check_clip(clip)
+        reconstructor.check_job(len(clip.frames), len(mesh.positions))
         if folder and keep:
             folder.check_space(needed_space(len(clip.frames), mesh, clip, keep))
 
@@ -74,7 +75,6 @@ def animate(
         clock("view", 0, 1)
         match = find_view(normalised, clip.frames[0], foreground.masks[0], options.view, clock)
 
-        clock("reconstruct", 0, len(clip.frames))
         scene = Scene(normalised, surface, clip.frames, foreground.masks, match.view, options.seed)
         positions = _reconstruct(reconstructor, scene, mesh, normalisation, clip, clock, on_frames)
 
@@ -91,6 +91,7 @@ def animate(
                 "mesh": {"name": mesh.name, "vertices": len(mesh.positions), "faces": len(mesh.faces)},
                 "video": {"name": clip.name, "frames": len(clip.frames), "size": [*clip.frames.shape[2:0:-1]]},
                 "reconstructor": reconstructor.name,
+                "reconstruction": reconstructor.details(),
                 "options": {**options.to_dict(), "frames": list(options.frames)},
                 "mask": foreground.method,
                 "view": _describe_view(match.view),

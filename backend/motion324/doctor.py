@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 import platform
 import shutil
 import tempfile
-from dataclasses import dataclass
-from enum import Enum
 from importlib import metadata
 from pathlib import Path
 
 from motion324 import __version__
+from motion324.doctor_transformer import transformer_findings
 from motion324.errors import Motion324Error
+from motion324.finding import REINSTALL, Finding, Verdict
 from motion324.machine import device_name, total_memory
 from motion324.server_log import default_log_path
 
@@ -32,23 +31,6 @@ LIBRARIES = {
 }
 LITTLE_MEMORY = 3 << 30
 LITTLE_DISK = 1 << 30
-REINSTALL = "Install the backend anew: pip install --force-reinstall motion324."
-
-
-class Verdict(Enum):
-    FINE = "fine"
-    WARNING = "warning"  # works, but something is missing or slow
-    PROBLEM = "problem"  # does not work
-
-
-@dataclass(frozen=True)
-class Finding:
-    """subject: what was looked at. text: what was found. remedy: what to do, unless it is fine."""
-
-    subject: str
-    verdict: Verdict
-    text: str
-    remedy: str = ""
 
 
 def examine(blender: Path | None = None) -> list[Finding]:
@@ -59,6 +41,7 @@ def examine(blender: Path | None = None) -> list[Finding]:
         _device(),
         _memory(),
         _foreground_model(),
+        *transformer_findings(),
         _blender(blender),
         _writable("temporary files", Path(tempfile.gettempdir())),
         _writable("log", default_log_path().parent),
@@ -82,12 +65,7 @@ def _library(module: str, distribution: str) -> Finding:
 
 
 def _device() -> Finding:
-    name = device_name()
-    with contextlib.suppress(Exception):
-        torch = importlib.import_module("torch")
-        if torch.cuda.is_available():
-            name += f", GPU: {torch.cuda.get_device_name(0)}"
-    return Finding("device", Verdict.FINE, name)
+    return Finding("device", Verdict.FINE, device_name())
 
 
 def _memory() -> Finding:

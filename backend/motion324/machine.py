@@ -52,7 +52,7 @@ def device_name() -> str:
 def versions() -> dict[str, str]:
     """Of this program, of Python, and of the libraries that decide its results."""
     found = {"motion324": __version__, "python": platform.python_version(), "platform": platform.platform()}
-    for name in ("numpy", "scipy", "numba", "opencv-python-headless", "onnxruntime"):
+    for name in ("numpy", "scipy", "numba", "opencv-python-headless", "onnxruntime", "torch"):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

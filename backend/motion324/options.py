@@ -10,6 +10,9 @@ from typing import Any
 from motion324.errors import EXIT_USAGE, Motion324Error
 
 MAX_SMOOTH = 1000.0  # frames
+MASK_MODES = ("auto", "as-is", "alpha", "plain", "rembg")  # every other mask is a path
+DEFAULT_RECONSTRUCTOR = "deformation-fit"  # that "auto" stands for
+RECONSTRUCTORS = ("deformation-fit", "motion-transformer")
 PRECISIONS = ("auto", "bfloat16", "float16", "float32")
 # "auto", families of kernels, and kernels.
 ATTENTION_CHOICES = (
@@ -31,7 +34,7 @@ TRAINED_FRAMES = 256  # that the published transformer saw at once
 
 @dataclass(frozen=True)
 class AnimateOptions:
-    """reconstructor: "auto" or the name of one.
+    """reconstructor: "auto" or one of RECONSTRUCTORS.
     frames: (start, stop, step) of the video's frames as in a Python slice; the first one used is the reference frame.
     fps: frames per second of the result; None takes the video's (divided by the step).
     mask: "auto", "as-is", "alpha", "plain", "rembg", or the path of a mask video or folder.

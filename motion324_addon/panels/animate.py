@@ -18,6 +18,8 @@ STAGE_LABELS = {
     "foreground": "Finding the foreground",
     "sample": "Sampling the surface",
     "view": "Finding the view",
+    "load": "Loading the model",
+    "warm-up": "Warming up",
     "reconstruct": "Reconstructing",
     "refine": "Refining",
     "smooth": "Smoothing",

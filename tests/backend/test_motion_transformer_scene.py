@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -12,26 +14,15 @@ from motion324.progress import silent
 
 pytest.importorskip("torch", reason="the motion transformer needs PyTorch, which is not installed here")
 
+from small_transformer import write_small_weights
+
 from motion324.mesh.view import look_at_origin
 from motion324.reconstructors.interface import Scene
-from motion324.reconstructors.motion_transformer.checkpoint import write_checkpoint
-from motion324.reconstructors.motion_transformer.config import ImageEncoderConfig, ModelConfig
-from motion324.reconstructors.motion_transformer.initialisation import random_model
 from motion324.reconstructors.motion_transformer.options import InferenceOptions
 from motion324.reconstructors.motion_transformer.predictor import MotionPredictor
 from motion324.reconstructors.motion_transformer.reconstructor import MotionTransformer
 from motion324.reconstructors.motion_transformer.scene_frames import SIDE, object_frames, square_of
 from motion324.reconstructors.motion_transformer.scene_points import surface_points, vertex_normals, vertex_points
-
-SMALL = ModelConfig(
-    width=48,
-    head_width=16,
-    mlp_width=96,
-    latent_tokens=8,
-    surface_layers=1,
-    layer_pairs=1,
-    image=ImageEncoderConfig(width=48, depth=1, heads=3, mlp_width=96),
-)
 
 
 def cube(split: bool) -> ReferenceMesh:
@@ -55,9 +46,7 @@ def scene(frames: int = 3) -> Scene:
 
 @pytest.fixture
 def weights(tmp_path):
-    path = tmp_path / "small.safetensors"
-    write_checkpoint(random_model(SMALL, 0).state_dict(), SMALL, path, {})
-    return path
+    return write_small_weights(tmp_path / "small.safetensors")
 
 
 @pytest.mark.parametrize("split", [False, True])
@@ -107,13 +96,17 @@ def test_empty_masks_are_a_clear_error():
 
 def test_every_frame_comes_once_and_final(weights):
     reconstructor = MotionTransformer(InferenceOptions(device="cpu"), weights)
-    assert not reconstructor.is_loaded
+    assert not reconstructor.place
     batches = list(reconstructor.reconstruct(scene(), silent))
     assert sorted(int(i) for batch in batches for i in batch.indices) == [0, 1, 2]
     assert all(batch.final and np.isfinite(batch.positions).all() for batch in batches)
     assert all(batch.positions.shape[1:] == (9, 3) for batch in batches)
-    assert reconstructor.is_loaded
-    assert {"load", "images", "decoder"} <= set(reconstructor.seconds())
+    assert reconstructor.place == "cpu"
+    details = reconstructor.details()
+    assert (details["device"], details["precision"], details["weights"]) == ("cpu", "float32", "small.safetensors")
+    assert {"load", "images", "decoder"} <= set(details["seconds"])
+    assert details["attention"]["short"]
+    assert json.loads(json.dumps(details)) == details
 
 
 def test_the_model_stays_until_it_is_unloaded(weights, monkeypatch):
@@ -127,7 +120,7 @@ def test_the_model_stays_until_it_is_unloaded(weights, monkeypatch):
     assert len(loads) == 1
     assert np.array_equal(first, again)
     reconstructor.unload()
-    assert not reconstructor.is_loaded
+    assert not reconstructor.place
     list(reconstructor.reconstruct(scene(), silent))
     assert len(loads) == 2
 

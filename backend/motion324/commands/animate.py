@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motion324.errors import EXIT_OK
-from motion324.options import AnimateOptions, bad_option
+from motion324.options import (
+    ATTENTION_CHOICES,
+    DEFAULT_RECONSTRUCTOR,
+    PRECISIONS,
+    RECONSTRUCTORS,
+    TRAINED_FRAMES,
+    WINDOW_MODES,
+    AnimateOptions,
+    bad_option,
+)
 from motion324.terminal import LogToTerminal, Terminal
 
 if TYPE_CHECKING:
@@ -28,7 +37,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
     parser.add_argument("mesh", metavar="MESH", type=Path, help=".glb, .gltf, .obj, .ply, .stl, .fbx or .blend")
     parser.add_argument("video", metavar="VIDEO", type=Path, help="a video, or a folder of images in natural order")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="folder of the results")
-    parser.add_argument("--reconstructor", metavar="NAME", default=DEFAULTS.reconstructor, help="default: auto")
+    parser.add_argument(
+        "--reconstructor",
+        metavar="NAME",
+        default=DEFAULTS.reconstructor,
+        help=f"auto (default), {' or '.join(RECONSTRUCTORS)}; auto is {DEFAULT_RECONSTRUCTOR}",
+    )
     parser.add_argument("--frames", metavar="A:B:STEP", default="", help="frames of the video, as a Python slice")
     parser.add_argument("--fps", metavar="F", type=float, help="frames per second of the result; default: the video's")
     parser.add_argument(
@@ -51,8 +65,49 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
     parser.add_argument("--overlay", action="store_true", help="also keep overlay.mp4: the input beside the result")
     parser.add_argument("--blender", metavar="PATH", type=Path, help="Blender, which .fbx and .blend need")
     parser.add_argument("--json", action="store_true", help="result as JSON on stdout, progress as JSON on stderr")
+    _add_transformer_options(parser)
     parser.set_defaults(run=run)
     return parser
+
+
+def _add_transformer_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "motion-transformer", "Only --reconstructor motion-transformer looks at these; see `motion324 weights` first."
+    )
+    group.add_argument(
+        "--device", metavar="auto|cpu|cuda|cuda:N", default=DEFAULTS.device, help="default: a GPU where there is one"
+    )
+    group.add_argument(
+        "--precision",
+        metavar="|".join(PRECISIONS),
+        default=DEFAULTS.precision,
+        help="of the transformer's blocks; default: half precision on GPUs that are fast at it, float32 elsewhere",
+    )
+    group.add_argument(
+        "--attention",
+        metavar="KERNEL",
+        default=DEFAULTS.attention,
+        help=f"one of {', '.join(ATTENTION_CHOICES)}; default: the fastest that runs here",
+    )
+    group.add_argument(
+        "--window",
+        metavar="FRAMES",
+        type=int,
+        default=DEFAULTS.window,
+        help=f"seen at once, 2 to {TRAINED_FRAMES} (default); fewer need less memory",
+    )
+    group.add_argument(
+        "--windows",
+        metavar="|".join(WINDOW_MODES),
+        default=DEFAULTS.windows,
+        help="how a longer video's windows are joined: smoothly (default), or as the model's authors do",
+    )
+    group.add_argument(
+        "--weights",
+        metavar="FILE",
+        default=DEFAULTS.weights,
+        help="a converted .safetensors or a published .pt; default: those that `motion324 weights` has installed",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -83,6 +138,12 @@ def options_of(arguments: argparse.Namespace) -> AnimateOptions:
         view=arguments.view,
         smooth=arguments.smooth,
         seed=arguments.seed,
+        device=arguments.device,
+        precision=arguments.precision,
+        attention=arguments.attention,
+        window=arguments.window,
+        windows=arguments.windows,
+        weights=arguments.weights,
     )
     options.check()
     return options
@@ -128,7 +189,9 @@ def _summary(arguments: argparse.Namespace, result: AnimationResult) -> dict[str
 def _sentence(arguments: argparse.Namespace, result: AnimationResult) -> str:
     frames, vertices = result.positions.shape[:2]
     seconds = result.report["seconds"]["total"]
+    how = result.report["reconstruction"]
+    device = f" on {how['device']} in {how['precision']}" if "device" in how else ""
     return (
-        f"{frames} frames of {vertices} vertices in {seconds:.1f} s by {result.report['reconstructor']}, "
+        f"{frames} frames of {vertices} vertices in {seconds:.1f} s by {result.report['reconstructor']}{device}, "
         f"silhouettes overlap by {result.report['silhouette_overlap']:.2f}: {arguments.output}"
     )

@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from motion324.errors import EXIT_USAGE, Motion324Error
-from motion324.options import AnimateOptions
+from motion324.options import DEFAULT_RECONSTRUCTOR, RECONSTRUCTORS, AnimateOptions
 from motion324.progress import Progress
 from motion324.reconstructors.interface import Reconstructor
 
 if TYPE_CHECKING:
     from motion324.reconstructors.motion_transformer.reconstructor import MotionTransformer
-
-DEFAULT = "deformation-fit"
-NAMES = ("deformation-fit", "motion-transformer")
 
 _lock = threading.Lock()
 _transformer: MotionTransformer | None = None
@@ -26,10 +23,10 @@ def get_reconstructor(options: AnimateOptions, progress: Progress) -> Reconstruc
     """The one that options.reconstructor names ("auto": the default), ready for a job with these options.
 
     The motion transformer, once loaded, serves all jobs with the same options and weights.
-    Raises Motion324Error("bad-option") for a name that is not one of NAMES; for the motion transformer also
+    Raises Motion324Error("bad-option") for a name that is not one of RECONSTRUCTORS; for the motion transformer also
     "torch-missing", "weights-missing", and what MotionTransformer.prepare raises.
     """
-    wanted = DEFAULT if options.reconstructor == "auto" else options.reconstructor
+    wanted = DEFAULT_RECONSTRUCTOR if options.reconstructor == "auto" else options.reconstructor
     if wanted == "deformation-fit":
         from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit
 
@@ -41,7 +38,7 @@ def get_reconstructor(options: AnimateOptions, progress: Progress) -> Reconstruc
     raise Motion324Error(
         "bad-option",
         f"The reconstructor '{wanted}' is not known.",
-        f"Choose auto or {', '.join(NAMES)}.",
+        f"Choose auto or {', '.join(RECONSTRUCTORS)}.",
         EXIT_USAGE,
     )
 

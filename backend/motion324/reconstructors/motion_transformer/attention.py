@@ -87,6 +87,10 @@ class Attention:
         kinds = sorted({kind for _, kind in self._logged})
         return {kind: sorted(name for name, of in self._logged if of == kind) for kind in kinds}
 
+    def usable(self, shape: Shape) -> list[str]:
+        """Names of the kernels that can do a shape here, in the order in which they would be tried."""
+        return [kernel.name for kernel in self._candidates(shape)]
+
     def kernel_for(self, shape: Shape) -> str:
         """The name of the kernel that would be tried first. Raises Motion324Error("attention-unavailable")."""
         candidates = self._candidates(shape)

@@ -11,8 +11,10 @@ from . import (
     export,
     keep_point_cache,
     keep_shape_keys,
+    make_single_user,
     open_log,
     pick_video,
+    remove_animation,
     take_view,
     turntable,
 )
@@ -24,8 +26,10 @@ CLASSES = (
     export.MOTION324_OT_export,
     keep_point_cache.MOTION324_OT_keep_point_cache,
     keep_shape_keys.MOTION324_OT_keep_shape_keys,
+    make_single_user.MOTION324_OT_make_single_user,
     open_log.MOTION324_OT_open_log,
     pick_video.MOTION324_OT_pick_video,
+    remove_animation.MOTION324_OT_remove_animation,
     take_view.MOTION324_OT_take_view,
     turntable.MOTION324_OT_turntable,
 )

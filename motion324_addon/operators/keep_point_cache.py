@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import bpy
 
-from motion324.errors import Motion324Error
-
 from ..job.runner import runner
 from ..scene import keeping
-from .reporting import report_error
+from ..scene.animation import Animation
+from .polling import has_result
+from .reporting import SteppedOperator
 
 
-class MOTION324_OT_keep_point_cache(bpy.types.Operator):
+class MOTION324_OT_keep_point_cache(SteppedOperator, bpy.types.Operator):
     """Keep the result as a PC2 file beside the .blend: small .blend and fast playback, also of long clips"""
 
     bl_idname = "motion324.keep_point_cache"
     bl_label = "Keep as Point Cache"
     bl_options = {"UNDO"}
+    doing = "Keeping the point cache"
 
     folder: bpy.props.StringProperty(
         name="Folder", description="Of the cache file; beside the .blend if empty", subtype="DIR_PATH"
     )
+    object_name: bpy.props.StringProperty(
+        name="Object", description="Which of the animated objects; all if empty", options={"SKIP_SAVE"}
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if runner.animation is None:
-            cls.poll_message_set("There is no result to keep")
-        return runner.animation is not None
+        return has_result(cls)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            folder = Path(bpy.path.abspath(self.folder)) if self.folder else None
-            path = keeping.keep_as_point_cache(runner.animation, folder)
-        except Motion324Error as error:
-            return report_error(self, error)
-        runner.kept()
-        self.report({"INFO"}, f"The point cache is '{path}'")
-        return {"FINISHED"}
+        return self.run(context)
+
+    def steps(self, context: bpy.types.Context) -> Iterator[tuple[int, int]]:
+        folder = Path(bpy.path.abspath(self.folder)) if self.folder else None
+        self._animations: Sequence[Animation] = runner.waiting(self.object_name)
+        self._paths = keeping.point_cache_paths(self._animations, folder)
+        yield from keeping.keep_all_as_point_caches(self._animations, self._paths)
+
+    def finished(self, context: bpy.types.Context) -> None:
+        runner.kept(self._animations)
+        self.report({"INFO"}, "Point cache: " + ", ".join(f"'{path}'" for path in self._paths))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import bpy
 
 from ..job.runner import runner
-from ..scene import keeping
+from ..scene import keeping, kept_note
+from ..scene.animation import Animation
+from .polling import has_result
 from .reporting import SteppedOperator
 
 
@@ -19,17 +21,30 @@ class MOTION324_OT_keep_shape_keys(SteppedOperator, bpy.types.Operator):
     bl_options = {"UNDO"}
     doing = "Keeping shape keys"
 
+    object_name: bpy.props.StringProperty(
+        name="Object", description="Which of the animated objects; all if empty", options={"SKIP_SAVE"}
+    )
+    single_user: bpy.props.BoolProperty(
+        name="Make Single User",
+        description="Give objects that share their mesh a copy of their own first, so that the others stay as they are",
+        options={"SKIP_SAVE"},
+    )
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if runner.animation is None:
-            cls.poll_message_set("There is no result to keep")
-        return runner.animation is not None
+        return has_result(cls)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         return self.run(context)
 
     def steps(self, context: bpy.types.Context) -> Iterator[tuple[int, int]]:
-        return keeping.keep_as_shape_keys(runner.animation)
+        self._animations: Sequence[Animation] = runner.waiting(self.object_name)
+        yield from keeping.keep_all_as_shape_keys(self._animations, self.single_user)
 
     def finished(self, context: bpy.types.Context) -> None:
-        runner.kept()
+        for animation in self._animations:
+            obj = animation.target.get()
+            names = ", ".join(f"'{name}'" for name, _, _ in kept_note.read_put_back(obj).modifiers)
+            if names:
+                self.report({"INFO"}, f"{names} of '{obj.name}' switched off: what they did is part of the shape keys")
+        runner.kept(self._animations)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import bpy
 import numpy as np
 
 from motion324.errors import EXIT_CANNOT_WRITE, Motion324Error
-from motion324.point_cache import write_pc2
-from motion324.write_aside import explained_write_errors
+from motion324.point_cache import Pc2Writer
+from motion324.write_aside import explained_write_errors, written_aside
 
 from . import modifier_stack
 from .timing import Timing
 
 KEPT = "Motion324"
 PREVIEW = "Motion324 Preview"
+STEP_BYTES = 4 << 20  # of a cache file that is written at once
 
 
 def keep(obj: bpy.types.Object, positions: np.ndarray, timing: Timing, path: Path) -> bpy.types.Modifier:
@@ -23,10 +25,28 @@ def keep(obj: bpy.types.Object, positions: np.ndarray, timing: Timing, path: Pat
 
     Raises Motion324Error("disk-full" or "cannot-write"); nothing is changed then.
     """
+    write(positions, timing, path)
+    return play(obj, path, timing, KEPT)
+
+
+def write(positions: np.ndarray, timing: Timing, path: Path) -> None:
+    """Writes positions (T, N, 3), object space, to `path`, all at once; see `write_in_steps`."""
+    for _ in write_in_steps(positions, timing, path):
+        pass
+
+
+def write_in_steps(positions: np.ndarray, timing: Timing, path: Path) -> Iterator[tuple[int, int]]:
+    """Writes positions (T, N, 3), object space, to `path`; makes its folder. Steps of (done, total).
+
+    Closing it before its end leaves no file. Raises Motion324Error("disk-full" or "cannot-write").
+    """
     with explained_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    write_pc2(path, positions, timing.start, timing.step)
-    return play(obj, path, timing, KEPT)
+    at_once = max(1, STEP_BYTES // max(positions[0].nbytes, 1))
+    with written_aside(path) as aside, Pc2Writer(aside, positions.shape[1], timing.start, timing.step) as writer:
+        for first in range(0, len(positions), at_once):
+            yield first, len(positions)
+            writer.append(positions[first : first + at_once])
 
 
 def play(obj: bpy.types.Object, path: Path, timing: Timing, name: str) -> bpy.types.Modifier:
@@ -46,14 +66,19 @@ def play(obj: bpy.types.Object, path: Path, timing: Timing, name: str) -> bpy.ty
     modifier.forward_axis, modifier.up_axis = "POS_Y", "POS_Z"
     # Shown sample = scene frame * scale - start, as Blender's source has it for this mode (MOD_meshcache.cc).
     modifier.time_mode, modifier.play_mode = "FRAME", "SCENE"
-    modifier.frame_scale = 1.0 / timing.step
-    modifier.frame_start = timing.start / timing.step
-    modifier.filepath = _path_in_blend(path)
+    set_source(modifier, path, timing)
     return modifier
 
 
-def free_path(obj: bpy.types.Object, folder: Path | None = None) -> Path:
-    """A name for a new cache file of the object: in `folder`, or else beside the .blend.
+def set_source(modifier: bpy.types.Modifier, path: Path, timing: Timing) -> None:
+    """Has a Mesh Cache modifier that `play` made show this file."""
+    modifier.frame_scale = 1.0 / timing.step
+    modifier.frame_start = timing.start / timing.step
+    modifier.filepath = _path_in_blend(path)
+
+
+def free_path(obj: bpy.types.Object, folder: Path | None = None, taken: Collection[Path] = ()) -> Path:
+    """A name for a new cache file of the object that is not `taken`: in `folder`, or else beside the .blend.
 
     Raises Motion324Error("blend-not-saved") where there is neither.
     """
@@ -69,7 +94,7 @@ def free_path(obj: bpy.types.Object, folder: Path | None = None) -> Path:
         folder = blend.parent / f"{blend.stem}_motion324"
     stem = bpy.path.clean_name(obj.name)
     names = (f"{stem}.pc2", *(f"{stem}.{number:03d}.pc2" for number in range(1, 10_000)))
-    return next(folder / name for name in names if not (folder / name).exists())
+    return next(folder / name for name in names if not (folder / name in taken or (folder / name).exists()))
 
 
 def _path_in_blend(path: Path) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 
 from motion324.errors import EXIT_BAD_MESH, Motion324Error
 
-from . import fcurves, modifier_stack
+from . import fcurves, modifier_stack, single_user
+from .mesh_reading import check_own
 from .timing import Timing, split_frame
 
 NAME = "Motion324"
@@ -22,7 +23,7 @@ def bake(obj: bpy.types.Object, positions: np.ndarray, timing: Timing) -> Iterat
     all that was added is removed again. Between two frames the shape moves linearly; before the first and after the
     last one it stays. Keys that were there stay, with their values and animation: what they add at a frame is taken
     off the frame's key. Modifiers that deform the mesh are part of the positions, so they are switched off.
-    Raises Motion324Error("shape-keys-impossible") before anything is changed.
+    Raises Motion324Error("mesh-shared" or "shape-keys-impossible") before anything is changed.
     """
     check(obj, positions)
     undo = _Undo(obj)
@@ -38,20 +39,23 @@ def bake(obj: bpy.types.Object, positions: np.ndarray, timing: Timing) -> Iterat
 
 
 def check(obj: bpy.types.Object, positions: np.ndarray) -> None:
-    """Raises Motion324Error("shape-keys-impossible") where the object cannot carry the keys."""
-    mesh, keys = obj.data, obj.data.shape_keys
-    if mesh.library or mesh.override_library or obj.library:
-        raise _impossible(obj, "is linked from another file", "Make it local (Object > Relations > Make Local).")
-    if mesh.users - int(mesh.use_fake_user) > 1:
-        remedy = "Make it single-user (Object > Relations > Make Single User > Object & Data), or keep a point cache."
-        raise _impossible(obj, f"shares its mesh with {mesh.users - 1} other users", remedy)
+    """Raises Motion324Error("linked-object", "mesh-shared" or "shape-keys-impossible") where it cannot carry keys."""
+    mesh = obj.data
+    single_user.check_single_user(obj)
+    check_keys(obj)
+    if positions.shape[1:] != (len(mesh.vertices), 3):
+        found = f"has {len(mesh.vertices)} vertices, but the animation has {positions.shape[1]}"
+        raise _impossible(obj, found, "Undo the change of the mesh, or animate it again.")
+
+
+def check_keys(obj: bpy.types.Object) -> None:
+    """Raises Motion324Error("linked-object" or "shape-keys-impossible") where no mesh like the object's could."""
+    check_own(obj)
+    keys = obj.data.shape_keys
     if keys and not keys.use_relative:
         raise _impossible(obj, "has absolute shape keys", "Switch on 'Relative' in its Shape Keys panel.")
     if obj.mode == "EDIT":
         raise _impossible(obj, "is in Edit Mode", "Leave Edit Mode, then try again.")
-    if positions.shape[1:] != (len(mesh.vertices), 3):
-        found = f"has {len(mesh.vertices)} vertices, but the animation has {positions.shape[1]}"
-        raise _impossible(obj, found, "Undo the change of the mesh, or animate it again.")
 
 
 def _add_keys(obj: bpy.types.Object, positions: np.ndarray, timing: Timing, undo: _Undo) -> Iterator[tuple[int, int]]:

@@ -21,9 +21,9 @@ from motion324.endpoint import take_token_from_environment
 from motion324.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
 from motion324.mesh.view import look_at_origin
 from motion324.progress import Progress
-from motion324.protocol import AnimateRequest
+from motion324.protocol import AnimateRequest, ExamineRequest
 from motion324.reconstructors.interface import FrameBatch
-from motion324.result import AnimationResult
+from motion324.result import AnimationResult, Examination
 from motion324.server import serve
 
 seen: dict[str, object] = {"cancelled": [], "finished": [], "unloaded": 0, "batches": 0}
@@ -126,6 +126,36 @@ def _echo(request: AnimateRequest, progress: Progress, on_frames: Callable[[Fram
     return AnimationResult(mesh.positions[None], np.array([7]), 24.0, look_at_origin(10, 20, 3, 1.5), report)
 
 
+def examine(request: ExamineRequest, progress: Progress) -> Examination:
+    """Waits for as many seconds as the mesh's metadata say, if there is one; the mask is the frame's left half."""
+    wish = request.mesh.metadata if request.mesh else {}
+    until = time.monotonic() + float(wish.get("seconds", 0))
+    try:
+        progress("read", 0, 1)
+        while time.monotonic() < until:
+            progress("view", 0, 1)
+            time.sleep(0.02)
+    except Cancelled:
+        seen["cancelled"].append(request.job_id)
+        raise
+    mask = np.zeros((4, 6), np.float32)
+    mask[:, :3] = 1
+    seen["examined"] = str(request.video) if isinstance(request.video, Path) else request.video.name
+    return Examination(
+        frame=np.full((4, 6, 3), 7, np.uint8),
+        mask=mask,
+        mask_method="plain",
+        frame_number=2,
+        frame_count=40,
+        used_count=20,
+        fps=25.0,
+        size=(12, 8),
+        warnings=({"code": "test", "sentence": "A warning."},),
+        view=look_at_origin(30, 10, 3, 1.2) if request.mesh else None,
+        silhouette_overlap=0.75 if request.mesh else None,
+    )
+
+
 _JOBS = {
     "animate": _animate,
     "wait": _wait,
@@ -180,6 +210,7 @@ def main() -> int:
     print("something that a library prints before the backend is ready")
     return serve(
         run_job,
+        examine=examine,
         describe=describe,
         unload=unload,
         token=take_token_from_environment(),

@@ -4,6 +4,7 @@
     with Client.connect(server.endpoint) as client:
         for event in client.animate(AnimateRequest.of(mesh, video, AnimateOptions())):
             ...  # Queued, ProgressEvent, FramesEvent, and last a ResultEvent
+        found = client.examine(ExamineRequest(video))
     server.stop()
 
 Every wait has a limit, and a backend that died or hangs becomes a Motion324Error. Needs the standard library and numpy.
@@ -15,6 +16,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 
 from motion324.endpoint import Endpoint
@@ -28,6 +30,8 @@ from motion324.protocol import (
     Cancel,
     Done,
     ErrorMessage,
+    ExaminationEvent,
+    ExamineRequest,
     FramesEvent,
     Heartbeat,
     Hello,
@@ -42,6 +46,7 @@ from motion324.protocol import (
     Unload,
     from_wire,
 )
+from motion324.result import Examination
 from motion324.server_process import ServerProcess, start_server
 from motion324.transport import TICK
 
@@ -108,6 +113,27 @@ class Client:
         "backend-lost". Closing it before the end cancels the job.
         Raises Motion324Error("message-too-large", "backend-lost") where the job cannot be sent.
         """
+        return self._start(request)
+
+    def start_examining(self, request: ExamineRequest) -> JobEvents:
+        """Sends the request at once, and returns its events, as `animate` does: the last is an ExaminationEvent."""
+        return self._start(request)
+
+    def examine(self, request: ExamineRequest, watch: Callable[[Event], None] = lambda event: None) -> Examination:
+        """Takes a quick look at a video, and waits for what it tells; another thread may `cancel(request.job_id)`.
+
+        The backend does it beside an animation job that runs; several examinations are done one after the other.
+        watch: called with every Queued and ProgressEvent; what it raises ends the examination, and passes.
+        Raises the Motion324Error that the backend reported, Cancelled, or "backend-lost".
+        """
+        with self._start(request) as events:
+            for event in events:
+                if isinstance(event, ExaminationEvent):
+                    return event.examination
+                watch(event)
+        raise AssertionError("an examination ends with its event or an error")
+
+    def _start(self, request: AnimateRequest | ExamineRequest) -> JobEvents:
         events = JobEvents(request.job_id, self.cancel)
         with self._lock:
             if self._lost:
@@ -209,7 +235,7 @@ class Client:
         self._lose(reason)
 
     def _hand_out(self, message: Message) -> None:
-        if isinstance(message, ResultEvent):
+        if isinstance(message, ResultEvent | ExaminationEvent):
             with self._lock:
                 events = self._jobs.pop(message.job_id, None)
             if events:

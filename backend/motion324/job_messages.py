@@ -19,12 +19,12 @@ from motion324.message_fields import MessageFields
 from motion324.options import AnimateOptions
 from motion324.payloads import (
     Arrays,
-    clip_from_wire,
-    clip_to_wire,
     mesh_from_wire,
     mesh_to_wire,
     result_from_wire,
     result_to_wire,
+    video_from_wire,
+    video_to_wire,
 )
 from motion324.result import AnimationResult
 from motion324.video.clip import VideoClip
@@ -36,6 +36,8 @@ class AnimateRequest(Message):
 
     video: a path on the backend's machine, or the frames themselves.
     topology_hash: comes back with the result, so that positions never land on a mesh that changed meanwhile.
+    send_video: whether the client sends the files at `video`, and at options.mask where that is a path; None: where the
+        backend does not see them. Not sent itself.
     """
 
     kind: ClassVar[str] = "animate"
@@ -44,38 +46,39 @@ class AnimateRequest(Message):
     video: Path | VideoClip
     options: AnimateOptions
     topology_hash: str
+    send_video: bool | None = None
 
     @classmethod
-    def of(cls, mesh: ReferenceMesh, video: Path | VideoClip, options: AnimateOptions) -> AnimateRequest:
+    def of(
+        cls, mesh: ReferenceMesh, video: Path | VideoClip, options: AnimateOptions, send_video: bool | None = None
+    ) -> AnimateRequest:
         """A request with a fresh job id and the mesh's own topology hash."""
-        return cls(new_id(), mesh, video, options, topology_hash(mesh))
+        return cls(new_id(), mesh, video, options, topology_hash(mesh), send_video)
 
     @property
     def video_name(self) -> str:
         return self.video.name
 
+    @property
+    def doing(self) -> str:
+        """What the backend does, for people."""
+        return f"animating {self.mesh.name} ({len(self.mesh.positions)} vertices) after {self.video_name}"
+
     def to_wire(self, arrays: Arrays) -> dict[str, Any]:
-        if isinstance(self.video, VideoClip):
-            video: dict[str, Any] = {"clip": clip_to_wire(self.video, arrays)}
-        else:
-            video = {"path": str(self.video.absolute())}
         return {
             "job_id": self.job_id,
             "topology_hash": self.topology_hash,
             "options": self.options.to_dict(),
             "mesh": mesh_to_wire(self.mesh, arrays),
-            "video": video,
+            "video": video_to_wire(self.video, arrays),
         }
 
     @classmethod
     def from_wire(cls, fields: MessageFields) -> AnimateRequest:
-        video = fields.within("video", fields.record("video"))
         return cls(
             job_id=fields.text("job_id", MAX_ID),
             mesh=mesh_from_wire(fields.within("mesh", fields.record("mesh"))),
-            video=clip_from_wire(video.within("clip", video.record("clip")))
-            if video.has("clip")
-            else Path(video.text("path")),
+            video=video_from_wire(fields.within("video", fields.record("video"))),
             options=AnimateOptions.from_dict(fields.record("options")),
             topology_hash=fields.text("topology_hash", 200),
         )

@@ -1,4 +1,4 @@
-"""The animation jobs of one backend: one runs, the others wait in line."""
+"""The jobs of one kind of a backend: one runs, the others wait in line."""
 
 from __future__ import annotations
 
@@ -7,25 +7,22 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 
 from motion324.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
 from motion324.outbox import Outbox
 from motion324.pace import Pace
-from motion324.progress import Progress
 from motion324.protocol import (
     AnimateRequest,
     ErrorMessage,
+    ExamineRequest,
     FramesEvent,
     Message,
     ProgressEvent,
     Queued,
-    ResultEvent,
 )
 from motion324.reconstructors.interface import FrameBatch
-from motion324.result import AnimationResult
 
 log = logging.getLogger(__name__)
 
@@ -33,22 +30,10 @@ MAX_WAITING_JOBS = 32
 REPORT_SECONDS = 0.1  # between two progress messages of the same stage
 
 
-class RunJob(Protocol):
-    """Runs one job: motion324.pipeline.animate, or what a test puts in its place.
-
-    It calls `progress` at least four times a second, lets pass what `progress` and `on_frames` raise, and does not
-    change the arrays of the result that it has returned. It may change those that it gave to `on_frames`.
-    """
-
-    def __call__(
-        self, request: AnimateRequest, progress: Progress, on_frames: Callable[[FrameBatch], None]
-    ) -> AnimationResult: ...
-
-
 class Job:
     """One job and the client that asked for it. `answered`: it has its result or its error, and needs no other."""
 
-    def __init__(self, request: AnimateRequest, outbox: Outbox) -> None:
+    def __init__(self, request: AnimateRequest | ExamineRequest, outbox: Outbox) -> None:
         self.request = request
         self.outbox = outbox
         self.cancelled = threading.Event()
@@ -92,17 +77,21 @@ class Job:
 
 
 class JobQueue:
-    """Runs jobs on one worker thread in the order in which they came. All methods may be called by any thread."""
+    """Runs jobs on one worker thread in the order in which they came. All methods may be called by any thread.
 
-    def __init__(self, run_job: RunJob, log_path: str) -> None:
-        self._run_job = run_job
+    run: does a job, and returns the message that ends it; it calls job.progress at least four times a second, and lets
+    pass what job.progress and job.on_frames raise. name: of the thread.
+    """
+
+    def __init__(self, run: Callable[[Job], Message], log_path: str, name: str) -> None:
+        self._run_job = run
         self._log_path = log_path
         self._changed = threading.Condition()
         self._waiting: deque[Job] = deque()
         self._running: Job | None = None
         self._chores: deque[Callable[[], None]] = deque()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, job: Job) -> None:
@@ -165,7 +154,7 @@ class JobQueue:
             log.error("job %s has reported nothing for %g s", job.id, limit)
             error = Motion324Error(
                 "job-stalled",
-                f"Animating {job.request.mesh.name} stood still for {limit:g} seconds, so the backend gave it up.",
+                f"{_begun(job.request.doing)} stood still for {limit:g} seconds, so the backend gave it up.",
                 "Start the job again; if it happens again, report it with the log.",
                 EXIT_BACKEND,
             )
@@ -236,10 +225,9 @@ class JobQueue:
 
     def _run(self, job: Job) -> None:
         request, began = job.request, time.monotonic()
-        log.info("job %s: %s after %s", job.id, request.mesh.name, request.video_name)
+        log.info("job %s: %s", job.id, request.doing)
         try:
-            result = self._run_job(request, job.progress, job.on_frames)
-            job.outbox.put(ResultEvent(job.id, result, request.topology_hash), job.check)
+            job.outbox.put(self._run_job(job), job.check)
             job.answered = True
             log.info("job %s: done after %.1f s", job.id, time.monotonic() - began)
         except BaseException as exception:
@@ -252,25 +240,29 @@ class JobQueue:
                 self._answer(job, ErrorMessage.of(job.id, error, self._log_path))
 
 
-def explain(exception: BaseException, request: AnimateRequest) -> Motion324Error:
+def explain(exception: BaseException, request: AnimateRequest | ExamineRequest) -> Motion324Error:
     """What a person is told about an exception that ended a job."""
     if isinstance(exception, Motion324Error):
         return exception
     if is_out_of_memory(exception):
         return Motion324Error(
             "out-of-memory",
-            f"The backend ran out of memory while it animated {request.mesh.name} "
-            f"({len(request.mesh.positions)} vertices) after {request.video_name}.",
+            f"The backend ran out of memory while {request.doing}.",
             "Use fewer frames of the video or a mesh with fewer vertices, or close other programs.",
             EXIT_BACKEND,
         )
     return Motion324Error(
         "internal",
-        f"Animating {request.mesh.name} after {request.video_name} failed by a defect of the backend "
+        f"{_begun(request.doing)} failed by a defect of the backend "
         f"({type(exception).__name__}: {str(exception)[:300]}).",
         "Please report it with the log, which has the details.",
         EXIT_INTERNAL,
     )
+
+
+def _begun(text: str) -> str:
+    """The text as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def is_out_of_memory(exception: BaseException) -> bool:

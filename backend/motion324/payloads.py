@@ -1,4 +1,4 @@
-"""A mesh, a video clip and a trajectory as plain JSON values and named arrays, and back, checked.
+"""A mesh, a video clip, a view and the results of jobs as plain JSON values and named arrays, and back, checked.
 
 Every `..._to_wire(thing, arrays)` returns JSON values and puts its arrays into `arrays`; contiguous arrays of the right
 type are not copied. Every `..._from_wire(fields)` raises Motion324Error("bad-message") where something does not fit.
@@ -6,6 +6,7 @@ type are not copied. Every `..._from_wire(fields)` raises Motion324Error("bad-me
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,12 @@ import numpy as np
 from motion324.mesh.reference_mesh import Material, ReferenceMesh
 from motion324.mesh.view import View
 from motion324.message_fields import MessageFields
-from motion324.result import AnimationResult
+from motion324.result import AnimationResult, Examination
 from motion324.video.clip import VideoClip
 
 MAX_MATERIALS = 2048
 MAX_VALUES = 10_000  # entries of a mesh's metadata
+MAX_WARNINGS = 1000
 Arrays = dict[str, np.ndarray]
 
 
@@ -82,33 +84,89 @@ def clip_from_wire(fields: MessageFields) -> VideoClip:
     )
 
 
+def video_to_wire(video: Path | VideoClip, arrays: Arrays) -> dict[str, Any]:
+    """A relative path is made absolute, since the backend lives elsewhere."""
+    if isinstance(video, VideoClip):
+        return {"clip": clip_to_wire(video, arrays)}
+    return {"path": str(video.absolute())}
+
+
+def video_from_wire(fields: MessageFields) -> Path | VideoClip:
+    if fields.has("clip"):
+        return clip_from_wire(fields.within("clip", fields.record("clip")))
+    return Path(fields.text("path"))
+
+
 def result_to_wire(result: AnimationResult, arrays: Arrays) -> dict[str, Any]:
     arrays["positions"] = np.asarray(result.positions, np.float32)
     arrays["frame_numbers"] = np.asarray(result.frame_numbers, np.int64)
-    arrays["view.rotation"] = np.asarray(result.view.rotation, np.float64)
-    arrays["view.translation"] = np.asarray(result.view.translation, np.float64)
-    return {
-        "fps": float(result.fps),
-        "focal": float(result.view.focal),
-        "centre": [float(value) for value in result.view.centre],
-        "report": result.report,
-    }
+    return {"fps": float(result.fps), "view": view_to_wire(result.view, arrays), "report": result.report}
 
 
 def result_from_wire(fields: MessageFields) -> AnimationResult:
-    centre = fields.numbers("centre", 2)
     return AnimationResult(
         positions=fields.array("positions", "float32", ("T", "N", 3)),
         frame_numbers=fields.array("frame_numbers", "int64", ("T",)),
         fps=fields.number("fps"),
-        view=View(
-            rotation=fields.array("view.rotation", "float64", (3, 3)),
-            translation=fields.array("view.translation", "float64", (3,)),
-            focal=fields.number("focal"),
-            centre=(centre[0], centre[1]),
-        ),
+        view=view_from_wire(fields.within("view", fields.record("view"))),
         report=fields.record("report"),
     )
+
+
+def view_to_wire(view: View, arrays: Arrays) -> dict[str, Any]:
+    arrays["view.rotation"] = np.asarray(view.rotation, np.float64)
+    arrays["view.translation"] = np.asarray(view.translation, np.float64)
+    return {"focal": float(view.focal), "centre": [float(value) for value in view.centre]}
+
+
+def view_from_wire(fields: MessageFields) -> View:
+    centre = fields.numbers("centre", 2)
+    return View(
+        rotation=fields.array("view.rotation", "float64", (3, 3)),
+        translation=fields.array("view.translation", "float64", (3,)),
+        focal=fields.number("focal"),
+        centre=(centre[0], centre[1]),
+    )
+
+
+def examination_to_wire(examination: Examination, arrays: Arrays) -> dict[str, Any]:
+    arrays["frame"] = np.asarray(examination.frame, np.uint8)
+    arrays["mask"] = np.asarray(examination.mask, np.float32)
+    overlap = examination.silhouette_overlap
+    return {
+        "mask_method": examination.mask_method,
+        "frame_number": int(examination.frame_number),
+        "frame_count": int(examination.frame_count),
+        "used_count": int(examination.used_count),
+        "fps": float(examination.fps),
+        "size": [int(side) for side in examination.size],
+        "warnings": list(examination.warnings),
+        "view": None if examination.view is None else view_to_wire(examination.view, arrays),
+        "silhouette_overlap": None if overlap is None else float(overlap),
+    }
+
+
+def examination_from_wire(fields: MessageFields) -> Examination:
+    width, height = fields.numbers("size", 2)
+    has_view = fields.has("view")
+    return Examination(
+        frame=fields.array("frame", "uint8", ("H", "W", 3)),
+        mask=fields.array("mask", "float32", ("H", "W")),
+        mask_method=fields.text("mask_method", 40),
+        frame_number=fields.whole("frame_number"),
+        frame_count=fields.whole("frame_count"),
+        used_count=fields.whole("used_count"),
+        fps=fields.number("fps"),
+        size=(int(width), int(height)),
+        warnings=tuple(_warning_from_wire(fields, value) for value in fields.items("warnings", MAX_WARNINGS)),
+        view=view_from_wire(fields.within("view", fields.record("view"))) if has_view else None,
+        silhouette_overlap=fields.number("silhouette_overlap") if fields.has("silhouette_overlap") else None,
+    )
+
+
+def _warning_from_wire(fields: MessageFields, value: Any) -> dict[str, str]:
+    inner = fields.within("warnings", value)
+    return {"code": inner.text("code", 100), "sentence": inner.text("sentence")}
 
 
 def _materials_to_wire(materials: tuple[Material, ...], arrays: Arrays) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from motion324.errors import EXIT_INTERNAL, Motion324Error
 from motion324.machine import peak_memory, versions
 from motion324.mesh.checks import check_mesh
 from motion324.mesh.normalisation import Normalisation, normalised_mesh
+from motion324.mesh.overlap_warning import overlap_warnings
 from motion324.mesh.reference_mesh import ReferenceMesh
 from motion324.mesh.surface import sample_surface
 from motion324.mesh.view import View
@@ -27,11 +28,11 @@ from motion324.stage_clock import StageClock
 from motion324.trajectories.result_files import KeepOptions, needed_space, write_report, write_result_files
 from motion324.trajectories.smoothing import smooth_trajectory
 from motion324.video.clip import VideoClip
-from motion324.video.decoding import bad_video, read_video
+from motion324.video.decoding import read_video
 from motion324.video.foreground import find_masks
+from motion324.video.source import bad_video
 
 SURFACE_SAMPLES = 16384
-LOW_OVERLAP = 0.5  # intersection over union; right pairs of mesh and video lie far above
 
 OnFrames = Callable[[FrameBatch], None]
 
@@ -81,7 +82,7 @@ def animate(
         clock("smooth", 0, 1)
         smooth_trajectory(positions, options.smooth, clock, out=positions)
 
-        warnings = [*clip.warnings, *foreground.warnings, *_overlap_warnings(match.overlap, mesh, clip)]
+        warnings = [*clip.warnings, *foreground.warnings, *overlap_warnings(match.overlap, mesh.name, clip.name)]
         result = AnimationResult(
             positions=positions,
             frame_numbers=clip.frame_numbers,
@@ -153,17 +154,6 @@ def _reconstruct(
             EXIT_INTERNAL,
         )
     return positions
-
-
-def _overlap_warnings(overlap: float, mesh: ReferenceMesh, clip: VideoClip) -> list[dict[str, str]]:
-    if overlap >= LOW_OVERLAP:
-        return []
-    sentence = (
-        f"The mesh '{mesh.name}' does not look like the first frame of '{clip.name}': their silhouettes overlap by "
-        f"{overlap:.2f} only, where {LOW_OVERLAP:g} is the least that is usual; the mesh should have the pose of that "
-        "frame. Check both, or give the view as AZIMUTH,ELEVATION."
-    )
-    return [{"code": "low-overlap", "sentence": sentence}]
 
 
 def _describe_view(view: View) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The messages between Blender and the backend: what they hold, and how they become JSON and arrays.
 
-From Blender: Hello, AnimateRequest, Cancel, StatusRequest, Unload, Shutdown, Heartbeat.
-From the backend: Hello, Queued, ProgressEvent, FramesEvent, ResultEvent, ErrorMessage, Status, Done, Heartbeat.
+From Blender: Hello, AnimateRequest, ExamineRequest, Cancel, StatusRequest, Unload, Shutdown, Heartbeat.
+From the backend: Hello, Queued, ProgressEvent, FramesEvent, ResultEvent, ExaminationEvent, ErrorMessage, Status, Done,
+Heartbeat.
 How they become bytes: motion324.framing. Who may speak at all: motion324.handshake.
 """
 
@@ -12,6 +13,7 @@ from typing import Any, ClassVar
 
 from motion324 import __version__
 from motion324.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
+from motion324.examine_messages import ExaminationEvent, ExamineRequest
 from motion324.job_messages import AnimateRequest, Cancel, FramesEvent, ProgressEvent, Queued, ResultEvent
 from motion324.mesh.topology import topology_hash
 from motion324.message import MAX_ID, Message, new_id
@@ -24,6 +26,8 @@ __all__ = [
     "Cancel",
     "Done",
     "ErrorMessage",
+    "ExaminationEvent",
+    "ExamineRequest",
     "FramesEvent",
     "Heartbeat",
     "Hello",
@@ -42,8 +46,9 @@ __all__ = [
     "topology_hash",
 ]
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 # 1  hello, animate, cancel, status, unload, shutdown, heartbeat; queued, progress, frames, result, error, done
+# 2  examine, examination; a result's view is an object of its own
 
 
 class ReportedError(Motion324Error):
@@ -211,6 +216,7 @@ class ErrorMessage(Message):
 _MESSAGES: tuple[type[Message], ...] = (
     Hello,
     AnimateRequest,
+    ExamineRequest,
     Cancel,
     StatusRequest,
     Unload,
@@ -220,6 +226,7 @@ _MESSAGES: tuple[type[Message], ...] = (
     ProgressEvent,
     FramesEvent,
     ResultEvent,
+    ExaminationEvent,
     ErrorMessage,
     Status,
     Done,

@@ -1,4 +1,4 @@
-"""What one animation job leaves, as plain data."""
+"""What one job leaves, an animation or an examination, as plain data."""
 
 from __future__ import annotations
 
@@ -26,3 +26,30 @@ class AnimationResult:
     fps: float
     view: View
     report: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What a quick look at a video tells before it is animated after. H, W: the picture as the backend works with it,
+    which may be smaller than the video's own.
+
+    frame (H, W, 3) uint8 sRGB: the first used frame. mask (H, W) float32 in [0, 1]: 1 where it shows the object.
+    mask_method: how the mask was found: "alpha", "plain", "rembg" or "given".
+    frame_number: the first used frame's, counted from 0. used_count: how many frames the range takes.
+    frame_count, fps, size (width, height): of the whole video, as its file says.
+    warnings: {"code", "sentence"} of what the user should know.
+    view, silhouette_overlap: the camera that sees the mesh as the frame shows it, relative to the mesh in normalised
+        space, and the intersection over union of both silhouettes; None where no mesh was given.
+    """
+
+    frame: np.ndarray
+    mask: np.ndarray
+    mask_method: str
+    frame_number: int
+    frame_count: int
+    used_count: int
+    fps: float
+    size: tuple[int, int]
+    warnings: tuple[dict[str, str], ...] = ()
+    view: View | None = None
+    silhouette_overlap: float | None = None

@@ -14,15 +14,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from motion324 import __version__
 from motion324.endpoint import check_token
 from motion324.errors import EXIT_BACKEND, EXIT_OK
 from motion324.framing import Connection
-from motion324.job_queue import JobQueue, RunJob
+from motion324.job_queue import Job, JobQueue
 from motion324.parent_watch import parent_is_alive
-from motion324.protocol import PROTOCOL_VERSION
+from motion324.progress import Progress
+from motion324.protocol import (
+    PROTOCOL_VERSION,
+    AnimateRequest,
+    ExaminationEvent,
+    ExamineRequest,
+    Message,
+    ResultEvent,
+)
+from motion324.reconstructors.interface import FrameBatch
+from motion324.result import AnimationResult, Examination
 from motion324.server_log import LOG_BYTES, default_log_path, start_log
 from motion324.server_peer import Peer, Services
 from motion324.transport import AUTO, TICK, Listener, listen
@@ -39,9 +49,25 @@ INTERPRETER_LIMIT = 300.0  # seconds for which a job may keep all other threads 
 _SLEEP_SECONDS = 10.0  # a clock that jumps by more has slept
 
 
+class RunJob(Protocol):
+    """Runs one job: motion324.pipeline.animate, or what a test puts in its place.
+
+    It calls `progress` at least four times a second, lets pass what `progress` and `on_frames` raise, and does not
+    change the arrays of the result that it has returned. It may change those that it gave to `on_frames`.
+    """
+
+    def __call__(
+        self, request: AnimateRequest, progress: Progress, on_frames: Callable[[FrameBatch], None]
+    ) -> AnimationResult: ...
+
+
+Examine = Callable[[ExamineRequest, Progress], Examination]
+
+
 def serve(
     run_job: RunJob,
     *,
+    examine: Examine,
     describe: Callable[[], dict[str, Any]],
     unload: Callable[[bool], None],
     token: str,
@@ -60,6 +86,8 @@ def serve(
     end the process with what it returns.
 
     run_job: see RunJob; called on one worker thread, one job at a time.
+    examine: motion324.examination.examine, or what a test puts in its place, with the duties of run_job; called on a
+        second worker thread, one request at a time, also while a job runs, so that it never waits for long.
     describe: what Status tells: "device" (text), "memory" (bytes by name), "reconstructors" (names of the loaded ones),
         and anything else that JSON can hold. Called by any thread, also while a job runs.
     unload: frees what loaded reconstructors hold in memory; called with whether they may stay in the CPU's memory, on
@@ -75,7 +103,7 @@ def serve(
     check_token(token)
     log_path = (log_path or default_log_path()).absolute()
     start_log(log_path, log_bytes)
-    server = _Server(run_job, describe, unload, token, str(log_path))
+    server = _Server(run_job, examine, describe, unload, token, str(log_path))
     server.prepare_process()
     with contextlib.closing(listen(host, port, MAX_STRANGERS)) as listener:
         log.info("version %s listens on %s:%d, process %d", __version__, listener.host, listener.port, os.getpid())
@@ -98,7 +126,7 @@ def serve(
     logging.shutdown()
     faulthandler.cancel_dump_traceback_later()
     if not ended:
-        # The job's thread is deep in native code; waiting for it would leave an orphan behind.
+        # A job's thread is deep in native code; waiting for it would leave an orphan behind.
         os._exit(EXIT_BACKEND)
     return EXIT_OK
 
@@ -107,19 +135,22 @@ class _Server:
     def __init__(
         self,
         run_job: RunJob,
+        examine: Examine,
         describe: Callable[[], dict[str, Any]],
         unload: Callable[[bool], None],
         token: str,
         log_path: str,
     ) -> None:
         self._token = token
-        self._queue = JobQueue(run_job, log_path)
+        self._animations = JobQueue(_animation(run_job), log_path, "animations")
+        self._examinations = JobQueue(_examination(examine), log_path, "examinations")
         self._end_reason = ""
         self._lock = threading.Lock()
         self._peers: list[Peer] = []  # the oldest first
         self._heard = self._awake_since = time.monotonic()
         self._services = Services(
-            queue=self._queue,
+            animations=self._animations,
+            examinations=self._examinations,
             describe=describe,
             unload=unload,
             shut_down=lambda: self._ask_to_end("a client asked for it"),
@@ -155,20 +186,21 @@ class _Server:
                 self._ask_to_end(f"process {parent_pid}, for which it worked, has ended")
             if heartbeat_timeout is not None:
                 self._look_for_heartbeats(now, heartbeat_timeout)
-            if self._queue.fail_stalled(stall_limit):
+            stalled = [queue.fail_stalled(stall_limit) for queue in self._services.queues]
+            if any(stalled):
                 faulthandler.dump_traceback(all_threads=True)
                 self._ask_to_end("a job stood still")
         return self._end_reason
 
     def end(self) -> bool:
-        """Cancels all jobs and ends all connections. Returns whether the job's thread has ended, too."""
+        """Cancels all jobs and ends all connections. Returns whether the jobs' threads have ended, too."""
         deadline = time.monotonic() + END_SECONDS
-        ended = self._queue.close(timeout=END_SECONDS / 2)
+        ended = [queue.close(timeout=END_SECONDS / 4) for queue in self._services.queues]
         with self._lock:
             peers = list(self._peers)
         for peer in peers:
             peer.close(flush=max(min(1.0, deadline - time.monotonic()), 0.0))
-        return ended
+        return all(ended)
 
     def _accept(self, listener: Listener, numbers: Iterator[int]) -> None:
         try:
@@ -211,3 +243,19 @@ class _Server:
 
     def _ask_to_end(self, reason: str) -> None:
         self._end_reason = self._end_reason or reason
+
+
+def _animation(run_job: RunJob) -> Callable[[Job], Message]:
+    def run(job: Job) -> Message:
+        assert isinstance(job.request, AnimateRequest)
+        return ResultEvent(job.id, run_job(job.request, job.progress, job.on_frames), job.request.topology_hash)
+
+    return run
+
+
+def _examination(examine: Examine) -> Callable[[Job], Message]:
+    def run(job: Job) -> Message:
+        assert isinstance(job.request, ExamineRequest)
+        return ExaminationEvent(job.id, examine(job.request, job.progress))
+
+    return run

@@ -20,6 +20,7 @@ from motion324.protocol import (
     Cancel,
     Done,
     ErrorMessage,
+    ExamineRequest,
     Heartbeat,
     Hello,
     Message,
@@ -41,12 +42,17 @@ GOODBYE_SECONDS = 1.0  # for a client to read why its connection is closed
 class Services:
     """What a client may make use of. describe and unload: as given to motion324.server.serve."""
 
-    queue: JobQueue
+    animations: JobQueue
+    examinations: JobQueue
     describe: Callable[[], dict[str, Any]]
     unload: Callable[[bool], None]
     shut_down: Callable[[], None]
     log_path: str
     started: float
+
+    @property
+    def queues(self) -> tuple[JobQueue, ...]:
+        return self.animations, self.examinations
 
 
 class Peer:
@@ -84,7 +90,8 @@ class Peer:
         if self._outbox is None:
             self.connection.close()
             return
-        self._services.queue.cancel_all_of(self._outbox)
+        for queue in self._services.queues:
+            queue.cancel_all_of(self._outbox)
         self._outbox.close(flush)
 
     def _read_messages(self, outbox: Outbox) -> None:
@@ -107,9 +114,12 @@ class Peer:
 
     def _obey(self, message: Message, outbox: Outbox) -> None:
         if isinstance(message, AnimateRequest):
-            self._services.queue.submit(Job(message, outbox))
+            self._services.animations.submit(Job(message, outbox))
+        elif isinstance(message, ExamineRequest):
+            self._services.examinations.submit(Job(message, outbox))
         elif isinstance(message, Cancel):
-            self._services.queue.cancel(message.job_id, outbox)
+            for queue in self._services.queues:
+                queue.cancel(message.job_id, outbox)
         elif isinstance(message, Heartbeat):
             outbox.post(message, replaces="heartbeat")
         elif isinstance(message, StatusRequest):
@@ -144,7 +154,7 @@ class Peer:
 
     def _status(self, question: StatusRequest) -> Status:
         details = dict(self._services.describe())
-        running, waiting = self._services.queue.state()
+        running, waiting = self._services.animations.state()
         return Status(
             question_id=question.question_id,
             device=str(details.pop("device", "")),
@@ -165,7 +175,7 @@ class Peer:
             except Exception as exception:
                 outbox.post(self._defect(question, exception))
 
-        if not self._services.queue.do_when_idle(answer):
+        if not self._services.animations.do_when_idle(answer):
             raise Motion324Error(
                 "backend-busy",
                 "The backend cannot free its memory while it animates.",

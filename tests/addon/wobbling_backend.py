@@ -22,7 +22,7 @@ from motion324.endpoint import take_token_from_environment
 from motion324.errors import EXIT_BAD_VIDEO, Motion324Error
 from motion324.mesh.view import look_at_origin
 from motion324.reconstructors.interface import FrameBatch
-from motion324.result import AnimationResult
+from motion324.result import AnimationResult, Examination
 from motion324.server import serve
 
 
@@ -57,6 +57,32 @@ def run_job(request, progress, on_frames) -> AnimationResult:
     )
 
 
+def examine(request, progress) -> Examination:
+    """A grey frame whose left half is the object, seen from 30 degrees to the right where a mesh is given."""
+    wish = json.loads(Path(request.video).read_text())
+    if wish["do"] == "fail":
+        sentence = f"The video '{request.video}' shows nothing."
+        raise Motion324Error("no-foreground", sentence, "Choose another video.", EXIT_BAD_VIDEO)
+    while wish["do"] == "wait":
+        progress("foreground", 0, 1)
+        time.sleep(0.02)
+    progress("foreground", 1, 1)
+    mask = np.zeros((36, 64), np.float32)
+    mask[:, :32] = 1
+    return Examination(
+        frame=np.full((36, 64, 3), 128, np.uint8),
+        mask=mask,
+        mask_method="plain",
+        frame_number=request.options.frames[0] or 0,
+        frame_count=int(wish.get("frames", 8)),
+        used_count=int(wish.get("frames", 8)),
+        fps=float(wish.get("fps", 24)),
+        size=(128, 72),
+        view=look_at_origin(30, 0, 3, 1.5) if request.mesh else None,
+        silhouette_overlap=0.9 if request.mesh else None,
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", required=True)
@@ -66,6 +92,7 @@ def main() -> int:
     arguments = parser.parse_args(sys.argv[sys.argv.index("serve") + 1 :])
     return serve(
         run_job,
+        examine=examine,
         describe=lambda: {"device": "fake", "memory": {}, "reconstructors": []},
         unload=lambda keep_on_cpu: None,
         token=take_token_from_environment(),

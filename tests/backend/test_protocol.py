@@ -17,7 +17,7 @@ from motion324.framing import Connection, ConnectionLost, Limits
 from motion324.mesh.reference_mesh import Material, ReferenceMesh
 from motion324.mesh.view import look_at_origin
 from motion324.options import AnimateOptions
-from motion324.result import AnimationResult
+from motion324.result import AnimationResult, Examination
 from motion324.video.clip import VideoClip
 
 RNG = np.random.default_rng(0)
@@ -53,11 +53,28 @@ def request(video: VideoClip | Path | None = None) -> protocol.AnimateRequest:
     return protocol.AnimateRequest.of(textured_mesh(), clip() if video is None else video, options)
 
 
+EXAMINATION = Examination(
+    frame=RNG.integers(0, 255, (3, 4, 3), dtype=np.uint8),
+    mask=RNG.random((3, 4), dtype=np.float32),
+    mask_method="plain",
+    frame_number=4,
+    frame_count=90,
+    used_count=30,
+    fps=29.97,
+    size=(3840, 2160),
+    warnings=({"code": "mask-empty", "sentence": "No object."},),
+    view=look_at_origin(30, 10, 3, 1.2),
+    silhouette_overlap=0.9,
+)
 MESSAGES = [
     protocol.Hello("a test", pid=3, log_path="/tmp/x"),
     request(),
     request(VideoClip(np.ones((2, 3, 4, 3), np.uint8), 24.0, np.arange(2), alpha=np.ones((2, 3, 4), np.uint8))),
     request(Path("/videos/fox.mp4")),
+    protocol.ExamineRequest(Path("/videos/fox.mp4")),
+    protocol.ExamineRequest(clip(), AnimateOptions(view="front"), tetrahedron(), job_id="j"),
+    protocol.ExaminationEvent("j", EXAMINATION),
+    protocol.ExaminationEvent("j", dataclasses.replace(EXAMINATION, view=None, silhouette_overlap=None, warnings=())),
     protocol.Cancel("j"),
     protocol.StatusRequest(),
     protocol.Unload("q", keep_on_cpu=True),
@@ -147,7 +164,7 @@ def test_a_texture_that_materials_share_is_sent_once():
 
 
 def test_contiguous_arrays_are_not_copied_on_their_way_out():
-    message = MESSAGES[12]
+    message = next(message for message in MESSAGES if isinstance(message, protocol.FramesEvent))
     buffers = framing.encode(*protocol.to_wire(message))
     assert any(np.shares_memory(np.frombuffer(buffer, np.uint8), message.positions) for buffer in buffers)
 

@@ -12,7 +12,8 @@ from PIL import Image
 
 from motion324.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
 from motion324.video import decoding
-from motion324.video.decoding import natural_order, read_video
+from motion324.video.decoding import read_video
+from motion324.video.image_files import natural_order
 
 
 def write_video(

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from motion324.progress import Progress
-    from motion324.protocol import AnimateRequest
+    from motion324.protocol import AnimateRequest, ExamineRequest
     from motion324.reconstructors.interface import FrameBatch
-    from motion324.result import AnimationResult
+    from motion324.result import AnimationResult, Examination
+
+log = logging.getLogger(__name__)
+
+_KERNELS = "motion324.reconstructors.deformation_fit.reconstructor"
+_loading = threading.Lock()
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -36,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     return serve(
         run_job,
+        examine=examine,
         describe=describe,
         unload=unload,
         token=take_token_from_environment(),
@@ -47,9 +56,32 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def run_job(request: AnimateRequest, progress: Progress, on_frames: Callable[[FrameBatch], None]) -> AnimationResult:
+    load_libraries()
     from motion324.pipeline import animate
 
     return animate(request.mesh, request.video, request.options, progress=progress, on_frames=on_frames)
+
+
+def examine(request: ExamineRequest, progress: Progress) -> Examination:
+    load_libraries()
+    from motion324 import examination
+
+    return examination.examine(request.video, request.options, request.mesh, progress=progress)
+
+
+def load_libraries() -> None:
+    """Imports, on one thread, all that compiles or is compiled: while rembg is imported numba is switched off (see
+    motion324.video.foreground.rembg_model), which must not meet another thread that imports kernels of ours.
+    """
+    with _loading:
+        try:
+            from motion324.video.foreground.rembg_model import load_session
+
+            load_session()
+        except Exception as error:  # clips that do not need it go on; one that does meets this again
+            log.warning("rembg cannot be loaded: %s", error)
+        for name in ("motion324.examination", "motion324.pipeline", _KERNELS):
+            importlib.import_module(name)
 
 
 def describe() -> dict[str, Any]:

@@ -7,9 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from motion324.errors import Motion324Error
 from motion324.progress import Progress
 from motion324.video.clip import VideoClip
-from motion324.video.decoding import bad_video, read_frames
+from motion324.video.decoding import read_frames
+from motion324.video.sampling import VideoSample, sample_video
+from motion324.video.source import bad_video
 
 
 def given_masks(clip: VideoClip, path: Path, progress: Progress) -> np.ndarray:
@@ -18,27 +21,49 @@ def given_masks(clip: VideoClip, path: Path, progress: Progress) -> np.ndarray:
     There is one mask for each of the clip's frames, or one for each frame of the clip's source; other sizes of the same
     shape are scaled. Raises Motion324Error with EXIT_BAD_VIDEO where neither number fits or the masks cannot be read.
     """
-
-    def as_foreground(stage: str, done: int, total: int) -> None:
-        progress("foreground", min(done, total), total)
-
-    masks = read_frames(path, (None, None, 1), as_foreground)
-    values = masks.frames.max(axis=3)
-    if masks.alpha is not None and masks.alpha.min() < 128:
-        values = masks.alpha
+    masks = read_frames(path, (None, None, 1), _as_foreground(progress))
+    values = _values(masks)
+    last = int(clip.frame_numbers[-1])
     if len(values) == len(clip.frames):
         chosen = values
-    elif len(values) > int(clip.frame_numbers[-1]):
+    elif len(values) > last:
         chosen = values[clip.frame_numbers]
     else:
-        raise bad_video(
-            "mask-count-differs",
-            f"The masks '{path}' have {len(values)} frames; '{clip.name}' needs {len(clip.frames)} of them, up to "
-            f"frame {clip.frame_numbers[-1]}.",
-            "Give one mask for each frame of the video.",
-        )
+        raise _too_few(path, len(values), clip.name, len(clip.frames), last)
+    return _fitted(chosen, path, clip)
+
+
+def first_given_mask(sample: VideoSample, path: Path, progress: Progress) -> np.ndarray:
+    """The mask (H, W) float32 that given_masks would give the first frame, without reading all the others."""
+    clip, report = sample.clip, _as_foreground(progress)
+    masks = sample_video(path, (None, None, 1), 1, report)
+    first, last = int(clip.frame_numbers[0]), int(clip.frame_numbers[-1])
+    if masks.frame_count != sample.used:
+        if masks.frame_count <= last:
+            raise _too_few(path, masks.frame_count, clip.name, sample.used, last)
+        if first > 0:
+            masks = sample_video(path, (first, first + 1, 1), 1, report)
+    return _fitted(_values(masks.clip), path, clip)[0]
+
+
+def _as_foreground(progress: Progress) -> Progress:
+    def report(stage: str, done: int, total: int) -> None:
+        progress("foreground", min(done, total), total)
+
+    return report
+
+
+def _values(masks: VideoClip) -> np.ndarray:
+    """(T, h, w) uint8: the alpha channel where it hides something, else the brightness."""
+    if masks.alpha is not None and masks.alpha.min() < 128:
+        return masks.alpha
+    return masks.frames.max(axis=3)
+
+
+def _fitted(values: np.ndarray, path: Path, clip: VideoClip) -> np.ndarray:
+    """values (K, h, w) uint8, scaled to the clip's picture -> (K, H, W) float32 in [0, 1]."""
     height, width = clip.frames.shape[1:3]
-    given_height, given_width = chosen.shape[1:]
+    given_height, given_width = values.shape[1:]
     if abs(np.log((given_width / given_height) / (width / height))) > 0.02:
         raise bad_video(
             "mask-shape-differs",
@@ -46,10 +71,16 @@ def given_masks(clip: VideoClip, path: Path, progress: Progress) -> np.ndarray:
             f"{width} x {height}.",
             "Give masks of the whole picture.",
         )
-    resized = np.empty((len(chosen), height, width), np.float32)
-    for index, mask in enumerate(chosen):
-        smaller = given_width >= width
-        resized[index] = cv2.resize(
-            mask, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-        )
+    interpolation = cv2.INTER_AREA if given_width >= width else cv2.INTER_LINEAR
+    resized = np.empty((len(values), height, width), np.float32)
+    for index, mask in enumerate(values):
+        resized[index] = cv2.resize(mask, (width, height), interpolation=interpolation)
     return resized / np.float32(255.0)
+
+
+def _too_few(path: Path, given: int, name: str, needed: int, last: int) -> Motion324Error:
+    return bad_video(
+        "mask-count-differs",
+        f"The masks '{path}' have {given} frames; '{name}' needs {needed} of them, up to frame {last}.",
+        "Give one mask for each frame of the video.",
+    )

@@ -26,7 +26,7 @@ def salient_masks(frames: np.ndarray, progress: Progress) -> np.ndarray:
     The network runs in rembg's session, but without the last step of rembg's `predict`, which stretches every answer to
     the full range from 0 to 1: of an empty picture that makes an object out of nothing.
     """
-    session = _session()
+    session = load_session()
     height, width = frames.shape[1:3]
     masks = np.empty(frames.shape[:3], np.float32)
     for index, frame in enumerate(frames):
@@ -38,8 +38,8 @@ def salient_masks(frames: np.ndarray, progress: Progress) -> np.ndarray:
 
 
 @functools.cache
-def _session() -> Any:
-    """rembg's own session on the bundled file, made on first use."""
+def load_session() -> Any:
+    """rembg's own session on the bundled file, made on first use. Not to be called by two threads at first."""
     with _without_compiling():
         import rembg
     before = os.environ.get("U2NET_HOME")

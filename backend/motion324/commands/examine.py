@@ -1,0 +1,120 @@
+"""`motion324 examine`: what animate will find in a video, in seconds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from motion324.commands.animate import parse_frames
+from motion324.errors import EXIT_OK
+from motion324.options import AnimateOptions
+from motion324.terminal import LogToTerminal, Terminal
+
+if TYPE_CHECKING:
+    from motion324.result import Examination
+
+DEFAULTS = AnimateOptions()
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        "examine",
+        help="look at a video, its first mask and the view before animating",
+        description="Looks at a few frames of VIDEO: how many there are, where the object is in the first one, and "
+        "with --mesh from where that frame sees the mesh. -o leaves frame.png and mask.png in DIR.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("video", metavar="VIDEO", type=Path, help="a video, or a folder of images in natural order")
+    parser.add_argument("--mesh", metavar="MESH", type=Path, help="find the view of this mesh, too")
+    parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="folder for frame.png and mask.png")
+    parser.add_argument("--frames", metavar="A:B:STEP", default="", help="frames of the video, as a Python slice")
+    parser.add_argument(
+        "--mask", metavar="auto|as-is|alpha|plain|rembg|PATH", default=DEFAULTS.mask, help="default: auto"
+    )
+    parser.add_argument(
+        "--view", metavar="auto|front|AZIMUTH,ELEVATION", default=DEFAULTS.view, help="in degrees; default: auto"
+    )
+    parser.add_argument("--blender", metavar="PATH", type=Path, help="Blender, which .fbx and .blend need")
+    parser.add_argument("--json", action="store_true", help="result as JSON on stdout, progress as JSON on stderr")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    options = AnimateOptions(frames=parse_frames(arguments.frames), mask=arguments.mask, view=arguments.view)
+    options.check()
+    terminal = Terminal(as_json=arguments.json)
+    log = LogToTerminal(terminal)
+    logging.getLogger().addHandler(log)
+    try:
+        found = _examine(arguments, options, terminal)
+    finally:
+        logging.getLogger().removeHandler(log)
+        terminal.clear()
+    for warning in found.warnings:
+        terminal.warn(warning["sentence"])
+    print(json.dumps(_summary(arguments, found), ensure_ascii=False) if arguments.json else _text(arguments, found))
+    return EXIT_OK
+
+
+def _examine(arguments: argparse.Namespace, options: AnimateOptions, terminal: Terminal) -> Examination:
+    from motion324.examination import examine
+    from motion324.mesh.reading import read_mesh
+    from motion324.output_folder import OutputFolder
+
+    mesh = None
+    if arguments.mesh:
+        terminal.progress("read", 0, 1)
+        mesh = read_mesh(arguments.mesh, blender=arguments.blender, progress=terminal.progress)
+    if arguments.output is None:
+        return examine(arguments.video, options, mesh, progress=terminal.progress)
+    with OutputFolder(arguments.output) as folder:
+        found = examine(arguments.video, options, mesh, progress=terminal.progress)
+        _write_pictures(folder.staging, found)
+    return found
+
+
+def _write_pictures(folder: Path, found: Examination) -> None:
+    """frame.png (sRGB) and mask.png (white is the object). Raises OSError."""
+    import cv2
+
+    for name, image in (("frame", found.frame[..., ::-1]), ("mask", (found.mask * 255 + 0.5).astype("uint8"))):
+        _, data = cv2.imencode(".png", image)
+        (folder / f"{name}.png").write_bytes(data.tobytes())
+
+
+def _summary(arguments: argparse.Namespace, found: Examination) -> dict[str, Any]:
+    view = found.view
+    return {
+        "ok": True,
+        "output": None if arguments.output is None else str(arguments.output),
+        "frame_count": found.frame_count,
+        "used_count": found.used_count,
+        "frame_number": found.frame_number,
+        "fps": found.fps,
+        "size": list(found.size),
+        "mask_method": found.mask_method,
+        "mask_share": round(float((found.mask > 0.5).mean()), 4),
+        "view": None
+        if view is None
+        else {"azimuth": round(view.azimuth, 2), "elevation": round(view.elevation, 2), "focal": round(view.focal, 4)},
+        "silhouette_overlap": None if found.silhouette_overlap is None else round(found.silhouette_overlap, 4),
+        "warnings": list(found.warnings),
+    }
+
+
+def _text(arguments: argparse.Namespace, found: Examination) -> str:
+    width, height = found.size
+    text = (
+        f"{found.frame_count} frames of {width} x {height} at {found.fps:g} a second, {found.used_count} of them used; "
+        f"in frame {found.frame_number} the object covers {(found.mask > 0.5).mean():.1%} ({found.mask_method})"
+    )
+    if found.view is not None:
+        text += (
+            f"; seen from azimuth {found.view.azimuth:.1f}, elevation {found.view.elevation:.1f}, "
+            f"silhouettes overlap by {found.silhouette_overlap:.2f}"
+        )
+    return text + (f": {arguments.output}" if arguments.output else "")

@@ -1,0 +1,208 @@
+"""A few frames of a video, spread over the range that is used: enough to judge it by, in seconds also for long ones."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from motion324.progress import Progress
+from motion324.video.clip import VideoClip
+from motion324.video.decoding import reduced, reduced_size, stacked_alpha
+from motion324.video.source import (
+    FrameRange,
+    Source,
+    bad_video,
+    ends_inside_a_box,
+    in_range,
+    is_boxed,
+    open_capture,
+    open_range,
+    read_image,
+)
+
+log = logging.getLogger(__name__)
+
+NEIGHBOURS = 2  # frames right after the first one, which tell what moves there
+WALK_SECONDS = 3.0  # for going frame by frame to the first one, which is exact in every file; then it is sought
+SPREAD_SECONDS = 5.0  # for the other frames; those that are not there by then are left out
+SHORT_WAY = 8  # frames; a gap of so many is decoded through, which costs less than a search for a key frame
+TICK = 0.1
+
+
+@dataclass(frozen=True)
+class VideoSample:
+    """clip: the frames that were looked at, the first used one first, at the size at which the whole would be read.
+
+    frame_count: of the whole video, as the file says. used: how many of them the range takes.
+    size: (width, height) of the video's own picture. fps: of the file, whatever the range's step is.
+    """
+
+    clip: VideoClip
+    frame_count: int
+    used: int
+    size: tuple[int, int]
+    fps: float
+
+
+def sample_video(path: Path, frames: FrameRange, most: int, progress: Progress) -> VideoSample:
+    """At most `most` frames of those that motion324.video.decoding.read_video would take, the first one among them.
+
+    Raises what read_video raises; a video of a single frame is no error here.
+    """
+    source, wanted = open_range(path, frames, lambda: progress("read", 0, 0))
+    numbers = [wanted.first + wanted.step * int(index) for index in spread_indices(wanted.count, most)]
+    search = _Search(source, numbers)
+    search.wait(progress)
+    if wanted.first not in search.found:
+        raise bad_video(
+            "frames-outside-video",
+            f"No frame of the video '{path}' can be decoded{in_range(frames)}.",
+            "Choose frames between 0 and the last one, or check that the file is complete.",
+        )
+    images = dict(sorted(search.found.items()))
+    first = next(iter(images.values()))
+    size = reduced_size(first.shape[1], first.shape[0], wanted.count)
+    pictures = [reduced(image, size) for image in images.values()]
+    colours = np.stack([colour for colour, _ in pictures])
+    alphas = {index: alpha for index, (_, alpha) in enumerate(pictures) if alpha is not None}
+    clip = VideoClip(
+        frames=colours,
+        fps=source.fps / wanted.step,
+        frame_numbers=np.array(list(images), dtype=np.int64),
+        alpha=stacked_alpha(alphas, colours.shape[:3]),
+        name=source.path.name,
+        warnings=_warnings(source, search),
+    )
+    return VideoSample(clip, source.count, wanted.count, (first.shape[1], first.shape[0]), source.fps)
+
+
+def sample_clip(clip: VideoClip, most: int) -> VideoSample:
+    """The same of frames that are in memory already, all of which are used."""
+    count = len(clip.frames)
+    chosen = np.sort(spread_indices(count, most))
+    few = VideoClip(
+        frames=clip.frames[chosen],
+        fps=clip.fps,
+        frame_numbers=clip.frame_numbers[chosen],
+        alpha=None if clip.alpha is None else clip.alpha[chosen],
+        name=clip.name,
+        warnings=clip.warnings,
+    )
+    return VideoSample(few, count, count, (clip.frames.shape[2], clip.frames.shape[1]), clip.fps)
+
+
+def spread_indices(count: int, most: int) -> np.ndarray:
+    """(K,) distinct indices of 0 .. count - 1, K <= most: the first, its neighbours, then others from coarse to fine.
+
+    However early such a list is cut off, its frames are spread over the whole range.
+    """
+    if count <= most:
+        return np.arange(count)
+    near = range(min(1 + NEIGHBOURS, most))
+    far = np.linspace(count - 1, len(near), most - len(near)).round().astype(int)
+    order = sorted(range(len(far)), key=lambda k: -_halvings(k, len(far)))
+    return np.array([*near, *far[order]])
+
+
+def _halvings(k: int, count: int) -> int:
+    """How often 2 divides k; 0 counts as the most."""
+    return (k & -k).bit_length() if k else count.bit_length() + 1
+
+
+class _Search:
+    """Looks for frames on a thread of its own, since a search in a file of few key frames cannot be interrupted.
+
+    found: the images (H, W, 3 or 4) uint8 by number. wanted: how many it looks for. missing: whether some of them are
+    not there.
+    """
+
+    def __init__(self, source: Source, numbers: list[int]) -> None:
+        self.found: dict[int, np.ndarray] = {}
+        self.wanted = len(numbers)
+        self.missing = False
+        self._source = source
+        self._numbers = numbers
+        self._error: BaseException | None = None
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="frames", daemon=True)
+
+    def wait(self, progress: Progress) -> None:
+        """Until all are found, or the first one is and the time is over. Lets pass what `progress` raises."""
+        self._thread.start()
+        first_at: float | None = None
+        try:
+            while self._thread.is_alive():
+                found = len(self.found)
+                progress("read", found, len(self._numbers))
+                first_at = first_at or (time.monotonic() if found else None)
+                if first_at and time.monotonic() - first_at > SPREAD_SECONDS:
+                    log.info("%s: %d of %d frames are looked at", self._source.path, found, len(self._numbers))
+                    break
+                self._thread.join(TICK)
+        finally:
+            self._enough.set()
+        if self._error:
+            raise self._error
+        self.found = dict(self.found)  # the thread may still add to its own
+
+    def _run(self) -> None:
+        found = self.found
+        try:
+            for number, image in self._images():
+                found[number] = image
+                if self._enough.is_set():
+                    return
+            self.missing = len(found) < len(self._numbers)
+        except BaseException as error:
+            self._error = error
+
+    def _images(self) -> Iterator[tuple[int, np.ndarray]]:
+        if self._source.images:
+            for number in self._numbers:
+                yield number, read_image(self._source.images[number])
+            return
+        capture = open_capture(self._source.path)
+        try:
+            position = 0  # of the frame that the next grab gives
+            for index, number in enumerate(self._numbers):
+                if not self._go_to(capture, position, number, patient=index == 0):
+                    if index == 0:
+                        return
+                    continue
+                decoded, image = capture.retrieve()
+                if decoded:
+                    yield number, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+                position = number + 1
+        finally:
+            capture.release()
+
+    def _go_to(self, capture: cv2.VideoCapture, position: int, number: int, patient: bool) -> bool:
+        """Grabs frame `number`, whatever the capture has grabbed before; False where there is none."""
+        deadline = time.monotonic() + WALK_SECONDS
+        if position <= number and (patient or number - position <= SHORT_WAY):
+            while time.monotonic() < deadline and not self._enough.is_set():
+                if not capture.grab():
+                    return False
+                if position == number:
+                    return True
+                position += 1
+        capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+        return not self._enough.is_set() and capture.grab()
+
+
+def _warnings(source: Source, search: _Search) -> tuple[dict[str, str], ...]:
+    """Only of what is plain to see: headers are often off by a few frames, and so is the end of the range."""
+    lacking = search.missing and len(search.found) <= search.wanted / 2
+    if source.images or not (lacking or (is_boxed(source.path) and ends_inside_a_box(source.path))):
+        return ()
+    sentence = (
+        f"The video '{source.path}' is damaged or cut short: some of its {source.count} frames cannot be decoded."
+    )
+    return ({"code": "video-cut-short", "sentence": sentence},)

@@ -24,6 +24,11 @@ WORDS = {
     "smooth": "Smoothing",
     "write": "Writing",
     "download": "Downloading megabytes",
+    "align": "Aligning",
+    "compare": "Comparing",
+    "cuts": "Looking for self-intersections",
+    "report": "Drawing the report",
+    "batch": "Animating items",
 }
 LIVE_SECONDS = 0.1  # between two changes of the line on a terminal
 LINE_SECONDS = 10.0  # between two plain lines of the same stage

@@ -37,6 +37,18 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
     parser.add_argument("mesh", metavar="MESH", type=Path, help=".glb, .gltf, .obj, .ply, .stl, .fbx or .blend")
     parser.add_argument("video", metavar="VIDEO", type=Path, help="a video, or a folder of images in natural order")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="folder of the results")
+    add_job_options(parser)
+    parser.add_argument(
+        "--keep-cutouts", action="store_true", help="also keep the object on black and white, and masks"
+    )
+    parser.add_argument("--overlay", action="store_true", help="also keep overlay.mp4: the input beside the result")
+    parser.add_argument("--json", action="store_true", help="result as JSON on stdout, progress as JSON on stderr")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_job_options(parser: argparse.ArgumentParser) -> None:
+    """Those that say how one mesh is animated after one video; options_of reads them."""
     parser.add_argument(
         "--reconstructor",
         metavar="NAME",
@@ -59,15 +71,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
         help=f"standard deviation in frames of the temporal low-pass; 0: off; default: {DEFAULTS.smooth:g}",
     )
     parser.add_argument("--seed", metavar="N", type=int, default=DEFAULTS.seed, help="of every random choice")
-    parser.add_argument(
-        "--keep-cutouts", action="store_true", help="also keep the object on black and white, and masks"
-    )
-    parser.add_argument("--overlay", action="store_true", help="also keep overlay.mp4: the input beside the result")
     parser.add_argument("--blender", metavar="PATH", type=Path, help="Blender, which .fbx and .blend need")
-    parser.add_argument("--json", action="store_true", help="result as JSON on stdout, progress as JSON on stderr")
     _add_transformer_options(parser)
-    parser.set_defaults(run=run)
-    return parser
 
 
 def _add_transformer_options(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from motion324.errors import Motion324Error
 from motion324.mesh.checks import bad_mesh
 from motion324.mesh.reference_mesh import Material, ReferenceMesh
 from motion324.mesh.textures import LONGEST_SIDE
@@ -71,12 +72,22 @@ def find_blender(preferred: Path | None = None) -> Path | None:
 
 
 def _run(executable: Path, source: Path, target: Path, progress: Progress) -> None:
-    arguments = [str(source.resolve()), str(target), str(LONGEST_SIDE)]
+    run_in_blender(executable, _SCRIPT, [str(source.resolve()), str(target), str(LONGEST_SIDE)], source, progress)
+    if not target.exists():
+        raise unreadable_by_blender(source, "it wrote nothing")
+
+
+def run_in_blender(executable: Path, script: Path, arguments: list[str], source: Path, progress: Progress) -> None:
+    """Runs one of our scripts in Blender, or in a Python with bpy, and waits; `source` is the file that it reads.
+
+    A script prints `motion324-warning: SENTENCE`, which is logged, and ends with another code than 0 after
+    `motion324-error: SENTENCE`. Raises Motion324Error("mesh-unreadable" or "blender-not-found").
+    """
     if executable.stem.lower().startswith("python"):
-        command = [str(executable), "-I", str(_SCRIPT), "--", *arguments]
+        command = [str(executable), "-I", str(script), "--", *arguments]
     else:
-        options = ["--background", "--factory-startup", "--disable-autoexec", "-noaudio"]
-        command = [str(executable), *options, "--python", str(_SCRIPT), "--", *arguments]
+        options = ["--background", "--factory-startup", "--disable-autoexec", "-noaudio", "--python-exit-code", "3"]
+        command = [str(executable), *options, "--python", str(script), "--", *arguments]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     output, code = _output(command, environment, executable, source, progress)
     log.debug("Blender's output for %s:\n%s", source, output)
@@ -84,14 +95,19 @@ def _run(executable: Path, source: Path, target: Path, progress: Progress) -> No
     for line in lines:
         if line.startswith("motion324-warning: "):
             log.warning("%s: %s", source, line.removeprefix("motion324-warning: "))
-    if not target.exists():
-        said = [line.removeprefix("motion324-error: ") for line in lines if line.startswith("motion324-error: ")]
-        why = (said or [line for line in lines if line.strip()] or [f"it ended with code {code}"])[-1]
-        raise bad_mesh(
-            "mesh-unreadable",
-            f"Blender cannot read a mesh from '{source}': {why.strip().rstrip('.')}.",
-            "Open the file in Blender to see what is wrong, or export the object as GLB.",
+    said = [line.removeprefix("motion324-error: ") for line in lines if line.startswith("motion324-error: ")]
+    if code or said:
+        raise unreadable_by_blender(
+            source, (said or [line for line in lines if line.strip()] or [f"it ended with code {code}"])[-1]
         )
+
+
+def unreadable_by_blender(source: Path, why: str) -> Motion324Error:
+    return bad_mesh(
+        "mesh-unreadable",
+        f"Blender cannot read a mesh from '{source}': {why.strip().rstrip('.')}.",
+        "Open the file in Blender to see what is wrong, or export the object as GLB.",
+    )
 
 
 def _output(

@@ -1,0 +1,88 @@
+"""`motion324 evaluate`: predictions against a benchmark with truth."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from motion324.errors import EXIT_INTERNAL, EXIT_OK
+from motion324.terminal import Terminal
+
+if TYPE_CHECKING:
+    from motion324.evaluation.results import ClipResult, Evaluation
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        "evaluate",
+        help="score predictions against a benchmark with truth",
+        description="Scores the prediction of every clip of a benchmark in Motion80's layout and prints one table.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--release", metavar="ROOT", type=Path, required=True, help="the benchmark: pcds, glbs, images")
+    parser.add_argument("--predictions", metavar="DIR", type=Path, required=True, help="one prediction for each clip")
+    add_scoring_options(parser)
+    parser.add_argument("--blender", metavar="PATH", type=Path, help="Blender, which .glb, .fbx and .abc need")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_scoring_options(parser: argparse.ArgumentParser) -> None:
+    """Those that say how predictions are scored and reported; `score_and_report` reads them."""
+    parser.add_argument(
+        "--protocol",
+        metavar="motion80|motion80-published|actionbench",
+        default="motion80",
+        help="default: motion80; motion80-published repeats the published script with its faults, for its table only",
+    )
+    parser.add_argument("--alignment", metavar="none|icp", help="of the first frame, instead of the protocol's own")
+    parser.add_argument("--samples", metavar="N", type=int, help="points on each surface; default: the protocol's")
+    parser.add_argument("--sample-seed", metavar="N", type=int, default=0, help="of the samples; default: 0")
+    parser.add_argument("--clips", metavar="NAME,NAME", default="", help="only these")
+    parser.add_argument(
+        "--any-topology", action="store_true", help="vertices and triangles need not be the truth's: no problem then"
+    )
+    parser.add_argument("--distances-on", metavar="cpu|cuda", default="cpu", help="default: cpu")
+    parser.add_argument("--json", dest="json_file", metavar="FILE", type=Path, help="write everything there")
+    parser.add_argument("--report", metavar="FILE.html", type=Path, help="write a page with curves and videos there")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    evaluation = score_and_report(arguments, arguments.release, arguments.predictions, Terminal())
+    return EXIT_INTERNAL if evaluation.problems else EXIT_OK
+
+
+def score_and_report(arguments: argparse.Namespace, release: Path, predictions: Path, terminal: Terminal) -> Evaluation:
+    """Evaluates as the arguments of add_scoring_options say, writes the files that they name and prints the table."""
+    from motion324.evaluation.evaluate import evaluate
+    from motion324.evaluation.results import write_json
+    from motion324.evaluation.table import table_lines
+
+    def tell(result: ClipResult) -> None:
+        for problem in result.problems:
+            terminal.warn(f"{result.name}: {problem.sentence}")
+
+    evaluation = evaluate(
+        release,
+        predictions,
+        arguments.protocol,
+        alignment=arguments.alignment,
+        samples=arguments.samples,
+        seed=arguments.sample_seed,
+        clips=tuple(name for name in arguments.clips.split(",") if name),
+        any_topology=arguments.any_topology,
+        device=arguments.distances_on,
+        blender=arguments.blender,
+        progress=terminal.progress,
+        on_clip=tell,
+    )
+    if arguments.json_file:
+        write_json(arguments.json_file, evaluation)
+    if arguments.report:
+        from motion324.evaluation.report.page import write_report
+
+        write_report(arguments.report, evaluation, arguments.blender, terminal.progress)
+    terminal.clear()
+    print("\n".join(table_lines(evaluation)))
+    return evaluation

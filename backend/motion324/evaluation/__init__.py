@@ -1,0 +1,1 @@
+"""How near predicted animations come to the truth: metrics, protocols, reports. `evaluate.evaluate` tells the story."""

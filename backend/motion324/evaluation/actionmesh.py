@@ -1,0 +1,78 @@
+"""CD-3D, CD-4D and CD-M of ActionMesh (R. Sabathier, D. Novotny, N. Mitra, T. Monnier, 2026, arXiv:2601.16148).
+
+The paper's appendix defines them by squared distances after a rigid alignment; the authors' published script, which
+made the numbers of the ActionBench leaderboard, takes plain distances. Both are given here. The alignment is the
+paper's: rigid, without the scale along each axis that the script adds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from motion324.evaluation.alignment import Alignment, Source, Target, align
+from motion324.evaluation.neighbours import nearest, nearest_both_ways
+from motion324.evaluation.sampling import SurfacePlaces
+from motion324.progress import Progress
+
+
+@dataclass(frozen=True)
+class Distances:
+    """squared, plain (T,): of each frame, the sum of both directions' means."""
+
+    squared: np.ndarray
+    plain: np.ndarray
+
+
+def aligned_frame_by_frame(
+    truth: np.ndarray,
+    true_faces: np.ndarray,
+    predicted: np.ndarray,
+    faces: np.ndarray,
+    first: Alignment,
+    seed: int,
+    progress: Progress,
+) -> np.ndarray:
+    """predicted (T, M, 3), each frame laid rigidly onto the truth's (T, N, 3): ICP3D of the paper, for CD-3D.
+
+    A frame starts from where the first frame's alignment and the frame before it ended.
+    """
+    out = np.empty_like(predicted)
+    last = first.transform
+    for index, (true_frame, frame) in enumerate(zip(truth, predicted, strict=True)):
+        progress("align", index, len(truth))
+        source, target = Source(frame, faces, (seed, 1)), Target(true_frame, true_faces, (seed, 0))
+        last = align(source, target, (first.transform, last), np.empty((0, 3, 3)), None).transform
+        out[index] = last.apply(frame)
+    return out
+
+
+def chamfer_over_time(
+    truth: np.ndarray, true_places: SurfacePlaces, predicted: np.ndarray, places: SurfacePlaces, progress: Progress
+) -> Distances:
+    """CD-3D or CD-4D by frame, whichever way predicted (T, M, 3) has been aligned to truth (T, N, 3)."""
+    squared, plain = [], []
+    for index, (true_frame, frame) in enumerate(zip(truth, predicted, strict=True)):
+        progress("compare", index, len(truth))
+        there, back = nearest_both_ways(true_places.on(true_frame), places.on(frame))
+        squared.append(np.mean(there**2) + np.mean(back**2))
+        plain.append(there.mean() + back.mean())
+    return Distances(np.array(squared), np.array(plain))
+
+
+def motion_chamfer(
+    truth: np.ndarray, true_places: SurfacePlaces, predicted: np.ndarray, places: SurfacePlaces
+) -> Distances:
+    """CD-M by frame: neighbours are those of the first frame, both ways, and stay so."""
+    first_true, first = true_places.on(truth[0]), places.on(predicted[0])
+    to_predicted = nearest(first_true, first)[1]
+    to_truth = nearest(first, first_true)[1]
+    squared, plain = [], []
+    for true_frame, frame in zip(truth, predicted, strict=True):
+        true_points, points = true_places.on(true_frame), places.on(frame)
+        there = np.linalg.norm(true_points - points[to_predicted], axis=1)
+        back = np.linalg.norm(true_points[to_truth] - points, axis=1)
+        squared.append(np.mean(there**2) + np.mean(back**2))
+        plain.append(there.mean() + back.mean())
+    return Distances(np.array(squared), np.array(plain))

@@ -1,0 +1,76 @@
+"""A moving triangle mesh as plain data: what truth and prediction both are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from motion324.errors import EXIT_BAD_MESH, Motion324Error
+
+
+@dataclass(frozen=True)
+class MeshSequence:
+    """T frames of N vertices and F triangles; the triangles are the same in every frame.
+
+    positions (T, N, 3) float32: Y up. faces (F, 3) int32. source: the file or folder that it came from.
+    """
+
+    positions: np.ndarray
+    faces: np.ndarray
+    source: Path
+
+
+def bad_sequence(code: str, sentence: str, hint: str = "") -> Motion324Error:
+    """The error of an animation that cannot be scored; it ends up in its clip's result."""
+    return Motion324Error(code, sentence, hint, EXIT_BAD_MESH)
+
+
+def check_sequence(sequence: MeshSequence) -> MeshSequence:
+    """The same sequence. Raises Motion324Error that names the source and, where there is one, the first bad frame.
+
+    Codes: sequence-malformed, sequence-empty, sequence-not-finite, sequence-bad-faces, sequence-zero-area.
+    """
+    positions, faces, source = sequence.positions, sequence.faces, sequence.source
+    if positions.ndim != 3 or positions.shape[2] != 3 or faces.ndim != 2 or faces.shape[1] != 3:
+        raise bad_sequence(
+            "sequence-malformed",
+            f"'{source}' has positions of shape {positions.shape} and faces of shape {faces.shape}, where (T, N, 3) "
+            "and (F, 3) are needed.",
+        )
+    if not (positions.size and faces.size):
+        raise bad_sequence(
+            "sequence-empty",
+            f"'{source}' is empty: {len(positions)} frames, {positions.shape[1]} vertices, {len(faces)} faces.",
+        )
+    finite = np.isfinite(positions).all(axis=(1, 2))
+    if not finite.all():
+        first = int(np.flatnonzero(~finite)[0])
+        raise bad_sequence(
+            "sequence-not-finite",
+            f"'{source}' has {int((~finite).sum())} frames with positions that are not finite numbers "
+            f"(the first is frame {first}).",
+        )
+    if faces.min() < 0 or faces.max() >= positions.shape[1]:
+        raise bad_sequence(
+            "sequence-bad-faces",
+            f"'{source}' has faces that refer to vertex {int(faces.max())}, but only {positions.shape[1]} vertices.",
+        )
+    extent = float(np.ptp(positions[0], axis=0).max())
+    if not extent > 0 or not face_areas(positions[0] / extent, faces).sum() > 1e-10:
+        raise bad_sequence("sequence-zero-area", f"The first frame of '{source}' has no area.")
+    return sequence
+
+
+def face_areas(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """positions (N, 3), faces (F, 3) -> (F,) float64."""
+    corners = positions.astype(np.float64)[faces]
+    return 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+
+
+def normalised_by_first_frame(positions: np.ndarray) -> np.ndarray:
+    """(T, N, 3) -> (T, N, 3) float64: the first frame's bounding box is centred, and its longest side is 2."""
+    first = positions[0].astype(np.float64)
+    low, high = first.min(axis=0), first.max(axis=0)
+    return np.asarray((positions.astype(np.float64) - (low + high) / 2) * (2.0 / (high - low).max()))

@@ -1,0 +1,76 @@
+"""Exact distances to nearest neighbours, on all cores or on a GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from motion324.errors import EXIT_USAGE, Motion324Error
+
+_TILE = 1 << 28  # distances that a GPU holds at once
+
+
+def nearest_both_ways(a: np.ndarray, b: np.ndarray, device: str = "cpu") -> tuple[np.ndarray, np.ndarray]:
+    """a (A, 3), b (B, 3) -> the distance from each point of a to b (A,), and of b to a (B,); float64, exact.
+
+    device: "cpu", or one of PyTorch's such as "cuda".
+    """
+    if device == "cpu":
+        return nearest(a, b)[0], nearest(b, a)[0]
+    return _on_gpu(a, b, device)
+
+
+def nearest(points: np.ndarray, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """points (P, 3), among (Q, 3) -> distances (P,) float64 and indices (P,) of the nearest."""
+    distances, indices = nearest_tree(among).query(points, workers=-1)
+    return distances, indices
+
+
+def nearest_tree(points: np.ndarray) -> cKDTree:
+    """A tree that is quick to build: each frame needs new ones."""
+    return cKDTree(points, balanced_tree=False, compact_nodes=False)
+
+
+def check_neighbour_device(device: str) -> None:
+    """Raises Motion324Error("device-missing") where PyTorch or the GPU is not there."""
+    if device == "cpu":
+        return
+    try:
+        import torch
+    except ImportError as error:
+        raise _missing(device, "PyTorch is not installed") from error
+    if device.split(":")[0] != "cuda" or not torch.cuda.is_available():
+        raise _missing(device, "PyTorch sees no such device")
+
+
+def _missing(device: str, why: str) -> Motion324Error:
+    return Motion324Error(
+        "device-missing",
+        f"Distances cannot be computed on '{device}': {why}.",
+        "Use the CPU (--distances-on cpu), or install the extra 'cuda'.",
+        EXIT_USAGE,
+    )
+
+
+def _on_gpu(a: np.ndarray, b: np.ndarray, device: str) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs, without expanding the square (which cancels); float32 finds the neighbour, float64 its distance."""
+    import torch
+
+    first, second = (torch.as_tensor(np.asarray(x, np.float64), device=device) for x in (a, b))
+    single, other = first.float(), second.float()
+    rows = max(1, _TILE // max(len(b), 1))
+    to_b = torch.empty(len(a), dtype=torch.long, device=device)
+    best = torch.full((len(b),), float("inf"), device=device)
+    to_a = torch.zeros(len(b), dtype=torch.long, device=device)
+    for start in range(0, len(a), rows):
+        pairs: Any = torch.cdist(single[start : start + rows], other, compute_mode="donot_use_mm_for_euclid_dist")
+        to_b[start : start + rows] = pairs.argmin(dim=1)
+        least, where = pairs.min(dim=0)
+        closer = least < best
+        best = torch.where(closer, least, best)
+        to_a = torch.where(closer, where + start, to_a)
+    there = (first - second[to_b]).norm(dim=1)
+    back = (second - first[to_a]).norm(dim=1)
+    return there.cpu().numpy(), back.cpu().numpy()

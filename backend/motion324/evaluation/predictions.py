@@ -1,0 +1,60 @@
+"""Predicted animations, in whatever form they come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from motion324.evaluation.blender_sequences import SUFFIXES, read_animated_file
+from motion324.evaluation.mesh_sequence import MeshSequence, bad_sequence, check_sequence
+from motion324.evaluation.release import read_frame_folder
+from motion324.progress import Progress, silent
+from motion324.trajectories.trajectory_file import load_trajectory
+
+TRAJECTORY = "trajectory.npz"
+FORMS = f"NAME/{TRAJECTORY}, NAME.npz, NAME/ or NAME_pointclouds/ with faces.npy, NAME.glb, NAME.fbx or NAME.abc"
+
+
+def find_prediction(folder: Path, name: str) -> Path:
+    """The file or folder that holds the prediction of clip `name`; see FORMS.
+
+    Raises Motion324Error: prediction-missing, prediction-empty, prediction-ambiguous.
+    """
+    own = folder / name
+    candidates = [own / TRAJECTORY, folder / f"{name}.npz", own]
+    candidates += [folder / f"{name}_pointclouds", folder / "pcds" / f"{name}_pointclouds"]
+    candidates += [folder / f"{name}{suffix}" for suffix in SUFFIXES]
+    for candidate in candidates:
+        if candidate.is_file() or (candidate / "faces.npy").is_file() or any(candidate.glob("frame_*.npy")):
+            return candidate
+    inside = sorted(file for file in own.glob("*") if file.suffix.lower() in SUFFIXES) if own.is_dir() else []
+    if len(inside) > 1:
+        raise bad_sequence(
+            "prediction-ambiguous", f"'{own}' holds {len(inside)} animated files.", "Leave the one that counts."
+        )
+    if inside:
+        return inside[0]
+    if own.is_dir():
+        raise bad_sequence("prediction-empty", f"The folder '{own}' holds no prediction.", f"Known forms: {FORMS}.")
+    raise bad_sequence(
+        "prediction-missing", f"'{folder}' has no prediction of the clip '{name}'.", f"Known forms: {FORMS}."
+    )
+
+
+def read_prediction(
+    path: Path,
+    fps: float | None = None,
+    expected_frames: int = 0,
+    blender: Path | None = None,
+    progress: Progress = silent,
+) -> MeshSequence:
+    """What find_prediction has found. Files that Blender reads are turned Y up; all others count as Y up already.
+
+    Raises Motion324Error that names the file and what is wrong with it.
+    """
+    progress("read", 0, 1)
+    if path.is_dir():
+        return read_frame_folder(path)
+    if path.suffix.lower() in SUFFIXES:
+        return read_animated_file(path, fps, expected_frames, blender, progress)
+    trajectory = load_trajectory(path)
+    return check_sequence(MeshSequence(trajectory.positions, trajectory.faces, path))

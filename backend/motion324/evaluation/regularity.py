@@ -1,0 +1,42 @@
+"""Whether a motion is as smooth, and a surface as whole, as the truth's: no correspondence is needed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from motion324.evaluation.triangle_tree import TriangleTree
+
+WELD = 1e-6  # of the longest side 2: vertices nearer than this in the first frame count as one
+
+
+def accelerations(points: np.ndarray) -> np.ndarray:
+    """points (T, S, 3) that stay at their place on a surface -> (T,) mean length of p[t-1] - 2 p[t] + p[t+1].
+
+    In the points' unit per frame squared; NaN for the first and the last frame, which have none.
+    """
+    found = np.full(len(points), np.nan)
+    if len(points) >= 3:
+        second = points[:-2] - 2 * points[1:-1] + points[2:]
+        found[1:-1] = np.linalg.norm(second, axis=2).mean(axis=1)
+    return found
+
+
+def stretches(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """positions (T, N, 3) -> (T,) change of the edges' lengths since the first frame, over their first length.
+
+    The sum of all edges' changes, longer and shorter alike, over the sum of their lengths: 0 for a rigid motion.
+    """
+    edges = np.unique(np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
+    lengths = np.stack([np.linalg.norm(frame[edges[:, 0]] - frame[edges[:, 1]], axis=1) for frame in positions])
+    return np.asarray(np.abs(lengths - lengths[0]).sum(axis=1) / lengths[0].sum())
+
+
+def welded(positions: np.ndarray) -> np.ndarray:
+    """positions (N, 3) -> (N,) numbers, equal for vertices at the same place: seams of UVs and materials."""
+    cells = np.round(positions / WELD).astype(np.int64)
+    return np.unique(cells, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def self_intersection_rate(tree: TriangleTree, positions: np.ndarray, weld: np.ndarray) -> float:
+    """Share of the triangles of one frame (N, 3) that cut another with which they share no vertex."""
+    return float(tree.moved(positions).cutting(weld).mean())

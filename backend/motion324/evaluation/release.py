@@ -1,0 +1,125 @@
+"""A benchmark in the layout that Motion80 is released in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from motion324.errors import EXIT_USAGE, Motion324Error
+from motion324.evaluation.mesh_sequence import MeshSequence, bad_sequence, check_sequence
+
+SPLITS = ("short", "long")
+VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".avi")
+
+
+@dataclass(frozen=True)
+class ReleaseClip:
+    """One clip of a release: where its parts lie. They may be missing; reading them says so.
+
+    split: "short" or "long", by the list that names it.
+    """
+
+    name: str
+    split: str
+    root: Path
+
+    @property
+    def truth_folder(self) -> Path:
+        return self.root / "pcds" / f"{self.name}_pointclouds"
+
+    @property
+    def mesh(self) -> Path:
+        return self.root / "glbs" / f"{self.name}.glb"
+
+    @property
+    def video(self) -> Path:
+        """The folder of images, else a video file of the clip's name."""
+        images = self.root / "images" / f"{self.name}_images" / "camera_0"
+        files = [self.root / "videos" / f"{self.name}{suffix}" for suffix in VIDEO_SUFFIXES]
+        return images if images.is_dir() else next((file for file in files if file.is_file()), images)
+
+    @property
+    def fps(self) -> float | None:
+        """From the clip's description, where the release has one."""
+        try:
+            return float(json.loads((self.root / "meta" / f"{self.name}.json").read_text(encoding="utf-8"))["fps"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def read_truth(self) -> MeshSequence:
+        """Raises Motion324Error that names what is missing or wrong."""
+        return read_frame_folder(self.truth_folder)
+
+
+def read_release(root: Path, only: tuple[str, ...] = ()) -> tuple[ReleaseClip, ...]:
+    """The clips of short_videos.txt and long_videos.txt, in their order; of those, the ones named in `only`, if any.
+
+    Raises Motion324Error("release-unreadable" or "clip-unknown").
+    """
+    lists = [(split, root / f"{split}_videos.txt") for split in SPLITS]
+    present = [(split, path) for split, path in lists if path.is_file()]
+    clips = tuple(
+        ReleaseClip(name, split, root) for split, path in present for name in path.read_text(encoding="utf-8").split()
+    )
+    if not clips:
+        raise Motion324Error(
+            "release-unreadable",
+            f"'{root}' is no benchmark: it has no clips in short_videos.txt or long_videos.txt.",
+            "Give the folder that holds pcds, glbs and images.",
+            EXIT_USAGE,
+        )
+    unknown = sorted(set(only) - {clip.name for clip in clips})
+    if unknown:
+        raise Motion324Error(
+            "clip-unknown",
+            f"The benchmark '{root}' has no clip '{unknown[0]}'.",
+            f"It has {', '.join(clip.name for clip in clips[:5])}{', ...' if len(clips) > 5 else ''}.",
+            EXIT_USAGE,
+        )
+    return tuple(clip for clip in clips if not only or clip.name in only)
+
+
+def read_frame_folder(folder: Path) -> MeshSequence:
+    """faces.npy (F, 3) and frame_0000.npy, frame_0001.npy, ... (N, 3) each.
+
+    Raises Motion324Error: sequence-missing, sequence-frame-missing, sequence-unreadable, sequence-topology-changes, and
+    those of check_sequence.
+    """
+    if not folder.is_dir():
+        raise bad_sequence("sequence-missing", f"The folder '{folder}' does not exist.")
+    paths = sorted(folder.glob("frame_*.npy"))
+    if not paths:
+        raise bad_sequence("sequence-empty", f"The folder '{folder}' holds no frame_XXXX.npy.")
+    numbers = [path.stem.removeprefix("frame_") for path in paths]
+    if not all(number.isdigit() for number in numbers):
+        odd = next(number for number in numbers if not number.isdigit())
+        raise bad_sequence("sequence-unreadable", f"'{folder / f'frame_{odd}.npy'}' has no number in its name.")
+    missing = sorted(set(range(int(numbers[-1]) + 1)) - {int(number) for number in numbers})
+    if missing:
+        raise bad_sequence(
+            "sequence-frame-missing",
+            f"'{folder}' has no frame {missing[0]} of its {int(numbers[-1]) + 1} frames"
+            + (f", nor {len(missing) - 1} others." if len(missing) > 1 else "."),
+        )
+    faces = _load(folder / "faces.npy")
+    frames = [_load(path) for path in paths]
+    for path, frame in zip(paths, frames, strict=True):
+        if frame.shape != frames[0].shape:
+            raise bad_sequence(
+                "sequence-topology-changes",
+                f"'{path}' has positions of shape {frame.shape}, the first frame {frames[0].shape}.",
+            )
+    return check_sequence(MeshSequence(np.stack(frames).astype(np.float32), faces.astype(np.int32), folder))
+
+
+def _load(path: Path) -> np.ndarray:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise bad_sequence("sequence-unreadable", f"'{path}' cannot be read: {error}.") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        raise bad_sequence("sequence-unreadable", f"'{path}' holds no array of numbers.")
+    return array

@@ -1,0 +1,205 @@
+"""One clip's scores: truth and prediction in, values over the sequence and by frame out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from motion324.evaluation.actionmesh import aligned_frame_by_frame, chamfer_over_time, motion_chamfer
+from motion324.evaluation.alignment import SCALE_LIMITS, Alignment, Source, Target, align
+from motion324.evaluation.chamfer import surface_scores
+from motion324.evaluation.correspondence import vertex_errors, what_differs
+from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame
+from motion324.evaluation.point_to_surface import surface_distances
+from motion324.evaluation.protocols import Protocol
+from motion324.evaluation.published_alignment import SAMPLES as PUBLISHED_SAMPLES
+from motion324.evaluation.published_alignment import align_as_published
+from motion324.evaluation.regularity import accelerations, self_intersection_rate, stretches, welded
+from motion324.evaluation.sampling import sample_places
+from motion324.evaluation.similarity import Similarity
+from motion324.evaluation.triangle_tree import TriangleTree
+from motion324.progress import Progress, silent
+
+SURFACE_POINTS = 10_000  # for distances to the surface itself, which need fewer than the Chamfer distance
+JITTER_POINTS = 5_000
+CUT_FRAMES = 12  # at most, evenly spread: the only measure that does not look at all of them
+TRUTH, PREDICTION = 0, 1  # in seeds: both sides draw their own
+
+
+@dataclass
+class Scores:
+    """values: by metric, over the sequence. per_frame: by metric (T,). differs: why vertices do not correspond."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    per_frame: dict[str, np.ndarray] = field(default_factory=dict)
+    alignment: dict[str, Any] = field(default_factory=dict)
+    differs: str = ""
+
+    def add(self, metric: str, by_frame: np.ndarray) -> None:
+        self.per_frame[metric] = by_frame
+        self.values[metric] = float(np.nanmean(by_frame)) if np.isfinite(by_frame).any() else np.nan
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both sides normalised: true (T, N, 3) and ours (T, M, 3), with their triangles."""
+
+    true: np.ndarray
+    true_faces: np.ndarray
+    ours: np.ndarray
+    faces: np.ndarray
+    seed: int
+
+
+def score(
+    truth: MeshSequence,
+    predicted: MeshSequence,
+    protocol: Protocol,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Progress = silent,
+) -> Scores:
+    """Both have passed check_sequence. For "motion80-published" they may differ in the number of frames."""
+    scores = Scores()
+    pair = Pair(
+        normalised_by_first_frame(truth.positions),
+        truth.faces,
+        normalised_by_first_frame(predicted.positions),
+        predicted.faces,
+        seed,
+    )
+    first = _alignment(pair, protocol, progress)
+    scores.alignment = _described(first)
+    aligned = first.transform.apply(pair.ours)
+    if protocol.name == "actionbench":
+        _actionmesh(scores, pair, first, aligned, protocol, progress)
+        return scores
+    _surfaces(scores, pair, aligned, protocol, device, progress)
+    if protocol.alignment != "published":
+        scores.values["chamfer_floor"] = _floor(pair, protocol, device)
+        scores.differs = what_differs(truth, predicted)
+        if not scores.differs:
+            _correspondence(scores, pair.true, aligned)
+        _regularity(scores, pair, aligned, progress)
+    return scores
+
+
+def _alignment(pair: Pair, protocol: Protocol, progress: Progress) -> Alignment:
+    if protocol.alignment == "none":
+        return Alignment(Similarity(), np.nan)
+    if protocol.alignment == "published":
+        progress("align", 0, 1)
+        places = sample_places(pair.true[0], pair.true_faces, PUBLISHED_SAMPLES, (pair.seed, TRUTH))
+        return Alignment(align_as_published(pair.ours[0], places.on(pair.true[0])), np.nan)
+    target = Target(pair.true[0], pair.true_faces, (pair.seed, TRUTH))
+    source = Source(pair.ours[0], pair.faces, (pair.seed, PREDICTION))
+    limits = None if protocol.alignment == "rigid" else SCALE_LIMITS
+    return align(source, target, scale_limits=limits, progress=progress)
+
+
+def _floor(pair: Pair, protocol: Protocol, device: str) -> float:
+    """The Chamfer distance of the truth's first frame from itself, other samples against samples."""
+    first = pair.true[0]
+    both = [
+        sample_places(first, pair.true_faces, protocol.samples, (pair.seed, side, 0)).on(first)
+        for side in (TRUTH, PREDICTION)
+    ]
+    return surface_scores(both[0], both[1], (), device).distance
+
+
+def _described(alignment: Alignment) -> dict[str, Any]:
+    transform = alignment.transform
+    return {
+        "rotation": transform.rotation.tolist(),
+        "shift": transform.shift.tolist(),
+        "scale": float(transform.scale),
+        "degrees": transform.angle,
+        "first_frame_distance": alignment.error,
+    }
+
+
+def _surfaces(
+    scores: Scores,
+    pair: Pair,
+    aligned: np.ndarray,
+    protocol: Protocol,
+    device: str,
+    progress: Progress,
+) -> None:
+    """Each frame draws its own samples: their chance then averages out over the frames."""
+    true_tree = TriangleTree(pair.true[0], pair.true_faces)
+    tree = TriangleTree(aligned[0], pair.faces)
+    found, completeness, accuracy = [], [], []
+    for index, frame in enumerate(aligned):
+        progress("compare", index, len(aligned))
+        true_frame = pair.true[min(index, len(pair.true) - 1)]
+        true_places = sample_places(true_frame, pair.true_faces, protocol.samples, (pair.seed, TRUTH, index))
+        places = sample_places(frame, pair.faces, protocol.samples, (pair.seed, PREDICTION, index))
+        found.append(surface_scores(true_places.on(true_frame), places.on(frame), protocol.thresholds, device))
+        if protocol.alignment != "published":
+            there, back = surface_distances(
+                true_frame, true_tree, true_places.some(SURFACE_POINTS), frame, tree, places.some(SURFACE_POINTS)
+            )
+            completeness.append(there)
+            accuracy.append(back)
+    scores.add("chamfer", np.array([one.distance for one in found]))
+    for threshold in protocol.thresholds:
+        scores.add(f"f_{threshold:g}", np.array([one.f[threshold] for one in found]))
+    if accuracy:
+        scores.add("surface_accuracy", np.array(accuracy))
+        scores.add("surface_completeness", np.array(completeness))
+        scores.add("surface_distance", np.array(accuracy) + np.array(completeness))
+
+
+def _correspondence(scores: Scores, true: np.ndarray, aligned: np.ndarray) -> None:
+    errors = vertex_errors(true, aligned)
+    scores.add("vertex_error", errors.vertex)
+    scores.add("trajectory_error", errors.trajectory)
+    still = float(errors.still.mean())
+    for metric in ("vertex_error", "trajectory_error"):
+        scores.values[f"{metric}_ratio"] = _ratio(scores.values[metric], still)
+
+
+def _regularity(scores: Scores, pair: Pair, aligned: np.ndarray, progress: Progress) -> None:
+    true_points = sample_places(pair.true[0], pair.true_faces, JITTER_POINTS, (pair.seed, TRUTH)).on(pair.true)
+    points = sample_places(aligned[0], pair.faces, JITTER_POINTS, (pair.seed, PREDICTION)).on(aligned)
+    scores.add("jitter", accelerations(points))
+    scores.add("stretch", stretches(aligned, pair.faces))
+    if len(aligned) >= 3:
+        scores.values["jitter_ratio"] = _ratio(scores.values["jitter"], float(np.nanmean(accelerations(true_points))))
+    scores.values["stretch_ratio"] = _ratio(
+        scores.values["stretch"], float(stretches(pair.true, pair.true_faces).mean())
+    )
+    chosen = np.unique(np.linspace(0, len(aligned) - 1, CUT_FRAMES).round().astype(int))
+    for metric, positions, faces in (
+        ("self_intersection", aligned, pair.faces),
+        ("self_intersection_truth", pair.true, pair.true_faces),
+    ):
+        tree, weld = TriangleTree(positions[0], faces), welded(positions[0])
+        rates = np.full(len(positions), np.nan)
+        for done, index in enumerate(chosen):
+            progress("cuts", done, len(chosen))
+            rates[index] = self_intersection_rate(tree, positions[index], weld)
+        scores.add(metric, rates)
+
+
+def _ratio(value: float, by: float) -> float:
+    return value / by if by > 0 else np.nan
+
+
+def _actionmesh(
+    scores: Scores, pair: Pair, first: Alignment, aligned: np.ndarray, protocol: Protocol, progress: Progress
+) -> None:
+    """Points stay at their place on the surface, which CD-M needs."""
+    true_places = sample_places(pair.true[0], pair.true_faces, protocol.samples, (pair.seed, TRUTH))
+    places = sample_places(aligned[0], pair.faces, protocol.samples, (pair.seed, PREDICTION))
+    frames = aligned_frame_by_frame(pair.true, pair.true_faces, pair.ours, pair.faces, first, pair.seed, progress)
+    for metric, found in (
+        ("cd_3d", chamfer_over_time(pair.true, true_places, frames, places, progress)),
+        ("cd_4d", chamfer_over_time(pair.true, true_places, aligned, places, progress)),
+        ("cd_m", motion_chamfer(pair.true, true_places, aligned, places)),
+    ):
+        scores.add(metric, found.squared)
+        scores.add(f"{metric}_plain", found.plain)

@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Callable
 
+import blf
 import bpy
 
-LETTER = 6.5  # pixels at scale 1, about
-MARGIN = 60  # pixels of icon and borders
+FONT = 0  # the interface's own
+POINTS = 11.0  # of the interface's text in Blender's themes
+MARGIN = 92  # pixels of tabs, borders, the icon and its gap, at scale 1
 
 
 def draw_lines(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str) -> None:
     """The text over as many labels as the region's width asks for, the icon before the first."""
-    width = context.region.width / context.preferences.system.ui_scale
+    scale = context.preferences.system.ui_scale
+    width = context.region.width - MARGIN * scale
+    blf.size(FONT, POINTS * scale)
     column = layout.column(align=True)
-    for index, line in enumerate(textwrap.wrap(text, max(16, int((width - MARGIN) / LETTER)))):
+    column.scale_y = 0.85  # lines of one text stand closer than rows
+    for index, line in enumerate(wrapped(text, width, lambda part: blf.dimensions(FONT, part)[0])):
         column.label(text=line, icon=icon if index == 0 else "BLANK1", translate=False)
+
+
+def wrapped(text: str, width: float, measure: Callable[[str], float]) -> list[str]:
+    """The words of the text in lines that are no wider than `width`, where words allow it; paths break anywhere.
+
+    measure: text -> its width.
+    """
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        if measure(f"{line} {word}") <= width or not line:
+            line = f"{line} {word}".strip()
+        else:
+            lines.append(line)
+            line = word
+        while measure(line) > width and len(line) > 8:
+            cut = next((n for n in range(len(line) - 1, 1, -1) if measure(line[:n]) <= width), len(line) // 2)
+            lines.append(line[:cut])
+            line = line[cut:]
+    return [*lines, line] if line else lines

@@ -6,6 +6,7 @@ import bpy
 
 from ..scene import export
 from ..scene.keeping import animated_range
+from ..text_lines import draw_lines
 from .sidebar import Sidebar
 
 
@@ -20,7 +21,12 @@ class MOTION324_PT_export(Sidebar, bpy.types.Panel):
             layout.label(text=f"Frames {first} to {last}", icon="PREVIEW_RANGE")
         column = layout.column(align=True)
         column.operator_context = "INVOKE_DEFAULT"
+        missing = []
         for suffix, kind in export.FORMATS.items():
             row = column.row(align=True)
             row.enabled = export.available(kind)
             row.operator("motion324.export", text=f"{kind.label}...", icon="EXPORT").format = suffix
+            if not row.enabled:
+                missing.append(kind.label)
+        if missing:
+            draw_lines(layout, context, f"This Blender was built without {' and '.join(missing)}", "INFO")

@@ -9,9 +9,9 @@ from ..outcome import FEWEST_FRAMES, outcome_of
 from ..scene import timing
 from ..source_video import VideoFacts, facts_of
 from ..text_lines import draw_lines
-from .sidebar import Sidebar, draw_fact, properties_layout
+from .sidebar import SPLIT, Sidebar, draw_fact, properties_layout
 
-THUMBNAIL_SCALE = 5.0  # in heights of a row
+THUMBNAIL_SCALE = 4.0  # in heights of a row
 
 
 class MOTION324_PT_source(Sidebar, bpy.types.Panel):
@@ -40,11 +40,12 @@ def _draw_video(layout: bpy.types.UILayout, context: bpy.types.Context, facts: V
     if facts.problem:
         draw_lines(layout, context, facts.problem, "ERROR")
         return
-    row = layout.row()
+    split = layout.split(factor=SPLIT)
     icon = thumbnails.icon_of_file(facts.thumbnail)
+    left = split.column()
     if icon:
-        row.template_icon(icon_value=icon, scale=THUMBNAIL_SCALE)
-    column = row.column(align=True)
+        left.template_icon(icon_value=icon, scale=THUMBNAIL_SCALE)
+    column = split.column(align=True)
     if facts.size[0]:
         column.label(text="{} × {}".format(*facts.size), translate=False)
     column.label(text=f"{facts.frames} frames")

@@ -1,0 +1,222 @@
+"""Works Blender's real window with a real mouse and keyboard; runs inside Blender, from a timer.
+
+Everything that takes time is a generator that yields the seconds to wait, so that Blender goes on in between:
+
+    yield from driver.click("motion324.animate")
+
+A widget is found by moving the mouse over the sidebar until Blender itself says that the pointer is over a property of
+that name, or over a button that calls that operator.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+Wait = Iterator[float]
+SETTLE = 0.04  # seconds that Blender needs to notice where the mouse is
+COLUMNS = (0.62, 0.3, 0.86, 0.74)  # of the sidebar's width, where widgets are looked for
+
+
+class NotFound(AssertionError):
+    """The sidebar has no such widget, or it is grey."""
+
+
+class Driver:
+    """folder: where pictures go. scale: of the interface."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._found: dict[str, tuple[int, int]] = {}
+
+    # Where things are. All coordinates are Blender's: pixels from the window's lower left corner.
+
+    @property
+    def window(self) -> bpy.types.Window:
+        return bpy.context.window_manager.windows[0]
+
+    @property
+    def area(self) -> bpy.types.Area:
+        return self.area_of("VIEW_3D")
+
+    def area_of(self, kind: str) -> bpy.types.Area:
+        area = self.shown(kind)
+        assert area is not None, f"the window shows no {kind}"
+        return area
+
+    def shown(self, kind: str) -> bpy.types.Area | None:
+        return next((area for area in self.window.screen.areas if area.type == kind), None)
+
+    @property
+    def sidebar(self) -> bpy.types.Region:
+        return next(region for region in self.area.regions if region.type == "UI")
+
+    @property
+    def scale(self) -> float:
+        return bpy.context.preferences.system.ui_scale
+
+    def context(self):
+        """The context of the sidebar, for operators that a story calls by itself."""
+        return bpy.context.temp_override(window=self.window, area=self.area, region=self.sidebar)
+
+    # Hands.
+
+    def wake(self) -> Wait:
+        """Gives the window the keyboard's focus, which no window manager does here."""
+        _xdotool("search", "--onlyvisible", "--class", "Blender", "windowfocus")
+        yield from self.move_to_viewport()
+        yield 0.5
+
+    def move(self, x: float, y: float) -> None:
+        _xdotool("mousemove", round(x), round(self.window.height - y))
+
+    def press(self, *keys: str) -> Wait:
+        for key in keys:
+            _xdotool("key", key)
+            yield 0.2
+
+    def type(self, text: str) -> Wait:
+        _xdotool("type", "--delay", "5", text)
+        yield 0.3
+
+    def move_to_viewport(self) -> Wait:
+        main = next(region for region in self.area.regions if region.type == "WINDOW")
+        self.move(main.x + main.width * 0.3, main.y + main.height * 0.3)
+        yield 0.1
+
+    def find(self, name: str) -> Wait:
+        """Puts the mouse over the widget of that property, or over the button of that operator."""
+        known = self._found.get(name)
+        if known is not None:
+            self.move(*known)
+            yield SETTLE
+            if self._names(name):
+                return
+        sidebar, step = self.sidebar, round(9 * self.scale)
+        for column in COLUMNS:
+            x = sidebar.x + round((sidebar.width - 20 * self.scale) * column)
+            for y in range(sidebar.y + sidebar.height - 4, sidebar.y, -step):
+                self.move(x, y)
+                yield SETTLE
+                if self._names(name):
+                    self._found[name] = (x, y)
+                    return
+        raise NotFound(f"no widget of the sidebar is '{name}'")
+
+    def click_at(self, x: float, y: float) -> Wait:
+        self.move(x, y)
+        yield 0.5
+        _xdotool("click", "1")
+        yield 1.0
+
+    def click(self, name: str) -> Wait:
+        """Finds the widget and clicks it."""
+        yield from self.find(name)
+        _xdotool("click", "1")
+        yield 0.3
+
+    def enter(self, name: str, text: str) -> Wait:
+        """Writes the text into the field, as a user does."""
+        yield from self.find(name)
+        _xdotool("click", "--repeat", "2", "--delay", "60", "1")
+        yield 0.3
+        yield from self.press("ctrl+a")
+        yield from self.type(text)
+        yield from self.press("Return")
+
+    def choose(self, name: str, value: str) -> Wait:
+        """Turns the mouse wheel over a menu until it has the value."""
+        owner = bpy.context.scene.motion324
+        yield from self.find(name)
+        for direction in ("5", "4"):
+            for _ in range(8):
+                if getattr(owner, name) == value:
+                    return
+                _xdotool("keydown", "ctrl", "click", direction, "keyup", "ctrl")
+                yield 0.2
+        raise NotFound(f"the menu '{name}' does not come to '{value}'")
+
+    def toggle_panel(self, index: int) -> Wait:
+        """Opens or closes the panel, counted from the top, by a click on its header."""
+        headers = yield from self.headers()
+        self.move(self.sidebar.x + 90 * self.scale, headers[index])
+        yield SETTLE
+        _xdotool("click", "1")
+        self._found.clear()
+        yield 0.6
+
+    def headers(self) -> Iterator[float]:
+        """The heights of the panels' headers, from the top, found by the dots by which panels are dragged."""
+        yield from self.redraw()
+        path = self.folder / "headers.png"
+        _photograph(path)
+        image = bpy.data.images.load(str(path))
+        width, height = image.size
+        pixels = np.empty(width * height * 4, np.float32)
+        image.pixels.foreach_get(pixels)
+        bpy.data.images.remove(image)
+        path.unlink()
+        grey = pixels.reshape(height, width, 4)[..., :3].mean(axis=2)
+        right = self.sidebar.x + self.sidebar.width
+        strip = grey[:, right - round(48 * self.scale) : right - round(36 * self.scale)]
+        rough = np.abs(np.diff(strip, axis=1)).max(axis=1) > 0.1
+        dotted = [y for y in np.flatnonzero(rough) if self.sidebar.y <= y < self.sidebar.y + self.sidebar.height]
+        groups: list[list[int]] = []
+        for y in dotted:
+            if groups and y - groups[-1][-1] <= 4 * self.scale:
+                groups[-1].append(y)
+            else:
+                groups.append([y])
+        dots = [group for group in groups if group[-1] - group[0] <= 9 * self.scale]
+        return [float(np.mean(group)) for group in reversed(dots)]
+
+    # Eyes.
+
+    def redraw(self) -> Wait:
+        for area in self.window.screen.areas:
+            area.tag_redraw()
+        yield 0.6
+
+    def wait_until(self, holds: Callable[[], bool], seconds: float, what: str) -> Wait:
+        until = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < until, f"not within {seconds} s: {what}"
+            yield 0.1
+
+    def shot(self, name: str, only_sidebar: bool = False) -> Wait:
+        """Keeps a picture of the whole window, or of the sidebar alone, as NAME.png."""
+        yield from self.redraw()
+        path = self.folder / f"{name}.png"
+        _photograph(path)
+        if only_sidebar:
+            sidebar = self.sidebar
+            top = self.window.height - sidebar.y - sidebar.height
+            box = f"{sidebar.width}x{sidebar.height}+{sidebar.x}+{top}"
+            subprocess.run(["convert", str(path), "-crop", box, "+repage", str(path)], check=True)
+
+    def _names(self, name: str) -> bool:
+        """Whether the pointer is over it now."""
+        with self.context():
+            hovered = bpy.context.property
+            if hovered is not None:
+                return hovered[1].split(".")[-1] == name
+            if not bpy.ops.ui.copy_python_command_button.poll():
+                return False
+            bpy.context.window_manager.clipboard = ""
+            bpy.ops.ui.copy_python_command_button()
+            command = bpy.context.window_manager.clipboard
+        return command.removeprefix("bpy.ops.").startswith(name if "(" in name else f"{name}(")
+
+
+def _xdotool(*words: object) -> None:
+    subprocess.run(["xdotool", *map(str, words)], check=True)
+
+
+def _photograph(path: Path) -> None:
+    # Of the screen: bpy.ops.screen.screenshot gives a black picture with software OpenGL.
+    subprocess.run(["import", "-window", "root", str(path)], check=True)

@@ -1,0 +1,135 @@
+"""The whole way of a first animation, with the real backend: first run to export, by mouse and keyboard."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import bpy
+import stage
+from driver import Driver, Wait
+
+FRAMES = 8
+
+
+def story(driver: Driver, zip_path: str, backend: str, mesh: str, video: str) -> Wait:
+    report: dict = {}
+    yield from stage.install(driver, zip_path)
+    yield from stage.open_sidebar(driver)
+    yield from stage.bring_dog(driver, mesh)
+    yield from driver.shot("first_run")
+    stage.choose_backend(backend)
+    bpy.ops.wm.save_as_mainfile(filepath=str(driver.folder / "dog.blend"))
+    yield from _fill(driver, video)
+    yield from _cancel_one(driver, report)
+    yield from _animate(driver, report)
+    yield from _keep_and_undo(driver, report)
+    yield from _export(driver, report)
+    yield from _meet_an_error(driver, report)
+    yield from _lose_the_backend(driver, report)
+    return report
+
+
+def _dog() -> bpy.types.Object:
+    return next(obj for obj in bpy.data.objects if obj.type == "MESH")
+
+
+def _state():
+    return stage.module("job.runner").runner.state
+
+
+def _phase() -> str:
+    return _state().phase.value
+
+
+def _keys() -> int:
+    keys = _dog().data.shape_keys
+    return len(keys.key_blocks) if keys else 0
+
+
+def _fill(driver: Driver, video: str) -> Wait:
+    yield from driver.redraw()
+    yield from driver.enter("video", video)
+    settings = bpy.context.scene.motion324
+    assert settings.video == video, settings.video
+    facts_of = stage.module("source_video").facts_of
+    yield from driver.wait_until(lambda: facts_of(video) is not None, 5, "the video's facts are known")
+    yield from driver.shot("ready")
+    yield from driver.enter("frame_count", str(FRAMES))
+    assert settings.frame_count == FRAMES
+
+
+def _cancel_one(driver: Driver, report: dict) -> Wait:
+    yield from driver.click("motion324.animate")
+    yield from driver.wait_until(lambda: _state().stage == "reconstruct", 120, "the motion is reconstructed")
+    yield from driver.find("motion324.cancel")
+    began = time.monotonic()
+    yield from driver.click("motion324.cancel")
+    yield from driver.wait_until(lambda: _phase() == "cancelled", 5, "the job is cancelled")
+    report["cancel_seconds"] = time.monotonic() - began
+    assert not _dog().modifiers and not _keys()
+    yield from driver.shot("cancelled")
+
+
+def _animate(driver: Driver, report: dict) -> Wait:
+    began = time.monotonic()
+    yield from driver.click("motion324.animate")
+    yield from driver.wait_until(lambda: _state().frames_ready > 0, 200, "frames can be played")
+    bpy.context.scene.frame_set(FRAMES - 2)
+    yield from driver.shot("running")
+    yield from driver.wait_until(lambda: _phase() == "done", 400, "there is a result")
+    report["animate_seconds"] = time.monotonic() - began
+    bpy.context.scene.frame_set(FRAMES - 2)
+    yield from driver.shot("result")
+    assert [modifier.type for modifier in _dog().modifiers] == ["MESH_CACHE"]
+
+
+def _keep_and_undo(driver: Driver, report: dict) -> Wait:
+    yield from driver.click("motion324.keep_shape_keys")
+    yield from driver.wait_until(lambda: _phase() == "idle", 60, "the result is kept")
+    report["keys"] = _keys()
+    assert _keys() == FRAMES + 1 and not _dog().modifiers
+    yield from driver.shot("kept")
+    yield from driver.move_to_viewport()
+    yield from driver.press("ctrl+z")
+    yield 1.0
+    assert not _keys(), "one undo takes the kept shape keys back"
+    yield from driver.press("ctrl+shift+z")
+    yield 1.0
+    assert _keys() == FRAMES + 1, "redo brings them again"
+
+
+def _export(driver: Driver, report: dict) -> Wait:
+    path = driver.folder / "dog.fbx"
+    yield from driver.click("motion324.export(format='.fbx'")
+    yield 1.0
+    yield from stage.confirm_file(driver, path)
+    yield from driver.wait_until(path.exists, 60, "the FBX is written")
+    report["fbx_bytes"] = path.stat().st_size
+
+
+def _meet_an_error(driver: Driver, report: dict) -> Wait:
+    yield from driver.toggle_panel(1)
+    yield from driver.choose("mask", "alpha")  # which the example's video does not have
+    yield from driver.click("motion324.animate")
+    yield from driver.wait_until(lambda: _phase() == "failed", 60, "the job fails")
+    report["error"] = _state().problem.sentence
+    yield from driver.shot("error")
+    yield from driver.click("motion324.discard")
+    yield from driver.choose("mask", "auto")
+    yield from driver.toggle_panel(1)
+
+
+def _lose_the_backend(driver: Driver, report: dict) -> Wait:
+    yield from driver.click("motion324.animate")
+    yield from driver.wait_until(lambda: _state().stage == "reconstruct", 120, "the motion is reconstructed")
+    killed = time.monotonic()
+    os.kill(stage.module("job.backend").pid(), signal.SIGKILL)
+    yield from driver.wait_until(lambda: _phase() in ("failed", "lost"), 10, "the loss is noticed")
+    report["loss_seconds"] = time.monotonic() - killed
+    report["lost"] = _state().problem.sentence
+    yield from driver.shot("lost")
+    assert _keys() == FRAMES + 1, "nothing of the scene is lost"
+    assert Path(bpy.data.filepath).exists()

@@ -1,0 +1,83 @@
+"""Sets the scene for stories: the extension installed, the example's dog on the stage, the sidebar open."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+from pathlib import Path
+from types import ModuleType
+
+import bpy
+from driver import Driver, Wait
+from mathutils import Euler, Vector
+
+PACKAGE = "bl_ext.user_default.motion324"
+
+
+def module(name: str) -> ModuleType:
+    """module("job.runner") of the installed extension."""
+    return importlib.import_module(f"{PACKAGE}.{name}")
+
+
+def install(driver: Driver, zip_path: str) -> Wait:
+    """Installs the zip as a user does: Preferences > Get Extensions > (menu) > Install from Disk, the file, Enter."""
+    area = driver.area
+    area.type = "PREFERENCES"
+    bpy.context.preferences.active_section = "EXTENSIONS"
+    yield 1.5
+    main = next(region for region in area.regions if region.type == "WINDOW")
+    yield from driver.click_at(main.x + main.width - 26 * driver.scale, main.y + main.height - 20 * driver.scale)
+    yield from driver.press("f")  # the underlined letter of Install from Disk
+    yield 1.0
+    yield from confirm_file(driver, Path(zip_path))
+    yield from driver.wait_until(lambda: PACKAGE in bpy.context.preferences.addons, 60, "the extension is installed")
+    yield 1.0
+    driver.area_of("PREFERENCES").type = "VIEW_3D"
+    yield 1.0
+
+
+def confirm_file(driver: Driver, path: Path) -> Wait:
+    """Chooses the file in the file browser that is open, and confirms it with Enter."""
+    yield from driver.wait_until(lambda: driver.shown("FILE_BROWSER") is not None, 10, "the file browser is open")
+    browser = driver.area_of("FILE_BROWSER")
+    browser.spaces.active.params.directory = str(path.parent).encode()
+    browser.spaces.active.params.filename = path.name
+    yield 1.0
+    driver.move(browser.x + browser.width * 0.6, browser.y + browser.height * 0.3)
+    yield 0.3
+    yield from driver.press("Return")
+    yield 1.0
+
+
+def open_sidebar(driver: Driver) -> Wait:
+    driver.area.spaces.active.show_region_ui = True
+    yield 1.0
+    driver.sidebar.active_panel_category = "Motion324"
+    yield from driver.redraw()
+
+
+def bring_dog(driver: Driver, glb: str) -> Wait:
+    """The example's mesh, active and in view, in an otherwise empty scene."""
+    for obj in list(bpy.data.objects):
+        bpy.data.objects.remove(obj)
+    with bpy.context.temp_override(window=driver.window, area=driver.area):
+        bpy.ops.import_scene.gltf(filepath=glb)
+    dog = next(obj for obj in bpy.data.objects if obj.type == "MESH")
+    for obj in bpy.context.view_layer.objects:
+        obj.select_set(obj is dog)
+    bpy.context.view_layer.objects.active = dog
+    space = driver.area.spaces.active
+    space.shading.color_type = "TEXTURE"
+    region = space.region_3d
+    region.view_rotation = Euler((math.radians(78), 0, math.radians(40))).to_quaternion()
+    region.view_location = sum((dog.matrix_world @ Vector(corner) for corner in dog.bound_box), Vector()) / 8
+    region.view_distance = 2.6 * max(dog.dimensions)
+    with bpy.context.temp_override(window=driver.window, area=driver.area):
+        bpy.ops.ed.undo_push(message="the dog")
+    yield from driver.redraw()
+
+
+def choose_backend(python: str) -> None:
+    """By the variable, so that Blender's preferences stay as they were."""
+    os.environ["MOTION324_BACKEND_PYTHON"] = python

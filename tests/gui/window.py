@@ -1,0 +1,95 @@
+"""Blender's real window on a screen that nobody sees: tells stories in it, and brings back reports and pictures.
+
+It runs in the root that ../shared/tools/blender_gui sets up (see the README there). What a story needs of this machine
+is bound into that root for as long as it runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TOOL = REPOSITORY.parent / "shared/tools/blender_gui"
+ROOT = Path(os.environ.get("BLENDER_ROOT") or Path.home() / ".cache/blender-trixie")
+SCREEN = (1600, 1000)
+LIMIT = 900  # seconds that a story may take
+
+
+def missing() -> str:
+    """Why there is no window here; "" where there is one."""
+    if not (TOOL / "run.sh").exists():
+        return "the tool that gives a real Blender window, ../shared/tools/blender_gui, is not there"
+    if not (ROOT / "usr/bin/blender").exists():
+        return f"{TOOL / 'setup.sh'} has not been run: there is no Blender in {ROOT}"
+    if os.geteuid() != 0:
+        return "the window's root is entered with chroot, which only root may do"
+    return ""
+
+
+def tell(
+    story: str, arguments: dict, files: list[Path], pythons: list[Path], screen: tuple[int, int] = SCREEN
+) -> tuple[dict, Path]:
+    """Runs tests/gui/inside/STORY.py in a fresh Blender; returns its report, and the folder with its pictures.
+
+    arguments: of the story; "{files}" in them becomes the folder of `files` inside. pythons: interpreters whose
+    environments the story may start programs of.
+    """
+    exchange = ROOT / "exchange" / f"gui-{story}"
+    shutil.rmtree(exchange, ignore_errors=True)
+    shutil.copytree(
+        Path(__file__).with_name("inside"), exchange / "inside", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (exchange / "user").mkdir()
+    for file in files:
+        shutil.copy2(file, exchange)
+    inside = Path("/exchange") / exchange.name
+    given = json.loads(json.dumps(arguments).replace("{files}", str(inside)))
+    size = "{}x{}".format(*screen)
+    command = [str(TOOL / "run.sh"), "env", f"BLENDER_USER_RESOURCES={inside}/user"]
+    command += ["xvfb-run", "-a", "-s", f"-screen 0 {size}x24", "blender", "--factory-startup"]
+    command += ["--window-geometry", "0", "0", *map(str, screen), "--python-exit-code", "3"]
+    command += ["--python", f"{inside}/inside/main.py", "--", story, str(inside), json.dumps(given)]
+    with _alone(), _bound([REPOSITORY, *(folder for python in pythons for folder in _homes(python))]):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+    (exchange / "blender.log").write_text(done.stdout + done.stderr)
+    report = exchange / "report.json"
+    if not report.exists():
+        return {"ok": False, "error": f"Blender ended with {done.returncode}:\n{done.stdout}{done.stderr}"}, exchange
+    return json.loads(report.read_text()), exchange
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One window at a time, whoever asks."""
+    with (Path(tempfile.gettempdir()) / ".gui.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _homes(python: Path) -> list[Path]:
+    """The folders of an interpreter's environment, and of the Python that it was made from."""
+    code = "import sys; print(sys.prefix); print(sys.base_prefix)"
+    found = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True)
+    return [Path(line) for line in found.stdout.split()]
+
+
+@contextlib.contextmanager
+def _bound(folders: list[Path]) -> Iterator[None]:
+    """Shows the folders at the same paths inside the root, where the root does not have them itself."""
+    with contextlib.ExitStack() as stack:
+        for folder in dict.fromkeys(folders):
+            place = ROOT / folder.relative_to("/")
+            if folder == Path("/usr") or place.is_mount():
+                continue
+            place.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["mount", "--bind", str(folder), str(place)], check=True)
+            stack.callback(subprocess.run, ["umount", str(place)], check=True)
+        yield

@@ -1,0 +1,177 @@
+"""The node model: a reference mesh and frames in, the motion of points of its surface out.
+
+It starts from the still mesh and corrects the motion of a few nodes in rounds: each looks at the frame where the nodes
+are believed to be, lets the nodes talk, and moves them. Points of the surface follow the nodes softly.
+Letters: B clips, T frames (frame 0 shows the reference mesh), K nodes, P points, S the frame's side, d width.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from motion324.reconstructors.node_model.config import NodeModelConfig
+from motion324.reconstructors.node_model.frame_encoder import FrameEncoder
+from motion324.reconstructors.node_model.geometry import (
+    fourier_codes,
+    project,
+    ray_axes,
+    rotation_from_6d,
+    skin,
+    turn,
+)
+from motion324.reconstructors.node_model.matching import look_around, sample_at, similarity_pyramid
+from motion324.reconstructors.node_model.round_block import RoundBlock, time_turns
+
+PLACE_OCTAVES = 5
+NODE_VALUES = 10  # position, normal, colour, visible at the reference frame
+POINT_VALUES = 9  # position, normal, colour
+STATE_VALUES = 3 + 6 + 2 + 2  # displacement, rotation, projection and how far that has moved
+PLACE_CODES = 2 * (1 + 2 * PLACE_OCTAVES)
+POSITION_CODES = 3 * (1 + 2 * PLACE_OCTAVES)
+TYPICAL_MOTION = 0.1  # the scale of a head's output: a tenth of the mesh's longest side
+NODE_SPACING = 0.07  # the distance over which a node's influence falls, at the start of training
+
+
+@dataclass(frozen=True)
+class NodeInputs:
+    """What the model is given. Geometry in object coordinates: see geometry.py.
+
+    frames (B, T, 4, S, S): cut-outs on black and masks, 0..1. times (B, T): in frames, of the video.
+    camera (B, 3): focal length and principal point in units of the frame's side. translation (B, 3): camera space.
+    nodes (B, K, 10): position, normal, sRGB colour, 1 where visible in frame 0. points (B, P, 9): as nodes, without
+    the last.
+    """
+
+    frames: Tensor
+    times: Tensor
+    camera: Tensor
+    translation: Tensor
+    nodes: Tensor
+    points: Tensor
+
+
+@dataclass(frozen=True)
+class NodeOutputs:
+    """positions: per round (B, T, P, 3) in object coordinates. similarities: (B * T * K, 1, S / 4, S / 4)."""
+
+    positions: list[Tensor]
+    similarities: Tensor
+
+
+class NodeModel(nn.Module):
+    def __init__(self, config: NodeModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, match, fine = config.width, config.match_width, config.channels[2]
+        looked = config.match_levels * (2 * config.match_radius + 1) ** 2
+        self.encoder = FrameEncoder(config)
+        self.patch_in = nn.Linear(config.channels[3] + PLACE_CODES, width)
+        self.patch_norm = nn.LayerNorm(width)
+        static = POSITION_CODES + NODE_VALUES - 3 + match + fine + PLACE_CODES + 4
+        self.node_in = nn.Sequential(nn.Linear(static, width), nn.GELU(), nn.Linear(width, width))
+        self.reference_token = nn.Parameter(torch.zeros(width))
+        seen = fine + match + looked + PLACE_CODES + STATE_VALUES
+        self.rounds = nn.ModuleList(RoundBlock(config, seen) for _ in range(config.rounds))
+        self.point_in = nn.Sequential(
+            nn.Linear(POSITION_CODES + POINT_VALUES - 3, 2 * config.skin_width),
+            nn.GELU(),
+            nn.Linear(2 * config.skin_width, config.skin_width),
+        )
+        self.node_out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, config.skin_width))
+        self.log_sharpness = nn.Parameter(torch.tensor(math.log(0.5 / NODE_SPACING**2)))
+
+    def forward(self, inputs: NodeInputs) -> NodeOutputs:
+        b, t = inputs.times.shape
+        nodes, k = inputs.nodes[..., :3], inputs.nodes.shape[1]
+        match_maps, fine_maps, patches = self._encode(inputs.frames)
+        home = project(nodes + inputs.translation[:, None], inputs.camera)  # (B, K, 2)
+        reference = sample_at(match_maps[:, 0], home)
+        pyramid = similarity_pyramid(match_maps, reference.to(match_maps.dtype), self.config.match_levels)
+        static = self._static_tokens(inputs, home, reference, sample_at(fine_maps[:, 0], home))
+        tokens = static[:, None].repeat(1, t, 1, 1)
+        is_reference = torch.arange(t, device=tokens.device)[None, :, None, None] == 0
+        tokens = tokens + torch.where(is_reference, self.reference_token, torch.zeros_like(self.reference_token))
+        turns = time_turns(inputs.times, k, self.config.head_width)
+        axes = ray_axes(nodes + inputs.translation[:, None])  # (B, K, 3, 3)
+        points = inputs.points[..., :3]
+        point_codes = self.point_in(_codes(inputs.points))
+        distances = _squared_distances(points, nodes)
+
+        state = inputs.nodes.new_zeros(b, t, k, 9)
+        positions = []
+        for block in self.rounds:
+            state = state.detach()
+            seen = self._look(state, nodes, home, inputs, match_maps, fine_maps, pyramid)
+            tokens, correction = block(tokens, seen, patches, turns)
+            similar = point_codes @ self.node_out(tokens.mean(dim=1)).transpose(1, 2)
+            with torch.autocast(state.device.type, enabled=False):  # coordinates stay in single precision
+                moved = turn(axes[:, None], correction.float()[..., :3])
+                step = TYPICAL_MOTION * torch.cat([moved, correction.float()[..., 3:]], dim=-1)
+                state = torch.where(is_reference, torch.zeros_like(state), state + step)
+                weights = self._weights(similar.float(), distances)
+                positions.append(skin(points, nodes, weights, state[..., :3], rotation_from_6d(state[..., 3:])))
+        return NodeOutputs(positions, pyramid[0])
+
+    def _encode(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """frames (B, T, 4, S, S) -> maps at strides 4 and 8 (B, T, c, h, w), and patches (B * T, M, d)."""
+        b, t = frames.shape[:2]
+        match_map, fine_map, coarse = self.encoder(frames.flatten(0, 1))
+        side = coarse.shape[-1]
+        steps = (torch.arange(side, device=frames.device, dtype=torch.float32) + 0.5) * (2.0 / side) - 1
+        places = torch.stack([steps.view(1, side).expand(side, side), steps.view(side, 1).expand(side, side)], dim=-1)
+        codes = fourier_codes(places.reshape(side * side, 2), PLACE_OCTAVES)
+        content = coarse.flatten(2).transpose(1, 2)
+        codes = codes.to(content.dtype)[None].expand(b * t, -1, -1)
+        patches = self.patch_norm(self.patch_in(torch.cat([content, codes], dim=-1)))
+        return match_map.unflatten(0, (b, t)), fine_map.unflatten(0, (b, t)), patches
+
+    def _static_tokens(self, inputs: NodeInputs, home: Tensor, match: Tensor, fine: Tensor) -> Tensor:
+        """(B, K, d): what a node is, from the mesh and the reference frame."""
+        view = torch.cat([inputs.translation, inputs.camera[:, :1].log()], dim=-1)
+        view = view[:, None].expand(-1, inputs.nodes.shape[1], -1)
+        parts = [_codes(inputs.nodes), fourier_codes(home, PLACE_OCTAVES), view, match, fine]
+        result: Tensor = self.node_in(torch.cat(parts, dim=-1))
+        return result
+
+    def _look(
+        self,
+        state: Tensor,
+        nodes: Tensor,
+        home: Tensor,
+        inputs: NodeInputs,
+        match_maps: Tensor,
+        fine_maps: Tensor,
+        pyramid: list[Tensor],
+    ) -> Tensor:
+        """(B, T, K, seen): what is seen where the nodes are believed to be, and what is believed."""
+        believed = nodes[:, None] + state[..., :3] + inputs.translation[:, None, None]
+        places = project(believed, inputs.camera)
+        flat = places.flatten(0, 1)
+        parts = [
+            sample_at(fine_maps.flatten(0, 1), flat).unflatten(0, places.shape[:2]),
+            sample_at(match_maps.flatten(0, 1), flat).unflatten(0, places.shape[:2]),
+            look_around(pyramid, places, self.config.match_radius),
+            fourier_codes(places, PLACE_OCTAVES),
+            state / TYPICAL_MOTION,
+            places,
+            (places - home[:, None]) / TYPICAL_MOTION,
+        ]
+        return torch.cat(parts, dim=-1)
+
+    def _weights(self, similar: Tensor, distances: Tensor) -> Tensor:
+        """similar, distances (B, P, K) -> (B, P, K) float32: how much each point follows each node."""
+        return F.softmax(similar * self.config.skin_width**-0.5 - self.log_sharpness.exp() * distances, dim=-1)
+
+
+def _codes(values: Tensor) -> Tensor:
+    return torch.cat([fourier_codes(values[..., :3], PLACE_OCTAVES), values[..., 3:]], dim=-1)
+
+
+def _squared_distances(points: Tensor, nodes: Tensor) -> Tensor:
+    """(B, P, 3), (B, K, 3) -> (B, P, K)."""
+    return ((points[:, :, None] - nodes[:, None]) ** 2).sum(dim=-1)

@@ -1,0 +1,281 @@
+"""Training of the compact model: `python -m motion324.training.compact --rigs DIR --out DIR --seconds 500`.
+
+The story on one screen: load, check, train for the given time while measuring on models never trained on, save.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from motion324.reconstructors.node_model.config import NodeModelConfig
+from motion324.reconstructors.node_model.model import NodeModel
+from motion324.reconstructors.node_model.weights_file import load_weights, save_weights_in_parts
+from motion324.training.compact_options import CompactOptions, parse_options
+from motion324.training.contact_sheet import write_contact_sheet
+from motion324.training.gradients import FlatGradients
+from motion324.training.losses import bend_at, losses
+from motion324.training.prefetch import Prefetcher
+from motion324.training.processes import Processes, join_processes, leave_processes
+from motion324.training.rig_bank import RigBank
+from motion324.training.rigs import read_rigs
+from motion324.training.run_log import RunLog
+from motion324.training.schedule import AveragedWeights, learning_rate
+from motion324.training.settings import SynthesisSettings, validation_settings
+from motion324.training.split import HELD_OUT, draw_weights
+from motion324.training.synthesis import Synthesiser, TrainingBatch
+from motion324.training.validation import Validation, fixed_batches, validate
+
+LOOK_STEPS = 10  # the clock, the log and the other processes are looked at every so many steps
+WARM_STEPS = 3  # compiling happens in the first steps; the time of training counts from the last of them
+VALIDATION_BATCH = 16
+VALIDATION_SEED = 324
+WEIGHTS_NAME = "node_model.safetensors"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parse_options(arguments)
+    processes = join_processes(options.device)
+    log = RunLog(options.out if processes.is_first else None)
+    try:
+        train(options, processes, log)
+    finally:
+        log.close()
+        leave_processes(processes)
+
+
+def train(options: CompactOptions, processes: Processes, log: RunLog) -> Validation | None:
+    """Trains and saves. Returns the last validation, in the first process."""
+    torch.manual_seed(options.seed)
+    torch.backends.cudnn.benchmark = True
+    model = _starting_model(options).to(processes.device)
+    processes.same_start(model)
+    settings = SynthesisSettings(
+        frames=options.frames, image_size=options.image_size, points=options.points, nodes=model.config.nodes
+    )
+    training, held_out = _synthesisers(options, settings, processes)
+    batches = fixed_batches(held_out, options.validation_clips, VALIDATION_BATCH) if processes.is_first else []
+    log.write(
+        "start",
+        parameters=sum(value.numel() for value in model.parameters()),
+        processes=processes.count,
+        torch=torch.__version__,
+        device=torch.cuda.get_device_name() if processes.device.type == "cuda" else "cpu",
+        options={key: str(value) for key, value in asdict(options).items()},
+        model=asdict(model.config),
+    )
+    _check_itself(model, training, processes, log)
+    if processes.is_first:
+        write_contact_sheet(options.out / "clips.png", training.batch(8))
+    run = _Run(options, processes, log, model, training, batches)
+    return run.to_the_end()
+
+
+@dataclass
+class _Measured:
+    """Sums since the last line of the log."""
+
+    points: Tensor
+    matches: Tensor
+    length: Tensor
+    since: float
+    waited: float
+
+
+class _Run:
+    def __init__(
+        self,
+        options: CompactOptions,
+        processes: Processes,
+        log: RunLog,
+        model: NodeModel,
+        training: Synthesiser,
+        batches: list[TrainingBatch],
+    ) -> None:
+        self.options, self.processes, self.log, self.model = options, processes, log, model
+        self.batches = batches
+        self.averaged = AveragedWeights(copy.deepcopy(model), options.averaging)
+        self.gradients = FlatGradients(model)
+        self.optimiser = _optimiser(model, options, processes.device)
+        if options.compiled:
+            _compile(model)
+        self.prefetcher = (
+            Prefetcher(lambda: training.batch(options.batch), processes.device) if options.prefetch else None
+        )
+        self.training = training
+        self.step = 0
+        self.progress = 0.0
+        self.started = time.monotonic()
+        self.validated = self.started
+
+    def to_the_end(self) -> Validation | None:
+        measured = self._nothing_measured()
+        try:
+            while not self._is_over():
+                self._one_step(measured)
+                self.step += 1
+                if self.step == WARM_STEPS:
+                    _synchronise(self.processes.device)
+                    self.log.write("warm", step=self.step)
+                    self.started = self.validated = time.monotonic()
+                    measured = self._nothing_measured()
+                elif self.step % LOOK_STEPS == 0:
+                    self._look_at_the_clock()
+                    if self.step % (5 * LOOK_STEPS) == 0:
+                        self._log_step(measured)
+                        measured = self._nothing_measured()
+                    if time.monotonic() - self.validated > self.options.validate_every:
+                        self._validate_and_save()
+        finally:
+            if self.prefetcher:
+                self.prefetcher.close()
+        return self._validate_and_save()
+
+    def _one_step(self, measured: _Measured) -> None:
+        options = self.options
+        batch = self.prefetcher.next() if self.prefetcher else self.training.batch(options.batch)
+        rate = learning_rate(options.rate, self.step, options.warm_up, self.progress)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.gradients.clear()
+        with _half_precision(self.processes.device):
+            outputs = self.model(batch.inputs)
+        found = losses(outputs, batch, bend_at(self.progress))
+        found.total.backward()
+        length = self.gradients.average_and_clip(self.processes, options.clip)
+        self.optimiser.step()
+        self.averaged.update(self.model)
+        measured.points += found.points
+        measured.matches += found.matches
+        measured.length += length
+
+    def _is_over(self) -> bool:
+        return self.progress >= 1.0 or (0 < self.options.most_steps <= self.step)
+
+    def _look_at_the_clock(self) -> None:
+        self.progress = self.processes.share((time.monotonic() - self.started) / self.options.seconds)
+
+    def _nothing_measured(self) -> _Measured:
+        zero = torch.zeros(3, device=self.processes.device)
+        waited = self.prefetcher.waited if self.prefetcher else 0.0
+        return _Measured(zero[0].clone(), zero[1].clone(), zero[2].clone(), time.monotonic(), waited)
+
+    def _log_step(self, measured: _Measured) -> None:
+        steps = 5 * LOOK_STEPS if self.step > 5 * LOOK_STEPS else self.step - WARM_STEPS
+        points, matches, length = (torch.stack([measured.points, measured.matches, measured.length]) / steps).tolist()
+        elapsed = time.monotonic() - measured.since
+        waited = (self.prefetcher.waited if self.prefetcher else 0.0) - measured.waited
+        self.log.write(
+            "step",
+            step=self.step,
+            progress=self.progress,
+            loss=points,
+            matches=matches,
+            gradient=length,
+            step_ms=1000 * elapsed / steps,
+            waiting_share=waited / elapsed,
+        )
+
+    def _validate_and_save(self) -> Validation | None:
+        self.validated = time.monotonic()
+        if not self.processes.is_first:
+            return None
+        found = validate(self.averaged.model, self.batches, _predicted)
+        values = asdict(found)
+        self.log.write("validation", step=self.step, **values)
+        save_weights_in_parts(
+            self.options.out / WEIGHTS_NAME, self.model.config, dict(self.averaged.model.named_parameters())
+        )
+        return found
+
+
+def _starting_model(options: CompactOptions) -> NodeModel:
+    if options.init is not None:
+        return load_weights(options.init)
+    config = NodeModelConfig(image_size=options.image_size, nodes=options.nodes, frames=options.frames)
+    return NodeModel(config)
+
+
+def _synthesisers(
+    options: CompactOptions, settings: SynthesisSettings, processes: Processes
+) -> tuple[Synthesiser, Synthesiser]:
+    """The one that is trained on, and the one that is measured on."""
+    rigs = read_rigs(options.rigs)
+    seen = RigBank([rig for rig in rigs if rig.name not in HELD_OUT], processes.device)
+    unseen = RigBank([rig for rig in rigs if rig.name in HELD_OUT], processes.device)
+    seed = 1000 * options.seed + processes.rank
+    return (
+        Synthesiser(seen, settings, draw_weights(seen.names), seed),
+        Synthesiser(unseen, validation_settings(settings), None, VALIDATION_SEED),
+    )
+
+
+def _check_itself(model: NodeModel, training: Synthesiser, processes: Processes, log: RunLog) -> None:
+    """One small step's worth of everything, in a few seconds, and how long a full batch takes to make.
+
+    Raises RuntimeError where a loss or gradient is not finite or a parameter gets no gradient.
+    """
+    batch = training.batch(4)
+    with _half_precision(processes.device):
+        outputs = model(batch.inputs)
+    found = losses(outputs, batch, 0.2)
+    found.total.backward()
+    if outputs.positions[-1].shape != batch.targets.shape or not bool(found.total.isfinite()):
+        raise RuntimeError(f"self-check: loss {found.total.item()}, positions {tuple(outputs.positions[-1].shape)}")
+    bad = [
+        name for name, value in model.named_parameters() if value.grad is None or not bool(value.grad.isfinite().all())
+    ]
+    if bad:
+        raise RuntimeError(f"self-check: no finite gradient for {', '.join(bad[:5])} and {len(bad)} parameters in all")
+    still = (outputs.positions[-1] - batch.targets[:, :1]).abs().max().item()
+    model.zero_grad(set_to_none=True)
+    training.batch(4)
+    _synchronise(processes.device)
+    started = time.monotonic()
+    training.batch(8)
+    _synchronise(processes.device)
+    log.write(
+        "checked",
+        loss=found.points.item(),
+        matches=found.matches.item(),
+        moved_at_start=still,
+        eight_clips_ms=1000 * (time.monotonic() - started),
+    )
+
+
+def _predicted(model: nn.Module, batch: TrainingBatch) -> Tensor:
+    with _half_precision(batch.targets.device):
+        outputs = model(batch.inputs)
+    positions: Tensor = outputs.positions[-1]
+    return positions
+
+
+def _half_precision(device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+
+def _optimiser(model: NodeModel, options: CompactOptions, device: torch.device) -> torch.optim.AdamW:
+    matrices = [value for value in model.parameters() if value.dim() > 1]
+    others = [value for value in model.parameters() if value.dim() <= 1]
+    groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98), fused=device.type == "cuda")
+
+
+def _compile(model: NodeModel) -> None:
+    """Part by part: the rounds are alike, so that one is compiled and all use it."""
+    model.encoder.compile(dynamic=False)
+    for block in model.rounds:
+        block.compile(dynamic=False)
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The command line of the compact model's training."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class CompactOptions:
+    """rigs: folder of the rigged models. out: folder of weights and log. seconds: of training, loading not counted.
+
+    batch: clips per process. init: weights to start from. compiled: by torch.compile, for GPUs.
+    """
+
+    rigs: Path
+    out: Path
+    seconds: float
+    batch: int = 64
+    frames: int = 12
+    image_size: int = 128
+    nodes: int = 96
+    points: int = 1024
+    rate: float = 5e-4
+    warm_up: int = 200
+    weight_decay: float = 0.02
+    averaging: float = 0.998
+    clip: float = 1.0
+    seed: int = 0
+    init: Path | None = None
+    compiled: bool = False
+    prefetch: bool = True
+    device: str = "auto"
+    validate_every: float = 60.0
+    validation_clips: int = 8
+    most_steps: int = 0
+
+
+def parse_options(arguments: list[str] | None) -> CompactOptions:
+    """Ends the process with a message where the command line is wrong, as argparse does."""
+    default = CompactOptions(Path(), Path(), 0)
+    parser = argparse.ArgumentParser(
+        prog="python -m motion324.training.compact",
+        description="Trains the compact model on synthetic clips. Start it with torchrun to use several GPUs.",
+    )
+    parser.add_argument("--rigs", type=Path, required=True, help="folder of rigged models (.npz)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for weights, log and a picture of the data")
+    parser.add_argument("--seconds", type=float, required=True, help="how long to train, once everything is loaded")
+    parser.add_argument("--batch", type=int, default=default.batch, help="clips per step and process")
+    parser.add_argument("--frames", type=int, default=default.frames, help="frames per clip, with the reference frame")
+    parser.add_argument("--image-size", type=int, default=default.image_size, help="side of the frames, in pixels")
+    parser.add_argument("--nodes", type=int, default=default.nodes, help="nodes on the surface")
+    parser.add_argument("--points", type=int, default=default.points, help="points that are compared, per clip")
+    parser.add_argument("--rate", type=float, default=default.rate, help="the highest learning rate")
+    parser.add_argument("--warm-up", type=int, default=default.warm_up, help="steps until the rate is reached")
+    parser.add_argument("--weight-decay", type=float, default=default.weight_decay, help="of matrices")
+    parser.add_argument("--averaging", type=float, default=default.averaging, help="decay of the averaged weights")
+    parser.add_argument("--clip", type=float, default=default.clip, help="the longest gradient")
+    parser.add_argument("--seed", type=int, default=default.seed)
+    parser.add_argument("--init", type=Path, help="weights of an earlier run to go on from")
+    parser.add_argument("--compile", action="store_true", dest="compiled", help="compile the model's blocks first")
+    parser.add_argument("--no-prefetch", action="store_false", dest="prefetch", help="make batches between steps")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default=default.device)
+    parser.add_argument("--validate-every", type=float, default=default.validate_every, help="seconds")
+    parser.add_argument("--validation-clips", type=int, default=default.validation_clips, help="per held-out model")
+    parser.add_argument(
+        "--most-steps", type=int, default=default.most_steps, help="stop after so many; 0: by time only"
+    )
+    return CompactOptions(**vars(parser.parse_args(arguments)))

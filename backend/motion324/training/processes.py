@@ -1,0 +1,60 @@
+"""One process per GPU, started by torchrun; a single process where it was not."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Processes:
+    """rank: of this process, 0 the one that measures, logs and saves. count: of all. device: this one's own."""
+
+    rank: int
+    count: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def share(self, value: float) -> float:
+        """The first process's value, in all processes."""
+        if self.count == 1:
+            return value
+        tensor = torch.tensor([value], dtype=torch.float64, device=self.device)
+        dist.broadcast(tensor, 0)
+        return float(tensor.item())
+
+    def average(self, tensor: Tensor) -> None:
+        """Replaces the tensor by its mean over the processes."""
+        if self.count > 1:
+            dist.all_reduce(tensor)
+            tensor /= self.count
+
+    def same_start(self, model: nn.Module) -> None:
+        """Gives every process the first one's weights."""
+        if self.count > 1:
+            for value in [*model.parameters(), *model.buffers()]:
+                dist.broadcast(value.data, 0)
+
+
+def join_processes(device: str) -> Processes:
+    """Reads torchrun's variables. device: "auto", "cpu" or "cuda"."""
+    rank, count = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    on_gpu = torch.cuda.is_available() if device == "auto" else device == "cuda"
+    local = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if on_gpu else torch.device("cpu")
+    if on_gpu:
+        torch.cuda.set_device(local)
+    if count > 1:
+        dist.init_process_group("nccl" if on_gpu else "gloo")
+    return Processes(rank, count, local)
+
+
+def leave_processes(processes: Processes) -> None:
+    if processes.count > 1:
+        dist.destroy_process_group()

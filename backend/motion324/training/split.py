@@ -1,0 +1,38 @@
+"""Which models are trained on, which only measured on, and how often each is drawn."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+# Never trained on: one or two of each kind of thing. None shares its body or its clips with a model that is trained on,
+# as the members of these packs do: men, women, KayKit's characters, fruits, cute fish, space mechs.
+HELD_OUT = frozenset(
+    {
+        "animal_pack_vol2__Eagle",
+        "animals_pack_2016__Chick",
+        "animals_pack__ShibaInu",
+        "animated_robot__Robot",
+        "cyberpunk_pack__Character",
+        "dinosaurs_pack__Apatosaurus",
+        "easy_animated_enemy_pack__Wasp",
+        "fish_pack__Dolphin",
+        "fish_pack__Whale",
+        "monster_pack_animated__Dragon",
+        "monster_pack_animated__Slime",
+        "platformer_game_pack__Chest",
+        "platformer_game_pack__Lever",
+        "zombie_animated__Zombie",
+    }
+)
+
+
+def family(name: str) -> str:
+    """Models of one pack are a family."""
+    return name.split("__")[0]
+
+
+def draw_weights(names: list[str]) -> list[float]:
+    """How often each model is drawn, summing to 1: a family counts with the square root of its size."""
+    sizes = Counter(family(name) for name in names)
+    raw = [sizes[family(name)] ** -0.5 for name in names]
+    return [value / sum(raw) for value in raw]

@@ -9,10 +9,15 @@ export PYTHON
 
 BACKEND := .venv/bin/python
 BLENDER := .venv-blender/bin/python
+TORCH := .venv-torch/bin/python
+# What else pip is told when it installs PyTorch, such as where its CPU builds are: --extra-index-url=...
+TORCH_PIP ?=
 PIP := -m pip --disable-pip-version-check install
 ADDON_SOURCES := $(shell find motion324_addon backend/motion324 wheels -name '*.py' -o -name '*.toml' -o -name '*.onnx') \
 	blender_manifest.toml build_addon.py backend/pyproject.toml LICENSE.md
 PYTEST_MARKS := not long
+# They skip in .venv, which holds what most people install, and run in .venv-torch.
+TORCH_TESTS := $(shell grep -l '"torch"' tests/backend/test_*.py)
 CHECKED := backend motion324_addon tests examples benchmarks build_addon.py
 
 .NOTPARALLEL:
@@ -28,8 +33,9 @@ test-all: PYTEST_MARKS := long or not long
 test-all: lint types tests
 
 .PHONY: tests
-tests: environments
+tests: environments .venv-torch/.made
 	$(BACKEND) -m pytest tests/backend tests/end_to_end -m "$(PYTEST_MARKS)"
+	$(TORCH) -m pytest $(TORCH_TESTS) -m "$(PYTEST_MARKS)"
 	MOTION324_TEST_BACKEND="$(CURDIR)/$(BACKEND)" $(BLENDER) -m pytest tests/addon -m "$(PYTEST_MARKS)"
 
 lint: environments
@@ -42,10 +48,11 @@ types: environments
 bench: environments
 	$(BACKEND) benchmarks/wire.py
 	$(BACKEND) benchmarks/clips_with_truth.py
-	if $(BACKEND) -c "import torch" 2>/dev/null; then $(BACKEND) benchmarks/motion_transformer.py; fi
+	if $(TORCH) -c "import torch; assert torch.cuda.is_available()" 2>/dev/null; \
+	then $(TORCH) benchmarks/motion_transformer.py; fi
 
 clean:
-	rm -rf .venv .venv-blender .cache out dist build backend/build backend/*.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-blender .venv-torch .cache out dist build backend/build backend/*.egg-info .mypy_cache .ruff_cache .pytest_cache
 	find backend motion324_addon tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 system:
@@ -58,6 +65,14 @@ environments: system .venv/.made .venv-blender/.made
 	@echo "Making .venv: the backend with what its tests need"
 	$(PYTHON) -m venv --clear .venv
 	$(BACKEND) $(PIP) -e "backend[dev]"
+	@touch $@
+
+.venv-torch/.made: backend/pyproject.toml tests/backend/requirements-torch.txt | system
+	@echo "Making .venv-torch: the backend with PyTorch, for the tests of the motion transformer."
+	@echo "A download of 200 MB where pip finds PyTorch's CPU build, as on macOS and Windows; PyPI's for Linux brings"
+	@echo "CUDA, 3 GB. To choose the small one there: make test TORCH_PIP=--extra-index-url=ADDRESS_OF_THE_CPU_BUILDS"
+	$(PYTHON) -m venv --clear .venv-torch
+	$(TORCH) $(PIP) $(TORCH_PIP) -e "backend[dev,cpu]" -r tests/backend/requirements-torch.txt
 	@touch $@
 
 .venv-blender/.made: tests/addon/requirements.txt | system

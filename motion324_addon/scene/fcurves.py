@@ -12,7 +12,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-LINEAR = 1  # the number of KeyframePoint.interpolation's "LINEAR", for foreach_set
+CONSTANT, LINEAR = 0, 1  # the numbers of KeyframePoint.interpolation's values, for foreach_set
 
 
 def curves_of(data: bpy.types.ID) -> Any:
@@ -43,13 +43,15 @@ def editable_curves_of(data: bpy.types.ID) -> Any:
     return _channelbag(animation, create=True).fcurves
 
 
-def write_curve(curves: Any, data_path: str, frames: Sequence[float], values: Sequence[float]) -> bpy.types.FCurve:
-    """Adds a curve with linear interpolation; frames must rise."""
+def write_curve(
+    curves: Any, data_path: str, frames: Sequence[float], values: Sequence[float], interpolation: int = LINEAR
+) -> bpy.types.FCurve:
+    """Adds a curve; frames must rise. interpolation: CONSTANT or LINEAR."""
     curve = curves.new(data_path)
     points = curve.keyframe_points
     points.add(len(frames))
     points.foreach_set("co", np.column_stack([frames, values]).astype(np.float32).ravel())
-    points.foreach_set("interpolation", np.full(len(frames), LINEAR, np.int32))
+    points.foreach_set("interpolation", np.full(len(frames), interpolation, np.int32))
     curve.update()
     return curve
 

@@ -9,16 +9,19 @@ from typing import Any
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 
 from motion324.mesh.normalisation import Normalisation
 from motion324.mesh.view import View
 
 from .animation import Animation
+from .modifier_checks import motion_of_its_own
 from .timing import Timing
 
 FRAMES = "motion324_frames"
 SOURCE = "motion324_source"
 PUT_BACK = "motion324_put_back"
+PLACE = "motion324_place"
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def write(obj: bpy.types.Object, animation: Animation, put_back: PutBack) -> Non
     source = source_of(animation)
     if source is not None:
         obj[SOURCE] = json.dumps(_as_json(source))
+        obj[PLACE] = [value for row in obj.matrix_world for value in row]
     before = read_put_back(obj)
     known = {name for name, _, _ in before.modifiers}
     modifiers = before.modifiers + tuple(each for each in put_back.modifiers if each[0] not in known)
@@ -74,6 +78,18 @@ def read_source(obj: bpy.types.Object) -> Source | None:
         return None
 
 
+def moved_since(obj: bpy.types.Object) -> Matrix | None:
+    """What the object's matrix was multiplied with, from the left, since it was kept.
+
+    None where that is not known, or where it moves anyway, so that its place now tells nothing.
+    """
+    place = obj.get(PLACE)
+    if place is None or len(place) != 16 or motion_of_its_own(obj):
+        return None
+    before = Matrix([list(place[row : row + 4]) for row in (0, 4, 8, 12)])
+    return obj.matrix_world @ before.inverted() if before != obj.matrix_world and before.determinant() else None
+
+
 def read_put_back(obj: bpy.types.Object) -> PutBack:
     try:
         values = json.loads(obj[PUT_BACK])
@@ -84,7 +100,7 @@ def read_put_back(obj: bpy.types.Object) -> PutBack:
 
 
 def erase(obj: bpy.types.Object) -> None:
-    for name in (FRAMES, SOURCE, PUT_BACK):
+    for name in (FRAMES, SOURCE, PUT_BACK, PLACE):
         if name in obj:
             del obj[name]
 

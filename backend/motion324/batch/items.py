@@ -1,0 +1,95 @@
+"""What a batch is to animate."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from motion324 import __version__
+from motion324.errors import EXIT_USAGE, Motion324Error
+from motion324.evaluation.release import read_release
+from motion324.options import AnimateOptions
+
+
+@dataclass(frozen=True)
+class BatchItem:
+    """A mesh file, the video that it is animated after, and the name of its result folder."""
+
+    name: str
+    mesh: Path
+    video: Path
+    options: AnimateOptions
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What the result depends on, as plain values: while it stays the same, a result need not be made again."""
+        inputs = {"mesh": _state(self.mesh), "video": _state(self.video)}
+        return {"inputs": inputs, "options": json.loads(json.dumps(self.options.to_dict())), "version": __version__}
+
+
+def release_items(root: Path, options: AnimateOptions, only: tuple[str, ...] = ()) -> list[BatchItem]:
+    """The clips of a benchmark in Motion80's layout, each with its given mesh. Raises as read_release does."""
+    return [BatchItem(clip.name, clip.mesh, clip.video, options) for clip in read_release(root, only)]
+
+
+def listed_items(path: Path, options: AnimateOptions, only: tuple[str, ...] = ()) -> list[BatchItem]:
+    """From a list: one JSON object a line, {"mesh": ..., "video": ..., "name": ..., "options": {...}}.
+
+    Paths are relative to the list; `name` is the mesh file's, if left out; options replace some of `options`.
+    Raises Motion324Error("batch-list-unreadable") that names the line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _bad_list(path, f"cannot be read: {error}") from error
+    items = [_item(path, number, line, options) for number, line in enumerate(lines, 1) if line.strip()]
+    names = [item.name for item in items]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise _bad_list(path, f"has two items of the name '{twice[0]}'; give one of them another \"name\"")
+    missing = sorted(set(only) - set(names))
+    if missing or not items:
+        raise _bad_list(path, f"has no item of the name '{missing[0]}'" if missing else "has no items")
+    return [item for item in items if not only or item.name in only]
+
+
+def _item(path: Path, number: int, line: str, options: AnimateOptions) -> BatchItem:
+    try:
+        values = json.loads(line)
+        unknown = set(values) - {"mesh", "video", "name", "options"}
+        if unknown:
+            raise ValueError(f"it has the unknown field '{sorted(unknown)[0]}'")
+        mesh, video = (path.parent / values[key] for key in ("mesh", "video"))
+        name = str(values.get("name", mesh.stem))
+        if not name or Path(name).name != name:
+            raise ValueError(f"'{name}' cannot be the name of a folder")
+        chosen = AnimateOptions.from_dict({**options.to_dict(), **values.get("options", {})})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise _bad_list(path, f"has a line {number} that cannot be used: {why}") from error
+    return BatchItem(name, mesh, video, chosen)
+
+
+def _bad_list(path: Path, why: str) -> Motion324Error:
+    return Motion324Error(
+        "batch-list-unreadable",
+        f"The list '{path}' {why}.",
+        'A line looks like {"mesh": "fox.glb", "video": "fox.mp4"}.',
+        EXIT_USAGE,
+    )
+
+
+def _state(path: Path) -> dict[str, Any]:
+    """Where a file lies, how large it is, and when it was changed; for a folder, of the files in it."""
+    try:
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        states = [file.stat() for file in files]
+    except OSError:
+        return {"path": str(path.resolve())}
+    return {
+        "path": str(path.resolve()),
+        "files": len(files),
+        "bytes": sum(state.st_size for state in states),
+        "changed": max((state.st_mtime_ns for state in states), default=0),
+    }

@@ -1,0 +1,113 @@
+"""`motion324 batch`: a reconstructor over a whole benchmark, or over a list of meshes and videos."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from motion324.commands.animate import add_job_options, options_of
+from motion324.commands.evaluate import add_scoring_options, score_and_report
+from motion324.errors import EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
+from motion324.terminal import Terminal
+
+if TYPE_CHECKING:
+    from motion324.batch.outcomes import Outcome
+
+GIVEN_MESH, VIDEO_ONLY = "given_mesh", "video_only"  # folders of results, which are kept apart
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        "batch",
+        help="animate and score a whole benchmark, or a list",
+        description="Animates every item into a folder of its own below DIR, and scores a benchmark's with its truth. "
+        "A batch that was stopped goes on where it was when it is started again.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--release", metavar="ROOT", type=Path, help="a benchmark in Motion80's layout")
+    source.add_argument("--list", metavar="FILE", type=Path, help='lines such as {"mesh": "a.glb", "video": "a.mp4"}')
+    parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--given-mesh", action="store_true", help=f"from the given meshes, into {GIVEN_MESH} (default)")
+    parser.add_argument("--video-only", action="store_true", help=f"from the videos alone, into {VIDEO_ONLY}")
+    parser.add_argument("--workers", metavar="N", type=int, default=1, help="processes; default: 1")
+    parser.add_argument("--overlay", action="store_true", help="also keep overlay.mp4 of each item")
+    parser.add_argument("--skip-inference", action="store_true", help="only score what is there")
+    parser.add_argument("--skip-evaluation", action="store_true", help="only animate")
+    add_job_options(parser)
+    add_scoring_options(parser)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    _check(arguments)
+    terminal = Terminal()
+    folder = arguments.output / GIVEN_MESH
+    failed = 0
+    if not arguments.skip_inference:
+        failed = _animate(arguments, folder, terminal)
+    if arguments.release and not arguments.skip_evaluation:
+        failed += len(score_and_report(arguments, arguments.release, folder, terminal).problems)
+    if arguments.video_only:
+        terminal.fail(_no_video_only())
+        failed += 1
+    return EXIT_INTERNAL if failed else EXIT_OK
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.video_only and not arguments.given_mesh:
+        raise _no_video_only()
+    if not 1 <= arguments.workers <= 256:
+        raise Motion324Error(
+            "bad-option",
+            f"The option workers is {arguments.workers}; it must lie between 1 and 256.",
+            f"This machine has {os.cpu_count()} cores.",
+            EXIT_USAGE,
+        )
+    if arguments.list and arguments.skip_inference:
+        raise Motion324Error(
+            "bad-option",
+            "A list has no truth, so that with --skip-inference there is nothing to do.",
+            "Give --release, or leave out --skip-inference.",
+            EXIT_USAGE,
+        )
+
+
+def _no_video_only() -> Motion324Error:
+    return Motion324Error(
+        "video-only-missing",
+        "Animating from a video alone needs a generator of meshes, and none is installed.",
+        "Use --given-mesh.",
+        EXIT_USAGE,
+    )
+
+
+def _animate(arguments: argparse.Namespace, folder: Path, terminal: Terminal) -> int:
+    """-> how many items failed."""
+    from motion324.batch.items import listed_items, release_items
+    from motion324.batch.outcomes import FAILED
+    from motion324.batch.run import SUMMARY, run_batch
+
+    def tell(outcome: Outcome) -> None:
+        terminal.clear()
+        print(outcome.line(), flush=True)
+
+    only = tuple(name for name in arguments.clips.split(",") if name)
+    options = options_of(arguments)
+    read, source = (release_items, arguments.release) if arguments.release else (listed_items, arguments.list)
+    outcomes = run_batch(
+        read(source, options, only),
+        folder,
+        workers=arguments.workers,
+        blender=arguments.blender,
+        overlay=arguments.overlay,
+        progress=terminal.progress,
+        on_outcome=tell,
+    )
+    terminal.clear()
+    failed = sum(outcome.status == FAILED for outcome in outcomes)
+    print(f"{len(outcomes) - failed} of {len(outcomes)} items are done: {folder / SUMMARY}")
+    return failed

@@ -1,0 +1,125 @@
+"""A prediction that is turned, scaled and shifted comes to lie on the truth; the published order of rotations fails."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from creature import creature, waving
+from scipy.spatial.transform import Rotation
+
+from motion324.evaluation.alignment import SCALE_LIMITS, Source, Target, align
+from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame
+from motion324.evaluation.protocols import get_protocol
+from motion324.evaluation.published_alignment import align_as_published
+from motion324.evaluation.sampling import sample_places
+from motion324.evaluation.scoring import score
+from motion324.evaluation.similarity import Similarity, cube_rotations
+
+
+@pytest.fixture(scope="module")
+def mesh():
+    return creature()
+
+
+def turned(positions, degrees=(20.0, 145.0, -70.0), scale=3.7, shift=(5.0, -2.0, 9.0)):
+    rotation = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
+    return scale * positions.astype(np.float64) @ rotation.T + np.array(shift)
+
+
+def aligned_error(truth, predicted, faces, **options):
+    true, ours = normalised_by_first_frame(truth), normalised_by_first_frame(predicted)
+    found = align(Source(ours[0], faces, (1,)), Target(true[0], faces, (0,)), **options)
+    return float(np.linalg.norm(found.transform.apply(ours) - true, axis=2).mean()), found
+
+
+@pytest.mark.parametrize("degrees", [(20, 145, -70), (0, 90, 0), (-170, 33, 12)])
+def test_turned_and_scaled_copy_comes_to_lie_on_the_truth(mesh, degrees):
+    truth = waving(mesh, 4)
+    error, found = aligned_error(truth, turned(truth, degrees), mesh.faces)
+    assert error < 1e-5
+    assert found.error < 1e-5
+    assert found.transform.angle > 30
+
+
+def test_turned_and_scaled_copy_scores_zero(mesh):
+    truth = MeshSequence(waving(mesh, 3), mesh.faces, "truth")
+    copy = MeshSequence(turned(truth.positions).astype(np.float32), mesh.faces, "copy")
+    values = score(truth, copy, get_protocol("motion80")).values
+    assert values["vertex_error"] < 1e-5
+    assert values["trajectory_error_ratio"] < 1e-3
+    assert values["surface_distance"] < 1e-5
+    assert values["chamfer"] == pytest.approx(values["chamfer_floor"], rel=0.05)  # what sampling alone makes
+    assert values["f_0.02"] > 0.999
+    assert values["stretch_ratio"] == pytest.approx(1, abs=1e-3)
+    assert values["jitter_ratio"] == pytest.approx(1, abs=0.05)
+
+
+def test_copy_with_other_triangles_lies_on_the_truth_too(mesh):
+    """Every triangle of the copy is cut into four: neither vertices nor samples are those of the truth."""
+    import trimesh
+
+    truth = normalised_by_first_frame(mesh.positions[None])[0]
+    finer, faces = trimesh.remesh.subdivide(mesh.positions, mesh.faces)
+    ours = normalised_by_first_frame(turned(finer)[None])[0]
+    found = align(Source(ours, faces, (1,)), Target(truth, mesh.faces, (0,)))
+    assert found.error < 1e-5
+
+
+def test_the_same_first_frame_is_left_where_it_is(mesh):
+    truth = waving(mesh, 3)
+    predicted = np.repeat(truth[:1], 3, axis=0)
+    error, found = aligned_error(truth, predicted, mesh.faces)
+    np.testing.assert_array_equal(found.transform.rotation, np.eye(3))
+    assert found.transform.scale == 1 and error > 0.01
+
+
+def test_scale_stays_within_its_limits(mesh):
+    truth = normalised_by_first_frame(mesh.positions[None])[0]
+    ours = truth * 0.8
+    found = align(Source(ours, mesh.faces, (1,)), Target(truth, mesh.faces, (0,)))
+    own = 2 / np.ptp(ours @ found.transform.rotation.T, axis=0).max()
+    assert SCALE_LIMITS[0] * own - 1e-9 <= found.transform.scale <= SCALE_LIMITS[1] * own + 1e-9
+    kept = align(Source(ours, mesh.faces, (1,)), Target(truth, mesh.faces, (0,)), scale_limits=None)
+    assert kept.transform.scale == 1
+
+
+def test_published_order_of_rotations_fails_where_ours_succeeds(mesh):
+    truth = waving(mesh, 3)
+    predicted = turned(truth, (25, 35, -30), scale=1)
+    true, ours = normalised_by_first_frame(truth), normalised_by_first_frame(predicted)
+    samples = sample_places(true[0], mesh.faces, 10_000, (0,)).on(true[0])
+
+    def error(transform):
+        return float(np.linalg.norm(transform.apply(ours) - true, axis=2).mean())
+
+    wrong = error(align_as_published(ours[0], samples))
+    right = error(align_as_published(ours[0], samples, right_order=True))
+    best, _ = aligned_error(truth, predicted, mesh.faces)
+    assert best < 1e-5 < right
+    assert wrong > 3 * right
+    assert wrong > 0.1
+
+
+def test_both_orders_agree_where_nothing_turns(mesh):
+    truth = normalised_by_first_frame(mesh.positions[None])[0]
+    samples = sample_places(truth, mesh.faces, 10_000, (0,)).on(truth)
+    for right_order in (False, True):
+        moved = align_as_published(truth, samples, right_order).apply(truth)
+        assert np.linalg.norm(moved - truth, axis=1).mean() < 0.01
+
+
+def test_cube_has_24_rotations():
+    turns = cube_rotations()
+    assert turns.shape == (24, 3, 3)
+    np.testing.assert_array_equal(turns[0], np.eye(3))
+    np.testing.assert_allclose(np.linalg.det(turns), 1)
+    assert len({tuple(turn.ravel()) for turn in turns}) == 24
+
+
+def test_similarities_compose_from_the_left():
+    rng = np.random.default_rng(0)
+    first, second = (
+        Similarity(Rotation.from_rotvec(rng.normal(size=3)).as_matrix(), rng.normal(size=3), 1.3) for _ in range(2)
+    )
+    points = rng.normal(size=(5, 3))
+    np.testing.assert_allclose(second.after(first).apply(points), second.apply(first.apply(points)))

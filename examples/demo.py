@@ -112,7 +112,8 @@ class Demo:
     def animate(self, dog: Any) -> Any:
         with self.addon("terminal").ProgressLine(self.out) as line:
             animate_blocking = self.addon("blocking").animate_blocking
-            return animate_blocking(dog, VIDEO, None, line.show, python=self.backend_python)
+            where = self.addon("job.backend_location").Local(self.backend_python)
+            return animate_blocking(dog, VIDEO, None, line.show, where=where)
 
     def keep(self, dog: Any, animation: Any) -> None:
         """The .blend is saved first, so that the point cache is put beside it."""

@@ -10,7 +10,9 @@ import bpy
 from motion324.options import AnimateOptions
 
 from . import preferences
-from .job.runner import Order, runner
+from .job.backend_location import Where
+from .job.order import Order
+from .job.runner import runner
 from .job.state import JobState
 from .scene import timing
 from .scene.animation import Animation
@@ -24,20 +26,20 @@ def animate_blocking(
     *,
     start: float = 1.0,
     mode: str = timing.KEEP_FRAMES,
-    python: Path | None = None,
+    where: Where | None = None,
 ) -> Animation:
     """Animates the object after the video and returns the result; nothing is changed yet, see `scene.keeping`.
 
     on_progress(state) is called at least twice a second; what it raises cancels the job. start: the scene's frame of
-    the first result frame. python: of the backend's environment; None takes the preferences'. The animation's
-    positions lie in a temporary file until `release()` or the next job.
+    the first result frame. where: the backend; None takes the preferences'. The animation's positions lie in a
+    temporary file until `release()`, or the next job of the object.
     Raises the Motion324Error that ended the job.
     """
     order = Order(
         obj=obj,
         video=Path(video),
         options=options or AnimateOptions(),
-        python=python or preferences.backend_python(),
+        where=where or preferences.connection(),
         start=start,
         mode=mode,
     )
@@ -45,5 +47,5 @@ def animate_blocking(
 
 
 def release() -> None:
-    """Forgets the result of the last job, and removes its temporary files."""
-    runner.discard()
+    """Forgets all results, and removes their temporary files."""
+    runner.forget_all()

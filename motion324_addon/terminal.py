@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
+from .installation.state import InstallationState
 from .job.state import JobState, Phase
 
 LOG_SECONDS = 10.0  # between two lines of one stage where the output is no terminal
 
 
 class ProgressLine:
-    """Shows each state of a job: on a terminal one line that changes, elsewhere a line now and then."""
+    """Shows each state of a job: on a terminal one line that changes, elsewhere a line now and then.
 
-    def __init__(self, out: TextIO, label: str = "") -> None:
+    line_of: (state, seconds of the monotonic clock) -> the line; `describe` for jobs.
+    """
+
+    def __init__(self, out: TextIO, label: str = "", line_of: Callable[[Any, float], str] | None = None) -> None:
         self._out = out
+        self._line_of = line_of or describe
         self._label = f"{label}: " if label else ""
         self._alive = out.isatty()
         self._last = ""
         self._said_stage = ""
         self._said_at = 0.0
 
-    def show(self, state: JobState) -> None:
-        text = self._label + describe(state, time.monotonic())
+    def show(self, state: JobState | InstallationState) -> None:
+        text = self._label + self._line_of(state, time.monotonic())
         if self._alive:
             if text != self._last:
                 self._out.write("\r" + text.ljust(len(self._last)))
@@ -55,6 +61,10 @@ def describe(state: JobState, now: float) -> str:
         return f"waiting behind {state.ahead} other job{'s' if state.ahead > 1 else ''}, {seconds}"
     if state.phase is Phase.RUNNING and state.stage:
         part = f" {state.done} of {state.total}" if state.total else ""
-        left = f", about {state.remaining:.0f} s left in this stage" if state.remaining else ""
+        left = ""
+        if state.remaining_total is not None:
+            left = f", about {state.remaining_total:.0f} s left"
+        elif state.remaining:
+            left = f", about {state.remaining:.0f} s left in this stage"
         return f"{state.stage}{part}, {seconds}{left}"
     return f"{state.phase.value}, {seconds}"

@@ -1,48 +1,127 @@
-"""The one backend process of this Blender: started on first use, kept for later jobs, ended with Blender."""
+"""The one backend of this Blender: started on first use, kept for later jobs, ended with Blender; or a remote one."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-from motion324.client import Client, ServerProcess, start_server
-from motion324.errors import Motion324Error
+from motion324.client import Client, Endpoint, ServerProcess, start_server
+from motion324.errors import EXIT_BACKEND, EXIT_USAGE, Cancelled, Motion324Error
+
+from .backend_location import Local, Remote, Where
+
+LOCK_TICK = 0.05  # seconds between two looks at whether a waiting connect is still wanted
 
 _lock = threading.Lock()
+_ending = threading.Event()  # set while the main thread wants the lock to end the backend
 _server: ServerProcess | None = None
 _client: Client | None = None
-_python: Path | None = None
+_where: Where | None = None
+
+REMOTE_HINTS = {
+    "backend-unreachable": "Check that 'motion324 serve' runs there, that the tunnel to it stands, and the address in "
+    "the preferences.",
+    "backend-refused": "Enter the token in the preferences that MOTION324_TOKEN had when that backend was started.",
+    "not-a-backend": "Check the address and the token in the preferences.",
+    "backend-timeout": "Check the tunnel to it; then restart that backend.",
+    "backend-lost": "Check that backend's own log and the tunnel to it, then try again.",
+}
 
 
-def connect(python: Path, log_path: Path) -> Client:
-    """A connection to the backend that runs in that Python; starts it where it does not run. Takes seconds then.
+def connect(where: Where, log_path: Path, gives_up: Callable[[], bool] = lambda: False) -> Client:
+    """A connection to the backend; starts a local one where it does not run. Takes seconds then.
 
-    To be called by a worker thread. A backend that runs in another Python is ended first: never two.
-    Raises Motion324Error, see `motion324.client.start_server` and `Client.connect`.
+    To be called by a worker thread. A backend that runs somewhere else is left first, or ended: never two.
+    gives_up: looked at many times a second; Cancelled follows once it is true.
+    Raises Motion324Error, see `motion324.client.start_server` and `Client.connect`, or "bad-address".
     """
-    global _server, _client, _python
-    with _lock:
-        if _server is not None and _client is not None and _server.is_alive() and _python == python and _answers():
+    global _server, _client, _where
+
+    def unwanted() -> bool:
+        return gives_up() or _ending.is_set()
+
+    while not _lock.acquire(timeout=LOCK_TICK):
+        if unwanted():
+            raise Cancelled()
+    try:
+        if _client is not None and _where == where and _stands():
             return _client
         _stop()
-        _server, _python = start_server(python, log_path=log_path), python
-        _client = Client.connect(_server.endpoint, program="Blender")
+        if unwanted():
+            raise Cancelled()
+        if isinstance(where, Local):
+            _server = start_server(where.python, log_path=log_path, give_up=unwanted)
+            _client = _connect_local(_server)
+        else:
+            _client = _connect_remote(where)
+        _where = where
         return _client
+    except BaseException:
+        _stop()
+        raise
+    finally:
+        _lock.release()
 
 
 def stop() -> None:
-    """Ends the backend, and every job with it; returns when it is gone, after five seconds at most."""
-    with _lock:
-        _stop()
+    """Ends a local backend, and every job with it; returns when it is gone, after five seconds at most."""
+    _ending.set()
+    try:
+        with _lock:
+            _stop()
+    finally:
+        _ending.clear()
 
 
 def pid() -> int | None:
-    """The process id of the backend that runs, for tests and reports."""
+    """The process id of the local backend that runs, for tests and reports."""
     return _server.pid if _server is not None and _server.is_alive() else None
 
 
-def _answers() -> bool:
-    """Whether the connection still stands; a lost one is made anew together with its process."""
+def remote_problem(error: Motion324Error, where: Where) -> Motion324Error:
+    """The error as somebody can act on who did not start that backend; a local one's stays what it is."""
+    if not isinstance(where, Remote) or error.code not in REMOTE_HINTS:
+        return error
+    return Motion324Error(error.code, error.sentence, REMOTE_HINTS[error.code], error.exit_code)
+
+
+def _connect_local(server: ServerProcess) -> Client:
+    try:
+        return Client.connect(server.endpoint, program="Blender")
+    except Motion324Error as error:
+        if server.is_alive():
+            raise
+        sentence = "The backend ended before it could be connected."
+        raise Motion324Error("backend-lost", sentence, server.last_words(), EXIT_BACKEND) from error
+
+
+def _connect_remote(where: Remote) -> Client:
+    try:
+        return Client.connect(_endpoint(where), program="Blender")
+    except Motion324Error as error:
+        raise remote_problem(error, where) from error
+
+
+def _endpoint(where: Remote) -> Endpoint:
+    """Raises Motion324Error("bad-address")."""
+    if where.address.startswith("unix:"):
+        return Endpoint(where.address, 0, where.token)
+    host, colon, port = where.address.strip().rpartition(":")
+    if not (host and colon and port.isdecimal() and 0 < int(port) < 65536):
+        raise Motion324Error(
+            "bad-address",
+            f"The backend's address '{where.address}' is not of the form host:port.",
+            "Correct it in the preferences, such as localhost:7324.",
+            EXIT_USAGE,
+        )
+    return Endpoint(host.removeprefix("[").removesuffix("]"), int(port), where.token)
+
+
+def _stands() -> bool:
+    """Whether the connection still stands; a lost one is made anew, together with the process of a local backend."""
+    if isinstance(_where, Local) and (_server is None or not _server.is_alive()):
+        return False
     try:
         return _client is not None and _client.status() is not None
     except Motion324Error:
@@ -50,9 +129,9 @@ def _answers() -> bool:
 
 
 def _stop() -> None:
-    global _server, _client
+    global _server, _client, _where
     if _client is not None:
         _client.close()
     if _server is not None:
         _server.stop()
-    _server = _client = None
+    _server = _client = _where = None

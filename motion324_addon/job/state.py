@@ -1,4 +1,4 @@
-"""The state of the job, the events that change it, and the effects that a change asks for: frozen data only."""
+"""The jobs of this Blender, the events that change them, and the effects that a change asks for: frozen data only."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from motion324.errors import EXIT_INTERNAL, Motion324Error
 
 
 class Phase(enum.Enum):
-    """IDLE -> STARTING -> QUEUED <-> RUNNING -> DONE, FAILED or CANCELLED; from the last three, START again."""
+    """WAITING -> STARTING -> QUEUED <-> RUNNING -> DONE, FAILED, LOST or CANCELLED."""
 
-    IDLE = "idle"
+    IDLE = "idle"  # there is no job
+    WAITING = "waiting"  # behind other jobs of this Blender
     STARTING = "starting"  # the backend is being started, or the mesh is on its way to it
-    QUEUED = "queued"  # behind other jobs of the backend
+    QUEUED = "queued"  # behind other programs' jobs in the backend
     RUNNING = "running"
-    CANCELLING = "cancelling"  # asked to stop, not stopped yet
     DONE = "done"  # a result waits to be kept or discarded
     FAILED = "failed"
+    LOST = "lost"  # the backend ended without a word
     CANCELLED = "cancelled"
 
 
-BUSY = {Phase.STARTING, Phase.QUEUED, Phase.RUNNING, Phase.CANCELLING}
+BUSY = frozenset({Phase.STARTING, Phase.QUEUED, Phase.RUNNING})
+ENDED = frozenset({Phase.DONE, Phase.FAILED, Phase.LOST, Phase.CANCELLED})
+REPEATABLE = frozenset({Phase.FAILED, Phase.LOST})
+LOST_CODES = frozenset({"backend-lost", "backend-died"})
 
 
 @dataclass(frozen=True)
@@ -40,21 +44,26 @@ class Problem:
 
 @dataclass(frozen=True)
 class JobState:
-    """number: rises with every job, so that late events of an earlier one are told apart.
+    """One job.
 
+    number: of every job another one. objects: the session_uid of each object that it animates.
     stage, done, total: as the backend counts them. remaining: seconds that the stage still takes, None if not known.
-    ahead: jobs in front of this one. frames_ready: frames of the preview that can be played.
-    began, ended: seconds of a monotonic clock.
+    expected: the stages to come and the seconds that each may take, empty while nothing is known.
+    stage_began: when the present stage began. ahead: jobs of others in front of this one.
+    frames_ready: frames of the preview that can be played. began, ended: seconds of a monotonic clock.
+    notice: what people should know about how it ended, where that is no error.
     """
 
     phase: Phase = Phase.IDLE
     number: int = 0
     object_name: str = ""
     video_name: str = ""
+    objects: tuple[int, ...] = ()
     stage: str = ""
     done: int = 0
     total: int = 0
     remaining: float | None = None
+    expected: tuple[tuple[str, float], ...] = ()
     ahead: int = 0
     frames_ready: int = 0
     frames: int = 0
@@ -62,6 +71,7 @@ class JobState:
     ended: float = 0.0
     warnings: tuple[str, ...] = ()
     problem: Problem | None = None
+    notice: str = ""
 
     @property
     def busy(self) -> bool:
@@ -71,22 +81,90 @@ class JobState:
         """How long the job has been running, or ran."""
         return (now if self.busy else self.ended) - self.began
 
-
-# Events. Those that come from the job's worker carry its number.
+    @property
+    def remaining_total(self) -> float | None:
+        """Seconds until the result, judged by earlier jobs and the present pace; None while that is not known."""
+        if self.phase is not Phase.RUNNING or not self.expected:
+            return None
+        names = [name for name, _ in self.expected]
+        if self.stage not in names:
+            return None
+        place = names.index(self.stage)
+        now = self.remaining
+        if now is None:
+            now = self.expected[place][1] * (1 - self.done / self.total if self.total else 1)
+        return now + sum(seconds for _, seconds in self.expected[place + 1 :])
 
 
 @dataclass(frozen=True)
-class Started:
+class Jobs:
+    """All jobs that are not forgotten yet, in the order of their numbers; at most one of them is busy.
+
+    newest: the highest number that was given.
+    """
+
+    jobs: tuple[JobState, ...] = ()
+    newest: int = 0
+
+    @property
+    def busy(self) -> JobState | None:
+        return next((job for job in self.jobs if job.busy), None)
+
+    @property
+    def queue(self) -> tuple[JobState, ...]:
+        """Those that wait, the next one first."""
+        return tuple(job for job in self.jobs if job.phase is Phase.WAITING)
+
+    @property
+    def results(self) -> tuple[JobState, ...]:
+        """Those whose results wait to be kept or discarded."""
+        return tuple(job for job in self.jobs if job.phase is Phase.DONE)
+
+    @property
+    def failures(self) -> tuple[JobState, ...]:
+        """Those that failed, or lost their backend, and were neither closed nor started again."""
+        return tuple(job for job in self.jobs if job.phase in REPEATABLE)
+
+    @property
+    def shown(self) -> JobState:
+        """The one that runs; or else the one that ended last; or else one that is idle."""
+        ended = sorted((job for job in self.jobs if job.phase in ENDED), key=lambda job: job.ended)
+        return self.busy or (ended[-1] if ended else JobState(number=self.newest))
+
+    def get(self, number: int) -> JobState | None:
+        return next((job for job in self.jobs if job.number == number), None)
+
+    def occupied(self, objects: tuple[int, ...]) -> JobState | None:
+        """A job that runs or waits for one of these objects."""
+        pending = (job for job in self.jobs if job.busy or job.phase is Phase.WAITING)
+        return next((job for job in pending if set(objects) & set(job.objects)), None)
+
+
+# Events. Those that come from a job's worker carry its number.
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """The user wants a job; it gets the number `newest + 1`, and waits where another one is busy."""
+
     object_name: str
     video_name: str
+    objects: tuple[int, ...]
     now: float
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class QueueMoved:
     number: int
     ahead: int
+
+
+@dataclass(frozen=True)
+class Expected:
+    """seconds: of each stage, in their order, as earlier jobs make one expect."""
+
+    number: int
+    seconds: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
@@ -100,10 +178,11 @@ class Progressed:
 
 @dataclass(frozen=True)
 class FramesCame:
-    """frames_ready: how many frames, from the first on, the preview has now."""
+    """frames_ready: how many frames, from the first on, the preview has now. first: the lowest that is new in it."""
 
     number: int
     frames_ready: int
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -122,37 +201,70 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class Stopped:
-    """The worker has ended after a request to cancel."""
+class CancelAsked:
+    """The one that runs shall stop; those that wait go on."""
+
+    now: float
+
+
+@dataclass(frozen=True)
+class Unqueued:
+    """The one of that number shall not be started."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Restarted:
+    """The one of that number, which failed, shall be done again."""
 
     number: int
     now: float
 
 
 @dataclass(frozen=True)
-class CancelAsked:
-    """By the user, or because another file is opened."""
+class FileLeft:
+    """Another file is opened, or the add-on goes: all that runs and waits is over. notice: why, for people."""
+
+    now: float
+    notice: str
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The result is part of the .blend."""
+    """The results of these objects (empty: all of the job's) are part of the .blend."""
+
+    number: int
+    objects: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Discarded:
-    """The result, or the message of a failure, is not wanted any more."""
+    """The results of these objects (empty: all of the job's), or its message, are not wanted any more."""
+
+    number: int
+    objects: tuple[int, ...] = ()
 
 
-Event = Started | QueueMoved | Progressed | FramesCame | Finished | Failed | Stopped | CancelAsked | Kept | Discarded
+FromWorker = QueueMoved | Expected | Progressed | FramesCame | Finished | Failed
+Event = FromWorker | Ordered | CancelAsked | Unqueued | Restarted | FileLeft | Kept | Discarded
 
 
 class Effect(enum.Enum):
     START_WORK = "start work"
-    STOP_WORK = "stop work"
+    STOP_WORK = "stop work"  # and remove its files
     SHOW_PREVIEW = "show preview"  # the first frames have come
     REFRESH_PREVIEW = "refresh preview"
     SHOW_RESULT = "show result"
     HIDE_PREVIEW = "hide preview"
-    FORGET_RESULT = "forget result"
+    FORGET = "forget"  # the job, or the results of some of its objects
     REDRAW = "redraw"
+
+
+@dataclass(frozen=True)
+class Do:
+    """An effect on a job; on these objects of it, where they are not all."""
+
+    effect: Effect
+    number: int = 0
+    objects: tuple[int, ...] = ()

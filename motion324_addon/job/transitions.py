@@ -1,125 +1,203 @@
-"""The one place where the state of a job changes: (state, event) -> (state, effects). No bpy, no clocks, no threads."""
+"""The one place where the state of jobs changes: (jobs, event) -> (jobs, effects). No bpy, no clocks, no threads."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from .state import (
+    ENDED,
+    LOST_CODES,
+    REPEATABLE,
     CancelAsked,
     Discarded,
+    Do,
     Effect,
     Event,
+    Expected,
     Failed,
+    FileLeft,
     Finished,
     FramesCame,
+    FromWorker,
+    Jobs,
     JobState,
     Kept,
+    Ordered,
     Phase,
     Progressed,
     QueueMoved,
-    Started,
-    Stopped,
+    Restarted,
+    Unqueued,
 )
 
-Step = tuple[JobState, tuple[Effect, ...]]
+Step = tuple[Jobs, tuple[Do, ...]]
+REDRAW = Do(Effect.REDRAW)
 
 
-def advance(state: JobState, event: Event) -> Step:
-    """An event that does not fit the state, such as one of an earlier job, changes nothing."""
-    if isinstance(event, Started):
-        return _start(state, event)
+def advance(jobs: Jobs, event: Event) -> Step:
+    """An event that does not fit the state, such as one of a job that has ended, changes nothing."""
+    if isinstance(event, Ordered):
+        return _order(jobs, event)
     if isinstance(event, CancelAsked):
-        return _cancel(state)
+        return _cancel(jobs, event)
+    if isinstance(event, FileLeft):
+        return _leave_file(jobs, event)
+    job = jobs.get(event.number)
+    if job is None:
+        return jobs, ()
+    if isinstance(event, Unqueued):
+        return _without(jobs, job, Do(Effect.FORGET, job.number)) if job.phase is Phase.WAITING else (jobs, ())
+    if isinstance(event, Restarted):
+        return _restart(jobs, job, event)
     if isinstance(event, Kept | Discarded):
-        return _leave(state, event)
-    if event.number != state.number:
-        return state, ()
-    if isinstance(event, Failed) and state.phase is Phase.DONE:  # the result came, but could not be shown
-        failed, effects = _end(state, event)
-        return failed, (*effects, Effect.FORGET_RESULT)
-    if not state.busy:
-        return state, ()
-    if state.phase is Phase.CANCELLING:
-        return _while_cancelling(state, event)
-    return _while_working(state, event)
+        return _leave(jobs, job, event)
+    return _work(jobs, job, event)
 
 
-def _start(state: JobState, event: Started) -> Step:
-    if state.busy:
-        return state, ()
-    fresh = JobState(
-        phase=Phase.STARTING,
-        number=state.number + 1,
+def _order(jobs: Jobs, event: Ordered) -> Step:
+    """What earlier jobs left of the same objects goes; so does the message that one was cancelled."""
+    if jobs.occupied(event.objects):
+        return jobs, ()
+    effects: list[Do] = []
+    for old in jobs.jobs:
+        same = tuple(uid for uid in old.objects if uid in event.objects)
+        if old.phase is Phase.CANCELLED or (old.phase in REPEATABLE and same):
+            jobs, done = _leave(jobs, old, Discarded(old.number))
+            effects += done
+        elif old.phase is Phase.DONE and same:
+            jobs, done = _leave(jobs, old, Discarded(old.number, same))
+            effects += done
+    job = JobState(
+        phase=Phase.WAITING,
+        number=jobs.newest + 1,
         object_name=event.object_name,
         video_name=event.video_name,
-        began=event.now,
-        warnings=event.warnings,
+        objects=event.objects,
     )
-    clean = (Effect.HIDE_PREVIEW, Effect.FORGET_RESULT) if state.phase is Phase.DONE else ()
-    return fresh, (*clean, Effect.START_WORK, Effect.REDRAW)
+    jobs, started = _start_next(Jobs((*jobs.jobs, job), job.number), event.now)
+    return jobs, (*(do for do in effects if do != REDRAW), *started, REDRAW)
 
 
-def _cancel(state: JobState) -> Step:
-    if not state.busy or state.phase is Phase.CANCELLING:
-        return state, ()
-    return replace(state, phase=Phase.CANCELLING), (Effect.STOP_WORK, Effect.REDRAW)
+def _start_next(jobs: Jobs, now: float) -> Step:
+    """The next that waits becomes busy, where none is."""
+    if jobs.busy or not jobs.queue:
+        return jobs, ()
+    job = replace(jobs.queue[0], phase=Phase.STARTING, began=now)
+    return _changed(jobs, job), (Do(Effect.START_WORK, job.number),)
 
 
-def _leave(state: JobState, event: Kept | Discarded) -> Step:
-    if state.busy or state.phase is Phase.IDLE:
-        return state, ()
-    effects = [Effect.FORGET_RESULT, Effect.REDRAW]
-    if isinstance(event, Discarded):
-        effects.insert(0, Effect.HIDE_PREVIEW)
-    return JobState(number=state.number), tuple(effects)
+def _cancel(jobs: Jobs, event: CancelAsked) -> Step:
+    job = jobs.busy
+    if job is None:
+        return jobs, ()
+    return _end(jobs, replace(job, phase=Phase.CANCELLED, ended=event.now), _undone(job))
 
 
-def _while_working(state: JobState, event: Event) -> Step:
-    if isinstance(event, QueueMoved):
-        phase = Phase.QUEUED if event.ahead else Phase.RUNNING
-        return replace(state, phase=phase, ahead=event.ahead), (Effect.REDRAW,)
-    if isinstance(event, Progressed):
-        moved = replace(
-            state,
-            phase=Phase.RUNNING,
-            ahead=0,
-            stage=event.stage,
-            done=event.done,
-            total=event.total,
-            remaining=event.remaining,
-        )
-        return moved, (Effect.REDRAW,)
-    if isinstance(event, FramesCame):
-        first = state.frames_ready == 0 and event.frames_ready > 0
-        effect = Effect.SHOW_PREVIEW if first else Effect.REFRESH_PREVIEW
-        return replace(state, frames_ready=event.frames_ready), (effect,) if event.frames_ready else ()
-    return _end(state, event)
+def _leave_file(jobs: Jobs, event: FileLeft) -> Step:
+    """Everything goes but a notice for the job that was running."""
+    effects = []
+    for job in jobs.jobs:
+        effects += [*_undone(job), Do(Effect.FORGET, job.number)]
+    left: tuple[JobState, ...] = ()
+    if jobs.busy:
+        left = (replace(jobs.busy, phase=Phase.CANCELLED, ended=event.now, notice=event.notice),)
+    return Jobs(left, jobs.newest), (*effects, REDRAW)
 
 
-def _while_cancelling(state: JobState, event: Event) -> Step:
-    """Progress is of no interest any more, but a job that ends in another way just now has ended."""
-    if isinstance(event, Finished):
-        # Cancel came too late to stop the work, not too late to mean it.
-        event = Stopped(event.number, event.now)
-        ended, effects = _end(state, event)
-        return ended, (*effects, Effect.FORGET_RESULT)
-    return _end(state, event)
+def _restart(jobs: Jobs, job: JobState, event: Restarted) -> Step:
+    """Before all others that wait."""
+    if job.phase not in REPEATABLE or jobs.occupied(job.objects):
+        return jobs, ()
+    again = JobState(
+        phase=Phase.WAITING,
+        number=job.number,
+        object_name=job.object_name,
+        video_name=job.video_name,
+        objects=job.objects,
+    )
+    jobs, effects = _start_next(_changed(jobs, again), event.now)
+    return jobs, (*effects, REDRAW)
 
 
-def _end(state: JobState, event: Event) -> Step:
+def _leave(jobs: Jobs, job: JobState, event: Kept | Discarded) -> Step:
+    if job.phase not in ENDED:
+        return jobs, ()
+    left = tuple(uid for uid in job.objects if event.objects and uid not in event.objects)
+    gone = tuple(uid for uid in job.objects if uid not in left) if left else ()
+    effects = [Do(Effect.FORGET, job.number, gone), REDRAW]
+    if isinstance(event, Discarded) and job.phase is Phase.DONE:
+        effects.insert(0, Do(Effect.HIDE_PREVIEW, job.number, gone))
+    if left:
+        return _changed(jobs, replace(job, objects=left)), tuple(effects)
+    return _without(jobs, job, *effects[:-1])
+
+
+def _work(jobs: Jobs, job: JobState, event: FromWorker) -> Step:
+    if isinstance(event, Failed) and job.phase is Phase.DONE:  # the result came, but could not be shown
+        return _end(jobs, _failed(job, event), _undone(job))
+    if not job.busy:
+        return jobs, ()
+    if isinstance(event, Failed):
+        return _end(jobs, _failed(job, event), _undone(job))
     if isinstance(event, Finished):
         done = replace(
-            state,
+            job,
             phase=Phase.DONE,
             ended=event.now,
             frames=event.frames,
             frames_ready=event.frames,
-            warnings=state.warnings + event.warnings,
+            warnings=event.warnings,
         )
-        return done, (Effect.SHOW_RESULT, Effect.REDRAW)
-    if isinstance(event, Failed):
-        failed = replace(state, phase=Phase.FAILED, ended=event.now, problem=event.problem)
-        return failed, (Effect.HIDE_PREVIEW, Effect.REDRAW)
-    if isinstance(event, Stopped):
-        return replace(state, phase=Phase.CANCELLED, ended=event.now), (Effect.HIDE_PREVIEW, Effect.REDRAW)
-    return state, ()
+        return _end(jobs, done, (Do(Effect.SHOW_RESULT, job.number),))
+    if isinstance(event, FramesCame):
+        return _show_frames(jobs, job, event)
+    return _changed(jobs, _moved(job, event)), (REDRAW,)
+
+
+def _moved(job: JobState, event: QueueMoved | Expected | Progressed) -> JobState:
+    if isinstance(event, QueueMoved):
+        return replace(job, phase=Phase.QUEUED if event.ahead else Phase.RUNNING, ahead=event.ahead)
+    if isinstance(event, Expected):
+        return replace(job, expected=event.seconds)
+    return replace(
+        job,
+        phase=Phase.RUNNING,
+        ahead=0,
+        stage=event.stage,
+        done=event.done,
+        total=event.total,
+        remaining=event.remaining,
+    )
+
+
+def _show_frames(jobs: Jobs, job: JobState, event: FramesCame) -> Step:
+    if not event.frames_ready:  # frames that leave a gap at the start cannot be shown
+        return jobs, ()
+    effect = Effect.REFRESH_PREVIEW if job.frames_ready else Effect.SHOW_PREVIEW
+    return _changed(jobs, replace(job, frames_ready=event.frames_ready)), (Do(effect, job.number), REDRAW)
+
+
+def _end(jobs: Jobs, ended: JobState, effects: tuple[Do, ...]) -> Step:
+    """The job has ended in one way or another: the next one starts."""
+    jobs, started = _start_next(_changed(jobs, ended), ended.ended)
+    return jobs, (*effects, *started, REDRAW)
+
+
+def _failed(job: JobState, event: Failed) -> JobState:
+    phase = Phase.LOST if event.problem.code in LOST_CODES else Phase.FAILED
+    return replace(job, phase=phase, ended=event.now, problem=event.problem, frames_ready=0)
+
+
+def _undone(job: JobState) -> tuple[Do, ...]:
+    """What takes a job's traces away."""
+    shows = job.busy or job.phase is Phase.DONE
+    hide = (Do(Effect.HIDE_PREVIEW, job.number),) if shows else ()
+    return (*hide, Do(Effect.STOP_WORK, job.number))
+
+
+def _changed(jobs: Jobs, changed: JobState) -> Jobs:
+    return replace(jobs, jobs=tuple(changed if job.number == changed.number else job for job in jobs.jobs))
+
+
+def _without(jobs: Jobs, gone: JobState, *effects: Do) -> Step:
+    return replace(jobs, jobs=tuple(job for job in jobs.jobs if job.number != gone.number)), (*effects, REDRAW)

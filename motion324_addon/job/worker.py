@@ -17,32 +17,43 @@ import numpy as np
 
 from motion324.client import JobEvents
 from motion324.errors import Cancelled, Motion324Error
-from motion324.point_cache import read_pc2, write_pc2
+from motion324.options import AnimateOptions
+from motion324.point_cache import Pc2Writer, read_pc2
 from motion324.protocol import AnimateRequest, FramesEvent, ProgressEvent, Queued, ResultEvent
 from motion324.result import AnimationResult
+from motion324.write_aside import written_aside
 
+from ..scene.joining import JointReading
 from ..scene.orientation import Share
 from . import backend
+from .backend_location import Local, Where
 from .preview_caches import PreviewCaches
-from .state import Event, Failed, Finished, FramesCame, Problem, Progressed, QueueMoved, Stopped
+from .state import Failed, Finished, FramesCame, FromWorker, Problem, Progressed, QueueMoved
 
 log = logging.getLogger(__name__)
+
+FRAMES_AT_ONCE = 16  # of a result, while it is turned into object space
 
 
 @dataclass(frozen=True)
 class Work:
     """All that the thread needs to know. folder: its own, for the caches. wants_preview: False where nobody looks.
 
-    shares: what each of the objects has of the request's mesh; each gets caches of its own.
+    reading: the objects' mesh; each of its members gets caches of its own.
     """
 
     number: int
-    request: AnimateRequest
-    shares: tuple[Share, ...]
-    python: Path
+    reading: JointReading
+    video: Path
+    options: AnimateOptions
+    where: Where
     log_path: Path
     folder: Path
     wants_preview: bool
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        return self.reading.shares
 
     @property
     def preview_paths(self) -> tuple[Path, ...]:
@@ -60,7 +71,7 @@ class Worker:
     own are those of the first.
     """
 
-    def __init__(self, work: Work, post: Callable[[Event], None]) -> None:
+    def __init__(self, work: Work, post: Callable[[FromWorker], None]) -> None:
         self.work = work
         self.result: AnimationResult | None = None
         self.positions: tuple[np.ndarray, ...] = ()
@@ -73,7 +84,7 @@ class Worker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Cancels the job; Stopped follows, at once where the backend has got it already. Any thread."""
+        """Cancels the job; the thread ends as soon as it notices, and posts nothing more. Any thread."""
         self._stop_asked.set()
         events = self._events
         if events is not None:
@@ -88,67 +99,79 @@ class Worker:
         number = self.work.number
         try:
             self._work()
-            self._post(Finished(number, len(self.result.positions), time.monotonic(), self._warnings()))
-        except Cancelled:
-            self._post(Stopped(number, time.monotonic()))
+            self._tell(Finished(number, len(self.result.positions), time.monotonic(), self._warnings()))
         except Exception as error:
             if self._stop_asked.is_set():
-                self._post(Stopped(number, time.monotonic()))
                 return
             if not isinstance(error, Motion324Error):
                 log.exception("the job's worker failed")
-            self._post(Failed(number, problem_of(error, self.work.log_path), time.monotonic()))
+            elif not isinstance(error, Cancelled):
+                error = backend.remote_problem(error, self.work.where)
+            log_path = self.work.log_path if isinstance(self.work.where, Local) else None
+            self._tell(Failed(number, problem_of(error, log_path), time.monotonic()))
 
     def _work(self) -> None:
-        client = backend.connect(self.work.python, self.work.log_path)
-        if self._stop_asked.is_set():
-            raise Cancelled()
-        with client.animate(self.work.request) as self._events:
-            if self._stop_asked.is_set():
-                raise Cancelled()
+        request = AnimateRequest.of(self.work.reading.completed().mesh, self.work.video, self.work.options)
+        client = backend.connect(self.work.where, self.work.log_path, self._stop_asked.is_set)
+        self._check()
+        with client.animate(request) as self._events:
+            self._check()
             if self.work.wants_preview:
                 with PreviewCaches(self.work.preview_paths, self.work.shares) as preview:
-                    self._follow(preview)
+                    self._follow(request, preview)
             else:
-                self._follow(None)
+                self._follow(request, None)
         if self.result is None:
             raise Cancelled()  # the events ended without a result only where they were closed
 
-    def _follow(self, preview: PreviewCaches | None) -> None:
+    def _check(self) -> None:
+        if self._stop_asked.is_set():
+            raise Cancelled()
+
+    def _tell(self, event: FromWorker) -> None:
+        if not self._stop_asked.is_set():
+            self._post(event)
+
+    def _follow(self, request: AnimateRequest, preview: PreviewCaches | None) -> None:
+        number = self.work.number
         for event in self._events:
             if isinstance(event, Queued):
-                self._post(QueueMoved(self.work.number, event.place))
+                self._tell(QueueMoved(number, event.place))
             elif isinstance(event, ProgressEvent):
-                moved = Progressed(self.work.number, event.stage, event.done, event.total, event.remaining)
-                self._post(moved)
+                self._tell(Progressed(number, event.stage, event.done, event.total, event.remaining))
             elif isinstance(event, FramesEvent) and preview is not None:
+                before = preview.frame_count
                 preview.write(event.indices, event.positions)
-                self._post(FramesCame(self.work.number, preview.frame_count))
+                self._tell(FramesCame(number, preview.frame_count, min(before, int(event.indices.min()))))
             elif isinstance(event, ResultEvent):
-                self._take(event)
+                self._take(event, request.topology_hash)
 
-    def _take(self, event: ResultEvent) -> None:
-        """The result goes to a file and is mapped from there, so that a long one does not fill the memory."""
-        if event.topology_hash != self.work.request.topology_hash:
+    def _take(self, event: ResultEvent, topology_hash: str) -> None:
+        """The result goes to files and is mapped from there, so that a long one does not fill the memory."""
+        if event.topology_hash != topology_hash:
             raise Motion324Error(
                 "topology-mismatch", "The backend's result belongs to another mesh than the one sent.", "Animate again."
             )
+        positions = event.result.positions
         for path, share in zip(self.work.result_paths, self.work.shares, strict=True):
-            write_pc2(path, share.own(event.result.positions))
+            with written_aside(path) as aside, Pc2Writer(aside, share.count) as writer:
+                for first in range(0, len(positions), FRAMES_AT_ONCE):
+                    self._check()
+                    writer.append(share.own(positions[first : first + FRAMES_AT_ONCE]))
         self.positions = tuple(read_pc2(path).positions for path in self.work.result_paths)
         self.result = dataclasses.replace(event.result, positions=self.positions[0])
 
     def _warnings(self) -> tuple[str, ...]:
+        """Those of reading the mesh, then the backend's."""
         found = self.result.report.get("warnings", []) if self.result else []
-        return tuple(
-            str(warning["sentence"]) for warning in found if isinstance(warning, dict) and "sentence" in warning
-        )
+        told = (str(warning["sentence"]) for warning in found if isinstance(warning, dict) and "sentence" in warning)
+        return (*self.work.reading.warnings, *told)
 
 
 def problem_of(error: Exception, log_path: Path | None = None) -> Problem:
-    """Any error as a sentence for people."""
+    """Any error as a sentence for people. log_path: of the backend on this machine, if it is on this machine."""
+    path = str(log_path) if log_path and log_path.exists() else ""
     if isinstance(error, Motion324Error):
-        path = getattr(error, "log_path", "") or (str(log_path) if log_path and log_path.exists() else "")
         return Problem(error.code, error.sentence, error.hint, path, error.exit_code)
     sentence = f"Motion324 met an error of its own: {type(error).__name__}: {error}."
-    return Problem("internal", sentence, "Please report it, with the log.", str(log_path) if log_path else "")
+    return Problem("internal", sentence, "Please report it, with the log.", path)

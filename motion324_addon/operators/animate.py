@@ -10,11 +10,13 @@ import bpy
 from motion324.errors import Motion324Error
 
 from .. import preferences, properties
-from ..job.runner import Order, runner
+from ..job.order import Order, WhenDone
+from ..job.runner import runner
 from ..scene import keeping
 from ..scene.animation import Animation
+from ..source_video import facts_of
 from ..terminal import ProgressLine
-from .polling import has_mesh
+from .polling import has_mesh, mesh_objects
 from .reporting import report_error
 
 KEEP = (
@@ -25,19 +27,19 @@ KEEP = (
 
 
 class MOTION324_OT_animate(properties.JobProperties, bpy.types.Operator):
-    """Animate the active mesh after the video. Not given arguments are taken from the scene's settings"""
+    """Animate the selected mesh after the video; several are animated as one. While another job runs, this one waits \
+for it. Not given arguments are taken from the scene's settings"""
 
     bl_idname = "motion324.animate"
     bl_label = "Animate from Video"
-    bl_options = {"UNDO"}
 
     keep: bpy.props.EnumProperty(name="Keep", description="What becomes of the result", items=KEEP)
+    only_active: bpy.props.BoolProperty(
+        name="Only Active", description="Leave out the other selected objects", options={"SKIP_SAVE"}
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if runner.state.busy:
-            cls.poll_message_set(f"'{runner.state.object_name}' is being animated")
-            return False
         if not has_mesh(cls, context):
             return False
         if context.object.mode == "EDIT":
@@ -53,41 +55,61 @@ class MOTION324_OT_animate(properties.JobProperties, bpy.types.Operator):
 
     def _run(self, context: bpy.types.Context, chosen: Any, keep: str) -> set[str]:
         try:
-            order = Order(
-                obj=context.object,
-                video=properties.video_of(chosen),
-                options=properties.options_of(chosen),
-                python=preferences.backend_python(),
-                start=chosen.start_frame,
-                mode=chosen.timing,
-                when_done=None if bpy.app.background else _keeper(keep),
-            )
+            order = self._order(context, chosen, keep)
             if bpy.app.background:
                 with ProgressLine(sys.stderr) as line:
-                    animation = runner.run_blocking(order, line.show)
-                _keep_now(animation, keep)
-            else:
-                runner.start(order)
+                    runner.run_blocking(order, line.show)
+                _keep_now(runner.animations_of(runner.state.number), keep)
+                return {"FINISHED"}
+            ahead = len(runner.queue) + 1 if runner.state.busy else 0
+            runner.start(order)
+            if ahead:
+                self.report({"INFO"}, f"'{order.name}' waits for {ahead} other job{'s' if ahead > 1 else ''}")
         except Motion324Error as error:
             return report_error(self, error)
         return {"FINISHED"}
 
+    def _order(self, context: bpy.types.Context, chosen: Any, keep: str) -> Order:
+        objects = mesh_objects(context)[: 1 if self.only_active else None]
+        for obj in objects:
+            keeping.check_can_keep(obj, keep)
+        options = properties.options_of(chosen)
+        facts = facts_of(chosen.video)
+        frames = len(range(*slice(*options.frames).indices(facts.frames))) if facts else None
+        return Order(
+            obj=objects[0],
+            others=tuple(objects[1:]),
+            video=properties.video_of(chosen),
+            options=options,
+            where=preferences.connection(),
+            start=chosen.start_frame,
+            mode=chosen.timing,
+            frames=frames or None,
+            pixels=facts.size[0] * facts.size[1] or None if facts else None,
+            when_done=None if bpy.app.background else _keeper(keep),
+        )
 
-def _keep_now(animation: Animation, keep: str) -> None:
+
+def _keep_now(animations: tuple[Animation, ...], keep: str) -> None:
     if keep == keeping.SHAPE_KEYS:
-        for _ in keeping.keep_as_shape_keys(animation):
+        for _ in keeping.keep_all_as_shape_keys(animations):
             pass
     elif keep == keeping.POINT_CACHE:
-        keeping.keep_as_point_cache(animation)
+        for _ in keeping.keep_all_as_point_caches(animations, keeping.point_cache_paths(animations)):
+            pass
     if keep != "NONE":
-        runner.kept()
+        runner.kept(animations)
 
 
-def _keeper(keep: str) -> Any:
+def _keeper(keep: str) -> WhenDone | None:
     """Keeps the result by the operator that the button calls, so that it is a step of its own for undo."""
-    operators = {
-        keeping.SHAPE_KEYS: bpy.ops.motion324.keep_shape_keys,
-        keeping.POINT_CACHE: bpy.ops.motion324.keep_point_cache,
-    }
-    operator = operators.get(keep)
-    return (lambda animation: operator("EXEC_DEFAULT", True)) if operator else None
+    names = {keeping.SHAPE_KEYS: "keep_shape_keys", keeping.POINT_CACHE: "keep_point_cache"}
+    if keep not in names:
+        return None
+
+    def when_done(animations: tuple[Animation, ...]) -> None:
+        operator = getattr(bpy.ops.motion324, names[keep])
+        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+            operator("INVOKE_DEFAULT", True, job=runner.results[-1].number)
+
+    return when_done

@@ -5,18 +5,19 @@ from __future__ import annotations
 import bpy
 
 from ..job.runner import runner
-from ..job.state import Phase
 
 
 class MOTION324_OT_cancel(bpy.types.Operator):
-    """Stop the animation that runs; the scene stays as it was"""
+    """Stop the animation that runs; the scene stays as it was, and the next job that waits starts"""
 
     bl_idname = "motion324.cancel"
     bl_label = "Cancel"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return runner.state.busy and runner.state.phase is not Phase.CANCELLING
+        if not runner.state.busy:
+            cls.poll_message_set("Nothing is being animated")
+        return runner.state.busy
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         runner.cancel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..job.runner import runner
-from ..job.state import Phase
+from ..job.state import ENDED
 
 
 class MOTION324_OT_discard(bpy.types.Operator):
@@ -13,12 +13,24 @@ class MOTION324_OT_discard(bpy.types.Operator):
 
     bl_idname = "motion324.discard"
     bl_label = "Discard"
-    bl_options = {"UNDO"}
+
+    job: bpy.props.IntProperty(
+        name="Job",
+        description="Its number; 0 takes the result of the active object, or else the newest, and the message shown",
+        min=0,
+        options={"SKIP_SAVE"},
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return runner.state.phase in (Phase.DONE, Phase.FAILED, Phase.CANCELLED)
+        waits = any(job.phase in ENDED for job in runner.jobs.jobs)
+        if not waits:
+            cls.poll_message_set("There is no result and no message")
+        return waits
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        runner.discard()
+        if self.job:
+            runner.dismiss(self.job)
+        else:
+            runner.discard()
         return {"FINISHED"}

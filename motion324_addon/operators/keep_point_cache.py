@@ -25,6 +25,9 @@ class MOTION324_OT_keep_point_cache(SteppedOperator, bpy.types.Operator):
     folder: bpy.props.StringProperty(
         name="Folder", description="Of the cache file; beside the .blend if empty", subtype="DIR_PATH"
     )
+    job: bpy.props.IntProperty(
+        name="Job", description="Its number; 0 takes the active object's, or else the newest", options={"SKIP_SAVE"}
+    )
     object_name: bpy.props.StringProperty(
         name="Object", description="Which of the animated objects; all if empty", options={"SKIP_SAVE"}
     )
@@ -38,7 +41,7 @@ class MOTION324_OT_keep_point_cache(SteppedOperator, bpy.types.Operator):
 
     def steps(self, context: bpy.types.Context) -> Iterator[tuple[int, int]]:
         folder = Path(bpy.path.abspath(self.folder)) if self.folder else None
-        self._animations: Sequence[Animation] = runner.waiting(self.object_name)
+        self._animations: Sequence[Animation] = runner.waiting(self.object_name, self.job)
         self._paths = keeping.point_cache_paths(self._animations, folder)
         yield from keeping.keep_all_as_point_caches(self._animations, self._paths)
 

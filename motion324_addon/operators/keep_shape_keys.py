@@ -21,6 +21,9 @@ class MOTION324_OT_keep_shape_keys(SteppedOperator, bpy.types.Operator):
     bl_options = {"UNDO"}
     doing = "Keeping shape keys"
 
+    job: bpy.props.IntProperty(
+        name="Job", description="Its number; 0 takes the active object's, or else the newest", options={"SKIP_SAVE"}
+    )
     object_name: bpy.props.StringProperty(
         name="Object", description="Which of the animated objects; all if empty", options={"SKIP_SAVE"}
     )
@@ -38,7 +41,7 @@ class MOTION324_OT_keep_shape_keys(SteppedOperator, bpy.types.Operator):
         return self.run(context)
 
     def steps(self, context: bpy.types.Context) -> Iterator[tuple[int, int]]:
-        self._animations: Sequence[Animation] = runner.waiting(self.object_name)
+        self._animations: Sequence[Animation] = runner.waiting(self.object_name, self.job)
         yield from keeping.keep_all_as_shape_keys(self._animations, self.single_user)
 
     def finished(self, context: bpy.types.Context) -> None:

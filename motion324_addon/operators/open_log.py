@@ -7,6 +7,7 @@ from pathlib import Path
 import bpy
 
 from ..job.runner import runner
+from ..job.state import JobState
 
 
 class MOTION324_OT_open_log(bpy.types.Operator):
@@ -15,14 +16,25 @@ class MOTION324_OT_open_log(bpy.types.Operator):
     bl_idname = "motion324.open_log"
     bl_label = "Open Log"
 
+    job: bpy.props.IntProperty(
+        name="Job", description="Its number; 0 takes the one that failed last", min=0, options={"SKIP_SAVE"}
+    )
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        problem = runner.state.problem
-        if not (problem and problem.log_path and Path(problem.log_path).exists()):
+        if not any(_has_log(job) for job in runner.failures):
             cls.poll_message_set("There is no log")
             return False
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        bpy.ops.wm.path_open(filepath=runner.state.problem.log_path)
+        told = [job for job in runner.failures if _has_log(job) and self.job in (0, job.number)]
+        if not told:
+            self.report({"ERROR"}, f"Job {self.job} has no log.")
+            return {"CANCELLED"}
+        bpy.ops.wm.path_open(filepath=max(told, key=lambda job: job.ended).problem.log_path)
         return {"FINISHED"}
+
+
+def _has_log(job: JobState) -> bool:
+    return bool(job.problem and job.problem.log_path and Path(job.problem.log_path).exists())

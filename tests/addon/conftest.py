@@ -46,10 +46,10 @@ def installed(extension_zip) -> str:
 def addon(installed):
     """addon("scene.shape_keys") is that module of the installed extension; the scene is empty, no job is known."""
     runner = importlib.import_module(f"{installed}.job.runner").runner
-    runner.leave_file()
+    runner.forget_all()
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     yield lambda name: importlib.import_module(f"{installed}.{name}")
-    runner.leave_file()
+    runner.forget_all()
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,12 @@
-"""The pure function that moves a job from state to state."""
+"""The pure function that moves jobs from state to state."""
 
 from __future__ import annotations
 
 import dataclasses
 
 import pytest
+
+CAT, DOG, COW = 11, 22, 33  # session_uid of objects
 
 
 @pytest.fixture
@@ -15,109 +17,181 @@ def job(addon):
         state = addon("job.state")
         advance = staticmethod(addon("job.transitions").advance)
 
-    return Names
+        def run(self, *events, jobs=None):
+            """The jobs after these events, and the effects of the last one, without redrawing."""
+            jobs, effects = jobs or self.state.Jobs(), ()
+            for event in events:
+                jobs, effects = self.advance(jobs, event)
+            return jobs, [
+                (do.effect.value, do.number, *([do.objects] if do.objects else []))
+                for do in effects
+                if do.effect is not self.state.Effect.REDRAW
+            ]
 
+        def ordered(self, name="Cat", *objects, now=100.0):
+            return self.state.Ordered(name, f"{name.lower()}.mp4", objects or (CAT,), now)
 
-def started(job):
-    return job.advance(job.state.JobState(), job.state.Started("Cat", "cat.mp4", 100.0, ("no picture",)))
-
-
-def after(job, *events):
-    state, effects = started(job)
-    for event in events:
-        state, effects = job.advance(state, event)
-    return state, effects
+    return Names()
 
 
 def test_a_job_runs_from_start_to_result(job):
-    s, e = job.state, job.state.Effect
-    state, effects = started(job)
-    assert (state.phase, state.number, state.object_name) == (s.Phase.STARTING, 1, "Cat")
-    assert effects == (e.START_WORK, e.REDRAW)
-    state, _ = job.advance(state, s.QueueMoved(1, 2))
-    assert (state.phase, state.ahead) == (s.Phase.QUEUED, 2)
-    state, _ = job.advance(state, s.QueueMoved(1, 0))
-    assert state.phase is s.Phase.RUNNING
-    state, effects = job.advance(state, s.Progressed(1, "reconstruct", 3, 9, 6.5))
-    assert (state.stage, state.done, state.total, state.remaining) == ("reconstruct", 3, 9, 6.5)
-    assert effects == (e.REDRAW,)
-    state, effects = job.advance(state, s.FramesCame(1, 0))
-    assert effects == ()  # frames that leave a gap at the start cannot be shown
-    state, effects = job.advance(state, s.FramesCame(1, 2))
-    assert effects == (e.SHOW_PREVIEW,)
-    state, effects = job.advance(state, s.FramesCame(1, 4))
-    assert effects == (e.REFRESH_PREVIEW,)
-    state, effects = job.advance(state, s.Finished(1, 9, 130.0, ("overlap 0.4",)))
-    assert (state.phase, state.frames, state.seconds(999.0)) == (s.Phase.DONE, 9, 30.0)
-    assert state.warnings == ("no picture", "overlap 0.4")
-    assert effects == (e.SHOW_RESULT, e.REDRAW)
-    state, effects = job.advance(state, s.Kept())
-    assert state == s.JobState(number=1)
-    assert effects == (e.FORGET_RESULT, e.REDRAW)
-
-
-def test_a_second_start_changes_nothing_while_a_job_runs(job):
-    state, _ = started(job)
-    assert job.advance(state, job.state.Started("Dog", "dog.mp4", 101.0)) == (state, ())
-
-
-def test_cancel_asks_once_and_takes_the_preview_away_when_the_work_has_stopped(job):
-    s, e = job.state, job.state.Effect
-    state, effects = after(job, s.FramesCame(1, 3), s.CancelAsked())
-    assert state.phase is s.Phase.CANCELLING and effects == (e.STOP_WORK, e.REDRAW)
-    assert job.advance(state, s.CancelAsked()) == (state, ())
-    assert job.advance(state, s.Progressed(1, "reconstruct", 4, 9)) == (state, ())
-    assert job.advance(state, s.FramesCame(1, 4)) == (state, ())
-    state, effects = job.advance(state, s.Stopped(1, 120.0))
-    assert state.phase is s.Phase.CANCELLED and effects == (e.HIDE_PREVIEW, e.REDRAW)
-
-
-def test_a_result_that_comes_after_cancel_is_not_shown(job):
-    s, e = job.state, job.state.Effect
-    state, effects = after(job, s.CancelAsked(), s.Finished(1, 9, 120.0))
-    assert state.phase is s.Phase.CANCELLED
-    assert effects == (e.HIDE_PREVIEW, e.REDRAW, e.FORGET_RESULT)
-
-
-def test_a_failure_keeps_its_problem_until_it_is_closed_or_a_new_job_starts(job):
-    s, e = job.state, job.state.Effect
-    problem = s.Problem("no-foreground", "Nothing moves.", "Choose another video.")
-    state, effects = after(job, s.Failed(1, problem, 104.0))
-    assert (state.phase, state.problem) == (s.Phase.FAILED, problem)
-    assert effects == (e.HIDE_PREVIEW, e.REDRAW)
-    assert job.advance(state, s.Discarded())[0].problem is None
-    again, effects = job.advance(state, s.Started("Cat", "cat.mp4", 200.0))
-    assert (again.phase, again.number, again.problem) == (s.Phase.STARTING, 2, None)
-    assert effects == (e.START_WORK, e.REDRAW)
-
-
-def test_events_of_an_earlier_job_are_ignored(job):
     s = job.state
-    state, _ = after(job, s.CancelAsked(), s.Stopped(1, 101.0), s.Started("Dog", "dog.mp4", 102.0))
-    assert state.number == 2
-    for late in (s.Progressed(1, "read", 1, 2), s.FramesCame(1, 5), s.Finished(1, 5, 103.0), s.Stopped(1, 103.0)):
-        assert job.advance(state, late) == (state, ())
+    jobs, effects = job.run(job.ordered())
+    assert (jobs.shown.phase, jobs.shown.number, jobs.shown.object_name) == (s.Phase.STARTING, 1, "Cat")
+    assert effects == [("start work", 1)]
+    jobs, _ = job.run(s.QueueMoved(1, 2), jobs=jobs)
+    assert (jobs.shown.phase, jobs.shown.ahead) == (s.Phase.QUEUED, 2)
+    jobs, _ = job.run(s.QueueMoved(1, 0), jobs=jobs)
+    assert jobs.shown.phase is s.Phase.RUNNING
+    jobs, effects = job.run(s.Progressed(1, "reconstruct", 3, 9, 6.5), jobs=jobs)
+    assert (jobs.shown.stage, jobs.shown.done, jobs.shown.total, jobs.shown.remaining) == ("reconstruct", 3, 9, 6.5)
+    jobs, effects = job.run(s.FramesCame(1, 0), jobs=jobs)
+    assert effects == []  # frames that leave a gap at the start cannot be shown
+    jobs, effects = job.run(s.FramesCame(1, 2), jobs=jobs)
+    assert effects == [("show preview", 1)]
+    jobs, effects = job.run(s.FramesCame(1, 4), jobs=jobs)
+    assert effects == [("refresh preview", 1)]
+    jobs, effects = job.run(s.Finished(1, 9, 130.0, ("overlap 0.4",)), jobs=jobs)
+    done = jobs.shown
+    assert (done.phase, done.frames, done.seconds(999.0), done.warnings) == (s.Phase.DONE, 9, 30.0, ("overlap 0.4",))
+    assert jobs.results == (done,) and effects == [("show result", 1)]
+    jobs, effects = job.run(s.Kept(1), jobs=jobs)
+    assert jobs == s.Jobs(newest=1) and jobs.shown.phase is s.Phase.IDLE
+    assert effects == [("forget", 1)]
 
 
-def test_a_result_that_waits_goes_when_a_new_job_starts(job):
-    s, e = job.state, job.state.Effect
-    _, effects = after(job, s.Finished(1, 5, 101.0), s.Started("Cat", "cat.mp4", 102.0))
-    assert effects[:2] == (e.HIDE_PREVIEW, e.FORGET_RESULT)
+def test_orders_wait_for_the_one_that_runs_and_start_by_themselves(job):
+    s = job.state
+    jobs, effects = job.run(job.ordered(), job.ordered("Dog", DOG), job.ordered("Cow", COW))
+    assert [waiting.object_name for waiting in jobs.queue] == ["Dog", "Cow"] and effects == []
+    assert jobs.shown.object_name == "Cat"
+    jobs, effects = job.run(s.Finished(1, 9, 130.0), jobs=jobs)
+    assert effects == [("show result", 1), ("start work", 2)]
+    assert (jobs.shown.object_name, jobs.shown.began) == ("Dog", 130.0)
+    assert [done.object_name for done in jobs.results] == ["Cat"]
+    jobs, effects = job.run(s.CancelAsked(140.0), jobs=jobs)
+    assert effects == [("hide preview", 2), ("stop work", 2), ("start work", 3)]
+    jobs, effects = job.run(s.Failed(3, s.Problem("no-foreground", "Nothing moves."), 150.0), jobs=jobs)
+    assert effects == [("hide preview", 3), ("stop work", 3)]
+    assert jobs.shown.object_name == "Cow" and [done.object_name for done in jobs.results] == ["Cat"]
 
 
-def test_discard_removes_the_preview_and_does_nothing_to_a_running_job(job):
-    s, e = job.state, job.state.Effect
-    state, _ = started(job)
-    assert job.advance(state, s.Discarded()) == (state, ())
-    state, effects = after(job, s.Finished(1, 5, 101.0), s.Discarded())
-    assert state.phase is s.Phase.IDLE and effects == (e.HIDE_PREVIEW, e.FORGET_RESULT, e.REDRAW)
+def test_one_that_waits_can_be_taken_out_and_one_that_runs_cannot(job):
+    s = job.state
+    jobs, _ = job.run(job.ordered(), job.ordered("Dog", DOG), job.ordered("Cow", COW))
+    assert job.run(s.Unqueued(1), jobs=jobs) == (jobs, [])
+    jobs, effects = job.run(s.Unqueued(2), jobs=jobs)
+    assert [waiting.object_name for waiting in jobs.queue] == ["Cow"] and effects == [("forget", 2)]
+
+
+def test_an_object_has_one_order_at_a_time(job):
+    jobs, _ = job.run(job.ordered(), job.ordered("Dog and Cow", DOG, COW))
+    assert job.run(job.ordered(now=101.0), jobs=jobs) == (jobs, [])
+    assert job.run(job.ordered("Cow", COW), jobs=jobs) == (jobs, [])
+    assert jobs.occupied((COW,)).object_name == "Dog and Cow" and jobs.occupied((44,)) is None
+
+
+def test_cancel_ends_the_job_at_once_and_what_its_worker_still_says_is_ignored(job):
+    s = job.state
+    jobs, effects = job.run(job.ordered(), s.FramesCame(1, 3), s.CancelAsked(120.0))
+    assert jobs.shown.phase is s.Phase.CANCELLED and jobs.shown.seconds(999.0) == 20.0
+    assert effects == [("hide preview", 1), ("stop work", 1)]
+    for late in (s.CancelAsked(121.0), s.Progressed(1, "read", 4, 9), s.FramesCame(1, 4), s.Finished(1, 9, 122.0)):
+        assert job.run(late, jobs=jobs) == (jobs, [])
+    jobs, effects = job.run(job.ordered("Dog", DOG), jobs=jobs)
+    assert [each.object_name for each in jobs.jobs] == ["Dog"]  # the message goes when somebody goes on
+
+
+def test_a_failure_keeps_its_problem_until_it_is_closed_or_the_object_is_animated_again(job):
+    s = job.state
+    problem = s.Problem("no-foreground", "Nothing moves.", "Choose another video.")
+    jobs, effects = job.run(job.ordered(), s.Failed(1, problem, 104.0))
+    assert (jobs.shown.phase, jobs.shown.problem, jobs.failures) == (s.Phase.FAILED, problem, (jobs.shown,))
+    assert effects == [("hide preview", 1), ("stop work", 1)]
+    assert job.run(s.Discarded(1), jobs=jobs)[0] == s.Jobs(newest=1)
+    other, _ = job.run(job.ordered("Dog", DOG), jobs=jobs)
+    assert other.failures == jobs.failures and other.shown.object_name == "Dog"
+    again, effects = job.run(job.ordered(), jobs=jobs)
+    assert (again.shown.phase, again.shown.number, again.failures) == (s.Phase.STARTING, 2, ())
+    assert effects == [("forget", 1), ("start work", 2)]
+
+
+@pytest.mark.parametrize(
+    ("code", "phase"), [("backend-lost", "LOST"), ("backend-died", "LOST"), ("no-video", "FAILED")]
+)
+def test_a_lost_backend_is_told_apart_and_the_same_job_can_be_started_again(job, code, phase):
+    s = job.state
+    failed = s.Failed(1, s.Problem(code, "It ended."), 104.0)
+    jobs, effects = job.run(job.ordered(), job.ordered("Dog", DOG), s.FramesCame(1, 3), failed)
+    lost = jobs.get(1)
+    assert lost.phase is s.Phase[phase] and lost.frames_ready == 0
+    assert effects == [("hide preview", 1), ("stop work", 1), ("start work", 2)]  # the next one gets its own chance
+    jobs, effects = job.run(s.Restarted(1, 110.0), jobs=jobs)
+    assert [waiting.object_name for waiting in jobs.queue] == ["Cat"] and effects == []
+    jobs, effects = job.run(s.Finished(2, 9, 120.0), jobs=jobs)
+    assert effects == [("show result", 2), ("start work", 1)]
+    assert (jobs.shown.object_name, jobs.shown.began, jobs.shown.problem) == ("Cat", 120.0, None)
+    assert job.run(s.Restarted(1, 121.0), jobs=jobs) == (jobs, [])
+
+
+def test_results_of_several_objects_wait_side_by_side(job):
+    s = job.state
+    jobs, _ = job.run(job.ordered(), s.Finished(1, 5, 101.0), job.ordered("Dog", DOG), s.Finished(2, 5, 103.0))
+    assert [done.object_name for done in jobs.results] == ["Cat", "Dog"] and jobs.shown.object_name == "Dog"
+    jobs, effects = job.run(s.Discarded(1), jobs=jobs)
+    assert [done.object_name for done in jobs.results] == ["Dog"]
+    assert effects == [("hide preview", 1), ("forget", 1)]
+    jobs, effects = job.run(job.ordered("Dog", DOG), jobs=jobs)
+    assert jobs.results == () and effects == [("hide preview", 2), ("forget", 2), ("start work", 3)]
+
+
+def test_each_object_of_a_common_job_is_kept_or_discarded_on_its_own(job):
+    s = job.state
+    jobs, _ = job.run(job.ordered("Cat and 1 more", CAT, DOG), s.Finished(1, 5, 101.0))
+    jobs, effects = job.run(s.Kept(1, (CAT,)), jobs=jobs)
+    assert jobs.results[0].objects == (DOG,) and effects == [("forget", 1, (CAT,))]
+    jobs, effects = job.run(s.Discarded(1, (DOG,)), jobs=jobs)
+    assert jobs.results == () and effects == [("hide preview", 1), ("forget", 1)]
+
+
+def test_opening_another_file_ends_everything_and_says_so(job):
+    s = job.state
+    jobs, effects = job.run(
+        job.ordered(),
+        s.Finished(1, 5, 101.0),
+        job.ordered("Dog", DOG),
+        job.ordered("Cow", COW),
+        s.FileLeft(105.0, "Gone."),
+    )
+    assert {("hide preview", 1), ("hide preview", 2), ("stop work", 2), ("forget", 3)} <= set(effects)
+    assert [each.object_name for each in jobs.jobs] == ["Dog"]
+    assert (jobs.shown.phase, jobs.shown.notice) == (s.Phase.CANCELLED, "Gone.")
+    assert job.run(s.FileLeft(106.0, ""), jobs=jobs)[0] == s.Jobs(newest=3)
+
+
+def test_a_running_job_cannot_be_discarded(job):
+    jobs, _ = job.run(job.ordered())
+    assert job.run(job.state.Discarded(1), jobs=jobs) == (jobs, [])
 
 
 def test_a_result_that_cannot_be_shown_is_a_failure(job):
-    s, e = job.state, job.state.Effect
+    s = job.state
     failed = s.Failed(1, s.Problem("disk-full", "The disk is full."), 102.0)
-    state, effects = after(job, s.Finished(1, 5, 101.0), failed)
-    assert state.phase is s.Phase.FAILED and e.FORGET_RESULT in effects
+    jobs, effects = job.run(job.ordered(), s.Finished(1, 5, 101.0), failed)
+    assert jobs.shown.phase is s.Phase.FAILED and effects == [("hide preview", 1), ("stop work", 1)]
+
+
+def test_the_remaining_time_of_the_job_is_that_of_the_stage_and_of_those_to_come(job):
+    s = job.state
+    expected = s.Expected(1, (("read", 2.0), ("reconstruct", 10.0), ("smooth", 1.0)))
+    jobs, _ = job.run(job.ordered(), s.Progressed(1, "read", 1, 4))
+    assert jobs.shown.remaining_total is None
+    jobs, _ = job.run(expected, jobs=jobs)
+    assert jobs.shown.remaining_total == pytest.approx(1.5 + 10 + 1)
+    jobs, _ = job.run(s.Progressed(1, "reconstruct", 1, 4, 30.0), jobs=jobs)
+    assert jobs.shown.remaining_total == pytest.approx(30 + 1)  # the present pace counts more than the past
+    jobs, _ = job.run(s.Progressed(1, "load", 0, 1), jobs=jobs)
+    assert jobs.shown.remaining_total is None
 
 
 def test_no_state_can_be_changed_in_place(job):

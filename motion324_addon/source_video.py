@@ -12,7 +12,7 @@ from pathlib import Path
 
 import bpy
 
-from .job.runner import redraw
+from .job.runner import is_background, redraw
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 PICTURES_FPS = 24.0  # that the backend assumes for a folder of pictures
@@ -45,13 +45,19 @@ _asked: set[str] = set()
 
 
 def facts_of(video: str) -> VideoFacts | None:
-    """video: as the settings have it. None for no video, and while it is not known yet; then the sidebar is redrawn."""
+    """video: as the settings have it. None for no video, and while it is not known yet; then the sidebar is redrawn.
+
+    In the background, where nobody waits for a window and no timers run, the file is looked at here and now.
+    """
     if not video:
         return None
     path = bpy.path.abspath(video)
     entry = _known.get(path)
     if entry is None or time.monotonic() - entry.looked_at > FRESH_SECONDS:
         _asked.add(path)
+        if is_background():
+            _look()
+            return _known[path].facts
         if not bpy.app.timers.is_registered(_look):
             bpy.app.timers.register(_look, first_interval=0.0)
     return entry.facts if entry else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from .. import source_video, thumbnails
+from ..examining import looks
 from . import animate, export, foreground, reconstruct, result, show, source, view
 
 CLASSES = (
@@ -21,6 +22,7 @@ CLASSES = (
 
 def register() -> None:
     thumbnails.register()
+    looks.register()
     for cls in CLASSES:
         bpy.utils.register_class(cls)
 
@@ -28,5 +30,6 @@ def register() -> None:
 def unregister() -> None:
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)
+    looks.unregister()
     source_video.forget()
     thumbnails.unregister()

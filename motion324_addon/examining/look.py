@@ -1,0 +1,79 @@
+"""The state of one quick look, the events that change it, and the one function that does: frozen data only."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+
+from motion324.mesh.normalisation import Normalisation
+from motion324.result import Examination
+
+from ..job.state import Problem
+
+
+@dataclass(frozen=True)
+class Look:
+    """question: what it is about, to be compared with what the settings ask now; None before the first.
+
+    stage, done, total: as the backend counts them; "" while the backend is being started. found, space: the answer, and
+    where its view is (see `joining.JointReading`); None without a mesh.
+    """
+
+    question: Hashable = None
+    running: bool = False
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    problem: Problem | None = None
+    found: Examination | None = None
+    space: Normalisation | None = None
+
+    def answers(self, question: Hashable) -> Examination | None:
+        """What was found, if it is about this very question."""
+        return self.found if self.question == question else None
+
+
+@dataclass(frozen=True)
+class Asked:
+    question: Hashable
+
+
+@dataclass(frozen=True)
+class Moved:
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Found:
+    examination: Examination
+    space: Normalisation | None
+
+
+@dataclass(frozen=True)
+class Failed:
+    problem: Problem
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Cancelled, or closed: nothing is known any more."""
+
+
+Event = Asked | Moved | Found | Failed | Dropped
+
+
+def advance(look: Look, event: Event) -> Look:
+    """An event that comes after the look has ended changes nothing."""
+    if isinstance(event, Asked):
+        return Look(event.question, running=True)
+    if isinstance(event, Dropped):
+        return Look()
+    if not look.running:
+        return look
+    if isinstance(event, Moved):
+        return replace(look, stage=event.stage, done=event.done, total=event.total)
+    if isinstance(event, Found):
+        return replace(look, running=False, found=event.examination, space=event.space)
+    return replace(look, running=False, problem=event.problem)

@@ -1,0 +1,25 @@
+"""Stops a quick look at the video."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..examining import looks
+
+LOOKS = (
+    ("MASK", "Mask", "The look at the mask"),
+    ("VIEW", "View", "The search for the view"),
+)
+
+
+class MOTION324_OT_cancel_look(bpy.types.Operator):
+    """Stop it, or close what it found"""
+
+    bl_idname = "motion324.cancel_look"
+    bl_label = "Stop Looking"
+
+    look: bpy.props.EnumProperty(name="Look", description="Which one", items=LOOKS)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        (looks.mask_look if self.look == "MASK" else looks.view_look).stop()
+        return {"FINISHED"}

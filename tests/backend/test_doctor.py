@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from motion324 import doctor
+from motion324 import doctor, doctor_transformer
 from motion324.cli import main
 from motion324.doctor import Verdict, examine
+from motion324.errors import Motion324Error
 
 
 def finding(subject):
@@ -35,6 +36,39 @@ def test_a_library_that_cannot_be_loaded_is_a_problem_with_a_remedy(monkeypatch,
     assert "pip install" in found.remedy
     assert main(["doctor"]) == 1
     assert "problem: cannot be loaded" in capsys.readouterr().out
+
+
+def test_a_base_installation_is_whole_without_torch(monkeypatch):
+    monkeypatch.setattr(doctor_transformer, "is_torch_installed", lambda: False)
+    (found,) = doctor_transformer.transformer_findings()
+    assert (found.subject, found.verdict) == ("torch", Verdict.FINE)
+    assert "motion-transformer" in found.text
+
+
+def test_a_torch_that_cannot_be_loaded_is_told_with_a_remedy(monkeypatch):
+    def broken():
+        raise Motion324Error(
+            "torch-broken", "PyTorch is installed but cannot be loaded: libcudart.", "Install it anew."
+        )
+
+    monkeypatch.setattr(doctor_transformer, "is_torch_installed", lambda: True)
+    monkeypatch.setattr(doctor_transformer, "import_torch", broken)
+    (found,) = doctor_transformer.transformer_findings()
+    assert found.verdict is Verdict.WARNING
+    assert "libcudart" in found.text
+    assert found.remedy == "Install it anew."
+
+
+def test_with_torch_it_names_device_kernels_and_weights(monkeypatch, tmp_path):
+    pytest.importorskip("torch", reason="PyTorch is not installed here")
+    monkeypatch.setenv("MOTION324_WEIGHTS", str(tmp_path))
+    assert "math" in finding("attention").text
+    assert finding("torch's device").verdict is Verdict.FINE
+    weights = finding("weights")
+    assert weights.verdict is Verdict.WARNING
+    assert "motion324 weights download" in weights.remedy
+    (tmp_path / "motion-3-to-4.safetensors").write_bytes(b"0" * 100)
+    assert finding("weights").verdict is Verdict.FINE
 
 
 def test_a_missing_blender_is_a_warning_that_says_what_needs_it(monkeypatch, tmp_path):

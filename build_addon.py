@@ -44,7 +44,8 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="motion324-build-") as scratch:
             own_wheel = build_own_wheel(Path(scratch) / "own")
             for name in names:
-                stage = stage_extension(Path(scratch) / name, name, [own_wheel, *locked_wheels(name)])
+                wheels = [own_wheel, *locked_wheels(name)]
+                stage = stage_extension(Path(scratch) / name, name, wheels, tools=locked_wheels(name, "tool"))
                 zip_path = arguments.output / f"motion324-{version}-{name.replace('-', '_')}.zip"
                 build_and_validate(tool, stage, zip_path)
                 print(zip_path)
@@ -121,9 +122,12 @@ def build_own_wheel(folder: Path) -> Path:
     return next(folder.glob("motion324-*.whl"))
 
 
-def locked_wheels(name: str) -> list[Path]:
-    """The third-party wheels of a platform, fetched where they are missing, each compared with its hash."""
-    entries = tomllib.loads((ROOT / "wheels/lock.toml").read_text("utf-8"))["wheel"]
+def locked_wheels(name: str, kind: str = "wheel") -> list[Path]:
+    """The third-party wheels of a platform, fetched where they are missing, each compared with its hash.
+
+    kind: "wheel" for those that Blender installs, "tool" for those that the extension runs.
+    """
+    entries = tomllib.loads((ROOT / "wheels/lock.toml").read_text("utf-8"))[kind]
     paths = []
     for entry in (entry for entry in entries if name in entry["platforms"]):
         path = ROOT / "wheels" / entry["file"]
@@ -159,14 +163,20 @@ def run_pip(arguments: list[str], failure: str) -> None:
         raise BuildError(f"{failure[:1].upper()}{failure[1:]}; pip says:\n" + "\n".join(lines[-15:]))
 
 
-def stage_extension(stage: Path, name: str, wheels: list[Path]) -> Path:
-    """Lays out the extension's folder: the add-on's code, the licence, the wheels, and a manifest that lists them."""
+def stage_extension(stage: Path, name: str, wheels: list[Path], tools: list[Path]) -> Path:
+    """Lays out the extension's folder: the add-on's code, the licence, the wheels, and a manifest that lists them.
+
+    The tools are files among others for Blender; motion324_addon/installation looks for them in its folder pip/.
+    """
     shutil.copytree(ROOT / "motion324_addon", stage, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
     if (ROOT / "LICENSE.md").exists():
         shutil.copyfile(ROOT / "LICENSE.md", stage / "LICENSE.md")
     (stage / "wheels").mkdir()
     for wheel in wheels:
         shutil.copyfile(wheel, stage / "wheels" / wheel.name)
+    (stage / "installation/pip").mkdir(parents=True)
+    for tool in tools:
+        shutil.copyfile(tool, stage / "installation/pip" / tool.name)
     listed = "".join(f'    "./wheels/{wheel.name}",\n' for wheel in wheels)
     manifest = (ROOT / "blender_manifest.toml").read_text("utf-8")
     head, mark, tail = manifest.partition("[permissions]")

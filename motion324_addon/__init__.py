@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from . import file_handlers, operators, panels, properties
+from .installation import lifetime
 from .job import backend
 from .preferences import Motion324Preferences
 
@@ -15,9 +16,11 @@ def register() -> None:
     operators.register()
     panels.register()
     file_handlers.register()
+    lifetime.register()
 
 
 def unregister() -> None:
+    lifetime.unregister()
     file_handlers.unregister()
     backend.stop()
     panels.unregister()

@@ -7,10 +7,16 @@ from pathlib import Path
 import bpy
 
 
-def log_path() -> Path:
-    """The backend's log: in the extension's folder for user files, or Blender's where the code runs from a checkout."""
+def user_folder(name: str = "") -> Path:
+    """A folder of the extension's own for user files, made where it is missing: it survives updates of the extension.
+
+    In Blender's configuration where the code runs from a checkout.
+    """
     if __package__.startswith("bl_ext."):
-        folder = bpy.utils.extension_path_user(__package__, path="logs", create=True)
-    else:
-        folder = bpy.utils.user_resource("CONFIG", path="motion324", create=True)
-    return Path(folder) / "backend.log"
+        return Path(bpy.utils.extension_path_user(__package__, path=name, create=True))
+    return Path(bpy.utils.user_resource("CONFIG", path=str(Path("motion324") / name), create=True))
+
+
+def log_path() -> Path:
+    """The backend's log."""
+    return user_folder("logs") / "backend.log"

@@ -1,0 +1,166 @@
+"""How the installation looks, in the preferences and in the sidebar: draws the state, and decides nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import bpy
+
+from ..text_lines import draw_lines
+from . import plan
+from .check import FINE, PROBLEM
+from .machine import Machine
+from .runner import runner
+from .state import Condition, InstallationState, Phase, Task
+from .words import CONDITIONS, amount, fraction, headline
+
+ADDON = __package__.rpartition(".")[0]
+SHOWN_FINDINGS = ("motion324", "device", "memory", "torch", "weights", "answer")
+
+
+def draw_first_run(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """What the sidebar shows in place of its buttons while no backend can be used: why, and the button that helps."""
+    settings = context.preferences.addons[ADDON].preferences
+    if settings.backend == "INSTALLED":
+        _draw_installation(layout, context, runner.look())
+        return
+    box = layout.box().column(align=True)
+    missing = "Choose the backend's Python" if settings.backend == "PYTHON" else "Enter the backend's address and token"
+    draw_lines(box, context, f"{missing} in the preferences", "ERROR")
+    _preferences_button(box)
+
+
+def draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """The task that runs, with its bar and the button that cancels it."""
+    state = runner.state
+    column = layout.column()
+    part = fraction(state)
+    text = headline(state)
+    if part is None:
+        column.label(text=text, icon="SORTTIME", translate=False)
+    else:
+        column.progress(factor=part, text=text)
+    row = column.row()
+    row.label(text=amount(state) or _duration(state.seconds(time.monotonic())), translate=False)
+    if state.remaining is not None:
+        row.label(text=f"{_duration(state.remaining)} left", translate=False)
+    if state.task is not Task.REMOVE:
+        column.operator("motion324.cancel_installation", icon="CANCEL")
+
+
+def draw_backend(layout: bpy.types.UILayout, context: bpy.types.Context, backend: str, *, from_variable: bool) -> None:
+    """The part of the preferences below the choice of the backend."""
+    state = runner.look()
+    if backend == "INSTALLED":
+        if from_variable:
+            draw_lines(layout, context, "MOTION324_BACKEND_PYTHON is set: the backend of that Python is used", "INFO")
+        _draw_installation(layout, context, state)
+    elif state.busy:
+        draw_progress(layout, context)
+    else:
+        _draw_problem(layout, context, state)
+        layout.operator("motion324.check_installation", icon="CHECKMARK")
+    _draw_report(layout, context, state)
+
+
+def _draw_installation(layout: bpy.types.UILayout, context: bpy.types.Context, state: InstallationState) -> None:
+    if state.busy:
+        draw_progress(layout, context)
+        return
+    if state.condition is Condition.READY:
+        _draw_problem(layout, context, state)
+        _draw_ready(layout, context)
+        return
+    box = layout.box().column(align=True)
+    sentence, button = CONDITIONS[state.condition]
+    if state.phase is Phase.IDLE:
+        draw_lines(box, context, sentence, "INFO" if state.condition is Condition.MISSING else "ERROR")
+    else:
+        _draw_problem(box, context, state)
+    if state.condition is not Condition.PYTHON_GONE:
+        _draw_plan(box, context, state.machine)
+    box.separator()
+    if bpy.app.online_access:
+        row = box.row()
+        row.scale_y = 1.5
+        row.operator("motion324.install_backend", text=button, icon="IMPORT")
+    else:
+        _draw_offline(box, context)
+    row = box.row(align=True)
+    row.operator("motion324.install_from_folder", icon="FILE_FOLDER")
+    if state.condition is not Condition.MISSING:
+        row.operator("motion324.remove_backend", icon="TRASH")
+
+
+def _draw_plan(layout: bpy.types.UILayout, context: bpy.types.Context, machine: Machine | None) -> None:
+    """The two sentences of the first run; without a look at the machine yet, for the smallest installation."""
+    settings = context.preferences.addons[ADDON].preferences
+    system = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
+    seen = machine or Machine(system, "", None, 0)
+    planned = plan.make_plan(seen, plan.Wishes(settings.computation, settings.extra_index))
+    for sentence in plan.sentences(planned, runner.place.environment):
+        draw_lines(layout, context, sentence, "BLANK1")
+    if planned.note:
+        draw_lines(layout, context, planned.note, "INFO")
+
+
+def _draw_offline(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    text = "Blender has no permission for online access: allow it, install from a folder of wheels that was filled on "
+    text += "another computer, or choose the Python of an existing backend in the preferences"
+    draw_lines(layout, context, text, "ERROR")
+    if not bpy.app.online_access_override:
+        layout.prop(context.preferences.system, "use_online_access", text="Allow Online Access")
+
+
+def _draw_ready(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    layout.label(text=f"Installed in {_short(runner.place.environment)}", icon="CHECKMARK", translate=False)
+    row = layout.row(align=True)
+    row.operator("motion324.check_installation", icon="CHECKMARK")
+    row.operator("motion324.install_backend", text="Install Again", icon="FILE_REFRESH")
+    row.operator("motion324.remove_backend", icon="TRASH")
+
+
+def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, state: InstallationState) -> None:
+    if state.phase is Phase.CANCELLED:
+        row = layout.row()
+        row.label(text="Cancelled", icon="INFO")
+        row.operator("motion324.dismiss_installation", text="", icon="X", emboss=False)
+    if state.problem is None:
+        return
+    column = layout.column(align=True)
+    draw_lines(column, context, state.problem.sentence, "ERROR")
+    if state.problem.hint:
+        draw_lines(column, context, state.problem.hint, "BLANK1")
+    row = column.row(align=True)
+    row.operator("motion324.open_installation_log", icon="TEXT")
+    row.operator("motion324.dismiss_installation", text="Close", icon="X")
+
+
+def _draw_report(layout: bpy.types.UILayout, context: bpy.types.Context, state: InstallationState) -> None:
+    """What a person wants to know at once; the whole report goes to the clipboard."""
+    if state.report is None or state.busy:
+        return
+    box = layout.box().column(align=True)
+    for finding in state.report.findings:
+        if finding.verdict == FINE and finding.subject not in SHOWN_FINDINGS:
+            continue
+        icon = {FINE: "CHECKMARK", PROBLEM: "CANCEL"}.get(finding.verdict, "ERROR")
+        remedy = f". {finding.remedy}" if finding.remedy else ""
+        draw_lines(box, context, f"{finding.subject}: {_short(finding.text)}{remedy}", icon)
+    box.operator("motion324.copy_report", icon="COPYDOWN")
+
+
+def _preferences_button(layout: bpy.types.UILayout) -> None:
+    layout.operator("preferences.addon_show", text="Preferences", icon="PREFERENCES").module = ADDON
+
+
+def _short(path: Path | str) -> str:
+    """A text with the home folder written as ~."""
+    return str(path).replace(str(Path.home()), "~")
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes}:{seconds:02d} min" if minutes else f"{seconds} s"

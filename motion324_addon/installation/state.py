@@ -1,0 +1,166 @@
+"""What is known about the backend's installation, the events that change it, and the effects: frozen data only."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from ..job.state import Problem
+from .check import Report
+from .machine import Machine
+
+
+class Condition(enum.Enum):
+    """What lies in the extension's user folder."""
+
+    MISSING = "missing"
+    UNFINISHED = "unfinished"  # an installation was cancelled, or killed; what it downloaded is kept
+    OUTDATED = "outdated"  # whole, but of another version than this extension
+    PYTHON_GONE = "python-gone"  # whole, but the Python that it was made with is not there any more
+    DAMAGED = "damaged"  # a check found that it does not work
+    READY = "ready"
+
+
+class Task(enum.Enum):
+    INSTALL = "install"
+    CHECK = "check"
+    REMOVE = "remove"
+
+
+class Phase(enum.Enum):
+    """IDLE -> WORKING -> IDLE or FAILED; WORKING -> CANCELLING -> CANCELLED; from these, IDLE or WORKING again."""
+
+    IDLE = "idle"
+    WORKING = "working"
+    CANCELLING = "cancelling"  # asked to stop, not stopped yet
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class Stage(enum.Enum):
+    """The steps of an installation, in their order."""
+
+    PREPARE = "prepare"
+    RESOLVE = "resolve"
+    DOWNLOAD = "download"
+    UNPACK = "unpack"
+    VERIFY = "verify"
+
+
+BYTES = "bytes"
+PACKAGES = "packages"
+
+
+@dataclass(frozen=True)
+class InstallationState:
+    """number: rises with every task, so that late events of an earlier one are told apart.
+
+    stage, item: what is being done, with which package. done, total: of the stage, in `unit` (BYTES or PACKAGES, ""
+    where nothing is counted); total is 0 where it is not known. remaining: seconds of the stage, None if not known.
+    began, ended: seconds of a monotonic clock. machine: None until it was looked at. report: of the last check.
+    """
+
+    condition: Condition = Condition.MISSING
+    phase: Phase = Phase.IDLE
+    number: int = 0
+    task: Task | None = None
+    stage: Stage | None = None
+    item: str = ""
+    done: int = 0
+    total: int = 0
+    unit: str = ""
+    remaining: float | None = None
+    began: float = 0.0
+    ended: float = 0.0
+    problem: Problem | None = None
+    machine: Machine | None = None
+    report: Report | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self.phase in (Phase.WORKING, Phase.CANCELLING)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the backend may be started from here."""
+        return self.condition is Condition.READY and not (self.busy and self.task is not Task.CHECK)
+
+    def seconds(self, now: float) -> float:
+        """How long the task has been running, or ran."""
+        return (now if self.busy else self.ended) - self.began
+
+
+# Events. Those that come from a worker carry its number.
+
+
+@dataclass(frozen=True)
+class Looked:
+    """condition: as it is on the disk just now."""
+
+    condition: Condition
+
+
+@dataclass(frozen=True)
+class MachineSeen:
+    machine: Machine
+
+
+@dataclass(frozen=True)
+class Started:
+    task: Task
+    now: float
+
+
+@dataclass(frozen=True)
+class Moved:
+    number: int
+    stage: Stage
+    item: str = ""
+    done: int = 0
+    total: int = 0
+    unit: str = ""
+    remaining: float | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    number: int
+    condition: Condition
+    now: float
+    report: Report | None = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    number: int
+    condition: Condition
+    problem: Problem
+    now: float
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The worker has ended after a request to cancel."""
+
+    number: int
+    condition: Condition
+    now: float
+
+
+@dataclass(frozen=True)
+class CancelAsked:
+    pass
+
+
+@dataclass(frozen=True)
+class Dismissed:
+    """The message of a failure, or of a cancelled task, was closed."""
+
+
+Event = Looked | MachineSeen | Started | Moved | Finished | Failed | Stopped | CancelAsked | Dismissed
+
+
+class Effect(enum.Enum):
+    START_WORK = "start work"
+    STOP_WORK = "stop work"
+    REDRAW = "redraw"

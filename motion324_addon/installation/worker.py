@@ -1,0 +1,203 @@
+"""The worker thread of a task: installs, checks or removes the backend, and posts events.
+
+IT MUST NOT TOUCH BPY. All that it needs is in its Work.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from motion324.errors import EXIT_BACKEND, Cancelled, Motion324Error
+from motion324.write_aside import explained_write_errors
+
+from ..job import backend
+from ..job.backend_location import Local, Where
+from ..job.state import Problem
+from . import check, environment, machine, plan
+from .bundle import Bundle, find_bundle
+from .packages import Installer, Source
+from .place import Place
+from .plan import Wishes
+from .state import Condition, Event, Failed, Finished, MachineSeen, Moved, Stage, Stopped, Task
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that the thread needs to know. extension: its folder, with the wheels that it brings.
+
+    where: the backend that is to be checked. blender: its executable.
+    """
+
+    number: int
+    task: Task
+    place: Place
+    extension: Path
+    source: Source
+    wishes: Wishes
+    where: Where
+    blender: Path
+
+
+class Worker:
+    """Runs one Work on a thread of its own."""
+
+    def __init__(self, work: Work, post: Callable[[Event], None]) -> None:
+        self.work = work
+        self._post = post
+        self._stop_asked = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"motion324 {work.task.value}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Cancels the task; Stopped follows within a tenth of a second or two. Any thread."""
+        self._stop_asked.set()
+
+    def join(self, seconds: float = 5.0) -> None:
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        number = self.work.number
+        try:
+            report = self._work()
+            self._post(Finished(number, self._condition(), time.monotonic(), report))
+        except Cancelled:
+            self._post(Stopped(number, self._condition(), time.monotonic()))
+        except Exception as error:
+            if not isinstance(error, Motion324Error):
+                log.exception("the task %s failed", self.work.task.value)
+            self._post(Failed(number, self._condition(), problem_of(error, self.work.place.log), time.monotonic()))
+
+    def _work(self) -> check.Report | None:
+        place = self.work.place
+        with explained_write_errors(place.log):
+            place.log.parent.mkdir(parents=True, exist_ok=True)
+            with place.log.open("w", encoding="utf-8") as out:  # what came before is of no interest any more
+                print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {self.work.task.value} {place.environment}", file=out)
+        if self.work.task is Task.CHECK:
+            return self._check()
+        backend.stop()  # its files are about to change
+        if self.work.task is Task.REMOVE:
+            environment.remove_tree(place.environment)
+            environment.remove_tree(place.downloads)
+            return None
+        return self._install(find_bundle(self.work.extension))
+
+    def _install(self, bundle: Bundle) -> check.Report:
+        """Does what the state of the environment asks for, no more: a repair that needs no download makes none."""
+        place = self.work.place
+        self._report(Stage.PREPARE)
+        condition = environment.inspect(place, bundle)
+        if condition is Condition.PYTHON_GONE and environment.change_python(place, self._gives_up):
+            report = self._verify()
+            if not report.damage:
+                old = environment.read_stamp(place)
+                self._finish(bundle, old.extras if old else "")
+                return report
+        seen = machine.look(place.folder)
+        self._post(MachineSeen(seen))
+        planned = plan.make_plan(seen, self.work.wishes)
+        anew = condition is not Condition.OUTDATED
+        if anew:
+            have = environment.size_of(place.downloads) if place.downloads.exists() else 0
+            plan.check_room(planned, seen, place.folder, have)
+            environment.create(place, self._gives_up)
+        source = self.work.source
+        installer = Installer(place, bundle, source, self._report, self._gives_up)
+        self._report(Stage.RESOLVE)
+        packages = installer.resolve(planned.extras, planned.constraints, anew=anew)
+        installer.fetch(packages)
+        place.stamp.unlink(missing_ok=True)  # from here on it is neither what it was nor what it will be
+        self._report(Stage.UNPACK)
+        installer.unpack(packages)
+        report = self._verify()
+        if report.damage:
+            raise Motion324Error(
+                "installed-but-broken",
+                f"The backend was installed, but does not work: {report.damage}.",
+                "The log has the details; check the installation, and send its report if you need help.",
+                EXIT_BACKEND,
+            )
+        self._finish(bundle, planned.extras)
+        environment.remove_tree(place.downloads)
+        return report
+
+    def _verify(self) -> check.Report:
+        self._report(Stage.VERIFY)
+        return check.examine(
+            Local(self.work.place.python), self.work.blender, self.work.place.log, gives_up=self._gives_up
+        )
+
+    def _finish(self, bundle: Bundle, extras: str) -> None:
+        """Writes the stamp, by which the environment counts as whole."""
+        place = self.work.place
+        stamp = environment.Stamp(
+            version=bundle.version,
+            wheel_sha256=bundle.own_hash,
+            extras=extras,
+            python=environment.running_version(),
+            base=str(environment.recorded_base(place)),
+            packages=environment.installed_count(place),
+            size=environment.size_of(place.environment),
+        )
+        environment.write_stamp(place, stamp)
+
+    def _check(self) -> check.Report:
+        """Remembers where the environment that was installed here turns out to be broken."""
+        place, where = self.work.place, self.work.where
+        own = isinstance(where, Local) and where.python == place.python
+        self._report(Stage.VERIFY)
+        try:
+            report = check.examine(where, self.work.blender, place.log, self._gives_up)
+        except Cancelled:
+            raise
+        except Motion324Error as error:
+            if own:
+                environment.mark_damaged(place, error.sentence)
+            raise
+        if own and report.damage:
+            environment.mark_damaged(place, report.damage)
+        return report
+
+    def _report(
+        self,
+        stage: Stage,
+        item: str = "",
+        done: int = 0,
+        total: int = 0,
+        unit: str = "",
+        remaining: float | None = None,
+    ) -> None:
+        self._post(Moved(self.work.number, stage, item, done, total, unit, remaining))
+
+    def _gives_up(self) -> bool:
+        return self._stop_asked.is_set()
+
+    def _condition(self) -> Condition:
+        return condition_of(self.work.place, self.work.extension)
+
+
+def condition_of(place: Place, extension: Path) -> Condition:
+    """What lies in the place; MISSING where the extension itself lacks what is installed from."""
+    try:
+        return environment.inspect(place, find_bundle(extension))
+    except Motion324Error:
+        return Condition.MISSING
+
+
+def problem_of(error: Exception, log_path: Path) -> Problem:
+    """Any error as a sentence for people."""
+    path = str(log_path) if log_path.exists() else ""
+    if isinstance(error, Motion324Error):
+        return Problem(error.code, error.sentence, error.hint, path, error.exit_code)
+    sentence = f"The installation met an error of its own: {type(error).__name__}: {error}."
+    return Problem("internal", sentence, "Please report it, with the log.", path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import hashlib
 import os
 import sys
 import time
@@ -156,7 +157,23 @@ def examine(request: ExamineRequest, progress: Progress) -> Examination:
     )
 
 
+def _read_files(
+    request: AnimateRequest, progress: Progress, on_frames: Callable[[FrameBatch], None]
+) -> AnimationResult:
+    """Tells in the report where video and mask lie, and what is in them; then waits for `seconds`."""
+    report = {}
+    for name, path in (("video", Path(request.video)), ("mask", Path(request.options.mask))):
+        files = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
+        report[name] = {"path": str(path), "files": {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files}}
+    until = time.monotonic() + float(request.mesh.metadata.get("seconds", 0))
+    while time.monotonic() < until:
+        progress("reconstruct", 0, 1)
+        time.sleep(0.02)
+    return AnimationResult(request.mesh.positions[None], np.array([0]), 24.0, look_at_origin(0, 0, 3, 1.5), report)
+
+
 _JOBS = {
+    "read files": _read_files,
     "animate": _animate,
     "wait": _wait,
     "hold the interpreter": _hold_the_interpreter,

@@ -17,6 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 
 from motion324.endpoint import Endpoint
@@ -24,6 +25,7 @@ from motion324.errors import EXIT_BACKEND, Motion324Error
 from motion324.framing import Connection, ConnectionLost
 from motion324.handshake import open_connection
 from motion324.job_events import Event, JobEvents
+from motion324.options import MASK_MODES
 from motion324.outbox import Outbox
 from motion324.protocol import (
     AnimateRequest,
@@ -40,13 +42,17 @@ from motion324.protocol import (
     Question,
     Queued,
     ResultEvent,
+    Seen,
+    SeesFiles,
     Shutdown,
     Status,
     StatusRequest,
     Unload,
+    UploadReceived,
     from_wire,
 )
 from motion324.result import Examination
+from motion324.sending import Sending, files_to_send
 from motion324.server_process import ServerProcess, start_server
 from motion324.transport import TICK
 
@@ -76,6 +82,7 @@ class Client:
         self._jobs: dict[str, JobEvents] = {}
         self._cancelled_early: deque[str] = deque(maxlen=64)
         self._answers: dict[str, _Answer] = {}
+        self._sendings: dict[str, Sending] = {}
         self._lost: Motion324Error | None = None
         self._ended = threading.Event()
         self._threads = [
@@ -144,6 +151,10 @@ class Client:
             if request.job_id in self._jobs:
                 raise ValueError(f"job {request.job_id} has been sent before")
             self._jobs[request.job_id] = events
+        if self._may_have_to_send(request):
+            name = f"backend {self._endpoint} sender"
+            threading.Thread(target=self._send_with_files, args=(request, events), name=name, daemon=True).start()
+            return events
         try:
             self._outbox.post(request)
         except BaseException:
@@ -152,6 +163,47 @@ class Client:
             events.forget()
             raise
         return events
+
+    def _may_have_to_send(self, request: AnimateRequest | ExamineRequest) -> bool:
+        names_files = isinstance(request.video, Path) or request.options.mask not in MASK_MODES
+        if request.send_video is None:
+            return names_files and not self._endpoint.is_same_machine
+        return names_files and request.send_video
+
+    def _send_with_files(self, request: AnimateRequest | ExamineRequest, events: JobEvents) -> None:
+        """On a thread of its own: asks which files the backend needs, sends them, then the request."""
+        try:
+            files = files_to_send(request, self._which_are_seen)
+            if files:
+                sending = Sending(events, self._outbox.post)
+                with self._lock:
+                    self._sendings[request.job_id] = sending
+                sending.run(files)
+            with self._lock:  # so that a cancel comes before the request, which is not sent then, or after it
+                if self._jobs.get(request.job_id) is events:
+                    self._outbox.post(request)
+        except Motion324Error as error:
+            self._give_up(request.job_id, error)
+        except Exception as error:
+            log.exception("sending the files of %s failed", request.doing)
+            sentence = f"The files for {request.doing} could not be sent ({type(error).__name__}: {error})."
+            self._give_up(request.job_id, Motion324Error("internal", sentence, "Please report it with the log."))
+        finally:
+            with self._lock:
+                self._sendings.pop(request.job_id, None)
+
+    def _which_are_seen(self, question: SeesFiles) -> tuple[bool, ...]:
+        answer = self._ask(question, timeout=60.0)
+        assert isinstance(answer, Seen)
+        return answer.seen
+
+    def _give_up(self, job_id: str, error: Motion324Error) -> None:
+        """Ends a job that could not be sent, and has the backend forget what it has of it."""
+        with self._lock:
+            events = self._jobs.pop(job_id, None)
+        if events:
+            self._outbox.post(Cancel(job_id))
+            events.fail(error)
 
     def cancel(self, job_id: str) -> None:
         """Ends a job's events with Cancelled at once, and has the backend stop it. A job that has ended is left alone;
@@ -198,7 +250,7 @@ class Client:
     ) -> None:
         self.close()
 
-    def _ask(self, question: Question, timeout: float) -> Message:
+    def _ask(self, question: Question | SeesFiles, timeout: float) -> Message:
         answer = _Answer()
         with self._lock:
             if self._lost:
@@ -245,7 +297,12 @@ class Client:
                 events = self._jobs.get(message.job_id)
             if events:
                 events.add(message)
-        elif isinstance(message, Status | Done):
+        elif isinstance(message, UploadReceived):
+            with self._lock:
+                sending = self._sendings.get(message.job_id)
+            if sending:
+                sending.received(message.received)
+        elif isinstance(message, Status | Done | Seen):
             with self._lock:
                 answer = self._answers.get(message.question_id)
             if answer:

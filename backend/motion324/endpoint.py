@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +28,25 @@ class Endpoint:
     port: int
     token: str = field(repr=False)
     last_words: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def at(cls, address: str, token: str) -> Endpoint:
+        """The endpoint at "host:port", as people write it. Raises Motion324Error("bad-address")."""
+        host, _, port = address.strip().rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not host or not re.fullmatch(r"[1-9]\d{0,4}", port, re.ASCII) or int(port) > 65535:
+            raise Motion324Error(
+                "bad-address",
+                f"The backend's address '{address}' cannot be used; it must be a name or number, a colon and a port.",
+                "An example: 127.0.0.1:7324, the near end of an SSH tunnel.",
+                EXIT_USAGE,
+            )
+        return cls(host, int(port), token.strip())
+
+    @property
+    def is_same_machine(self) -> bool:
+        """Whether the backend certainly sees the same files: a tunnel to another machine has a local address, too."""
+        return self.host.startswith("unix:") or self.last_words is not None
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}" if self.port else self.host

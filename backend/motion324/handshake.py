@@ -39,7 +39,10 @@ def open_connection(endpoint: Endpoint, timeout: float, program: str) -> tuple[C
     try:
         sock = connect(endpoint.host, endpoint.port, timeout)
     except OSError as error:
-        raise _failed("backend-unreachable", f"The backend at {endpoint} cannot be reached ({error}).") from error
+        reason = error.strerror or str(error) or type(error).__name__
+        raise _failed(
+            "backend-unreachable", f"The backend at {endpoint} cannot be reached ({reason.lower()}).", endpoint
+        ) from error
     connection = Connection(sock)
     try:
         _prove_to_backend(connection, endpoint, deadline)
@@ -51,11 +54,13 @@ def open_connection(endpoint: Endpoint, timeout: float, program: str) -> tuple[C
     except WaitedTooLong as error:
         connection.close()
         raise _failed(
-            "backend-timeout", f"The backend at {endpoint} did not answer within {timeout:g} seconds."
+            "backend-timeout", f"The backend at {endpoint} did not answer within {timeout:g} seconds.", endpoint
         ) from error
     except ConnectionLost as error:
         connection.close()
-        raise _failed("backend-lost", f"The backend at {endpoint} went away during the handshake: {error}.") from error
+        raise _failed(
+            "backend-lost", f"The backend at {endpoint} went away during the handshake: {error}.", endpoint
+        ) from error
     except BaseException:
         connection.close()
         raise
@@ -109,7 +114,7 @@ def compare_versions(client: Hello, backend: Hello) -> Motion324Error | None:
 def _prove_to_backend(connection: Connection, endpoint: Endpoint, deadline: float) -> None:
     greeting = _receive_exactly(connection, len(GREETING) + CHALLENGE_SIZE, deadline)
     if not greeting.startswith(GREETING):
-        raise _failed("not-a-backend", f"What listens at {endpoint} is not a backend of Motion324.")
+        raise _failed("not-a-backend", f"What listens at {endpoint} is not a backend of Motion324.", endpoint)
     challenge = os.urandom(CHALLENGE_SIZE)
     both = greeting[len(GREETING) :] + challenge
     connection.send([memoryview(challenge + _proof(endpoint.token, b"client", both))])
@@ -118,9 +123,14 @@ def _prove_to_backend(connection: Connection, endpoint: Endpoint, deadline: floa
     except WaitedTooLong:
         raise
     except ConnectionLost as error:
-        raise _failed("backend-refused", f"The backend at {endpoint} refused the session's secret.") from error
+        raise Motion324Error(
+            "backend-refused",
+            f"The backend at {endpoint} refused the token.",
+            "Give the very token that it was started with, in its environment variable MOTION324_TOKEN.",
+            EXIT_BACKEND,
+        ) from error
     if not hmac.compare_digest(answer, _proof(endpoint.token, b"backend", both)):
-        raise _failed("not-a-backend", f"What listens at {endpoint} does not know this session's secret.")
+        raise _failed("not-a-backend", f"What listens at {endpoint} does not know this session's secret.", endpoint)
 
 
 def _proof(token: str, side: bytes, challenges: bytes) -> bytes:
@@ -145,5 +155,9 @@ def _version_key(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d{1,9}", version))
 
 
-def _failed(code: str, sentence: str) -> Motion324Error:
-    return Motion324Error(code, sentence, "Start the backend again, then try once more.", EXIT_BACKEND)
+def _failed(code: str, sentence: str, endpoint: Endpoint) -> Motion324Error:
+    if endpoint.is_same_machine:
+        hint = "Start the backend again, then try once more."
+    else:
+        hint = "Check that the backend runs there, the address, and that an SSH tunnel that leads to it stands."
+    return Motion324Error(code, sentence, hint, EXIT_BACKEND)

@@ -74,6 +74,12 @@ class JobEvents(Iterator[Event]):
     ) -> None:
         self.close()
 
+    @property
+    def over(self) -> bool:
+        """Whether no more events come after those that wait to be taken."""
+        with self._changed:
+            return self._over
+
     def add(self, event: Event) -> None:
         """Called by the client as a message comes."""
         with self._changed:

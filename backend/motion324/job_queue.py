@@ -31,11 +31,20 @@ REPORT_SECONDS = 0.1  # between two progress messages of the same stage
 
 
 class Job:
-    """One job and the client that asked for it. `answered`: it has its result or its error, and needs no other."""
+    """One job and the client that asked for it. `answered`: it has its result or its error, and needs no other.
 
-    def __init__(self, request: AnimateRequest | ExamineRequest, outbox: Outbox) -> None:
+    dispose: called once the job is over or given up, whether or not it ran.
+    """
+
+    def __init__(
+        self,
+        request: AnimateRequest | ExamineRequest,
+        outbox: Outbox,
+        dispose: Callable[[], None] = lambda: None,
+    ) -> None:
         self.request = request
         self.outbox = outbox
+        self.dispose = dispose
         self.cancelled = threading.Event()
         self.last_sign = time.monotonic()  # when it last reported anything
         self.place = -1
@@ -184,6 +193,7 @@ class JobQueue:
         job.cancelled.set()
         if job in self._waiting:
             self._waiting.remove(job)
+            job.dispose()
             self._announce_places()
 
     def _answer(self, job: Job, message: Message) -> None:
@@ -238,6 +248,8 @@ class JobQueue:
                 log.error("job %s: %s", job.id, error, exc_info=exception)
             with self._changed:
                 self._answer(job, ErrorMessage.of(job.id, error, self._log_path))
+        finally:
+            job.dispose()
 
 
 def explain(exception: BaseException, request: AnimateRequest | ExamineRequest) -> Motion324Error:

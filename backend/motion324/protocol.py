@@ -2,7 +2,7 @@
 
 From Blender: Hello, AnimateRequest, ExamineRequest, Cancel, StatusRequest, Unload, Shutdown, Heartbeat.
 From the backend: Hello, Queued, ProgressEvent, FramesEvent, ResultEvent, ExaminationEvent, ErrorMessage, Status, Done,
-Heartbeat.
+Heartbeat. Both ways, where files have to be sent first: motion324.upload_messages.
 How they become bytes: motion324.framing. Who may speak at all: motion324.handshake.
 """
 
@@ -19,6 +19,7 @@ from motion324.mesh.topology import topology_hash
 from motion324.message import MAX_ID, Message, new_id
 from motion324.message_fields import MAX_TEXT, MessageFields
 from motion324.payloads import Arrays
+from motion324.upload_messages import Seen, SeesFiles, Upload, UploadPart, UploadReceived
 
 __all__ = [
     "PROTOCOL_VERSION",
@@ -37,10 +38,15 @@ __all__ = [
     "Queued",
     "ReportedError",
     "ResultEvent",
+    "Seen",
+    "SeesFiles",
     "Shutdown",
     "Status",
     "StatusRequest",
     "Unload",
+    "Upload",
+    "UploadPart",
+    "UploadReceived",
     "from_wire",
     "to_wire",
     "topology_hash",
@@ -48,7 +54,7 @@ __all__ = [
 
 PROTOCOL_VERSION = 2
 # 1  hello, animate, cancel, status, unload, shutdown, heartbeat; queued, progress, frames, result, error, done
-# 2  examine, examination; a result's view is an object of its own
+# 2  examine, examination; sees-files, seen, upload, upload-part, upload-received; a result's view is an object
 
 
 class ReportedError(Motion324Error):
@@ -230,6 +236,11 @@ _MESSAGES: tuple[type[Message], ...] = (
     ErrorMessage,
     Status,
     Done,
+    SeesFiles,
+    Seen,
+    Upload,
+    UploadPart,
+    UploadReceived,
 )
 _BY_KIND = {message.kind: message for message in _MESSAGES}
 

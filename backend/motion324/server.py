@@ -36,6 +36,7 @@ from motion324.result import AnimationResult, Examination
 from motion324.server_log import LOG_BYTES, default_log_path, start_log
 from motion324.server_peer import Peer, Services
 from motion324.transport import AUTO, TICK, Listener, listen
+from motion324.uploads import UploadFolder, remove_leftovers
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,8 @@ def serve(
     host, port: where to listen, see motion324.transport.listen; "auto" is only for clients on this machine.
     log_path: None takes default_log_path().
     parent_pid: the process ends when that one does. None: it does not watch.
-    heartbeat_timeout: it ends when no client has sent a byte for so long; None: it waits for ever.
+    heartbeat_timeout: it ends when no client has sent a byte for so long; None: it lives until it is told to end, and
+        only drops clients that are silent for HEARTBEAT_TIMEOUT.
 
     Raises Motion324Error("no-token", "log-not-writable", "cannot-listen").
     """
@@ -105,6 +107,7 @@ def serve(
     start_log(log_path, log_bytes)
     server = _Server(run_job, examine, describe, unload, token, str(log_path))
     server.prepare_process()
+    remove_leftovers()
     with contextlib.closing(listen(host, port, MAX_STRANGERS)) as listener:
         log.info("version %s listens on %s:%d, process %d", __version__, listener.host, listener.port, os.getpid())
         if not listener.is_private:
@@ -148,6 +151,7 @@ class _Server:
         self._lock = threading.Lock()
         self._peers: list[Peer] = []  # the oldest first
         self._heard = self._awake_since = time.monotonic()
+        self._upload_folder = UploadFolder()
         self._services = Services(
             animations=self._animations,
             examinations=self._examinations,
@@ -156,6 +160,7 @@ class _Server:
             shut_down=lambda: self._ask_to_end("a client asked for it"),
             log_path=log_path,
             started=time.monotonic(),
+            upload_folder=self._upload_folder,
         )
 
     def prepare_process(self) -> None:
@@ -184,8 +189,9 @@ class _Server:
             before = now
             if not parent_lives():
                 self._ask_to_end(f"process {parent_pid}, for which it worked, has ended")
-            if heartbeat_timeout is not None:
-                self._look_for_heartbeats(now, heartbeat_timeout)
+            self._drop_silent_clients(now, heartbeat_timeout or HEARTBEAT_TIMEOUT)
+            if heartbeat_timeout is not None and now - max(self._heard, self._awake_since) > heartbeat_timeout:
+                self._ask_to_end(f"no heartbeat for {heartbeat_timeout:g} s")
             stalled = [queue.fail_stalled(stall_limit) for queue in self._services.queues]
             if any(stalled):
                 faulthandler.dump_traceback(all_threads=True)
@@ -200,6 +206,7 @@ class _Server:
             peers = list(self._peers)
         for peer in peers:
             peer.close(flush=max(min(1.0, deadline - time.monotonic()), 0.0))
+        self._upload_folder.remove()
         return all(ended)
 
     def _accept(self, listener: Listener, numbers: Iterator[int]) -> None:
@@ -230,7 +237,7 @@ class _Server:
         with self._lock:
             self._peers.remove(peer)
 
-    def _look_for_heartbeats(self, now: float, timeout: float) -> None:
+    def _drop_silent_clients(self, now: float, timeout: float) -> None:
         with self._lock:
             clients = [peer for peer in self._peers if peer.trusted]
         for peer in clients:
@@ -238,8 +245,6 @@ class _Server:
             if now - max(peer.connection.last_heard, self._awake_since) > timeout:
                 log.warning("%s: no heartbeat for %g s", peer.name, timeout)
                 peer.close()
-        if now - max(self._heard, self._awake_since) > timeout:
-            self._ask_to_end(f"no heartbeat for {timeout:g} s")
 
     def _ask_to_end(self, reason: str) -> None:
         self._end_reason = self._end_reason or reason

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from motion324.errors import EXIT_BACKEND, Motion324Error
@@ -25,12 +26,19 @@ from motion324.protocol import (
     Hello,
     Message,
     Question,
+    Seen,
+    SeesFiles,
     Shutdown,
     Status,
     StatusRequest,
     Unload,
+    Upload,
+    UploadPart,
+    UploadReceived,
     from_wire,
 )
+from motion324.sent_files import fingerprint
+from motion324.uploads import UploadFolder, Uploads
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +57,7 @@ class Services:
     shut_down: Callable[[], None]
     log_path: str
     started: float
+    upload_folder: UploadFolder
 
     @property
     def queues(self) -> tuple[JobQueue, ...]:
@@ -64,6 +73,7 @@ class Peer:
         self.trusted = False
         self._services = services
         self._outbox: Outbox | None = None
+        self._uploads = Uploads(services.upload_folder)
         self._status_slots = threading.Semaphore(MAX_STATUS_THREADS)
 
     def serve(self, token: str, handshake_timeout: float, on_end: Callable[[Peer], None]) -> None:
@@ -92,6 +102,7 @@ class Peer:
             return
         for queue in self._services.queues:
             queue.cancel_all_of(self._outbox)
+        self._uploads.drop_all()
         self._outbox.close(flush)
 
     def _read_messages(self, outbox: Outbox) -> None:
@@ -114,12 +125,23 @@ class Peer:
 
     def _obey(self, message: Message, outbox: Outbox) -> None:
         if isinstance(message, AnimateRequest):
-            self._services.animations.submit(Job(message, outbox))
+            self._submit(self._services.animations, message, outbox)
         elif isinstance(message, ExamineRequest):
-            self._services.examinations.submit(Job(message, outbox))
+            self._submit(self._services.examinations, message, outbox)
         elif isinstance(message, Cancel):
             for queue in self._services.queues:
                 queue.cancel(message.job_id, outbox)
+            self._uploads.drop(message.job_id)
+        elif isinstance(message, Upload):
+            self._uploads.begin(message)
+            outbox.post(UploadReceived(message.job_id, 0))
+        elif isinstance(message, UploadPart):
+            received = self._uploads.write(message.job_id, message.data)
+            if received is not None:
+                outbox.post(UploadReceived(message.job_id, received), replaces=f"upload {message.job_id}")
+        elif isinstance(message, SeesFiles):
+            seen = (known != "" and known == fingerprint(Path(path)) for path, known in message.paths)
+            outbox.post(Seen(message.question_id, tuple(seen)))
         elif isinstance(message, Heartbeat):
             outbox.post(message, replaces="heartbeat")
         elif isinstance(message, StatusRequest):
@@ -134,6 +156,18 @@ class Peer:
             raise Motion324Error(
                 "bad-message", f"A message '{message.kind}' does not go to the backend.", exit_code=EXIT_BACKEND
             )
+
+    def _submit(self, queue: JobQueue, request: AnimateRequest | ExamineRequest, outbox: Outbox) -> None:
+        """With the files that were sent for it, which go when it ends."""
+        files = self._uploads.take(request.job_id)
+        if files is None:
+            queue.submit(Job(request, outbox))
+            return
+        try:
+            queue.submit(Job(files.put_into(request), outbox, files.remove))
+        except BaseException:
+            files.remove()
+            raise
 
     def _tell_status(self, question: StatusRequest, outbox: Outbox) -> None:
         """On a thread of its own, since looking at a device may take long, and a cancel must not wait for that."""

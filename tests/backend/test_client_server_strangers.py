@@ -66,7 +66,7 @@ def test_a_wrong_secret_is_refused(server):
     with pytest.raises(Motion324Error) as caught:
         Client.connect(wrong)
     assert caught.value.code == "backend-refused"
-    assert "secret" in caught.value.sentence
+    assert "token" in caught.value.sentence
     assert still_works(server)
 
 
@@ -179,8 +179,8 @@ def test_a_message_that_goes_the_other_way_is_refused(server):
 @pytest.mark.parametrize(
     ("version", "number", "remedy"),
     [
-        ("99.0.0", 1, "Update the backend to 99.0.0"),
-        ("0.0.1", 1, "Update the Blender extension"),
+        ("99.0.0", protocol.PROTOCOL_VERSION, "Update the backend to 99.0.0"),
+        ("0.0.1", protocol.PROTOCOL_VERSION, "Update the Blender extension"),
         (None, 0, "extension"),
     ],
 )

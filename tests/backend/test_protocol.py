@@ -18,6 +18,7 @@ from motion324.mesh.reference_mesh import Material, ReferenceMesh
 from motion324.mesh.view import look_at_origin
 from motion324.options import AnimateOptions
 from motion324.result import AnimationResult, Examination
+from motion324.upload_messages import UploadedPath
 from motion324.video.clip import VideoClip
 
 RNG = np.random.default_rng(0)
@@ -75,6 +76,11 @@ MESSAGES = [
     protocol.ExamineRequest(clip(), AnimateOptions(view="front"), tetrahedron(), job_id="j"),
     protocol.ExaminationEvent("j", EXAMINATION),
     protocol.ExaminationEvent("j", dataclasses.replace(EXAMINATION, view=None, silhouette_overlap=None, warnings=())),
+    protocol.SeesFiles((("/videos/fox.mp4", "f00"), ("C:\\masks", ""))),
+    protocol.Seen("q", (True, False)),
+    protocol.Upload("j", (UploadedPath("video", "frames", True, (("0.png", 5), ("1.png", 0))),)),
+    protocol.UploadPart("j", np.arange(9, dtype=np.uint8)),
+    protocol.UploadReceived("j", 1 << 40),
     protocol.Cancel("j"),
     protocol.StatusRequest(),
     protocol.Unload("q", keep_on_cpu=True),

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from motion324.options import bad_option
+
 if TYPE_CHECKING:
     from motion324.progress import Progress
     from motion324.protocol import AnimateRequest, ExamineRequest
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _KERNELS = "motion324.reconstructors.deformation_fit.reconstructor"
+MAX_HEARTBEAT = 1e6  # seconds
 _loading = threading.Lock()
 
 
@@ -27,13 +30,20 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
         "serve",
         help="run jobs for Blender or another program",
         description="Runs animation jobs that come over a socket. The session's secret comes in the environment "
-        "variable MOTION324_TOKEN. Prints one line of JSON when it is ready.",
+        "variable MOTION324_TOKEN. Prints one line of JSON when it is ready. Started by hand it lives until it is "
+        "stopped with Ctrl-C. Files that clients send are kept in the temporary folder (TMPDIR) while their job runs.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="auto", help="address, unix:PATH, or auto: only for this machine (default)")
     parser.add_argument("--port", type=int, default=0, help="0 (default): the system chooses")
     parser.add_argument("--log", metavar="FILE", type=Path, help="log file; default: the user's folder for logs")
     parser.add_argument("--parent", metavar="PID", type=int, help="end when this process ends")
+    parser.add_argument(
+        "--heartbeat",
+        metavar="SECONDS",
+        type=float,
+        help="end when no client has been heard for so long; 0: live until stopped; default: 120 with --parent, else 0",
+    )
     parser.set_defaults(run=run)
     return parser
 
@@ -52,7 +62,22 @@ def run(arguments: argparse.Namespace) -> int:
         port=arguments.port,
         log_path=arguments.log,
         parent_pid=arguments.parent,
+        heartbeat_timeout=heartbeat_timeout(arguments.heartbeat, arguments.parent),
     )
+
+
+def heartbeat_timeout(given: float | None, parent: int | None) -> float | None:
+    """Seconds without a client after which the backend ends; None: it lives until it is stopped.
+
+    Raises Motion324Error("bad-option").
+    """
+    from motion324.server import HEARTBEAT_TIMEOUT
+
+    if given is None:
+        return None if parent is None else HEARTBEAT_TIMEOUT
+    if not 0 <= given <= MAX_HEARTBEAT:
+        raise bad_option("heartbeat", f"is {given:g}; it must lie between 0 and {MAX_HEARTBEAT:g} seconds")
+    return given or None
 
 
 def run_job(request: AnimateRequest, progress: Progress, on_frames: Callable[[FrameBatch], None]) -> AnimationResult:

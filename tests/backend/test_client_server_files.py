@@ -1,0 +1,340 @@
+"""A backend that does not see the client's files, as behind an SSH tunnel: they are sent, used, and gone afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from wire_harness import backend, clip, request, tetrahedron, within
+
+from motion324.client import Client, Endpoint
+from motion324.errors import EXIT_BAD_VIDEO, EXIT_CANNOT_WRITE, Cancelled, Motion324Error
+from motion324.options import AnimateOptions
+from motion324.protocol import AnimateRequest, ExamineRequest, ProgressEvent, Queued
+from motion324.sent_files import fingerprint
+from motion324.upload_messages import PART_BYTES, Upload, UploadedPath, UploadPart
+from motion324.uploads import ReceivedFiles, UploadFolder, Uploads, check_name, remove_leftovers
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="uses a path that only its own process sees")
+
+
+@pytest.fixture(scope="module")
+def temporary(tmp_path_factory):
+    """The far machine's temporary folder."""
+    return tmp_path_factory.mktemp("far")
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory, temporary):
+    """Of a backend that is reached as one behind a tunnel is: nothing says that it is on this machine."""
+    folder = tmp_path_factory.mktemp("backend")
+    with backend(folder, "--force-host", "127.0.0.1", environment={"TMPDIR": str(temporary)}) as running:
+        here = running.endpoint
+        yield Endpoint(here.host, here.port, here.token)
+
+
+@pytest.fixture
+def client(endpoint):
+    with Client.connect(endpoint, program="tests") as connected:
+        yield connected
+
+
+@pytest.fixture
+def own_folder(tmp_path, monkeypatch):
+    """A folder under a path that leads somewhere else in every other process: here it is this test's own."""
+    monkeypatch.chdir(tmp_path)
+    return Path("/proc/self/cwd")
+
+
+def reading(video, mask="auto", send_video=None, **metadata):
+    mesh = tetrahedron(do="read files", **{name: str(value) for name, value in metadata.items()})
+    return AnimateRequest.of(mesh, video, AnimateOptions(mask=str(mask)), send_video)
+
+
+def report_of(client, wish):
+    *_, last = client.animate(wish)
+    return last.result.report
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write(path, size, seed=0):
+    path.write_bytes(np.random.default_rng(seed).bytes(size))
+    return path
+
+
+def received(temporary):
+    """All files and folders of jobs that lie in the far machine's temporary folder."""
+    return [path for root in temporary.glob("motion324-received-*") for path in root.iterdir()]
+
+
+def test_a_video_that_the_backend_does_not_see_is_sent_and_removed_after_the_job(client, own_folder, temporary):
+    video = write(own_folder / "fox trot.mp4", 3 * PART_BYTES + 5)
+    report = report_of(client, reading(video))
+    assert report["video"]["files"] == {"fox trot.mp4": digest(video)}
+    assert Path(report["video"]["path"]).is_relative_to(temporary)
+    within(2, lambda: not received(temporary))
+
+
+def test_a_file_that_both_sides_see_is_not_sent(client, tmp_path):
+    video = write(tmp_path / "fox.mp4", 100)
+    assert report_of(client, reading(video))["video"]["path"] == str(video)
+
+
+def test_a_file_that_both_sides_see_is_sent_when_asked(client, tmp_path, temporary):
+    video = write(tmp_path / "fox.mp4", 100)
+    report = report_of(client, reading(video, send_video=True))
+    assert Path(report["video"]["path"]).is_relative_to(temporary)
+    assert report["video"]["files"] == {"fox.mp4": digest(video)}
+
+
+def test_another_file_under_the_same_path_is_told_apart(tmp_path):
+    video = write(tmp_path / "fox.mp4", 100)
+    before = fingerprint(video)
+    os.utime(video, (1, 1))
+    assert fingerprint(video) != before
+    assert fingerprint(tmp_path / "none.mp4") == ""
+
+
+def test_folders_of_images_are_sent_for_video_and_mask(client, own_folder, temporary):
+    for folder, count in (("frames", 30), ("masks", 3)):
+        (own_folder / folder).mkdir()
+        for index in range(count):
+            write(own_folder / folder / f"{index}.png", 70_000 + index, seed=index)
+    (own_folder / "frames" / "notes.txt").write_text("not an image")
+    write(own_folder / "frames" / "empty.png", 0)
+    report = report_of(client, reading(own_folder / "frames", own_folder / "masks"))
+    images = [path for path in (own_folder / "frames").iterdir() if path.suffix == ".png"]
+    assert report["video"]["files"] == {path.name: digest(path) for path in images}
+    assert Path(report["video"]["path"]).name == "frames"
+    assert len(report["mask"]["files"]) == 3
+    within(2, lambda: not received(temporary))
+
+
+def test_an_examination_has_its_video_sent_too(client, own_folder, temporary):
+    video = write(own_folder / "fox.mp4", 1000)
+    client.examine(ExamineRequest(video))
+    assert Path(client.status().details["examined"]).is_relative_to(temporary)
+    within(2, lambda: not received(temporary))
+
+
+def test_sending_is_told_in_megabytes(client, own_folder):
+    video = write(own_folder / "long.mp4", 40 * PART_BYTES)
+    events = [event for event in client.animate(reading(video)) if isinstance(event, ProgressEvent)]
+    sent = [event for event in events if event.stage == "send"]
+    assert sent[-1].done == sent[-1].total == 42
+    assert [event.done for event in sent] == sorted(event.done for event in sent)
+
+
+def test_memory_stays_bounded_on_both_sides(client, own_folder):
+    with (own_folder / "huge.mp4").open("wb") as file:
+        file.truncate(400 << 20)
+    before = client.status().memory["process"]
+    peak = {"far": before, "near": 0.0}
+    own = Path("/proc/self/statm")
+    start = int(own.read_text().split()[1])
+    with client.animate(reading(own_folder / "huge.mp4")) as events:
+        for event in events:
+            if isinstance(event, ProgressEvent) and event.stage == "send" and event.done < event.total:
+                peak["near"] = max(peak["near"], (int(own.read_text().split()[1]) - start) * os.sysconf("SC_PAGE_SIZE"))
+                peak["far"] = max(peak["far"], client.status().memory["process"])
+            elif not isinstance(event, ProgressEvent | Queued):
+                break
+    assert peak["near"] < 60e6
+    assert peak["far"] - before < 60e6
+
+
+def test_cancelling_while_a_video_is_sent_stops_at_once_and_leaves_nothing(client, own_folder, temporary):
+    with (own_folder / "huge.mp4").open("wb") as file:
+        file.truncate(20 << 30)
+    wish = reading(own_folder / "huge.mp4")
+    events = client.animate(wish)
+    within(5, lambda: received(temporary))
+    threading.Timer(0.2, client.cancel, [wish.job_id]).start()
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        list(events)
+    assert time.monotonic() - began < 0.7
+    within(2, lambda: not received(temporary))
+    assert not client.status().running
+
+
+def test_files_of_a_job_that_is_cancelled_while_it_waits_or_runs_are_removed(client, own_folder, temporary):
+    video = write(own_folder / "fox.mp4", 1000)
+    running, waiting = (client.animate(reading(video, seconds=30)) for _ in range(2))
+    within(5, lambda: client.status().queued == 1)
+    assert len(received(temporary)) == 2
+    for events in (waiting, running):
+        events.close()
+    within(2, lambda: not received(temporary))
+
+
+def test_a_client_that_disconnects_leaves_no_files(endpoint, client, own_folder, temporary):
+    video = write(own_folder / "fox.mp4", 1000)
+    leaving = Client.connect(endpoint)
+    leaving._outbox.post(Upload("half", (UploadedPath("video", "a.mp4", False, (("a.mp4", 500),)),)))
+    leaving.animate(reading(video, seconds=30))
+    within(5, lambda: client.status().running and len(received(temporary)) == 2)
+    leaving.close()
+    within(2, lambda: not received(temporary))
+
+
+def test_a_missing_video_is_said_by_the_side_that_misses_it(client, tmp_path):
+    with pytest.raises(Motion324Error) as caught:
+        list(client.animate(reading(tmp_path / "none.mp4", send_video=True)))
+    assert (caught.value.code, caught.value.exit_code) == ("video-missing", EXIT_BAD_VIDEO)
+    # Not here, so it may be a path of the other machine's, which is asked for it.
+    assert report_of(client, reading(tmp_path / "none.mp4"))["video"]["path"] == str(tmp_path / "none.mp4")
+
+
+def test_a_video_that_shrinks_while_it_is_sent_is_an_error(client, own_folder, monkeypatch, temporary):
+    from motion324 import sending
+
+    video = write(own_folder / "fox.mp4", 1000)
+    files = sending.files_of(reading(video))
+    grown = [dataclasses.replace(files[0], files=((files[0].path, 2000),))]
+    monkeypatch.setattr(sending, "files_of", lambda wish: grown)
+    with pytest.raises(Motion324Error) as caught:
+        list(client.animate(reading(video)))
+    assert caught.value.code == "video-changed"
+    within(2, lambda: not received(temporary))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", ".", "..", "../x.mp4", "/etc/passwd", "a/b.mp4", "a\\b.mp4", "C:x.mp4", "x\0.mp4", "x\n.mp4", "x.mp4.",
+        "x ", "nul", "COM1.mp4", "x" * 300, "\udc80.mp4",
+    ],
+)  # fmt: skip
+def test_names_that_are_no_plain_names_are_refused(name, client, temporary):
+    with pytest.raises(Motion324Error):
+        check_name(name)
+    if "\udc80" in name:
+        return  # cannot even be sent
+    for path in (
+        UploadedPath("video", name, False, ((name, 1),)),
+        UploadedPath("video", "frames", True, (("a.png", 1), (name, 1))),
+        UploadedPath("video", name, True, (("a.png", 1),)),
+    ):
+        wish = request()
+        events = client.start_examining(ExamineRequest(clip(), mesh=tetrahedron(seconds="5"), job_id=wish.job_id))
+        client._outbox.post(Upload(wish.job_id, (path,)))
+        with pytest.raises(Motion324Error) as caught:
+            list(events)
+        assert caught.value.code in ("bad-file-name", "bad-message")
+    assert not received(temporary)
+
+
+@pytest.mark.parametrize(
+    "name", ["fox.mp4", "Füchsin läuft.mov", "狐.png", "a.b.c", "-", "console.mp4", "frame (1).png"]
+)
+def test_ordinary_names_are_taken(name):
+    check_name(name)
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        (),
+        (UploadedPath("weights", "a", False, (("a", 1),)),),
+        (UploadedPath("video", "a", False, (("b", 1),)),),
+        (UploadedPath("video", "a", False, (("a", 1), ("b", 1))),),
+        (UploadedPath("video", "a", True, (("A.png", 1), ("a.png", 1))),),
+        (UploadedPath("video", "a", False, (("a", 1),)), UploadedPath("video", "b", False, (("b", 1),))),
+        (UploadedPath("video", "a", False, (("a", 1 << 50),)),),
+    ],
+)
+def test_uploads_that_make_no_sense_are_refused(paths):
+    folder = UploadFolder()
+    with pytest.raises(Motion324Error):
+        Uploads(folder).begin(Upload("j", paths))
+    assert folder._path is None
+
+
+@pytest.fixture
+def uploads(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = UploadFolder()
+    yield Uploads(folder)
+    folder.remove()
+    assert not list(tmp_path.iterdir())
+
+
+def one(size):
+    return Upload("j", (UploadedPath("video", "a.mp4", False, (("a.mp4", size),)),))
+
+
+def test_a_request_whose_files_are_incomplete_is_refused(uploads):
+    uploads.begin(one(10))
+    uploads.write("j", np.zeros(9, np.uint8))
+    files = uploads.take("j")
+    with pytest.raises(Motion324Error, match="1 of 10 bytes"):
+        files.put_into(request())
+    files.remove()
+
+
+def test_more_bytes_than_announced_end_the_upload(uploads):
+    uploads.begin(one(10))
+    with pytest.raises(Motion324Error, match="more bytes"):
+        uploads.write("j", np.zeros(11, np.uint8))
+    assert uploads.write("j", np.zeros(1, np.uint8)) is None
+
+
+def test_a_disk_without_room_is_said_before_anything_is_sent(uploads, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=300 << 20))
+    uploads.begin(one(10))
+    with pytest.raises(Motion324Error) as caught:
+        Uploads(uploads._folder).begin(one(100 << 20))
+    assert (caught.value.code, caught.value.exit_code) == ("disk-full", EXIT_CANNOT_WRITE)
+
+
+def test_a_disk_that_fills_up_while_files_come_ends_the_upload(uploads, full_disk):
+    uploads.begin(one(100_000))
+    with full_disk(limit=512), pytest.raises(Motion324Error) as caught:
+        for _ in range(10):
+            uploads.write("j", np.zeros(10_000, np.uint8))
+    assert caught.value.code == "disk-full"
+    assert uploads.take("j") is None
+
+
+def test_leftovers_of_killed_backends_are_removed_and_those_of_living_ones_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    dead, alive, other = (
+        tmp_path / f"motion324-received-{name}" for name in (f"{2**22 + 1}-x", f"{os.getpid()}-x", "x-y")
+    )
+    for folder in (dead, alive, other):
+        (folder / "job").mkdir(parents=True)
+    remove_leftovers()
+    assert sorted(tmp_path.iterdir()) == sorted([alive, other])
+
+
+def test_the_fields_of_a_part_are_bounded(client):
+    wish = reading(Path("/nowhere"))
+    events = client.start_examining(ExamineRequest(clip(), mesh=tetrahedron(seconds="5"), job_id=wish.job_id))
+    client._outbox.post(UploadPart(wish.job_id, np.zeros(PART_BYTES + 1, np.uint8)))
+    with pytest.raises(Motion324Error, match="at most"):
+        list(events)
+
+
+def test_received_files_hold_the_announced_names(tmp_path):
+    upload = Upload("j", (UploadedPath("mask", "m", True, (("1.png", 2), ("2.png", 0), ("3.png", 3))),))
+    (tmp_path / "mask" / "m").mkdir(parents=True)
+    files = ReceivedFiles(tmp_path, upload)
+    for piece in ([1, 2, 3], [4, 5]):
+        files.write(np.array(piece, np.uint8))
+    assert [(path.name, path.read_bytes()) for path in sorted((tmp_path / "mask" / "m").iterdir())] == [
+        ("1.png", b"\1\2"),
+        ("2.png", b""),
+        ("3.png", b"\3\4\5"),
+    ]

@@ -9,12 +9,13 @@ from bpy_extras.io_utils import ExportHelper
 
 from motion324.errors import Motion324Error
 
-from ..scene import export, keeping
+from ..scene import export, export_formats, export_size, keeping
 from ..text_lines import draw_lines
-from .polling import has_mesh
+from .polling import has_mesh, mesh_objects
 from .reporting import report_error
 
-FORMATS = tuple((suffix, kind.label, kind.carries) for suffix, kind in export.FORMATS.items())
+FORMATS = tuple((suffix, kind.label, kind.carries) for suffix, kind in export_formats.FORMATS.items())
+LARGE = 200_000_000  # bytes; from here on the dialog names a smaller format
 
 
 class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
@@ -25,12 +26,15 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
 
     filename_ext = ".fbx"
     filter_glob: bpy.props.StringProperty(
-        default=";".join(f"*{suffix}" for suffix in export.FORMATS), options={"HIDDEN"}
+        default=";".join(f"*{suffix}" for suffix in export_formats.FORMATS), options={"HIDDEN"}
     )
     format: bpy.props.EnumProperty(name="Format", description="What the file is", items=FORMATS)
     use_range: bpy.props.BoolProperty(name="Other Frames", description="Other frames than the animation's own")
     first_frame: bpy.props.IntProperty(name="First", description="First frame of the scene", default=1)
     last_frame: bpy.props.IntProperty(name="Last", description="Last frame of the scene", default=250)
+    all_selected: bpy.props.BoolProperty(
+        name="All Selected", description="Export the other selected meshes into the same file as well"
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -38,24 +42,27 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.filepath = self.filepath or bpy.path.clean_name(context.object.name) + self.format
+        self._sizes: dict[tuple[str, int, int, bool], int] = {}
+        self._look(context)
         return ExportHelper.invoke(self, context, event)
 
     def check(self, context: bpy.types.Context) -> bool:
-        """Keeps the name's suffix in step with the format, while the file browser is open."""
+        """While the file browser is open: keeps the name's suffix in step with the format, and the size with both."""
         path = str(Path(self.filepath).with_suffix(self.format)) if Path(self.filepath).suffix else self.filepath
         changed, self.filepath = path != self.filepath, path
+        self._look(context)
         return changed
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         path = Path(bpy.path.abspath(self.filepath))
-        if path.suffix.lower() not in export.FORMATS:
+        if path.suffix.lower() not in export_formats.FORMATS:
             path = path.with_name(path.name + self.format)
-        own = keeping.animated_range(context.object)
-        first, last = (self.first_frame, self.last_frame) if self.use_range else own
+        first, last = self._range(context)
         manager = context.window_manager
         manager.progress_begin(0, 1)
         try:
-            export.export(context.object, path, first, last, lambda done, total: manager.progress_update(done / total))
+            obj, *others = self._objects(context)
+            export.export(obj, path, first, last, lambda done, total: manager.progress_update(done / total), others)
         except Motion324Error as error:
             return report_error(self, error)
         finally:
@@ -67,9 +74,45 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
         layout = self.layout
         layout.use_property_split = True
         layout.prop(self, "format")
-        draw_lines(layout, context, f"Carries {export.FORMATS[self.format].carries}", "INFO")
+        draw_lines(layout, context, export_formats.FORMATS[self.format].carries, "CHECKMARK")
+        for obj in self._objects(context):
+            for loss in export_formats.losses(obj, self.format):
+                draw_lines(layout, context, loss, "INFO")
+        bytes_now = self._sizes.get(self._key(context))
+        if bytes_now is not None:
+            draw_lines(layout, context, f"About {in_words(bytes_now)}", "FILE")
+            if bytes_now > LARGE and self.format not in export_formats.POINT_CACHES:
+                smaller = export_size.of_point_cache(self._objects(context), *self._range(context))
+                if smaller < 0.5 * bytes_now:
+                    draw_lines(layout, context, f"A PC2 point cache would take {in_words(smaller)}", "LIGHT")
+        layout.prop(self, "all_selected")
         layout.prop(self, "use_range")
         column = layout.column(align=True)
         column.active = self.use_range
         column.prop(self, "first_frame")
         column.prop(self, "last_frame")
+
+    def _look(self, context: bpy.types.Context) -> None:
+        """Estimates the size, once for each choice: it shows some frames of the scene."""
+        key = self._key(context)
+        if key not in self._sizes:
+            self._sizes[key] = export_size.estimate(self._objects(context), key[0], key[1], key[2])
+
+    def _key(self, context: bpy.types.Context) -> tuple[str, int, int, bool]:
+        return (self.format, *self._range(context), self.all_selected)
+
+    def _objects(self, context: bpy.types.Context) -> list[bpy.types.Object]:
+        return mesh_objects(context) if self.all_selected else [context.object]
+
+    def _range(self, context: bpy.types.Context) -> tuple[int, int]:
+        if self.use_range:
+            return self.first_frame, max(self.first_frame, self.last_frame)
+        return keeping.animated_range(context.object)
+
+
+def in_words(size: int) -> str:
+    """Bytes as people read them."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}" if size < 10 * factor else f"{size / factor:.0f} {unit}"
+    return f"{max(1, round(size / 1e3))} kB"

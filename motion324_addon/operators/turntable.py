@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
 from bpy_extras.io_utils import ExportHelper
 
-from ..scene import keeping, turntable
-from .polling import has_mesh
+from ..scene import keeping, studio, turntable
+from ..text_lines import draw_lines
+from .polling import has_mesh, mesh_objects
 from .reporting import SteppedOperator
 
 ENGINES = (
@@ -17,10 +19,25 @@ ENGINES = (
     ("EEVEE", "EEVEE", "Materials as in the viewport's render preview"),
     ("CYCLES", "Cycles", "Path tracing; needs no graphics driver"),
 )
+LOOKS = (
+    (studio.WHITE, "White", "Soft light before white"),
+    (studio.TRANSPARENT, "Transparent", "Soft light before nothing; only for PNG pictures"),
+    (studio.THREE_POINT, "Three-Point Light", "Key, fill and rim light before grey"),
+)
+LAYOUTS = (
+    (turntable.ORBIT, "Around", "The camera goes around the object"),
+    (turntable.FOUR_VIEWS, "Four Views", "Four fixed views in one picture, a quarter turn apart"),
+    (turntable.SEPARATE, "Four Files", "Four fixed views, each in a video or folder of its own"),
+)
+FILES = ((".mp4", "MP4", "One video"), ("", "PNG Pictures", "A folder with one picture per frame"))
+PRESETS = (
+    ("NONE", "Own", "The settings below"),
+    ("BENCHMARK", "Benchmark", "512 px, white, from 0, 90, 180 and 270 degrees, level, 16 frames per second"),
+)
 
 
 class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
-    """Render a camera's way around the active object while it moves"""
+    """Render the active object from all sides while it moves"""
 
     bl_idname = "motion324.turntable"
     bl_label = "Render Turntable"
@@ -28,11 +45,31 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
 
     filename_ext = ".mp4"
     filter_glob: bpy.props.StringProperty(default="*.mp4", options={"HIDDEN"})
+    preset: bpy.props.EnumProperty(name="Preset", description="What is rendered", items=PRESETS)
+    files: bpy.props.EnumProperty(name="Files", description="What is written", items=FILES, options={"SKIP_SAVE"})
     engine: bpy.props.EnumProperty(name="Engine", description="What renders", items=ENGINES)
-    size: bpy.props.IntProperty(name="Size", description="Pixels of both sides", default=512, min=16, max=4096)
-    turns: bpy.props.FloatProperty(name="Turns", description="Rounds over the whole animation", default=1.0)
-    elevation: bpy.props.FloatProperty(name="Elevation", description="Degrees above the horizon", default=15.0)
+    look: bpy.props.EnumProperty(name="Look", description="Background and light", items=LOOKS)
+    layout_kind: bpy.props.EnumProperty(name="Views", description="From where the object is seen", items=LAYOUTS)
+    size: bpy.props.IntProperty(
+        name="Size", description="Pixels of both sides of a view", default=512, min=16, max=4096
+    )
+    seconds: bpy.props.FloatProperty(
+        name="Seconds",
+        description="How long it lasts; the animation begins anew where it is shorter. 0 takes its own length",
+        default=0.0,
+        min=0.0,
+        soft_max=60.0,
+    )
+    turns: bpy.props.FloatProperty(name="Turns", description="Rounds of the camera in that time", default=1.0)
+    elevation: bpy.props.FloatProperty(
+        name="Elevation", description="Degrees above the horizon", default=15.0, min=-89.0, max=89.0
+    )
+    azimuth: bpy.props.FloatProperty(name="Azimuth", description="Degrees of the first view; 0 is the front, 90 is +X")
+    fps: bpy.props.FloatProperty(
+        name="Frame Rate", description="Frames per second of the video; 0 takes the scene's", default=0.0, min=0.0
+    )
     samples: bpy.props.IntProperty(name="Samples", description="Per pixel; not for Workbench", default=16, min=1)
+    all_selected: bpy.props.BoolProperty(name="All Selected", description="Show the other selected meshes as well")
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -42,16 +79,37 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
         self.filepath = self.filepath or bpy.path.clean_name(context.object.name) + self.filename_ext
         return ExportHelper.invoke(self, context, event)
 
+    def check(self, context: bpy.types.Context) -> bool:
+        """Keeps the name's suffix in step with the files, while the file browser is open."""
+        path = Path(self.filepath)
+        wanted = str(path.with_suffix(self.files)) if path.name else self.filepath
+        changed, self.filepath = wanted != self.filepath, wanted
+        return changed
+
     def execute(self, context: bpy.types.Context) -> set[str]:
         return self.run(context)
 
     def steps(self, context: bpy.types.Context) -> Iterator[tuple[int, int]]:
         first, last = keeping.animated_range(context.object)
-        settings = turntable.Turntable(
-            engine=self.engine, size=self.size, turns=self.turns, elevation=self.elevation, samples=self.samples
-        )
         path = Path(bpy.path.abspath(self.filepath))
-        return turntable.render_turntable(context.object, path, first, last, settings)
+        others = mesh_objects(context)[1:] if self.all_selected else ()
+        return turntable.render_turntable(context.object, path, first, last, self.settings(), others)
+
+    def settings(self) -> turntable.Turntable:
+        if self.preset == "BENCHMARK":
+            return dataclasses.replace(turntable.BENCHMARK, engine=self.engine, samples=self.samples)
+        return turntable.Turntable(
+            engine=self.engine,
+            size=self.size,
+            look=self.look,
+            layout=self.layout_kind,
+            seconds=self.seconds,
+            turns=self.turns,
+            elevation=self.elevation,
+            azimuth=self.azimuth,
+            fps=self.fps,
+            samples=self.samples,
+        )
 
     def finished(self, context: bpy.types.Context) -> None:
         self.report({"INFO"}, f"The turntable is '{bpy.path.abspath(self.filepath)}'")
@@ -59,8 +117,19 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
-        for name in ("engine", "size", "turns", "elevation"):
-            layout.prop(self, name)
+        layout.prop(self, "preset")
+        layout.prop(self, "files")
+        layout.prop(self, "engine")
         row = layout.row()
         row.active = self.engine != "WORKBENCH"
         row.prop(self, "samples")
+        column = layout.column()
+        column.enabled = self.preset == "NONE"
+        for name in ("look", "layout_kind", "size", "seconds", "elevation", "azimuth", "fps"):
+            column.prop(self, name)
+        row = column.row()
+        row.active = self.layout_kind == turntable.ORBIT
+        row.prop(self, "turns")
+        layout.prop(self, "all_selected")
+        if self.preset == "NONE" and self.look == studio.TRANSPARENT and self.files:
+            draw_lines(layout, context, "An MP4 cannot be transparent: choose PNG Pictures", "ERROR")

@@ -1,53 +1,47 @@
 """Exports of an animated object that are the same again when they are read back.
 
-FBX and GLB carry the animation as shape keys, Alembic and USD as one mesh per frame. What each setting below prevents
-was measured by importing the files again; tests/addon does so for every format.
+FBX and GLB carry the animation as shape keys, Alembic and USD as one mesh per frame, PC2 and MDD as places of vertices.
+What each setting below prevents was measured by importing the files again; tests/addon does so for every format.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 from motion324.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+from motion324.point_cache import Pc2Writer
 from motion324.write_aside import written_aside
 
+from .export_formats import FORMATS, POINT_CACHES, Format, available
 from .image_files import images_as_files
+from .mdd import write_mdd
 from .mesh_reading import checked_object
+from .sampling import sample_positions
 from .stand_in import Report, only_selected, stand_in
+from .timing import scene_fps
+
+Objects = Sequence[bpy.types.Object]
 
 
-@dataclass(frozen=True)
-class Format:
-    """operator: the name in bpy.ops that has to exist. carries: what becomes of the animation, for the dialog."""
-
-    label: str
-    operator: tuple[str, str]
-    carries: str
-
-
-FORMATS = {
-    ".fbx": Format("FBX", ("export_scene", "fbx"), "shape keys; no modifiers that change topology"),
-    ".glb": Format(
-        "GLB", ("export_scene", "gltf"), "shape keys; no modifiers that change topology; large for long clips"
-    ),
-    ".abc": Format(
-        "Alembic", ("wm", "alembic_export"), "one mesh per frame, exactly, with all modifiers; no materials"
-    ),
-    ".usd": Format("USD", ("wm", "usd_export"), "one mesh per frame, exactly, with all modifiers and materials"),
-}
-
-
-def export(obj: bpy.types.Object, path: Path, first: int, last: int, report: Report = lambda done, total: None) -> None:
+def export(
+    obj: bpy.types.Object,
+    path: Path,
+    first: int,
+    last: int,
+    report: Report = lambda done, total: None,
+    others: Objects = (),
+) -> None:
     """Exports the object with its animation over the scene's frames first..last; the suffix chooses the format.
 
-    `path` has the whole export, or stays as it was. report(done, total) counts sampled frames and may raise to stop.
-    Raises Motion324Error: "export-format", "export-unavailable", "export-failed", "cannot-write", "disk-full", or what
-    `mesh_reading.checked_object` raises.
+    `path` has the whole export, or stays as it was. others: objects that come along into the same file, which a point
+    cache cannot have. report(done, total) counts sampled frames and may raise to stop.
+    Raises Motion324Error: "export-format", "export-several", "export-unavailable", "export-failed", "cannot-write",
+    "disk-full", or what `mesh_reading.checked_object` raises.
     """
     path = Path(path)
     kind = FORMATS.get(path.suffix.lower())
@@ -63,27 +57,31 @@ def export(obj: bpy.types.Object, path: Path, first: int, last: int, report: Rep
             "Use another format, or a Blender from blender.org.",
             EXIT_CANNOT_WRITE,
         )
-    checked_object(obj)
-    export_to = {".fbx": _export_fbx, ".glb": _export_glb, ".abc": _export_alembic, ".usd": _export_usd}
+    objects = [checked_object(each) for each in (obj, *others)]
+    if others and path.suffix.lower() in POINT_CACHES:
+        sentence = f"A {kind.label} holds one object, not {len(objects)}."
+        raise Motion324Error("export-several", sentence, "Export them one by one.", EXIT_USAGE)
+    export_to: dict[str, Callable[[Objects, Path, int, int, Report], None]] = {
+        ".fbx": _export_fbx,
+        ".glb": _export_glb,
+        ".abc": _export_alembic,
+        ".usd": _export_usd,
+        ".pc2": _export_pc2,
+        ".mdd": _export_mdd,
+    }
     with written_aside(path) as aside:
         aside.parent.mkdir(parents=True, exist_ok=True)
         try:
             with _scene_range(first, last):
-                export_to[path.suffix.lower()](obj, aside, first, last, report)
+                export_to[path.suffix.lower()](objects, aside, first, last, report)
         except RuntimeError as error:  # how operators report their errors
             raise _failed(path, kind, str(error)) from error
         if not aside.exists():
             raise _failed(path, kind, "it wrote no file")
 
 
-def available(kind: Format) -> bool:
-    """Whether this Blender has the exporter: some distributions leave Alembic and USD out."""
-    module, name = kind.operator
-    return name in dir(getattr(bpy.ops, module))
-
-
-def _export_fbx(obj: bpy.types.Object, path: Path, first: int, last: int, report: Report) -> None:
-    with images_as_files(obj), stand_in(obj, first, last, report):
+def _export_fbx(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
+    with images_as_files(objects), _stand_ins(objects, first, last, report):
         bpy.ops.export_scene.fbx(
             filepath=str(path),
             use_selection=True,
@@ -99,8 +97,8 @@ def _export_fbx(obj: bpy.types.Object, path: Path, first: int, last: int, report
         )
 
 
-def _export_glb(obj: bpy.types.Object, path: Path, first: int, last: int, report: Report) -> None:
-    with stand_in(obj, first, last, report):
+def _export_glb(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
+    with _stand_ins(objects, first, last, report):
         bpy.ops.export_scene.gltf(
             filepath=str(path),
             export_format="GLB",
@@ -117,8 +115,8 @@ def _export_glb(obj: bpy.types.Object, path: Path, first: int, last: int, report
         )
 
 
-def _export_alembic(obj: bpy.types.Object, path: Path, first: int, last: int, report: Report) -> None:
-    with only_selected(obj):
+def _export_alembic(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
+    with only_selected(objects):
         bpy.ops.wm.alembic_export(
             filepath=str(path),
             start=first,
@@ -133,8 +131,8 @@ def _export_alembic(obj: bpy.types.Object, path: Path, first: int, last: int, re
     report(last - first + 1, last - first + 1)
 
 
-def _export_usd(obj: bpy.types.Object, path: Path, first: int, last: int, report: Report) -> None:
-    with only_selected(obj):
+def _export_usd(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
+    with only_selected(objects):
         bpy.ops.wm.usd_export(
             filepath=str(path),
             selected_objects_only=True,
@@ -144,6 +142,39 @@ def _export_usd(obj: bpy.types.Object, path: Path, first: int, last: int, report
             evaluation_mode="VIEWPORT",
         )
     report(last - first + 1, last - first + 1)
+
+
+def _export_pc2(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
+    with Pc2Writer(path, len(objects[0].data.vertices), float(first), 1.0) as writer:
+        for positions in _sampled(objects[0], first, last, report):
+            writer.append(positions[None])
+
+
+def _export_mdd(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
+    obj, fps = objects[0], scene_fps(bpy.context.scene)
+    write_mdd(path, _sampled(obj, first, last, report), last - first + 1, len(obj.data.vertices), fps)
+
+
+def _sampled(obj: bpy.types.Object, first: int, last: int, report: Report) -> Iterator[np.ndarray]:
+    for frame, positions in sample_positions(obj, first, last):
+        report(frame - first + 1, last - first + 1)
+        yield positions
+
+
+@contextlib.contextmanager
+def _stand_ins(objects: Objects, first: int, last: int, report: Report) -> Iterator[None]:
+    """A stand-in for each object, all selected, the first one active."""
+    frames = last - first + 1
+    with contextlib.ExitStack() as stack:
+        copies = []
+        for index, obj in enumerate(objects):
+
+            def count(done: int, total: int, before: int = index * frames) -> None:
+                report(before + done, frames * len(objects))
+
+            copies.append(stack.enter_context(stand_in(obj, first, last, count)))
+        stack.enter_context(only_selected(copies))
+        yield
 
 
 @contextlib.contextmanager

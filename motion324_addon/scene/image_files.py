@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import bpy
@@ -12,16 +12,15 @@ import numpy as np
 
 
 @contextlib.contextmanager
-def images_as_files(obj: bpy.types.Object) -> Iterator[None]:
-    """Gives a temporary file to every packed, generated or painted picture of the object's materials.
+def images_as_files(objects: Sequence[bpy.types.Object]) -> Iterator[None]:
+    """Gives a temporary file to every packed, generated or painted picture of the objects' materials.
 
     Pictures that GLB files bring along are of this kind. Their paths are put back at the end.
     """
-    trees = [slot.material.node_tree for slot in obj.material_slots if slot.material]
     before: list[tuple[bpy.types.Image, str]] = []
     with tempfile.TemporaryDirectory(prefix="motion324-images-") as folder:
         try:
-            for number, image in enumerate(_images(trees)):
+            for number, image in enumerate(images_of(objects)):
                 has_file = image.filepath and Path(bpy.path.abspath(image.filepath)).is_file()
                 if (has_file and not image.packed_file) or not (image.packed_file or image.has_data):
                     continue
@@ -50,8 +49,9 @@ def _save_copy(image: bpy.types.Image, path: Path) -> None:
         bpy.data.images.remove(copy)
 
 
-def _images(trees: list[bpy.types.NodeTree | None]) -> list[bpy.types.Image]:
-    """All pictures that nodes show, through groups, each once."""
+def images_of(objects: Sequence[bpy.types.Object]) -> list[bpy.types.Image]:
+    """All pictures that nodes of the objects' materials show, through groups, each once."""
+    trees = [slot.material.node_tree for obj in objects for slot in obj.material_slots if slot.material]
     found: dict[str, bpy.types.Image] = {}
     seen = set()
     while trees:

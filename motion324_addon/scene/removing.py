@@ -18,6 +18,11 @@ def is_kept(obj: bpy.types.Object) -> bool:
     return kept_note.FRAMES in obj
 
 
+def is_own_key(key: bpy.types.ShapeKey) -> bool:
+    """Whether a bake has made the shape key."""
+    return _KEY.fullmatch(key.name) is not None
+
+
 def remove_animation(obj: bpy.types.Object) -> tuple[str, ...]:
     """Removes the shape keys and caches of kept animations and switches the modifiers back on that they replaced.
 
@@ -50,7 +55,7 @@ def _remove_keys(obj: bpy.types.Object, with_basis: bool) -> None:
         found = _NAME_IN_PATH.match(curve.data_path)
         if found and _KEY.fullmatch(found[1]):
             curves.remove(curve)
-    for key in [each for each in keys.key_blocks if _KEY.fullmatch(each.name)]:
+    for key in [each for each in keys.key_blocks if is_own_key(each)]:
         obj.shape_key_remove(key)
     if animation and animation.action and not len(curves):
         action = animation.action

@@ -7,7 +7,7 @@ samples what the object shows, bakes that onto a copy, and removes the copy afte
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import bpy
 import numpy as np
@@ -20,10 +20,10 @@ Report = Callable[[int, int], None]
 
 @contextlib.contextmanager
 def stand_in(obj: bpy.types.Object, first: int, last: int, report: Report) -> Iterator[bpy.types.Object]:
-    """A selected, active copy of the object, with its name, animated over the scene's frames first..last.
+    """A copy of the object, with its name, animated over the scene's frames first..last.
 
     Materials, texture coordinates, vertex groups, the object's own motion and its parent are those of the object.
-    Modifiers that change topology are not part of it. Selection and names are put back at the end.
+    Modifiers that change topology are not part of it. Names are put back at the end.
     """
     frames = last - first + 1
     positions = np.empty((frames, len(obj.data.vertices), 3), np.float32)
@@ -40,29 +40,30 @@ def stand_in(obj: bpy.types.Object, first: int, last: int, report: Report) -> It
         copy.name, mesh.name = name, mesh_name
         for _ in shape_keys.bake(copy, positions, Timing(float(first), 1.0, frames)):
             pass
-        with only_selected(copy):
-            yield copy
+        yield copy
     finally:
         _remove(copy, mesh)
         obj.name, obj.data.name = name, mesh_name
 
 
 @contextlib.contextmanager
-def only_selected(obj: bpy.types.Object) -> Iterator[None]:
-    """Selects the object alone and makes it active; puts the selection back at the end."""
+def only_selected(objects: Sequence[bpy.types.Object]) -> Iterator[None]:
+    """Selects these objects alone and makes the first active; puts the selection back at the end."""
     layer = bpy.context.view_layer
     selected, active = [other for other in layer.objects if other.select_get()], layer.objects.active
-    hidden = obj.hide_get()
+    hidden = [obj.hide_get() for obj in objects]
     for other in selected:
         other.select_set(False)
-    obj.hide_set(False)
-    obj.select_set(True)
-    layer.objects.active = obj
+    for obj in objects:
+        obj.hide_set(False)
+        obj.select_set(True)
+    layer.objects.active = objects[0]
     try:
         yield
     finally:
-        obj.select_set(False)
-        obj.hide_set(hidden)
+        for obj, was_hidden in zip(objects, hidden, strict=True):
+            obj.select_set(False)
+            obj.hide_set(was_hidden)
         for other in selected:
             other.select_set(True)
         layer.objects.active = active

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import bpy
 import numpy as np
 import pytest
@@ -83,6 +85,85 @@ def test_a_turntable_that_is_stopped_leaves_nothing(turntable, moving_ball, tmp_
     steps.close()
     assert not (tmp_path / "turn.mp4").exists()
     assert len(bpy.data.scenes) == 1 and len(bpy.data.objects) == 1 and not bpy.data.worlds
+
+
+def test_four_views_lie_in_one_picture(addon, turntable, tmp_path):
+    obj = ball()
+    obj.scale = (1, 0.2, 1)  # wide from the front and behind, narrow from both sides
+    settings = turntable.Turntable(size=64, elevation=0, layout="FOUR_VIEWS")
+    finish(turntable.render_turntable(obj, tmp_path / "pictures", 1, 2, settings))
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["0001.png", "0002.png"]
+    whole = pixels_of(tmp_path / "pictures" / "0001.png")
+    assert whole.shape == (128, 128, 3)
+    front, right, back, left = whole[:64, :64], whole[:64, 64:], whole[64:, :64], whole[64:, 64:]
+    assert covered(front) == pytest.approx(covered(back), rel=0.1)
+    assert covered(right) == pytest.approx(covered(left), rel=0.1)
+    assert 50 < covered(right) < 0.4 * covered(front)
+
+
+def test_the_benchmark_preset_leaves_a_white_video_of_each_side(addon, turntable, moving_ball, tmp_path):
+    assert (
+        turntable.Turntable(size=512, look="WHITE", layout="SEPARATE", elevation=0, azimuth=0, fps=16)
+        == turntable.BENCHMARK
+    )
+    small = dataclasses.replace(turntable.BENCHMARK, size=32)
+    finish(turntable.render_turntable(moving_ball, tmp_path / "out" / "ball.mp4", 5, 8, small))
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["ball_000.mp4", "ball_090.mp4", "ball_180.mp4", "ball_270.mp4"]
+    for name in names:
+        clip = bpy.data.movieclips.load(str(tmp_path / "out" / name))
+        assert (clip.frame_duration, tuple(clip.size), round(clip.fps)) == (4, (32, 32), 16)
+    finish(turntable.render_turntable(moving_ball, tmp_path / "pictures", 5, 6, small))
+    assert [p.name for p in sorted((tmp_path / "pictures" / "270").iterdir())] == ["0005.png", "0006.png"]
+
+
+def test_seconds_decide_how_long_it_lasts_and_the_animation_begins_anew(turntable, moving_ball, tmp_path):
+    bpy.context.scene.render.fps = 10
+    settings = turntable.Turntable(size=32, seconds=0.5, turns=0)
+    finish(turntable.render_turntable(moving_ball, tmp_path / "pictures", 5, 7, settings))
+    pictures = [pixels_of(path) for path in sorted((tmp_path / "pictures").iterdir())]
+    assert len(pictures) == 5
+    np.testing.assert_array_equal(pictures[3], pictures[0])
+    assert np.abs(pictures[2] - pictures[0]).max() > 0.1
+
+
+def test_transparent_pictures_have_an_alpha_and_videos_cannot(turntable, moving_ball, tmp_path):
+    from motion324.errors import Motion324Error
+
+    settings = turntable.Turntable(size=32, look="TRANSPARENT", layout="FOUR_VIEWS")
+    finish(turntable.render_turntable(moving_ball, tmp_path / "pictures", 5, 5, settings))
+    image = bpy.data.images.load(str(tmp_path / "pictures" / "0005.png"))
+    alpha = np.array(image.pixels[:]).reshape(64, 64, 4)[..., 3]
+    assert alpha[0, 0] == 0 and alpha[16, 16] > 0.99
+    with pytest.raises(Motion324Error, match=r"An MP4 cannot be transparent\. Choose a folder"):
+        finish(turntable.render_turntable(moving_ball, tmp_path / "turn.mp4", 5, 5, settings))
+
+
+def test_three_lights_before_grey(turntable, moving_ball, tmp_path):
+    settings = turntable.Turntable(size=32, look="THREE_POINT")
+    finish(turntable.render_turntable(moving_ball, tmp_path / "pictures", 5, 5, settings))
+    pixels = pixels_of(tmp_path / "pictures" / "0005.png")
+    assert 0.2 < pixels[0, 0].mean() < 0.5
+    assert not bpy.data.lights and not bpy.data.cameras
+
+
+def test_several_objects_are_shown_together(turntable, tmp_path):
+    one, other = ball("One"), ball("Other")
+    other.location.x = 3
+    settings = turntable.Turntable(size=64, elevation=0)
+    finish(turntable.render_turntable(one, tmp_path / "pictures", 1, 1, settings, [other]))
+    pixels = pixels_of(tmp_path / "pictures" / "0001.png")
+    assert covered(pixels[:, :32]) > 100 and covered(pixels[:, 32:]) > 100
+
+
+def test_the_button_takes_its_settings_or_the_preset(addon, turntable, moving_ball, tmp_path):
+    moving_ball["motion324_frames"] = [5, 6]
+    done = bpy.ops.motion324.turntable(
+        filepath=str(tmp_path / "own"), size=32, look="TRANSPARENT", layout_kind="FOUR_VIEWS", seconds=0.125
+    )
+    assert done == {"FINISHED"} and len(list((tmp_path / "own").iterdir())) == 3
+    with pytest.raises(RuntimeError, match=r"cannot be written as 'turn\.gif'"):
+        bpy.ops.motion324.turntable(filepath=str(tmp_path / "turn.gif"))
 
 
 def test_cycles_renders_without_a_graphics_driver(addon, moving_ball, tmp_path):

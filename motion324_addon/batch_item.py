@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from motion324.errors import EXIT_USAGE, Motion324Error
-from motion324.options import AnimateOptions
+from motion324.options import MASK_MODES, AnimateOptions
 
 from .scene import keeping, timing
 from .scene.turntable import Turntable
@@ -62,7 +62,7 @@ def parse_item(line: str, folder: Path) -> BatchItem:
     _check_choice(values, "keep", (keeping.SHAPE_KEYS, keeping.POINT_CACHE))
     _check_choice(values, "timing", (timing.KEEP_FRAMES, timing.KEEP_DURATION))
     values["outputs"] = {name: folder / path for name, path in outputs.items()}
-    values["options"] = AnimateOptions.from_dict(values.get("options", {}))
+    values["options"] = _options_in(folder, AnimateOptions.from_dict(values.get("options", {})))
     try:
         values["turntable"] = Turntable(**values.get("turntable", {}))
     except TypeError as error:
@@ -71,6 +71,16 @@ def parse_item(line: str, folder: Path) -> BatchItem:
     if item.keep == keeping.POINT_CACHE and "blend" not in item.outputs:
         raise _bad("keeps a point cache, but has no 'blend' among its outputs beside which that could lie")
     return item
+
+
+def _options_in(folder: Path, options: AnimateOptions) -> AnimateOptions:
+    """With the paths among them as the backend, which runs in another folder, finds them."""
+
+    def found(text: str) -> str:
+        return str(folder.absolute() / Path(text).expanduser())
+
+    mask = options.mask if options.mask in MASK_MODES else found(options.mask)
+    return dataclasses.replace(options, mask=mask, weights=found(options.weights) if options.weights else "")
 
 
 def _refuse_unknown(values: dict[str, Any], known: Any, kind: str) -> None:

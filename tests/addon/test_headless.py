@@ -130,6 +130,18 @@ def test_a_job_file_that_cannot_be_read_is_a_usage_error(addon, tmp_path, capsys
     assert "has no items" in capsys.readouterr().err
 
 
+def test_masks_and_weights_are_looked_for_beside_the_job_file(addon, tmp_path):
+    parse = addon("batch_item").parse_item
+
+    def options(**values):
+        return parse(json.dumps({"mesh": "m", "video": "v", "options": values}), tmp_path).options
+
+    chosen = options(mask="masks/cat", weights="small.safetensors", reconstructor="motion-transformer")
+    assert (chosen.mask, chosen.weights) == (str(tmp_path / "masks/cat"), str(tmp_path / "small.safetensors"))
+    assert (options(mask="plain").mask, options().weights) == ("plain", "")
+    assert options(weights="/far/away.pt").weights == "/far/away.pt"
+
+
 @pytest.mark.parametrize(
     ("line", "text"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,14 @@ class BatchItem:
 
 
 def release_items(root: Path, options: AnimateOptions, only: tuple[str, ...] = ()) -> list[BatchItem]:
-    """The clips of a benchmark in Motion80's layout, each with its given mesh. Raises as read_release does."""
-    return [BatchItem(clip.name, clip.mesh, clip.video, options) for clip in read_release(root, only)]
+    """The clips of a benchmark in Motion80's layout, each with its given mesh. Raises as read_release does.
+
+    Folders of images have no frame rate: the result gets the one that the benchmark's description names.
+    """
+    return [
+        BatchItem(clip.name, clip.mesh, clip.video, dataclasses.replace(options, fps=options.fps or clip.fps))
+        for clip in read_release(root, only)
+    ]
 
 
 def listed_items(path: Path, options: AnimateOptions, only: tuple[str, ...] = ()) -> list[BatchItem]:

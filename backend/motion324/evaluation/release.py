@@ -35,11 +35,19 @@ class ReleaseClip:
         return self.root / "glbs" / f"{self.name}.glb"
 
     @property
+    def images(self) -> Path:
+        """The folder of the video's frames."""
+        return self.root / "images" / f"{self.name}_images" / "camera_0"
+
+    @property
     def video(self) -> Path:
-        """The folder of images, else a video file of the clip's name."""
-        images = self.root / "images" / f"{self.name}_images" / "camera_0"
-        files = [self.root / "videos" / f"{self.name}{suffix}" for suffix in VIDEO_SUFFIXES]
-        return images if images.is_dir() else next((file for file in files if file.is_file()), images)
+        """The folder of images, which is what every release has, else a video file of the clip's name."""
+        return self.images if self.images.is_dir() else self.video_file or self.images
+
+    @property
+    def video_file(self) -> Path | None:
+        files = (self.root / "videos" / f"{self.name}{suffix}" for suffix in VIDEO_SUFFIXES)
+        return next((file for file in files if file.is_file()), None)
 
     @property
     def fps(self) -> float | None:

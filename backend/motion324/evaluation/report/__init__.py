@@ -1,0 +1,1 @@
+"""An evaluation as one page that opens without a network."""

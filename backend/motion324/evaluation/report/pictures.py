@@ -1,0 +1,172 @@
+"""What the page shows of a clip: the input, the truth and the prediction side by side, as pictures and as a video."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from motion324.errors import Motion324Error
+from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame
+from motion324.evaluation.predictions import read_prediction
+from motion324.evaluation.release import ReleaseClip
+from motion324.evaluation.results import ClipResult
+from motion324.evaluation.similarity import Similarity
+from motion324.mesh.rasteriser import face_normals, rasterise
+from motion324.mesh.reading import read_mesh
+from motion324.mesh.view import View, look_at_origin
+from motion324.progress import Progress
+from motion324.video.decoding import read_video
+from motion324.write_aside import written_aside
+
+log = logging.getLogger(__name__)
+
+SIZE = 240  # pixels, of each picture's sides
+FINER = 2
+FOCAL, AZIMUTH, ELEVATION = 1.6, 35.0, 15.0
+TRUTH_COLOUR, PREDICTION_COLOUR = (0.42, 0.55, 0.68), (0.80, 0.52, 0.25)
+DEFAULT_FPS = 12.0
+JPEG_QUALITY = 82
+
+
+@dataclass(frozen=True)
+class Panels:
+    """T frames of SIZE x SIZE pixels each, uint8 RGB; `inputs` is None where the clip has no video."""
+
+    inputs: np.ndarray | None
+    truth: np.ndarray
+    prediction: np.ndarray
+    fps: float
+
+    def row(self, index: int) -> np.ndarray:
+        """One frame of all of them beside each other."""
+        parts = [self.inputs[min(index, len(self.inputs) - 1)]] if self.inputs is not None else []
+        last = len(self.truth) - 1
+        return np.hstack([*parts, self.truth[min(index, last)], self.prediction[index]])
+
+
+def draw_panels(clip: ReleaseClip, result: ClipResult, blender: Path | None, progress: Progress) -> Panels | None:
+    """None, with a warning in the log, where truth or prediction cannot be read."""
+    try:
+        truth = clip.read_truth()
+        predicted = read_prediction(Path(result.prediction), clip.fps, len(truth.positions), blender, progress)
+    except Motion324Error as error:
+        log.warning("%s: no pictures: %s", clip.name, error)
+        return None
+    transform = Similarity(
+        np.array(result.alignment["rotation"]), np.array(result.alignment["shift"]), result.alignment["scale"]
+    )
+    true = normalised_by_first_frame(truth.positions)
+    ours = transform.apply(normalised_by_first_frame(predicted.positions))
+    colours = _colours(clip, truth)
+    view = _view(true)
+    same = len(colours) == ours.shape[1]
+    return Panels(
+        _inputs(clip, progress),
+        _drawn(true, truth, colours, view, progress),
+        _drawn(ours, predicted, colours if same else np.tile(PREDICTION_COLOUR, (ours.shape[1], 1)), view, progress),
+        clip.fps or DEFAULT_FPS,
+    )
+
+
+def _view(true: np.ndarray) -> View:
+    """From far enough away to see the truth (T, N, 3) in all its frames."""
+    reach = float(np.linalg.norm(true, axis=2).max())
+    return look_at_origin(AZIMUTH, ELEVATION, distance=1.05 * reach * np.hypot(1, 2 * FOCAL), focal=FOCAL)
+
+
+def _colours(clip: ReleaseClip, truth: MeshSequence) -> np.ndarray:
+    """(N, 3) of the given mesh where it has some for just these vertices, else one colour."""
+    plain = np.tile(np.array(TRUTH_COLOUR), (truth.positions.shape[1], 1))
+    try:
+        mesh = read_mesh(clip.mesh)
+    except Motion324Error:
+        return plain
+    usable = mesh.vertex_colour is not None and len(mesh.positions) == len(plain)
+    return np.asarray(mesh.vertex_colour, np.float64) if usable else plain
+
+
+def _drawn(
+    positions: np.ndarray, sequence: MeshSequence, colours: np.ndarray, view: View, progress: Progress
+) -> np.ndarray:
+    """(T, SIZE, SIZE, 3): lit from the camera, on white."""
+    frames = np.empty((len(positions), SIZE, SIZE, 3), np.uint8)
+    for index, frame in enumerate(positions):
+        progress("report", index, len(positions))
+        raster = rasterise(frame, sequence.faces, view, FINER * SIZE, FINER * SIZE)
+        seen = raster.mask
+        faces = sequence.faces[raster.face[seen]]
+        facing = np.abs(face_normals(frame, faces) @ view.rotation[2])
+        shade = np.einsum("pc,pcd->pd", raster.barycentric[seen], colours[faces]) * (0.4 + 0.6 * facing[:, None])
+        image = np.full((FINER * SIZE, FINER * SIZE, 3), 255, np.uint8)
+        image[seen] = np.clip(255 * shade + 0.5, 0, 255).astype(np.uint8)
+        frames[index] = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    return frames
+
+
+def _inputs(clip: ReleaseClip, progress: Progress) -> np.ndarray | None:
+    """(T, SIZE, SIZE, 3), on white where the video is not square."""
+    source = clip.video_file or clip.images  # a file has a frame rate, and is read faster
+    if not source.exists():
+        return None
+    try:
+        frames = read_video(source, progress=progress).frames
+    except Motion324Error as error:
+        log.warning("%s: no input in the pictures: %s", clip.name, error)
+        return None
+    height, width = frames.shape[1:3]
+    scale = SIZE / max(height, width)
+    tall, wide = max(1, round(scale * height)), max(1, round(scale * width))
+    top, left = (SIZE - tall) // 2, (SIZE - wide) // 2
+    out = np.full((len(frames), SIZE, SIZE, 3), 255, np.uint8)
+    for index, frame in enumerate(frames):
+        out[index, top : top + tall, left : left + wide] = cv2.resize(
+            frame[..., :3], (wide, tall), interpolation=cv2.INTER_AREA
+        )
+    return out
+
+
+def as_data_url(image: np.ndarray) -> str:
+    """image (H, W, 3) uint8 RGB as a JPEG that stands in the page itself."""
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not done:
+        raise ValueError("OpenCV cannot encode JPEG")
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")
+
+
+def write_clip_video(path: Path, panels: Panels) -> bool:
+    """All frames as WebM (VP8), which browsers play and OpenCV's wheels can write; False where this one cannot."""
+    height, width = panels.row(0).shape[:2]
+    with written_aside(path) as aside:
+        with _quiet():
+            writer = cv2.VideoWriter(str(aside), cv2.VideoWriter.fourcc(*"VP80"), panels.fps, (width, height))
+        opened = writer.isOpened()
+        for index in range(len(panels.prediction) if opened else 0):
+            writer.write(cv2.cvtColor(panels.row(index), cv2.COLOR_RGB2BGR))
+        writer.release()
+        if not opened:
+            aside.touch()
+    if not opened:
+        path.unlink()
+        log.warning("This OpenCV cannot write WebM: the report has pictures, but no videos.")
+    return opened
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps back what OpenCV prints about WebM, which has no tags for codecs, past every setting of its log."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

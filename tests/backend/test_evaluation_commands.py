@@ -1,0 +1,183 @@
+"""`motion324 evaluate`, `batch` and `compare` from the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from creature import creature
+from small_release import write_frames, write_release
+
+from motion324.batch.items import listed_items
+from motion324.cli import main
+from motion324.errors import EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
+from motion324.options import AnimateOptions
+
+FACES = creature().faces
+
+
+def write_predictions(folder, truths, share, noise=0.0):
+    """Animations that go `share` of the true way."""
+    rng = np.random.default_rng(0)
+    for name, truth in truths.items():
+        own = share + noise * rng.normal()
+        write_frames(folder / name, truth[:1] + own * (truth - truth[:1]), FACES)
+
+
+def test_evaluate_prints_a_table_and_writes_json(tmp_path, capsys):
+    truths = write_release(tmp_path / "release")
+    write_predictions(tmp_path / "predictions", truths, 0.5)
+    command = ["evaluate", "--release", str(tmp_path / "release"), "--predictions", str(tmp_path / "predictions")]
+    assert main([*command, "--samples", "500", "--json", str(tmp_path / "a.json")]) == EXIT_OK
+    table = capsys.readouterr().out
+    assert "error/still" in table and "95% intervals" in table
+    lines = {line.split()[0]: line.split() for line in table.splitlines() if line.strip()}
+    assert lines["one"][5] == lines["two"][5] == "0.5000"
+    assert json.loads((tmp_path / "a.json").read_text())["clips"][1]["values"]["vertex_error_ratio"] == pytest.approx(
+        0.5
+    )
+    (tmp_path / "predictions" / "two" / "faces.npy").unlink()
+    assert main([*command, "--samples", "500", "--clips", "two"]) == EXIT_INTERNAL
+    assert "faces.npy" in capsys.readouterr().out
+
+
+def test_compare_tells_the_better_one_and_whether_that_is_sure(tmp_path, capsys):
+    truths = write_release(tmp_path / "release", tuple(f"clip{index}" for index in range(6)))
+    for name, share, noise in (("a", 0.3, 0.02), ("b", 0.6, 0.02), ("c", 0.62, 0.3)):
+        write_predictions(tmp_path / name, truths, share, noise)
+        command = ["evaluate", "--release", str(tmp_path / "release"), "--predictions", str(tmp_path / name)]
+        assert main([*command, "--samples", "500", "--json", str(tmp_path / f"{name}.json")]) == EXIT_OK
+    capsys.readouterr()
+    verdicts = []
+    for second in ("b", "c"):
+        assert (
+            main(
+                [
+                    "compare",
+                    str(tmp_path / ("a.json" if second == "b" else "b.json")),
+                    str(tmp_path / f"{second}.json"),
+                    "--json",
+                ]
+            )
+            == 0
+        )
+        found = json.loads(capsys.readouterr().out)
+        verdicts.append({one["metric"]: one for one in found["differences"]})
+    sure, unsure = (verdict["vertex_error_ratio"] for verdict in verdicts)
+    assert sure["better"] == "second" and sure["significant"]
+    assert sure["difference"]["mean"] == pytest.approx(-0.3, abs=0.03)
+    assert not unsure["significant"]
+    assert main(["compare", str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == EXIT_OK
+    assert "b, significant" in capsys.readouterr().out
+
+
+def test_compare_refuses_what_was_scored_differently(tmp_path, capsys):
+    truths = write_release(tmp_path / "release")
+    write_predictions(tmp_path / "predictions", truths, 0.5)
+    command = ["evaluate", "--release", str(tmp_path / "release"), "--predictions", str(tmp_path / "predictions")]
+    for name, samples in (("a", "500"), ("b", "600")):
+        assert main([*command, "--samples", samples, "--json", str(tmp_path / f"{name}.json")]) == EXIT_OK
+    assert main(["compare", str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == EXIT_USAGE
+    assert "samples differ: 500 and 600" in capsys.readouterr().err
+
+
+def test_batch_resumes_keeps_and_names_what_failed(tmp_path, capsys):
+    write_release(tmp_path / "release", ("a", "b"), videos=True)
+    (tmp_path / "release" / "glbs" / "b.glb").write_bytes(b"no mesh")
+    out = tmp_path / "out"
+    command = ["batch", "--release", str(tmp_path / "release"), "-o", str(out), "--workers", "2", "--samples", "300"]
+    assert main([*command, "--view", "0,5", "--mask", "plain"]) == EXIT_INTERNAL
+    said = capsys.readouterr().out
+    assert "a: 6 frames of" in said and "b: failed (mesh-unreadable)" in said and "1 of 2 items are done" in said
+    assert (out / "given_mesh" / "a" / "trajectory.npz").is_file()
+    assert np.load(out / "given_mesh" / "a" / "trajectory.npz")["fps"] == 12
+    assert "mesh-unreadable" in (out / "given_mesh" / "batch.log").read_text()
+    assert "b.glb" in (out / "given_mesh" / "b" / "log.txt").read_text()
+    made = (out / "given_mesh" / "a" / "trajectory.npz").stat().st_mtime_ns
+    repaired = (tmp_path / "release" / "glbs" / "a.glb").read_bytes()
+    (tmp_path / "release" / "glbs" / "b.glb").write_bytes(repaired)
+    assert main([*command, "--view", "0,5", "--mask", "plain"]) == EXIT_OK
+    said = capsys.readouterr().out
+    assert "a: kept" in said and "b: 6 frames" in said and "error/still" in said
+    assert (out / "given_mesh" / "a" / "trajectory.npz").stat().st_mtime_ns == made
+    summary = json.loads((out / "given_mesh" / "summary.json").read_text())
+    assert (summary["done"], summary["kept"], summary["failed"]) == (1, 1, 0)
+    assert main([*command, "--skip-inference", "--clips", "a"]) == EXIT_OK
+    assert "a: " not in capsys.readouterr().out
+
+
+def test_batch_from_videos_alone_says_that_it_is_not_installed(tmp_path, capsys):
+    write_release(tmp_path / "release")
+    command = ["batch", "--release", str(tmp_path / "release"), "-o", str(tmp_path / "out"), "--video-only"]
+    assert main(command) == EXIT_USAGE
+    assert "none is installed" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_process_that_dies_takes_only_its_own_item_with_it(tmp_path):
+    write_release(tmp_path / "release", ("a", "b"), videos=True)
+    command = [sys.executable, "-m", "motion324.cli", "batch", "--release", str(tmp_path / "release"), "-o", "out"]
+    process = subprocess.Popen(
+        [*command, "--view", "0,5", "--mask", "plain", "--skip-evaluation"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + 60
+    log = tmp_path / "out" / "given_mesh" / "a" / "log.txt"
+    while not log.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
+    for child in children:
+        os.kill(int(child), signal.SIGKILL)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == EXIT_INTERNAL
+    assert "a: failed (process-ended)" in said and "signal 9" in said
+    assert "1 of 2 items are done" in said
+
+
+def test_stopped_batch_leaves_nothing_half_written(tmp_path):
+    write_release(tmp_path / "release", ("a", "b"), videos=True)
+    command = [sys.executable, "-m", "motion324.cli", "batch", "--release", str(tmp_path / "release"), "-o", "out"]
+    process = subprocess.Popen([*command, "--skip-evaluation"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    folder = tmp_path / "out" / "given_mesh" / "a"
+    end = time.monotonic() + 60
+    while not list(folder.glob(".motion324-unfinished-*")) and time.monotonic() < end:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and "cancelled" in said
+    assert [path.name for path in folder.iterdir()] == ["log.txt"]
+
+
+def test_list_gives_items_with_their_own_options(tmp_path):
+    path = tmp_path / "list.jsonl"
+    path.write_text(
+        '{"mesh": "a.glb", "video": "a.mp4"}\n\n'
+        '{"mesh": "a.glb", "video": "b", "name": "other", "options": {"smooth": 2, "frames": [0, 10, 2]}}\n'
+    )
+    first, second = listed_items(path, AnimateOptions(seed=7))
+    assert (first.name, first.mesh, first.video) == ("a", tmp_path / "a.glb", tmp_path / "a.mp4")
+    assert (second.name, second.options.smooth, second.options.frames) == ("other", 2.0, (0, 10, 2))
+    assert first.options.seed == second.options.seed == 7
+    assert [item.name for item in listed_items(path, AnimateOptions(), ("other",))] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [("{", "line 1"), ('{"mesh": "a.glb"}', "'video' is missing"), ('{"mesh": "a", "video": "b", "x": 1}', "'x'"),
+     ('{"mesh": "a", "video": "b", "name": "../c"}', "folder"), ('{"mesh": "a", "video": "b"}\n' * 2, "two items"),
+     ("", "no items"), ("[1]", "line 1")],
+)  # fmt: skip
+def test_list_that_cannot_be_used_is_named(tmp_path, line, word):
+    path = tmp_path / "list.jsonl"
+    path.write_text(line)
+    with pytest.raises(Motion324Error, match=r"list\.jsonl") as caught:
+        listed_items(path, AnimateOptions())
+    assert word in caught.value.sentence and caught.value.exit_code == EXIT_USAGE

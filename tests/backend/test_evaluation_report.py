@@ -1,0 +1,94 @@
+"""The page opens without a network, in a real browser, and shows what it should."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import cv2
+import numpy as np
+import pytest
+from creature import creature
+from small_release import write_frames, write_release
+
+from motion324.evaluation.evaluate import evaluate
+from motion324.evaluation.report.charts import curve
+from motion324.evaluation.report.page import write_report
+
+FACES = creature().faces
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    root = tmp_path_factory.mktemp("report")
+    truths = write_release(root / "release", ("near", "far", "lost"), videos=True)
+    for name, share in (("near", 0.9), ("far", 0.0)):
+        moved = truths[name][:1] + share * (truths[name] - truths[name][:1])
+        write_frames(root / "predictions" / name, moved, FACES)
+    found = evaluate(root / "release", root / "predictions", samples=1000)
+    write_report(root / "page <1>.html", found)
+    return root / "page <1>.html"
+
+
+def test_page_needs_nothing_but_what_lies_beside_it(report):
+    page = report.read_text()
+    assert not re.search(r"(src|href)=\"(https?:)?//", page) and "@import" not in page
+    sources = [source for source in re.findall(r'src="([^"]+)"', page) if not source.startswith("data:image/jpeg")]
+    assert sorted(sources) == ["page &lt;1&gt;_files/far.webm", "page &lt;1&gt;_files/near.webm"]
+    video = cv2.VideoCapture(str(report.with_name("page <1>_files") / "far.webm"))
+    assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == 6
+    assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(12, abs=0.1)
+
+
+def test_worst_clip_comes_first_and_a_clip_without_scores_is_named(report):
+    page = report.read_text()
+    order = [page.index(f'<section id="{name}">') for name in ("lost", "far", "near")]
+    assert order == sorted(order)
+    assert "no prediction of the clip &#x27;lost&#x27;" in page
+    assert page.count(", the worst") == 2
+
+
+def test_browser_shows_pictures_curves_and_a_video_that_plays(report, tmp_path):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium: install the package chromium")
+    probe = report.with_name("probe.html")  # the same page, which writes down what the browser made of it
+    probe.write_text(
+        report.read_text()
+        + """<script>
+        Promise.all([...document.querySelectorAll('video')].map(v => new Promise(done => {
+            v.onloadeddata = v.onerror = done; v.load(); }))).then(() => {
+          const images = [...document.images].filter(i => i.complete && i.naturalWidth > 0).length;
+          const lines = [...document.querySelectorAll('svg polyline')].filter(l => l.getBBox().width > 100).length;
+          const playing = v => v.readyState >= 2 && v.videoWidth > 100;
+          const videos = [...document.querySelectorAll('video')].filter(playing).length;
+          document.title = `seen ${images} ${lines} ${videos}`;
+        });</script>"""
+    )
+    options = [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--virtual-time-budget=8000",
+        "--window-size=1400,2400",
+    ]
+    options.append(f"--user-data-dir={tmp_path / 'profile'}")
+    dom = subprocess.run([browser, *options, "--dump-dom", probe.as_uri()], capture_output=True, text=True, timeout=120)
+    seen = re.search(r"<title>seen (\d+) (\d+) (\d+)</title>", dom.stdout)
+    assert seen, dom.stderr[-500:]
+    images, lines, videos = map(int, seen.groups())
+    assert images == 6 and lines >= 12 and videos == 2
+    picture = tmp_path / "page.png"
+    subprocess.run([browser, *options, f"--screenshot={picture}", report.as_uri()], capture_output=True, timeout=120)
+    image = cv2.imread(str(picture))
+    assert image.shape == (2400, 1400, 3)
+    dark_or_coloured = (image.max(axis=2).astype(int) - image.min(axis=2) > 40).mean()
+    assert 0.005 < dark_or_coloured < 0.5  # curves, warnings and coloured meshes on a white page
+
+
+def test_curve_marks_its_worst_frame_and_leaves_gaps():
+    drawn = curve("a < b", [np.nan, 1.0, 2.0, np.nan, 0.5], worst=2)
+    assert "a &lt; b" in drawn
+    assert drawn.count("<polyline") == 1 and 'class="dot"' in drawn and 'class="worst"' in drawn
+    assert "nan" not in drawn

@@ -125,6 +125,7 @@ def _export_alembic(objects: Objects, path: Path, first: int, last: int, report:
             flatten=False,
             uvs=True,
             face_sets=True,
+            apply_subdiv=True,  # else a subdivision that comes last is left to the receiving program
             evaluation_mode="VIEWPORT",  # what the artist sees
             as_background_job=False,
         )
@@ -137,6 +138,7 @@ def _export_usd(objects: Objects, path: Path, first: int, last: int, report: Rep
             filepath=str(path),
             selected_objects_only=True,
             export_animation=True,
+            export_subdivision="TESSELLATE",  # as with Alembic
             export_shapekeys=False,  # as one mesh per frame instead: exact for every kind of animation
             export_materials=True,
             evaluation_mode="VIEWPORT",

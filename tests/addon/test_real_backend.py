@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 import pytest
 from addon.shapes import rest, shown
+from addon.silhouettes import overlaps
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES = 4
@@ -24,7 +25,7 @@ def real_backend(addon, monkeypatch):
     addon("job.backend").stop()
 
 
-def test_the_example_moves_as_its_video_shows(addon, real_backend):
+def test_the_example_moves_as_its_video_shows_and_lies_on_it(addon, real_backend, tmp_path):
     dog = addon("scene.importing").import_mesh(ROOT / "examples/shiba.glb")
     bpy.context.view_layer.objects.active = dog
     still = rest(dog)
@@ -44,3 +45,6 @@ def test_the_example_moves_as_its_video_shows(addon, real_backend):
     error = np.linalg.norm(positions - truth, axis=2).mean()
     still_error = np.linalg.norm(still - truth, axis=2).mean()
     assert error < 0.9 * still_error
+    assert bpy.ops.motion324.overlay() == {"FINISHED"}
+    found = overlaps(addon, ROOT / "examples/shiba.mp4", [(1 + index, index) for index in range(FRAMES)], tmp_path)
+    assert found[0] > 0.95 and min(found) > 0.85, found  # of four frames of a lunge the last ones trail

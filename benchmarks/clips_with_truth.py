@@ -1,6 +1,7 @@
 """How near the default reconstructor comes to the truth, everything found automatically. Prints one table.
 
-    python benchmarks/clips_with_truth.py [--release DIR] [--clips NAME,NAME] [--workers 2] [--keep DIR]
+    python benchmarks/clips_with_truth.py [--release DIR] [--clips NAME,NAME] [--workers 2] [--quality draft]
+        [--keep DIR]
 
 DIR is a benchmark in Motion80's release layout (glbs/, videos/, pcds/). Each clip's mesh and video go through
 motion324.pipeline.animate as a user's would: no mask, no camera and no truth is given to it. Measured as the release's
@@ -51,13 +52,15 @@ def main() -> int:
     parser.add_argument("--clips", help="names, separated by commas; default: all")
     parser.add_argument("--workers", type=int, default=1, help="clips at a time; 1 gives honest seconds")
     parser.add_argument("--reconstructor", default="auto")
+    parser.add_argument("--quality", default="standard", help="draft, standard or fine")
     parser.add_argument("--keep", type=Path, help="leave each clip's result and overlay there")
     arguments = parser.parse_args()
     if not arguments.release.is_dir():
         print(f"No benchmark at {arguments.release}: nothing measured.")
         return 0
     names = arguments.clips.split(",") if arguments.clips else clip_names(arguments.release)
-    jobs = [(arguments.release, name, arguments.reconstructor, arguments.keep) for name in names]
+    options = {"reconstructor": arguments.reconstructor, "quality": arguments.quality}
+    jobs = [(arguments.release, name, options, arguments.keep) for name in names]
     print(f"{'clip':24s} {'error/still':>11s} {'CD/still':>9s} {'F':>6s} {'still F':>8s} {'overlap':>8s} "
           f"{'s/frame':>8s} {'masks':>6s} {'GB':>5s} {'vertices':>9s}")  # fmt: skip
     rows = []
@@ -74,19 +77,19 @@ def clip_names(release: Path) -> list[str]:
     return [name for path in lists if path.exists() for name in path.read_text().split()]
 
 
-def measure(job: tuple[Path, str, str, Path | None]) -> Row:
+def measure(job: tuple[Path, str, dict[str, str], Path | None]) -> Row:
     from motion324.mesh.reading import read_mesh
     from motion324.options import AnimateOptions
     from motion324.pipeline import animate
     from motion324.trajectories.result_files import KeepOptions
 
-    release, name, reconstructor, keep = job
+    release, name, options, keep = job
     mesh = read_mesh(release / "glbs" / f"{name}.glb")
     started = time.perf_counter()
     result = animate(
         mesh,
         release / "videos" / f"{name}.mp4",
-        AnimateOptions(reconstructor=reconstructor),
+        AnimateOptions(**options),
         keep=KeepOptions(folder=keep / name, overlay=True) if keep else None,
     )
     seconds = time.perf_counter() - started

@@ -13,6 +13,7 @@ MAX_SMOOTH = 1000.0  # frames
 MASK_MODES = ("auto", "as-is", "alpha", "plain", "rembg")  # every other mask is a path
 DEFAULT_RECONSTRUCTOR = "deformation-fit"  # that "auto" stands for
 RECONSTRUCTORS = ("deformation-fit", "motion-transformer")
+QUALITIES = ("draft", "standard", "fine")
 PRECISIONS = ("auto", "bfloat16", "float16", "float32")
 # "auto", families of kernels, and kernels.
 ATTENTION_CHOICES = (
@@ -41,6 +42,7 @@ class AnimateOptions:
     view: "auto", "front", or "AZIMUTH,ELEVATION" in degrees.
     smooth: standard deviation in frames of the temporal low-pass; 0 switches it off.
     seed: of every random choice; the same seed gives the same result on the same machine.
+    quality: one of QUALITIES; only the reconstructor "deformation-fit" looks at it.
 
     Only the reconstructor "motion-transformer" looks at these:
     device: "auto", "cpu", "cuda" or "cuda:N".
@@ -59,6 +61,7 @@ class AnimateOptions:
     view: str = "auto"
     smooth: float = 0.5
     seed: int = 0
+    quality: str = "standard"
     device: str = "auto"
     precision: str = "auto"
     attention: str = "auto"
@@ -107,6 +110,7 @@ class AnimateOptions:
             raise bad_option("fps", f"is {self.fps}; it must lie between 0 and 1000")
         if self.view not in ("auto", "front"):
             parse_view_angles(self.view)
+        check_choice("quality", self.quality, QUALITIES)
         check_device(self.device)
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("attention", self.attention, ATTENTION_CHOICES)

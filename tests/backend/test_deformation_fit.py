@@ -10,12 +10,14 @@ from scipy.sparse.csgraph import connected_components
 from motion324.errors import Cancelled
 from motion324.mesh.surface import sample_surface
 from motion324.mesh.view import look_at_origin
+from motion324.options import QUALITIES, AnimateOptions
 from motion324.progress import silent
 from motion324.reconstructors.deformation_fit import joint_fit
 from motion324.reconstructors.deformation_fit.deformation_graph import build_graph, deform
 from motion324.reconstructors.deformation_fit.frame_order import frame_tree
 from motion324.reconstructors.deformation_fit.normal_equations import add_points, add_rigid_edges, mirror, rotated
 from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit
+from motion324.reconstructors.deformation_fit.settings import settings_for
 from motion324.reconstructors.deformation_fit.surface_graph import LONGEST_EDGE, split_long_edges, unique_edges, weld
 from motion324.reconstructors.interface import Scene
 
@@ -48,6 +50,20 @@ def test_motion_across_the_view_is_recovered(waved):
     still = error(np.broadcast_to(truth[:1], truth.shape), truth)
     assert error(rough, truth) < 0.35 * still
     assert error(final, truth) < 0.35 * still
+
+
+@pytest.mark.parametrize("quality", ["draft", "fine"])
+def test_other_qualities_recover_it_too(quality):
+    truth = waving(creature(), frames=5)
+    still = error(np.broadcast_to(truth[:1], truth.shape), truth)
+    fit = DeformationFit(settings_for(quality))
+    final = {int(b.indices[0]): b.positions[0] for b in fit.reconstruct(scene_of(truth), silent) if b.final}
+    assert error(np.stack([final[t] for t in range(5)]), truth) < 0.45 * still
+
+
+def test_the_standard_quality_is_that_of_no_wish():
+    assert settings_for(AnimateOptions().quality) == DeformationFit().settings
+    assert all(settings_for(quality) for quality in QUALITIES)
 
 
 def test_every_frame_comes_roughly_at_once_and_finally_once(waved):

@@ -14,7 +14,7 @@ from motion324.client import Client, start_server
 from motion324.errors import Motion324Error
 from motion324.mesh.reading import read_mesh
 from motion324.options import AnimateOptions
-from motion324.protocol import AnimateRequest, FramesEvent, ProgressEvent, ResultEvent
+from motion324.protocol import AnimateRequest, ExamineRequest, FramesEvent, ProgressEvent, ResultEvent
 from motion324.trajectories.trajectory_file import load_trajectory
 
 
@@ -43,6 +43,21 @@ def test_a_job_streams_its_frames_and_ends_with_the_very_result_of_the_command_l
     np.testing.assert_array_equal(result.result.positions, expected.positions)
     assert status.running == ""
     assert status.device
+
+
+def test_an_examination_beside_a_running_job_tells_what_that_job_finds(server, bending):
+    """Both load their libraries at the same moment, in a backend that has loaded nothing yet."""
+    with Client.connect(server.endpoint) as client:
+        job = client.animate(request_for(bending))
+        found = client.examine(ExamineRequest(bending.video, AnimateOptions(), read_mesh(bending.mesh)))
+        running = client.status().running
+        *_, last = job
+    assert running == job.job_id
+    result = last.result
+    assert (found.frame_count, found.used_count, found.size) == (7, 7, (256, 256))
+    assert found.mask_method == result.report["mask"]
+    assert found.view.azimuth == pytest.approx(result.view.azimuth)
+    assert found.silhouette_overlap == pytest.approx(result.report["silhouette_overlap"], abs=1e-4)
 
 
 def test_a_killed_backend_ends_the_job_with_a_sentence(server, bending):

@@ -13,6 +13,7 @@ from motion324.options import (
     ATTENTION_CHOICES,
     DEFAULT_RECONSTRUCTOR,
     PRECISIONS,
+    QUALITIES,
     RECONSTRUCTORS,
     TRAINED_FRAMES,
     WINDOW_MODES,
@@ -69,6 +70,12 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=DEFAULTS.smooth,
         help=f"standard deviation in frames of the temporal low-pass; 0: off; default: {DEFAULTS.smooth:g}",
+    )
+    parser.add_argument(
+        "--quality",
+        metavar="|".join(QUALITIES),
+        default=DEFAULTS.quality,
+        help=f"of the deformation fit, against time; default: {DEFAULTS.quality}",
     )
     parser.add_argument("--seed", metavar="N", type=int, default=DEFAULTS.seed, help="of every random choice")
     parser.add_argument("--blender", metavar="PATH", type=Path, help="Blender, which .fbx and .blend need")
@@ -143,6 +150,7 @@ def options_of(arguments: argparse.Namespace) -> AnimateOptions:
         view=arguments.view,
         smooth=arguments.smooth,
         seed=arguments.seed,
+        quality=arguments.quality,
         device=arguments.device,
         precision=arguments.precision,
         attention=arguments.attention,

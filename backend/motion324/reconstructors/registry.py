@@ -29,8 +29,9 @@ def get_reconstructor(options: AnimateOptions, progress: Progress) -> Reconstruc
     wanted = DEFAULT_RECONSTRUCTOR if options.reconstructor == "auto" else options.reconstructor
     if wanted == "deformation-fit":
         from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit
+        from motion324.reconstructors.deformation_fit.settings import settings_for
 
-        return DeformationFit()
+        return DeformationFit(settings_for(options.quality))
     if wanted == "motion-transformer":
         transformer = _transformer_for(options)
         transformer.prepare(progress)

@@ -35,7 +35,7 @@ class DeformationFit:
         """Every frame first as soon as it is fitted by itself, then once more, refined together with its neighbours."""
         total = len(scene.frames)
         progress("reconstruct", 0, total)
-        images = working_images(scene.frames, scene.masks, scene.view)
+        images = working_images(scene.frames, scene.masks, scene.view, self.settings.picture)
         problem = FitProblem(scene.mesh, images, self.settings, scene.seed, lambda: progress("reconstruct", 0, total))
         fit = FrameFit(problem)
         order, parent = frame_tree(fit.observer.greys)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FitSettings:
+    picture: int = 320  # pixels of the working images' longer side
     nodes: int = 96  # of the deformation graph
     points: int = 3000  # surface points that see the image
     rigidity: float = 1.0  # of the graph's edges against the data, whose weights sum to about 1
@@ -29,3 +30,13 @@ class FitSettings:
     joint_rounds: int = 1
     joint_steps: int = 2
     joint_smooth: float = 0.003  # acceleration of the nodes
+
+
+STANDARD = FitSettings()
+DRAFT = FitSettings(picture=240, rounds=3, steps=2)
+FINE = FitSettings(picture=448, joint_rounds=2)
+
+
+def settings_for(quality: str) -> FitSettings:
+    """quality: one of motion324.options.QUALITIES; what each gains and costs is in benchmarks/results.md."""
+    return {"draft": DRAFT, "standard": STANDARD, "fine": FINE}[quality]

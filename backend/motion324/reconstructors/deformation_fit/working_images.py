@@ -9,7 +9,6 @@ import numpy as np
 
 from motion324.mesh.view import View
 
-LONGER_SIDE = 320  # pixels of the crop
 MARGIN = 0.08  # of the object's box, on every side
 MASK_LEVEL = 0.5
 
@@ -37,15 +36,17 @@ class WorkingImages:
         return value.astype(np.uint8)
 
 
-def working_images(frames: np.ndarray, masks: np.ndarray, view: View) -> WorkingImages:
-    """frames (T, H, W, 3) uint8, masks (T, H, W) in [0, 1], view of the whole image."""
+def working_images(frames: np.ndarray, masks: np.ndarray, view: View, longer_side: int) -> WorkingImages:
+    """frames (T, H, W, 3) uint8, masks (T, H, W) in [0, 1], view of the whole image; longer_side: of the crop, at most,
+    in pixels.
+    """
     total, height, width = masks.shape
     seen = masks.max(axis=0) > MASK_LEVEL
     ys, xs = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     margin = MARGIN * max(ys[-1] - ys[0], xs[-1] - xs[0]) + 4
     y0, y1 = int(max(ys[0] - margin, 0)), int(min(ys[-1] + 1 + margin, height))
     x0, x1 = int(max(xs[0] - margin, 0)), int(min(xs[-1] + 1 + margin, width))
-    scale = min(1.0, LONGER_SIDE / max(y1 - y0, x1 - x0))
+    scale = min(1.0, longer_side / max(y1 - y0, x1 - x0))
     h, w = max(round((y1 - y0) * scale), 16), max(round((x1 - x0) * scale), 16)
     colours = np.empty((total, h, w, 3), np.uint8)
     small = np.empty((total, h, w), bool)

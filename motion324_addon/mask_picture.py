@@ -5,8 +5,6 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from motion324.result import Examination
-
 NAME = "Motion324 Mask Preview"
 TINT = np.array([0.65, 0.1, 0.1], np.float32)  # of what the mask leaves out
 OUTLINE = np.array([1.0, 0.6, 0.15], np.float32)  # the colour of Blender's selections
@@ -27,9 +25,8 @@ def compose(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return picture
 
 
-def show_as_image(found: Examination) -> bpy.types.Image:
-    """Puts the picture into the file's image of that name, and into the Image Editors that show none or that one."""
-    picture = compose(found.frame, found.mask)
+def show_as_image(picture: np.ndarray) -> bpy.types.Image:
+    """Puts a picture of `compose` into the file's image NAME, and into the Image Editors that show none or that one."""
     height, width = picture.shape[:2]
     image = bpy.data.images.get(NAME)
     if image is None:

@@ -11,7 +11,7 @@ from .source_video import facts_of
 
 def reason_against(context: bpy.types.Context) -> str:
     """What is missing before the active object can be animated, as advice; "" if nothing is."""
-    return _about_object(context) or _about_video(context) or _about_options(context)
+    return _about_object(context) or reason_against_video(context) or _about_view(context)
 
 
 def _about_object(context: bpy.types.Context) -> str:
@@ -23,25 +23,24 @@ def _about_object(context: bpy.types.Context) -> str:
     return ""
 
 
-def _about_video(context: bpy.types.Context) -> str:
+def reason_against_video(context: bpy.types.Context) -> str:
+    """What is missing before the video can be looked at, with its masks; "" if nothing is."""
     settings = context.scene.motion324
     if not settings.video:
         return "Choose a video"
     facts = facts_of(settings.video)
-    if facts is None:
-        return ""
-    if facts.problem:
+    if facts is not None and facts.problem:
         return facts.problem
-    used = outcome_of(settings, facts, context.scene).frames
+    used = outcome_of(settings, facts, context.scene).frames if facts is not None and facts.frames else FEWEST_FRAMES
     if used < FEWEST_FRAMES:
         return f"{used or 'No'} frame{'' if used == 1 else 's'} in that range; at least {FEWEST_FRAMES} are needed"
+    if settings.mask == choices.MASK_FILE and not settings.mask_path:
+        return "Choose the masks"
     return ""
 
 
-def _about_options(context: bpy.types.Context) -> str:
+def _about_view(context: bpy.types.Context) -> str:
     settings = context.scene.motion324
-    if settings.mask == choices.MASK_FILE and not settings.mask_path:
-        return "Choose the masks"
     if settings.view == choices.VIEW_CAMERA and context.scene.camera is None:
         return "The scene has no active camera to take the view from"
     return ""

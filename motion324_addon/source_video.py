@@ -24,6 +24,7 @@ class VideoFacts:
     """frames: that the file promises. size: width and height in pixels; (0, 0) for a folder, which is not opened.
 
     thumbnail: the file whose picture shows it. problem: why it cannot be used, "" if nothing is known against it.
+    note: why frames and size are not known (0), though the backend may be able to use it.
     """
 
     frames: int = 0
@@ -31,6 +32,7 @@ class VideoFacts:
     size: tuple[int, int] = (0, 0)
     thumbnail: str = ""
     problem: str = ""
+    note: str = ""
 
 
 @dataclass
@@ -108,13 +110,17 @@ def _read_movie(path: Path) -> VideoFacts:
     try:
         clip = bpy.data.movieclips.load(str(path))
     except RuntimeError:
-        return VideoFacts(problem=f"'{path.name}' is not a video that Blender can read")
+        return _unknown(path)
     try:
         if clip.source != "MOVIE" or not clip.frame_duration or not clip.size[0]:
-            return VideoFacts(problem=f"'{path.name}' is not a video that Blender can read")
+            return _unknown(path)
         return VideoFacts(clip.frame_duration, clip.fps, tuple(clip.size), str(path))
     finally:
         bpy.data.movieclips.remove(clip)
+
+
+def _unknown(path: Path) -> VideoFacts:
+    return VideoFacts(note=f"Blender cannot read '{path.name}' as a video")
 
 
 def _read_folder(path: Path) -> VideoFacts:

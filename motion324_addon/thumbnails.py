@@ -8,6 +8,8 @@ import bpy
 import bpy.utils.previews
 import numpy as np
 
+LARGEST = 256  # pixels
+
 _previews: bpy.utils.previews.ImagePreviewCollection | None = None
 
 
@@ -28,16 +30,20 @@ def icon_of_file(path: str) -> int:
     return _previews[key].icon_id
 
 
-def icon_of_pixels(key: str, pixels: np.ndarray) -> int:
-    """The icon of pixels (H, W, 4) float32 in [0, 1], sRGB, row 0 on top; `key` names these very pixels."""
+def keep_pixels(name: str, pixels: np.ndarray) -> None:
+    """Makes pixels (H, W, 4) float32 in [0, 1], sRGB, row 0 on top, the icon of that name, no larger than LARGEST."""
     if _previews is None:
-        return 0
-    if key not in _previews:
-        preview = _previews.new(key)
-        height, width = pixels.shape[:2]
-        preview.image_size = (width, height)
-        preview.image_pixels_float.foreach_set(np.ascontiguousarray(pixels[::-1], np.float32).ravel())
-    return _previews[key].icon_id
+        return
+    step = -(-max(pixels.shape[:2]) // LARGEST)
+    small = pixels[::step, ::step][::-1]
+    preview = _previews[name] if name in _previews else _previews.new(name)
+    preview.image_size = (small.shape[1], small.shape[0])
+    preview.image_pixels_float.foreach_set(np.ascontiguousarray(small, np.float32).ravel())
+
+
+def icon_of(name: str) -> int:
+    """The icon that `keep_pixels` made; 0 where there is none."""
+    return _previews[name].icon_id if _previews is not None and name in _previews else 0
 
 
 def register() -> None:

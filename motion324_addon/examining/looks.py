@@ -11,13 +11,17 @@ from bpy.app.handlers import persistent
 from motion324.options import AnimateOptions
 from motion324.result import Examination
 
-from .. import choices, mask_picture, preferences, properties
+from .. import choices, mask_picture, preferences, properties, thumbnails
 from ..scene.joining import read_objects_in_steps
 from .examiner import Examiner, Question
 
+MASK_ICON = "mask"
+
 
 def _show(found: Examination) -> None:
-    mask_picture.show_as_image(found)
+    picture = mask_picture.compose(found.frame, found.mask)
+    mask_picture.show_as_image(picture)
+    thumbnails.keep_pixels(MASK_ICON, picture)
 
 
 mask_look = Examiner(when_found=_show)

@@ -6,9 +6,10 @@ import bpy
 
 from .. import source_video, thumbnails
 from ..examining import looks
-from . import animate, export, foreground, reconstruct, result, show, source, view
+from . import animate, export, foreground, reconstruct, result, set_up, show, source, view
 
 CLASSES = (
+    set_up.MOTION324_PT_set_up,
     source.MOTION324_PT_source,
     foreground.MOTION324_PT_foreground,
     view.MOTION324_PT_view,

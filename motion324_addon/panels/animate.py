@@ -1,4 +1,4 @@
-"""The button that starts a job, what runs, and what went wrong."""
+"""The button that starts a job, what runs and what waits, and what went wrong."""
 
 from __future__ import annotations
 
@@ -9,83 +9,98 @@ import bpy
 from ..job.runner import runner
 from ..job.state import JobState, Phase
 from ..readiness import reason_against
-from ..terminal import describe
 from ..text_lines import draw_lines
-from .sidebar import Sidebar, duration
+from .progress import draw_bar
+from .sidebar import WorkSidebar, duration
 
-STAGE_LABELS = {
-    "read": "Reading the video",
-    "foreground": "Finding the foreground",
-    "sample": "Sampling the surface",
-    "view": "Finding the view",
-    "load": "Loading the model",
-    "warm-up": "Warming up",
-    "reconstruct": "Reconstructing",
-    "refine": "Refining",
-    "smooth": "Smoothing",
-    "write": "Writing",
-}
+LAST_LINES = 4  # of the log of a backend that ended
 
 
-class MOTION324_PT_animate(Sidebar, bpy.types.Panel):
+class MOTION324_PT_animate(WorkSidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_animate"
     bl_label = "Animate"
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, state = self.layout, runner.state
         if state.busy:
-            draw_running(layout, state)
-            return
-        _draw_button(layout, context)
-        if state.phase is Phase.FAILED:
-            _draw_problem(layout, context, state)
-        elif state.phase is Phase.CANCELLED:
-            row = layout.row()
-            row.label(text="Cancelled; nothing was changed", icon="INFO")
-            row.operator("motion324.discard", text="", icon="X", emboss=False)
+            _draw_running(layout, state)
+            _draw_queue(layout, context)
+        else:
+            _draw_button(layout, context, "Animate", "PLAY", 1.5)
+            if state.phase is Phase.CANCELLED:
+                _draw_cancelled(layout, context, state)
+        for failure in reversed(runner.failures):
+            _draw_problem(layout, context, failure)
 
 
-def _draw_button(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+def _draw_button(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str, scale: float) -> None:
     reason = reason_against(context)
     row = layout.row()
-    row.scale_y = 1.5
+    row.scale_y = scale
     row.enabled = not reason
-    row.operator("motion324.animate", text="Animate", icon="PLAY")
+    row.operator("motion324.animate", text=text, icon=icon)
     if reason:
         draw_lines(layout, context, reason, "INFO")
 
 
-def draw_running(layout: bpy.types.UILayout, state: JobState) -> None:
-    """The job's stage, bar and times, and the button that cancels it."""
+def _draw_running(layout: bpy.types.UILayout, state: JobState) -> None:
     now = time.monotonic()
     column = layout.column(align=True)
     column.label(text=state.object_name, icon="OUTLINER_OB_MESH", translate=False)
     column.label(text=state.video_name, icon="FILE_MOVIE", translate=False)
-    if state.phase is Phase.RUNNING and state.total:
-        layout.progress(factor=state.done / state.total, text=STAGE_LABELS.get(state.stage, state.stage))
+    column = layout.column()
+    if state.phase is Phase.QUEUED:
+        others = "another job" if state.ahead == 1 else f"{state.ahead} other jobs"
+        column.label(text=f"Behind {others} of the backend", icon="SORTTIME")
     else:
-        text = describe(state, now)
-        layout.label(text=text[:1].upper() + text[1:], icon="SORTTIME")
-    row = layout.row()
+        draw_bar(column, state.stage, state.done, state.total)
+    row = column.row()
     row.label(text=duration(state.seconds(now)), icon="TIME")
-    if state.remaining:
+    left = state.remaining_total or state.remaining
+    if left:
         right = row.row()
         right.alignment = "RIGHT"
-        right.label(text=f"{duration(state.remaining)} left in stage")
+        right.label(text=f"{duration(left)} left" + ("" if state.remaining_total else " in stage"))
     if state.frames_ready:
-        layout.label(text=f"{state.frames_ready} frames can be played", icon="PREVIEW_RANGE")
+        column.label(text=f"{state.frames_ready} frames can be played", icon="PREVIEW_RANGE")
     row = layout.row()
     row.scale_y = 1.5
     row.operator("motion324.cancel", text="Cancel", icon="CANCEL")
 
 
-def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, state: JobState) -> None:
+def _draw_queue(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    if runner.queue:
+        box = layout.box().column(align=True)
+        box.label(text="Waiting", icon="SORTTIME")
+        for index, job in enumerate(runner.queue):
+            row = box.row(align=True)
+            row.label(text=f"{job.object_name}: {job.video_name}", icon="OUTLINER_OB_MESH", translate=False)
+            row.operator("motion324.unqueue", text="", icon="X", emboss=False).index = index
+    obj = context.object
+    if obj is not None and runner.jobs.occupied((obj.session_uid,)) is None:
+        _draw_button(layout, context, "Add to Queue", "ADD", 1.0)
+
+
+def _draw_cancelled(layout: bpy.types.UILayout, context: bpy.types.Context, state: JobState) -> None:
+    row = layout.row()
+    draw_lines(row.column(), context, state.notice or "Cancelled; nothing was changed", "INFO")
+    row.operator("motion324.discard", text="", icon="X", emboss=False).job = state.number
+
+
+def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, job: JobState) -> None:
     box = layout.box()
     column = box.column(align=True)
-    draw_lines(column, context, state.problem.sentence, "ERROR")
-    first_line = state.problem.hint.partition("\n")[0]
-    if first_line:
-        draw_lines(column, context, first_line, "BLANK1")
-    row = box.row()
-    row.operator("motion324.open_log", icon="TEXT")
-    row.operator("motion324.discard", text="Close", icon="X")
+    title = "The backend was lost" if job.phase is Phase.LOST else f"{job.object_name} was not animated"
+    column.label(text=title, icon="ERROR", translate=False)
+    draw_lines(column, context, job.problem.sentence, "BLANK1")
+    hint, *log = job.problem.hint.splitlines() or [""]
+    draw_lines(column, context, hint, "BLANK1")
+    if log:
+        lines = column.column(align=True)
+        lines.active = False
+        for line in log[-LAST_LINES:]:
+            draw_lines(lines, context, line, "BLANK1")
+    row = box.row(align=True)
+    row.operator("motion324.restart", text="Restart", icon="FILE_REFRESH").job = job.number
+    row.operator("motion324.open_log", text="Open Log", icon="TEXT").job = job.number
+    row.operator("motion324.discard", text="", icon="X").job = job.number

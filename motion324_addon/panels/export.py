@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import bpy
 
-from ..scene import export
+from ..scene.export_formats import FORMATS, available
 from ..scene.keeping import animated_range
 from ..text_lines import draw_lines
-from .sidebar import Sidebar
+from .sidebar import Sidebar, draw_fact
 
 
 class MOTION324_PT_export(Sidebar, bpy.types.Panel):
@@ -18,15 +18,15 @@ class MOTION324_PT_export(Sidebar, bpy.types.Panel):
         layout = self.layout
         if context.object is not None and context.object.type == "MESH":
             first, last = animated_range(context.object)
-            layout.label(text=f"Frames {first} to {last}", icon="PREVIEW_RANGE")
-        column = layout.column(align=True)
-        column.operator_context = "INVOKE_DEFAULT"
+            draw_fact(layout, "Frames", f"{first} to {last}")
+        grid = layout.grid_flow(row_major=True, columns=2, even_columns=True, even_rows=True, align=True)
+        grid.operator_context = "INVOKE_DEFAULT"
         missing = []
-        for suffix, kind in export.FORMATS.items():
-            row = column.row(align=True)
-            row.enabled = export.available(kind)
-            row.operator("motion324.export", text=f"{kind.label}...", icon="EXPORT").format = suffix
-            if not row.enabled:
+        for suffix, kind in FORMATS.items():
+            cell = grid.row(align=True)
+            cell.enabled = available(kind)
+            cell.operator("motion324.export", text=f"{kind.label.split()[0]}...").format = suffix
+            if not cell.enabled:
                 missing.append(kind.label)
         if missing:
             draw_lines(layout, context, f"This Blender was built without {' and '.join(missing)}", "INFO")

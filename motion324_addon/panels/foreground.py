@@ -1,14 +1,26 @@
-"""How the object is told from its background."""
+"""How the object is told from its background, and what that gives for the first frame."""
 
 from __future__ import annotations
 
 import bpy
 
-from .. import choices
-from .sidebar import Sidebar, properties_layout
+from .. import choices, thumbnails
+from ..examining import looks
+from ..readiness import reason_against_video
+from ..text_lines import draw_lines
+from .progress import draw_look
+from .sidebar import WorkSidebar, draw_fact, properties_layout
+
+FOUND_BY = {
+    "alpha": "Alpha",
+    "plain": "Plain Background",
+    "rembg": "Background Removal",
+    "given": "Mask Sequence",
+}
+THUMBNAIL_SCALE = 8.0  # in heights of a row
 
 
-class MOTION324_PT_foreground(Sidebar, bpy.types.Panel):
+class MOTION324_PT_foreground(WorkSidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_foreground"
     bl_label = "Foreground"
     bl_options = {"DEFAULT_CLOSED"}
@@ -18,3 +30,19 @@ class MOTION324_PT_foreground(Sidebar, bpy.types.Panel):
         layout.prop(settings, "mask")
         if settings.mask == choices.MASK_FILE:
             layout.prop(settings, "mask_path")
+        examiner = looks.mask_look
+        if not examiner.look.running:
+            row = layout.row(align=True)
+            row.enabled = not reason_against_video(context)
+            row.operator("motion324.preview_mask", icon="MOD_MASK")
+        draw_look(layout, context, examiner, "MASK")
+        found = examiner.look.answers(looks.mask_key(settings))
+        if found is None:
+            return
+        icon = thumbnails.icon_of(looks.MASK_ICON)
+        if icon:
+            layout.template_icon(icon_value=icon, scale=THUMBNAIL_SCALE)
+        draw_fact(layout, "Found by", FOUND_BY.get(found.mask_method, found.mask_method))
+        for warning in found.warnings:
+            draw_lines(layout, context, warning["sentence"], "ERROR")
+        layout.operator("motion324.show_mask", text="Image Editor", icon="IMAGE")

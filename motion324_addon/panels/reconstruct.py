@@ -1,15 +1,21 @@
-"""How the motion is reconstructed."""
+"""How the motion is reconstructed, and how long that may take."""
 
 from __future__ import annotations
 
 import bpy
 
-from .. import choices
+from motion324.errors import Motion324Error
+
+from .. import choices, preferences, properties
+from ..job.estimate import estimate_seconds
+from ..operators.polling import mesh_objects
+from ..outcome import outcome_of
+from ..source_video import facts_of
 from ..text_lines import draw_lines
-from .sidebar import Sidebar, properties_layout
+from .sidebar import WorkSidebar, draw_fact, duration, properties_layout
 
 
-class MOTION324_PT_reconstruct(Sidebar, bpy.types.Panel):
+class MOTION324_PT_reconstruct(WorkSidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_reconstruct"
     bl_label = "Reconstruct"
     bl_options = {"DEFAULT_CLOSED"}
@@ -25,3 +31,22 @@ class MOTION324_PT_reconstruct(Sidebar, bpy.types.Panel):
         column = layout.column()
         column.prop(settings, "smooth")
         column.prop(settings, "seed")
+        seconds = _expected_seconds(context)
+        if seconds:
+            draw_fact(layout, "Expected", f"About {duration(seconds)}", "TIME")
+
+
+def _expected_seconds(context: bpy.types.Context) -> float | None:
+    """Judged by earlier jobs of this kind; None where there was none, or where something is missing."""
+    settings = context.scene.motion324
+    facts = facts_of(settings.video)
+    objects = mesh_objects(context)
+    if facts is None or not facts.frames or not objects:
+        return None
+    try:
+        options, where = properties.options_of(settings, context), preferences.connection()
+    except Motion324Error:
+        return None
+    vertices = sum(len(obj.data.vertices) for obj in objects)
+    frames = outcome_of(settings, facts, context.scene).frames
+    return estimate_seconds(vertices, frames, facts.size[0] * facts.size[1], options, where)

@@ -1,13 +1,15 @@
-"""The result that waits to be kept."""
+"""The result that waits to be kept, or the animation that was."""
 
 from __future__ import annotations
 
 import bpy
 
 from ..job.runner import runner
-from ..job.state import Phase
+from ..job.state import JobState
+from ..scene import removing, single_user
+from ..scene.keeping import animated_range
 from ..text_lines import draw_lines
-from .sidebar import Sidebar, duration
+from .sidebar import Sidebar, draw_fact, duration
 
 
 class MOTION324_PT_result(Sidebar, bpy.types.Panel):
@@ -16,20 +18,48 @@ class MOTION324_PT_result(Sidebar, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return runner.state.phase is Phase.DONE
+        return bool(runner.results) or _is_kept(context.object)
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout, state = self.layout, runner.state
-        column = layout.column(align=True)
-        column.label(text=state.object_name, icon="OUTLINER_OB_MESH", translate=False)
-        column.label(text=f"{state.frames} frames in {duration(state.seconds(0.0))}", icon="CHECKMARK")
-        for warning in state.warnings:
-            draw_lines(layout, context, warning, "ERROR")
-        column = layout.column(align=True)
-        column.operator("motion324.keep_shape_keys", icon="SHAPEKEY_DATA")
-        row = column.row(align=True)
-        row.enabled = bool(bpy.data.filepath)
-        row.operator("motion324.keep_point_cache", icon="FILE_CACHE")
-        if not bpy.data.filepath:
-            draw_lines(layout, context, "A point cache lies beside the .blend: save it first", "INFO")
-        layout.operator("motion324.discard", icon="TRASH")
+        layout = self.layout
+        shown = runner.result_of(context.object) or (runner.results[-1] if runner.results else None)
+        if shown is not None:
+            _draw_waiting(layout, context, shown)
+            for other in runner.results:
+                if other is not shown:
+                    layout.label(text=f"{other.object_name} waits as well", icon="INFO", translate=False)
+        elif _is_kept(context.object):
+            _draw_kept(layout, context.object)
+
+
+def _draw_waiting(layout: bpy.types.UILayout, context: bpy.types.Context, job: JobState) -> None:
+    column = layout.column(align=True)
+    draw_fact(column, "Object", job.object_name, "OUTLINER_OB_MESH")
+    draw_fact(column, "Frames", str(job.frames))
+    draw_fact(column, "Took", duration(job.seconds(0.0)))
+    for warning in job.warnings:
+        draw_lines(layout, context, warning, "ERROR")
+    obj = context.object
+    if obj is not None and obj.session_uid in job.objects and single_user.reason_to_copy(obj):
+        draw_lines(layout, context, f"For shape keys: {obj.name} {single_user.reason_to_copy(obj)}", "INFO")
+        layout.operator("motion324.make_single_user", icon="DUPLICATE")
+    column = layout.column(align=True)
+    column.operator("motion324.keep_shape_keys", icon="SHAPEKEY_DATA").job = job.number
+    row = column.row(align=True)
+    row.enabled = bool(bpy.data.filepath)
+    row.operator("motion324.keep_point_cache", icon="FILE_CACHE").job = job.number
+    column.operator("motion324.discard", icon="TRASH").job = job.number
+    if not bpy.data.filepath:
+        draw_lines(layout, context, "A point cache lies beside the .blend: save it first", "INFO")
+
+
+def _draw_kept(layout: bpy.types.UILayout, obj: bpy.types.Object) -> None:
+    first, last = animated_range(obj)
+    column = layout.column(align=True)
+    draw_fact(column, "Kept on", obj.name, "OUTLINER_OB_MESH")
+    draw_fact(column, "Frames", f"{first} to {last}")
+    layout.operator("motion324.remove_animation", icon="TRASH")
+
+
+def _is_kept(obj: bpy.types.Object | None) -> bool:
+    return obj is not None and obj.type == "MESH" and removing.is_kept(obj)

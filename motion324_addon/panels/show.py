@@ -12,6 +12,7 @@ class MOTION324_PT_show(Sidebar, bpy.types.Panel):
     bl_label = "Show"
 
     def draw(self, context: bpy.types.Context) -> None:
-        column = self.layout.column()
+        column = self.layout.column(align=True)
+        column.operator("motion324.overlay", icon="IMAGE_BACKGROUND")
         column.operator_context = "INVOKE_DEFAULT"
-        column.operator("motion324.turntable", text="Turntable...", icon="CAMERA_DATA")
+        column.operator("motion324.turntable", text="Turntable...", icon="RENDER_ANIMATION")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import bpy
 
+from .. import preferences
+from ..job.runner import runner
+
 SPLIT = 0.4  # of a row with a property, as Blender splits it
 
 
@@ -11,6 +14,14 @@ class Sidebar:
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Motion324"
+
+
+class WorkSidebar(Sidebar):
+    """For what needs a backend: not there before one can be used."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return preferences.is_backend_ready() or runner.state.busy
 
 
 def properties_layout(panel: bpy.types.Panel) -> bpy.types.UILayout:

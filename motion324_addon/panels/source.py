@@ -5,24 +5,26 @@ from __future__ import annotations
 import bpy
 
 from .. import thumbnails
+from ..operators.polling import mesh_objects
 from ..outcome import FEWEST_FRAMES, outcome_of
 from ..scene import timing
 from ..source_video import VideoFacts, facts_of
 from ..text_lines import draw_lines
-from .sidebar import SPLIT, Sidebar, draw_fact, properties_layout
+from .sidebar import SPLIT, WorkSidebar, draw_fact, properties_layout
 
 THUMBNAIL_SCALE = 4.0  # in heights of a row
 
 
-class MOTION324_PT_source(Sidebar, bpy.types.Panel):
+class MOTION324_PT_source(WorkSidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_source"
     bl_label = "Source"
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = properties_layout(self), context.scene.motion324
-        obj = context.object
-        if obj is not None and obj.type == "MESH":
-            draw_fact(layout, "Mesh", obj.name, "OUTLINER_OB_MESH")
+        objects = mesh_objects(context)
+        others = f" and {len(objects) - 1} more" if len(objects) > 1 else ""
+        if objects:
+            draw_fact(layout, "Mesh", objects[0].name + others, "OUTLINER_OB_MESH")
         else:
             draw_fact(layout, "Mesh", "None selected", "ERROR")
         row = layout.row(align=True)
@@ -32,13 +34,13 @@ class MOTION324_PT_source(Sidebar, bpy.types.Panel):
         if facts is not None:
             _draw_video(layout, context, facts)
         _draw_frames(layout, settings)
-        if facts is not None and not facts.problem:
+        if facts is not None and facts.frames:
             _draw_outcome(layout, context, facts)
 
 
 def _draw_video(layout: bpy.types.UILayout, context: bpy.types.Context, facts: VideoFacts) -> None:
-    if facts.problem:
-        draw_lines(layout, context, facts.problem, "ERROR")
+    if not facts.frames:
+        draw_lines(layout, context, facts.problem or facts.note, "ERROR" if facts.problem else "INFO")
         return
     split = layout.split(factor=SPLIT)
     icon = thumbnails.icon_of_file(facts.thumbnail)

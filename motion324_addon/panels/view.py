@@ -1,16 +1,22 @@
-"""From where the video sees the mesh."""
+"""From where the video sees the mesh: what the job starts from, and what was found."""
 
 from __future__ import annotations
 
 import bpy
 
-from .. import choices
+from .. import choices, found_view
+from ..examining import looks
+from ..found_view import FoundView
+from ..readiness import reason_against
 from ..scene import view_angles
 from ..text_lines import draw_lines
-from .sidebar import Sidebar, draw_fact, properties_layout, value_column
+from .progress import draw_look
+from .sidebar import WorkSidebar, draw_fact, properties_layout, value_column
+
+LOW_OVERLAP = 0.5  # below which the backend warns
 
 
-class MOTION324_PT_view(Sidebar, bpy.types.Panel):
+class MOTION324_PT_view(WorkSidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_view"
     bl_label = "View"
     bl_options = {"DEFAULT_CLOSED"}
@@ -19,16 +25,28 @@ class MOTION324_PT_view(Sidebar, bpy.types.Panel):
         layout, settings = properties_layout(self), context.scene.motion324
         layout.prop(settings, "view")
         if settings.view == choices.VIEW_ANGLES:
-            column = layout.column(align=True)
-            column.prop(settings, "azimuth")
-            column.prop(settings, "elevation")
-            row = value_column(layout).row(align=True)
-            row.operator("motion324.take_view", text="Viewport", icon="VIEW3D").source = "VIEWPORT"
-            row.operator("motion324.take_view", text="Camera", icon="CAMERA_DATA").source = "CAMERA"
+            _draw_angles(layout, settings)
         elif settings.view == choices.VIEW_CAMERA:
             _draw_camera(layout, context)
         elif settings.view == choices.VIEW_VIEWPORT:
             draw_lines(layout, context, "Taken from this viewport when you press Animate", "INFO")
+        if not looks.view_look.look.running:
+            row = layout.row()
+            row.enabled = not reason_against(context)
+            row.operator("motion324.find_view", icon="VIEWZOOM")
+        draw_look(layout, context, looks.view_look, "VIEW")
+        found = found_view.of_object(context.object, context)
+        if found is not None:
+            _draw_found(layout, found)
+
+
+def _draw_angles(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+    column = layout.column(align=True)
+    column.prop(settings, "azimuth")
+    column.prop(settings, "elevation")
+    row = value_column(layout).row(align=True)
+    row.operator("motion324.take_view", text="Viewport", icon="VIEW3D").source = "VIEWPORT"
+    row.operator("motion324.take_view", text="", icon="OUTLINER_OB_CAMERA").source = "CAMERA"
 
 
 def _draw_camera(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -37,6 +55,17 @@ def _draw_camera(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
         return
     draw_fact(layout, "Camera", context.scene.camera.name, "OUTLINER_OB_CAMERA")
     draw_fact(layout, "Angles", angles_text(*view_angles.from_camera(context)))
+
+
+def _draw_found(layout: bpy.types.UILayout, found: FoundView) -> None:
+    column = layout.column(align=True)
+    draw_fact(column, "Found", angles_text(found.view.azimuth, found.view.elevation))
+    if found.overlap is not None:
+        icon = "ERROR" if found.overlap < LOW_OVERLAP else "NONE"
+        draw_fact(column, "Overlap", f"{100 * found.overlap:.0f} %", icon)
+    row = layout.row(align=True)
+    row.operator("motion324.align_view", text="Align Viewport", icon="VIEW3D").camera = False
+    row.operator("motion324.align_view", text="Add Camera", icon="OUTLINER_OB_CAMERA").camera = True
 
 
 def angles_text(azimuth: float, elevation: float) -> str:

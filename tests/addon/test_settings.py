@@ -123,7 +123,8 @@ def test_the_video_is_read_once_and_off_the_panels_drawing(addon, tmp_path, monk
     assert (facts.frames, facts.fps, facts.size, facts.thumbnail) == (29, 15, (512, 512), str(SHIBA))
     assert not bpy.data.movieclips
     (tmp_path / "no video.mp4").write_bytes(b"not a video")
-    assert "not a video that Blender can read" in source_video.read_facts(tmp_path / "no video.mp4").problem
+    unknown = source_video.read_facts(tmp_path / "no video.mp4")
+    assert "Blender cannot read 'no video.mp4'" in unknown.note and not unknown.problem
     assert "no file" in source_video.read_facts(tmp_path / "lost.mp4").problem
     source_video.forget()
 

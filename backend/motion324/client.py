@@ -39,7 +39,6 @@ from motion324.protocol import (
     Hello,
     Message,
     ProgressEvent,
-    Question,
     Queued,
     ResultEvent,
     Seen,
@@ -51,6 +50,7 @@ from motion324.protocol import (
     UploadReceived,
     from_wire,
 )
+from motion324.questions import Questions
 from motion324.result import Examination
 from motion324.sending import Sending, files_to_send
 from motion324.server_process import ServerProcess, start_server
@@ -81,7 +81,7 @@ class Client:
         self._lock = threading.Lock()
         self._jobs: dict[str, JobEvents] = {}
         self._cancelled_early: deque[str] = deque(maxlen=64)
-        self._answers: dict[str, _Answer] = {}
+        self._questions = Questions(endpoint, self._outbox.post)
         self._sendings: dict[str, Sending] = {}
         self._lost: Motion324Error | None = None
         self._ended = threading.Event()
@@ -193,7 +193,7 @@ class Client:
                 self._sendings.pop(request.job_id, None)
 
     def _which_are_seen(self, question: SeesFiles) -> tuple[bool, ...]:
-        answer = self._ask(question, timeout=60.0)
+        answer = self._questions.ask(question, timeout=60.0)
         assert isinstance(answer, Seen)
         return answer.seen
 
@@ -219,7 +219,7 @@ class Client:
 
     def status(self, timeout: float = 10.0) -> Status:
         """What the backend is and does. Raises Motion324Error("backend-timeout", "backend-lost")."""
-        answer = self._ask(StatusRequest(), timeout)
+        answer = self._questions.ask(StatusRequest(), timeout)
         assert isinstance(answer, Status)
         return answer
 
@@ -228,11 +228,11 @@ class Client:
 
         Raises Motion324Error("backend-busy") while a job runs.
         """
-        self._ask(Unload(keep_on_cpu=keep_on_cpu), timeout)
+        self._questions.ask(Unload(keep_on_cpu=keep_on_cpu), timeout)
 
     def shutdown(self, timeout: float = 10.0) -> None:
         """Ends the backend, and with it every job."""
-        self._ask(Shutdown(), timeout)
+        self._questions.ask(Shutdown(), timeout)
 
     def close(self) -> None:
         """Ends the connection; jobs that still run are cancelled by that. May be called twice."""
@@ -249,29 +249,6 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def _ask(self, question: Question | SeesFiles, timeout: float) -> Message:
-        answer = _Answer()
-        with self._lock:
-            if self._lost:
-                raise self._lost
-            self._answers[question.question_id] = answer
-        try:
-            self._outbox.post(question)
-            if not answer.come.wait(timeout):
-                raise Motion324Error(
-                    "backend-timeout",
-                    f"The backend at {self._endpoint} did not answer '{question.kind}' within {timeout:g} seconds.",
-                    "Stop the backend and start it again.",
-                    EXIT_BACKEND,
-                )
-        finally:
-            with self._lock:
-                self._answers.pop(question.question_id, None)
-        if answer.error:
-            raise answer.error
-        assert answer.message is not None
-        return answer.message
 
     def _read_messages(self) -> None:
         try:
@@ -303,23 +280,19 @@ class Client:
             if sending:
                 sending.received(message.received)
         elif isinstance(message, Status | Done | Seen):
-            with self._lock:
-                answer = self._answers.get(message.question_id)
-            if answer:
-                answer.give(message)
+            self._questions.answer(message.question_id, message)
         elif isinstance(message, ErrorMessage):
             self._hand_out_error(message)
 
     def _hand_out_error(self, message: ErrorMessage) -> None:
         with self._lock:
             events = self._jobs.pop(message.about, None)
-            answer = self._answers.get(message.about)
         error = message.to_error()
         if events:
             events.fail(error)
-        elif answer:
-            answer.fail(error)
-        elif not message.about:
+        elif message.about:
+            self._questions.fail(message.about, error)
+        else:
             self._end(error)
 
     def _keep_alive(self, heartbeat: float, silence: float) -> None:
@@ -353,26 +326,7 @@ class Client:
             self._lost = self._lost or error
             self._ended.set()
             jobs, self._jobs = list(self._jobs.values()), {}
-            answers, self._answers = list(self._answers.values()), {}
         for events in jobs:
             events.fail(error)
-        for answer in answers:
-            answer.fail(error)
+        self._questions.end(error)
         self._outbox.close(flush)
-
-
-class _Answer:
-    """The place where the answer to one question arrives."""
-
-    def __init__(self) -> None:
-        self.come = threading.Event()
-        self.message: Message | None = None
-        self.error: Motion324Error | None = None
-
-    def give(self, message: Message) -> None:
-        self.message = message
-        self.come.set()
-
-    def fail(self, error: Motion324Error) -> None:
-        self.error = error
-        self.come.set()

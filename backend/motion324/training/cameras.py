@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from motion324.training.draws import Draws
+from motion324.training.rig_bank import ModelBatch
 from motion324.training.rotations import product, rotation_about, turn
 from motion324.training.settings import SynthesisSettings
 
@@ -39,33 +40,34 @@ class Cameras:
         return intrinsics[..., :1] * camera_points[..., :2] / depth + intrinsics[..., 1:]
 
 
-def sample_cameras(vertices: Tensor, clip: Tensor, batch: int, draws: Draws) -> Cameras:
-    """vertices (V, T, 3) in normalised space of the clips (V,)."""
+def sample_cameras(vertices: Tensor, models: ModelBatch, draws: Draws) -> Cameras:
+    """vertices (V, T, 3) in normalised space."""
+    batch, device = len(models.clip_vertices), vertices.device
     azimuth = draws.uniform(0, 2 * math.pi, batch)
     elevation = draws.uniform(math.radians(-10), math.radians(40), batch)
     half_view = draws.uniform(math.radians(10), math.radians(30), batch)
-    reach = _per_clip(vertices.norm(dim=-1).amax(dim=1), clip, batch, "amax")
+    reach = vertices.norm(dim=-1).amax(dim=1)[models.clip_vertices].amax(dim=1)
     distance = reach * draws.uniform(1.0, 1.5, batch) / half_view.sin()
     distance = distance.maximum(reach + NEAREST)
     sine, cosine = azimuth.sin(), azimuth.cos()
     ahead = -torch.stack([sine * elevation.cos(), elevation.sin(), cosine * elevation.cos()], dim=-1)
     right = torch.stack([cosine, torch.zeros_like(cosine), -sine], dim=-1)
     rotation = torch.stack([right, torch.linalg.cross(ahead, right), ahead], dim=1)
-    tilt = math.radians(2) * draws.normal(batch, 3) * torch.tensor([1.0, 1.0, 0.7], device=clip.device)
+    tilt = math.radians(2) * draws.normal(batch, 3) * torch.tensor([1.0, 1.0, 0.7], device=device)
     rotation = product(rotation_about(tilt), rotation)
     aim = draws.uniform(-0.1, 0.1, batch, 3)
     aim[:, 2] = 0
     translation = aim + torch.stack([torch.zeros_like(distance), torch.zeros_like(distance), distance], dim=-1)
-    cameras = Cameras(rotation, translation, torch.tensor([1.0, 0.0, 0.0], device=clip.device).expand(batch, 3))
-    return Cameras(rotation, translation, _square_around(vertices, clip, cameras, draws))
+    cameras = Cameras(rotation, translation, torch.tensor([1.0, 0.0, 0.0], device=device).expand(batch, 3))
+    return Cameras(rotation, translation, _square_around(vertices, models, cameras, draws))
 
 
-def _square_around(vertices: Tensor, clip: Tensor, cameras: Cameras, draws: Draws) -> Tensor:
+def _square_around(vertices: Tensor, models: ModelBatch, cameras: Cameras, draws: Draws) -> Tensor:
     """(B, 3): intrinsics of a square around the object in all frames, with a margin, rarely too narrow."""
-    batch = len(cameras.rotation)
+    batch, clip = len(cameras.rotation), models.vertex_clip
     seen = cameras.to_square(cameras.to_camera(vertices, clip), clip)
-    low = torch.stack([_per_clip(seen[..., axis].amin(dim=1), clip, batch, "amin") for axis in range(2)], dim=-1)
-    high = torch.stack([_per_clip(seen[..., axis].amax(dim=1), clip, batch, "amax") for axis in range(2)], dim=-1)
+    low = seen.amin(dim=1)[models.clip_vertices].amin(dim=1)
+    high = seen.amax(dim=1)[models.clip_vertices].amax(dim=1)
     narrow = draws.chance(0.06, batch)
     margin = torch.where(narrow, draws.uniform(0.7, 1.0, batch), draws.uniform(1.05, 1.3, batch))
     side = (high - low).amax(dim=1) * margin
@@ -85,8 +87,3 @@ def estimated(cameras: Cameras, settings: SynthesisSettings, draws: Draws) -> Ca
     translation = cameras.translation * torch.cat([torch.ones_like(zoom).expand(-1, 2), zoom * size], dim=-1)
     focal = cameras.intrinsics[:, :1] * zoom
     return Cameras(rotation, translation, torch.cat([focal, cameras.intrinsics[:, 1:] + shift], dim=-1))
-
-
-def _per_clip(values: Tensor, clip: Tensor, batch: int, how: str) -> Tensor:
-    start = torch.full((batch,), math.inf if how == "amin" else -math.inf, device=values.device)
-    return start.scatter_reduce(0, clip, values, how)

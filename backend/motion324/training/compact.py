@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -30,8 +30,9 @@ from motion324.training.split import HELD_OUT, draw_weights
 from motion324.training.synthesis import Synthesiser, TrainingBatch
 from motion324.training.validation import Validation, fixed_batches, validate
 
-LOOK_STEPS = 10  # the clock, the log and the other processes are looked at every so many steps
-WARM_STEPS = 3  # compiling happens in the first steps; the time of training counts from the last of them
+LOOK_STEPS = 10  # the clock and the other processes are looked at every so many steps
+LOG_STEPS = 5 * LOOK_STEPS
+WARM_STEPS = 3  # compiling happens in the first steps; the learning rate falls from the last of them to the end
 VALIDATION_BATCH = 16
 VALIDATION_SEED = 324
 WEIGHTS_NAME = "node_model.safetensors"
@@ -42,20 +43,24 @@ def main(arguments: list[str] | None = None) -> None:
     processes = join_processes(options.device)
     log = RunLog(options.out if processes.is_first else None)
     try:
-        train(options, processes, log)
+        train(options, _config(options), processes, log)
     finally:
         log.close()
         leave_processes(processes)
 
 
-def train(options: CompactOptions, processes: Processes, log: RunLog) -> Validation | None:
-    """Trains and saves. Returns the last validation, in the first process."""
+def train(options: CompactOptions, config: NodeModelConfig, processes: Processes, log: RunLog) -> Validation | None:
+    """Trains and saves. Returns the last validation, in the first process. config: of a model that starts anew."""
     torch.manual_seed(options.seed)
     torch.backends.cudnn.benchmark = True
-    model = _starting_model(options).to(processes.device)
+    model = _starting_model(options, config).to(processes.device)
     processes.same_start(model)
     settings = SynthesisSettings(
-        frames=options.frames, image_size=options.image_size, points=options.points, nodes=model.config.nodes
+        frames=options.frames,
+        image_size=options.image_size,
+        points=options.points,
+        nodes=options.nodes,
+        oversampling=options.oversampling,
     )
     training, held_out = _synthesisers(options, settings, processes)
     batches = fixed_batches(held_out, options.validation_clips, VALIDATION_BATCH) if processes.is_first else []
@@ -109,8 +114,7 @@ class _Run:
         self.training = training
         self.step = 0
         self.progress = 0.0
-        self.started = time.monotonic()
-        self.validated = self.started
+        self.warm_at = self.validated = log.seconds
 
     def to_the_end(self) -> Validation | None:
         measured = self._nothing_measured()
@@ -121,14 +125,14 @@ class _Run:
                 if self.step == WARM_STEPS:
                     _synchronise(self.processes.device)
                     self.log.write("warm", step=self.step)
-                    self.started = self.validated = time.monotonic()
+                    self.warm_at = self.validated = self.log.seconds
                     measured = self._nothing_measured()
                 elif self.step % LOOK_STEPS == 0:
                     self._look_at_the_clock()
-                    if self.step % (5 * LOOK_STEPS) == 0:
+                    if self.step % LOG_STEPS == 0:
                         self._log_step(measured)
                         measured = self._nothing_measured()
-                    if time.monotonic() - self.validated > self.options.validate_every:
+                    if self.log.seconds - self.validated > self.options.validate_every:
                         self._validate_and_save()
         finally:
             if self.prefetcher:
@@ -157,7 +161,8 @@ class _Run:
         return self.progress >= 1.0 or (0 < self.options.most_steps <= self.step)
 
     def _look_at_the_clock(self) -> None:
-        self.progress = self.processes.share((time.monotonic() - self.started) / self.options.seconds)
+        left = max(self.options.seconds - self.warm_at, 1e-3)
+        self.progress = self.processes.share((self.log.seconds - self.warm_at) / left)
 
     def _nothing_measured(self) -> _Measured:
         zero = torch.zeros(3, device=self.processes.device)
@@ -165,7 +170,7 @@ class _Run:
         return _Measured(zero[0].clone(), zero[1].clone(), zero[2].clone(), time.monotonic(), waited)
 
     def _log_step(self, measured: _Measured) -> None:
-        steps = 5 * LOOK_STEPS if self.step > 5 * LOOK_STEPS else self.step - WARM_STEPS
+        steps = LOG_STEPS if self.step > LOG_STEPS else self.step - WARM_STEPS
         points, matches, length = (torch.stack([measured.points, measured.matches, measured.length]) / steps).tolist()
         elapsed = time.monotonic() - measured.since
         waited = (self.prefetcher.waited if self.prefetcher else 0.0) - measured.waited
@@ -181,7 +186,7 @@ class _Run:
         )
 
     def _validate_and_save(self) -> Validation | None:
-        self.validated = time.monotonic()
+        self.validated = self.log.seconds
         if not self.processes.is_first:
             return None
         found = validate(self.averaged.model, self.batches, _predicted)
@@ -193,11 +198,17 @@ class _Run:
         return found
 
 
-def _starting_model(options: CompactOptions) -> NodeModel:
-    if options.init is not None:
-        return load_weights(options.init)
-    config = NodeModelConfig(image_size=options.image_size, nodes=options.nodes, frames=options.frames)
-    return NodeModel(config)
+def _starting_model(options: CompactOptions, config: NodeModelConfig) -> NodeModel:
+    """A new model, or an earlier run's, from now on with this run's frames and nodes."""
+    if options.init is None:
+        return NodeModel(config)
+    model = load_weights(options.init)
+    model.config = replace(model.config, image_size=options.image_size, nodes=options.nodes, frames=options.frames)
+    return model
+
+
+def _config(options: CompactOptions) -> NodeModelConfig:
+    return NodeModelConfig(image_size=options.image_size, nodes=options.nodes, frames=options.frames)
 
 
 def _synthesisers(

@@ -9,7 +9,8 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class CompactOptions:
-    """rigs: folder of the rigged models. out: folder of weights and log. seconds: of training, loading not counted.
+    """rigs: folder of the rigged models. out: folder of weights and log. seconds: of the whole run, but for the last
+    measurement and saving.
 
     batch: clips per process. init: weights to start from. compiled: by torch.compile, for GPUs.
     """
@@ -22,6 +23,7 @@ class CompactOptions:
     image_size: int = 128
     nodes: int = 96
     points: int = 1024
+    oversampling: int = 2
     rate: float = 5e-4
     warm_up: int = 200
     weight_decay: float = 0.02
@@ -46,12 +48,15 @@ def parse_options(arguments: list[str] | None) -> CompactOptions:
     )
     parser.add_argument("--rigs", type=Path, required=True, help="folder of rigged models (.npz)")
     parser.add_argument("--out", type=Path, required=True, help="folder for weights, log and a picture of the data")
-    parser.add_argument("--seconds", type=float, required=True, help="how long to train, once everything is loaded")
+    parser.add_argument(
+        "--seconds", type=float, required=True, help="when to stop training, counted from the start of the run"
+    )
     parser.add_argument("--batch", type=int, default=default.batch, help="clips per step and process")
     parser.add_argument("--frames", type=int, default=default.frames, help="frames per clip, with the reference frame")
     parser.add_argument("--image-size", type=int, default=default.image_size, help="side of the frames, in pixels")
     parser.add_argument("--nodes", type=int, default=default.nodes, help="nodes on the surface")
     parser.add_argument("--points", type=int, default=default.points, help="points that are compared, per clip")
+    parser.add_argument("--oversampling", type=int, default=default.oversampling, help="of rendered frames, per axis")
     parser.add_argument("--rate", type=float, default=default.rate, help="the highest learning rate")
     parser.add_argument("--warm-up", type=int, default=default.warm_up, help="steps until the rate is reached")
     parser.add_argument("--weight-decay", type=float, default=default.weight_decay, help="of matrices")

@@ -30,23 +30,22 @@ def varied_vertices(
 ) -> Tensor:
     """Random changes of shape and motion of the whole. vertices (V, T, 3), times (B, T) -> (V, T, 3)."""
     clip = models.vertex_clip
-    vertices = normalised(vertices, clip, times.shape[0])
+    vertices = normalised(vertices, models)
     if settings.shape_share:
         vertices = _shaped(vertices, clip, times, settings.shape_share, draws)
     if settings.wave_share:
         vertices = _waving(vertices, clip, times, settings.wave_share, draws)
     if settings.travel_share:
         vertices = _travelling(vertices, clip, times, settings.travel_share, draws)
-    return normalised(vertices, clip, times.shape[0])
+    return normalised(vertices, models)
 
 
-def normalised(vertices: Tensor, clip: Tensor, batch: int) -> Tensor:
+def normalised(vertices: Tensor, models: ModelBatch) -> Tensor:
     """Into normalised space: frame 0 centred with longest side 1, the other frames alike. vertices (V, T, 3)."""
-    first = vertices[:, 0]
-    index = clip[:, None].expand_as(first)
-    low = torch.full((batch, 3), math.inf, device=first.device).scatter_reduce(0, index, first, "amin")
-    high = torch.full((batch, 3), -math.inf, device=first.device).scatter_reduce(0, index, first, "amax")
+    first = vertices[:, 0][models.clip_vertices]  # (B, most, 3)
+    low, high = first.amin(dim=1), first.amax(dim=1)
     size = (high - low).amax(dim=1).clamp(min=1e-6)
+    clip = models.vertex_clip
     return (vertices - ((low + high) / 2)[clip, None]) / size[clip, None, None]
 
 

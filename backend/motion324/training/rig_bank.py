@@ -21,7 +21,8 @@ class ModelBatch:
 
     vertices (V, 3), rest (V, 3), colours (V, 3), joints (V, 4), weights (V, 4), parts (V,): see Rig; parts numbers the
     leader of a vertex's strongest joint. faces (F, 3): into the V vertices. vertex_clip (V,), face_clip (F,).
-    face_counts: faces of each clip. leaders, parents (B, J), pivots (B, J, 3): see Skeleton.
+    clip_vertices (B, most): each clip's rows of V, filled up by repeating its first. face_counts: faces of each clip.
+    leaders, parents (B, J), pivots (B, J, 3): see Skeleton.
     """
 
     vertices: Tensor
@@ -33,6 +34,7 @@ class ModelBatch:
     faces: Tensor
     vertex_clip: Tensor
     face_clip: Tensor
+    clip_vertices: Tensor
     face_counts: tuple[int, ...]
     leaders: Tensor
     parents: Tensor
@@ -90,6 +92,7 @@ class RigBank:
             faces=self._faces[face_rows] + counts.cumsum(0)[face_clip, None],
             vertex_clip=vertex_clip,
             face_clip=face_clip,
+            clip_vertices=torch.from_numpy(self._filled([self.vertex_counts[rig] for rig in chosen])).to(self.device),
             face_counts=tuple(self.face_counts[rig] for rig in chosen),
             leaders=self._leaders[which],
             parents=self._parents[which],
@@ -101,6 +104,11 @@ class RigBank:
         rows = np.concatenate([np.arange(starts[rig], starts[rig] + counts[rig]) for rig in chosen])
         clip = np.repeat(np.arange(len(chosen)), sizes)
         return torch.from_numpy(rows).to(self.device), torch.from_numpy(clip).to(self.device)
+
+    def _filled(self, counts: list[int]) -> np.ndarray:
+        starts = np.cumsum([0, *counts[:-1]])[:, None]
+        steps = np.arange(max(counts))[None]
+        return starts + np.where(steps < np.array(counts)[:, None], steps, 0)
 
     def _put(self, parts: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.concatenate(parts)).to(self.device)

@@ -63,7 +63,7 @@ class Synthesiser:
         times = sample_times(size, settings, draws)
         motion = sample_joint_motion(self.bank, chosen, models, times, settings, draws, self._hosts)
         vertices = varied_vertices(posed_vertices(models, motion), models, times, settings, draws)
-        cameras = sample_cameras(vertices, models.vertex_clip, size, draws)
+        cameras = sample_cameras(vertices, models, draws)
         appearance = sample_appearance(models, size, settings, draws)
         colours, alpha, depth = _rendered(vertices, models, cameras, appearance, settings, draws)
         frames = as_filmed(colours, alpha, settings, draws)

@@ -36,7 +36,7 @@ class Validation:
 def fixed_batches(synthesiser: Synthesiser, clips_per_rig: int, batch_size: int) -> list[TrainingBatch]:
     """The same clips at every validation; all of one size, the last filled up with more clips of the first rigs."""
     chosen = list(range(len(synthesiser.bank.names))) * clips_per_rig
-    chosen += chosen[: -len(chosen) % batch_size]
+    chosen += [number % len(synthesiser.bank.names) for number in range(-len(chosen) % batch_size)]
     return [
         synthesiser.batch(batch_size, chosen[start : start + batch_size]) for start in range(0, len(chosen), batch_size)
     ]

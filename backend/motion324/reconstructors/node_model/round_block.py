@@ -64,7 +64,7 @@ class RoundBlock(nn.Module):
         x = x.reshape(b, t, k, d).transpose(1, 2).reshape(b * k, t, d)
         x = x + self.over_time(x, turns=turns)
         x = x + self.mlp(x)
-        x = x.reshape(b, k, t, d).transpose(1, 2)
+        x = x.reshape(b, k, t, d).transpose(1, 2).contiguous()  # as the next round gets them: compiled once for all
         return x, self.head(self.head_norm(x))
 
 

@@ -65,8 +65,10 @@ def check_sequence(sequence: MeshSequence) -> MeshSequence:
 
 def face_areas(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """positions (N, 3), faces (F, 3) -> (F,) float64."""
-    corners = positions.astype(np.float64)[faces]
-    return 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    first, second, third = (positions[faces[:, corner]].astype(np.float64) for corner in range(3))
+    u, v = (second - first).T, (third - first).T
+    x, y, z = u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]
+    return np.asarray(0.5 * np.sqrt(x * x + y * y + z * z))
 
 
 def normalised_by_first_frame(positions: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from motion324.errors import EXIT_USAGE, Motion324Error
 
-_TILE = 1 << 28  # distances that a GPU holds at once
+_TILE = 1 << 26  # distances that a GPU holds at once
 
 
 def nearest_both_ways(a: np.ndarray, b: np.ndarray, device: str = "cpu") -> tuple[np.ndarray, np.ndarray]:
@@ -55,22 +55,33 @@ def _missing(device: str, why: str) -> Motion324Error:
 
 
 def _on_gpu(a: np.ndarray, b: np.ndarray, device: str) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs, without expanding the square (which cancels); float32 finds the neighbour, float64 its distance."""
+    """All pairs in tiles; float32 finds the neighbour, without expanding the square (which cancels), float64 its
+    distance."""
     import torch
 
     first, second = (torch.as_tensor(np.asarray(x, np.float64), device=device) for x in (a, b))
-    single, other = first.float(), second.float()
-    rows = max(1, _TILE // max(len(b), 1))
-    to_b = torch.empty(len(a), dtype=torch.long, device=device)
-    best = torch.full((len(b),), float("inf"), device=device)
-    to_a = torch.zeros(len(b), dtype=torch.long, device=device)
-    for start in range(0, len(a), rows):
-        pairs: Any = torch.cdist(single[start : start + rows], other, compute_mode="donot_use_mm_for_euclid_dist")
-        to_b[start : start + rows] = pairs.argmin(dim=1)
-        least, where = pairs.min(dim=0)
-        closer = least < best
-        best = torch.where(closer, least, best)
-        to_a = torch.where(closer, where + start, to_a)
-    there = (first - second[to_b]).norm(dim=1)
-    back = (second - first[to_a]).norm(dim=1)
+    to_b, to_a = (_nearest_indices(*pair) for pair in ((first, second), (second, first)))
+    there, back = (first - second[to_b]).norm(dim=1), (second - first[to_a]).norm(dim=1)
     return there.cpu().numpy(), back.cpu().numpy()
+
+
+def _nearest_indices(points: Any, among: Any) -> Any:
+    """points (P, 3), among (Q, 3): tensors on one device -> (P,) long."""
+    import torch
+
+    if points.device.type == "cuda":
+        try:
+            from motion324.evaluation.nearest_kernel import nearest_indices
+        except ImportError:  # Triton has no wheels for every system
+            pass
+        else:
+            return nearest_indices(points.float(), among.float())
+    columns = [(points[:, axis, None].float(), among[None, :, axis].float()) for axis in range(3)]
+    rows = max(1, _TILE // len(among))
+    found = torch.empty(len(points), dtype=torch.long, device=points.device)
+    for start in range(0, len(points), rows):
+        square = torch.zeros(1, device=points.device)
+        for mine, theirs in columns:
+            square = square + (mine[start : start + rows] - theirs).square_()
+        found[start : start + rows] = square.argmin(dim=1)
+    return found

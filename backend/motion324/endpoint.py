@@ -31,17 +31,19 @@ class Endpoint:
 
     @classmethod
     def at(cls, address: str, token: str) -> Endpoint:
-        """The endpoint at "host:port", as people write it. Raises Motion324Error("bad-address")."""
-        host, _, port = address.strip().rpartition(":")
-        host = host.removeprefix("[").removesuffix("]")
+        """The endpoint at "host:port" or "unix:PATH", as people write it. Raises Motion324Error("bad-address")."""
+        address = address.strip()
+        if address.startswith("unix:"):
+            return cls(address, 0, token.strip())
+        host, _, port = address.rpartition(":")
         if not host or not re.fullmatch(r"[1-9]\d{0,4}", port, re.ASCII) or int(port) > 65535:
             raise Motion324Error(
                 "bad-address",
-                f"The backend's address '{address}' cannot be used; it must be a name or number, a colon and a port.",
-                "An example: 127.0.0.1:7324, the near end of an SSH tunnel.",
+                f"The backend's address '{address}' is not of the form host:port.",
+                "Correct it, in Blender's case in the preferences, such as localhost:7324.",
                 EXIT_USAGE,
             )
-        return cls(host, int(port), token.strip())
+        return cls(host.removeprefix("[").removesuffix("]"), int(port), token.strip())
 
     @property
     def is_same_machine(self) -> bool:

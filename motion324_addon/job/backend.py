@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from motion324.client import Client, Endpoint, ServerProcess, start_server
-from motion324.errors import EXIT_BACKEND, EXIT_USAGE, Cancelled, Motion324Error
+from motion324.errors import EXIT_BACKEND, Cancelled, Motion324Error
 
 from .backend_location import Local, Remote, Where
 
@@ -98,24 +98,9 @@ def _connect_local(server: ServerProcess) -> Client:
 
 def _connect_remote(where: Remote) -> Client:
     try:
-        return Client.connect(_endpoint(where), program="Blender")
+        return Client.connect(Endpoint.at(where.address, where.token), program="Blender")
     except Motion324Error as error:
         raise remote_problem(error, where) from error
-
-
-def _endpoint(where: Remote) -> Endpoint:
-    """Raises Motion324Error("bad-address")."""
-    if where.address.startswith("unix:"):
-        return Endpoint(where.address, 0, where.token)
-    host, colon, port = where.address.strip().rpartition(":")
-    if not (host and colon and port.isdecimal() and 0 < int(port) < 65536):
-        raise Motion324Error(
-            "bad-address",
-            f"The backend's address '{where.address}' is not of the form host:port.",
-            "Correct it in the preferences, such as localhost:7324.",
-            EXIT_USAGE,
-        )
-    return Endpoint(host.removeprefix("[").removesuffix("]"), int(port), where.token)
 
 
 def _stands() -> bool:

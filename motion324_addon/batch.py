@@ -1,4 +1,4 @@
-"""Many jobs from a file, one after another, going on after one that fails."""
+"""Many jobs from a file, one after another, going on after one that fails, and where a batch was stopped."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from typing import Any, TextIO
 
 import bpy
 
-from motion324.errors import EXIT_CANNOT_WRITE, EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
+from motion324.errors import EXIT_CANCELLED, EXIT_CANNOT_WRITE, EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
 from motion324.write_aside import explained_write_errors
 
 from .batch_item import BatchItem, parse_item
+from .batch_results import BatchResults, digest_of
 from .blocking import animate_blocking, release
 from .job import backend
 from .job.worker import problem_of
@@ -30,18 +31,25 @@ def main(arguments: Sequence[str]) -> int:
     """Does what the job file says; returns the exit code."""
     parser = argparse.ArgumentParser(prog="headless.py", description="Animates meshes after videos, without a window.")
     parser.add_argument("jobs", type=Path, help="job file: one JSON object per line")
-    jobs = parser.parse_args(arguments).jobs.resolve()
+    parser.add_argument("--again", action="store_true", help="also do items that were done before")
+    given = parser.parse_args(arguments)
     try:
-        return run(jobs)
+        return run(given.jobs.resolve(), given.again)
     except Motion324Error as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where it was", file=sys.stderr)
+        return EXIT_CANCELLED
     finally:
         backend.stop()
 
 
-def run(jobs: Path) -> int:
-    """Does the items of the file; each leaves a log in JOBS.logs/, and a line in JOBS.results.jsonl and on stdout."""
+def run(jobs: Path, again: bool = False) -> int:
+    """Does the items of the file; each leaves a log in JOBS.logs/, and a line in JOBS.results.jsonl and on stdout.
+
+    Items that an earlier run has done are left out, unless `again`; see `batch_results.BatchResults`.
+    """
     try:
         lines = jobs.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -53,19 +61,22 @@ def run(jobs: Path) -> int:
     ]
     if not items:
         raise Motion324Error("bad-job-file", f"The job file '{jobs}' has no items.", "Add some.", EXIT_USAGE)
-    results, logs = jobs.with_name(f"{jobs.stem}.results.jsonl"), jobs.with_name(f"{jobs.stem}.logs")
+    logs = jobs.with_name(f"{jobs.stem}.logs")
     source = bpy.data.filepath
-    failed = 0
     with explained_write_errors(logs):
         logs.mkdir(exist_ok=True)
-    with explained_write_errors(results), results.open("w", encoding="utf-8") as out:
-        for place, (number, line) in enumerate(items, 1):
-            result = _run_logged(line, jobs.parent, logs / f"{number:04d}.log", source, f"{place}/{len(items)}")
+    results = BatchResults(jobs.with_name(f"{jobs.stem}.results.jsonl"), [line for _, line in items], again)
+    failed = 0
+    with results:
+        for place, (number, line) in enumerate(items):
+            if results.is_done(place):
+                continue
+            name = f"{number:04d}-{digest_of(line)[:8]}.log"
+            result = _run_logged(line, jobs.parent, logs / name, source, f"{place + 1}/{len(items)}")
             failed += not result["ok"]
-            text = json.dumps({"line": number, **result}, ensure_ascii=False)
-            print(text, file=out, flush=True)
-            print(text, flush=True)
-    print(f"{len(items) - failed} of {len(items)} items done, results in {results}", file=sys.stderr)
+            print(results.add(place, {"line": number, **result}), flush=True)
+    before = f", {results.done_before} of them before" if results.done_before else ""
+    print(f"{len(items) - failed} of {len(items)} items done{before}, results in {results.path}", file=sys.stderr)
     return EXIT_INTERNAL if failed else EXIT_OK
 
 

@@ -34,6 +34,11 @@ for it. Not given arguments are taken from the scene's settings"""
     bl_label = "Animate from Video"
 
     keep: bpy.props.EnumProperty(name="Keep", description="What becomes of the result", items=KEEP)
+    single_user: bpy.props.BoolProperty(
+        name="Make Single User",
+        description="For shape keys: give objects that share their mesh a copy of their own",
+        options={"SKIP_SAVE"},
+    )
     only_active: bpy.props.BoolProperty(
         name="Only Active", description="Leave out the other selected objects", options={"SKIP_SAVE"}
     )
@@ -59,7 +64,7 @@ for it. Not given arguments are taken from the scene's settings"""
             if bpy.app.background:
                 with ProgressLine(sys.stderr) as line:
                     runner.run_blocking(order, line.show)
-                _keep_now(runner.animations_of(runner.state.number), keep)
+                _keep_now(runner.animations_of(runner.state.number), keep, self.single_user)
                 return {"FINISHED"}
             ahead = len(runner.queue) + 1 if runner.state.busy else 0
             runner.start(order)
@@ -72,9 +77,9 @@ for it. Not given arguments are taken from the scene's settings"""
     def _order(self, context: bpy.types.Context, chosen: Any, keep: str) -> Order:
         objects = mesh_objects(context)[: 1 if self.only_active else None]
         for obj in objects:
-            keeping.check_can_keep(obj, keep)
+            keeping.check_can_keep(obj, keep, self.single_user)
         options = properties.options_of(chosen)
-        facts = facts_of(chosen.video)
+        facts = None if bpy.app.background else facts_of(chosen.video)  # which a timer finds out
         frames = len(range(*slice(*options.frames).indices(facts.frames))) if facts else None
         return Order(
             obj=objects[0],
@@ -86,13 +91,13 @@ for it. Not given arguments are taken from the scene's settings"""
             mode=chosen.timing,
             frames=frames or None,
             pixels=facts.size[0] * facts.size[1] or None if facts else None,
-            when_done=None if bpy.app.background else _keeper(keep),
+            when_done=None if bpy.app.background else _keeper(keep, self.single_user),
         )
 
 
-def _keep_now(animations: tuple[Animation, ...], keep: str) -> None:
+def _keep_now(animations: tuple[Animation, ...], keep: str, single_user: bool) -> None:
     if keep == keeping.SHAPE_KEYS:
-        for _ in keeping.keep_all_as_shape_keys(animations):
+        for _ in keeping.keep_all_as_shape_keys(animations, single_user):
             pass
     elif keep == keeping.POINT_CACHE:
         for _ in keeping.keep_all_as_point_caches(animations, keeping.point_cache_paths(animations)):
@@ -101,7 +106,7 @@ def _keep_now(animations: tuple[Animation, ...], keep: str) -> None:
         runner.kept(animations)
 
 
-def _keeper(keep: str) -> WhenDone | None:
+def _keeper(keep: str, single_user: bool) -> WhenDone | None:
     """Keeps the result by the operator that the button calls, so that it is a step of its own for undo."""
     names = {keeping.SHAPE_KEYS: "keep_shape_keys", keeping.POINT_CACHE: "keep_point_cache"}
     if keep not in names:
@@ -109,7 +114,8 @@ def _keeper(keep: str) -> WhenDone | None:
 
     def when_done(animations: tuple[Animation, ...]) -> None:
         operator = getattr(bpy.ops.motion324, names[keep])
+        more = {"single_user": single_user} if keep == keeping.SHAPE_KEYS else {}
         with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
-            operator("INVOKE_DEFAULT", True, job=runner.results[-1].number)
+            operator("INVOKE_DEFAULT", True, job=runner.results[-1].number, **more)
 
     return when_done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,10 +22,10 @@ ROOT = Path(__file__).resolve().parents[2]
 def run_batch(backend_python, tmp_path):
     """run_batch(items, before="") -> exit code, result lines, stderr. `before` is Python, run ahead of the script."""
 
-    def run(*items, before="", script=ROOT / "motion324_addon" / "headless.py"):
+    def run(*items, before="", script=ROOT / "motion324_addon" / "headless.py", arguments=()):
         lines = [item if isinstance(item, str) else json.dumps(item) for item in items]
         (tmp_path / "jobs.jsonl").write_text("\n".join(["# a comment", "", *lines]))
-        code = f"import bpy, runpy, sys\nsys.argv[1:] = ['--', 'jobs.jsonl']\n{before}\n"
+        code = f"import bpy, runpy, sys\nsys.argv[1:] = ['--', 'jobs.jsonl', *{arguments!r}]\n{before}\n"
         code += f"runpy.run_path({str(script)!r}, run_name='__main__')\n"
         wheels = next(path for path in sys.path if path.endswith("site-packages") and "extensions" in path)
         environment = {**os.environ, "MOTION324_BACKEND_PYTHON": str(backend_python), "PYTHONPATH": wheels}
@@ -77,6 +78,50 @@ def test_a_batch_goes_on_after_an_item_that_fails_and_tells_so(run_batch, mesh_f
         "prism.blend", "prism.fbx", "prism.npz", "cache.blend", "cache_motion324", "cache_motion324/Prism.pc2"
     }  # fmt: skip
     _check_outputs(tmp_path / "out")
+
+
+def test_a_batch_goes_on_where_it_was_stopped(run_batch, mesh_file, video, tmp_path):
+    good = {"mesh": mesh_file.name, "video": video(frames=3).name}
+    items = [{**good, "outputs": {"npz": f"{name}.npz"}} for name in "abc"]
+    broken = {**good, "video": "lost.mp4"}
+    run_batch(items[0], broken, items[1])
+    path = tmp_path / "jobs.results.jsonl"
+    path.write_text(path.read_text() + '{"ok": true, "item": "torn')  # as a killed batch leaves it
+    written = {name: (tmp_path / f"{name}.npz").stat().st_mtime_ns for name in "ab"}
+    (tmp_path / "b.npz").unlink()
+
+    code, results, stderr = run_batch("# moved by a line", items[0], {**good, "outputs": {}}, items[2], items[1])
+    assert code == 0, stderr
+    assert (tmp_path / "a.npz").stat().st_mtime_ns == written["a"]  # done before: left alone
+    assert (tmp_path / "b.npz").exists() and (tmp_path / "c.npz").exists()
+    assert [result["outputs"] and Path(result["outputs"]["npz"]).name for result in results] == [
+        "a.npz", {}, "c.npz", "b.npz"
+    ]  # fmt: skip
+    assert "4 of 4 items done, 1 of them before" in stderr
+    assert len({result["log"] for result in results}) == 4
+
+    code, results, stderr = run_batch(items[0], items[0], arguments=["--again"])
+    assert code == 0 and len(results) == 2 and "2 of 2 items done, results" in stderr
+    assert (tmp_path / "a.npz").stat().st_mtime_ns != written["a"]
+
+
+def test_a_batch_that_is_stopped_says_how_to_go_on_and_leaves_no_backend(mesh_file, video, backend_python, tmp_path):
+    good = {"mesh": mesh_file.name, "video": video(frames=3).name}
+    (tmp_path / "jobs.jsonl").write_text("\n".join(map(json.dumps, (good, {**good, "video": video(do="wait").name}))))
+    wheels = next(path for path in sys.path if path.endswith("site-packages") and "extensions" in path)
+    environment = {**os.environ, "MOTION324_BACKEND_PYTHON": str(backend_python), "PYTHONPATH": wheels}
+    command = [sys.executable, str(ROOT / "motion324_addon/headless.py"), "jobs.jsonl"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as batch:
+        for line in batch.stderr:
+            if "reconstruct" in line and "2/2" in line:
+                break
+        tasks = Path(f"/proc/{batch.pid}/task").iterdir()
+        children = [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+        batch.send_signal(signal.SIGINT)
+        rest = batch.stderr.read()
+    assert batch.returncode == 130 and "the same command goes on where it was" in rest
+    assert len((tmp_path / "jobs.results.jsonl").read_text().splitlines()) == 1
+    assert children and not any(Path(f"/proc/{pid}").exists() for pid in children)
 
 
 def _check_outputs(out: Path) -> None:

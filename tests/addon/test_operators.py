@@ -53,6 +53,40 @@ def test_animate_takes_what_is_not_given_from_the_scenes_settings(addon, backend
     assert list(options["frames"]) == [4, 24, 2]
 
 
+def test_every_keyword_of_animate_reaches_the_job(addon, backend, video, tmp_path):
+    obj, other = ball("One"), ball("Two")
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    given = {
+        "video": str(video(frames=4)), "first_frame": 2, "frame_count": 4, "frame_step": 3, "start_frame": 5,
+        "timing": "CUSTOM_FPS", "custom_fps": 48.0, "mask": "file", "mask_path": str(masks), "view": "angles",
+        "azimuth": 20.0, "elevation": 10.0, "reconstructor": "deformation-fit", "quality": "draft", "device": "cpu",
+        "precision": "float32", "smooth": 1.5, "seed": 3, "keep": "POINT_CACHE", "only_active": True,
+        "single_user": True,
+    }  # fmt: skip
+    known = {prop.identifier for prop in bpy.ops.motion324.animate.get_rna_type().properties} - {"rna_type"}
+    assert set(given) == known
+    runner = addon("job.runner").runner
+    seen = []
+    obj.select_set(True)
+    with bpy.context.temp_override(active_object=obj, object=obj, selected_objects=[obj, other]):
+        runner.kept, kept = lambda animations: seen.extend(animations) or kept(animations), runner.kept
+        try:
+            assert bpy.ops.motion324.animate(**given) == {"FINISHED"}
+        finally:
+            del runner.kept
+    (animation,) = seen
+    options = animation.report["options"]
+    expected = {
+        "frames": [2, 14, 3], "fps": 48.0, "mask": str(masks), "view": "20,10", "reconstructor": "deformation-fit",
+        "quality": "draft", "device": "cpu", "precision": "float32", "smooth": 1.5, "seed": 3,
+    }  # fmt: skip
+    assert {name: list(options[name]) if name == "frames" else options[name] for name in expected} == expected
+    assert animation.target.name == "One" and animation.timing.start == 5 and not other.modifiers
+    assert [modifier.type for modifier in obj.modifiers] == ["MESH_CACHE"]
+
+
 def test_a_result_waits_until_it_is_kept_or_discarded(addon, backend, video, state):
     obj = ball()
     bpy.ops.motion324.animate(video=str(video(frames=3, warning="It does not look alike.")))
@@ -96,7 +130,7 @@ def test_errors_are_one_sentence_that_names_the_thing_and_the_remedy(addon, back
 def test_without_a_backend_the_sentence_says_what_to_do(addon, video, monkeypatch, tmp_path):
     monkeypatch.delenv("MOTION324_BACKEND_PYTHON", raising=False)
     ball()
-    with pytest.raises(RuntimeError, match=r"Choose its Python in Preferences .* or set MOTION324_BACKEND_PYTHON"):
+    with pytest.raises(RuntimeError, match=r"Install Backend in Preferences .* or set MOTION324_BACKEND_PYTHON"):
         bpy.ops.motion324.animate(video=str(video()))
     monkeypatch.setenv("MOTION324_BACKEND_PYTHON", str(tmp_path / "no python"))
     with pytest.raises(RuntimeError, match="no python cannot be started"):

@@ -47,6 +47,7 @@ types: environments
 
 bench: environments
 	$(BACKEND) benchmarks/wire.py
+	$(BLENDER) benchmarks/exports.py
 	$(BACKEND) benchmarks/clips_with_truth.py
 	if $(TORCH) -c "import torch; assert torch.cuda.is_available()" 2>/dev/null; \
 	then $(TORCH) benchmarks/motion_transformer.py; fi

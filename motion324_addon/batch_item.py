@@ -14,7 +14,7 @@ from motion324.options import MASK_MODES, AnimateOptions
 from .scene import keeping, timing
 from .scene.turntable import Turntable
 
-OUTPUTS = ("blend", "fbx", "glb", "abc", "usd", "npz", "turntable")
+OUTPUTS = ("blend", "fbx", "glb", "abc", "usd", "pc2", "mdd", "npz", "turntable")
 
 
 @dataclass(frozen=True)

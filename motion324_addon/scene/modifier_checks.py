@@ -7,7 +7,7 @@ import numpy as np
 
 from motion324.errors import EXIT_BAD_MESH, Motion324Error
 
-from . import modifier_stack
+from . import fcurves, modifier_stack
 
 # Those of modifier_stack.MOVING that put a mesh into a pose; the others only shape its surface.
 POSING = {
@@ -16,6 +16,7 @@ POSING = {
 }  # fmt: skip
 STILL_ENOUGH = 1e-4  # of the object's size: moves by less are no pose
 LARGEST_GROWTH = 0.08  # of the object's size, on any side; thick shells and subdivision stay below, mirrors do not
+PLACING = ("location", "rotation", "scale", "delta_")  # how paths begin of properties that move an object
 LARGEST_LOSS = 0.3  # of the object's size, on any side; subdividing a cube takes off 0.08
 
 
@@ -65,8 +66,8 @@ def motion_of_its_own(obj: bpy.types.Object) -> tuple[str, ...]:
     movers = []
     parent: bpy.types.Object | None = obj
     while parent is not None:
-        animation = parent.animation_data
-        animated = animation is not None and (animation.action is not None or len(animation.drivers) > 0)
+        drivers = parent.animation_data.drivers if parent.animation_data else ()
+        animated = any(curve.data_path.startswith(PLACING) for curve in (*fcurves.curves_of(parent), *drivers))
         constrained = any(not constraint.mute for constraint in parent.constraints)
         on_bone = parent.parent is not None and parent.parent_type == "BONE"
         if animated or constrained or on_bone:

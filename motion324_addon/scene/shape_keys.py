@@ -54,6 +54,11 @@ def check_keys(obj: bpy.types.Object) -> None:
     keys = obj.data.shape_keys
     if keys and not keys.use_relative:
         raise _impossible(obj, "has absolute shape keys", "Switch on 'Relative' in its Shape Keys panel.")
+    if obj.parent is not None and obj.parent_type == "ARMATURE":  # Blender then deforms without a modifier
+        remedy = "Parent it as Object and give it an Armature or Lattice modifier instead, or keep a point cache."
+        raise _impossible(
+            obj, f"is deformed by its parent '{obj.parent.name}', which would deform the keys again", remedy
+        )
     if obj.mode == "EDIT":
         raise _impossible(obj, "is in Edit Mode", "Leave Edit Mode, then try again.")
 

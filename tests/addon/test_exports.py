@@ -71,6 +71,24 @@ def test_an_export_read_back_shows_the_same_at_the_same_frames(addon, tmp_path, 
     assert distance(in_world(back, shown(back, FIRST - 3)), in_world(back, shown(back, FIRST))) < 1e-4 * size
 
 
+@pytest.mark.parametrize("suffix", [".fbx", ".glb", ".abc", ".usd"])
+def test_the_motion_of_the_object_itself_comes_along(addon, tmp_path, suffix):
+    obj, _ = moving_object(addon, tmp_path, "shape keys")
+    for frame, height in ((FIRST, 3.0), (FIRST + FRAMES - 1, 8.0)):
+        obj.location.z = height
+        obj.keyframe_insert("location", frame=frame)
+    expected = [in_world(obj, shown(obj, FIRST + index)) for index in range(FRAMES)]
+    assert expected[-1][:, 2].mean() - expected[0][:, 2].mean() > 4
+    addon("scene.export").export(obj, tmp_path / f"prism{suffix}", FIRST, FIRST + FRAMES - 1)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    IMPORT[suffix](str(tmp_path / f"prism{suffix}"))
+    (back,) = [o for o in bpy.data.objects if o.type == "MESH"]
+    used = slice(1, None) if suffix == ".glb" else slice(None)
+    for index in range(FRAMES):
+        positions = shown(back, FIRST + index)
+        assert distance(in_world(back, positions), expected[index][used]) < 3e-4
+
+
 @pytest.mark.parametrize("suffix", [".pc2", ".mdd"])
 def test_an_exported_point_cache_plays_on_the_same_mesh_in_a_fresh_scene(addon, tmp_path, suffix):
     obj, _ = moving_object(addon, tmp_path, "shape keys")

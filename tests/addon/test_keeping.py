@@ -177,15 +177,34 @@ def test_a_subdivided_cube_and_thin_shells_are_no_reason_to_refuse(addon):
 
 def test_a_motion_of_the_object_itself_is_told(addon):
     obj = ball()
+    posed_by_armature(obj)  # moves bones, and no object
+    assert addon("scene.joining").read_objects([obj]).warnings == ()
     obj.keyframe_insert("location", frame=1)
     (warning,) = addon("scene.joining").read_objects([obj]).warnings
     assert warning == "'Ball' has a motion of its own, which stays and is added to the motion from the video."
+
+
+def test_a_parent_that_deforms_without_a_modifier_is_no_reason_against_a_point_cache(addon, animated, tmp_path):
+    from motion324.errors import Motion324Error
+
+    obj = ball()
+    posed_by_armature(obj)
+    obj.modifiers.clear()
+    obj.parent_type = "ARMATURE"
+    bpy.context.view_layer.update()
+    animation = animated(obj, start=7)
+    with pytest.raises(Motion324Error, match=r"'Ball' is deformed by its parent 'Rig'.*or keep a point cache"):
+        keep(addon, animation, "shape keys", tmp_path)
+    assert obj.data.shape_keys is None
+    keep(addon, animation, "point cache", tmp_path)
+    np.testing.assert_allclose(shown(obj, 9), animation.positions[2], atol=ROUNDING)
 
 
 def test_an_object_that_shares_its_mesh_is_offered_a_copy_of_its_own(addon, backend, video):
     obj = ball()
     twin = obj.copy()
     bpy.context.scene.collection.objects.link(twin)
+    twin.select_set(False)
     bpy.ops.ed.undo_push(message="before")
     bpy.ops.motion324.animate(video=str(video(frames=4)))
     with pytest.raises(RuntimeError, match=r"'Ball' shares its mesh with 1 other user\. Make it single-user"):
@@ -198,6 +217,15 @@ def test_an_object_that_shares_its_mesh_is_offered_a_copy_of_its_own(addon, back
     bpy.ops.ed.undo()
     obj, twin = bpy.data.objects["Ball"], bpy.data.objects["Ball.001"]
     assert obj.data == twin.data and obj.data.shape_keys is None
+
+
+def test_shape_keys_on_a_shared_mesh_are_refused_before_the_job_or_allowed_by_an_option(addon, backend, video):
+    obj = ball()
+    twin = obj.copy()
+    with pytest.raises(RuntimeError, match="shares its mesh with 1 other user"):
+        bpy.ops.motion324.animate(video=str(video(do="die")), keep="SHAPE_KEYS")
+    assert bpy.ops.motion324.animate(video=str(video(frames=2)), keep="SHAPE_KEYS", single_user=True) == {"FINISHED"}
+    assert len(obj.data.shape_keys.key_blocks) == 3 and twin.data.shape_keys is None
 
 
 def test_make_single_user_copies_shared_meshes_and_undo_takes_it_back(addon):

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from motion324 import __version__
-from motion324.commands import animate, batch, compare, doctor, evaluate, examine, overlay, serve, weights
+from motion324.commands import animate, batch, compare, doctor, evaluate, examine, overlay, render, serve, weights
 from motion324.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
 from motion324.terminal import Terminal, error_fields
 
@@ -65,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"motion324 {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (animate, examine, overlay, batch, evaluate, compare, serve, doctor, weights):
+    for command in (animate, examine, overlay, batch, evaluate, compare, render, serve, doctor, weights):
         command.add_to(commands).epilog = EXIT_CODES
     return parser
 

@@ -28,6 +28,7 @@ WORDS = {
     "compare": "Comparing",
     "cuts": "Looking for self-intersections",
     "report": "Drawing the report",
+    "render": "Rendering",
     "batch": "Animating items",
 }
 LIVE_SECONDS = 0.1  # between two changes of the line on a terminal

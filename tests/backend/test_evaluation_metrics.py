@@ -12,7 +12,7 @@ from motion324.evaluation.correspondence import vertex_errors, what_differs
 from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame
 from motion324.evaluation.neighbours import nearest_both_ways
 from motion324.evaluation.point_to_surface import surface_distances
-from motion324.evaluation.regularity import accelerations, self_intersection_rate, stretches, welded
+from motion324.evaluation.regularity import accelerations, self_intersection_rate, stretches, vertex_areas, welded
 from motion324.evaluation.sampling import sample_places
 from motion324.evaluation.statistics import summarise
 from motion324.evaluation.triangle_tree import TriangleTree
@@ -136,12 +136,13 @@ def test_correspondence_is_refused_with_its_reason():
     assert "2 triangles between other vertices" in what_differs(truth, sequence([SQUARE], [[0, 1, 3], [1, 2, 3]]))
 
 
-def test_jitter_is_the_second_difference():
-    path = np.array([0.0, 1, 4, 9, 16])[:, None, None] * np.array([1.0, 0, 0])
-    found = accelerations(path)
+def test_jitter_is_the_second_difference_weighed_by_area():
+    path = np.array([0.0, 1, 4, 9, 16])[:, None, None] * np.array([RIGHT, 3 * RIGHT])
+    found = accelerations(path, np.array([3.0, 1.0]))
     assert np.isnan(found[[0, -1]]).all()
-    np.testing.assert_allclose(found[1:-1], 2.0)
-    assert np.isnan(accelerations(path[:2])).all()
+    np.testing.assert_allclose(found[1:-1], (3 * 2 + 1 * 6) / 4)
+    assert np.isnan(accelerations(path[:2], np.ones(2))).all()
+    np.testing.assert_allclose(vertex_areas(SQUARE, TWO_FACES), [1 / 3, 1 / 6, 1 / 3, 1 / 6])
 
 
 def test_stretch_is_the_change_of_lengths():

@@ -27,7 +27,7 @@ METRICS: dict[str, Metric] = {
     "vertex_error_ratio": Metric("error/still", "vertex error over that of the true first frame held still"),
     "trajectory_error": Metric("trajectory", "mean distance of the vertices' ways since the first frame"),
     "trajectory_error_ratio": Metric("traj./still", "trajectory error over that of a mesh that does not move"),
-    "jitter": Metric("jitter", "mean acceleration of surface points, per frame squared", None),
+    "jitter": Metric("jitter", "mean acceleration over the surface, per frame squared", None),
     "jitter_ratio": Metric("jitter/true", "jitter over the truth's: 1 is as smooth as the truth", None),
     "stretch": Metric("stretch", "change of the edges' lengths since the first frame, over their lengths", None),
     "stretch_ratio": Metric("stretch/true", "stretch over the truth's", None),

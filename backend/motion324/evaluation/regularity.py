@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
+from motion324.evaluation.mesh_sequence import face_areas
 from motion324.evaluation.triangle_tree import TriangleTree
 
 WELD = 1e-6  # of the longest side 2: vertices nearer than this in the first frame count as one
 
 
-def accelerations(points: np.ndarray) -> np.ndarray:
-    """points (T, S, 3) that stay at their place on a surface -> (T,) mean length of p[t-1] - 2 p[t] + p[t+1].
+def accelerations(positions: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """positions (T, N, 3), weights (N,) -> (T,) mean length of p[t-1] - 2 p[t] + p[t+1].
 
-    In the points' unit per frame squared; NaN for the first and the last frame, which have none.
+    In the positions' unit per frame squared; NaN for the first and the last frame, which have none.
     """
-    found = np.full(len(points), np.nan)
-    if len(points) >= 3:
-        second = points[:-2] - 2 * points[1:-1] + points[2:]
-        found[1:-1] = np.linalg.norm(second, axis=2).mean(axis=1)
+    found = np.full(len(positions), np.nan)
+    if len(positions) >= 3:
+        second = positions[:-2] - 2 * positions[1:-1] + positions[2:]
+        found[1:-1] = np.linalg.norm(second, axis=2) @ (weights / weights.sum())
     return found
+
+
+def vertex_areas(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """positions (N, 3) -> (N,) a third of the area of each vertex's triangles: its share of the surface."""
+    areas = np.repeat(face_areas(positions, faces) / 3, 3)
+    return np.bincount(faces.reshape(-1), areas, len(positions))
 
 
 def stretches(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -16,14 +16,13 @@ from motion324.evaluation.point_to_surface import surface_distances
 from motion324.evaluation.protocols import Protocol
 from motion324.evaluation.published_alignment import SAMPLES as PUBLISHED_SAMPLES
 from motion324.evaluation.published_alignment import align_as_published
-from motion324.evaluation.regularity import accelerations, self_intersection_rate, stretches, welded
+from motion324.evaluation.regularity import accelerations, self_intersection_rate, stretches, vertex_areas, welded
 from motion324.evaluation.sampling import sample_places
 from motion324.evaluation.similarity import Similarity
 from motion324.evaluation.triangle_tree import TriangleTree
 from motion324.progress import Progress, silent
 
 SURFACE_POINTS = 10_000  # for distances to the surface itself, which need fewer than the Chamfer distance
-JITTER_POINTS = 5_000
 CUT_FRAMES = 12  # at most, evenly spread: the only measure that does not look at all of them
 TRUTH, PREDICTION = 0, 1  # in seeds: both sides draw their own
 
@@ -163,12 +162,11 @@ def _correspondence(scores: Scores, true: np.ndarray, aligned: np.ndarray) -> No
 
 
 def _regularity(scores: Scores, pair: Pair, aligned: np.ndarray, progress: Progress) -> None:
-    true_points = sample_places(pair.true[0], pair.true_faces, JITTER_POINTS, (pair.seed, TRUTH)).on(pair.true)
-    points = sample_places(aligned[0], pair.faces, JITTER_POINTS, (pair.seed, PREDICTION)).on(aligned)
-    scores.add("jitter", accelerations(points))
+    true_jitter = accelerations(pair.true, vertex_areas(pair.true[0], pair.true_faces))
+    scores.add("jitter", accelerations(aligned, vertex_areas(aligned[0], pair.faces)))
     scores.add("stretch", stretches(aligned, pair.faces))
     if len(aligned) >= 3:
-        scores.values["jitter_ratio"] = _ratio(scores.values["jitter"], float(np.nanmean(accelerations(true_points))))
+        scores.values["jitter_ratio"] = _ratio(scores.values["jitter"], float(np.nanmean(true_jitter)))
     scores.values["stretch_ratio"] = _ratio(
         scores.values["stretch"], float(stretches(pair.true, pair.true_faces).mean())
     )

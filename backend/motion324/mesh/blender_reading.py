@@ -77,8 +77,18 @@ def _run(executable: Path, source: Path, target: Path, progress: Progress) -> No
         raise unreadable_by_blender(source, "it wrote nothing")
 
 
-def run_in_blender(executable: Path, script: Path, arguments: list[str], source: Path, progress: Progress) -> None:
+def run_in_blender(
+    executable: Path,
+    script: Path,
+    arguments: list[str],
+    source: Path,
+    progress: Progress,
+    time_limit: float | None = None,
+) -> None:
     """Runs one of our scripts in Blender, or in a Python with bpy, and waits; `source` is the file that it reads.
+
+    time_limit: seconds after which the process is killed; TIME_LIMIT if None. progress is called with ("read", 0, 1)
+    meanwhile.
 
     A script prints `motion324-warning: SENTENCE`, which is logged, and ends with another code than 0 after
     `motion324-error: SENTENCE`. Raises Motion324Error("mesh-unreadable" or "blender-not-found").
@@ -89,7 +99,7 @@ def run_in_blender(executable: Path, script: Path, arguments: list[str], source:
         options = ["--background", "--factory-startup", "--disable-autoexec", "-noaudio", "--python-exit-code", "3"]
         command = [str(executable), *options, "--python", str(script), "--", *arguments]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    output, code = _output(command, environment, executable, source, progress)
+    output, code = _output(command, environment, executable, source, progress, time_limit or TIME_LIMIT)
     log.debug("Blender's output for %s:\n%s", source, output)
     lines = output.splitlines()
     for line in lines:
@@ -111,7 +121,12 @@ def unreadable_by_blender(source: Path, why: str) -> Motion324Error:
 
 
 def _output(
-    command: list[str], environment: dict[str, str], executable: Path, source: Path, progress: Progress
+    command: list[str],
+    environment: dict[str, str],
+    executable: Path,
+    source: Path,
+    progress: Progress,
+    time_limit: float,
 ) -> tuple[str, int]:
     """What the process printed, and its exit code. It is killed when it takes too long or the job is cancelled."""
     began = time.monotonic()
@@ -134,7 +149,7 @@ def _output(
         ) from error
     with process:
         try:
-            while time.monotonic() - began < TIME_LIMIT:
+            while time.monotonic() - began < time_limit:
                 progress("read", 0, 1)
                 try:
                     output, _ = process.communicate(timeout=0.2)
@@ -146,7 +161,7 @@ def _output(
                 process.kill()
     raise bad_mesh(
         "mesh-unreadable",
-        f"Blender did not finish reading '{source}' within {TIME_LIMIT:.0f} seconds.",
+        f"Blender did not finish reading '{source}' within {time_limit:.0f} seconds.",
         "Convert the mesh to GLB.",
     )
 

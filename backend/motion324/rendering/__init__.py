@@ -1,0 +1,1 @@
+"""Videos of moving meshes, drawn by a Blender process."""

@@ -1,0 +1,100 @@
+"""Videos of truth and prediction that can be compared: one light, one camera, one normalisation."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from motion324.errors import Motion324Error
+from motion324.evaluation.alignment import Source, Target, align
+from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame
+from motion324.evaluation.predictions import find_prediction, read_prediction
+from motion324.evaluation.release import ReleaseClip
+from motion324.mesh.reading import read_mesh
+from motion324.mesh.reference_mesh import ReferenceMesh
+from motion324.progress import Progress, silent
+from motion324.rendering.sequence_pictures import Look, draw_sequence, plain_mesh
+from motion324.video.writing import VideoFile
+from motion324.write_aside import explained_write_errors
+
+log = logging.getLogger(__name__)
+
+TRUTH, PREDICTION = "truth", "prediction"
+FPS = 16.0
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What was written of a clip, by side one file an azimuth; or the problem."""
+
+    name: str
+    files: tuple[Path, ...] = ()
+    problem: Motion324Error | None = None
+
+
+def write_comparisons(
+    clips: tuple[ReleaseClip, ...],
+    predictions: Path,
+    output: Path,
+    look: Look,
+    fps: float = FPS,
+    blender: Path | None = None,
+    progress: Progress = silent,
+) -> Iterator[Compared]:
+    """output/NAME/truth_AZIMUTH.mp4 and prediction_AZIMUTH.mp4 of each clip, on white.
+
+    The prediction is aligned by its first frame, as the protocol "motion80" does it; the camera is as far away as both
+    sides need.
+    """
+    for clip in clips:
+        try:
+            yield Compared(clip.name, _write_clip(clip, predictions, output / clip.name, look, fps, blender, progress))
+        except Motion324Error as error:
+            if error.code == "cancelled":
+                raise
+            yield Compared(clip.name, problem=error)
+
+
+def _write_clip(
+    clip: ReleaseClip,
+    predictions: Path,
+    folder: Path,
+    look: Look,
+    fps: float,
+    blender: Path | None,
+    progress: Progress,
+) -> tuple[Path, ...]:
+    truth = clip.read_truth()
+    path = find_prediction(predictions, clip.name)
+    predicted = read_prediction(path, clip.fps, len(truth.positions), blender, progress)
+    true, ours = normalised_by_first_frame(truth.positions), normalised_by_first_frame(predicted.positions)
+    found = align(Source(ours[0], predicted.faces, (0, 1)), Target(true[0], truth.faces, (0, 0)), progress=progress)
+    aligned = found.transform.apply(ours)
+    look = look.seeing(true, aligned)
+    with explained_write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for side, positions, sequence in ((TRUTH, true, truth), (PREDICTION, aligned, predicted)):
+        views = draw_sequence(positions, _coloured(clip, sequence), look, blender, progress)
+        for azimuth, view in zip(look.azimuths, views, strict=True):
+            files.append(folder / f"{side}_{azimuth:03.0f}.mp4")
+            with VideoFile(files[-1], fps) as video:
+                for picture in view:
+                    video.write(picture)
+    return tuple(files)
+
+
+def _coloured(clip: ReleaseClip, sequence: MeshSequence) -> ReferenceMesh:
+    """The given mesh with its colours where it has just these triangles, else a grey one."""
+    try:
+        mesh = read_mesh(clip.mesh)
+    except Motion324Error as error:
+        log.info("%s is drawn in grey: %s", clip.name, error)
+    else:
+        if len(mesh.positions) == sequence.positions.shape[1] and np.array_equal(mesh.faces, sequence.faces):
+            return mesh
+    return plain_mesh(sequence.positions[0], sequence.faces)

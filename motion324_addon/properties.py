@@ -54,6 +54,12 @@ class JobProperties:
     reconstructor: EnumProperty(
         name="Method", description="What turns the video into motion", items=choices.RECONSTRUCTORS
     )
+    quality: EnumProperty(
+        name="Quality",
+        description="How much time the deformation fit spends",
+        items=choices.QUALITIES,
+        default="standard",
+    )
     device: EnumProperty(name="Device", description="Where the motion transformer computes", items=choices.DEVICES)
     precision: EnumProperty(
         name="Precision", description="Numbers that the motion transformer computes with", items=choices.PRECISION_ITEMS
@@ -82,6 +88,7 @@ def options_of(settings: JobProperties | SimpleNamespace, context: bpy.types.Con
     """
     options = AnimateOptions(
         reconstructor=settings.reconstructor,
+        quality=settings.quality,
         frames=frames_of(settings),
         fps=settings.custom_fps if settings.timing == timing.CUSTOM_FPS else None,
         mask=mask_of(settings),

@@ -28,6 +28,8 @@ class MOTION324_PT_reconstruct(WorkSidebar, bpy.types.Panel):
             column.prop(settings, "device")
             column.prop(settings, "precision")
             draw_lines(layout, context, "Its published weights may not be used commercially", "INFO")
+        else:
+            column.prop(settings, "quality")
         column = layout.column()
         column.prop(settings, "smooth")
         column.prop(settings, "seed")

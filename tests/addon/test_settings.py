@@ -87,7 +87,9 @@ def test_the_panels_settings_become_the_jobs_options(addon, settings):
     settings.timing, settings.custom_fps = "CUSTOM_FPS", 12
     settings.mask, settings.reconstructor = "as-is", "motion-transformer"
     settings.device, settings.precision, settings.seed = "cpu", "float32", 3
+    settings.quality = "fine"
     options = addon("properties").options_of(settings)
+    assert (options.fps, options.quality) == (12, "fine")
     assert (options.fps, options.mask, options.reconstructor) == (12, "as-is", "motion-transformer")
     assert (options.device, options.precision, options.seed) == ("cpu", "float32", 3)
 

@@ -57,7 +57,7 @@ def tell(
     command += ["xvfb-run", "-a", "-s", f"-screen 0 {size}x24", "blender", "--factory-startup"]
     command += ["--window-geometry", "0", "0", *map(str, screen), "--python-exit-code", "3"]
     command += ["--python", f"{inside}/inside/main.py", "--", story, str(inside), json.dumps(given)]
-    with _alone(), _bound([REPOSITORY, *(folder for python in pythons for folder in _homes(python))]):
+    with alone(), bound([REPOSITORY, *(folder for python in pythons for folder in homes(python))]):
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
     (exchange / "blender.log").write_text(done.stdout + done.stderr)
     report = exchange / "report.json"
@@ -67,14 +67,14 @@ def tell(
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """One window at a time, whoever asks."""
     with (Path(tempfile.gettempdir()) / ".gui.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _homes(python: Path) -> list[Path]:
+def homes(python: Path) -> list[Path]:
     """The folders of an interpreter's environment, and of the Python that it was made from."""
     code = "import sys; print(sys.prefix); print(sys.base_prefix)"
     found = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True)
@@ -82,7 +82,7 @@ def _homes(python: Path) -> list[Path]:
 
 
 @contextlib.contextmanager
-def _bound(folders: list[Path]) -> Iterator[None]:
+def bound(folders: list[Path]) -> Iterator[None]:
     """Shows the folders at the same paths inside the root, where the root does not have them itself."""
     with contextlib.ExitStack() as stack:
         for folder in dict.fromkeys(folders):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -44,6 +45,17 @@ def _phase() -> str:
     return _state().phase.value
 
 
+def _reaches(holds: Callable[[], bool]) -> Callable[[], bool]:
+    """Whether it holds now; an error of the job's ends the waiting."""
+
+    def check() -> bool:
+        problem = _state().problem
+        assert problem is None, f"{problem.sentence} {problem.hint}"
+        return holds()
+
+    return check
+
+
 def _keys() -> int:
     keys = _dog().data.shape_keys
     return len(keys.key_blocks) if keys else 0
@@ -63,7 +75,7 @@ def _fill(driver: Driver, video: str) -> Wait:
 
 def _cancel_one(driver: Driver, report: dict) -> Wait:
     yield from driver.click("motion324.animate")
-    yield from driver.wait_until(lambda: _state().stage == "reconstruct", 120, "the motion is reconstructed")
+    yield from driver.wait_until(_reaches(lambda: _state().stage == "reconstruct"), 120, "the motion is reconstructed")
     yield from driver.find("motion324.cancel")
     began = time.monotonic()
     yield from driver.click("motion324.cancel")
@@ -76,10 +88,10 @@ def _cancel_one(driver: Driver, report: dict) -> Wait:
 def _animate(driver: Driver, report: dict) -> Wait:
     began = time.monotonic()
     yield from driver.click("motion324.animate")
-    yield from driver.wait_until(lambda: _state().frames_ready > 0, 200, "frames can be played")
+    yield from driver.wait_until(_reaches(lambda: _state().frames_ready > 0), 200, "frames can be played")
     bpy.context.scene.frame_set(FRAMES - 2)
     yield from driver.shot("running")
-    yield from driver.wait_until(lambda: _phase() == "done", 400, "there is a result")
+    yield from driver.wait_until(_reaches(lambda: _phase() == "done"), 400, "there is a result")
     report["animate_seconds"] = time.monotonic() - began
     bpy.context.scene.frame_set(FRAMES - 2)
     yield from driver.shot("result")
@@ -124,7 +136,7 @@ def _meet_an_error(driver: Driver, report: dict) -> Wait:
 
 def _lose_the_backend(driver: Driver, report: dict) -> Wait:
     yield from driver.click("motion324.animate")
-    yield from driver.wait_until(lambda: _state().stage == "reconstruct", 120, "the motion is reconstructed")
+    yield from driver.wait_until(_reaches(lambda: _state().stage == "reconstruct"), 120, "the motion is reconstructed")
     killed = time.monotonic()
     os.kill(stage.module("job.backend").pid(), signal.SIGKILL)
     yield from driver.wait_until(lambda: _phase() in ("failed", "lost"), 10, "the loss is noticed")

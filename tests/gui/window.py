@@ -75,10 +75,14 @@ def alone() -> Iterator[None]:
 
 
 def homes(python: Path) -> list[Path]:
-    """The folders of an interpreter's environment, and of the Python that it was made from."""
-    code = "import sys; print(sys.prefix); print(sys.base_prefix)"
+    """The folders of an interpreter's environment, of the Python that it was made from, and of an editable backend."""
+    code = "import sys, importlib.util as u; print(sys.prefix, sys.base_prefix, sep='\\n');"
+    code += "s = u.find_spec('motion324'); print(s.origin if s else sys.prefix)"
     found = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True)
-    return [Path(line) for line in found.stdout.split()]
+    prefix, base, origin = (Path(line) for line in found.stdout.splitlines())
+    if origin.is_relative_to(prefix) or origin.is_relative_to(REPOSITORY):
+        return [prefix, base]
+    return [prefix, base, origin.parent.parent]
 
 
 @contextlib.contextmanager

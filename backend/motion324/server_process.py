@@ -10,13 +10,13 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from motion324.endpoint import TOKEN_VARIABLE, Endpoint, new_token
-from motion324.errors import EXIT_BACKEND, Motion324Error
+from motion324.errors import EXIT_BACKEND, Cancelled, Motion324Error
 from motion324.framing import ConnectionLost, encode
 from motion324.handshake import open_connection
 from motion324.protocol import Shutdown, to_wire
@@ -34,12 +34,14 @@ def start_server(
     log_path: Path,
     environment: Mapping[str, str] | None = None,
     timeout: float = 60.0,
+    give_up: Callable[[], bool] = lambda: False,
 ) -> ServerProcess:
     """Starts a backend that ends with this process, and returns when it is ready to be connected.
 
     python: the Python of the backend's environment; or a whole command, that takes the place of
         `python -m motion324.cli` and gets the same arguments (`serve --host ...`).
     environment: variables to set besides those of this process.
+    give_up: looked at many times a second; once it is true, the process is ended and Cancelled is raised.
 
     Raises Motion324Error: "backend-missing" (no such program), "backend-died" (with the last lines that it printed),
     "backend-timeout".
@@ -72,7 +74,7 @@ def start_server(
         ) from error
     server = ServerProcess(process, token, log_path)
     try:
-        server.wait_until_ready(timeout)
+        server.wait_until_ready(timeout, give_up)
     except BaseException:
         server.kill()
         raise
@@ -122,11 +124,16 @@ class ServerProcess:
         self._join_readers()
         return f"It ended with {_describe_exit(code)}.\n{self._tail_text()}"
 
-    def wait_until_ready(self, timeout: float) -> None:
-        """Returns when the readiness line has come. Raises Motion324Error("backend-died", "backend-timeout")."""
+    def wait_until_ready(self, timeout: float, give_up: Callable[[], bool] = lambda: False) -> None:
+        """Returns when the readiness line has come.
+
+        Raises Motion324Error("backend-died", "backend-timeout"), or Cancelled once `give_up` is true.
+        """
         deadline = time.monotonic() + timeout
         with self._changed:
             while self._ready is None and self.is_alive() and time.monotonic() < deadline:
+                if give_up():
+                    raise Cancelled()
                 self._changed.wait(0.05)
             if self._ready is not None:
                 return

@@ -90,10 +90,11 @@ def _connect_local(server: ServerProcess) -> Client:
     try:
         return Client.connect(server.endpoint, program="Blender")
     except Motion324Error as error:
+        last_words = server.last_words()  # waits a moment for a process that is just ending
         if server.is_alive():
             raise
         sentence = "The backend ended before it could be connected."
-        raise Motion324Error("backend-lost", sentence, server.last_words(), EXIT_BACKEND) from error
+        raise Motion324Error("backend-lost", sentence, last_words, EXIT_BACKEND) from error
 
 
 def _connect_remote(where: Remote) -> Client:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import bpy
 
+from motion324.errors import Motion324Error
+
 from ..job.runner import runner
 from ..job.state import ENDED
+from .reporting import report_error
 
 
 class MOTION324_OT_discard(bpy.types.Operator):
@@ -21,6 +24,12 @@ class MOTION324_OT_discard(bpy.types.Operator):
         options={"SKIP_SAVE"},
     )
 
+    object_name: bpy.props.StringProperty(
+        name="Object",
+        description="Which of the objects that were animated as one; all if empty",
+        options={"SKIP_SAVE"},
+    )
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         waits = any(job.phase in ENDED for job in runner.jobs.jobs)
@@ -29,8 +38,13 @@ class MOTION324_OT_discard(bpy.types.Operator):
         return waits
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        if self.job:
-            runner.dismiss(self.job)
-        else:
-            runner.discard()
+        try:
+            if self.object_name:
+                runner.discard(runner.waiting(self.object_name))
+            elif self.job:
+                runner.dismiss(self.job)
+            else:
+                runner.discard()
+        except Motion324Error as error:
+            return report_error(self, error)
         return {"FINISHED"}

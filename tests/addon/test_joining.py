@@ -115,6 +115,16 @@ def test_each_object_may_be_kept_in_its_own_way(addon, backend, video, expected,
         np.testing.assert_allclose(in_world(obj, shown(obj, 3)), positions, atol=1e-5)
 
 
+def test_one_object_may_be_discarded_and_the_other_kept(addon, backend, video):
+    one, prism = two_objects()
+    bpy.ops.motion324.animate(video=str(video(frames=3)))
+    assert bpy.ops.motion324.discard(object_name="Ball") == {"FINISHED"}
+    with pytest.raises(RuntimeError, match="No result waits for 'Ball'"):
+        bpy.ops.motion324.discard(object_name="Ball")
+    assert bpy.ops.motion324.keep_shape_keys() == {"FINISHED"}
+    assert one.data.shape_keys is None and len(prism.data.shape_keys.key_blocks) == 4
+
+
 def test_undo_takes_all_of_them_back_in_one_step(addon, backend, video):
     two_objects()
     bpy.ops.motion324.animate(video=str(video(frames=3)))

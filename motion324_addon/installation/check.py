@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from motion324.errors import EXIT_BACKEND, Motion324Error
 
@@ -68,21 +69,38 @@ def report_text(facts: Sequence[tuple[str, str]], report: Report) -> str:
 
 
 def _examine_environment(python: Path, blender: Path, log: Path, gives_up: Callable[[], bool]) -> Report:
-    command = [str(python), "-s", "-P", "-m", "motion324.cli", "doctor", "--json"]
-    command += ["--blender", str(blender)] if blender.name else []
-    code, said = child.run(command, log, gives_up=gives_up)
-    for line in reversed(said):  # libraries may print before it
+    program = [str(python), "-s", "-P", "-m", "motion324.cli"]
+    asked = ["doctor", "--json"] + (["--blender", str(blender)] if blender.name else [])
+    code, said = child.run([*program, *asked], log, gives_up=gives_up)
+    answer = _json_answer(said, "findings")
+    if answer is None:
+        raise Motion324Error(
+            "doctor-failed",
+            f"The backend in '{python}' does not run: {said[-1] if said else f'it ended with code {code}'}.",
+            "Repair it, or choose another Python in the preferences.",
+            EXIT_BACKEND,
+        )
+    findings = [Finding(f["subject"], f["verdict"], f["text"], f["remedy"]) for f in answer]
+    if not any(finding.subject == "weights" for finding in findings):  # the doctor asks for them with PyTorch only
+        _, said = child.run([*program, "weights", "list", "--json"], log, gives_up=gives_up)
+        findings += [_weights(entry) for entry in _json_answer(said, "weights") or []]
+    return Report(tuple(findings))
+
+
+def _json_answer(said: Sequence[str], key: str) -> list[dict[str, Any]] | None:
+    """What the program printed under that key; libraries may print lines of their own before."""
+    for line in reversed(said):
         try:
-            found = json.loads(line)["findings"]
-            return Report(tuple(Finding(f["subject"], f["verdict"], f["text"], f["remedy"]) for f in found))
+            found = json.loads(line)[key]
         except (ValueError, KeyError, TypeError):
             continue
-    raise Motion324Error(
-        "doctor-failed",
-        f"The backend in '{python}' does not run: {said[-1] if said else f'it ended with code {code}'}.",
-        "Repair it, or choose another Python in the preferences.",
-        EXIT_BACKEND,
-    )
+        return found if isinstance(found, list) else None
+    return None
+
+
+def _weights(entry: dict[str, Any]) -> Finding:
+    state = f"{entry['path']}, {entry['bytes'] / 1e9:.2f} GB" if entry["bytes"] else "not installed"
+    return Finding("weights", FINE, f"{entry['name']}: {state}")
 
 
 def _examine_remote(where: Where, log: Path, gives_up: Callable[[], bool]) -> Report:

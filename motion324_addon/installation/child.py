@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -92,6 +93,7 @@ def run(
     said: list[str] = []
     try:
         with log.open("a", encoding="utf-8") as out:
+            print("+", _without_passwords(" ".join(command)), file=out, flush=True)
             while (line := _next(lines)) is not None:
                 if gives_up():
                     raise Cancelled()
@@ -108,6 +110,11 @@ def run(
     finally:
         _end(process)
         reader.join(TICK)
+
+
+def _without_passwords(text: str) -> str:
+    """Addresses of package indexes may hold a name and a password."""
+    return re.sub(r"://[^/@\s]*@", "://", text)
 
 
 def _next(lines: queue.SimpleQueue[str | None]) -> str | None:

@@ -84,7 +84,7 @@ class Runner:
         self._start_timer()
 
     def run_blocking(self, order: Order, watch: Callable[[InstallationState], None]) -> InstallationState:
-        """Does the task to its end. watch(state) is called after each event, and every half second.
+        """Does the task to its end. watch(state) is called after each event, and twice a second.
 
         Raises the Motion324Error that ended it; an exception of `watch`, or Ctrl-C, cancels it.
         """
@@ -94,7 +94,8 @@ class Runner:
             while self.state.busy:
                 with contextlib.suppress(queue.Empty):
                     self._dispatch(self._events.get(timeout=0.5))
-                watch(self.state)
+                if self.state.busy:
+                    watch(self.state)
         except BaseException:
             self.cancel_and_wait()
             raise

@@ -81,7 +81,8 @@ class Worker:
         place = self.work.place
         with explained_write_errors(place.log):
             place.log.parent.mkdir(parents=True, exist_ok=True)
-            with place.log.open("w", encoding="utf-8") as out:  # what came before is of no interest any more
+            # Before a new installation the log begins anew; a check adds to it.
+            with place.log.open("w" if self.work.task is Task.INSTALL else "a", encoding="utf-8") as out:
                 print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {self.work.task.value} {place.environment}", file=out)
         if self.work.task is Task.CHECK:
             return self._check()

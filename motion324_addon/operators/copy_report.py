@@ -35,9 +35,9 @@ class MOTION324_OT_copy_report(bpy.types.Operator):
 def report_text() -> str:
     """The report of the last check, after what this Blender and the choice of the backend are."""
     facts = [
-        ("Motion324", __version__),
-        ("Blender", f"{bpy.app.version_string} on {platform.platform()}, Python {platform.python_version()}"),
-        ("backend", _backend()),
+        ("extension", __version__),
+        ("this Blender", f"{bpy.app.version_string} on {platform.platform()}, Python {platform.python_version()}"),
+        ("chosen backend", _backend()),
     ]
     return check.report_text(facts, runner.state.report)
 

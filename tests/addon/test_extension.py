@@ -33,7 +33,9 @@ def test_the_zip_has_the_add_on_and_its_wheels_and_nothing_else(extension_zip):
         manifest = tomllib.loads(archive.read("blender_manifest.toml").decode())
     code = {path.relative_to(ROOT / "motion324_addon").as_posix() for path in (ROOT / "motion324_addon").rglob("*.py")}
     wheels = {name for name in names if name.startswith("wheels/")}
-    assert set(names) - wheels - {"LICENSE.md"} == code | {"blender_manifest.toml"}
+    tools = {name for name in names if name.startswith("installation/pip/pip-")}
+    assert len(tools) == 1
+    assert set(names) - wheels - tools - {"LICENSE.md"} == code | {"blender_manifest.toml"}
     assert wheels == {wheel.removeprefix("./") for wheel in manifest["wheels"]}
     assert sorted(wheel.split("/")[1].split("-")[0] for wheel in wheels) == ["motion324", "safetensors"]
 
@@ -101,11 +103,14 @@ def test_a_wheel_with_another_hash_is_refused(build, tmp_path, monkeypatch):
     (tmp_path / "wheels").mkdir()
     lock = (ROOT / "wheels/lock.toml").read_text()
     (tmp_path / "wheels/lock.toml").write_text(lock)
-    for entry in tomllib.loads(lock)["wheel"]:
+    entries = tomllib.loads(lock)
+    for entry in [*entries["wheel"], *entries["tool"]]:
         (tmp_path / "wheels" / entry["file"]).write_bytes(b"something else")
     monkeypatch.setattr(build, "ROOT", tmp_path)
     with pytest.raises(build.BuildError, match=r"not that of wheels/lock\.toml: remove it and try again"):
         build.locked_wheels("linux-x64")
+    with pytest.raises(build.BuildError, match=r"wheels/pip-.*remove it and try again"):
+        build.locked_wheels("linux-x64", "tool")
 
 
 @pytest.mark.long

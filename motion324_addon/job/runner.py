@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 TICK = 0.1  # seconds between two looks at the events
 READING_TICK = 0.01  # between two steps of reading
-BUDGET = 0.02  # seconds after which a look takes up nothing more
+BUDGET = 0.01  # seconds after which a look takes up nothing more
 
 
 class Runner:

@@ -10,7 +10,7 @@ import bpy
 from motion324.errors import Motion324Error
 
 TICK = 0.01  # seconds between two steps, which the interface has for itself
-BUDGET = 0.04  # seconds of work per step
+BUDGET = 0.03  # seconds of work per step
 
 
 def report_error(operator: bpy.types.Operator, error: Motion324Error) -> set[str]:

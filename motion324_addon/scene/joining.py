@@ -67,7 +67,7 @@ def read_objects_in_steps(
 
     The first step takes all that the pose decides, with the scene's frame put back at its end; each of the others a
     picture. Raises Motion324Error in the first step: what `mesh_reading.read_in_steps` raises for one of the objects,
-    "no-mesh" for none, or "mesh-zero-extent".
+    or "no-mesh" for none; in the last one "mesh-zero-extent".
     """
     if not objects:
         raise Motion324Error("no-mesh", "No object is active.", "Select a mesh object, then animate.", EXIT_BAD_MESH)
@@ -77,9 +77,9 @@ def read_objects_in_steps(
     with _scene_at(frame):
         readings = [next(each) for each in steps]
     for index, each in enumerate(steps):
-        for reading in each:
+        while readings[index] is None:
             yield None
-            readings[index] = reading
+            readings[index] = next(each)
     yield _as_one(targets, [reading for reading in readings if reading is not None])
 
 

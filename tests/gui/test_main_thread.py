@@ -31,7 +31,7 @@ def tell_fast(gui_zip, tmp_path):
         video.write_text(json.dumps({"do": "wobble", **wish}))
         files = [gui_zip, launcher, video]
         given = dict(zip(("zip_path", "backend", "video"), (f"{{files}}/{file.name}" for file in files), strict=True))
-        report, _ = window.tell(story, given, files, [python])
+        report, _ = window.tell(story, given, files, [python], screen=(800, 600))
         assert report["ok"], report["error"]
         return report
 
@@ -42,8 +42,7 @@ def test_the_main_thread_is_never_away_for_long(tell_fast):
     report = tell_fast("main_thread", frames=256)
     print(json.dumps(report, indent=1))
     for step, gaps in report["gaps"].items():
-        assert gaps["longest_own"] <= 50, (step, gaps)
-    assert report["gaps"]["frames arrive"]["longest"] <= 50
+        assert gaps["most_on_the_processor"] <= 50, (step, gaps)
     assert report["playback_fps"] > 20
 
 

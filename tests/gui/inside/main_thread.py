@@ -22,19 +22,23 @@ PICTURE = 2048  # pixels along a side of its texture
 
 
 class Gaps:
-    """The longest gaps by step of the story, in milliseconds: all of it, and the add-on's part of it."""
+    """What keeps the main thread busy, by step of the story, in milliseconds.
+
+    gaps: between two calls of the timer. own: of the add-on's functions by name, each call's seconds on the clock and
+    on the processor, which differ where other programs have it.
+    """
 
     def __init__(self) -> None:
         self.step = ""
-        self.found: dict[str, list[tuple[float, float]]] = {}
+        self.gaps: dict[str, list[float]] = {}
+        self.own: dict[str, list[tuple[float, float, str]]] = {}
         self._before = time.perf_counter()
-        self._own = 0.0
         self._timer = self._call  # Blender knows a timer by its object
         bpy.app.timers.register(self._timer, persistent=True)
 
     def begin(self, step: str) -> None:
         self.step = step
-        self.found[step] = []
+        self.gaps[step], self.own[step] = [], []
 
     def stop(self) -> None:
         self.step = ""
@@ -46,7 +50,7 @@ class Gaps:
 
         @functools.wraps(inner)
         def timed(*given: object, **named: object) -> object:
-            with self._counted():
+            with self._counted(name):
                 return inner(*given, **named)
 
         setattr(owner, name, timed)
@@ -56,36 +60,40 @@ class Gaps:
         inner = panel.draw
 
         def draw(self_: bpy.types.Panel, context: bpy.types.Context) -> None:
-            with self._counted():
+            with self._counted(panel.__name__):
                 inner(self_, context)
 
         panel.draw = draw
 
     @contextlib.contextmanager
-    def _counted(self) -> Iterator[None]:
-        began = time.perf_counter()
+    def _counted(self, name: str) -> Iterator[None]:
+        began, processor = time.perf_counter(), time.thread_time()
         try:
             yield
         finally:
-            self._own += time.perf_counter() - began
+            if self.step:
+                taken = time.perf_counter() - began, time.thread_time() - processor
+                self.own[self.step].append((1000 * taken[0], 1000 * taken[1], name))
 
     def _call(self) -> float:
         now = time.perf_counter()
         if self.step:
-            self.found[self.step].append((1000 * (now - self._before), 1000 * self._own))
-        self._before, self._own = now, 0.0
+            self.gaps[self.step].append(1000 * (now - self._before))
+        self._before = now
         return 0.0
 
-    def report(self) -> dict[str, dict[str, float]]:
+    def report(self) -> dict[str, dict[str, object]]:
         told = {}
-        for step, gaps in self.found.items():
-            longest = max(gaps, default=(0.0, 0.0))
+        for step, gaps in self.gaps.items():
+            clock, processor, name = max(self.own[step], default=(0.0, 0.0, ""))
             told[step] = {
                 "calls": len(gaps),
-                "longest": round(longest[0], 1),
-                "own_part_of_it": round(longest[1], 1),
-                "longest_own": round(max((own for _, own in gaps), default=0.0), 1),
-                "above_50": sum(gap > 50 for gap, _ in gaps),
+                "longest_gap": round(max(gaps, default=0.0), 1),
+                "gaps_above_50": sum(gap > 50 for gap in gaps),
+                "longest_own": round(clock, 1),
+                "on_the_processor": round(processor, 1),
+                "which": name,
+                "most_on_the_processor": round(max((call[1] for call in self.own[step]), default=0.0), 1),
             }
         return told
 
@@ -95,13 +103,14 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     yield 1.0
     yield from stage.open_sidebar(driver)
     bpy.context.preferences.addons[stage.PACKAGE].preferences.backend_python = backend
-    obj = _sheet()
+    _sheet()
+    _draw_little(driver)
     bpy.ops.wm.save_as_mainfile(filepath=str(driver.folder / "sheet.blend"))
     settings = bpy.context.scene.motion324
     settings.video = video
     with driver.context():
         bpy.ops.ed.undo_push(message="the sheet")
-    yield 2.0
+    yield 5.0
     gaps = Gaps()
     _watch(gaps)
     gaps.begin("nothing happens")
@@ -119,13 +128,16 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     with driver.context():
         bpy.ops.ed.undo()
     yield 1.0
-    gaps.begin("frames arrive again")
-    yield from _animate(driver)
-    gaps.begin("shape keys are kept")
-    yield from _keep(driver, "keep_shape_keys")
+    gaps.begin("frames arrive and become shape keys")
+    with driver.context():
+        bpy.ops.motion324.animate(keep="SHAPE_KEYS")
+    yield from driver.wait_until(lambda: not _runner().jobs.jobs, 100, "the result is kept")
+    yield 1.0
     gaps.stop()
-    obj = bpy.data.objects["Sheet"]
-    assert len(obj.data.shape_keys.key_blocks) == FRAMES + 1
+    assert len(bpy.data.objects["Sheet"].data.shape_keys.key_blocks) == FRAMES + 1
+    with driver.context():
+        bpy.ops.ed.undo()
+    assert bpy.data.objects["Sheet"].data.shape_keys is None  # one step for all of it
     return {**report, "gaps": gaps.report()}
 
 
@@ -145,7 +157,16 @@ def _watch(gaps: Gaps) -> None:
             gaps.watch_panel(getattr(bpy.types, name))
 
 
-def _sheet() -> bpy.types.Object:
+def _draw_little(driver: Driver) -> None:
+    """Here the processor draws, for half a second a picture of the usual size: that would be all that is measured."""
+    bpy.context.preferences.system.viewport_aa = "OFF"
+    space = driver.area.spaces.active
+    space.overlay.show_overlays = False
+    space.show_gizmo = False
+    space.region_3d.view_distance = 60  # the sheet is a few pixels
+
+
+def _sheet() -> None:
     """20,164 vertices with a texture and colours, in view."""
     for obj in list(bpy.data.objects):
         bpy.data.objects.remove(obj)
@@ -164,7 +185,6 @@ def _sheet() -> bpy.types.Object:
     shader = material.node_tree.nodes["Principled BSDF"]
     material.node_tree.links.new(texture.outputs["Color"], shader.inputs["Base Color"])
     obj.data.materials.append(material)
-    return obj
 
 
 def _animate(driver: Driver) -> Wait:

@@ -1,0 +1,77 @@
+"""A real Blender without its window: the one-liner of the README, as a shell runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from gui import window
+
+TESTS = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.long
+
+SET_UP = """
+import bpy
+bpy.ops.extensions.package_install_files(filepath={zip!r}, repo='user_default', enable_on_install=True)
+bpy.ops.wm.save_userpref()
+bpy.ops.mesh.primitive_uv_sphere_add()
+bpy.ops.wm.save_as_mainfile(filepath={scene!r})
+"""
+ANIMATE = """
+import bpy
+bpy.ops.motion324.animate(video='//wish.json', keep='SHAPE_KEYS', start_frame=3)
+bpy.ops.wm.save_mainfile()
+"""
+LOOK = """
+import bpy
+keys = next(o for o in bpy.data.objects if o.type == 'MESH').data.shape_keys
+print('KEYS', len(keys.key_blocks))
+"""
+
+
+@pytest.fixture
+def blender(gui_zip):
+    """blender(code, *arguments) runs Python in `blender -b`; blender.folder is one that both sides see."""
+    if window.missing():
+        pytest.skip(window.missing())
+    backend = os.environ.get("MOTION324_TEST_BACKEND")
+    if not backend:
+        pytest.skip("MOTION324_TEST_BACKEND names no Python that has the backend; `make test-all` sets it")
+    python = Path(backend).absolute()
+    exchange = window.ROOT / "exchange/gui-background"
+    shutil.rmtree(exchange, ignore_errors=True)
+    exchange.mkdir(parents=True)
+    shutil.copy2(gui_zip, exchange)
+    launcher = exchange / "python"
+    launcher.write_text(f"#!/bin/sh\nexec '{python}' '{TESTS / 'addon/wobbling_backend.py'}' \"$@\"\n")
+    launcher.chmod(0o755)
+    inside = Path("/exchange") / exchange.name
+
+    def run(code: str, *arguments: str) -> subprocess.CompletedProcess:
+        command = [str(window.TOOL / "run.sh"), "env", f"BLENDER_USER_RESOURCES={inside}/user"]
+        command += [f"MOTION324_BACKEND_PYTHON={inside}/python", "blender", "-b", *arguments]
+        command += ["--python-exit-code", "3", "--python-expr", code.strip().replace("\n", "; ")]
+        with window.alone(), window.bound([window.REPOSITORY, *window.homes(python)]):
+            return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+    run.folder, run.inside = exchange, inside
+    return run
+
+
+def test_the_operator_waits_tells_its_progress_on_stderr_and_keeps_the_result(blender, gui_zip):
+    scene = f"{blender.inside}/scene.blend"
+    done = blender(SET_UP.format(zip=f"{blender.inside}/{gui_zip.name}", scene=scene))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (blender.folder / "wish.json").write_text(json.dumps({"do": "wobble", "frames": 6, "pause": 0.1}))
+    done = blender(ANIMATE, scene)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "reconstruct" in done.stderr and "reconstruct" not in done.stdout
+    assert "KEYS 7" in blender(LOOK, scene).stdout
+
+    (blender.folder / "wish.json").write_text(json.dumps({"do": "fail"}))
+    done = blender(ANIMATE, scene)
+    assert done.returncode == 3 and "shows nothing that moves. Choose another video" in done.stderr

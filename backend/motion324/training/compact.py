@@ -124,7 +124,7 @@ class _Run:
                 self.step += 1
                 if self.step == WARM_STEPS:
                     _synchronise(self.processes.device)
-                    self.log.write("warm", step=self.step)
+                    self.log.write("warm", step=self.step, gpu_memory_gb=_peak_memory(self.processes.device))
                     self.warm_at = self.validated = self.log.seconds
                     measured = self._nothing_measured()
                 elif self.step % LOOK_STEPS == 0:
@@ -281,6 +281,10 @@ def _compile(model: NodeModel) -> None:
     model.encoder.compile(dynamic=False)
     for block in model.rounds:
         block.compile(dynamic=False)
+
+
+def _peak_memory(device: torch.device) -> float:
+    return torch.cuda.max_memory_reserved(device) / 1e9 if device.type == "cuda" else 0.0
 
 
 def _synchronise(device: torch.device) -> None:

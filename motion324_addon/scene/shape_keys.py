@@ -99,7 +99,8 @@ class _Corrections:
     def __init__(self, obj: bpy.types.Object, timing: Timing) -> None:
         keys = obj.data.shape_keys
         others = [key for key in keys.key_blocks[1:] if not key.mute]
-        moved = fcurves.curves_of(keys) or (keys.animation_data and keys.animation_data.drivers)
+        animation = keys.animation_data
+        moved = fcurves.curves_of(keys) or (animation and (len(animation.drivers) or len(animation.nla_tracks)))
         self.needed = bool(others) and (bool(moved) or any(key.value for key in others))
         if self.needed:
             self._mixes = _mixes(obj, timing) if moved else [_mix(obj)] * timing.count

@@ -81,6 +81,33 @@ def test_shape_keys_that_were_there_stay_with_their_values_and_animation(addon, 
     assert bpy.context.scene.frame_current == 9
 
 
+@pytest.mark.parametrize("how", ["driver", "strip"])
+def test_shape_keys_that_drivers_or_strips_move_stay_as_well(addon, timing, how):
+    obj = ball()
+    base = rest(obj)
+    obj.shape_key_add(name="Basis", from_mix=False)
+    wide = obj.shape_key_add(name="wide", from_mix=False)
+    wide.data.foreach_set("co", (base * [1.5, 1, 1]).astype(np.float32).ravel())
+    keys = obj.data.shape_keys
+    if how == "driver":
+        driver = wide.driver_add("value").driver
+        driver.type, driver.expression = "SCRIPTED", "frame / 10"
+    else:
+        for frame, value in ((1, 0.0), (9, 1.0)):
+            wide.value = value
+            wide.keyframe_insert("value", frame=frame)
+        animation = keys.animation_data
+        track = animation.nla_tracks.new()
+        track.strips.new("strip", 1, animation.action)
+        animation.action = None
+    positions = wobble(base, 9)
+    when = timing(1, 1, 9)
+    finish(addon("scene.shape_keys").bake(obj, positions, when))
+    assert_plays(obj, positions, when, tolerance=2e-6)
+    assert len(keys.animation_data.drivers) == (how == "driver")
+    assert len(keys.animation_data.nla_tracks) == (how == "strip")
+
+
 def test_an_action_that_others_use_is_not_written_to(addon, timing):
     obj = ball()
     obj.shape_key_add(name="Basis", from_mix=False)

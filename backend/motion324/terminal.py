@@ -29,6 +29,7 @@ WORDS = {
     "cuts": "Looking for self-intersections",
     "report": "Drawing the report",
     "render": "Rendering",
+    "videos": "Comparing videos",
     "batch": "Animating items",
 }
 LIVE_SECONDS = 0.1  # between two changes of the line on a terminal

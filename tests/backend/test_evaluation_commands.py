@@ -150,7 +150,7 @@ def test_stopped_batch_leaves_nothing_half_written(tmp_path):
     end = time.monotonic() + 60
     while not list(folder.glob(".motion324-unfinished-*")) and time.monotonic() < end:
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)  # as Ctrl-C, which a shell may have switched off
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "cancelled" in said
     assert [path.name for path in folder.iterdir()] == ["log.txt"]

@@ -44,6 +44,16 @@ def add_scoring_options(parser: argparse.ArgumentParser) -> None:
         "--any-topology", action="store_true", help="vertices and triangles need not be the truth's: no problem then"
     )
     parser.add_argument("--distances-on", metavar="cpu|cuda", default="cpu", help="default: cpu")
+    parser.add_argument(
+        "--renders", metavar="DIR", type=Path, help="also score what `motion324 render -o DIR` has made"
+    )
+    parser.add_argument(
+        "--video-metrics",
+        metavar="NAME,NAME",
+        default="",
+        help="of psnr, ssim, lpips_vgg, lpips_alex, fvd_16, fvd_32; default: all",
+    )
+    parser.add_argument("--metric-weights", metavar="DIR", type=Path, help="weights of LPIPS and FVD; see the README")
     parser.add_argument("--json", dest="json_file", metavar="FILE", type=Path, help="write everything there")
     parser.add_argument("--report", metavar="FILE.html", type=Path, help="write a page with curves and videos there")
 
@@ -77,6 +87,17 @@ def score_and_report(arguments: argparse.Namespace, release: Path, predictions: 
         progress=terminal.progress,
         on_clip=tell,
     )
+    if arguments.renders:
+        from motion324.evaluation.video.video_scores import METRICS, with_video_scores
+
+        evaluation = with_video_scores(
+            evaluation,
+            arguments.renders,
+            arguments.metric_weights,
+            arguments.distances_on,
+            tuple(name for name in arguments.video_metrics.split(",") if name) or METRICS,
+            terminal.progress,
+        )
     if arguments.json_file:
         write_json(arguments.json_file, evaluation)
     if arguments.report:

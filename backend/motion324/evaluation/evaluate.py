@@ -18,7 +18,7 @@ from motion324.evaluation.protocols import ALIGNMENTS, DEFAULT, Protocol, get_pr
 from motion324.evaluation.release import ReleaseClip, read_release
 from motion324.evaluation.results import ClipResult, Evaluation, Problem
 from motion324.evaluation.scoring import Scores, score
-from motion324.evaluation.statistics import Summary, summarise
+from motion324.evaluation.summaries import summarise_results
 from motion324.machine import versions
 from motion324.progress import Progress, silent
 
@@ -72,7 +72,7 @@ def evaluate(
         release=str(release),
         predictions=str(predictions),
         clips=tuple(results),
-        summaries=_summaries(results),
+        summaries=summarise_results(results),
         versions=versions(),
     )
 
@@ -152,15 +152,3 @@ def _topology_problems(path: Path, scores: Scores) -> tuple[Problem, ...]:
             f"'{path}' {scores.differs}, so that measures of corresponding vertices are left out.",
         ),
     )
-
-
-def _summaries(results: list[ClipResult]) -> dict[str, dict[str, Summary]]:
-    splits = {"all": results, **{split: [r for r in results if r.split == split] for split in ("short", "long")}}
-    out: dict[str, dict[str, Summary]] = {}
-    for split, members in splits.items():
-        names = dict.fromkeys(name for result in members for name in result.values)
-        out[split] = {
-            name: summarise(np.array([result.values[name] for result in members if name in result.values]))
-            for name in names
-        }
-    return {split: metrics for split, metrics in out.items() if metrics}

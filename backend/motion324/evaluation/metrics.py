@@ -40,4 +40,10 @@ METRICS: dict[str, Metric] = {
     "cd_4d_plain": Metric("CD-4D plain", "CD-4D by plain distances"),
     "cd_m_plain": Metric("CD-M plain", "CD-M by plain distances"),
     "chamfer_floor": Metric("CD floor", "CD of the truth's first frame from itself: what sampling alone makes", None),
+    "psnr": Metric("PSNR", "of the renders, in decibels, at most 100", True),
+    "ssim": Metric("SSIM", "structural similarity of the renders", True),
+    "lpips_vgg": Metric("LPIPS VGG", "perceptual distance of the renders by VGG-16, spatial"),
+    "lpips_alex": Metric("LPIPS Alex", "perceptual distance of the renders by AlexNet"),
+    "fvd_16": Metric("FVD 16", "Frechet distance of I3D's scores of clips of 16 frames"),
+    "fvd_32": Metric("FVD 32", "Frechet distance of I3D's scores of clips of 32 frames"),
 }

@@ -43,7 +43,9 @@ class ClipResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """summaries: by split ("all", "short", "long") and metric, over the clips that have it."""
+    """summaries: by split ("all", "short", "long") and metric, over the clips that have it. overall: metrics that only
+    all clips together have. left_out: metrics that were asked for but could not run, with the reason.
+    """
 
     protocol: str
     title: str
@@ -54,6 +56,8 @@ class Evaluation:
     clips: tuple[ClipResult, ...]
     summaries: dict[str, dict[str, Summary]]
     versions: dict[str, str]
+    overall: dict[str, float] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     @property
     def problems(self) -> list[tuple[str, Problem]]:

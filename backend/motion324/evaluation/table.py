@@ -9,6 +9,7 @@ from motion324.evaluation.protocols import get_protocol
 from motion324.evaluation.results import ClipResult, Evaluation
 
 WIDTH = 120
+PICTURES = ("psnr", "ssim", "lpips_vgg", "lpips_alex")
 
 
 def table_lines(evaluation: Evaluation) -> list[str]:
@@ -26,6 +27,8 @@ def table_lines(evaluation: Evaluation) -> list[str]:
         label = "mean" if split == "all" else f"mean of {split}"
         lines.append(f"{label:{name_width}}  " + "  ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)))
     lines += _intervals(evaluation, columns)
+    lines += [f"{METRICS[metric].title} of all clips together: {number(v)}" for metric, v in evaluation.overall.items()]
+    lines += [f"{METRICS[metric].title} is left out. {why}" for metric, why in evaluation.left_out.items()]
     lines += [line for note in evaluation.notes for line in textwrap.wrap(note, WIDTH)]
     problems = evaluation.problems
     if problems:
@@ -36,9 +39,9 @@ def table_lines(evaluation: Evaluation) -> list[str]:
 
 def columns_of(evaluation: Evaluation) -> list[str]:
     """The protocol's columns that any clip has; all of them where none has any."""
-    wanted = get_protocol(evaluation.protocol).columns
+    wanted = (*get_protocol(evaluation.protocol).columns, *PICTURES)
     known = [column for column in wanted if any(column in clip.values for clip in evaluation.clips)]
-    return known or list(wanted)
+    return known or list(get_protocol(evaluation.protocol).columns)
 
 
 def number(value: float) -> str:

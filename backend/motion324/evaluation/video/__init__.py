@@ -1,0 +1,1 @@
+"""How alike rendered videos of truth and prediction look."""

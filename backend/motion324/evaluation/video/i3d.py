@@ -1,0 +1,110 @@
+"""The I3D network's scores of a clip for 400 actions, by which FVD compares videos.
+
+J. Carreira and A. Zisserman, Quo Vadis, Action Recognition? (2017), trained on Kinetics-400.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from motion324.evaluation.video.network_weights import read_network_weights
+
+FILE = "i3d-kinetics-400.ckpt"
+SIDE = 224
+EPSILON = 1e-3  # of the batch normalisation
+_POOL, _MIX = "pool", "mix"
+# (kernel, stride) of convolutions and pools, and mixed blocks, in their order.
+_LAYERS: list[tuple[Any, ...]] = [
+    ("Conv3d_1a_7x7", (2, 2, 2)), (_POOL, (1, 3, 3), (1, 2, 2)), ("Conv3d_2b_1x1", (1, 1, 1)),
+    ("Conv3d_2c_3x3", (1, 1, 1)), (_POOL, (1, 3, 3), (1, 2, 2)), (_MIX, "Mixed_3b"), (_MIX, "Mixed_3c"),
+    (_POOL, (3, 3, 3), (2, 2, 2)), (_MIX, "Mixed_4b"), (_MIX, "Mixed_4c"), (_MIX, "Mixed_4d"), (_MIX, "Mixed_4e"),
+    (_MIX, "Mixed_4f"), (_POOL, (2, 2, 2), (2, 2, 2)), (_MIX, "Mixed_5b"), (_MIX, "Mixed_5c"),
+]  # fmt: skip
+_BRANCHES = (("0/Conv3d_0a_1x1",), ("1/Conv3d_0a_1x1", "1/Conv3d_0b_3x3"), ("2/Conv3d_0a_1x1", "2/Conv3d_0b_3x3"))
+
+
+class I3d:
+    """device: PyTorch's."""
+
+    def __init__(self, weights: Path | None, device: str = "cpu") -> None:
+        """Raises Motion324Error as read_network_weights does, and ImportError without PyTorch."""
+        import torch
+
+        self.device = device
+        self.arrays = {
+            name: torch.as_tensor(np.array(array, np.float32), device=device)
+            for name, array in read_network_weights(weights, FILE).items()
+        }
+
+    def scores(self, clips: np.ndarray) -> np.ndarray:
+        """clips (B, T, H, W, 3) uint8 RGB, T >= 9 -> (B, 400) float64, before the softmax, mean over time."""
+        import torch
+        from torch.nn import functional
+
+        small = np.stack([[_resized(frame) for frame in clip] for clip in clips])
+        with torch.inference_mode():
+            x: Any = torch.as_tensor(small, device=self.device).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+            for layer in _LAYERS:
+                if layer[0] == _POOL:
+                    x = _max_pool(x, layer[1], layer[2])
+                elif layer[0] == _MIX:
+                    x = self._mixed(x, layer[1])
+                else:
+                    x = self._unit(x, layer[0], layer[1])
+            x = functional.avg_pool3d(x, (2, 7, 7), 1)
+            place = "params/Logits/Conv3d_0c_1x1/Conv_0"
+            x = functional.conv3d(x, self._kernel(place), self.arrays[f"{place}/bias"].flatten())
+            return np.asarray(x.mean(dim=(2, 3, 4)).cpu().numpy(), np.float64)
+
+    def _mixed(self, x: Any, name: str) -> Any:
+        import torch
+
+        outs = []
+        for branch in _BRANCHES:
+            y = x
+            for unit in branch:
+                y = self._unit(y, f"{name}/Branch_{unit}", (1, 1, 1))
+            outs.append(y)
+        outs.append(self._unit(_max_pool(x, (3, 3, 3), (1, 1, 1)), f"{name}/Branch_3/Conv3d_0b_1x1", (1, 1, 1)))
+        return torch.cat(outs, dim=1)
+
+    def _unit(self, x: Any, name: str, stride: tuple[int, int, int]) -> Any:
+        """Convolution, normalisation by the means and variances of training, rectifier."""
+        from torch.nn import functional
+
+        kernel = self._kernel(f"params/{name}/Conv_0")
+        x = functional.conv3d(_padded(x, tuple(kernel.shape[2:]), stride), kernel, None, stride)
+        stats = f"batch_stats/{name}/BatchNorm_0"
+        mean, variance = (self.arrays[f"{stats}/{what}"].flatten() for what in ("mean", "var"))
+        bias = self.arrays[f"params/{name}/BatchNorm_0/bias"].flatten()
+        return functional.relu(functional.batch_norm(x, mean, variance, None, bias, eps=EPSILON))
+
+    def _kernel(self, place: str) -> Any:
+        return self.arrays[f"{place}/kernel"].permute(4, 3, 0, 1, 2)
+
+
+def _padded(x: Any, kernel: tuple[int, ...], stride: tuple[int, int, int], value: float = 0.0) -> Any:
+    """As TensorFlow's "SAME": what does not divide evenly goes behind."""
+    from torch.nn import functional
+
+    pads: list[int] = []
+    for size, side, step in zip(reversed(x.shape[2:]), reversed(kernel), reversed(stride), strict=True):
+        total = max((-(-size // step) - 1) * step + side - size, 0)
+        pads += [total // 2, total - total // 2]
+    return functional.pad(x, pads, value=value)
+
+
+def _max_pool(x: Any, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Any:
+    from torch.nn import functional
+
+    return functional.max_pool3d(_padded(x, kernel, stride, float("-inf")), kernel, stride)
+
+
+def _resized(frame: np.ndarray) -> np.ndarray:
+    """(H, W, 3) -> (SIDE, SIDE, 3) uint8."""
+    interpolation = cv2.INTER_AREA if frame.shape[0] > SIDE else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(frame, (SIDE, SIDE), interpolation=interpolation))

@@ -62,7 +62,8 @@ def _draw_running(layout: bpy.types.UILayout, state: JobState) -> None:
         right.alignment = "RIGHT"
         right.label(text=f"{duration(left)} left" + ("" if state.remaining_total else " in stage"))
     if state.frames_ready:
-        column.label(text=f"{state.frames_ready} frames can be played", icon="PREVIEW_RANGE")
+        frames = "1 frame" if state.frames_ready == 1 else f"{state.frames_ready} frames"
+        column.label(text=f"{frames} can be played", icon="PREVIEW_RANGE")
     row = layout.row()
     row.scale_y = 1.5
     row.operator("motion324.cancel", text="Cancel", icon="CANCEL")

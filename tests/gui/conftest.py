@@ -31,11 +31,11 @@ def tell(gui_zip):
     if not backend:
         pytest.skip("MOTION324_TEST_BACKEND names no Python that has the backend; `make test-all` sets it")
 
-    def run(story: str, **arguments: object) -> dict:
+    def run(story: str, keep_as: str = "", screen: tuple[int, int] = window.SCREEN, **arguments: object) -> dict:
         files = [gui_zip, ROOT / "examples/shiba.glb", ROOT / "examples/shiba.mp4"]
         given = {"zip_path": f"{{files}}/{gui_zip.name}", "backend": str(Path(backend).absolute()), **arguments}
-        report, folder = window.tell(story, given, files, [Path(backend).absolute()])
-        kept = PICTURES / story
+        report, folder = window.tell(story, given, files, [Path(backend).absolute()], screen)
+        kept = PICTURES / (keep_as or story)
         kept.mkdir(parents=True, exist_ok=True)
         for picture in folder.glob("*.png"):
             (kept / picture.name).write_bytes(picture.read_bytes())

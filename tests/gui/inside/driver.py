@@ -164,7 +164,7 @@ class Driver:
         grey = pixels.reshape(height, width, 4)[..., :3].mean(axis=2)
         right = self.sidebar.x + self.sidebar.width
         strip = grey[:, right - round(48 * self.scale) : right - round(36 * self.scale)]
-        rough = np.abs(np.diff(strip, axis=1)).max(axis=1) > 0.1
+        rough = (np.abs(np.diff(strip, axis=1)) > 0.1).sum(axis=1) >= 6  # four dots side by side
         dotted = [y for y in np.flatnonzero(rough) if self.sidebar.y <= y < self.sidebar.y + self.sidebar.height]
         groups: list[list[int]] = []
         for y in dotted:

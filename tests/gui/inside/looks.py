@@ -1,0 +1,48 @@
+"""The sidebar with all panels open, in a theme and at a scale: the mask previewed, the view found, the viewport turned."""
+
+from __future__ import annotations
+
+import bpy
+import stage
+from driver import Driver, Wait
+
+
+def story(driver: Driver, zip_path: str, backend: str, mesh: str, video: str, scale: float, theme: str) -> Wait:
+    report: dict = {}
+    _dress(theme, scale)
+    bpy.ops.extensions.package_install_files(filepath=zip_path, repo="user_default", enable_on_install=True)
+    yield 1.0
+    yield from stage.open_sidebar(driver)
+    yield from stage.bring_dog(driver, mesh)
+    yield from driver.shot("first_run")
+    stage.choose_backend(backend)
+    bpy.context.scene.motion324.video = video
+    yield from driver.redraw()
+    for index in (3, 2, 1):  # from below, so that the ones above stay where they are
+        yield from driver.toggle_panel(index)
+    yield from driver.click("motion324.preview_mask")
+    looks = stage.module("examining.looks")
+    yield from driver.wait_until(lambda: not looks.mask_look.look.running, 120, "the mask is there")
+    report["mask"] = looks.mask_look.look.found.mask_method
+    yield from driver.click("motion324.find_view")
+    yield from driver.wait_until(lambda: not looks.view_look.look.running, 200, "the view is found")
+    report["overlap"] = looks.view_look.look.found.silhouette_overlap
+    report["azimuth"] = looks.view_look.look.found.view.azimuth
+    yield from driver.move_to_viewport()
+    yield from driver.shot("all_open")
+    yield from driver.click("motion324.align_view(camera=True")
+    yield 1.0
+    assert bpy.context.scene.camera is not None
+    yield from driver.click("motion324.align_view(camera=False")
+    yield 1.0
+    with driver.context():
+        report["turned_to"], _ = stage.module("scene.view_angles").from_viewport(bpy.context)
+    yield from driver.move_to_viewport()
+    yield from driver.shot("aligned")
+    return report
+
+
+def _dress(theme: str, scale: float) -> None:
+    path = bpy.utils.preset_paths("interface_theme")[0]
+    bpy.ops.script.execute_preset(filepath=f"{path}/{theme}", menu_idname="USERPREF_MT_interface_theme_presets")
+    bpy.context.preferences.view.ui_scale = scale

@@ -12,7 +12,7 @@ from motion324.errors import EXIT_USAGE, Motion324Error
 from motion324.options import MASK_MODES, AnimateOptions
 
 from .scene import keeping, timing
-from .scene.turntable import Turntable
+from .scene.turntable import Turntable, check_settings
 
 OUTPUTS = ("blend", "fbx", "glb", "abc", "usd", "pc2", "mdd", "npz", "turntable")
 
@@ -68,6 +68,8 @@ def parse_item(line: str, folder: Path) -> BatchItem:
     except TypeError as error:
         raise _bad(f"has settings of the turntable that are not known: {error}") from error
     item = BatchItem(**values, folder=folder)
+    if "turntable" in item.outputs:
+        check_settings(item.outputs["turntable"], item.turntable)
     if item.keep == keeping.POINT_CACHE and "blend" not in item.outputs:
         raise _bad("keeps a point cache, but has no 'blend' among its outputs beside which that could lie")
     return item

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import shutil
 import sys
 import tempfile
@@ -81,7 +82,7 @@ def render_turntable(
     """
     objects = [checked_object(each) for each in (obj, *others)]
     path = Path(path)
-    _check(path, settings)
+    check_settings(path, settings)
     check_renderer(settings.engine)
     fps = settings.fps or scene_fps(bpy.context.scene)
     with (
@@ -122,7 +123,11 @@ def check_renderer(engine: str) -> None:
         ) from error
 
 
-def _check(path: Path, settings: Turntable) -> None:
+def check_settings(path: Path, settings: Turntable) -> None:
+    """Whether a turntable can be so, and be written there: before anything takes its time.
+
+    Raises Motion324Error: "turntable-path", "no-renderer", "turntable-setting" or "turntable-transparent".
+    """
     if path.suffix and not _is_video(path) and not path.is_dir():
         raise Motion324Error(
             "turntable-path",
@@ -138,7 +143,11 @@ def _check(path: Path, settings: Turntable) -> None:
         if value not in known_values:
             sentence = f"The turntable's {name} '{value}' is not known."
             raise Motion324Error("turntable-setting", sentence, f"Choose one of {', '.join(known_values)}.", EXIT_USAGE)
-    if settings.size < 1 or settings.seconds < 0 or settings.fps < 0 or settings.samples < 1:
+    numbers = [
+        getattr(settings, name) for name in ("turns", "elevation", "azimuth", "seconds", "fps", "size", "samples")
+    ]
+    sound = all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
+    if not sound or settings.size < 1 or settings.seconds < 0 or settings.fps < 0 or settings.samples < 1:
         sentence = "The turntable's size and samples must be at least 1, its seconds and fps not negative."
         raise Motion324Error("turntable-setting", sentence, "Correct them.", EXIT_USAGE)
     if _is_video(path) and settings.look == TRANSPARENT:

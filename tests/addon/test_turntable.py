@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import bpy
 import numpy as np
@@ -145,6 +146,26 @@ def test_three_lights_before_grey(turntable, moving_ball, tmp_path):
     pixels = pixels_of(tmp_path / "pictures" / "0005.png")
     assert 0.2 < pixels[0, 0].mean() < 0.5
     assert not bpy.data.lights and not bpy.data.cameras
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"look": "GREEN"}, r"look 'GREEN' is not known\. Choose one of WHITE, TRANSPARENT, THREE_POINT"),
+        ({"layout": 4}, r"layout '4' is not known\. Choose one of ORBIT"),
+        ({"engine": "POVRAY"}, r"no engine 'POVRAY'\. Choose one of WORKBENCH"),
+        ({"seconds": -1}, "must be at least 1"),
+        ({"size": "large"}, "must be at least 1"),
+        ({"look": "TRANSPARENT"}, "An MP4 cannot be transparent"),
+        ({"wobble": 1}, "settings of the turntable that are not known"),
+    ],
+)
+def test_a_batch_is_told_about_wrong_settings_before_it_begins(addon, tmp_path, settings, text):
+    from motion324.errors import Motion324Error
+
+    line = {"mesh": "Ball", "video": "ball.mp4", "outputs": {"turntable": "ball_turn.mp4"}, "turntable": settings}
+    with pytest.raises(Motion324Error, match=text):
+        addon("batch_item").parse_item(json.dumps(line), tmp_path)
 
 
 def test_several_objects_are_shown_together(turntable, tmp_path):

@@ -125,7 +125,7 @@ def _run_item(item: BatchItem, source: str, log: TextIO, label: str) -> dict[str
         "frames": len(animation.positions),
         "vertices": animation.positions.shape[1],
         "fps": animation.fps,
-        "outputs": {name: str(path) for name, path in item.outputs.items()},
+        "outputs": {name: str(_written(item, name)) for name in item.outputs},
         "report": animation.report,
     }
 
@@ -150,6 +150,12 @@ def _keep(item: BatchItem, animation: Animation) -> None:
     else:
         for _ in keeping.keep_as_shape_keys(animation):
             pass
+
+
+def _written(item: BatchItem, name: str) -> Path:
+    """The output, or the first file of it where it becomes several."""
+    path = item.outputs[name]
+    return turntable.written(path, item.turntable)[0] if name == "turntable" else path
 
 
 def _write_outputs(item: BatchItem, obj: bpy.types.Object, animation: Animation) -> None:

@@ -112,7 +112,8 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
         )
 
     def finished(self, context: bpy.types.Context) -> None:
-        self.report({"INFO"}, f"The turntable is '{bpy.path.abspath(self.filepath)}'")
+        files = turntable.written(Path(bpy.path.abspath(self.filepath)), self.settings())
+        self.report({"INFO"}, "Turntable: " + ", ".join(f"'{path}'" for path in files))
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout

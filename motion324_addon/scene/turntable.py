@@ -97,12 +97,20 @@ def render_turntable(
                 _render(studio, picture)
                 done += 1
                 yield done, total
-        for name, pictures in series.items():
+        for pictures, target in zip(series.values(), written(path, settings), strict=True):
             paths = [picture.path for picture in pictures]
             if _is_video(path):
-                encode_video(paths, path.with_stem(f"{path.stem}_{name}") if name else path, fps)
+                encode_video(paths, target, fps)
             else:
-                _hand_over(paths, path / name)
+                _hand_over(paths, target)
+
+
+def written(path: Path, settings: Turntable) -> list[Path]:
+    """The videos, or the folders of pictures, that `render_turntable` makes."""
+    names = [f"{azimuth:03.0f}" for azimuth in _quarters(settings)] if settings.layout == SEPARATE else [""]
+    if _is_video(path):
+        return [path.with_stem(f"{path.stem}_{name}") if name else path for name in names]
+    return [path / name for name in names]
 
 
 def check_renderer(engine: str) -> None:
@@ -167,7 +175,6 @@ def _plan(folder: Path, first: int, last: int, settings: Turntable, fps: float) 
     """The pictures of each video or folder, by what is added to its name."""
     length = last - first + 1
     count = max(1, round(settings.seconds * fps)) if settings.seconds else length
-    around = [(settings.azimuth + 90.0 * quarter) % 360 for quarter in range(4)]
 
     def series(name: str, azimuths: Sequence[Sequence[float]]) -> list[_Picture]:
         return [
@@ -176,10 +183,15 @@ def _plan(folder: Path, first: int, last: int, settings: Turntable, fps: float) 
         ]
 
     if settings.layout == FOUR_VIEWS:
-        return {"": series("", [around] * count)}
+        return {"": series("", [_quarters(settings)] * count)}
     if settings.layout == SEPARATE:
-        return {f"{azimuth:03.0f}": series(f"{azimuth:03.0f}", [[azimuth]] * count) for azimuth in around}
+        return {f"{azimuth:03.0f}": series(f"{azimuth:03.0f}", [[azimuth]] * count) for azimuth in _quarters(settings)}
     return {"": series("", [[settings.azimuth + 360 * settings.turns * index / count] for index in range(count)])}
+
+
+def _quarters(settings: Turntable) -> list[float]:
+    """Degrees of the four fixed views."""
+    return [(settings.azimuth + 90.0 * quarter) % 360 for quarter in range(4)]
 
 
 def _render(studio: Studio, picture: _Picture) -> None:

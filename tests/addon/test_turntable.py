@@ -110,6 +110,7 @@ def test_the_benchmark_preset_leaves_a_white_video_of_each_side(addon, turntable
     small = dataclasses.replace(turntable.BENCHMARK, size=32)
     finish(turntable.render_turntable(moving_ball, tmp_path / "out" / "ball.mp4", 5, 8, small))
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == [path.name for path in turntable.written(tmp_path / "out" / "ball.mp4", small)]
     assert names == ["ball_000.mp4", "ball_090.mp4", "ball_180.mp4", "ball_270.mp4"]
     for name in names:
         clip = bpy.data.movieclips.load(str(tmp_path / "out" / name))

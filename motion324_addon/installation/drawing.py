@@ -9,7 +9,7 @@ from pathlib import Path
 import bpy
 
 from ..text_lines import draw_lines
-from . import plan
+from . import environment, plan
 from .check import FINE, PROBLEM
 from .machine import Machine
 from .runner import runner
@@ -43,9 +43,11 @@ def draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
     else:
         column.progress(factor=part, text=text)
     row = column.row()
-    row.label(text=amount(state) or _duration(state.seconds(time.monotonic())), translate=False)
+    row.label(text=amount(state) or _duration(state.seconds(time.monotonic())), icon="TIME", translate=False)
     if state.remaining is not None:
-        row.label(text=f"{_duration(state.remaining)} left", translate=False)
+        right = row.row()
+        right.alignment = "RIGHT"
+        right.label(text=f"{_duration(state.remaining)} left", translate=False)
     if state.task is not Task.REMOVE:
         column.operator("motion324.cancel_installation", icon="CANCEL")
 
@@ -75,10 +77,12 @@ def _draw_installation(layout: bpy.types.UILayout, context: bpy.types.Context, s
         return
     box = layout.box().column(align=True)
     sentence, button = CONDITIONS[state.condition]
-    if state.phase is Phase.IDLE:
-        draw_lines(box, context, sentence, "INFO" if state.condition is Condition.MISSING else "ERROR")
-    else:
+    if state.phase is not Phase.IDLE:
         _draw_problem(box, context, state)
+        box.separator(factor=0.5)
+    elif state.condition is not Condition.MISSING:
+        draw_lines(box, context, sentence, "ERROR")
+        box.separator(factor=0.5)
     if state.condition is not Condition.PYTHON_GONE:
         _draw_plan(box, context, state.machine)
     box.separator()
@@ -100,22 +104,28 @@ def _draw_plan(layout: bpy.types.UILayout, context: bpy.types.Context, machine: 
     system = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
     seen = machine or Machine(system, "", None, 0)
     planned = plan.make_plan(seen, plan.Wishes(settings.computation, settings.extra_index))
-    for sentence in plan.sentences(planned, runner.place.environment):
-        draw_lines(layout, context, sentence, "BLANK1")
+    what, where = plan.sentences(planned, _short(runner.place.environment))
+    draw_lines(layout, context, what, "INFO")
+    layout.separator(factor=0.5)
+    draw_lines(layout, context, where, "BLANK1")
     if planned.note:
+        layout.separator(factor=0.5)
         draw_lines(layout, context, planned.note, "INFO")
 
 
 def _draw_offline(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    text = "Blender has no permission for online access: allow it, install from a folder of wheels that was filled on "
-    text += "another computer, or choose the Python of an existing backend in the preferences"
+    text = "Blender may not go online: allow it, install from a folder of wheels, or choose the Python of an existing "
+    text += "backend in the preferences"
     draw_lines(layout, context, text, "ERROR")
     if not bpy.app.online_access_override:
         layout.prop(context.preferences.system, "use_online_access", text="Allow Online Access")
 
 
 def _draw_ready(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    layout.label(text=f"Installed in {_short(runner.place.environment)}", icon="CHECKMARK", translate=False)
+    stamp = environment.read_stamp(runner.place)
+    if stamp is not None:
+        text = f"Version {stamp.version} is installed, {plan.readable_size(stamp.size)}, in {runner.place.environment}"
+        draw_lines(layout, context, _short(text), "CHECKMARK")
     row = layout.row(align=True)
     row.operator("motion324.check_installation", icon="CHECKMARK")
     row.operator("motion324.install_backend", text="Install Again", icon="FILE_REFRESH")

@@ -65,7 +65,7 @@ def sizes(system: str, extras: str) -> tuple[int, int]:
     return SIZES.get((system, extras)) or SIZES[("linux", extras)]
 
 
-def sentences(plan: Plan, folder: Path) -> tuple[str, str]:
+def sentences(plan: Plan, folder: str) -> tuple[str, str]:
     """What the first run explains: what is downloaded and how large it is; where to."""
     what = "numpy, scipy, numba, OpenCV and onnxruntime"
     if plan.extras:

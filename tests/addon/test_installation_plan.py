@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -77,12 +76,12 @@ def test_cuda_is_installed_where_it_can_be_used(
 
 def test_the_two_sentences_say_what_how_large_and_where(plan, machine):
     made = plan.make_plan(machine.Machine("linux", "x64", None, 10**12), plan.Wishes())
-    first, second = plan.sentences(made, Path("/home/jo/backend"))
+    first, second = plan.sentences(made, "/home/jo/backend")
     assert "about 210 MB, 650 MB when installed" in first and "PyTorch" not in first
     assert "/home/jo/backend" in second
     made = plan.make_plan(machine.Machine("linux", "x64", machine.Gpu("GPU", "580"), 10**12), plan.Wishes())
-    assert "PyTorch with CUDA" in plan.sentences(made, Path("/x"))[0]
-    assert "3.2 GB" in plan.sentences(made, Path("/x"))[0]
+    assert "PyTorch with CUDA" in plan.sentences(made, "/x")[0]
+    assert "3.2 GB" in plan.sentences(made, "/x")[0]
 
 
 def test_a_disk_that_is_too_small_is_refused_before_anything_is_downloaded(plan, machine, tmp_path):

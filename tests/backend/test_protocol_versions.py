@@ -28,6 +28,7 @@ LIGHT = [
     "motion324.mesh.view",
     "motion324.video",
     "motion324.video.clip",
+    "motion324.video.image_files",
     "motion324.reconstructors.interface",
 ]
 HEAVY = ["torch", "cv2", "scipy", "numba", "trimesh", "rembg", "onnxruntime", "PIL", "bpy"]

@@ -14,7 +14,7 @@ _previews: bpy.utils.previews.ImagePreviewCollection | None = None
 
 
 def icon_of_file(path: str) -> int:
-    """The icon of a picture, or of a video's first frame; 0 where there is none.
+    """The icon of a picture, or of a frame of a video that Blender chooses; 0 where there is none.
 
     Blender reads the file in a job of its own when the icon is drawn first, so this takes no time.
     """

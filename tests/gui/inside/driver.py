@@ -143,12 +143,17 @@ class Driver:
 
     def toggle_panel(self, index: int) -> Wait:
         """Opens or closes the panel, counted from the top, by a click on its header."""
-        headers = yield from self.headers()
-        self.move(self.sidebar.x + 90 * self.scale, headers[index])
-        yield SETTLE
-        _xdotool("click", "1")
-        self._found.clear()
-        yield 0.6
+        before = yield from self.headers()
+        for _ in range(4):
+            self.move(self.sidebar.x + 60 * self.scale, before[index])
+            yield 0.4
+            _xdotool("click", "1")
+            yield 1.0  # it slides open
+            self._found.clear()
+            after = yield from self.headers()
+            if after != before:
+                return
+        raise NotFound(f"a click on the header of panel {index} does nothing")
 
     def headers(self) -> Iterator[float]:
         """The heights of the panels' headers, from the top, found by the dots by which panels are dragged."""

@@ -1,4 +1,4 @@
-"""The sidebar with all panels open, in a theme and at a scale: the mask previewed, the view found, the viewport turned."""
+"""All panels open, in a theme and at a scale: the mask previewed, the view found, the viewport turned to it."""
 
 from __future__ import annotations
 

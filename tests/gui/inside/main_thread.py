@@ -25,15 +25,19 @@ PICTURE = 2048  # pixels along a side of its texture
 class Gaps:
     """What keeps the main thread busy, by step of the story, in milliseconds.
 
-    gaps: between two calls of the timer. own: of the add-on's functions by name, each call's seconds on the clock and
-    on the processor, which differ where other programs have it.
+    gaps: between two calls of the timer, and whether Blender drew a 3D view or its sidebar in them.
+    own: of the add-on's functions by name, each call's time on the clock and on the processor, which differ where other
+    programs have it.
     """
 
     def __init__(self) -> None:
         self.step = ""
-        self.gaps: dict[str, list[float]] = {}
+        self.gaps: dict[str, list[tuple[float, bool]]] = {}
         self.own: dict[str, list[tuple[float, float, str]]] = {}
         self._before = time.perf_counter()
+        self._drawn = False
+        for region in ("WINDOW", "UI"):
+            bpy.types.SpaceView3D.draw_handler_add(self._draw, (), region, "POST_PIXEL")
         self._timer = self._call  # Blender knows a timer by its object
         bpy.app.timers.register(self._timer, persistent=True)
 
@@ -79,9 +83,12 @@ class Gaps:
     def _call(self) -> float:
         now = time.perf_counter()
         if self.step:
-            self.gaps[self.step].append(1000 * (now - self._before))
-        self._before = now
+            self.gaps[self.step].append((1000 * (now - self._before), self._drawn))
+        self._before, self._drawn = now, False
         return 0.0
+
+    def _draw(self) -> None:
+        self._drawn = True
 
     def report(self) -> dict[str, dict[str, object]]:
         told = {}
@@ -89,8 +96,9 @@ class Gaps:
             clock, processor, name = max(self.own[step], default=(0.0, 0.0, ""))
             told[step] = {
                 "calls": len(gaps),
-                "longest_gap": round(max(gaps, default=0.0), 1),
-                "gaps_above_50": sum(gap > 50 for gap in gaps),
+                "longest_gap": round(max((gap for gap, _ in gaps), default=0.0), 1),
+                "gaps_above_50": sum(gap > 50 for gap, _ in gaps),
+                "longest_without_drawing": round(max((gap for gap, drawn in gaps if not drawn), default=0.0), 1),
                 "longest_own": round(clock, 1),
                 "on_the_processor": round(processor, 1),
                 "which": name,

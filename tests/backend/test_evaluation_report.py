@@ -78,7 +78,7 @@ def test_browser_shows_pictures_curves_and_a_video_that_plays(report, tmp_path):
     seen = re.search(r"<title>seen (\d+) (\d+) (\d+)</title>", dom.stdout)
     assert seen, dom.stderr[-500:]
     images, lines, videos = map(int, seen.groups())
-    assert images == 6 and lines >= 12 and videos == 2
+    assert images == 10 and lines >= 12 and videos == 2
     picture = tmp_path / "page.png"
     subprocess.run([browser, *options, f"--screenshot={picture}", report.as_uri()], capture_output=True, timeout=120)
     image = cv2.imread(str(picture))

@@ -49,7 +49,7 @@ def evaluate(
     any_topology: a prediction with other vertices or triangles than the truth is no problem (it never gets the
         measures that need corresponding vertices).
     device: "cpu", or "cuda" for the nearest neighbours. blender: reads GLB, FBX and Alembic; None looks for one.
-    on_clip: gets each result at once.
+    progress: counts clips; it is called several times a second all the same. on_clip: gets each result at once.
     Raises Motion324Error: an option or the benchmark itself cannot be used; Cancelled.
     """
     chosen = _settled(get_protocol(protocol), alignment, samples)
@@ -60,8 +60,13 @@ def evaluate(
             "predictions-missing", f"The folder of predictions '{predictions}' does not exist.", exit_code=EXIT_USAGE
         )
     results = []
-    for clip in listed:
-        results.append(_evaluate_clip(clip, predictions, chosen, seed, any_topology, device, blender, progress))
+    for index, clip in enumerate(listed):
+
+        def tell(stage: str, done: int, total: int, index: int = index) -> None:
+            progress("evaluate", index, len(listed))
+
+        tell("read", 0, 1)
+        results.append(_evaluate_clip(clip, predictions, chosen, seed, any_topology, device, blender, tell))
         if on_clip:
             on_clip(results[-1])
     return Evaluation(

@@ -7,6 +7,7 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -68,11 +69,11 @@ def draw_sequence(
         folder = Path(name)
         _write_job(folder, positions, mesh, look)
         script = Path(__file__).with_name("blender_render_script.py")
-        limit = START_SECONDS + SECONDS_PER_PICTURE * len(positions) * len(look.azimuths)
-        total = len(positions) * len(look.azimuths)
+        pictures = len(positions) * len(look.azimuths)
+        limit = START_SECONDS + SECONDS_PER_PICTURE * pictures
 
-        def tell(stage: str, done: int, of: int) -> None:
-            progress("render", sum(1 for _ in folder.glob("view_*/*.png")), total)
+        def tell(stage: str, done: int, total: int) -> None:
+            progress("render", sum(1 for _ in folder.glob("view_*/*.png")), pictures)
 
         try:
             run_in_blender(executable, script, [str(folder)], folder, tell, limit)
@@ -95,7 +96,7 @@ def _write_job(folder: Path, positions: np.ndarray, mesh: ReferenceMesh, look: L
     whole = np.flatnonzero((a != b) & (b != c) & (a != c))
     corners = np.eye(3, dtype=np.float32)
     colours = np.stack([colours_at(mesh, whole, np.tile(corner, (len(whole), 1))) for corner in corners], axis=1)
-    arrays = {
+    arrays: dict[str, Any] = {
         "positions": positions.astype(np.float32),
         "faces": mesh.faces[whole],
         "colours": colours,

@@ -18,7 +18,7 @@ from motion324.evaluation.table import columns_of, number
 from motion324.progress import Progress, silent
 from motion324.write_aside import explained_write_errors, written_aside
 
-WORST_FRAMES = 3
+WORST_FRAMES = 5  # with the video, two rows of three on a wide screen
 CURVES = ("chamfer", "f_0.02", "surface_distance", "vertex_error", "trajectory_error", "jitter", "stretch", "cd_3d",
           "cd_4d", "cd_m")  # fmt: skip
 ORDERING = ("chamfer", "cd_4d")  # the metric by which clips and frames are worst, the first that there is
@@ -35,7 +35,13 @@ def write_report(path: Path, evaluation: Evaluation, blender: Path | None = None
     with explained_write_errors(files):
         files.mkdir(parents=True, exist_ok=True)
     ordered = sorted(evaluation.clips, key=_badness, reverse=True)
-    sections = [_section(clips[result.name], result, files, blender, progress) for result in ordered]
+    sections = []
+    for index, result in enumerate(ordered):
+
+        def tell(stage: str, done: int, total: int, index: int = index) -> None:
+            progress("report", index, len(ordered))
+
+        sections.append(_section(clips[result.name], result, files, blender, tell))
     page = "\n".join(
         [
             "<!doctype html>",

@@ -55,14 +55,16 @@ def with_video_scores(
     judges = _judges(weights, device, metrics)
     features: dict[str, list[np.ndarray]] = {}
     clips = []
-    for clip in evaluation.clips:
-        pairs = _video_pairs(renders / clip.name)
+    for index, clip in enumerate(evaluation.clips):
+
+        def tell(stage: str, done: int, total: int, index: int = index) -> None:
+            progress("videos", index, len(evaluation.clips))
+
         values: dict[str, list[float]] = {}
-        for number, (true_path, path) in enumerate(pairs):
-            progress("videos", number, len(pairs))
-            true, ours = (read_video(video, progress=progress).frames[..., :3] for video in (true_path, path))
+        for pair in _video_pairs(renders / clip.name):
+            true, ours = (read_video(video, progress=tell).frames[..., :3] for video in pair)
             count = min(len(true), len(ours))
-            _judge(judges, true[:count], ours[:count], values, features, progress)
+            _judge(judges, true[:count], ours[:count], values, features, tell)
         found = {metric: float(np.mean(series)) for metric, series in values.items()}
         clips.append(dataclasses.replace(clip, values={**clip.values, **found}))
     overall = {}

@@ -83,7 +83,7 @@ def _draw_installation(layout: bpy.types.UILayout, context: bpy.types.Context, s
     elif state.condition is not Condition.MISSING:
         draw_lines(box, context, sentence, "ERROR")
         box.separator(factor=0.5)
-    if state.condition is not Condition.PYTHON_GONE:
+    if state.condition not in (Condition.PYTHON_GONE, Condition.OUTDATED):  # little of it comes anew
         _draw_plan(box, context, state.machine)
     box.separator()
     if bpy.app.online_access:
@@ -92,10 +92,10 @@ def _draw_installation(layout: bpy.types.UILayout, context: bpy.types.Context, s
         row.operator("motion324.install_backend", text=button, icon="IMPORT")
     else:
         _draw_offline(box, context)
-    row = box.row(align=True)
-    row.operator("motion324.install_from_folder", icon="FILE_FOLDER")
+    column = box.column(align=True)
+    column.operator("motion324.install_from_folder", icon="FILE_FOLDER")
     if state.condition is not Condition.MISSING:
-        row.operator("motion324.remove_backend", icon="TRASH")
+        column.operator("motion324.remove_backend", icon="TRASH")
 
 
 def _draw_plan(layout: bpy.types.UILayout, context: bpy.types.Context, machine: Machine | None) -> None:

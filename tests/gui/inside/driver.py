@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import bpy
-import numpy as np
 
 Wait = Iterator[float]
 SETTLE = 0.04  # seconds that Blender needs to notice where the mouse is
@@ -128,57 +127,6 @@ class Driver:
         yield from self.press("ctrl+a")
         yield from self.type(text)
         yield from self.press("Return")
-
-    def choose(self, name: str, value: str) -> Wait:
-        """Turns the mouse wheel over a menu until it has the value."""
-        owner = bpy.context.scene.motion324
-        yield from self.find(name)
-        for direction in ("5", "4"):
-            for _ in range(8):
-                if getattr(owner, name) == value:
-                    return
-                _xdotool("keydown", "ctrl", "click", direction, "keyup", "ctrl")
-                yield 0.2
-        raise NotFound(f"the menu '{name}' does not come to '{value}'")
-
-    def toggle_panel(self, index: int) -> Wait:
-        """Opens or closes the panel, counted from the top, by a click on its header."""
-        before = yield from self.headers()
-        for _ in range(4):
-            self.move(self.sidebar.x + 60 * self.scale, before[index])
-            yield 0.4
-            _xdotool("click", "1")
-            yield 1.0  # it slides open
-            self._found.clear()
-            after = yield from self.headers()
-            if after != before:
-                return
-        raise NotFound(f"a click on the header of panel {index} does nothing")
-
-    def headers(self) -> Iterator[float]:
-        """The heights of the panels' headers, from the top, found by the dots by which panels are dragged."""
-        yield from self.redraw()
-        path = self.folder / "headers.png"
-        _photograph(path)
-        image = bpy.data.images.load(str(path))
-        width, height = image.size
-        pixels = np.empty(width * height * 4, np.float32)
-        image.pixels.foreach_get(pixels)
-        bpy.data.images.remove(image)
-        path.unlink()
-        grey = pixels.reshape(height, width, 4)[..., :3].mean(axis=2)
-        right = self.sidebar.x + self.sidebar.width
-        strip = grey[:, right - round(48 * self.scale) : right - round(36 * self.scale)]
-        rough = (np.abs(np.diff(strip, axis=1)) > 0.1).sum(axis=1) >= 6  # four dots side by side
-        dotted = [y for y in np.flatnonzero(rough) if self.sidebar.y <= y < self.sidebar.y + self.sidebar.height]
-        groups: list[list[int]] = []
-        for y in dotted:
-            if groups and y - groups[-1][-1] <= 4 * self.scale:
-                groups[-1].append(y)
-            else:
-                groups.append([y])
-        dots = [group for group in groups if group[-1] - group[0] <= 9 * self.scale]
-        return [float(np.mean(group)) for group in reversed(dots)]
 
     # Eyes.
 

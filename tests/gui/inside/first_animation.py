@@ -123,15 +123,14 @@ def _export(driver: Driver, report: dict) -> Wait:
 
 
 def _meet_an_error(driver: Driver, report: dict) -> Wait:
-    yield from driver.toggle_panel(1)
-    yield from driver.choose("mask", "alpha")  # which the example's video does not have
+    bpy.context.scene.motion324.mask = "alpha"  # which the example's video does not have
+    yield from driver.redraw()
     yield from driver.click("motion324.animate")
     yield from driver.wait_until(lambda: _phase() == "failed", 60, "the job fails")
     report["error"] = _state().problem.sentence
     yield from driver.shot("error")
     yield from driver.click("motion324.discard")
-    yield from driver.choose("mask", "auto")
-    yield from driver.toggle_panel(1)
+    bpy.context.scene.motion324.mask = "auto"
 
 
 def _lose_the_backend(driver: Driver, report: dict) -> Wait:

@@ -12,14 +12,13 @@ def story(driver: Driver, zip_path: str, backend: str, mesh: str, video: str, sc
     _dress(theme, scale)
     bpy.ops.extensions.package_install_files(filepath=zip_path, repo="user_default", enable_on_install=True)
     yield 1.0
+    stage.open_panels()
     yield from stage.open_sidebar(driver)
     yield from stage.bring_dog(driver, mesh)
     yield from driver.shot("first_run")
     stage.choose_backend(backend)
     bpy.context.scene.motion324.video = video
     yield from driver.redraw()
-    for index in (3, 2, 1):  # from below, so that the ones above stay where they are
-        yield from driver.toggle_panel(index)
     yield from driver.click("motion324.preview_mask")
     looks = stage.module("examining.looks")
     yield from driver.wait_until(lambda: not looks.mask_look.look.running, 120, "the mask is there")

@@ -57,6 +57,15 @@ def open_sidebar(driver: Driver) -> Wait:
     yield from driver.redraw()
 
 
+def open_panels() -> None:
+    """Has all panels open when the sidebar is drawn first, after which Blender remembers how they are."""
+    panels = module("panels")
+    panels.unregister()
+    for panel in panels.CLASSES:
+        panel.bl_options = set()
+    panels.register()
+
+
 def bring_dog(driver: Driver, glb: str) -> Wait:
     """The example's mesh, active and in view, in an otherwise empty scene."""
     for obj in list(bpy.data.objects):

@@ -36,7 +36,7 @@ test-all: lint types tests
 tests: environments .venv-torch/.made
 	$(BACKEND) -m pytest tests/backend tests/end_to_end -m "$(PYTEST_MARKS)"
 	$(TORCH) -m pytest $(TORCH_TESTS) -m "$(PYTEST_MARKS)"
-	MOTION324_TEST_BACKEND="$(CURDIR)/$(BACKEND)" $(BLENDER) -m pytest tests/addon -m "$(PYTEST_MARKS)"
+	MOTION324_TEST_BACKEND="$(CURDIR)/$(BACKEND)" $(BLENDER) -m pytest tests/addon tests/gui -m "$(PYTEST_MARKS)"
 
 lint: environments
 	$(BACKEND) -m ruff format --check $(CHECKED)

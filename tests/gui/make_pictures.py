@@ -1,0 +1,53 @@
+"""Makes docs/images/ from the pictures that the tests in the real window have left in out/gui/.
+
+    python tests/gui/make_pictures.py
+
+needs Pillow, which the backend's development environment has.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+TAKEN, KEPT = ROOT / "out/gui", ROOT / "docs/images"
+WINDOW = (430, 55, 1330, 905)  # viewport and sidebar, in pixels of the picture
+SIDEBAR = (1025, 75, 1330, 905)
+PICTURES = {  # name in docs/images: the story, its picture, the part that is shown
+    "first_run": ("first_animation", "first_run", SIDEBAR),
+    "ready": ("first_animation", "ready", WINDOW),
+    "running": ("first_animation", "running", WINDOW),
+    "result": ("first_animation", "result", WINDOW),
+    "kept": ("first_animation", "kept", SIDEBAR),
+    "error": ("first_animation", "error", SIDEBAR),
+    "lost": ("first_animation", "lost", SIDEBAR),
+    "mask_and_view": ("looks_dark", "all_open", (1025, 425, 1330, 1060)),
+}
+LARGEST = 100_000  # bytes
+
+
+def main() -> int:
+    missing = [story for story, name, _ in PICTURES.values() if not (TAKEN / story / f"{name}.png").exists()]
+    if missing:
+        print(
+            f"error: out/gui/ has no pictures of {', '.join(sorted(set(missing)))}: run tests/gui first",
+            file=sys.stderr,
+        )
+        return 1
+    KEPT.mkdir(parents=True, exist_ok=True)
+    for target, (story, name, box) in PICTURES.items():
+        path = KEPT / f"{target}.jpg"
+        picture = Image.open(TAKEN / story / f"{name}.png").convert("RGB").crop(box)
+        for quality in (88, 80, 70, 60):
+            picture.save(path, quality=quality, optimize=True)
+            if path.stat().st_size < LARGEST:
+                break
+        print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import bpy
 import numpy as np
 
 LARGEST_SIDE = 2048  # pixels; more brings nothing to a video's resolution and costs time on the wire
+JOIN_SECONDS = 0.002  # that a step waits for the memory
 
 
 @dataclass(frozen=True)
@@ -28,16 +31,30 @@ class Pixels:
         return _with_four_channels((np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8))
 
 
-def read_pixels(image: bpy.types.Image) -> Pixels | None:
-    """None where the image has no pixels. Blender loads a file now that nothing has shown yet, in one piece."""
+def read_pixels(image: bpy.types.Image) -> Iterator[Pixels | None]:
+    """In steps, of which the last one yields the pixels, or None where the image has none; those before it None.
+
+    The first has Blender load a file that nothing has shown yet, in one piece; the memory for the pixels, which takes
+    as long to get as the pixels themselves, is got by a thread meanwhile.
+    """
     width, height = image.size
-    if width == 0 or height == 0 or len(image.pixels) != width * height * image.channels:
-        return None  # the file is missing, or it is a movie
-    values = np.empty(width * height * image.channels, np.float32)
+    channels = image.channels
+    if width == 0 or height == 0 or len(image.pixels) != width * height * channels:
+        yield None  # the file is missing, or it is a movie
+        return
+    values = np.empty(width * height * channels, np.float32)
+    room = threading.Thread(target=values.fill, args=(0,), name="motion324 making room", daemon=True)
+    room.start()
+    while room.is_alive():
+        room.join(JOIN_SECONDS)
+        yield None
+    if len(image.pixels) != len(values):
+        yield None  # it was replaced meanwhile
+        return
     image.pixels.foreach_get(values)
     # Blender's manual, "Color Management": byte images keep their own encoding, float images hold linear values.
     linear = image.is_float or image.colorspace_settings.is_data or "linear" in image.colorspace_settings.name.lower()
-    return Pixels(values.reshape(height, width, image.channels), linear)
+    yield Pixels(values.reshape(height, width, channels), linear)
 
 
 def to_srgb(linear: np.ndarray) -> np.ndarray:

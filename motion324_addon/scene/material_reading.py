@@ -63,7 +63,7 @@ def read_surface(mesh: bpy.types.Mesh, obj: bpy.types.Object) -> Surface:
 
 
 def read_looks(surface: Surface) -> Iterator[Looks]:
-    """Takes the pixels, one picture a step; the last step yields the looks, those before it None.
+    """Takes the pixels, at most one picture a step; the last step yields the looks, those before it None.
 
     A picture that has gone meanwhile, or has no pixels, is a warning.
     """
@@ -80,8 +80,14 @@ def read_looks(surface: Surface) -> Iterator[Looks]:
             continue
         yield None
         uid, name = target
-        image = next((image for image in bpy.data.images if image.session_uid == uid), None)
-        taken[uid] = read_pixels(image) if image is not None else None
+        taken[uid] = None
+        try:
+            for pixels_so_far in read_pixels(_image(uid)):
+                taken[uid] = pixels_so_far
+                if pixels_so_far is None:
+                    yield None
+        except ReferenceError:  # it has been removed, before or meanwhile
+            pass
         if taken[uid] is None:
             warnings.append(f"The image '{name}' has no pixels to read, so the material's plain colour is used.")
     pixels = tuple(taken[target[0]] if target else None for target in targets)
@@ -96,6 +102,14 @@ def read_looks(surface: Surface) -> Iterator[Looks]:
         vertex_colour=None if textured and surface.is_fallback else surface.vertex_colour,
         warnings=tuple(warnings),
     )
+
+
+def _image(uid: int) -> bpy.types.Image:
+    """Raises ReferenceError where it is not there any more."""
+    image = next((image for image in bpy.data.images if image.session_uid == uid), None)
+    if image is None:
+        raise ReferenceError("the image has been removed")
+    return image
 
 
 def _material(name: str, look: Look, textured: bool) -> Material:

@@ -198,6 +198,7 @@ def _sheet() -> None:
     image = bpy.data.images.new("Picture", PICTURE, PICTURE)
     image.pixels.foreach_set(np.tile(np.float32([0.2, 0.5, 0.8, 1.0]), PICTURE * PICTURE))
     image.pack()
+    assert image.pixels[0] > 0  # it is loaded, as where a view has shown it
     material = bpy.data.materials.new("Skin")
     material.use_nodes = True
     texture = material.node_tree.nodes.new("ShaderNodeTexImage")

@@ -53,6 +53,7 @@ class Runner:
         self._worker: Worker | None = None
         self._order: Order | None = None
         self._looked_at = float("-inf")
+        self._looking = False  # at the machine
         self._timer = self._tick  # Blender knows a timer by its object, and `self._tick` is a new one each time
 
     @property
@@ -74,6 +75,7 @@ class Runner:
         def work() -> None:
             self._events.put(MachineSeen(machine.look(folder)))
 
+        self._looking = True
         threading.Thread(target=work, name="motion324 machine", daemon=True).start()
         self._start_timer()
 
@@ -144,7 +146,8 @@ class Runner:
                 self._dispatch(self._events.get_nowait())
         if self.state.busy:
             redraw()  # the elapsed time goes on
-        return TICK if self.state.busy or self.state.machine is None else None
+        self._looking = self._looking and self.state.machine is None
+        return TICK if self.state.busy or self._looking else None
 
     def _dispatch(self, event: Event) -> None:
         self.state, effects = advance(self.state, event)

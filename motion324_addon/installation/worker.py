@@ -20,6 +20,7 @@ from ..job.backend_location import Local, Where
 from ..job.state import Problem
 from . import check, environment, machine, plan
 from .bundle import Bundle, find_bundle
+from .lock import only_one
 from .packages import Installer, Source
 from .place import Place
 from .plan import Wishes
@@ -78,20 +79,25 @@ class Worker:
             self._post(Failed(number, self._condition(), problem_of(error, self.work.place.log), time.monotonic()))
 
     def _work(self) -> check.Report | None:
-        place = self.work.place
-        with explained_write_errors(place.log):
-            place.log.parent.mkdir(parents=True, exist_ok=True)
-            # Before a new installation the log begins anew; a check adds to it.
-            with place.log.open("w" if self.work.task is Task.INSTALL else "a", encoding="utf-8") as out:
-                print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {self.work.task.value} {place.environment}", file=out)
-        if self.work.task is Task.CHECK:
+        place, task = self.work.place, self.work.task
+        if task is Task.CHECK:
+            self._begin_log("a")  # a check adds to what the installation wrote
             return self._check()
-        backend.stop()  # its files are about to change
-        if self.work.task is Task.REMOVE:
+        with only_one(place):
+            self._begin_log("w")
+            backend.stop()  # its files are about to change
+            if task is Task.INSTALL:
+                return self._install(find_bundle(self.work.extension))
             environment.remove_tree(place.environment)
             environment.remove_tree(place.downloads)
             return None
-        return self._install(find_bundle(self.work.extension))
+
+    def _begin_log(self, mode: str) -> None:
+        place = self.work.place
+        with explained_write_errors(place.log):
+            place.log.parent.mkdir(parents=True, exist_ok=True)
+            with place.log.open(mode, encoding="utf-8") as out:
+                print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {self.work.task.value} {place.environment}", file=out)
 
     def _install(self, bundle: Bundle) -> check.Report:
         """Does what the state of the environment asks for, no more: a repair that needs no download makes none."""

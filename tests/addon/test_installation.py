@@ -293,7 +293,16 @@ def test_removing_leaves_nothing_but_the_log(installation, wheels):
     assert [path.name for path in installation.folder.iterdir()] == ["logs"]
 
 
-def test_what_an_extension_index_holds_never_gets_into_the_log(installation, index, addon):
+def test_two_blenders_never_change_the_same_environment_at_once(installation, wheels, addon):
+    with addon("installation.lock").only_one(installation.place):
+        with pytest.raises(installation.errors.Motion324Error, match="Another Blender installs or removes"):
+            installation.run(wheels=wheels)
+        with pytest.raises(installation.errors.Motion324Error, match="Another Blender installs or removes"):
+            installation.run("remove")
+    assert installation.condition == "missing"
+
+
+def test_the_password_of_an_extra_index_never_gets_into_the_log(installation, index, addon):
     wishes = installation.wishes("CPU", index.url.replace("127.0.0.1", "jo:secret-word@127.0.0.1"))
     source = addon("installation.packages").Source(extra_index=wishes.extra_index)
     order = addon("installation.runner").Order(installation.state.Task.INSTALL, source, wishes)

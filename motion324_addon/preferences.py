@@ -30,17 +30,26 @@ COMPUTATIONS = (
 )
 
 
+def _forget_check(self: Motion324Preferences, context: bpy.types.Context) -> None:
+    runner.forget_check()
+
+
 def _choose_python(self: Motion324Preferences, context: bpy.types.Context) -> None:
     """Who names a Python means to use it."""
     if self.backend_python:
         self.backend = PYTHON
+    runner.forget_check()
 
 
 class Motion324Preferences(bpy.types.AddonPreferences):
     bl_idname = __package__
 
     backend: bpy.props.EnumProperty(
-        name="Backend", description="The process that computes", items=BACKENDS, default=INSTALLED
+        name="Backend",
+        description="The process that computes",
+        items=BACKENDS,
+        default=INSTALLED,
+        update=_forget_check,
     )
     backend_python: bpy.props.StringProperty(
         name="Backend Python",
@@ -53,6 +62,7 @@ class Motion324Preferences(bpy.types.AddonPreferences):
         name="Address",
         description="Where the backend listens, as host:port; with an SSH tunnel the near end, such as localhost:7324. "
         "The connection itself is not encrypted",
+        update=_forget_check,
     )
     remote_token: bpy.props.StringProperty(
         name="Token",

@@ -144,7 +144,7 @@ def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, state:
     if state.problem.hint:
         draw_lines(column, context, state.problem.hint, "BLANK1")
     row = column.row(align=True)
-    row.operator("motion324.open_installation_log", icon="TEXT")
+    row.operator("motion324.open_installation_log", text="Open Log", icon="TEXT")
     row.operator("motion324.dismiss_installation", text="Close", icon="X")
 
 

@@ -24,7 +24,18 @@ from .bundle import EXTENSION
 from .packages import Source
 from .place import Place
 from .plan import Wishes
-from .state import CancelAsked, Dismissed, Effect, Event, InstallationState, Looked, MachineSeen, Started, Task
+from .state import (
+    CancelAsked,
+    ChoiceChanged,
+    Dismissed,
+    Effect,
+    Event,
+    InstallationState,
+    Looked,
+    MachineSeen,
+    Started,
+    Task,
+)
 from .transitions import advance
 from .worker import Work, Worker, condition_of
 
@@ -121,6 +132,10 @@ class Runner:
     def dismiss(self) -> None:
         """Takes the message of a failed or cancelled task away."""
         self._dispatch(Dismissed())
+
+    def forget_check(self) -> None:
+        """To be called when another backend is chosen: what was found about the last one is of no interest any more."""
+        self._dispatch(ChoiceChanged())
 
     def abandon(self) -> None:
         """To be called when the add-on or Python ends: stops the worker with its programs."""

@@ -157,7 +157,12 @@ class Dismissed:
     """The message of a failure, or of a cancelled task, was closed."""
 
 
-Event = Looked | MachineSeen | Started | Moved | Finished | Failed | Stopped | CancelAsked | Dismissed
+@dataclass(frozen=True)
+class ChoiceChanged:
+    """Another backend was chosen in the preferences, of which nothing is known."""
+
+
+Event = Looked | MachineSeen | Started | Moved | Finished | Failed | Stopped | CancelAsked | Dismissed | ChoiceChanged
 
 
 class Effect(enum.Enum):

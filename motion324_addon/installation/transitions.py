@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from .state import (
     CancelAsked,
+    ChoiceChanged,
     Condition,
     Dismissed,
     Effect,
@@ -37,6 +38,8 @@ def advance(state: InstallationState, event: Event) -> Step:
         return _cancel(state)
     if isinstance(event, Dismissed):
         return _dismiss(state)
+    if isinstance(event, ChoiceChanged):
+        return _forget_check(state)
     if event.number != state.number or not state.busy:
         return state, ()
     if isinstance(event, Moved):
@@ -79,6 +82,12 @@ def _dismiss(state: InstallationState) -> Step:
     return replace(state, phase=Phase.IDLE, task=None, problem=None), (Effect.REDRAW,)
 
 
+def _forget_check(state: InstallationState) -> Step:
+    if state.busy:
+        return state, ()
+    return replace(state, phase=Phase.IDLE, task=None, problem=None, report=None), (Effect.REDRAW,)
+
+
 def _move(state: InstallationState, event: Moved) -> Step:
     moved = replace(
         state,
@@ -95,7 +104,7 @@ def _move(state: InstallationState, event: Moved) -> Step:
 def _end(state: InstallationState, event: Finished | Failed | Stopped) -> Step:
     ended = replace(state, condition=event.condition, ended=event.now, stage=None, item="", remaining=None)
     if isinstance(event, Failed):
-        return replace(ended, phase=Phase.FAILED, problem=event.problem), (Effect.REDRAW,)
+        return replace(ended, phase=Phase.FAILED, problem=event.problem, report=None), (Effect.REDRAW,)
     if isinstance(event, Stopped):
         return replace(ended, phase=Phase.CANCELLED), (Effect.REDRAW,)
     report = event.report or state.report

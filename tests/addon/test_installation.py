@@ -126,7 +126,7 @@ def test_a_cancelled_download_goes_on_at_its_last_byte(installation, index):
 
     with pytest.raises(installation.errors.Cancelled):
         installation.run(watch=cancel_in_the_middle)
-    assert time.monotonic() - began[0] < 1.0
+    assert time.monotonic() - began[0] < 2.0  # a fifth of a second where nothing else runs
     assert installation.condition == "unfinished"
     part = next(installation.place.downloads.glob("*.part")).stat().st_size
     assert part >= 500_000

@@ -124,3 +124,16 @@ def test_the_machine_is_remembered_over_tasks(names):
     machine = names.machine.Machine("linux", "x64", None, 10**12)
     state, _ = after(names, s.MachineSeen(machine), s.Started(s.Task.INSTALL, 1.0))
     assert state.machine == machine
+
+
+def test_what_was_found_about_a_backend_is_forgotten_when_another_one_is_chosen(names):
+    s = names.state
+    report = names.check.Report(())
+    state, _ = after(names, s.Started(s.Task.CHECK, 1.0), s.Finished(1, s.Condition.READY, 2.0, report))
+    assert state.report == report
+    assert names.advance(state, s.ChoiceChanged())[0].report is None
+    state, _ = after(
+        names, s.Started(s.Task.CHECK, 3.0), s.Failed(2, s.Condition.READY, names.problem, 4.0), state=state
+    )
+    assert state.report is None and state.problem == names.problem
+    assert names.advance(state, s.ChoiceChanged())[0].problem is None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import sys
 import tarfile
+import types
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from motion324.evaluation.results import read_json, write_json
 from motion324.evaluation.table import table_lines
 from motion324.evaluation.video.frechet import frechet_distance
 from motion324.evaluation.video.network_weights import read_network_weights
+from motion324.evaluation.video.package_judges import ClipSimilarity, DreamSim
 from motion324.evaluation.video.pickled_arrays import read_pickled_arrays
 from motion324.evaluation.video.pixel_metrics import psnr, ssim
 from motion324.evaluation.video.video_scores import with_video_scores
@@ -142,13 +145,61 @@ def test_metric_that_cannot_run_leaves_the_others_alone(tmp_path, pictures):
     assert 10 < found.clips[0].values["psnr"] < 40 and 0.5 < found.clips[0].values["ssim"] < 1
     assert "psnr" not in found.clips[1].values
     assert found.summaries["all"]["psnr"].clips == 1
-    assert sorted(found.left_out) == ["fvd_16", "fvd_32", "lpips_alex", "lpips_vgg"]
+    assert sorted(found.left_out) == ["clip", "dreamsim", "fvd_16", "fvd_32", "lpips_alex", "lpips_vgg"]
     said = "\n".join(table_lines(found))
     assert "LPIPS VGG is left out." in said and "PSNR" in said
     write_json(tmp_path / "found.json", found)
     assert read_json(tmp_path / "found.json").left_out == found.left_out
     with pytest.raises(Motion324Error, match="video-metrics"):
         with_video_scores(found, tmp_path / "renders", metrics=("fastness",))
+
+
+def test_dreamsim_and_clip_need_their_package_and_consent_and_judge_by_it(monkeypatch, pictures, tmp_path):
+    """The packages are stand-ins here: what is tested is what is given to them, and what becomes of their answers."""
+    monkeypatch.setenv("MOTION324_WEIGHTS", str(tmp_path))
+    for name in ("dreamsim", "open_clip"):
+        monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed
+    for judge in (DreamSim, ClipSimilarity):
+        with pytest.raises(Motion324Error, match="needs the package"):
+            judge(may_fetch=True)
+    with pytest.raises(Motion324Error, match="not known"):
+        ClipSimilarity(may_fetch=True, name="ViT-tiny")
+    packages = {name: types.ModuleType(name) for name in ("dreamsim", "open_clip")}
+    for name, package in packages.items():
+        monkeypatch.setitem(sys.modules, name, package)
+
+    def broken(*arguments, **options):
+        raise OSError("no route to host")
+
+    packages["dreamsim"].dreamsim = packages["open_clip"].create_model_and_transforms = broken
+    for judge in (DreamSim, ClipSimilarity):
+        with pytest.raises(Motion324Error, match="come from the network"):
+            judge(may_fetch=False)
+        with pytest.raises(Motion324Error, match="no route to host"):
+            judge(may_fetch=True)
+    torch = pytest.importorskip("torch")
+
+    class Colours(torch.nn.Module):
+        def encode_image(self, batch):
+            return batch.mean(dim=(2, 3))
+
+        def forward(self, a, b):
+            assert a.shape[1:] == (3, 224, 224) and float(a.min()) >= 0 and float(a.max()) <= 1
+            return (a - b).abs().mean(dim=(1, 2, 3))
+
+    seen = {}
+
+    def prepare(image):
+        return torch.as_tensor(np.asarray(image)).permute(2, 0, 1).float()
+
+    packages["dreamsim"].dreamsim = lambda **options: (seen.update(options) or Colours(), None)
+    packages["open_clip"].create_model_and_transforms = lambda name, pretrained: (Colours(), None, prepare)
+    other = 255 - pictures[:2]
+    distances = DreamSim(may_fetch=True).distances(pictures[:2], other)
+    assert distances.shape == (2,) and (distances > 0.3).all()
+    assert seen["cache_dir"] == str(tmp_path / "dreamsim")
+    same = ClipSimilarity(may_fetch=True, name="ViT-B-32").similarities(pictures[:2], pictures[:2])
+    np.testing.assert_allclose(same, 1, atol=1e-6)
 
 
 def test_lpips_with_real_weights_orders_distortions(pictures, weights):

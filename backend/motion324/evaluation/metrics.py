@@ -44,6 +44,8 @@ METRICS: dict[str, Metric] = {
     "ssim": Metric("SSIM", "structural similarity of the renders", True),
     "lpips_vgg": Metric("LPIPS VGG", "perceptual distance of the renders by VGG-16, spatial"),
     "lpips_alex": Metric("LPIPS Alex", "perceptual distance of the renders by AlexNet"),
+    "dreamsim": Metric("DreamSim", "perceptual distance of the renders by DreamSim"),
+    "clip": Metric("CLIP", "cosine of the renders' CLIP embeddings", True),
     "fvd_16": Metric("FVD 16", "Frechet distance of I3D's scores of clips of 16 frames"),
     "fvd_32": Metric("FVD 32", "Frechet distance of I3D's scores of clips of 32 frames"),
 }

@@ -9,7 +9,7 @@ from motion324.evaluation.protocols import get_protocol
 from motion324.evaluation.results import ClipResult, Evaluation
 
 WIDTH = 120
-PICTURES = ("psnr", "ssim", "lpips_vgg", "lpips_alex")
+PICTURES = ("psnr", "ssim", "lpips_vgg", "lpips_alex", "dreamsim", "clip")
 
 
 def table_lines(evaluation: Evaluation) -> list[str]:

@@ -19,6 +19,7 @@ LAST_TORCH_FOR_CUDA_12 = "torch<2.11"
 
 MB = 1_000_000
 # (system, extras): bytes to download and bytes on the disk, added up over the wheels that pip chose for Python 3.11.
+# Those of CUDA on Windows are a guess by those on Linux, since they depend on the extra package index.
 SIZES = {
     ("linux", ""): (210 * MB, 650 * MB),
     ("windows", ""): (170 * MB, 510 * MB),

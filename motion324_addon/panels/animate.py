@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import bpy
@@ -14,6 +15,7 @@ from .progress import draw_bar
 from .sidebar import WorkSidebar, duration
 
 LAST_LINES = 4  # of the log of a backend that ended
+_TIME = re.compile(r"^\d{4}-\d\d-\d\d [\d:,.]+ (INFO |WARNING |ERROR )?")  # at the beginning of the log's lines
 
 
 class MOTION324_PT_animate(WorkSidebar, bpy.types.Panel):
@@ -96,12 +98,19 @@ def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
     draw_lines(column, context, job.problem.sentence, "BLANK1")
     hint, *log = job.problem.hint.splitlines() or [""]
     draw_lines(column, context, hint, "BLANK1")
-    if log:
-        lines = column.column(align=True)
-        lines.active = False
-        for line in log[-LAST_LINES:]:
-            draw_lines(lines, context, line, "BLANK1")
     row = box.row(align=True)
     row.operator("motion324.restart", text="Restart", icon="FILE_REFRESH").job = job.number
     row.operator("motion324.open_log", text="Open Log", icon="TEXT").job = job.number
     row.operator("motion324.discard", text="", icon="X").job = job.number
+    _draw_log(box, log)
+
+
+def _draw_log(layout: bpy.types.UILayout, log: list[str]) -> None:
+    """The last lines of a log; Blender cuts them off at the panel's edge, and the file has all of them."""
+    lines = [_TIME.sub("", line.strip()) for line in log if line.strip()][-LAST_LINES:]
+    if lines:
+        column = layout.column(align=True)
+        column.active = False
+        column.scale_y = 0.85
+        for line in lines:
+            column.label(text=line, translate=False)

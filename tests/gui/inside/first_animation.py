@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import bpy
 import stage
@@ -28,8 +27,8 @@ def story(driver: Driver, zip_path: str, backend: str, mesh: str, video: str) ->
     yield from _animate(driver, report)
     yield from _keep_and_undo(driver, report)
     yield from _export(driver, report)
-    yield from _meet_an_error(driver, report)
     yield from _lose_the_backend(driver, report)
+    yield from _meet_an_error(driver, report)
     return report
 
 
@@ -143,4 +142,7 @@ def _lose_the_backend(driver: Driver, report: dict) -> Wait:
     report["lost"] = _state().problem.sentence
     yield from driver.shot("lost")
     assert _keys() == FRAMES + 1, "nothing of the scene is lost"
-    assert Path(bpy.data.filepath).exists()
+    yield from driver.click("motion324.restart")
+    yield from driver.wait_until(_reaches(lambda: _state().stage == "reconstruct"), 120, "the same job goes on")
+    yield from driver.click("motion324.cancel")
+    yield from driver.wait_until(lambda: _phase() == "cancelled", 5, "the job is cancelled")

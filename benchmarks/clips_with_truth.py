@@ -1,7 +1,7 @@
 """How near the default reconstructor comes to the truth, everything found automatically. Prints one table.
 
     python benchmarks/clips_with_truth.py [--release DIR] [--clips NAME,NAME] [--workers 2] [--quality draft]
-        [--keep DIR]
+        [--reconstructor NAME] [--weights FILE] [--keep DIR]
 
 DIR is a benchmark in Motion80's release layout (glbs/, videos/, pcds/). Each clip's mesh and video go through
 motion324.pipeline.animate as a user's would: no mask, no camera and no truth is given to it. Measured as the release's
@@ -52,6 +52,7 @@ def main() -> int:
     parser.add_argument("--clips", help="names, separated by commas; default: all")
     parser.add_argument("--workers", type=int, default=1, help="clips at a time; 1 gives honest seconds")
     parser.add_argument("--reconstructor", default="auto")
+    parser.add_argument("--weights", default="", help="of the reconstructor, where it takes a file")
     parser.add_argument("--quality", default="standard", help="draft, standard or fine")
     parser.add_argument("--keep", type=Path, help="leave each clip's result and overlay there")
     arguments = parser.parse_args()
@@ -59,7 +60,7 @@ def main() -> int:
         print(f"No benchmark at {arguments.release}: nothing measured.")
         return 0
     names = arguments.clips.split(",") if arguments.clips else clip_names(arguments.release)
-    options = {"reconstructor": arguments.reconstructor, "quality": arguments.quality}
+    options = {"reconstructor": arguments.reconstructor, "quality": arguments.quality, "weights": arguments.weights}
     jobs = [(arguments.release, name, options, arguments.keep) for name in names]
     print(f"{'clip':24s} {'error/still':>11s} {'CD/still':>9s} {'F':>6s} {'still F':>8s} {'overlap':>8s} "
           f"{'s/frame':>8s} {'masks':>6s} {'GB':>5s} {'vertices':>9s}")  # fmt: skip

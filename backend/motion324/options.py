@@ -12,7 +12,7 @@ from motion324.errors import EXIT_USAGE, Motion324Error
 MAX_SMOOTH = 1000.0  # frames
 MASK_MODES = ("auto", "as-is", "alpha", "plain", "rembg")  # every other mask is a path
 DEFAULT_RECONSTRUCTOR = "deformation-fit"  # that "auto" stands for
-RECONSTRUCTORS = ("deformation-fit", "motion-transformer")
+RECONSTRUCTORS = ("deformation-fit", "motion-transformer", "node-model", "node-model+fit")
 QUALITIES = ("draft", "standard", "fine")
 PRECISIONS = ("auto", "bfloat16", "float16", "float32")
 # "auto", families of kernels, and kernels.
@@ -42,16 +42,16 @@ class AnimateOptions:
     view: "auto", "front", or "AZIMUTH,ELEVATION" in degrees.
     smooth: standard deviation in frames of the temporal low-pass; 0 switches it off.
     seed: of every random choice; the same seed gives the same result on the same machine.
-    quality: one of QUALITIES; only the reconstructor "deformation-fit" looks at it.
+    quality: one of QUALITIES; only the reconstructors "deformation-fit" and "node-model+fit" look at it.
 
-    Only the reconstructor "motion-transformer" looks at these:
+    Only the reconstructors with weights look at these two, only "motion-transformer" at what follows:
     device: "auto", "cpu", "cuda" or "cuda:N".
+    weights: path, on the backend's machine, of a converted .safetensors or a published .pt, where "" takes what
+        `motion324 weights` has installed; of an exported .onnx for "node-model" and "node-model+fit".
     precision: of the transformer's blocks, one of PRECISIONS.
     attention: one of ATTENTION_CHOICES.
     window: frames that the transformer sees at once, 2 to TRAINED_FRAMES; a longer video runs in overlapping windows.
     windows: how those are joined, one of WINDOW_MODES: smoothly, or as the authors' script does.
-    weights: path, on the backend's machine, of a converted .safetensors or a published .pt; "" takes what
-        `motion324 weights` has installed.
     """
 
     reconstructor: str = "auto"

@@ -16,13 +16,14 @@ pytest.importorskip("torch", reason="the motion transformer needs PyTorch, which
 
 from small_transformer import write_small_weights
 
+from motion324.mesh.vertex_attributes import vertex_normals
 from motion324.mesh.view import look_at_origin
 from motion324.reconstructors.interface import Scene
 from motion324.reconstructors.motion_transformer.options import InferenceOptions
 from motion324.reconstructors.motion_transformer.predictor import MotionPredictor
 from motion324.reconstructors.motion_transformer.reconstructor import MotionTransformer
 from motion324.reconstructors.motion_transformer.scene_frames import SIDE, object_frames, square_of
-from motion324.reconstructors.motion_transformer.scene_points import surface_points, vertex_normals, vertex_points
+from motion324.reconstructors.motion_transformer.scene_points import surface_points, vertex_points
 
 
 def cube(split: bool) -> ReferenceMesh:

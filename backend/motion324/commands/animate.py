@@ -118,7 +118,8 @@ def _add_transformer_options(parser: argparse.ArgumentParser) -> None:
         "--weights",
         metavar="FILE",
         default=DEFAULTS.weights,
-        help="a converted .safetensors or a published .pt; default: those that `motion324 weights` has installed",
+        help="a converted .safetensors or a published .pt; default: those that `motion324 weights` has installed; "
+        "an exported .onnx for --reconstructor node-model and node-model+fit",
     )
 
 

@@ -23,8 +23,8 @@ def get_reconstructor(options: AnimateOptions, progress: Progress) -> Reconstruc
     """The one that options.reconstructor names ("auto": the default), ready for a job with these options.
 
     The motion transformer, once loaded, serves all jobs with the same options and weights.
-    Raises Motion324Error("bad-option") for a name that is not one of RECONSTRUCTORS; for the motion transformer also
-    "torch-missing", "weights-missing", and what MotionTransformer.prepare raises.
+    Raises Motion324Error("bad-option") for a name that is not one of RECONSTRUCTORS; for those with weights also
+    "weights-missing"; for the motion transformer "torch-missing" and what MotionTransformer.prepare raises.
     """
     wanted = DEFAULT_RECONSTRUCTOR if options.reconstructor == "auto" else options.reconstructor
     if wanted == "deformation-fit":
@@ -32,6 +32,16 @@ def get_reconstructor(options: AnimateOptions, progress: Progress) -> Reconstruc
         from motion324.reconstructors.deformation_fit.settings import settings_for
 
         return DeformationFit(settings_for(options.quality))
+    if wanted in ("node-model", "node-model+fit"):
+        from motion324.reconstructors.node_model.reconstructor import NodeModelReconstructor
+
+        predictor = NodeModelReconstructor(options.weights, options.device)
+        if wanted == "node-model":
+            return predictor
+        from motion324.reconstructors.deformation_fit.reconstructor import RefinedByFit
+        from motion324.reconstructors.deformation_fit.settings import settings_for
+
+        return RefinedByFit(predictor, settings_for(options.quality))
     if wanted == "motion-transformer":
         transformer = _transformer_for(options)
         transformer.prepare(progress)

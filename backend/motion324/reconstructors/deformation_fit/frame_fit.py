@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose
+from motion324.reconstructors.deformation_fit.deformation_graph import deform
+from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose, PosedSurface
 from motion324.reconstructors.deformation_fit.image_terms import add_pixel_pulls
 from motion324.reconstructors.deformation_fit.normal_equations import (
     add_points,
@@ -18,21 +19,31 @@ from motion324.reconstructors.deformation_fit.normal_equations import (
 )
 from motion324.reconstructors.deformation_fit.observations import Observation, Observer, PointTargets
 
+FOLLOWING_STEPS = 4  # Gauss-Newton steps from one frame's predicted pose to the next one's
+FOLLOWING_RIGIDITY = 0.02  # of the frames' own rigidity, while a prediction is followed
+
 
 class FrameFit:
     """Fits frames one by one, and gives the equations of a frame to those who fit several together."""
 
-    def __init__(self, problem: FitProblem) -> None:
+    def __init__(
+        self, problem: FitProblem, predicted: np.ndarray | None = None, check: Callable[[], None] = lambda: None
+    ) -> None:
+        """predicted (T, N, 3): where another reconstructor believes the vertices to be: frames are fitted from there,
+        and motion along the viewing axis is held to it, which the images hardly tell. check may raise to stop."""
         self.problem = problem
         self.settings = problem.settings
         self.observer = Observer(problem)
+        self._predicted: list[PosedSurface] | None = None
+        if predicted is not None:
+            self._predicted = [problem.posed(pose) for pose in self._following(predicted, check)]
 
     def fit(self, t: int, parent: int, before: Pose, check: Callable[[], None]) -> Pose:
-        """The pose of frame t from `before`, that of its parent in the tree of frames."""
+        """The pose of frame t from `before`, that of its parent in the tree of frames, or from the predicted one."""
         s = self.settings
         look = self.observer
         chained = [look.chained(t, parent, self.problem.posed(before))]
-        pose = before
+        start = pose = self._predicted[t].pose if self._predicted else before
         for round_ in range(s.rounds):
             check()
             # Flow between two frames can be wrong by much, that from a nearly right model hardly: trust it more late.
@@ -42,7 +53,7 @@ class FrameFit:
             for _ in range(s.steps):
                 left = s.rounds - 1 - round_
                 hessian, gradient = self.equations(t, pose, before, observation, s.anneal**left)
-                _hold(hessian, gradient, pose.translations - before.translations, s.hold / len(pose.translations))
+                _hold(hessian, gradient, pose.translations - start.translations, s.hold / len(pose.translations))
                 pose = _step(hessian, gradient, pose)
         return pose
 
@@ -62,7 +73,8 @@ class FrameFit:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Hessian (6K, 6K) and gradient (6K,) at `pose` of what frame t shows, and of rigidity.
 
-        before: motion along the viewing axis is held against it. loosen: factor on the tolerances, 1 at the end.
+        before: motion along the viewing axis is held against it, where none is predicted.
+        loosen: factor on the tolerances, 1 at the end.
         """
         p, s = self.problem, self.settings
         moved = p.posed(pose).points
@@ -75,11 +87,7 @@ class FrameFit:
         self._pull(metric, pull, moved, self.observer.outside(t, moved), s.silhouette, outline_tolerance)
         self._pull(metric, pull, moved, seen.bare, s.cover, outline_tolerance)
         ahead = p.view.rotation[2]
-        # What does not move across the view hardly moves along it: motion has no preferred direction.
-        away = moved - p.points
-        across = np.linalg.norm(away - (away @ ahead)[:, None] * ahead, axis=1)
-        rest = s.depth_rest / (1.0 + (across / s.depth_reach) ** 2)
-        for weight, origin in ((s.depth, p.posed(before).points), (rest, p.points)):
+        for weight, origin in self._depth_priors(t, before, moved):
             share = weight * p.point_area
             metric += share[:, None, None] * np.outer(ahead, ahead)
             pull += (share * ((moved - origin) @ ahead))[:, None] * ahead
@@ -89,11 +97,48 @@ class FrameFit:
         add_points(
             hessian, gradient, pose.rotations, graph.nodes, p.points, p.point_nodes, p.point_weights, metric, pull
         )
-        bent = edge_residuals(pose.rotations, pose.translations, graph.nodes, graph.edges)
-        stiffness = graph.edge_weights / np.sqrt(1.0 + (bent / s.rigidity_knee) ** 2) * (s.rigidity / len(graph.edges))
-        add_rigid_edges(hessian, gradient, pose.rotations, pose.translations, graph.nodes, graph.edges, stiffness)
+        self._add_rigidity(hessian, gradient, pose, s.rigidity)
         mirror(hessian)
         return hessian, gradient
+
+    def _depth_priors(self, t: int, before: Pose, moved: np.ndarray) -> list[tuple[float | np.ndarray, np.ndarray]]:
+        """Weights, one or (P,), and the places (P, 3) to which they hold the points along the viewing axis."""
+        p, s = self.problem, self.settings
+        if self._predicted:
+            return [(s.depth_predicted, self._predicted[t].points)]
+        ahead = p.view.rotation[2]
+        # What does not move across the view hardly moves along it: motion has no preferred direction.
+        away = moved - p.points
+        across = np.linalg.norm(away - (away @ ahead)[:, None] * ahead, axis=1)
+        rest = s.depth_rest / (1.0 + (across / s.depth_reach) ** 2)
+        return [(s.depth, p.posed(before).points), (rest, p.points)]
+
+    def _add_rigidity(self, hessian: np.ndarray, gradient: np.ndarray, pose: Pose, weight: float) -> None:
+        graph = self.problem.graph
+        bent = edge_residuals(pose.rotations, pose.translations, graph.nodes, graph.edges)
+        stiffness = graph.edge_weights / np.sqrt(1.0 + (bent / self.settings.rigidity_knee) ** 2)
+        stiffness *= weight / len(graph.edges)
+        add_rigid_edges(hessian, gradient, pose.rotations, pose.translations, graph.nodes, graph.edges, stiffness)
+
+    def _following(self, predicted: np.ndarray, check: Callable[[], None]) -> Iterator[Pose]:
+        """The poses that carry the vertices to where they are predicted, (T, N, 3), as nearly as the graph can."""
+        p = self.problem
+        some = slice(None, None, max(1, len(p.vertex_rest) // self.settings.points))
+        rest, nodes, weights = p.vertex_rest[some], p.vertex_nodes[some], p.vertex_weights[some]
+        metric = np.tile(np.eye(3) / len(rest), (len(rest), 1, 1))
+        size = 6 * len(p.graph.nodes)
+        pose = Pose.rest(len(p.graph.nodes))
+        for positions in predicted:
+            for _ in range(FOLLOWING_STEPS):
+                check()
+                moved = deform(p.graph, pose.rotations, pose.translations, rest, nodes, weights)
+                hessian, gradient = np.zeros((size, size)), np.zeros(size)
+                pull = (moved - positions[some]) / len(rest)
+                add_points(hessian, gradient, pose.rotations, p.graph.nodes, rest, nodes, weights, metric, pull)
+                self._add_rigidity(hessian, gradient, pose, FOLLOWING_RIGIDITY * self.settings.rigidity)
+                mirror(hessian)
+                pose = _step(hessian, gradient, pose)
+            yield pose
 
     def _pull(self, metric, pull, moved, targets: PointTargets, weight: float, tolerance: float) -> None:
         p = self.problem

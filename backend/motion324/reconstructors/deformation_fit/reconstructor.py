@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from motion324.reconstructors.deformation_fit.frame_order import frame_tree
 from motion324.reconstructors.deformation_fit.joint_fit import fit_jointly
 from motion324.reconstructors.deformation_fit.settings import FitSettings
 from motion324.reconstructors.deformation_fit.working_images import working_images
-from motion324.reconstructors.interface import FrameBatch, Scene
+from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene
 
 
 class DeformationFit:
@@ -33,28 +34,73 @@ class DeformationFit:
 
     def reconstruct(self, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
         """Every frame first as soon as it is fitted by itself, then once more, refined together with its neighbours."""
-        total = len(scene.frames)
-        progress("reconstruct", 0, total)
-        images = working_images(scene.frames, scene.masks, scene.view, self.settings.picture)
-        problem = FitProblem(scene.mesh, images, self.settings, scene.seed, lambda: progress("reconstruct", 0, total))
-        fit = FrameFit(problem)
-        order, parent = frame_tree(fit.observer.greys)
+        progress("reconstruct", 0, len(scene.frames))
+        yield from _fitted(scene, self.settings, _Stages(progress, len(scene.frames), refines=False), None)
 
-        poses: list[Pose] = [Pose.rest(len(problem.graph.nodes))] * total
-        for done, t in enumerate(order):
 
-            def check(done: int = done) -> None:
-                progress("reconstruct", done, total)
+class RefinedByFit:
+    """Another reconstructor's result, brought nearer to flow and silhouettes by the fit; its depth is held."""
 
-            check()
-            if t > 0:
-                poses[t] = fit.fit(t, int(parent[t]), poses[int(parent[t])], check)
-            yield _batch(problem, t, poses[t], final=False)
-        progress("reconstruct", total, total)
+    def __init__(self, predictor: Reconstructor, settings: FitSettings | None = None) -> None:
+        self.predictor = predictor
+        self.settings = settings or FitSettings()
+        self.name = f"{predictor.name}+fit"
 
-        for start, refined in fit_jointly(fit, poses, lambda done, of: progress("refine", done, of)):
-            for k, pose in enumerate(refined):
-                yield _batch(problem, start + k, pose, final=True)
+    def check_job(self, frames: int, vertices: int) -> None:
+        """Raises what the predictor's does."""
+        self.predictor.check_job(frames, vertices)
+
+    def details(self) -> dict[str, Any]:
+        return self.predictor.details()
+
+    def reconstruct(self, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
+        """Every frame as predicted, then as fitted by itself, then as refined with its neighbours."""
+        predicted = np.empty((len(scene.frames), *scene.mesh.positions.shape), np.float32)
+        for batch in self.predictor.reconstruct(scene, progress):
+            predicted[batch.indices] = batch.positions
+            yield replace(batch, final=False)
+        yield from _fitted(scene, self.settings, _Stages(progress, len(scene.frames), refines=True), predicted)
+
+
+class _Stages:
+    """Tells the progress of both passes over the frames: as two stages, or as one, after a predictor's own."""
+
+    def __init__(self, progress: Progress, total: int, refines: bool) -> None:
+        self._progress, self._total, self._refines = progress, total, refines
+
+    def alone(self, done: int) -> None:
+        if self._refines:
+            self._progress("refine", done, 2 * self._total)
+        else:
+            self._progress("reconstruct", done, self._total)
+
+    def together(self, done: int, total: int) -> None:
+        before = self._total if self._refines else 0
+        self._progress("refine", before + done, before + total)
+
+
+def _fitted(scene: Scene, settings: FitSettings, stages: _Stages, predicted: np.ndarray | None) -> Iterator[FrameBatch]:
+    total = len(scene.frames)
+    images = working_images(scene.frames, scene.masks, scene.view, settings.picture)
+    problem = FitProblem(scene.mesh, images, settings, scene.seed, lambda: stages.alone(0))
+    fit = FrameFit(problem, predicted, lambda: stages.alone(0))
+    order, parent = frame_tree(fit.observer.greys)
+
+    poses: list[Pose] = [Pose.rest(len(problem.graph.nodes))] * total
+    for done, t in enumerate(order):
+
+        def check(done: int = done) -> None:
+            stages.alone(done)
+
+        check()
+        if t > 0:
+            poses[t] = fit.fit(t, int(parent[t]), poses[int(parent[t])], check)
+        yield _batch(problem, t, poses[t], final=False)
+    stages.alone(total)
+
+    for start, refined in fit_jointly(fit, poses, stages.together):
+        for k, pose in enumerate(refined):
+            yield _batch(problem, start + k, pose, final=True)
 
 
 def _batch(problem: FitProblem, t: int, pose: Pose, final: bool) -> FrameBatch:

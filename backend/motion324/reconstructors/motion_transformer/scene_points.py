@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from motion324.mesh.reference_mesh import ReferenceMesh
 from motion324.mesh.surface import SurfaceSamples
+from motion324.mesh.vertex_attributes import vertex_attributes
 from motion324.reconstructors.motion_transformer.predictor import ShapePoints
 
 
@@ -17,31 +17,5 @@ def surface_points(surface: SurfaceSamples) -> ShapePoints:
 
 def vertex_points(mesh: ReferenceMesh, surface: SurfaceSamples) -> ShapePoints:
     """The mesh's vertices, with their normals, and the colours of the samples that are nearest to them."""
-    _, nearest = cKDTree(surface.points).query(mesh.positions)
-    normals = vertex_normals(mesh)
-    lost = np.linalg.norm(normals, axis=1) < 0.5
-    normals[lost] = surface.normals[nearest[lost]]
-    return ShapePoints(mesh.positions.astype(np.float32), normals, surface.colours[nearest].astype(np.float32))
-
-
-def vertex_normals(mesh: ReferenceMesh) -> np.ndarray:
-    """(N, 3) float32: the faces' normals around each vertex, weighted by area; zero where no face with area is.
-
-    Vertices at the same place share a normal: files split them where textures or parts meet, the surface does not end
-    there.
-    """
-    positions = mesh.positions.astype(np.float64)
-    _, places = np.unique(positions, axis=0, return_inverse=True)
-    places = places.reshape(-1)
-    corners = positions[mesh.faces]
-    doubled_areas = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    sums = np.stack(
-        [
-            np.bincount(places[mesh.faces].ravel(), np.repeat(doubled_areas[:, axis], 3), places.max() + 1)
-            for axis in range(3)
-        ],
-        axis=1,
-    )
-    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-    normals = np.divide(sums, lengths, out=np.zeros_like(sums), where=lengths > 1e-20)
-    return normals[places].astype(np.float32)
+    normals, colours = vertex_attributes(mesh, surface)
+    return ShapePoints(mesh.positions.astype(np.float32), normals, colours)

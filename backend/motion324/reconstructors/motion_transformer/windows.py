@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Part of a window that it shares with the next one at the least, where results are blended.
+# Part of the transformer's windows that each shares with the next one at the least, where results are blended.
 OVERLAP = 1 / 8
 
 
@@ -23,16 +23,18 @@ class Window:
     weights: np.ndarray
 
 
-def plan_windows(frame_count: int, window: int, mode: str) -> list[Window]:
+def plan_windows(frame_count: int, window: int, mode: str, overlap: float = OVERLAP) -> list[Window]:
     """Windows of `window` frames (>= 2) over a video of frame_count frames; one window where it is short enough.
 
-    "blend": the windows start at even distances and overlap by an eighth or more; weights rise and fall smoothly over
+    "blend": the windows start at even distances and overlap by that part or more; weights rise and fall smoothly over
     the overlap. "published": every window starts where its predecessor's results end, the last one is moved back to end
     with the video, and its results replace those of its predecessor.
     """
     if frame_count <= window:
         return [Window(np.arange(frame_count), np.ones(frame_count, np.float32))]
-    starts = _published_starts(frame_count, window) if mode == "published" else _even_starts(frame_count, window)
+    starts = (
+        _published_starts(frame_count, window) if mode == "published" else _even_starts(frame_count, window, overlap)
+    )
     spans = [np.arange(start, start + window - 1) for start in starts]
     if mode == "published":
         shares = [(span < following[0]) * 1.0 for span, following in itertools.pairwise(spans)]
@@ -77,9 +79,9 @@ def _published_starts(frame_count: int, window: int) -> list[int]:
     return [min(start, frame_count - (window - 1)) for start in starts]
 
 
-def _even_starts(frame_count: int, window: int) -> list[int]:
+def _even_starts(frame_count: int, window: int, share: float) -> list[int]:
     own, moving = window - 1, frame_count - 1
-    overlap = min(max(1, round(window * OVERLAP)), own - 1)
+    overlap = min(max(1, round(window * share)), own - 1)
     count = -(-(moving - overlap) // (own - overlap))
     return [1 + round(index * (moving - own) / (count - 1)) for index in range(count)]
 

@@ -63,6 +63,17 @@ class NodeOutputs:
     similarities: Tensor
 
 
+@dataclass(frozen=True)
+class NodeMotions:
+    """Where the nodes have gone. state (B, T, K, 9): displacement, and rotation as rotation_from_6d has it.
+
+    codes (B, K, skin_width): what tells which points follow a node.
+    """
+
+    state: Tensor
+    codes: Tensor
+
+
 class NodeModel(nn.Module):
     def __init__(self, config: NodeModelConfig) -> None:
         super().__init__()
@@ -86,6 +97,14 @@ class NodeModel(nn.Module):
         self.log_sharpness = nn.Parameter(torch.tensor(math.log(0.5 / NODE_SPACING**2)))
 
     def forward(self, inputs: NodeInputs) -> NodeOutputs:
+        rounds, similarities = self.motions(inputs)
+        point_codes = self.point_codes(inputs.points)
+        nodes = inputs.nodes[..., :3]
+        positions = [self.moved_points(inputs.points[..., :3], point_codes, nodes, found) for found in rounds]
+        return NodeOutputs(positions, similarities)
+
+    def motions(self, inputs: NodeInputs) -> tuple[list[NodeMotions], Tensor]:
+        """The nodes' motions after every round, and NodeOutputs.similarities; does not look at the points."""
         b, t = inputs.times.shape
         nodes, k = inputs.nodes[..., :3], inputs.nodes.shape[1]
         match_maps, fine_maps, patches = self._encode(inputs.frames)
@@ -98,24 +117,32 @@ class NodeModel(nn.Module):
         tokens = tokens + torch.where(is_reference, self.reference_token, torch.zeros_like(self.reference_token))
         turns = time_turns(inputs.times, k, self.config.head_width)
         axes = ray_axes(nodes + inputs.translation[:, None])  # (B, K, 3, 3)
-        points = inputs.points[..., :3]
-        point_codes = self.point_in(_codes(inputs.points))
-        distances = _squared_distances(points, nodes)
 
         state = inputs.nodes.new_zeros(b, t, k, 9)
-        positions = []
+        rounds = []
         for block in self.rounds:
             state = state.detach()
             seen = self._look(state, nodes, home, inputs, match_maps, fine_maps, pyramid)
             tokens, correction = block(tokens, seen, patches, turns)
-            similar = point_codes @ self.node_out(tokens.mean(dim=1)).transpose(1, 2)
+            codes = self.node_out(tokens.mean(dim=1))
             with torch.autocast(state.device.type, enabled=False):  # coordinates stay in single precision
                 moved = turn(axes[:, None], correction.float()[..., :3])
                 step = TYPICAL_MOTION * torch.cat([moved, correction.float()[..., 3:]], dim=-1)
                 state = torch.where(is_reference, torch.zeros_like(state), state + step)
-                weights = self._weights(similar.float(), distances)
-                positions.append(skin(points, nodes, weights, state[..., :3], rotation_from_6d(state[..., 3:])))
-        return NodeOutputs(positions, pyramid[0])
+            rounds.append(NodeMotions(state, codes))
+        return rounds, pyramid[0]
+
+    def point_codes(self, points: Tensor) -> Tensor:
+        """points (B, P, 9), as in NodeInputs -> (B, P, skin_width), to be compared with NodeMotions.codes."""
+        codes: Tensor = self.point_in(_codes(points))
+        return codes
+
+    def moved_points(self, points: Tensor, point_codes: Tensor, nodes: Tensor, found: NodeMotions) -> Tensor:
+        """points (B, P, 3), nodes (B, K, 3): at the reference frame -> (B, T, P, 3)."""
+        similar = point_codes @ found.codes.transpose(1, 2)
+        with torch.autocast(points.device.type, enabled=False):
+            weights = self._weights(similar.float(), _squared_distances(points, nodes))
+            return skin(points, nodes, weights, found.state[..., :3], rotation_from_6d(found.state[..., 3:]))
 
     def _encode(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """frames (B, T, 4, S, S) -> maps at strides 4 and 8 (B, T, c, h, w), and patches (B * T, M, d)."""

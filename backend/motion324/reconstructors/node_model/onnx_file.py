@@ -1,0 +1,182 @@
+"""The exported node model, run by onnxruntime: no PyTorch is needed. Letters: T frames, K nodes, P points."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from motion324.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.machine import processor_count
+from motion324.reconstructors.node_model.config import NodeModelConfig
+
+CONFIG_KEY = "node_model"
+DECODER_KEY = "point_decoder"
+POLL_SECONDS = 0.1
+MOST_THREADS = 8  # more gain nothing with matrices of this size
+CPU = "CPUExecutionProvider"
+ACCELERATORS = {
+    "CUDAExecutionProvider": "cuda",
+    "DmlExecutionProvider": "directml",
+    "CoreMLExecutionProvider": "coreml",
+}
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class NodeMotions:
+    """state (1, T, K, 9) float32: displacements and rotations of the nodes. codes (1, K, c): which points follow."""
+
+    state: np.ndarray
+    codes: np.ndarray
+
+
+class OnnxNodeModel:
+    """The two graphs of one file. `check` of each method is called ten times a second, and may raise to stop."""
+
+    def __init__(self, path: Path, device: str, check: Callable[[], None]) -> None:
+        """device: as in AnimateOptions. Raises Motion324Error("weights-missing", "weights-broken", "bad-option")."""
+        self._path = path
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="motion324-node-model")
+        providers = _providers(device)
+        packed = _read(path)
+        try:
+            self._motions = self._waited(lambda: _session(packed, providers), check)
+            properties = self._motions.get_modelmeta().custom_metadata_map
+            decoder = base64.b64decode(properties[DECODER_KEY], validate=True)
+            self._points = _session(decoder, [CPU])
+            self.config = NodeModelConfig.from_json(properties[CONFIG_KEY])
+        except _failures(KeyError, binascii.Error) as error:
+            raise _broken(path) from error
+
+    @property
+    def place(self) -> str:
+        """What it computes on: "cpu", "cuda", "directml" or "coreml"."""
+        return ACCELERATORS.get(self._motions.get_providers()[0], "cpu")
+
+    def motions(
+        self,
+        frames: np.ndarray,
+        times: np.ndarray,
+        camera: np.ndarray,
+        translation: np.ndarray,
+        nodes: np.ndarray,
+        check: Callable[[], None],
+    ) -> NodeMotions:
+        """frames (T, 4, S, S), times (T,), camera (3,), translation (3,), nodes (K, 10), all float32, as NodeInputs
+        describes them, without its first axis. Raises Motion324Error("model-failed"), and what check raises."""
+        import onnxruntime
+
+        named = {"frames": frames, "times": times, "camera": camera, "translation": translation, "nodes": nodes}
+        feeds = {name: np.ascontiguousarray(values[None], np.float32) for name, values in named.items()}
+        options = onnxruntime.RunOptions()
+
+        def stop() -> None:
+            options.terminate = True
+
+        try:
+            state, codes = self._waited(lambda: self._motions.run(None, feeds, options), check, stop)
+        except _failures() as error:
+            raise Motion324Error(
+                "model-failed",
+                f"onnxruntime could not run the compact model '{self._path.name}' on '{self.place}'.",
+                "Try it with --device cpu." if self.place != "cpu" else "Free some memory, or use fewer frames.",
+                EXIT_BACKEND,
+            ) from error
+        return NodeMotions(state, codes)
+
+    def moved_points(self, points: np.ndarray, nodes: np.ndarray, motions: NodeMotions) -> np.ndarray:
+        """points (P, 9), nodes (K, 10) -> (T, P, 3) float32."""
+        feeds = {"points": points[None], "nodes": nodes[None], "state": motions.state, "codes": motions.codes}
+        moved: np.ndarray = self._points.run(None, feeds)[0][0]
+        return moved
+
+    def _waited(
+        self, work: Callable[[], Result], check: Callable[[], None], stop: Callable[[], None] = lambda: None
+    ) -> Result:
+        future = self._thread.submit(work)
+        try:
+            while not future.done():
+                check()
+                wait([future], POLL_SECONDS)
+        except BaseException:
+            stop()
+            wait([future])
+            raise
+        return future.result()
+
+
+def _providers(device: str) -> list[Any]:
+    """Accelerators first, where `device` lets them be used and this onnxruntime has them; the CPU last."""
+    import onnxruntime
+
+    there = onnxruntime.get_available_providers()
+    if device == "cpu":
+        return [CPU]
+    if device == "auto":
+        return [*(name for name in ACCELERATORS if name in there), CPU]
+    if "CUDAExecutionProvider" not in there:
+        raise Motion324Error(
+            "bad-option",
+            f"The compact model cannot run on '{device}': this onnxruntime is one without CUDA.",
+            "Leave --device at auto, or install onnxruntime-gpu in place of onnxruntime.",
+            EXIT_USAGE,
+        )
+    return [("CUDAExecutionProvider", {"device_id": int(device.partition(":")[2] or 0)}), CPU]
+
+
+def _session(packed: bytes, providers: list[Any]) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = min(processor_count(), MOST_THREADS)
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors only: what runs on the CPU beside an accelerator needs no warning
+    try:
+        return onnxruntime.InferenceSession(packed, options, providers=providers)
+    except _failures():
+        if providers == [CPU]:
+            raise
+        return onnxruntime.InferenceSession(packed, options, providers=[CPU])
+
+
+def _failures(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """What onnxruntime raises: exceptions of its own, which have no other base than Exception."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    named = (value for value in vars(state).values() if isinstance(value, type) and issubclass(value, Exception))
+    return (*named, RuntimeError, *others)
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise Motion324Error(
+            "weights-missing",
+            f"There is no file '{path}' with the compact model.",
+            "Check the path.",
+            EXIT_BACKEND,
+        )
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or os.fspath(path)).lower()
+        raise Motion324Error(
+            "weights-broken", f"'{path}' cannot be read: {reason}.", "Check its permissions.", EXIT_BACKEND
+        ) from error
+
+
+def _broken(path: Path) -> Motion324Error:
+    return Motion324Error(
+        "weights-broken",
+        f"The file '{path}' does not hold a compact model for onnxruntime.",
+        "Export it again with `python -m motion324.training.export`.",
+        EXIT_BACKEND,
+    )

@@ -1,0 +1,107 @@
+"""The reconstructor "node-model": the compact model of our own, without PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from motion324.errors import EXIT_BACKEND, Motion324Error
+from motion324.progress import Progress
+from motion324.reconstructors.interface import FrameBatch, Scene
+from motion324.reconstructors.motion_transformer.windows import Merger, plan_windows
+from motion324.reconstructors.node_model.onnx_file import NodeMotions, OnnxNodeModel
+from motion324.reconstructors.node_model.scene_inputs import SceneInputs, scene_inputs, square_around, square_frames
+
+OVERLAP = 1 / 3  # part of a window that it shares with the next one at the least
+LONGEST_GAP = 24  # frames from the reference frame to a window's next one that the model knows from its training
+POINTS_AT_ONCE = 1 << 18  # points times frames that are moved together
+
+
+class NodeModelReconstructor:
+    """Holds nothing between jobs. Every frame is yielded once, and is final."""
+
+    name = "node-model"
+
+    def __init__(self, weights: str, device: str = "auto") -> None:
+        """weights: path of a file that motion324.training.export has made. device: as in AnimateOptions.
+
+        Raises Motion324Error("weights-missing").
+        """
+        if not weights:
+            raise Motion324Error(
+                "weights-missing",
+                "This version comes without weights for the compact model, so they have to be named.",
+                "Give a file that `python -m motion324.training.export` has made, with --weights PATH.onnx.",
+                EXIT_BACKEND,
+            )
+        self.weights = Path(weights).expanduser()
+        if not self.weights.is_file():
+            raise Motion324Error(
+                "weights-missing",
+                f"There is no file '{self.weights}' with weights for the compact model.",
+                "Give the path of a file that `python -m motion324.training.export` has made, with --weights.",
+                EXIT_BACKEND,
+            )
+        self.device = device
+        self._details: dict[str, Any] = {}
+
+    def check_job(self, frames: int, vertices: int) -> None:
+        """Windows and points go through in parts: whatever fits the machine's memory can be done."""
+
+    def details(self) -> dict[str, Any]:
+        return self._details
+
+    def reconstruct(self, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
+        """Raises Motion324Error: what OnnxNodeModel raises, and "no-foreground" where the masks are empty."""
+        total = len(scene.frames)
+        progress("load", 0, 1)
+        model = OnnxNodeModel(self.weights, self.device, lambda: progress("load", 0, 1))
+        config = model.config
+        progress("reconstruct", 0, total)
+        square = square_around(scene.masks)
+        inputs = scene_inputs(scene, square, config)
+        windows = plan_windows(total, max(config.frames, 2), "blend", OVERLAP)
+        self._details = {"device": model.place, "weights": self.weights.name, "windows": len(windows)}
+        merger = Merger(windows, len(inputs.points))
+        done = 0
+        for window in windows:
+
+            def check(done: int = done) -> None:
+                progress("reconstruct", done, total)
+
+            check()
+            frames = square_frames(scene.frames[window.frames], scene.masks[window.frames], square, config.image_size)
+            found = model.motions(
+                frames, known_times(window.frames), inputs.camera, inputs.translation, inputs.nodes, check
+            )
+            positions = _moved_points(model, inputs, found, check)
+            for frame, merged in merger.add(window.frames, window.weights, positions):
+                done += 1
+                yield FrameBatch(np.array([frame]), merged[None].astype(np.float32), final=True)
+        progress("reconstruct", total, total)
+
+
+def known_times(frames: np.ndarray) -> np.ndarray:
+    """frames (W,) int: the reference frame 0, then consecutive ones -> (W,) float32: as the model is told them.
+
+    A window far from the reference frame is told to be as far as those of the training were at the most.
+    """
+    gap = frames[1:] - frames[1]
+    return np.concatenate([[0], min(int(frames[1]), LONGEST_GAP) + gap]).astype(np.float32)
+
+
+def _moved_points(
+    model: OnnxNodeModel, inputs: SceneInputs, found: NodeMotions, check: Callable[[], None]
+) -> np.ndarray:
+    """(T, N, 3) float32, normalised space."""
+    frames, count = found.state.shape[1], len(inputs.points)
+    step = max(POINTS_AT_ONCE // frames, 1)
+    positions = np.empty((frames, count, 3), np.float32)
+    for start in range(0, count, step):
+        check()
+        part = slice(start, start + step)
+        positions[:, part] = inputs.to_normalised(model.moved_points(inputs.points[part], inputs.nodes, found))
+    return positions

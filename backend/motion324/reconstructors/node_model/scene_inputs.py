@@ -1,0 +1,144 @@
+"""A scene as the node model wants it: exactly what motion324.training.synthesis gives it in training.
+
+Letters: T frames, K nodes, P points, S the model's image size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from motion324.mesh.rasteriser import rasterise
+from motion324.mesh.vertex_attributes import vertex_attributes
+from motion324.mesh.view import View
+from motion324.reconstructors.interface import Scene
+from motion324.reconstructors.motion_transformer.scene_frames import square_of
+from motion324.reconstructors.node_model.config import NodeModelConfig
+
+MARGIN = 1.15  # side of the frames over the object's; in training nearly always from 1.05 to 1.3
+NODE_CANDIDATES = 1024  # surface samples of which nodes are chosen; as many as in training
+RASTER_SCALE = 2  # pixels per pixel and axis where visibility is judged
+HIDDEN_BEHIND = 0.02  # a node this much farther than what is seen at its pixel is hidden; normalised space
+
+
+@dataclass(frozen=True)
+class Square:
+    """What is cut out of every frame, in pixels; it may reach beyond the image."""
+
+    top: int
+    left: int
+    side: int
+
+
+@dataclass(frozen=True)
+class SceneInputs:
+    """What the model is given of a scene besides its frames, all float32; see NodeInputs and geometry.py.
+
+    camera (3,), translation (3,), nodes (K, 10), points (N, 9): the mesh's vertices in their order.
+    rotation (3, 3) float64: from normalised space to the inputs' coordinates.
+    """
+
+    camera: np.ndarray
+    translation: np.ndarray
+    nodes: np.ndarray
+    points: np.ndarray
+    rotation: np.ndarray
+
+    def to_normalised(self, positions: np.ndarray) -> np.ndarray:
+        """positions (..., 3) in the inputs' coordinates -> normalised space, float32."""
+        return (positions.astype(np.float64) @ self.rotation).astype(np.float32)
+
+
+def square_around(masks: np.ndarray, margin: float = MARGIN) -> Square:
+    """masks (T, H, W) -> a square around the object's box over all frames.
+
+    Raises Motion324Error("no-foreground") where the masks are empty.
+    """
+    top, left, tight = square_of(masks)
+    side = max(round(tight * margin), 2)
+    return Square(top - (side - tight) // 2, left - (side - tight) // 2, side)
+
+
+def square_view(view: View, square: Square, height: int, width: int) -> View:
+    """The camera of what is cut out, of a view that sees images of this height and width."""
+    centre = (
+        (view.centre[0] * width - square.left) / square.side,
+        (view.centre[1] * height - square.top) / square.side,
+    )
+    return View(view.rotation, view.translation, view.focal * height / square.side, centre)
+
+
+def square_frames(frames: np.ndarray, masks: np.ndarray, square: Square, size: int) -> np.ndarray:
+    """frames (T, H, W, 3) uint8, masks (T, H, W) -> (T, 4, size, size) float32: the cut-outs on black, and masks."""
+    out = np.empty((len(frames), 4, size, size), np.float32)
+    for index, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
+        small = _cut(frame, square, size).astype(np.float32) / 255.0
+        soft = np.clip(_cut(np.asarray(mask, np.float32), square, size), 0.0, 1.0)
+        out[index, :3] = (small * soft[..., None]).transpose(2, 0, 1)
+        out[index, 3] = soft
+    return out
+
+
+def scene_inputs(scene: Scene, square: Square, config: NodeModelConfig) -> SceneInputs:
+    """Geometry, colours and camera of a scene whose frames are cut along `square`."""
+    height, width = scene.frames.shape[1:3]
+    view = square_view(scene.view, square, height, width)
+    rotation = np.asarray(view.rotation, np.float64)
+    surface = scene.surface
+    candidates = np.linspace(0, len(surface.points) - 1, min(NODE_CANDIDATES, len(surface.points))).astype(int)
+    chosen = candidates[farthest_points(surface.points[candidates], config.nodes)]
+    seen = _seen(surface.points[chosen], scene, view, config.image_size)
+    normals, colours = vertex_attributes(scene.mesh, surface)
+    return SceneInputs(
+        camera=np.array([view.focal, *view.centre], np.float32),
+        translation=np.asarray(view.translation, np.float32),
+        nodes=np.concatenate(
+            [
+                _turned(surface.points[chosen], surface.normals[chosen], rotation),
+                surface.colours[chosen],
+                seen[:, None],
+            ],
+            axis=1,
+        ).astype(np.float32),
+        points=np.concatenate([_turned(scene.mesh.positions, normals, rotation), colours], axis=1).astype(np.float32),
+        rotation=rotation,
+    )
+
+
+def farthest_points(points: np.ndarray, count: int) -> np.ndarray:
+    """points (P, 3) -> (count,): indices, each the farthest from those before it; the first is point 0."""
+    chosen = np.zeros(count, np.int64)
+    nearest = np.full(len(points), np.inf)
+    for number in range(1, count):
+        nearest = np.minimum(nearest, ((points - points[chosen[number - 1]]) ** 2).sum(axis=1))
+        chosen[number] = nearest.argmax()
+    return chosen
+
+
+def _turned(points: np.ndarray, normals: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    return np.concatenate([points @ rotation.T, normals @ rotation.T], axis=1)
+
+
+def _seen(points: np.ndarray, scene: Scene, view: View, size: int) -> np.ndarray:
+    """points (K, 3) -> (K,) bool: which of them show in the reference frame."""
+    side = RASTER_SCALE * size
+    depth = rasterise(scene.mesh.positions, scene.mesh.faces, view, side, side).depth
+    pixels, own = view.project(points, side, side)
+    inside = ((pixels > 0) & (pixels < side)).all(axis=1)
+    x, y = np.clip(pixels, 0, side - 1).astype(np.int64).T
+    return np.asarray(inside & np.isfinite(depth[y, x]) & (own < depth[y, x] + HIDDEN_BEHIND))
+
+
+def _cut(image: np.ndarray, square: Square, size: int) -> np.ndarray:
+    """image (H, W) or (H, W, 3) -> the square of it at size x size, 0 beyond its borders."""
+    height, width = image.shape[:2]
+    whole = np.zeros((square.side, square.side, *image.shape[2:]), image.dtype)
+    rows = slice(max(square.top, 0), min(square.top + square.side, height))
+    columns = slice(max(square.left, 0), min(square.left + square.side, width))
+    whole[
+        rows.start - square.top : rows.stop - square.top, columns.start - square.left : columns.stop - square.left
+    ] = image[rows, columns]
+    shrink = cv2.INTER_AREA if square.side > size else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(whole, (size, size), interpolation=shrink))

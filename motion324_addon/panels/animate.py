@@ -15,7 +15,8 @@ from .progress import draw_bar
 from .sidebar import WorkSidebar, duration
 
 LAST_LINES = 4  # of the log of a backend that ended
-_TIME = re.compile(r"^\d{4}-\d\d-\d\d [\d:,.]+ (INFO |WARNING |ERROR )?")  # at the beginning of the log's lines
+# What the log's lines begin with.
+_HEAD = re.compile(r"^\d{4}-\d\d-\d\d [\d:,.]+ (INFO |WARNING |ERROR )?(motion324[\w.]*: )?")
 
 
 class MOTION324_PT_animate(WorkSidebar, bpy.types.Panel):
@@ -107,7 +108,7 @@ def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
 
 def _draw_log(layout: bpy.types.UILayout, log: list[str]) -> None:
     """The last lines of a log; Blender cuts them off at the panel's edge, and the file has all of them."""
-    lines = [_TIME.sub("", line.strip()) for line in log if line.strip()][-LAST_LINES:]
+    lines = [_HEAD.sub("", line.strip()) for line in log if line.strip()][-LAST_LINES:]
     if lines:
         column = layout.column(align=True)
         column.active = False

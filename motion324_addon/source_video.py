@@ -12,7 +12,7 @@ from pathlib import Path
 
 import bpy
 
-from .job.runner import is_background, redraw
+from .window import is_background, redraw_sidebars
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 PICTURES_FPS = 24.0  # that the backend assumes for a folder of pictures
@@ -96,7 +96,7 @@ def _look() -> None:
         _known[path] = _Entry(read_facts(Path(path)), stamp, time.monotonic())
         changed = True
     if changed:
-        redraw()
+        redraw_sidebars()
 
 
 def _stamp(path: Path) -> int:

@@ -22,9 +22,9 @@ from motion324.result import Examination
 from .. import storage
 from ..job import backend
 from ..job.backend_location import Local, Where
-from ..job.runner import redraw
 from ..job.worker import problem_of
 from ..scene.joining import JointReading
+from ..window import redraw_sidebars
 from .look import Asked, Dropped, Event, Failed, Found, Look, Moved, advance
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class Examiner:
                     self._dispatch(self._worker.events.get_nowait())
         if not self.look.running:
             return None
-        redraw()
+        redraw_sidebars()
         return READING_TICK if self._question is not None else TICK
 
     def _read_on(self, question: Question) -> None:
@@ -125,7 +125,7 @@ class Examiner:
         if isinstance(event, Found) and self.look.found is event.examination:
             self._when_found(event.examination)
         if not isinstance(event, Moved):
-            redraw()
+            redraw_sidebars()
 
 
 class _Worker:

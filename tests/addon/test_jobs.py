@@ -131,6 +131,25 @@ def test_the_queue_goes_on_after_a_job_that_fails_or_is_cancelled(window, video)
     assert [job.problem.code for job in window.runner.failures] == ["no-foreground"]
 
 
+def test_a_job_that_cannot_begin_fails_and_the_next_one_starts(window, addon, video, monkeypatch):
+    effects = addon("job.effects")
+    start_work = effects.start_work
+
+    def only_the_second(number, *rest, **more):
+        if number == first:
+            raise OSError(28, "No space left on device")
+        return start_work(number, *rest, **more)
+
+    monkeypatch.setattr(effects, "start_work", only_the_second)
+    first = window.runner.jobs.newest + 1
+    window.start(ball(), video())
+    second = window.start(ball(), video())
+    window.until_idle()
+    assert [job.number for job in window.runner.failures] == [first]
+    assert "No space left" in window.runner.failures[0].problem.sentence
+    assert [job.number for job in window.runner.results] == [second]
+
+
 def test_cancel_works_at_once_while_the_backend_is_being_started(window, video, backend):
     backend.stop()
     one, two = ball("One"), ball("Two")

@@ -1,0 +1,142 @@
+"""What the effects of a job do: its worker begins and ends, its frames and its result are shown and taken away.
+
+`transitions` says which effects there are to be, `runner` calls them; all of them on Blender's main thread.
+"""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import bpy
+
+from .. import storage
+from ..scene import preview, timing
+from ..scene.animation import Animation
+from . import estimate
+from .job_files import remove_when_ended
+from .order import Job, Order
+from .state import Do, Effect, Expected, FromWorker, JobState
+from .worker import Work, Worker
+
+
+def start_work(number: int, job: Job, post: Callable[[Work, FromWorker], None], wants_preview: bool) -> Expected:
+    """Starts the worker of a job whose mesh has been read; returns how long its stages may take.
+
+    post: gets the worker's events, on its thread. Raises OSError where no folder for its files can be made.
+    """
+    order = job.order
+    job.folder = Path(tempfile.mkdtemp(prefix="motion324-job-", dir=bpy.app.tempdir))
+    work = Work(
+        number=number,
+        reading=job.reading,
+        video=order.video,
+        options=order.options,
+        where=order.where,
+        log_path=storage.log_path(),
+        folder=job.folder,
+        wants_preview=wants_preview,
+    )
+    job.worker = Worker(work, functools.partial(post, work))
+    job.worker.start()
+    size = estimate.JobSize(len(job.reading.mesh.positions), order.frames or 0, order.pixels or 0)
+    return Expected(number, estimate.expected_stages(size, order.options, order.where))
+
+
+def carry_out(do: Do, job: Job, state: JobState | None) -> None:
+    """Any effect on a job but those of the runner's own. state: the job's, None where it is forgotten."""
+    if do.effect is Effect.STOP_WORK:
+        _stop_work(job)
+    elif do.effect is Effect.SHOW_PREVIEW:
+        _show(job, job.worker.work.preview_paths, _fit(job.order, state.frames_ready, job.order.options.fps))
+    elif do.effect is Effect.SHOW_RESULT:
+        _show_result(job)
+    elif do.effect is Effect.HIDE_PREVIEW:
+        _hide_previews(job, do.objects)
+    elif do.effect is Effect.FORGET and do.objects:
+        _forget_results(job, do.objects)
+    elif do.effect is Effect.FORGET:
+        job.animations = job.previews = ()
+        _stop_work(job)
+
+
+def refresh_previews(jobs: Iterable[Job]) -> None:
+    """Shows what has come since the last call."""
+    for job in jobs:
+        if job.changed_from is not None:
+            for shown in job.previews:
+                preview.refresh(shown, job.changed_from)
+            job.changed_from = None
+
+
+def abandon(jobs: Iterable[Job]) -> None:
+    """Stops the workers, and waits until their files are removed; touches no data of Blender's, which may be gone."""
+    for job in jobs:
+        if job.worker is not None:
+            job.worker.stop()
+            remove_when_ended(job.worker, job.folder, wait=True)
+
+
+def _stop_work(job: Job) -> None:
+    """Lets go of the worker and its files; what it still posts is dropped."""
+    if job.worker is not None:
+        job.worker.stop()
+        remove_when_ended(job.worker, job.folder)
+    job.worker = job.folder = job.changed_from = None
+
+
+def _show_result(job: Job) -> None:
+    """Makes the worker's result the job's animations, plays it, and tells who waits for it."""
+    result, order = job.worker.result, job.order
+    fitted = _fit(order, len(result.positions), result.fps)
+    job.animations = tuple(
+        Animation(
+            target=member.target,
+            topology=member.topology,
+            positions=positions,
+            timing=fitted,
+            frame_numbers=result.frame_numbers,
+            fps=result.fps,
+            view=result.view,
+            report=result.report,
+            space=job.reading.space,
+            video=order.video,
+        )
+        for member, positions in zip(job.reading.members, job.worker.positions, strict=True)
+    )
+    if job.worker.work.wants_preview:
+        _show(job, job.worker.work.result_paths, fitted)
+    estimate.learn(result.report, order.options, order.where)
+    if order.when_done is not None:
+        order.when_done(job.animations)
+
+
+def _hide_previews(job: Job, objects: tuple[int, ...]) -> None:
+    """Takes away what is shown on these objects (session_uids; empty: on all of the job's)."""
+    for shown in job.previews:
+        obj = shown.target.find()
+        if obj is not None and (not objects or shown.target.uid in objects):
+            preview.hide(obj)
+    job.previews = tuple(shown for shown in job.previews if objects and shown.target.uid not in objects)
+
+
+def _forget_results(job: Job, objects: tuple[int, ...]) -> None:
+    """Drops the animations of these objects (session_uids), which were kept or discarded."""
+    job.animations = tuple(each for each in job.animations if each.target.uid not in objects)
+    job.previews = tuple(each for each in job.previews if each.target.uid not in objects)
+
+
+def _show(job: Job, paths: tuple[Path, ...], fitted: timing.Timing) -> None:
+    job.changed_from = None
+    job.previews = tuple(
+        preview.Preview(member.target, path, fitted) for member, path in zip(job.reading.members, paths, strict=True)
+    )
+    for shown in job.previews:
+        preview.show(shown)
+
+
+def _fit(order: Order, count: int, fps: float | None) -> timing.Timing:
+    scene = bpy.context.scene
+    return timing.fit(scene, order.start, count, fps or timing.scene_fps(scene), order.mode)

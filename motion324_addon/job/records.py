@@ -1,0 +1,102 @@
+"""What is known of all jobs: their states, and what the runner holds of each. Answers which results are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import bpy
+
+from motion324.errors import EXIT_USAGE, Motion324Error
+
+from ..scene.animation import Animation
+from ..scene.preview import Preview
+from .order import Job
+from .state import Jobs, JobState
+
+
+class Records:
+    """jobs: the states. held: what belongs to each job, by its number."""
+
+    def __init__(self) -> None:
+        self.jobs = Jobs()
+        self.held: dict[int, Job] = {}
+
+    def items(self) -> list[tuple[int, Job]]:
+        """What is held, as it is now: it may change while the caller goes through it."""
+        return list(self.held.items())
+
+    @property
+    def reading(self) -> bool:
+        """Whether the mesh of any job is still being read."""
+        return any(job.steps is not None for job in self.held.values())
+
+    @property
+    def animations(self) -> tuple[Animation, ...]:
+        """All that wait to be kept, the newest job's last; a job of several objects has one for each."""
+        return tuple(animation for job in self.jobs.results for animation in self.animations_of(job.number))
+
+    @property
+    def animation(self) -> Animation | None:
+        """That of the active object, or else the newest job's first; None where none waits."""
+        active = bpy.context.view_layer.objects.active if bpy.context.view_layer else None
+        results = self.jobs.results
+        newest = self.animations_of(results[-1].number) if results else ()
+        own = (each for each in self.animations if active is not None and each.target.uid == active.session_uid)
+        return next(own, newest[0] if newest else None)
+
+    def animations_of(self, number: int) -> tuple[Animation, ...]:
+        """Those of one job; none while it has no result."""
+        job = self.held.get(number)
+        return job.animations if job else ()
+
+    def result_of(self, obj: bpy.types.Object | None) -> JobState | None:
+        """The job whose result waits on this object."""
+        return next((job for job in self.jobs.results if obj is not None and obj.session_uid in job.objects), None)
+
+    def waiting(self, name: str = "", number: int = 0) -> tuple[Animation, ...]:
+        """The animations that wait to be kept: the one of the object of that name; or all of the job of that number; or
+        all of the job that the active object belongs to, or else of the newest.
+
+        Raises Motion324Error("no-result").
+        """
+        if name:
+            found = tuple(each for each in self.animations if name in (each.target.name, _name_now(each)))
+        else:
+            found = self.animations_of(number) if number else self._shown_together()
+        if not found:
+            sentence = f"No result waits for '{name}'." if name else "There is no result to keep."
+            raise Motion324Error("no-result", sentence, "Animate it first.", EXIT_USAGE)
+        return found
+
+    def check_free(self, objects: tuple[int, ...]) -> None:
+        """Raises Motion324Error("already-animating") where a job runs or waits for one of these (session_uids)."""
+        other = self.jobs.occupied(objects)
+        if other is not None:
+            doing = "is being animated" if other.busy else "already waits to be animated"
+            sentence = f"'{other.object_name}' {doing}."
+            raise Motion324Error("already-animating", sentence, "Wait until it is done, or cancel it.", EXIT_USAGE)
+
+    def owners(self, animations: Iterable[Animation] | None) -> list[tuple[int, tuple[int, ...]]]:
+        """The numbers of the jobs that these animations (None: those of `waiting()`) belong to, and their objects."""
+        chosen = self._shown_together() if animations is None else tuple(animations)
+        owners = []
+        for job in self.jobs.results:
+            own = [each for each in self.animations_of(job.number) if any(each is other for other in chosen)]
+            if own:
+                owners.append((job.number, tuple(each.target.uid for each in own)))
+        return owners
+
+    def previews(self) -> list[Preview]:
+        """What is shown on objects now."""
+        return [shown for job in self.held.values() for shown in job.previews]
+
+    def _shown_together(self) -> tuple[Animation, ...]:
+        """All animations of the job that `animation` belongs to."""
+        animation = self.animation
+        groups = (self.animations_of(job.number) for job in self.jobs.results)
+        return next((group for group in groups if any(each is animation for each in group)), ())
+
+
+def _name_now(animation: Animation) -> str:
+    obj = animation.target.find()
+    return obj.name if obj is not None else ""

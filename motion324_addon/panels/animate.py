@@ -18,6 +18,15 @@ LAST_LINES = 4  # of the log of a backend that ended
 # What the log's lines begin with.
 _HEAD = re.compile(r"^\d{4}-\d\d-\d\d [\d:,.]+ (INFO |WARNING |ERROR )?(motion324[\w.]*: )?")
 
+# The panel's names of what the command line calls --so.
+_SETTINGS = {
+    "device": "Reconstruct > Device",
+    "frames": "Source > First Frame and Frames",
+    "mask": "Foreground > Method",
+    "precision": "Reconstruct > Precision",
+    "view": "View > Seen From",
+}
+
 
 class MOTION324_PT_animate(WorkSidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_animate"
@@ -98,12 +107,17 @@ def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
     column.label(text=title, icon="ERROR", translate=False)
     draw_lines(column, context, job.problem.sentence, "BLANK1")
     hint, *log = job.problem.hint.splitlines() or [""]
-    draw_lines(column, context, hint, "BLANK1")
+    draw_lines(column, context, _in_panel_words(hint), "BLANK1")
     row = box.row(align=True)
     row.operator("motion324.restart", text="Restart", icon="FILE_REFRESH").job = job.number
     row.operator("motion324.open_log", text="Open Log", icon="TEXT").job = job.number
     row.operator("motion324.discard", text="", icon="X").job = job.number
     _draw_log(box, log)
+
+
+def _in_panel_words(hint: str) -> str:
+    """ "Use --mask auto" -> "Use Foreground > Method auto": the backend's hints name options as its command line does."""
+    return re.sub(r"--([a-z]+)\b", lambda option: _SETTINGS.get(option[1], option[0]), hint)
 
 
 def _draw_log(layout: bpy.types.UILayout, log: list[str]) -> None:

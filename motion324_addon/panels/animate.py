@@ -116,7 +116,7 @@ def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
 
 
 def _in_panel_words(hint: str) -> str:
-    """ "Use --mask auto" -> "Use Foreground > Method auto": the backend's hints name options as its command line does."""
+    """The backend's hints name options as its command line does: Use --mask auto -> Use Foreground > Method auto."""
     return re.sub(r"--([a-z]+)\b", lambda option: _SETTINGS.get(option[1], option[0]), hint)
 
 

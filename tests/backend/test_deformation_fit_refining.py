@@ -1,0 +1,119 @@
+"""The fit that starts from another reconstructor's result and holds its depth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from creature import creature, film, waving
+
+from motion324.errors import Cancelled
+from motion324.mesh.surface import sample_surface
+from motion324.mesh.view import look_at_origin
+from motion324.progress import silent
+from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit, RefinedByFit
+from motion324.reconstructors.interface import FrameBatch, Scene
+
+VIEW = look_at_origin(0.0, 5.0, 2.0, 1.3)
+FRAMES = 6
+
+
+class Predictor:
+    """Predicts what it is given, two frames at a time."""
+
+    name = "given"
+
+    def __init__(self, positions: np.ndarray) -> None:
+        self.positions = positions
+
+    def check_job(self, frames: int, vertices: int) -> None:
+        pass
+
+    def details(self) -> dict[str, Any]:
+        return {"from": "test"}
+
+    def reconstruct(self, scene, progress):
+        for start in range(0, len(self.positions), 2):
+            progress("reconstruct", start, len(self.positions))
+            part = self.positions[start : start + 2]
+            yield FrameBatch(np.arange(start, start + len(part)), part, final=True)
+
+
+def towards_the_camera() -> np.ndarray:
+    """(T, N, 3): the creature waves, and its arm bends towards the camera as far as a third of its length."""
+    mesh = creature()
+    truth = waving(mesh, FRAMES).astype(np.float64)
+    height = np.clip((mesh.positions[:, 1] - 0.12) / 0.33, 0, 1) * (mesh.positions[:, 0] > 0)
+    truth[:, :, 2] += 0.15 * height**2 * np.sin(np.pi * np.arange(FRAMES) / FRAMES)[:, None]
+    return truth.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def filmed() -> tuple[np.ndarray, Scene]:
+    truth, mesh = towards_the_camera(), creature()
+    frames, masks = film(mesh, truth, VIEW)
+    return truth, Scene(mesh, sample_surface(mesh, 256, 0), frames, masks, VIEW)
+
+
+def final_positions(reconstructor, scene: Scene) -> np.ndarray:
+    found = np.full((len(scene.frames), *scene.mesh.positions.shape), np.nan, np.float32)
+    for batch in reconstructor.reconstruct(scene, silent):
+        if batch.final:
+            found[batch.indices] = batch.positions
+    return found
+
+
+def errors(found: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """Mean error across the view and along it."""
+    difference = (found - truth) @ VIEW.rotation.T
+    return float(np.linalg.norm(difference[..., :2], axis=2).mean()), float(np.abs(difference[..., 2]).mean())
+
+
+def test_depth_is_the_predictions_and_the_rest_the_images(filmed):
+    truth, scene = filmed
+    ahead = VIEW.rotation[2]
+    still = np.broadcast_to(truth[:1], truth.shape)
+    # Right in depth, wrong by half across the view: what the images can put right.
+    half = (truth + still) / 2
+    predicted = half + (((truth - half) @ ahead)[..., None] * ahead)
+    refined = errors(final_positions(RefinedByFit(Predictor(predicted.astype(np.float32))), scene), truth)
+    alone = errors(final_positions(DeformationFit(), scene), truth)
+    assert refined[0] < 0.5 * errors(predicted, truth)[0]
+    assert refined[1] < 0.6 * alone[1]
+    assert refined[1] < 0.4 * errors(still, truth)[1]
+
+
+def test_a_right_prediction_stays_right(filmed):
+    truth, scene = filmed
+    refined = errors(final_positions(RefinedByFit(Predictor(truth)), scene), truth)
+    still = errors(np.broadcast_to(truth[:1], truth.shape), truth)
+    assert refined[0] < 0.15 * still[0]
+    assert refined[1] < 0.4 * still[1]
+
+
+def test_frames_come_as_predicted_first_and_last_as_refined(filmed):
+    truth, scene = filmed
+    refined = RefinedByFit(Predictor(truth))
+    stages: list[tuple[str, float]] = []
+    batches = list(refined.reconstruct(scene, lambda stage, done, total: stages.append((stage, done / total))))
+    assert refined.name == "given+fit"
+    assert refined.details() == {"from": "test"}
+    assert np.array_equal(batches[0].positions, truth[:2])
+    assert not batches[0].final
+    assert sorted(int(i) for batch in batches if batch.final for i in batch.indices) == list(range(FRAMES))
+    assert [stage for stage, _ in stages] == sorted(stage for stage, _ in stages), "one stage after the other"
+    refining = [share for stage, share in stages if stage == "refine"]
+    assert refining == sorted(refining)
+    assert refining[-1] == 1.0
+
+
+def test_it_can_be_cancelled_while_the_prediction_is_followed(filmed):
+    truth, scene = filmed
+
+    def progress(stage, done, total):
+        if stage == "refine":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        list(RefinedByFit(Predictor(truth)).reconstruct(scene, progress))

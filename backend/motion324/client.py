@@ -12,12 +12,11 @@ Every wait has a limit, and a backend that died or hangs becomes a Motion324Erro
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 
 from motion324.endpoint import Endpoint
@@ -25,8 +24,8 @@ from motion324.errors import EXIT_BACKEND, Motion324Error
 from motion324.framing import Connection, ConnectionLost
 from motion324.handshake import open_connection
 from motion324.job_events import Event, JobEvents
-from motion324.options import MASK_MODES
 from motion324.outbox import Outbox
+from motion324.pending_jobs import PendingJobs
 from motion324.protocol import (
     AnimateRequest,
     Cancel,
@@ -52,7 +51,7 @@ from motion324.protocol import (
 )
 from motion324.questions import Questions
 from motion324.result import Examination
-from motion324.sending import Sending, files_to_send
+from motion324.sending import Sending, files_to_send, may_need_files
 from motion324.server_process import ServerProcess, start_server
 from motion324.transport import TICK
 
@@ -78,12 +77,9 @@ class Client:
         self._endpoint = endpoint
         self._connection = connection
         self._outbox = Outbox(connection, f"backend {endpoint}")
-        self._lock = threading.Lock()
-        self._jobs: dict[str, JobEvents] = {}
-        self._cancelled_early: deque[str] = deque(maxlen=64)
+        self._jobs = PendingJobs()
         self._questions = Questions(endpoint, self._outbox.post)
-        self._sendings: dict[str, Sending] = {}
-        self._lost: Motion324Error | None = None
+        self._sendings: dict[str, Sending] = {}  # by job; single reads and writes of a dict need no lock
         self._ended = threading.Event()
         self._threads = [
             threading.Thread(target=self._read_messages, name=f"backend {endpoint} reader", daemon=True),
@@ -142,33 +138,19 @@ class Client:
 
     def _start(self, request: AnimateRequest | ExamineRequest) -> JobEvents:
         events = JobEvents(request.job_id, self.cancel)
-        with self._lock:
-            if self._lost:
-                raise self._lost
-            if request.job_id in self._cancelled_early:
-                events.cancel()
-                return events
-            if request.job_id in self._jobs:
-                raise ValueError(f"job {request.job_id} has been sent before")
-            self._jobs[request.job_id] = events
-        if self._may_have_to_send(request):
+        if not self._jobs.add(events):
+            return events
+        if may_need_files(request, self._endpoint.is_same_machine):
             name = f"backend {self._endpoint} sender"
             threading.Thread(target=self._send_with_files, args=(request, events), name=name, daemon=True).start()
             return events
         try:
             self._outbox.post(request)
         except BaseException:
-            with self._lock:
-                del self._jobs[request.job_id]
+            self._jobs.take(request.job_id)
             events.forget()
             raise
         return events
-
-    def _may_have_to_send(self, request: AnimateRequest | ExamineRequest) -> bool:
-        names_files = isinstance(request.video, Path) or request.options.mask not in MASK_MODES
-        if request.send_video is None:
-            return names_files and not self._endpoint.is_same_machine
-        return names_files and request.send_video
 
     def _send_with_files(self, request: AnimateRequest | ExamineRequest, events: JobEvents) -> None:
         """On a thread of its own: asks which files the backend needs, sends them, then the request."""
@@ -176,12 +158,9 @@ class Client:
             files = files_to_send(request, self._which_are_seen)
             if files:
                 sending = Sending(events, self._outbox.post)
-                with self._lock:
-                    self._sendings[request.job_id] = sending
+                self._sendings[request.job_id] = sending
                 sending.run(files)
-            with self._lock:  # so that a cancel comes before the request, which is not sent then, or after it
-                if self._jobs.get(request.job_id) is events:
-                    self._outbox.post(request)
+            self._jobs.send_if_pending(events, functools.partial(self._outbox.post, request))
         except Motion324Error as error:
             self._give_up(request.job_id, error)
         except Exception as error:
@@ -189,8 +168,7 @@ class Client:
             sentence = f"The files for {request.doing} could not be sent ({type(error).__name__}: {error})."
             self._give_up(request.job_id, Motion324Error("internal", sentence, "Please report it with the log."))
         finally:
-            with self._lock:
-                self._sendings.pop(request.job_id, None)
+            self._sendings.pop(request.job_id, None)
 
     def _which_are_seen(self, question: SeesFiles) -> tuple[bool, ...]:
         answer = self._questions.ask(question, timeout=60.0)
@@ -199,8 +177,7 @@ class Client:
 
     def _give_up(self, job_id: str, error: Motion324Error) -> None:
         """Ends a job that could not be sent, and has the backend forget what it has of it."""
-        with self._lock:
-            events = self._jobs.pop(job_id, None)
+        events = self._jobs.take(job_id)
         if events:
             self._outbox.post(Cancel(job_id))
             events.fail(error)
@@ -209,13 +186,8 @@ class Client:
         """Ends a job's events with Cancelled at once, and has the backend stop it. A job that has ended is left alone;
         one that has not been sent yet will not be.
         """
-        with self._lock:
-            events = self._jobs.pop(job_id, None)
-            if events is None:
-                self._cancelled_early.append(job_id)
-                return
-        events.cancel()
-        self._outbox.post(Cancel(job_id))
+        if self._jobs.cancel(job_id):
+            self._outbox.post(Cancel(job_id))
 
     def status(self, timeout: float = 10.0) -> Status:
         """What the backend is and does. Raises Motion324Error("backend-timeout", "backend-lost")."""
@@ -265,18 +237,15 @@ class Client:
 
     def _hand_out(self, message: Message) -> None:
         if isinstance(message, ResultEvent | ExaminationEvent):
-            with self._lock:
-                events = self._jobs.pop(message.job_id, None)
+            events = self._jobs.take(message.job_id)
             if events:
                 events.add(message)
         elif isinstance(message, Queued | ProgressEvent | FramesEvent):
-            with self._lock:
-                events = self._jobs.get(message.job_id)
+            events = self._jobs.get(message.job_id)
             if events:
                 events.add(message)
         elif isinstance(message, UploadReceived):
-            with self._lock:
-                sending = self._sendings.get(message.job_id)
+            sending = self._sendings.get(message.job_id)
             if sending:
                 sending.received(message.received)
         elif isinstance(message, Status | Done | Seen):
@@ -285,8 +254,7 @@ class Client:
             self._hand_out_error(message)
 
     def _hand_out_error(self, message: ErrorMessage) -> None:
-        with self._lock:
-            events = self._jobs.pop(message.about, None)
+        events = self._jobs.take(message.about)
         error = message.to_error()
         if events:
             events.fail(error)
@@ -322,11 +290,7 @@ class Client:
         )
 
     def _end(self, error: Motion324Error, flush: float = 0.0) -> None:
-        with self._lock:
-            self._lost = self._lost or error
-            self._ended.set()
-            jobs, self._jobs = list(self._jobs.values()), {}
-        for events in jobs:
-            events.fail(error)
+        self._ended.set()
+        self._jobs.end(error)
         self._questions.end(error)
         self._outbox.close(flush)

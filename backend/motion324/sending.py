@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 
 from motion324.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
 from motion324.job_events import JobEvents
+from motion324.options import MASK_MODES
 from motion324.pace import Pace
 from motion324.protocol import AnimateRequest, ExamineRequest, Message, ProgressEvent
 from motion324.sent_files import NamedFiles, check_all_are_here, files_of, fingerprint
@@ -74,6 +76,12 @@ class Sending:
             remaining = self._pace.update(SEND, received, total, now)
             megabytes = (round(received / 1e6), max(round(total / 1e6), 1))
             self._events.add(ProgressEvent(self._events.job_id, SEND, *megabytes, remaining))
+
+
+def may_need_files(request: AnimateRequest | ExamineRequest, same_machine: bool) -> bool:
+    """Whether the request names files that a backend, on this machine or not, may have to be sent."""
+    names_files = isinstance(request.video, Path) or request.options.mask not in MASK_MODES
+    return names_files and (not same_machine if request.send_video is None else request.send_video)
 
 
 def files_to_send(

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import signal
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from wire_harness import backend
 
+from motion324.client import Client
 from motion324.mesh.reference_mesh import ReferenceMesh
 from motion324.video.clip import VideoClip
 
@@ -47,3 +52,38 @@ def sliding_square():
     for index, frame in enumerate(frames):
         frame[20:44, 20 + 2 * index : 44 + 2 * index] = (200, 30, 20)
     return VideoClip(frames, fps=12.0, frame_numbers=np.arange(12), name="slide.mp4")
+
+
+@pytest.fixture
+def files(tmp_path, box, sliding_square):
+    """A folder with box.obj and slide/, a folder of images."""
+    lines = [f"v {x} {y} {z}" for x, y, z in box.positions] + [f"f {a + 1} {b + 1} {c + 1}" for a, b, c in box.faces]
+    (tmp_path / "box.obj").write_text("\n".join(lines))
+    (tmp_path / "slide").mkdir()
+    for index, frame in enumerate(sliding_square.frames):
+        cv2.imwrite(str(tmp_path / "slide" / f"{index}.png"), frame[..., ::-1])
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def blender() -> Path:
+    """A Python with bpy: the Makefile's, else what MOTION324_BLENDER names."""
+    beside = Path(__file__).resolve().parents[2] / ".venv-blender" / "bin" / "python"
+    named = Path(os.environ.get("MOTION324_BLENDER", ""))
+    found = next((python for python in (beside, named) if python.is_file()), None)
+    if found is None or not found.stem.startswith("python"):
+        pytest.skip("no Python with bpy: run `make` first, or set MOTION324_BLENDER")
+    return found
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The tests' backend as a process of its own."""
+    with backend(tmp_path_factory.mktemp("backend")) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server):
+    with Client.connect(server.endpoint, program="tests") as connected:
+        yield connected

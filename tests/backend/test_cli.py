@@ -31,17 +31,6 @@ def reconstructor(monkeypatch):
     return fake
 
 
-@pytest.fixture
-def files(tmp_path, box, sliding_square):
-    """A folder with box.obj and slide/, a folder of images."""
-    lines = [f"v {x} {y} {z}" for x, y, z in box.positions] + [f"f {a + 1} {b + 1} {c + 1}" for a, b, c in box.faces]
-    (tmp_path / "box.obj").write_text("\n".join(lines))
-    (tmp_path / "slide").mkdir()
-    for index, frame in enumerate(sliding_square.frames):
-        cv2.imwrite(str(tmp_path / "slide" / f"{index}.png"), frame[..., ::-1])
-    return tmp_path
-
-
 def animate(files, *more):
     return main(["animate", str(files / "box.obj"), str(files / "slide"), "-o", str(files / "out"), *more])
 

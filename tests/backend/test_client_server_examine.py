@@ -9,24 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from wire_harness import backend, clip, request, start_and_wait, tetrahedron, within
+from wire_harness import clip, request, start_and_wait, tetrahedron, within
 
 from motion324.client import Client
 from motion324.errors import Cancelled, Motion324Error
 from motion324.options import AnimateOptions
 from motion324.protocol import ExamineRequest, ProgressEvent, Queued, ResultEvent
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with backend(tmp_path_factory.mktemp("backend")) as running:
-        yield running
-
-
-@pytest.fixture
-def client(server):
-    with Client.connect(server.endpoint, program="tests") as connected:
-        yield connected
 
 
 def test_an_examination_comes_back_whole(client):

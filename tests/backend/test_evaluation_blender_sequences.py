@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,17 +46,6 @@ bpy.ops.export_scene.gltf(filepath=folder + "/glb.glb", export_animations=True, 
 print("written", flush=True)
 os._exit(0)  # 4.2 crashes on its way out after a glTF export
 """
-
-
-@pytest.fixture(scope="module")
-def blender() -> Path:
-    """A Python with bpy: the Makefile's, else what MOTION324_BLENDER names."""
-    beside = Path(__file__).resolve().parents[2] / ".venv-blender" / "bin" / "python"
-    named = Path(os.environ.get("MOTION324_BLENDER", ""))
-    found = next((python for python in (beside, named) if python.is_file()), None)
-    if found is None or not found.stem.startswith("python"):
-        pytest.skip("no Python with bpy: run `make` first, or set MOTION324_BLENDER")
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from pathlib import Path
@@ -66,17 +65,6 @@ for item in (painted, bpy.data.objects["hidden"], bpy.data.objects["wire"]):
     bpy.data.objects.remove(item)
 bpy.ops.export_scene.fbx(filepath=sys.argv[1] + "/scene.fbx", path_mode="COPY", embed_textures=True)
 """
-
-
-@pytest.fixture(scope="module")
-def blender() -> Path:
-    """A Python with bpy: the Makefile's, else what MOTION324_BLENDER names."""
-    beside = Path(__file__).resolve().parents[2] / ".venv-blender" / "bin" / "python"
-    named = Path(os.environ.get("MOTION324_BLENDER", ""))
-    found = next((python for python in (beside, named) if python.is_file()), None)
-    if found is None or not found.stem.startswith("python"):
-        pytest.skip("no Python with bpy: run `make` first, or set MOTION324_BLENDER")
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import json
 import sys
 import time
 
-import cv2
 import numpy as np
 import pytest
 
@@ -25,15 +24,10 @@ from motion324.trajectories.trajectory_file import load_trajectory
 
 
 @pytest.fixture
-def files(tmp_path, box, sliding_square):
+def files(files):
     """A folder with box.obj, slide/ (a folder of images) and small.safetensors."""
-    lines = [f"v {x} {y} {z}" for x, y, z in box.positions] + [f"f {a + 1} {b + 1} {c + 1}" for a, b, c in box.faces]
-    (tmp_path / "box.obj").write_text("\n".join(lines))
-    (tmp_path / "slide").mkdir()
-    for index, frame in enumerate(sliding_square.frames):
-        cv2.imwrite(str(tmp_path / "slide" / f"{index}.png"), frame[..., ::-1])
-    write_small_weights(tmp_path / "small.safetensors")
-    return tmp_path
+    write_small_weights(files / "small.safetensors")
+    return files
 
 
 def animate(files, *more):

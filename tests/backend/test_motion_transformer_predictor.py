@@ -10,6 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the motion transformer needs PyTorch, which is not installed here")
 
+from small_transformer import random_shape, random_video, relative_error  # noqa: E402
+
 from motion324.errors import Cancelled, Motion324Error  # noqa: E402
 from motion324.reconstructors.motion_transformer import decoding, fused  # noqa: E402
 from motion324.reconstructors.motion_transformer import predictor as module  # noqa: E402
@@ -30,17 +32,8 @@ SMALL = ModelConfig(
 )
 
 
-def shape(count: int, seed: int) -> ShapePoints:
-    rng = np.random.default_rng(seed)
-    normals = rng.normal(size=(count, 3)).astype(np.float32)
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    return ShapePoints(
-        rng.uniform(-0.5, 0.5, (count, 3)).astype(np.float32), normals, rng.uniform(0, 1, (count, 3)).astype(np.float32)
-    )
-
-
 def video(frames: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (frames, 40, 56, 3), dtype=np.uint8)
+    return random_video(frames, 40, 56, seed)
 
 
 def small_predictor(seed: int = 0, **options) -> MotionPredictor:
@@ -53,58 +46,54 @@ def plainly(surface: ShapePoints, points: ShapePoints, frames: np.ndarray, train
     return random_model(SMALL, 0)(*tensors, torch.from_numpy(frames), trained_frames).detach().numpy()
 
 
-def relative(found: np.ndarray, exact: np.ndarray) -> float:
-    return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
-
-
 @pytest.mark.parametrize("frames", [1, 2, 7])
 def test_batches_change_nothing(frames, monkeypatch):
-    surface, points, clip = shape(200, 1), shape(333, 2), video(frames)
+    surface, points, clip = random_shape(200, 1), random_shape(333, 2), video(frames)
     monkeypatch.setitem(decoding.ROWS_AT_ONCE, "cpu", 500)
     moved = small_predictor().predict(surface, points, clip)
     assert moved.shape == (frames, 333, 3)
-    assert relative(moved, plainly(surface, points, clip)) < 1e-5
+    assert relative_error(moved, plainly(surface, points, clip)) < 1e-5
 
 
 def test_small_pieces_change_nothing(monkeypatch):
-    surface, points, clip = shape(200, 1), shape(300, 2), video(3)
+    surface, points, clip = random_shape(200, 1), random_shape(300, 2), video(3)
     monkeypatch.setattr("motion324.reconstructors.motion_transformer.pace.piece_rate", lambda device: 1e8)
-    assert relative(small_predictor().predict(surface, points, clip), plainly(surface, points, clip)) < 1e-5
+    assert relative_error(small_predictor().predict(surface, points, clip), plainly(surface, points, clip)) < 1e-5
 
 
 def test_points_that_do_not_fit_the_memory_are_embedded_anew(monkeypatch):
-    surface, points, clip = shape(100, 1), shape(300, 2), video(3)
+    surface, points, clip = random_shape(100, 1), random_shape(300, 2), video(3)
     monkeypatch.setattr(decoding, "MOST_FEATURE_BYTES_ON_CPU", 0)
     monkeypatch.setattr(decoding, "FEATURE_SHARE", 0.0)
-    assert relative(small_predictor().predict(surface, points, clip), plainly(surface, points, clip)) < 1e-5
+    assert relative_error(small_predictor().predict(surface, points, clip), plainly(surface, points, clip)) < 1e-5
     monkeypatch.setattr(module, "free_bytes", lambda device: 10**12)
-    assert relative(small_predictor().predict(surface, points, clip), plainly(surface, points, clip)) < 1e-5
+    assert relative_error(small_predictor().predict(surface, points, clip), plainly(surface, points, clip)) < 1e-5
 
 
 def test_the_same_input_gives_the_same_bits():
-    surface, points, clip = shape(200, 1), shape(100, 2), video(4)
+    surface, points, clip = random_shape(200, 1), random_shape(100, 2), video(4)
     first, second = (small_predictor().predict(surface, points, clip) for _ in range(2))
     assert np.array_equal(first, second)
 
 
 def test_frames_of_one_pixel_and_in_floats():
-    surface, points = shape(100, 1), shape(20, 2)
+    surface, points = random_shape(100, 1), random_shape(20, 2)
     clip = np.random.default_rng(0).integers(0, 256, (2, 1, 1, 3), dtype=np.uint8)
     predictor = small_predictor()
     whole, floats = (predictor.predict(surface, points, frames) for frames in (clip, clip.astype(np.float32) / 255))
     assert np.isfinite(whole).all()
-    assert relative(floats, whole) < 1e-5
+    assert relative_error(floats, whole) < 1e-5
 
 
 def test_frames_that_may_not_be_written_to():
-    surface, points, clip = shape(100, 1), shape(20, 2), video(3)
+    surface, points, clip = random_shape(100, 1), random_shape(20, 2), video(3)
     clip.setflags(write=False)
     assert np.isfinite(small_predictor().predict(surface, points, clip)).all()
 
 
 def test_positions_leave_while_later_frames_are_decoded(monkeypatch):
     monkeypatch.setattr(decoding, "MOST_FRAMES_AT_ONCE", 2)
-    batches = list(small_predictor().stream(shape(100, 1), shape(50, 2), video(5)))
+    batches = list(small_predictor().stream(random_shape(100, 1), random_shape(50, 2), video(5)))
     assert [indices.tolist() for indices, _ in batches] == [[0, 1], [2, 3], [4]]
     assert all(moved.shape == (len(indices), 50, 3) for indices, moved in batches)
 
@@ -112,20 +101,24 @@ def test_positions_leave_while_later_frames_are_decoded(monkeypatch):
 def test_a_long_video_runs_in_windows_and_every_frame_comes_once():
     for windows in ("blend", "published"):
         predictor = small_predictor(window=6, trained_frames=6, windows=windows)
-        indices = np.concatenate([batch for batch, _ in predictor.stream(shape(100, 1), shape(50, 2), video(15))])
+        indices = np.concatenate(
+            [batch for batch, _ in predictor.stream(random_shape(100, 1), random_shape(50, 2), video(15))]
+        )
         assert sorted(indices.tolist()) == list(range(15))
 
 
 def test_the_published_join_returns_the_reference_points_first():
-    points = shape(50, 2)
-    moved = small_predictor(window=6, trained_frames=6, windows="published").predict(shape(100, 1), points, video(15))
+    points = random_shape(50, 2)
+    moved = small_predictor(window=6, trained_frames=6, windows="published").predict(
+        random_shape(100, 1), points, video(15)
+    )
     assert np.array_equal(moved[0], points.positions)
 
 
 def test_progress_rises_and_is_reported_often(monkeypatch):
     monkeypatch.setattr(module, "REPORT_SECONDS", 0.0)
     calls = []
-    small_predictor().predict(shape(200, 1), shape(500, 2), video(6), lambda *call: calls.append(call))
+    small_predictor().predict(random_shape(200, 1), random_shape(500, 2), video(6), lambda *call: calls.append(call))
     assert {stage for stage, _, _ in calls} == {"reconstruct"}
     done = [done for _, done, _ in calls]
     assert done == sorted(done)
@@ -145,17 +138,17 @@ def test_cancelling_stops_at_once():
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        predictor.predict(shape(2000, 1), shape(50_000, 2), video(64), stop_soon)
+        predictor.predict(random_shape(2000, 1), random_shape(50_000, 2), video(64), stop_soon)
     assert cancelled_at is not None
     assert time.monotonic() - cancelled_at < 0.5
-    assert np.isfinite(predictor.predict(shape(100, 1), shape(20, 2), video(2))).all()
+    assert np.isfinite(predictor.predict(random_shape(100, 1), random_shape(20, 2), video(2))).all()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
 def test_cancelled_work_leaves_nothing_behind(monkeypatch, share):
     """Though the caller keeps the exception, no large array of the job is alive any more."""
     monkeypatch.setattr(module, "REPORT_SECONDS", 0.0)
-    predictor, job = small_predictor(), (shape(200, 1), shape(3000, 2), video(8))
+    predictor, job = small_predictor(), (random_shape(200, 1), random_shape(3000, 2), video(8))
     calls = []
     predictor.predict(*job, lambda *call: calls.append(call))
     stop_after, calls = len(calls) * share, []
@@ -177,7 +170,7 @@ def test_cancelled_work_leaves_nothing_behind(monkeypatch, share):
 
 
 def test_too_little_memory_is_answered_with_smaller_pieces(monkeypatch, caplog):
-    surface, points, clip = shape(200, 1), shape(3000, 2), video(3)
+    surface, points, clip = random_shape(200, 1), random_shape(3000, 2), video(3)
     real = fused.linear_gelu
 
     def at_most(x, weight, bias=None):
@@ -188,7 +181,7 @@ def test_too_little_memory_is_answered_with_smaller_pieces(monkeypatch, caplog):
     monkeypatch.setattr(fused, "linear_gelu", at_most)
     moved = small_predictor().predict(surface, points, clip)
     monkeypatch.undo()
-    assert relative(moved, plainly(surface, points, clip)) < 1e-5
+    assert relative_error(moved, plainly(surface, points, clip)) < 1e-5
     assert "Out of memory in" in caplog.text
 
 
@@ -198,7 +191,7 @@ def test_memory_that_suffices_for_nothing_is_a_clear_error(monkeypatch):
 
     monkeypatch.setattr(fused, "linear_gelu", full)
     with pytest.raises(Motion324Error) as failed:
-        small_predictor().predict(shape(200, 1), shape(100, 2), video(3))
+        small_predictor().predict(random_shape(200, 1), random_shape(100, 2), video(3))
     assert failed.value.code == "out-of-memory"
     assert "GB" in failed.value.sentence
     assert "--window" in failed.value.hint
@@ -207,7 +200,7 @@ def test_memory_that_suffices_for_nothing_is_a_clear_error(monkeypatch):
 def test_a_device_that_is_too_full_is_told_before_any_work(monkeypatch):
     monkeypatch.setattr(module, "free_bytes", lambda device: 1000)
     with pytest.raises(Motion324Error, match="before any work"):
-        small_predictor().predict(shape(200, 1), shape(100, 2), video(3))
+        small_predictor().predict(random_shape(200, 1), random_shape(100, 2), video(3))
 
 
 @pytest.mark.parametrize(
@@ -223,7 +216,7 @@ def test_points_that_cannot_be_used_are_refused(change, code):
     from collections import namedtuple
 
     arrays = namedtuple("arrays", "positions normals colours")
-    good = shape(20, 1)
+    good = random_shape(20, 1)
     bad = ShapePoints(*change(arrays(good.positions, good.normals, good.colours)))
     for pair in ((bad, good), (good, bad)):
         with pytest.raises(Motion324Error) as refused:
@@ -242,7 +235,7 @@ def test_points_that_cannot_be_used_are_refused(change, code):
 )
 def test_frames_that_cannot_be_used_are_refused(frames, code):
     with pytest.raises(Motion324Error) as refused:
-        small_predictor().predict(shape(20, 1), shape(20, 2), frames)
+        small_predictor().predict(random_shape(20, 1), random_shape(20, 2), frames)
     assert refused.value.code == code
 
 
@@ -267,13 +260,13 @@ def test_options_that_cannot_be_met_are_refused(options, code):
 
 
 def test_bfloat16_on_the_cpu_stays_close_to_float32():
-    surface, points, clip = shape(200, 1), shape(100, 2), video(3)
+    surface, points, clip = random_shape(200, 1), random_shape(100, 2), video(3)
     exact = small_predictor().predict(surface, points, clip)
-    assert relative(small_predictor(precision="bfloat16").predict(surface, points, clip), exact) < 0.02
+    assert relative_error(small_predictor(precision="bfloat16").predict(surface, points, clip), exact) < 0.02
 
 
 def test_seconds_are_told_per_stage():
     predictor = small_predictor()
-    predictor.predict(shape(100, 1), shape(20, 2), video(2))
+    predictor.predict(random_shape(100, 1), random_shape(20, 2), video(2))
     assert set(predictor.seconds) == {"surface", "points", "images", "transformer", "decoder"}
     assert all(seconds > 0 for seconds in predictor.seconds.values())

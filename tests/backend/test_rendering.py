@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -24,17 +22,6 @@ from motion324.result import AnimationResult
 from motion324.trajectories.trajectory_file import save_trajectory
 
 LOOK = Look(size=160, azimuths=(0.0, 90.0), elevation=20.0, samples=8)
-
-
-@pytest.fixture(scope="module")
-def blender() -> Path:
-    """A Python with bpy: the Makefile's, else what MOTION324_BLENDER names."""
-    beside = Path(__file__).resolve().parents[2] / ".venv-blender" / "bin" / "python"
-    named = Path(os.environ.get("MOTION324_BLENDER", ""))
-    found = next((python for python in (beside, named) if python.is_file()), None)
-    if found is None or not found.stem.startswith("python"):
-        pytest.skip("no Python with bpy: run `make` first, or set MOTION324_BLENDER")
-    return found
 
 
 def test_blender_draws_what_the_camera_should_see(blender):

@@ -1,6 +1,6 @@
 # make demo      animate our own example through the extension: out/demo/
 # make test      format, lint, types, tests; .ci/run calls it
-# make test-all  the same, and the tests that take long
+# make test-all  the same, the tests that take long, and those of the add-on in other versions of Blender
 # make bench     the benchmarks, one table each
 # make clean     remove environments, builds and results
 SHELL := /bin/sh
@@ -9,6 +9,8 @@ export PYTHON
 
 BACKEND := .venv/bin/python
 BLENDER := .venv-blender/bin/python
+# Besides 4.5 LTS, by `make test-all`; each is a download of 350 MB or so.
+OTHER_BLENDERS := 4.2.0 5.0.1
 TORCH := .venv-torch/bin/python
 # What else pip is told when it installs PyTorch, such as where its CPU builds are: --extra-index-url=...
 TORCH_PIP ?=
@@ -30,13 +32,16 @@ demo: environments dist/.built
 test: lint types tests
 
 test-all: PYTEST_MARKS := long or not long
-test-all: lint types tests
+test-all: lint types tests $(OTHER_BLENDERS:%=tests-in-blender-%)
 
 .PHONY: tests
 tests: environments .venv-torch/.made
 	$(BACKEND) -m pytest tests/backend tests/end_to_end -m "$(PYTEST_MARKS)"
 	$(TORCH) -m pytest $(TORCH_TESTS) -m "$(PYTEST_MARKS)"
 	MOTION324_TEST_BACKEND="$(CURDIR)/$(BACKEND)" $(BLENDER) -m pytest tests/addon tests/gui -m "$(PYTEST_MARKS)"
+
+tests-in-blender-%: environments .venv-blender-%/.made
+	MOTION324_TEST_BACKEND="$(CURDIR)/$(BACKEND)" .venv-blender-$*/bin/python -m pytest tests/addon -m "not long"
 
 lint: environments
 	$(BACKEND) -m ruff format --check $(CHECKED)
@@ -54,7 +59,7 @@ bench: environments
 	then $(TORCH) benchmarks/motion_transformer.py; fi
 
 clean:
-	rm -rf .venv .venv-blender .venv-torch .cache out dist build backend/build backend/*.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-blender* .venv-torch .cache out dist build backend/build backend/*.egg-info .mypy_cache .ruff_cache .pytest_cache
 	find backend motion324_addon tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 system:
@@ -81,6 +86,13 @@ environments: system .venv/.made .venv-blender/.made
 	@echo "Making .venv-blender: Blender 4.5 LTS as a Python module (a download of 373 MB)"
 	$(PYTHON) -m venv --clear .venv-blender
 	$(BLENDER) $(PIP) -r tests/addon/requirements.txt
+	@touch $@
+
+.PRECIOUS: .venv-blender-%/.made
+.venv-blender-%/.made: | system
+	@echo "Making .venv-blender-$*: Blender $* as a Python module"
+	$(PYTHON) -m venv --clear .venv-blender-$*
+	.venv-blender-$*/bin/python $(PIP) bpy==$* "numpy<2" "pytest>=8"
 	@touch $@
 
 dist/.built: $(ADDON_SOURCES) .venv-blender/.made

@@ -1,4 +1,4 @@
-"""What the settings will give: how many frames, where in the scene, how long. And what still stands against a job."""
+"""What the settings will give: how many frames, where in the scene, how long."""
 
 from __future__ import annotations
 

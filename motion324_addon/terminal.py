@@ -1,4 +1,4 @@
-"""A job's progress on a terminal, or in a log file, line by line."""
+"""The progress of a job, or of the installation, on a terminal, or in a log file, line by line."""
 
 from __future__ import annotations
 

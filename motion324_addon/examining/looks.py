@@ -11,8 +11,9 @@ from bpy.app.handlers import persistent
 from motion324.options import AnimateOptions
 from motion324.result import Examination
 
-from .. import choices, mask_picture, preferences, properties, thumbnails
+from .. import choices, preferences, properties, thumbnails
 from ..scene.joining import read_objects_in_steps
+from . import mask_picture
 from .examiner import Examiner, Question
 
 MASK_ICON = "mask"

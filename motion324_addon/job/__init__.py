@@ -1,1 +1,1 @@
-"""One animation job: its state, the pure function that changes it, and what carries out the effects."""
+"""The animation jobs: their states, the pure function that changes them, and what carries out the effects."""

@@ -49,8 +49,8 @@ class JobState:
     number: of every job another one. objects: the session_uid of each object that it animates.
     stage, done, total: as the backend counts them. remaining: seconds that the stage still takes, None if not known.
     expected: the stages to come and the seconds that each may take, empty while nothing is known.
-    stage_began: when the present stage began. ahead: jobs of others in front of this one.
-    frames_ready: frames of the preview that can be played. began, ended: seconds of a monotonic clock.
+    ahead: jobs of others in front of this one. frames_ready: frames of the preview that can be played; frames: of the
+    result. began, ended: seconds of a monotonic clock.
     notice: what people should know about how it ended, where that is no error.
     """
 

@@ -6,8 +6,8 @@ import bpy
 
 from motion324.errors import Motion324Error
 
-from .. import mask_picture, properties
-from ..examining import looks
+from .. import properties
+from ..examining import looks, mask_picture
 from .reporting import report_error
 
 

@@ -111,7 +111,15 @@ def test_a_batch_that_is_stopped_says_how_to_go_on_and_leaves_no_backend(mesh_fi
     wheels = next(path for path in sys.path if path.endswith("site-packages") and "extensions" in path)
     environment = {**os.environ, "MOTION324_BACKEND_PYTHON": str(backend_python), "PYTHONPATH": wheels}
     command = [sys.executable, str(ROOT / "motion324_addon/headless.py"), "jobs.jsonl"]
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as batch:
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs inherit that it is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as batch:
         for line in batch.stderr:
             if "reconstruct" in line and "2/2" in line:
                 break

@@ -11,7 +11,7 @@ from PIL import Image
 
 from motion324.errors import EXIT_BAD_VIDEO, EXIT_NO_FOREGROUND, EXIT_USAGE, Motion324Error
 from motion324.video.clip import VideoClip
-from motion324.video.foreground import choose, find_masks
+from motion324.video.foreground import choose, find_masks, provider
 
 
 def video(frames: np.ndarray, alpha: np.ndarray | None = None) -> VideoClip:
@@ -32,7 +32,8 @@ def no_network(monkeypatch):
     def refuse(frames: np.ndarray, progress: object) -> np.ndarray:
         raise AssertionError("the network was used")
 
-    monkeypatch.setattr(choose, "_object_masks", refuse)
+    for module in (choose, provider):
+        monkeypatch.setattr(module, "object_masks_of", refuse)
 
 
 def test_alpha_comes_first(no_network):

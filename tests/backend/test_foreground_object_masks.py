@@ -17,7 +17,7 @@ from motion324.errors import Cancelled
 from motion324.progress import silent
 from motion324.video.decoding import read_video
 from motion324.video.foreground import object_masks as object_masks_module
-from motion324.video.foreground import rembg_model
+from motion324.video.foreground import saliency
 from motion324.video.foreground.background_plate import distance_beyond_shadow, estimate_plate
 from motion324.video.foreground.guided_filter import fit_to_colours
 from motion324.video.foreground.object_masks import object_masks
@@ -112,7 +112,7 @@ def test_a_shadow_is_near_its_background_and_other_things_are_not():
 
 
 def test_the_bundled_network_is_the_published_one():
-    data = (rembg_model.MODEL_FOLDER / "u2netp.onnx").read_bytes()
+    data = saliency.MODEL_FILE.read_bytes()
     assert hashlib.md5(data).hexdigest() == "8e83ca70e441ab06c318d82300c84806"
 
 
@@ -121,7 +121,7 @@ def test_the_network_loads_offline_in_seconds_and_leaves_numba_as_it_was(tmp_pat
         "import time; began = time.monotonic()\n"
         "import numpy as np, numba\n"
         "from motion324.progress import silent\n"
-        "from motion324.video.foreground.rembg_model import salient_masks\n"
+        "from motion324.video.foreground.saliency import salient_masks\n"
         "blank = salient_masks(np.full((1, 64, 64, 3), 255, np.uint8), silent)\n"
         "assert blank.shape == (1, 64, 64) and blank.max() < 0.2, blank.max()\n"
         "assert not numba.config.DISABLE_JIT\n"

@@ -95,16 +95,14 @@ def examine(request: ExamineRequest, progress: Progress) -> Examination:
 
 
 def load_libraries() -> None:
-    """Imports, on one thread, all that compiles or is compiled: while rembg is imported numba is switched off (see
-    motion324.video.foreground.rembg_model), which must not meet another thread that imports kernels of ours.
-    """
+    """Imports, on one thread, all that compiles or is compiled, and the network that finds the foreground."""
     with _loading:
         try:
-            from motion324.video.foreground.rembg_model import load_session
+            from motion324.video.foreground.saliency import load_network
 
-            load_session()
+            load_network()
         except Exception as error:  # clips that do not need it go on; one that does meets this again
-            log.warning("rembg cannot be loaded: %s", error)
+            log.warning("the foreground network cannot be loaded: %s", error)
         for name in ("motion324.examination", "motion324.pipeline", _KERNELS):
             importlib.import_module(name)
 

@@ -10,14 +10,18 @@ import numpy as np
 _TOUCHING = 0.004
 _EMPTY_PIXELS = 16
 _FULL_SHARE = 0.97
+# A mask jumps where its area leaves the median of the frames around it by this factor, or its middle moves from one
+# frame to the next by this part of its size.
+_JUMP_FACTOR, _JUMP_WAY, _JUMP_FRAMES = 1.6, 0.5, 3
 
 
 @dataclass(frozen=True)
 class ForegroundMasks:
     """masks (T, H, W) float32 in [0, 1]: 1 on the object, with soft edges.
 
-    method: how they were found: "alpha", "plain", "rembg" or "given".
-    warnings: {"code", "sentence"} for frames in which the object is missing or leaves the picture.
+    method: how they were found: "alpha", "plain", "rembg", "sam2" or "given".
+    warnings: {"code", "sentence"} for several objects, and for frames in which the object is missing, jumps, or leaves
+    the picture.
     """
 
     masks: np.ndarray
@@ -43,6 +47,13 @@ def mask_warnings(masks: np.ndarray, frame_numbers: np.ndarray, name: str) -> tu
     if len(empty):
         sentence = f"No object was found in {_listed(frame_numbers[empty])} of '{name}'; its motion is guessed there."
         warnings.append({"code": "mask-empty", "sentence": sentence})
+    jumping = jumping_frames(masks)
+    if len(jumping):
+        sentence = (
+            f"The mask of the object changes suddenly in {_listed(frame_numbers[jumping])} of '{name}'; look at it, "
+            "and give your own masks where it is wrong."
+        )
+        warnings.append({"code": "mask-jumps", "sentence": sentence})
     cut = np.flatnonzero(_border_share(masks) > _TOUCHING)
     if len(cut):
         sentence = (
@@ -51,6 +62,35 @@ def mask_warnings(masks: np.ndarray, frame_numbers: np.ndarray, name: str) -> tu
         )
         warnings.append({"code": "object-leaves-frame", "sentence": sentence})
     return tuple(warnings)
+
+
+def jumping_frames(masks: np.ndarray) -> np.ndarray:
+    """(K,) indices of the frames whose mask differs suddenly, in size or place, from those around; empty ones are not
+    counted."""
+    solid = masks > 0.5
+    areas = solid.sum(axis=(1, 2)).astype(np.float64)
+    shown = areas >= _EMPTY_PIXELS
+    rows, columns = solid.sum(axis=2), solid.sum(axis=1)
+    safe = np.maximum(areas, 1)
+    middle = np.stack([(part * np.arange(part.shape[1])).sum(axis=1) / safe for part in (columns, rows)], axis=1)
+    jumps = np.zeros(len(masks), bool)
+    for index in np.flatnonzero(shown).tolist():
+        around = np.arange(max(0, index - _JUMP_FRAMES), min(len(masks), index + _JUMP_FRAMES + 1))
+        around = around[shown[around] & (around != index)]
+        if len(around) >= 2:
+            ratio = areas[index] / np.median(areas[around])
+            jumps[index] = not 1 / _JUMP_FACTOR <= ratio <= _JUMP_FACTOR
+        if index and shown[index - 1]:
+            way = float(np.linalg.norm(middle[index] - middle[index - 1]))
+            jumps[index] |= way > _JUMP_WAY * np.sqrt(max(areas[index], areas[index - 1]))
+    return np.flatnonzero(jumps)
+
+
+def several_objects(name: str, count: int, kept_all: bool) -> dict[str, str]:
+    """The warning about a clip that shows `count` objects of similar size."""
+    what = "all of them are taken as one" if kept_all else "only the largest is used"
+    sentence = f"'{name}' shows {count} objects that never touch; {what}. Give masks of the one that is meant."
+    return {"code": "several-objects", "sentence": sentence}
 
 
 def _border_share(masks: np.ndarray) -> np.ndarray:

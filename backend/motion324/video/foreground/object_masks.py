@@ -16,7 +16,7 @@ from motion324.video.foreground.background_plate import (
 from motion324.video.foreground.colour_distance import colour_distance, squared_length
 from motion324.video.foreground.coverage import coverage_from_evidence, disc
 from motion324.video.foreground.guided_filter import fit_to_colours
-from motion324.video.foreground.rembg_model import salient_masks
+from motion324.video.foreground.saliency import salient_masks
 
 _WORKING_SIDE = 720  # larger frames are masked at this size: the network itself sees 320 pixels
 _SMOOTHING_SIDE = 256

@@ -1,62 +1,114 @@
-"""The bundled U2-Net-P through rembg: what stands out in a picture, with no assumption about the background."""
+"""Any of rembg's models by its name. rembg is imported on first use; nothing is downloaded without being asked for."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image
 
+from motion324.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
 from motion324.progress import Progress
 
-MODEL_FOLDER = Path(__file__).resolve().parent.parent / "models"
-# What U2-Net was trained with: the mean and deviation of ImageNet's colours, and pictures of 320 x 320 pixels.
-_MEAN, _DEVIATION, _INPUT_SIZE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), (320, 320)
+# As their authors publish them; of a model that is not listed the user is told to look.
+_LICENCES = {
+    "u2net": "Apache 2.0",
+    "u2net_human_seg": "Apache 2.0",
+    "isnet-general-use": "Apache 2.0",
+    "birefnet-general": "MIT",
+    "birefnet-general-lite": "MIT",
+    "birefnet-portrait": "MIT",
+    "bria-rmbg": "CC BY-NC 4.0: no commercial use",
+}
 
 
-def salient_masks(frames: np.ndarray, progress: Progress) -> np.ndarray:
-    """frames (T, H, W, 3) uint8 -> (T, H, W) float32 in [0, 1], each frame by itself; all near 0 where nothing is.
+def rembg_masks(frames: np.ndarray, model: str, progress: Progress) -> np.ndarray:
+    """frames (T, H, W, 3) uint8 -> (T, H, W) float32 in [0, 1]: what rembg's `model` answers for each frame.
 
-    The network runs in rembg's session, but without the last step of rembg's `predict`, which stretches every answer to
-    the full range from 0 to 1: of an empty picture that makes an object out of nothing.
+    Raises Motion324Error: "bad-option" for a model that rembg does not have or that cannot run here alone,
+    "model-missing" where it is not on this machine.
     """
-    session = load_session()
-    height, width = frames.shape[1:3]
+    kind = _kind(model)
+    if not _is_installed(kind, model):
+        raise Motion324Error(
+            "model-missing",
+            f"rembg's model '{model}' is not on this machine.",
+            f"Run `motion324 weights download rembg:{model}` where there is a network, or use --mask rembg, which "
+            "needs none.",
+            EXIT_BACKEND,
+        )
+    progress("foreground", 0, len(frames))
+    session = new_session(model)
     masks = np.empty(frames.shape[:3], np.float32)
     for index, frame in enumerate(frames):
         progress("foreground", index, len(frames))
-        inputs = session.normalize(Image.fromarray(frame), _MEAN, _DEVIATION, _INPUT_SIZE)
-        saliency = session.inner_session.run(None, inputs)[0][0, 0]
-        masks[index] = cv2.resize(saliency, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(masks, 0.0, 1.0, out=masks)
+        answer = session.predict(Image.fromarray(frame))[0].convert("L")
+        masks[index] = np.asarray(answer, np.float32) / np.float32(255)
+    return masks
 
 
-@functools.cache
-def load_session() -> Any:
-    """rembg's own session on the bundled file, made on first use. Not to be called by two threads at first."""
+def new_session(model: str) -> Any:
+    """rembg's own session of a model that is on this machine."""
     with _without_compiling():
         import rembg
-    before = os.environ.get("U2NET_HOME")
-    os.environ["U2NET_HOME"] = str(MODEL_FOLDER)
+    return rembg.new_session(model)
+
+
+def licence_of(model: str) -> str:
+    """The licence of rembg's `model`, in words. Raises Motion324Error("bad-option") for one that cannot be used."""
+    _kind(model)
+    return _LICENCES.get(model, "look at the page of its authors, which rembg's README names")
+
+
+def download(model: str) -> str:
+    """Has rembg fetch its `model`, to which the user has agreed -> the file's path. Raises Motion324Error."""
+    kind = _kind(model)
     try:
-        return rembg.new_session("u2netp", providers=["CPUExecutionProvider"])
-    finally:
-        if before is None:
-            del os.environ["U2NET_HOME"]
-        else:
-            os.environ["U2NET_HOME"] = before
+        return str(kind.download_models())
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160].rstrip(".")
+        raise Motion324Error(
+            "no-network",
+            f"rembg's model '{model}' could not be downloaded: {reason}.",
+            "Look at the network connection, then run the same command again.",
+            EXIT_BACKEND,
+        ) from error
+
+
+def _kind(model: str) -> Any:
+    """rembg's class of sessions for `model`."""
+    with _without_compiling():
+        from rembg.sessions import sessions_class
+    usable = {}
+    for kind in sessions_class:
+        name = kind.name()
+        local = getattr(kind, "is_local", lambda: True)() and not getattr(kind, "requires_credentials", lambda: False)()
+        if local and name != "sam" and not name.endswith("custom"):  # those want prompts, or a file
+            usable[name] = kind
+    if model not in usable:
+        raise Motion324Error(
+            "bad-option",
+            f"The option mask cannot be rembg:{model}: rembg has no such model that runs on this machine by itself.",
+            f"It has {', '.join(sorted(usable))}.",
+            EXIT_USAGE,
+        )
+    return usable[model]
+
+
+def _is_installed(kind: Any, model: str) -> bool:
+    found = getattr(kind, "resolve_existing", None)
+    if found is not None:
+        return found(f"{model}.onnx") is not None
+    return (Path(kind.u2net_home()) / f"{model}.onnx").exists()
 
 
 @contextlib.contextmanager
 def _without_compiling() -> Iterator[None]:
     """rembg imports PyMatting, which has numba compile its alpha matting as it is imported: up to a minute, the first
-    time. Only the network is used here, so numba leaves those functions as plain Python during that import."""
+    time. Only the networks are used here, so numba leaves those functions as plain Python during that import."""
     import numba
 
     before = numba.config.DISABLE_JIT

@@ -1,0 +1,103 @@
+"""The bundled U2-Net-P: what stands out in a picture, with no assumption about the background.
+
+The network ends in seven side outputs of growing resolution and their fusion. Half of its time goes into the finest
+one, stage1d, which changes little: the side output before it, at 160 pixels, agrees with the fusion to a mean IoU of
+0.987 (benchmarks/results.md, "Foreground"), and what follows here fits the masks to the picture's own edges anyway. So
+the network is computed up to that output only.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from motion324.machine import processor_count
+from motion324.progress import Progress
+from motion324.video.foreground.onnx_prefix import network_until
+
+log = logging.getLogger(__name__)
+
+MODEL_FILE = Path(__file__).resolve().parent.parent / "models" / "u2netp.onnx"
+_SIDE_OUTPUT = "1857"  # of side2, before it is enlarged
+_CPU = "CPUExecutionProvider"
+_ACCELERATORS = ("CUDAExecutionProvider", "ROCMExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider")
+# What U2-Net was trained with: the mean and deviation of ImageNet's colours, and pictures of 320 x 320 pixels.
+_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+_INPUT_SIDE = 320
+_POLL_SECONDS = 0.1
+
+
+def salient_masks(frames: np.ndarray, progress: Progress) -> np.ndarray:
+    """frames (T, H, W, 3) uint8 -> (T, H, W) float32 in [0, 1], each frame by itself; all near 0 where nothing is.
+
+    One frame on each core, or one after another where onnxruntime has a GPU. rembg's own `predict` stretches every
+    answer to the full range from 0 to 1, which of an empty picture makes an object out of nothing; this does not.
+    """
+    session = load_network()
+    name = session.get_inputs()[0].name
+    height, width = frames.shape[1:3]
+    masks = np.empty(frames.shape[:3], np.float32)
+
+    def find(index: int) -> None:
+        logits = session.run(None, {name: _input(frames[index])})[0][0, 0]
+        fine = cv2.resize(logits, (_INPUT_SIDE, _INPUT_SIDE), interpolation=cv2.INTER_LINEAR)
+        saliency = 1 / (1 + np.exp(-np.clip(fine, -30, 30)))
+        masks[index] = np.clip(cv2.resize(saliency, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
+
+    workers = max(1, processor_count()) if session.get_providers()[0] == _CPU else 1
+    _each(len(frames), find, workers, lambda done: progress("foreground", done, len(frames)))
+    return masks
+
+
+@functools.cache
+def load_network() -> Any:
+    """The onnxruntime session, on the GPU provider that is there, else on one thread of the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # frames side by side use the cores better than one frame on all of them
+    options.log_severity_level = 3  # it would list every weight of the part that is left out
+    network = network_until(MODEL_FILE.read_bytes(), _SIDE_OUTPUT)
+    there = [name for name in _ACCELERATORS if name in onnxruntime.get_available_providers()]
+    if there:
+        try:
+            return onnxruntime.InferenceSession(network, options, providers=[*there[:1], _CPU])
+        except Exception as error:  # onnxruntime's own kinds, one for each provider
+            log.warning("onnxruntime cannot use %s, the CPU finds the foreground: %s", there[0], error)
+    return onnxruntime.InferenceSession(network, options, providers=[_CPU])
+
+
+def _input(frame: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 -> (1, 3, 320, 320) float32, normalised as rembg does."""
+    small = cv2.resize(frame, (_INPUT_SIDE, _INPUT_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    scaled = (small / max(float(small.max()), 1e-6) - _MEAN) / _DEVIATION
+    return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
+
+
+def _each(count: int, work: Callable[[int], None], workers: int, tell: Callable[[int], None]) -> None:
+    """work(0) ... work(count - 1) on threads; tell(done) ten times a second, whose exceptions end the work."""
+    tell(0)
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="motion324-saliency")
+    running: deque[Future[None]] = deque()
+    done = started = 0
+    try:
+        while done < count:
+            while started < count and len(running) < 2 * workers:
+                running.append(pool.submit(work, started))
+                started += 1
+            wait([running[0]], timeout=_POLL_SECONDS)
+            while running and running[0].done():
+                running.popleft().result()
+                done += 1
+            tell(done)
+    finally:
+        pool.shutdown(cancel_futures=True)

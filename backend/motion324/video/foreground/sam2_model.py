@@ -1,0 +1,115 @@
+"""SAM 2.1 (Ravi et al., "SAM 2: Segment Anything in Images and Videos", arXiv 2408.00714) through `transformers`:
+one object, shown to it in the first frame, is followed through the video."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from motion324.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.progress import Progress
+from motion324.video.foreground.prompts import Prompt
+
+REPOSITORY_VARIABLE = "MOTION324_SAM2"  # another size, or a folder
+DEFAULT_REPOSITORY = "facebook/sam2.1-hiera-small"
+LICENCE = "Apache 2.0"
+
+
+def sam2_masks(frames: np.ndarray, prompt: Prompt, first_mask: np.ndarray | None, progress: Progress) -> np.ndarray:
+    """frames (T, H, W, 3) uint8 -> (T, H, W) float32 in [0, 1].
+
+    first_mask (H, W) float32: what is followed where the prompt has neither a box nor points.
+    Raises Motion324Error: "package-missing" without torch and transformers, "model-missing" where the weights are not
+    on this machine.
+    """
+    torch, transformers = _packages()
+    progress("foreground", 0, len(frames))
+    model, processor = load(transformers)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = model.to(device).eval()
+    height, width = frames.shape[1:3]
+    masks = np.zeros(frames.shape[:3], np.float32)
+    with torch.inference_mode():
+        # Frames are given one by one, so that those in memory are ours, not copies at the network's size.
+        session = processor.init_video_session(
+            inference_device=device, processing_device="cpu", video_storage_device="cpu", dtype=model.dtype
+        )
+        for index, frame in enumerate(frames):
+            progress("foreground", index, len(frames))
+            inputs = processor(images=frame, device=device, return_tensors="pt")
+            if index == 0:
+                processor.add_inputs_to_inference_session(
+                    inference_session=session,
+                    frame_idx=0,
+                    obj_ids=1,
+                    original_size=inputs.original_sizes[0],
+                    **_shown(prompt, first_mask, width, height),
+                )
+            output = model(inference_session=session, frame=inputs.pixel_values[0])
+            logits = processor.post_process_masks(
+                [output.pred_masks], original_sizes=[[height, width]], binarize=False
+            )[0]
+            masks[index] = torch.sigmoid(logits.float()).reshape(height, width).cpu().numpy()
+    return masks
+
+
+def load(transformers: Any, offline: bool = True) -> tuple[Any, Any]:
+    """The model and its processor. Raises Motion324Error("model-missing", "no-network")."""
+    repository = os.environ.get(REPOSITORY_VARIABLE) or DEFAULT_REPOSITORY
+    try:
+        model = transformers.Sam2VideoModel.from_pretrained(repository, local_files_only=offline)
+        processor = transformers.Sam2VideoProcessor.from_pretrained(repository, local_files_only=offline)
+    except (OSError, ValueError) as error:
+        if offline:
+            raise Motion324Error(
+                "model-missing",
+                f"The weights of SAM 2.1 ('{repository}') are not on this machine.",
+                "Run `motion324 weights download sam2` where there is a network, or use --mask rembg.",
+                EXIT_BACKEND,
+            ) from error
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160].rstrip(".")
+        raise Motion324Error(
+            "no-network",
+            f"The weights of SAM 2.1 ('{repository}') could not be downloaded: {reason}.",
+            "Look at the network connection, then run the same command again.",
+            EXIT_BACKEND,
+        ) from error
+    return model, processor
+
+
+def download() -> str:
+    """Fetches the weights, to which the user has agreed -> what they are called. Raises Motion324Error."""
+    load(_packages()[1], offline=False)
+    return os.environ.get(REPOSITORY_VARIABLE) or DEFAULT_REPOSITORY
+
+
+def _shown(prompt: Prompt, first_mask: np.ndarray | None, width: int, height: int) -> dict[str, Any]:
+    """The prompt as the processor takes it: nested by picture, object and point, in pixels."""
+    if prompt.box:
+        left, top, right, bottom = prompt.box
+        return {"input_boxes": [[[left * width, top * height, right * width, bottom * height]]]}
+    if prompt.points:
+        points = [[x * width, y * height] for x, y in prompt.points]
+        return {"input_points": [[points]], "input_labels": [[[1] * len(points)]]}
+    assert first_mask is not None
+    return {"input_masks": (first_mask > 0.5).astype(np.float32)}
+
+
+def _packages() -> tuple[Any, Any]:
+    try:
+        import torch
+        import torchvision  # noqa: F401  (the processor of pictures wants it)
+        import transformers
+
+        if hasattr(transformers, "Sam2VideoModel"):
+            return torch, transformers
+    except ImportError:
+        pass
+    raise Motion324Error(
+        "package-missing",
+        "The option mask cannot be sam2: it needs the packages torch, torchvision and transformers (4.56 or newer).",
+        "Install the backend with the extra 'sam2', or use --mask rembg.",
+        EXIT_USAGE,
+    )

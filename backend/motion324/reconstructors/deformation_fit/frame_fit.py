@@ -29,8 +29,9 @@ class FrameFit:
     def __init__(
         self, problem: FitProblem, predicted: np.ndarray | None = None, check: Callable[[], None] = lambda: None
     ) -> None:
-        """predicted (T, N, 3): where another reconstructor believes the vertices to be: frames are fitted from there,
-        and motion along the viewing axis is held to it, which the images hardly tell. check may raise to stop."""
+        """predicted (T, N, 3): where another reconstructor believes the vertices to be: frames are fitted from there
+        unless their parents' poses look likelier, and motion along the viewing axis, which the images hardly tell, is
+        held to it. check may raise to stop."""
         self.problem = problem
         self.settings = problem.settings
         self.observer = Observer(problem)
@@ -39,11 +40,12 @@ class FrameFit:
             self._predicted = [problem.posed(pose) for pose in self._following(predicted, check)]
 
     def fit(self, t: int, parent: int, before: Pose, check: Callable[[], None]) -> Pose:
-        """The pose of frame t from `before`, that of its parent in the tree of frames, or from the predicted one."""
+        """The pose of frame t from `before`, that of its parent in the tree of frames, or from the predicted one where
+        that looks more like the frame."""
         s = self.settings
         look = self.observer
         chained = [look.chained(t, parent, self.problem.posed(before))]
-        start = pose = self._predicted[t].pose if self._predicted else before
+        start = pose = self._likelier(t, before)
         for round_ in range(s.rounds):
             check()
             # Flow between two frames can be wrong by much, that from a nearly right model hardly: trust it more late.
@@ -100,6 +102,13 @@ class FrameFit:
         self._add_rigidity(hessian, gradient, pose, s.rigidity)
         mirror(hessian)
         return hessian, gradient
+
+    def _likelier(self, t: int, before: Pose) -> Pose:
+        if not self._predicted:
+            return before
+        misfit = self.observer.misfit
+        from_prediction = misfit(t, self._predicted[t]) < misfit(t, self.problem.posed(before))
+        return self._predicted[t].pose if from_prediction else before
 
     def _depth_priors(self, t: int, before: Pose, moved: np.ndarray) -> list[tuple[float | np.ndarray, np.ndarray]]:
         """Weights, one or (P,), and the places (P, 3) to which they hold the points along the viewing axis."""

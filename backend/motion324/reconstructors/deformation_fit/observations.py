@@ -82,6 +82,15 @@ class Observer:
         flow, error = self.flow.checked(drawn, self.greys[t])
         return self._carried(surface, flow, error, seen, t)
 
+    def misfit(self, t: int, surface: PosedSurface) -> float:
+        """How unlike frame t the surface looks: the mean difference of grey levels where either shows the object."""
+        p = self.problem
+        seen = surface.raster.mask
+        either = seen | p.images.masks[t]
+        drawn = p.images.grey(p.appearance(surface.raster), seen)
+        difference = np.abs(drawn[either].astype(np.float32) - self.greys[t][either])
+        return float(difference.mean()) if len(difference) else 0.0
+
     def bare(self, t: int, surface: PosedSurface) -> PointTargets:
         """For pixels of the mask where the model is not: the surface point that appears nearest to each."""
         p = self.problem

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from motion324.errors import EXIT_USAGE, Motion324Error
-from motion324.options import MASK_MODES, AnimateOptions
+from motion324.options import AnimateOptions, names_mask_files
 
 from .scene import keeping, timing
 from .scene.turntable import Turntable, check_settings
@@ -81,7 +81,7 @@ def _options_in(folder: Path, options: AnimateOptions) -> AnimateOptions:
     def found(text: str) -> str:
         return str(folder.absolute() / Path(text).expanduser())
 
-    mask = options.mask if options.mask in MASK_MODES else found(options.mask)
+    mask = found(options.mask) if names_mask_files(options.mask) else options.mask
     return dataclasses.replace(options, mask=mask, weights=found(options.weights) if options.weights else "")
 
 

@@ -15,7 +15,20 @@ from pathlib import Path
 from types import FrameType
 
 from motion324 import __version__
-from motion324.commands import animate, batch, compare, doctor, evaluate, examine, overlay, render, serve, weights
+from motion324.commands import (
+    animate,
+    batch,
+    compare,
+    doctor,
+    evaluate,
+    examine,
+    from_video,
+    images_to_video,
+    overlay,
+    render,
+    serve,
+    weights,
+)
 from motion324.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
 from motion324.terminal import Terminal, error_fields
 
@@ -65,7 +78,20 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"motion324 {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (animate, examine, overlay, batch, evaluate, compare, render, serve, doctor, weights):
+    for command in (
+        animate,
+        from_video,
+        examine,
+        overlay,
+        images_to_video,
+        batch,
+        evaluate,
+        compare,
+        render,
+        serve,
+        doctor,
+        weights,
+    ):
         command.add_to(commands).epilog = EXIT_CODES
     return parser
 

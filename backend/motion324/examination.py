@@ -11,7 +11,7 @@ from motion324.mesh.normalisation import normalised_mesh
 from motion324.mesh.overlap_warning import overlap_warnings
 from motion324.mesh.reference_mesh import ReferenceMesh
 from motion324.mesh.view_search import find_view
-from motion324.options import MASK_MODES, AnimateOptions
+from motion324.options import AnimateOptions, names_mask_files
 from motion324.progress import Progress, silent
 from motion324.result import Examination
 from motion324.video.clip import VideoClip
@@ -72,7 +72,7 @@ def _first_mask(
 ) -> tuple[np.ndarray, str, tuple[dict[str, str], ...]]:
     """The mask (H, W) float32 of the first frame, how it was found, and warnings."""
     clip = sample.clip
-    if options.mask in MASK_MODES:
+    if not names_mask_files(options.mask):
         found = find_masks(clip, options.mask, progress, options.seed)
         return found.masks[0], found.method, found.warnings
     mask = first_given_mask(sample, Path(options.mask), progress)

@@ -10,7 +10,7 @@ from typing import Any
 from motion324.errors import EXIT_USAGE, Motion324Error
 
 MAX_SMOOTH = 1000.0  # frames
-MASK_MODES = ("auto", "as-is", "alpha", "plain", "rembg")  # every other mask is a path
+MASK_MODES = ("auto", "as-is", "alpha", "plain", "rembg", "sam2")
 DEFAULT_RECONSTRUCTOR = "deformation-fit"  # that "auto" stands for
 RECONSTRUCTORS = ("deformation-fit", "motion-transformer", "node-model", "node-model+fit")
 QUALITIES = ("draft", "standard", "fine")
@@ -38,7 +38,8 @@ class AnimateOptions:
     """reconstructor: "auto" or one of RECONSTRUCTORS.
     frames: (start, stop, step) of the video's frames as in a Python slice; the first one used is the reference frame.
     fps: frames per second of the result; None takes the video's (divided by the step).
-    mask: "auto", "as-is", "alpha", "plain", "rembg", or the path of a mask video or folder.
+    mask: "auto", "as-is", "alpha", "plain", "rembg", "rembg:MODEL", "sam2", "sam2:box=LEFT,TOP,RIGHT,BOTTOM" or
+        "sam2:points=X,Y;X,Y" in parts of the picture, or the path of a mask video or folder.
     view: "auto", "front", or "AZIMUTH,ELEVATION" in degrees.
     smooth: standard deviation in frames of the temporal low-pass; 0 switches it off.
     seed: of every random choice; the same seed gives the same result on the same machine.
@@ -116,6 +117,11 @@ class AnimateOptions:
         check_choice("attention", self.attention, ATTENTION_CHOICES)
         check_choice("windows", self.windows, WINDOW_MODES)
         check_window(self.window)
+
+
+def names_mask_files(mask: str) -> bool:
+    """Whether the option `mask` is the path of masks, and no way of finding them."""
+    return mask not in MASK_MODES and not mask.startswith(("rembg:", "sam2:"))
 
 
 def parse_view_angles(text: str) -> tuple[float, float]:

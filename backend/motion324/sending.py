@@ -11,7 +11,7 @@ import numpy as np
 
 from motion324.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
 from motion324.job_events import JobEvents
-from motion324.options import MASK_MODES
+from motion324.options import names_mask_files
 from motion324.pace import Pace
 from motion324.protocol import AnimateRequest, ExamineRequest, Message, ProgressEvent
 from motion324.sent_files import NamedFiles, check_all_are_here, files_of, fingerprint
@@ -80,7 +80,7 @@ class Sending:
 
 def may_need_files(request: AnimateRequest | ExamineRequest, same_machine: bool) -> bool:
     """Whether the request names files that a backend, on this machine or not, may have to be sent."""
-    names_files = isinstance(request.video, Path) or request.options.mask not in MASK_MODES
+    names_files = isinstance(request.video, Path) or names_mask_files(request.options.mask)
     return names_files and (not same_machine if request.send_video is None else request.send_video)
 
 

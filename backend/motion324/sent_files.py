@@ -9,7 +9,7 @@ from pathlib import Path
 from motion324.errors import EXIT_BAD_VIDEO, Motion324Error
 from motion324.examine_messages import ExamineRequest
 from motion324.job_messages import AnimateRequest
-from motion324.options import MASK_MODES
+from motion324.options import names_mask_files
 from motion324.video.image_files import images_in
 
 VIDEO, MASK = "video", "mask"  # the roles of a request's paths
@@ -37,7 +37,7 @@ def files_of(request: AnimateRequest | ExamineRequest) -> list[NamedFiles]:
     paths = []
     if isinstance(request.video, Path):
         paths.append((VIDEO, request.video))
-    if request.options.mask not in MASK_MODES:
+    if names_mask_files(request.options.mask):
         paths.append((MASK, Path(request.options.mask)))
     return [_named(role, path.absolute()) for role, path in paths if path.exists()]
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from motion324.cli import main
 from motion324.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
 from motion324.video import decoding
 from motion324.video.decoding import read_video
@@ -226,3 +227,41 @@ def test_an_mp4_cut_in_the_middle_gives_its_readable_part(tmp_path):
     assert [warning["code"] for warning in clip.warnings] == ["video-cut-short"]
     (tmp_path / "a.mp4").write_bytes(write_video(tmp_path / "b.mp4", 60, codec="mp4v").read_bytes()[:2000])
     refused("video-unreadable", tmp_path / "a.mp4")
+
+
+def test_a_variable_frame_rate_becomes_an_even_one_of_the_same_length(tmp_path):
+    pages = [Image.fromarray(np.full((48, 64, 3), 25 * k, np.uint8)) for k in range(8)]
+    held = [100, 100, 400, 100, 100, 100, 400, 100]  # milliseconds: shown at 0, 100, 200, 600, 700, 800, 900, 1300
+    pages[0].save(tmp_path / "a.gif", save_all=True, append_images=pages[1:], duration=held, loop=0)
+    clip = read_video(tmp_path / "a.gif")
+    assert clip.fps == pytest.approx(7 / 1.3)
+    assert clip.frame_numbers.tolist() == [0, 2, 2, 3, 4, 6, 7, 7]  # at 0, 186, 371, 557, 743, 929, 1114, 1300
+    np.testing.assert_allclose(clip.frames[:, 20, 20, 0], 25 * clip.frame_numbers, atol=4)
+    assert [warning["code"] for warning in clip.warnings] == ["video-frame-rate-varies"]
+
+
+@pytest.mark.parametrize(("matrix", "shape"), [((0, 1, -1, 0), (64, 48)), ((-1, 0, 0, -1), (48, 64))])
+def test_rotation_stored_by_a_phone_is_applied(tmp_path, matrix, shape):
+    data = bytearray(write_video(tmp_path / "flat.mp4", 4, codec="mp4v").read_bytes())
+    place = data.index(b"tkhd") + 4 + 40  # ISO 14496-12, version 0: the matrix comes after 40 bytes
+    a, b, c, d = (value << 16 for value in matrix)
+    assert struct.unpack_from(">9i", data, place) == (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    struct.pack_into(">9i", data, place, a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    (tmp_path / "turned.mp4").write_bytes(data)
+    clip = read_video(tmp_path / "turned.mp4")
+    assert clip.frames.shape == (4, *shape, 3)
+    red = clip.frames[0, :12].mean(axis=(0, 1)) if shape == (64, 48) else clip.frames[0, :, -12:].mean(axis=(0, 1))
+    np.testing.assert_allclose(red, [255, 0, 0], atol=20)  # the left half has come to the top, or to the right
+
+
+def test_images_become_a_video(tmp_path, capsys):
+    folder = write_images(tmp_path / "shots", 11)
+    assert main(["images-to-video", str(folder), "-o", str(tmp_path / "a.mp4"), "--fps", "10"]) == 0
+    assert "11 frames" in capsys.readouterr().out
+    clip = read_video(tmp_path / "a.mp4")
+    np.testing.assert_allclose(clip.frames[:, 20, 20, 0], 20 * np.arange(11), atol=6)
+    assert clip.fps == pytest.approx(10)
+    Image.new("RGB", (10, 10)).save(folder / "f11.png")
+    assert main(["images-to-video", str(folder), "-o", str(tmp_path / "b.mp4")]) == EXIT_BAD_VIDEO
+    assert "f11.png" in capsys.readouterr().err and not (tmp_path / "b.mp4").exists()
+    assert main(["images-to-video", str(folder), "-o", str(tmp_path / "b.avi")]) == 2

@@ -59,7 +59,10 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", metavar="A:B:STEP", default="", help="frames of the video, as a Python slice")
     parser.add_argument("--fps", metavar="F", type=float, help="frames per second of the result; default: the video's")
     parser.add_argument(
-        "--mask", metavar="auto|as-is|alpha|plain|rembg|PATH", default=DEFAULTS.mask, help="default: auto"
+        "--mask",
+        metavar="auto|as-is|alpha|plain|rembg[:MODEL]|sam2[:PROMPT]|PATH",
+        default=DEFAULTS.mask,
+        help="default: auto",
     )
     parser.add_argument(
         "--view", metavar="auto|front|AZIMUTH,ELEVATION", default=DEFAULTS.view, help="in degrees; default: auto"

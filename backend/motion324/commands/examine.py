@@ -32,7 +32,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="folder for frame.png and mask.png")
     parser.add_argument("--frames", metavar="A:B:STEP", default="", help="frames of the video, as a Python slice")
     parser.add_argument(
-        "--mask", metavar="auto|as-is|alpha|plain|rembg|PATH", default=DEFAULTS.mask, help="default: auto"
+        "--mask",
+        metavar="auto|as-is|alpha|plain|rembg[:MODEL]|sam2[:PROMPT]|PATH",
+        default=DEFAULTS.mask,
+        help="default: auto",
     )
     parser.add_argument(
         "--view", metavar="auto|front|AZIMUTH,ELEVATION", default=DEFAULTS.view, help="in degrees; default: auto"

@@ -73,6 +73,8 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 
 def run_download(arguments: argparse.Namespace) -> int:
+    if arguments.name == "sam2" or arguments.name.startswith("rembg:"):
+        return _download_for_masks(arguments)
     weights = find_weights(arguments.name)
     if not store.is_accepted(weights):
         _show_licence(weights)
@@ -90,6 +92,24 @@ def run_download(arguments: argparse.Namespace) -> int:
     finally:
         terminal.clear()
     return _done(arguments, {"path": str(path)}, f"The weights are ready: {path}")
+
+
+def _download_for_masks(arguments: argparse.Namespace) -> int:
+    """A network that finds the foreground: "sam2", or "rembg:MODEL"."""
+    from motion324.video.foreground import rembg_model, sam2_model
+
+    model = arguments.name.removeprefix("rembg:")
+    licence = sam2_model.LICENCE if arguments.name == "sam2" else rembg_model.licence_of(model)
+    print(f"{arguments.name} is downloaded from its publishers; licence: {licence}.", file=sys.stderr)
+    if not arguments.accept_licence and not _agrees():
+        raise Motion324Error(
+            "licence-not-accepted",
+            f"Nothing was downloaded, for the licence of {arguments.name} was not accepted.",
+            "Run the command again and agree, or give --accept-licence.",
+            EXIT_USAGE,
+        )
+    path = sam2_model.download() if arguments.name == "sam2" else rembg_model.download(model)
+    return _done(arguments, {"path": path}, f"Ready for --mask {arguments.name}: {path}")
 
 
 def run_convert(arguments: argparse.Namespace) -> int:
@@ -118,7 +138,7 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         nargs="?",
         default=MOTION_3_TO_4.name,
-        help=f"one of {', '.join(CATALOGUE)}; default: {MOTION_3_TO_4.name}",
+        help=f"one of {', '.join(CATALOGUE)}, sam2, rembg:MODEL; default: {MOTION_3_TO_4.name}",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import numpy as np
 
 from motion324.progress import Progress, silent
 from motion324.video.clip import VideoClip
+from motion324.video.frame_times import even_frames
 from motion324.video.source import (
     FrameRange,
     Source,
@@ -39,7 +41,9 @@ def read_video(path: Path | str, frames: FrameRange = (None, None, 1), progress:
 
     frames: as in a Python slice, counted from 0; negative numbers count from the end. Frames in between are skipped
     without being kept. Rotation stored in the file is applied; 16-bit images become 8-bit; an alpha channel is kept,
-    and what it hides completely is white. clip.warnings says when a file ends before its header says.
+    and what it hides completely is white. Where frames are unevenly spaced in time, some are repeated and others left
+    out, so that as many are evenly spaced: frame_numbers tells which. clip.warnings says that, and when a file ends
+    before its header says.
     Raises Motion324Error with EXIT_BAD_VIDEO: missing, not a video, nothing decodable, no or only one frame in range.
     """
     path = Path(path)
@@ -63,9 +67,10 @@ def _decode(source: Source, wanted: Wanted, frames: FrameRange, progress: Progre
     kept: np.ndarray | None = None
     alphas: dict[int, np.ndarray] = {}
     numbers: list[int] = []
+    times: list[float] = []
     size = (0, 0)
     progress("read", 0, wanted.count)
-    for number, image in _images(source, wanted, progress):
+    for number, time, image in _images(source, wanted, progress):
         if kept is None:
             size = reduced_size(image.shape[1], image.shape[0], wanted.count)
             if size != (image.shape[1], image.shape[0]):
@@ -78,6 +83,7 @@ def _decode(source: Source, wanted: Wanted, frames: FrameRange, progress: Progre
         if alpha is not None:
             alphas[len(numbers)] = alpha
         numbers.append(number)
+        times.append(time)
         progress("read", min(len(numbers), wanted.count), wanted.count)
     if kept is None:
         raise bad_video(
@@ -87,7 +93,7 @@ def _decode(source: Source, wanted: Wanted, frames: FrameRange, progress: Progre
         )
     progress("read", wanted.count, wanted.count)
     kept = kept[: len(numbers)]
-    return VideoClip(
+    clip = VideoClip(
         frames=kept,
         fps=source.fps / wanted.step,
         frame_numbers=np.array(numbers, dtype=np.int64),
@@ -95,10 +101,32 @@ def _decode(source: Source, wanted: Wanted, frames: FrameRange, progress: Progre
         name=source.path.name,
         warnings=_warnings(source, wanted, len(numbers)),
     )
+    return _evenly_spaced(clip, np.array(times))
 
 
-def _images(source: Source, wanted: Wanted, progress: Progress) -> Iterator[tuple[int, np.ndarray]]:
-    """(frame number, image (H, W, 3 or 4) uint8 in RGB or RGBA)."""
+def _evenly_spaced(clip: VideoClip, times: np.ndarray) -> VideoClip:
+    """A clip of variable frame rate, as phones and screen recorders make it, at its mean rate; others as they are."""
+    even = even_frames(times)
+    if even is None:
+        return clip
+    chosen, fps = even
+    sentence = (
+        f"The frames of '{clip.name}' are not evenly spaced in time; they are used at {fps:.4g} frames per second, "
+        f"{len(np.unique(chosen))} of {len(chosen)} frames, some of them longer than others."
+    )
+    log.info(sentence)
+    return dataclasses.replace(
+        clip,
+        frames=clip.frames[chosen],
+        fps=fps,
+        frame_numbers=clip.frame_numbers[chosen],
+        alpha=None if clip.alpha is None else clip.alpha[chosen],
+        warnings=(*clip.warnings, {"code": "video-frame-rate-varies", "sentence": sentence}),
+    )
+
+
+def _images(source: Source, wanted: Wanted, progress: Progress) -> Iterator[tuple[int, float, np.ndarray]]:
+    """(frame number, when it is shown in seconds, image (H, W, 3 or 4) uint8 in RGB or RGBA)."""
     if source.images:
         last = source.count - 1 if wanted.last is None else min(wanted.last, source.count - 1)
         first_shape: tuple[int, ...] | None = None
@@ -112,7 +140,7 @@ def _images(source: Source, wanted: Wanted, progress: Progress) -> Iterator[tupl
                     f"before it have {first_shape[1]} x {first_shape[0]}.",
                     "All frames must have the same size.",
                 )
-            yield number, image
+            yield number, number / source.fps, image
         return
     capture = open_capture(source.path)
     try:
@@ -122,7 +150,7 @@ def _images(source: Source, wanted: Wanted, progress: Progress) -> Iterator[tupl
                 decoded, image = capture.retrieve()
                 if not decoded:
                     break
-                yield number, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+                yield number, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
             else:
                 progress("read", 0 if number < wanted.first else (number - wanted.first) // wanted.step, wanted.count)
             number += 1

@@ -24,7 +24,8 @@ def given_masks(clip: VideoClip, path: Path, progress: Progress) -> np.ndarray:
     masks = read_frames(path, (None, None, 1), _as_foreground(progress))
     values = _values(masks)
     last = int(clip.frame_numbers[-1])
-    if len(values) == len(clip.frames):
+    repeated = bool((np.diff(clip.frame_numbers) <= 0).any())  # of a variable frame rate: places tell nothing
+    if len(values) == len(clip.frames) and not (repeated and len(values) > last):
         chosen = values
     elif len(values) > last:
         chosen = values[clip.frame_numbers]

@@ -17,7 +17,7 @@ from motion324.mesh.overlap_warning import overlap_warnings
 from motion324.mesh.reference_mesh import ReferenceMesh
 from motion324.mesh.surface import sample_surface
 from motion324.mesh.view import View
-from motion324.mesh.view_search import find_view
+from motion324.mesh.view_search import ViewMatch, find_view, overlap_of
 from motion324.options import AnimateOptions
 from motion324.output_folder import OutputFolder
 from motion324.progress import Progress, silent
@@ -30,6 +30,7 @@ from motion324.trajectories.smoothing import smooth_trajectory
 from motion324.video.clip import VideoClip
 from motion324.video.decoding import read_video
 from motion324.video.foreground import find_masks
+from motion324.video.foreground.masks import ForegroundMasks
 from motion324.video.source import bad_video
 
 SURFACE_SAMPLES = 16384
@@ -45,6 +46,8 @@ def animate(
     progress: Progress = silent,
     on_frames: OnFrames | None = None,
     keep: KeepOptions | None = None,
+    foreground: ForegroundMasks | None = None,
+    view: View | None = None,
 ) -> AnimationResult:
     """Moves the mesh as the video shows it moving.
 
@@ -52,6 +55,9 @@ def animate(
     on_frames: gets positions in the mesh's own coordinates as soon as they are known, at first rough, at last with
         final=True; the result differs from those by the smoothing over time.
     keep: leaves files in a folder, all of them at the end or none.
+    foreground: the masks of exactly these frames, where they are known; options.mask is not looked at then.
+    view: the camera that sees the mesh, in normalised space, as the first frame does, where it is known; it is taken as
+        it is, and options.view is not looked at.
     Raises Motion324Error: what is wrong with mesh, video, options, foreground or folder; Cancelled.
     """
     clock = StageClock(progress)
@@ -67,14 +73,17 @@ def animate(
         if folder and keep:
             folder.check_space(needed_space(len(clip.frames), mesh, clip, keep))
 
-        foreground = find_masks(clip, options.mask, clock, options.seed)
+        foreground = foreground or find_masks(clip, options.mask, clock, options.seed)
 
         clock("sample", 0, 1)
         normalised, normalisation = normalised_mesh(mesh)
         surface = sample_surface(normalised, SURFACE_SAMPLES, options.seed)
 
         clock("view", 0, 1)
-        match = find_view(normalised, clip.frames[0], foreground.masks[0], options.view, clock)
+        if view is None:
+            match = find_view(normalised, clip.frames[0], foreground.masks[0], options.view, clock)
+        else:
+            match = ViewMatch(view, overlap_of(normalised, view, foreground.masks[0]))
 
         scene = Scene(normalised, surface, clip.frames, foreground.masks, match.view, options.seed)
         positions = _reconstruct(reconstructor, scene, mesh, normalisation, clip, clock, on_frames)

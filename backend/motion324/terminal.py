@@ -15,6 +15,7 @@ from motion324.pace import Pace
 WORDS = {
     "read": "Reading",
     "foreground": "Finding the foreground",
+    "mesh": "Making the mesh",
     "sample": "Sampling the surface",
     "view": "Finding the view",
     "load": "Loading the model",

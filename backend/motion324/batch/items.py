@@ -11,6 +11,7 @@ from typing import Any
 from motion324 import __version__
 from motion324.errors import EXIT_USAGE, Motion324Error
 from motion324.evaluation.release import read_release
+from motion324.file_state import file_state
 from motion324.options import AnimateOptions
 
 
@@ -25,7 +26,7 @@ class BatchItem:
 
     def fingerprint(self) -> dict[str, Any]:
         """What the result depends on, as plain values: while it stays the same, a result need not be made again."""
-        inputs = {"mesh": _state(self.mesh), "video": _state(self.video)}
+        inputs = {"mesh": file_state(self.mesh), "video": file_state(self.video)}
         return {"inputs": inputs, "options": json.loads(json.dumps(self.options.to_dict())), "version": __version__}
 
 
@@ -85,18 +86,3 @@ def _bad_list(path: Path, why: str) -> Motion324Error:
         'A line looks like {"mesh": "fox.glb", "video": "fox.mp4"}.',
         EXIT_USAGE,
     )
-
-
-def _state(path: Path) -> dict[str, Any]:
-    """Where a file lies, how large it is, and when it was changed; for a folder, of the files in it."""
-    try:
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        states = [file.stat() for file in files]
-    except OSError:
-        return {"path": str(path.resolve())}
-    return {
-        "path": str(path.resolve()),
-        "files": len(files),
-        "bytes": sum(state.st_size for state in states),
-        "changed": max((state.st_mtime_ns for state in states), default=0),
-    }

@@ -6,7 +6,8 @@ holds sequence.npz and job.json, and gets view_K/frame_XXXX.png with a transpare
 
 sequence.npz: positions (T, N, 3) and faces (F, 3), Y up; colours (F, 3, 3) sRGB of the corners; face_material (F,);
 base_colours (M, 4) sRGB; and where there are textures corner_uv (F, 3, 2) and texture_K (H, W, 4) uint8, row 0 on top.
-job.json: size, azimuths, elevation (degrees), distance, focal (in units of the picture's height), samples.
+job.json: size, azimuths, elevation (degrees), distance, focal (in units of the picture's height), samples, turns (of
+the cameras around the object, over all frames).
 """
 
 import json
@@ -34,11 +35,12 @@ def main(folder: Path) -> None:
     scene = bpy.context.scene
     textured = any(name.startswith("texture_") for name in arrays)
     set_up(bpy, scene, job, textured)
-    cameras = [make_camera(bpy, job, azimuth) for azimuth in job["azimuths"]]
+    cameras = [make_camera(bpy, job) for _ in job["azimuths"]]
     for index, frame in enumerate(z_up):
         mesh.vertices.foreach_set("co", frame.ravel())
         mesh.update()
         for view, camera in enumerate(cameras):
+            place_camera(camera, job, job["azimuths"][view] + 360 * job["turns"] * index / len(z_up))
             scene.camera = camera
             scene.render.filepath = str(folder / f"view_{view}" / f"frame_{index:04d}.png")
             bpy.ops.render.render(write_still=True)
@@ -95,13 +97,18 @@ def set_up(bpy: Any, scene: Any, job: dict[str, Any], textured: bool) -> None:
     scene.view_settings.view_transform = "Standard"
 
 
-def make_camera(bpy: Any, job: dict[str, Any], azimuth: float) -> Any:
-    """Looks at the origin; azimuth 0 sees the front, which is -Y here."""
+def make_camera(bpy: Any, job: dict[str, Any]) -> Any:
     data = bpy.data.cameras.new("camera")
     data.sensor_width = data.sensor_height = SENSOR
     data.lens = job["focal"] * SENSOR
     data.clip_start, data.clip_end = 0.01, 1000.0
     camera = bpy.data.objects.new("camera", data)
+    bpy.context.scene.collection.objects.link(camera)
+    return camera
+
+
+def place_camera(camera: Any, job: dict[str, Any], azimuth: float) -> None:
+    """Looks at the origin; azimuth 0 sees the front, which is -Y here."""
     a, e = math.radians(azimuth), math.radians(job["elevation"])
     distance = job["distance"]
     camera.location = (
@@ -110,8 +117,6 @@ def make_camera(bpy: Any, job: dict[str, Any], azimuth: float) -> Any:
         distance * math.sin(e),
     )
     camera.rotation_euler = (math.pi / 2 - e, 0.0, a)
-    bpy.context.scene.collection.objects.link(camera)
-    return camera
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ GREY = (0.62, 0.64, 0.66, 1.0)
 class Look:
     """size: pixels of both sides. azimuths: degrees, one view each; 0 sees the front (+Z), 90 from +X. elevation:
     degrees above the horizon. samples: per pixel, of Blender's Workbench (5, 8, 11, 16 or 32). distance: of the camera
-    from the origin, in units of the positions.
+    from the origin, in units of the positions. turns: how often the camera goes around while the sequence plays.
     """
 
     size: int = 512
@@ -37,6 +37,7 @@ class Look:
     elevation: float = 0.0
     samples: int = 8
     distance: float = 3.0
+    turns: float = 0.0
 
     def seeing(self, *sequences: np.ndarray) -> Look:
         """From far enough away to see all of the sequences (T, N, 3) from every side."""

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import logging
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +21,7 @@ from motion324.mesh.reading import read_mesh
 from motion324.mesh.view import View, look_at_origin
 from motion324.progress import Progress
 from motion324.video.decoding import read_video
-from motion324.write_aside import written_aside
+from motion324.video.webm import write_webm
 
 log = logging.getLogger(__name__)
 
@@ -142,31 +139,8 @@ def as_data_url(image: np.ndarray) -> str:
 
 
 def write_clip_video(path: Path, panels: Panels) -> bool:
-    """All frames as WebM (VP8), which browsers play and OpenCV's wheels can write; False where this one cannot."""
-    height, width = panels.row(0).shape[:2]
-    with written_aside(path) as aside:
-        with _quiet():
-            writer = cv2.VideoWriter(str(aside), cv2.VideoWriter.fourcc(*"VP80"), panels.fps, (width, height))
-        opened = writer.isOpened()
-        for index in range(len(panels.prediction) if opened else 0):
-            writer.write(cv2.cvtColor(panels.row(index), cv2.COLOR_RGB2BGR))
-        writer.release()
-        if not opened:
-            aside.touch()
-    if not opened:
-        path.unlink()
+    """All frames; False, with a warning in the log, where this OpenCV cannot write videos for a page."""
+    written = write_webm(path, (panels.row(index) for index in range(len(panels.prediction))), panels.fps)
+    if not written:
         log.warning("This OpenCV cannot write WebM: the report has pictures, but no videos.")
-    return opened
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps back what OpenCV prints about WebM, which has no tags for codecs, past every setting of its log."""
-    kept = os.dup(2)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    return written

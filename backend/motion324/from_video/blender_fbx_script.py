@@ -1,0 +1,59 @@
+"""Runs inside Blender, or a Python that has bpy: an animated .glb with morph targets -> .fbx with shape keys.
+
+Not part of the backend's own process: motion324.from_video.exports starts it with the arguments GLB FBX FPS. It works
+with Blender 4.2 to 5.x, and prints `motion324-error: SENTENCE` before it ends with code 3.
+"""
+
+import sys
+from typing import Any
+
+
+def main(source: str, target: str, fps: float) -> None:
+    import bpy
+
+    bpy.ops.wm.read_homefile(use_empty=True)
+    scene = bpy.context.scene
+    scene.render.fps, scene.render.fps_base = max(1, round(fps)), max(1, round(fps)) / fps
+    bpy.ops.import_scene.gltf(filepath=source)
+    frames = 1
+    for item in scene.objects:
+        keys = item.data.shape_keys if item.type == "MESH" else None
+        if keys is not None:
+            activate(keys.animation_data)
+            frames = max(frames, len(keys.key_blocks))
+    scene.frame_start, scene.frame_end = 0, frames - 1
+    # Its defaults drop the animation of shape keys: they bake actions of objects and strips only.
+    bpy.ops.export_scene.fbx(
+        filepath=target,
+        bake_anim=True,
+        bake_anim_use_nla_strips=False,
+        bake_anim_use_all_actions=False,
+        bake_anim_simplify_factor=0.0,
+        path_mode="COPY",
+        embed_textures=True,
+        add_leaf_bones=False,
+    )
+
+
+def activate(data: Any) -> None:
+    """The importer may put the action into a strip of the NLA; here it has to be the active one."""
+    if data is None:
+        raise RuntimeError("the imported shape keys have no animation")
+    for track in list(data.nla_tracks):
+        for strip in track.strips:
+            if data.action is None and strip.action is not None:
+                slot = getattr(strip, "action_slot", None)
+                data.action = strip.action
+                if slot is not None:
+                    data.action_slot = slot
+        data.nla_tracks.remove(track)
+
+
+if __name__ == "__main__":
+    try:
+        arguments = sys.argv[sys.argv.index("--") + 1 :]
+        main(arguments[0], arguments[1], float(arguments[2]))
+    except Exception as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[-1].removeprefix("Error: ")
+        print(f"motion324-error: {first}", file=sys.stderr, flush=True)
+        sys.exit(3)

@@ -1,0 +1,78 @@
+"""Frames, masks and crops as folders of PNG files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from motion324.progress import Progress
+from motion324.video.clip import VideoClip
+from motion324.write_aside import explained_write_errors, write_error
+
+_QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+CROP_SIDE = 512  # pixels
+CROP_MARGIN = 0.1  # of the object's longer side, on each side of it
+
+
+def write_pictures(folder: Path, pictures: np.ndarray, stage: str, progress: Progress) -> None:
+    """pictures (T, H, W), (T, H, W, 3) RGB or (T, H, W, 4) RGBA, uint8. Raises Motion324Error("disk-full", ...)."""
+    with explained_write_errors(folder):
+        folder.mkdir(parents=True)
+    for index, picture in enumerate(pictures):
+        progress(stage, index, len(pictures))
+        _write(folder / file_name(index), picture)
+    progress(stage, len(pictures), len(pictures))
+
+
+def file_name(index: int) -> str:
+    return f"frame_{index:04d}.png"
+
+
+def read_pictures(folder: Path, count: int, stage: str, progress: Progress) -> np.ndarray:
+    """What write_pictures has written. Raises ValueError where a file was damaged since."""
+    pictures = []
+    for index in range(count):
+        progress(stage, index, count)
+        picture = cv2.imread(str(folder / file_name(index)), cv2.IMREAD_UNCHANGED)
+        if picture is None:
+            raise ValueError(f"'{folder / file_name(index)}' cannot be read; remove '{folder}' to have it made again")
+        if picture.ndim == 3:
+            picture = cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA if picture.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+        pictures.append(picture)
+    return np.stack(pictures)
+
+
+def write_crops(folder: Path, clip: VideoClip, masks: np.ndarray, progress: Progress) -> tuple[int, int, int]:
+    """The object on a transparent background, cut to one square for all frames; that square, (x, y, side) in pixels.
+
+    masks (T, H, W) float32 in [0, 1]. The square may reach beyond the picture, so that the object is in its middle.
+    """
+    ever = masks.max(axis=0) > 0.5
+    ys, xs = np.flatnonzero(ever.any(axis=1)), np.flatnonzero(ever.any(axis=0))
+    height, width = int(ys[-1] - ys[0]) + 1, int(xs[-1] - xs[0]) + 1
+    side = round(max(height, width) * (1 + 2 * CROP_MARGIN))
+    left, top = int(xs[0]) + (width - side) // 2, int(ys[0]) + (height - side) // 2
+    pad = max(0, -left, -top, left + side - clip.frames.shape[2], top + side - clip.frames.shape[1])
+    with explained_write_errors(folder):
+        folder.mkdir(parents=True)
+    for index, (frame, mask) in enumerate(zip(clip.frames, masks, strict=True)):
+        progress("foreground", index, len(masks))
+        object_ = np.concatenate([frame, np.clip(255 * mask + 0.5, 0, 255).astype(np.uint8)[..., None]], axis=2)
+        padded = cv2.copyMakeBorder(object_, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
+        crop = padded[top + pad : top + pad + side, left + pad : left + pad + side]
+        if side > CROP_SIDE:
+            crop = cv2.resize(crop, (CROP_SIDE, CROP_SIDE), interpolation=cv2.INTER_AREA)
+        _write(folder / file_name(index), crop)
+    return left, top, side
+
+
+def _write(path: Path, picture: np.ndarray) -> None:
+    if picture.ndim == 3:
+        picture = cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA if picture.shape[2] == 4 else cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".png", picture, _QUICK)
+    if not done:
+        raise write_error(path, OSError("OpenCV cannot encode it"))
+    with explained_write_errors(path):
+        path.write_bytes(np.asarray(data).tobytes())

@@ -1,0 +1,291 @@
+"""The whole way from a video to an animated, coloured mesh."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from motion324.errors import Motion324Error
+from motion324.file_state import file_state
+from motion324.from_video import pictures
+from motion324.from_video.exports import write_fbx, write_turntable
+from motion324.from_video.page import PageInputs, write_page
+from motion324.from_video.preview import write_preview
+from motion324.from_video.stages import Stage, StageFolder
+from motion324.mesh.blender_reading import find_blender
+from motion324.mesh.gltf_writing import write_glb
+from motion324.mesh.reading import read_mesh
+from motion324.mesh.view import View
+from motion324.mesh_providers.interface import MeshProvider, ObjectPicture
+from motion324.mesh_providers.registry import get_provider
+from motion324.mesh_providers.settings import MeshSettings
+from motion324.options import AnimateOptions, names_mask_files
+from motion324.pipeline import animate
+from motion324.progress import Progress, silent
+from motion324.trajectories.result_files import TRAJECTORY, KeepOptions
+from motion324.trajectories.trajectory_file import load_trajectory
+from motion324.video.clip import VideoClip
+from motion324.video.decoding import read_video
+from motion324.video.foreground import find_masks
+from motion324.video.foreground.masks import ForegroundMasks
+
+log = logging.getLogger(__name__)
+
+FRAMES, MASKS, CROPS = "frames", "masks", "crops"
+MESH, ANIMATED, FBX, TURNTABLE, PREVIEW, PAGE = (
+    "mesh.glb",
+    "animated.glb",
+    "animated.fbx",
+    "turntable.mp4",
+    "preview.webm",
+    "index.html",
+)
+
+
+@dataclass(frozen=True)
+class FromVideo:
+    """stages: in the order in which they were done. warnings: {"code", "sentence"}. licence: of the mesh, if any."""
+
+    folder: Path
+    stages: tuple[Stage, ...]
+    frames: int
+    vertices: int
+    warnings: tuple[dict[str, str], ...]
+    licence: str
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """By stage, of the run that did it."""
+        return {stage.name: stage.seconds for stage in self.stages}
+
+
+def from_video(
+    video: Path,
+    folder: Path,
+    options: AnimateOptions,
+    mesh_settings: MeshSettings,
+    *,
+    blender: Path | None = None,
+    again: bool = False,
+    progress: Progress = silent,
+) -> FromVideo:
+    """Leaves frames, masks, crops, mesh.glb, trajectory.npz, animation.pc2, overlay.mp4, animated.glb and index.html in
+    `folder`; where Blender is found, animated.fbx and turntable.mp4, too.
+
+    Every stage reads what the ones before have written, and is left out where nothing that it depends on has changed
+    since an earlier run, unless all is to be done `again`.
+    Raises Motion324Error: what is wrong with video, options, foreground, mesh or folder; Cancelled.
+    """
+    options.check()
+    mesh_settings.check()
+    way = _Way(video, StageFolder(folder, again), options, mesh_settings, blender, progress)
+    clip = way.frames()
+    foreground = way.masks(clip)
+    way.crops(clip, foreground)
+    view = way.mesh(clip, foreground)
+    way.animation(clip, foreground, view)
+    way.exports()
+    way.page(clip, foreground)
+    trajectory = load_trajectory(folder / TRAJECTORY)
+    warnings = [*clip.warnings, *way.done["animation"].result["warnings"]]
+    return FromVideo(
+        folder,
+        tuple(way.done.values()),
+        len(trajectory.positions),
+        trajectory.positions.shape[1],
+        tuple({warning["sentence"]: warning for warning in warnings}.values()),
+        way.done["mesh"].result["licence"],
+    )
+
+
+class _Way:
+    """The stages of one video; `done` are those that are."""
+
+    def __init__(
+        self,
+        video: Path,
+        folder: StageFolder,
+        options: AnimateOptions,
+        mesh_settings: MeshSettings,
+        blender: Path | None,
+        progress: Progress,
+    ) -> None:
+        self._video, self._folder, self._root = video, folder, folder.root
+        self._options, self._mesh_settings = options, mesh_settings
+        self._blender = blender
+        self._progress = progress
+        self.done: dict[str, Stage] = {}
+
+    def frames(self) -> VideoClip:
+        def make(staging: Path) -> dict[str, Any]:
+            clip = read_video(self._video, self._options.frames, self._progress)
+            shown = clip.frames
+            if clip.alpha is not None:
+                shown = np.concatenate([shown, clip.alpha[..., None]], axis=3)
+            pictures.write_pictures(staging / FRAMES, shown, "read", self._progress)
+            return {
+                "frame_numbers": clip.frame_numbers.tolist(),
+                "fps": clip.fps,
+                "name": clip.name,
+                "warnings": list(clip.warnings),
+            }
+
+        inputs = {"video": file_state(self._video), "frames": list(self._options.frames)}
+        found = self._do(FRAMES, inputs, make).result
+        stored = pictures.read_pictures(self._root / FRAMES, len(found["frame_numbers"]), "read", self._progress)
+        return VideoClip(
+            frames=np.ascontiguousarray(stored[..., :3]),
+            fps=float(found["fps"]),
+            frame_numbers=np.array(found["frame_numbers"], np.int64),
+            alpha=np.ascontiguousarray(stored[..., 3]) if stored.shape[3] == 4 else None,
+            name=found["name"],
+            warnings=tuple(found["warnings"]),
+        )
+
+    def masks(self, clip: VideoClip) -> ForegroundMasks:
+        def make(staging: Path) -> dict[str, Any]:
+            found = find_masks(clip, self._options.mask, self._progress, self._options.seed)
+            stored = np.clip(255 * found.masks + 0.5, 0, 255).astype(np.uint8)
+            pictures.write_pictures(staging / MASKS, stored, "foreground", self._progress)
+            return {"method": found.method, "warnings": list(found.warnings)}
+
+        inputs = {"frames": self._key(FRAMES), "mask": self._options.mask, "seed": self._options.seed}
+        if names_mask_files(self._options.mask):
+            inputs["given"] = file_state(Path(self._options.mask))
+        found = self._do(MASKS, inputs, make).result
+        stored = pictures.read_pictures(self._root / MASKS, len(clip.frames), "foreground", self._progress)
+        return ForegroundMasks(stored.astype(np.float32) / 255, found["method"], tuple(found["warnings"]))
+
+    def crops(self, clip: VideoClip, foreground: ForegroundMasks) -> None:
+        def make(staging: Path) -> dict[str, Any]:
+            return {"square": pictures.write_crops(staging / CROPS, clip, foreground.masks, self._progress)}
+
+        self._do(CROPS, {"masks": self._key(MASKS)}, make)
+
+    def mesh(self, clip: VideoClip, foreground: ForegroundMasks) -> View | None:
+        """The camera that sees the mesh as the first frame does; None where it has to be found."""
+
+        def make(staging: Path) -> dict[str, Any]:
+            provider: MeshProvider = get_provider(self._mesh_settings, self._blender)
+            if provider.licence:
+                log.warning("%s", provider.licence)
+            picture = ObjectPicture(clip.frames[0], foreground.masks[0], Path(clip.name).stem)
+            provided = provider.provide(picture, self._progress)
+            write_glb(staging / MESH, provided.mesh)
+            return {
+                "provider": provider.name,
+                "licence": provider.licence,
+                "view": _plain(provided.view),
+                "rough_view": provided.rough_view,
+                "details": provided.details,
+                "vertices": len(provided.mesh.positions),
+                "faces": len(provided.mesh.faces),
+            }
+
+        inputs: dict[str, Any] = {"masks": self._key(MASKS), **self._mesh_settings.relevant()}
+        if self._mesh_settings.provider == "file" and self._mesh_settings.file is not None:
+            inputs["file"] = file_state(self._mesh_settings.file)
+        view = self._do("mesh", inputs, make).result["view"]
+        return None if view is None else _view_of(view)
+
+    def animation(self, clip: VideoClip, foreground: ForegroundMasks, view: View | None) -> None:
+        options = self._options
+        if view is None and options.view == "auto":
+            options = dataclasses.replace(options, view=self.done["mesh"].result["rough_view"])
+
+        def make(staging: Path) -> dict[str, Any]:
+            result = animate(
+                read_mesh(self._root / MESH),
+                clip,
+                options,
+                progress=self._progress,
+                keep=KeepOptions(staging, overlay=True),
+                foreground=foreground,
+                view=view,
+            )
+            return {
+                "reconstructor": result.report["reconstructor"],
+                "silhouette_overlap": result.report["silhouette_overlap"],
+                "warnings": result.report["warnings"],
+                "seconds": result.report["seconds"],
+                "fps": result.fps,
+                "device": result.report["reconstruction"].get("device", "cpu"),
+            }
+
+        values = options.to_dict()
+        given = {key: values[key] for key in values if key not in ("frames", "mask", *(("view",) if view else ()))}
+        weights = {"weights_file": file_state(Path(options.weights))} if options.weights else {}
+        self._do("animation", {"mesh": self._key("mesh"), "options": given, **weights}, make)
+
+    def exports(self) -> None:
+        """GLB always; FBX and turntable where there is a Blender."""
+        blender = find_blender(self._blender)
+
+        def make(staging: Path) -> dict[str, Any]:
+            trajectory = load_trajectory(self._root / TRAJECTORY)
+            mesh = read_mesh(self._root / MESH)
+            self._progress("write", 0, 1)
+            write_glb(staging / ANIMATED, mesh, trajectory.positions, trajectory.fps)
+            if blender is None:
+                return {"blender": None}
+            write_fbx(staging / FBX, staging / ANIMATED, trajectory.fps, blender, self._progress)
+            return {"blender": str(blender)}
+
+        self._do("export", {"animation": self._key("animation"), "blender": blender is not None}, make)
+        if blender is None:
+            log.warning("No Blender was found: there is no animated.fbx and no turntable.mp4; name one with --blender.")
+            return
+
+        def turntable(staging: Path) -> dict[str, Any]:
+            trajectory = load_trajectory(self._root / TRAJECTORY)
+            mesh = read_mesh(self._root / MESH)
+            write_turntable(staging / TURNTABLE, mesh, trajectory, blender, self._progress)
+            return {}
+
+        try:
+            self._do("turntable", {"animation": self._key("animation")}, turntable)
+        except Motion324Error as error:
+            if error.code != "render-failed":  # such as without libEGL: all else is of use without it
+                raise
+            log.warning("There is no turntable.mp4: %s", error)
+
+    def page(self, clip: VideoClip, foreground: ForegroundMasks) -> None:
+        def make(staging: Path) -> dict[str, Any]:
+            trajectory, mesh = load_trajectory(self._root / TRAJECTORY), read_mesh(self._root / MESH)
+            film = write_preview(staging / PREVIEW, clip, foreground.masks, mesh, trajectory, self._progress)
+            files = [*(product.name for product in sorted(self._root.iterdir())), PREVIEW, PAGE]
+            inputs = PageInputs(clip, foreground, mesh, trajectory, dict(self.done), film, tuple(files))
+            write_page(staging / PAGE, inputs, self._progress)
+            return {}
+
+        stages = {name: stage.key for name, stage in self.done.items()}
+        self._do("page", stages, make)
+
+    def _do(self, name: str, inputs: dict[str, Any], make: Any) -> Stage:
+        self.done[name] = self._folder.do(name, inputs, make)
+        return self.done[name]
+
+    def _key(self, name: str) -> str:
+        return self.done[name].key
+
+
+def _plain(view: View | None) -> dict[str, Any] | None:
+    if view is None:
+        return None
+    return {
+        "rotation": np.asarray(view.rotation, float).tolist(),
+        "translation": np.asarray(view.translation, float).tolist(),
+        "focal": float(view.focal),
+        "centre": [float(value) for value in view.centre],
+    }
+
+
+def _view_of(values: dict[str, Any]) -> View:
+    centre = values["centre"]
+    rotation, translation = np.array(values["rotation"]), np.array(values["translation"])
+    return View(rotation, translation, values["focal"], (centre[0], centre[1]))

@@ -1,0 +1,1 @@
+"""A mesh from one picture of an object: several ways behind one interface."""

@@ -1,0 +1,92 @@
+"""What is amiss with generated meshes: floaters, faces without area, and far too many faces."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+import numpy as np
+import scipy.sparse
+from scipy.sparse.csgraph import connected_components
+
+from motion324.mesh.checks import check_mesh, triangle_areas
+from motion324.mesh.reference_mesh import ReferenceMesh
+
+log = logging.getLogger(__name__)
+
+SMALLEST_PART = 0.005  # of all faces; what is smaller and hangs together with nothing is a floater
+
+
+def cleaned(mesh: ReferenceMesh, faces: int) -> ReferenceMesh:
+    """Without floaters and degenerate faces, and with about `faces` faces at the most.
+
+    Painted meshes (those with texture coordinates) keep their faces: Hunyuan3D-2 reduces before it paints.
+    Raises Motion324Error("mesh-empty" and the like) where nothing of use remains.
+    """
+    mesh = without_floaters(without_degenerate_faces(mesh))
+    if len(mesh.faces) > faces and mesh.corner_uv is None:
+        mesh = without_degenerate_faces(reduced(mesh, faces))
+    check_mesh(mesh)
+    return mesh
+
+
+def without_degenerate_faces(mesh: ReferenceMesh) -> ReferenceMesh:
+    """Without the faces that name a place twice or have no area."""
+    extent = float(np.ptp(mesh.positions, axis=0).max()) or 1.0
+    return _with_faces(mesh, triangle_areas(mesh.positions / extent, mesh.faces) > 1e-14)
+
+
+def without_floaters(mesh: ReferenceMesh) -> ReferenceMesh:
+    """Without the parts of fewer than SMALLEST_PART of all faces; vertices at the same place hang together."""
+    _, place = np.unique(mesh.positions, axis=0, return_inverse=True)
+    place = place.ravel()
+    corners = place[mesh.faces]
+    links = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]]])
+    count = int(place.max()) + 1
+    graph = scipy.sparse.coo_matrix((np.ones(len(links), np.int8), links.T), shape=(count, count))
+    _, part_of = connected_components(graph, directed=False)
+    part = part_of[corners[:, 0]]
+    sizes = np.bincount(part)
+    return _with_faces(mesh, sizes[part] >= SMALLEST_PART * len(mesh.faces))
+
+
+def reduced(mesh: ReferenceMesh, faces: int) -> ReferenceMesh:
+    """By quadric error metrics (Garland and Heckbert 1997), where the package fast-simplification is installed;
+    elsewhere a warning in the log says that the mesh keeps its faces. Vertex colours and texture are dropped."""
+    try:
+        import fast_simplification  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        log.warning(
+            "The generated mesh keeps its %d faces: install the extra 'hunyuan3d' of motion324 to have it reduced.",
+            len(mesh.faces),
+        )
+        return mesh
+    places, first = np.unique(mesh.positions, axis=0, return_inverse=True)
+    welded = first.ravel()[mesh.faces].astype(np.int32)
+    points, triangles = fast_simplification.simplify(
+        np.ascontiguousarray(places, np.float32), welded, target_count=faces
+    )
+    return ReferenceMesh(
+        positions=np.asarray(points, np.float32),
+        faces=np.asarray(triangles, np.int32),
+        face_material=np.zeros(len(triangles), np.int32),
+        materials=(dataclasses.replace(mesh.materials[0], texture=None),),
+        up=mesh.up,
+        name=mesh.name,
+        metadata=mesh.metadata,
+    )
+
+
+def _with_faces(mesh: ReferenceMesh, kept: np.ndarray) -> ReferenceMesh:
+    """Only with the faces (F,) bool and the vertices that they use."""
+    if kept.all() or not kept.any():
+        return mesh
+    used, faces = np.unique(mesh.faces[kept], return_inverse=True)
+    return dataclasses.replace(
+        mesh,
+        positions=mesh.positions[used],
+        faces=faces.reshape(-1, 3).astype(np.int32),
+        face_material=mesh.face_material[kept],
+        corner_uv=None if mesh.corner_uv is None else mesh.corner_uv[kept],
+        vertex_colour=None if mesh.vertex_colour is None else mesh.vertex_colour[used],
+    )

@@ -1,0 +1,162 @@
+"""The provider `hunyuan3d-server`: the server that comes with Hunyuan3D-2 (api_server.py), here or elsewhere.
+
+POST /send takes JSON with a base64 picture and answers {"uid"}; GET /status/UID answers {"status": "processing"}, or
+{"status": "completed", "model_base64"}. Servers without /send are asked by POST /generate, which answers with the file
+when it is done. A job that fails after /send stays "processing" for ever, so there is a time limit.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import struct
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from motion324.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.mesh_providers.hunyuan.finishing import finished
+from motion324.mesh_providers.hunyuan.http_requests import Answer, HttpServer
+from motion324.mesh_providers.hunyuan.licence import LICENCE
+from motion324.mesh_providers.hunyuan.picture import object_on_square
+from motion324.mesh_providers.interface import ObjectPicture, ProvidedMesh
+from motion324.mesh_providers.settings import MeshSettings
+from motion324.progress import Progress
+
+KEY_VARIABLE = "MOTION324_HUNYUAN3D_KEY"  # not an option: command lines are seen by others
+POLL_SECONDS = 1.0
+ANSWER_SECONDS = 60.0  # for one short question; a server that computes may be slow to answer
+TICK = 0.1
+
+
+class HunyuanServerProvider:
+    """Sends the object's picture, and nothing else of the video, to the server; see MeshProvider."""
+
+    name = "hunyuan3d-server"
+    licence = LICENCE
+
+    def __init__(self, settings: MeshSettings) -> None:
+        self._settings = settings
+        self._server = HttpServer(settings.server, os.environ.get(KEY_VARIABLE, ""))
+
+    def check(self) -> None:
+        """Raises Motion324Error("bad-option") where the address is none; the first request tells whether it answers."""
+        if not self._server.host:
+            raise Motion324Error(
+                "bad-option",
+                f"The option hunyuan-server is '{self._settings.server}'; it must be an address.",
+                "It looks like http://127.0.0.1:8081.",
+                EXIT_USAGE,
+            )
+
+    def provide(self, picture: ObjectPicture, progress: Progress) -> ProvidedMesh:
+        """Raises Cancelled, and Motion324Error: "server-unreachable", "server-refused", "server-failed",
+        "server-too-slow"."""
+        deadline = time.monotonic() + self._settings.time_limit
+        body = json.dumps(self._question(picture)).encode()
+        answer = self._ask("POST", "/send", body, deadline, progress)
+        if answer.status in (404, 405, 501):
+            data = self._good(self._ask("POST", "/generate", body, deadline, progress, self._settings.time_limit)).body
+        else:
+            data = self._result_of(str(_field(self._good(answer), "uid")), deadline, progress)
+        if not _is_whole_glb(data):
+            raise _failed(f"{self._server.address} answered with something that is no whole GLB file")
+        with tempfile.TemporaryDirectory(prefix="motion324-") as folder:
+            path = Path(folder) / "mesh.glb"
+            path.write_bytes(data)
+            return finished(path, picture, self._settings.faces, progress)
+
+    def _question(self, picture: ObjectPicture) -> dict[str, Any]:
+        """Resolution and steps are left to the server, which knows its model."""
+        square = object_on_square(picture.frame, picture.mask)
+        done, png = cv2.imencode(".png", cv2.cvtColor(square, cv2.COLOR_RGBA2BGRA))
+        if not done:
+            raise ValueError("OpenCV cannot encode PNG")
+        return {
+            "image": base64.b64encode(np.asarray(png).tobytes()).decode("ascii"),
+            "seed": self._settings.seed,
+            "texture": self._settings.texture,
+            "face_count": self._settings.faces,
+            "type": "glb",
+        }
+
+    def _result_of(self, uid: str, deadline: float, progress: Progress) -> bytes:
+        """Asks until the file is there and whole: the server writes it while it is asked for it."""
+        while True:
+            answer = self._good(self._ask("GET", f"/status/{uid}", b"", deadline, progress))
+            status = _field(answer, "status")
+            if status == "completed":
+                try:
+                    data = base64.b64decode(str(_field(answer, "model_base64")), validate=True)
+                except binascii.Error as error:
+                    raise _failed(f"{self._server.address} answered with a damaged model") from error
+                if _is_whole_glb(data):
+                    return data
+            elif status not in ("processing", "texturing", "queued"):
+                raise _failed(f"{self._server.address} says '{status}'")
+            self._pause(deadline, progress)
+
+    def _pause(self, deadline: float, progress: Progress) -> None:
+        until = time.monotonic() + POLL_SECONDS
+        while (now := time.monotonic()) < until:
+            progress("mesh", 0, 1)
+            if now > deadline:
+                raise self._too_slow()
+            time.sleep(TICK)
+
+    def _ask(
+        self, method: str, path: str, body: bytes, deadline: float, progress: Progress, limit: float = ANSWER_SECONDS
+    ) -> Answer:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise self._too_slow()
+        try:
+            return self._server.ask(method, path, body, min(left, limit), lambda: progress("mesh", 0, 1))
+        except TimeoutError as error:
+            raise self._too_slow() from error
+
+    def _good(self, answer: Answer) -> Answer:
+        if answer.status == 200:
+            return answer
+        if answer.status in (401, 403):
+            raise Motion324Error(
+                "server-refused",
+                f"The server {self._server.address} refused the request (HTTP {answer.status}).",
+                f"Put its key into the variable {KEY_VARIABLE}.",
+                EXIT_BACKEND,
+            )
+        raise _failed(f"{self._server.address} answered with HTTP {answer.status}")
+
+    def _too_slow(self) -> Motion324Error:
+        return Motion324Error(
+            "server-too-slow",
+            f"The server {self._server.address} made no mesh within {self._settings.time_limit:g} seconds.",
+            "Look into its log, for a job that failed there is never answered; or give more with --hunyuan-time-limit.",
+            EXIT_BACKEND,
+        )
+
+
+def _field(answer: Answer, name: str) -> Any:
+    try:
+        return json.loads(answer.body)[name]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _failed(f"its answer has no '{name}'") from error
+
+
+def _is_whole_glb(data: bytes) -> bool:
+    return len(data) >= 12 and data[:4] == b"glTF" and struct.unpack_from("<I", data, 8)[0] == len(data)
+
+
+def _failed(why: str) -> Motion324Error:
+    return Motion324Error(
+        "server-failed",
+        f"The Hunyuan3D-2 server made no mesh: {why}.",
+        "Look into its log; a server that was started without texturing needs --no-mesh-texture.",
+        EXIT_BACKEND,
+    )

@@ -1,0 +1,180 @@
+"""From a video alone to an animated mesh: the products, and what is done again when."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from fake_reconstructor import STEP, FakeReconstructor
+
+from motion324.cli import main
+from motion324.errors import EXIT_CANCELLED, EXIT_CANNOT_WRITE, EXIT_OK, EXIT_USAGE, Cancelled
+from motion324.from_video import run as way
+from motion324.from_video.pictures import write_pictures
+from motion324.from_video.stages import StageFolder
+from motion324.mesh.gltf_container import GltfFile
+from motion324.mesh.gltf_writing import split_by_uv, write_glb
+from motion324.mesh.reading import read_mesh
+from motion324.mesh.reference_mesh import Material, ReferenceMesh
+from motion324.progress import silent
+from motion324.trajectories.trajectory_file import load_trajectory
+
+STAGES = ["frames", "masks", "crops", "mesh", "animation", "export", "page"]
+
+
+@pytest.fixture
+def reconstructor(monkeypatch):
+    """Everything but the reconstruction is the product's own; there is no Blender."""
+    fake = FakeReconstructor()
+    monkeypatch.setattr("motion324.pipeline.get_reconstructor", lambda options, progress: fake)
+    monkeypatch.setattr(way, "find_blender", lambda preferred=None: None)
+    monkeypatch.setattr("motion324.mesh_providers.inflate.provider.VERTICES", 2000)
+    return fake
+
+
+@pytest.fixture
+def video(tmp_path, sliding_square):
+    write_pictures(tmp_path / "slide", sliding_square.frames[:6], "read", silent)
+    return tmp_path / "slide"
+
+
+def run(video, folder, capsys, *options):
+    """What the command says, as plain values."""
+    code = main(["from-video", str(video), "-o", str(folder), "--json", "--smooth", "0", *options])
+    assert code == EXIT_OK
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_whole_way_leaves_all_products(video, tmp_path, capsys, reconstructor):
+    out = tmp_path / "out"
+    summary = run(video, out, capsys)
+    assert summary["stages_done"] == STAGES and summary["frames"] == 6
+    products = {product.name for product in out.iterdir()}
+    assert products == {
+        *("frames", "masks", "crops", "stages", "mesh.glb", "trajectory.npz", "animation.pc2", "report.json"),
+        *("overlay.mp4", "animated.glb", "preview.webm", "index.html"),
+    }
+    assert all(len(list((out / name).iterdir())) == 6 for name in ("frames", "masks", "crops"))
+    (scene,) = reconstructor.scenes
+    assert np.allclose(scene.view.rotation, np.diag([1, -1, -1]))  # the mesh's front is the video's first view
+    trajectory, mesh = load_trajectory(out / "trajectory.npz"), read_mesh(out / "mesh.glb")
+    assert np.array_equal(trajectory.positions[0], mesh.positions) and np.array_equal(trajectory.faces, mesh.faces)
+    assert json.loads((out / "report.json").read_text())["silhouette_overlap"] >= 0.97
+    moved = read_mesh(out / "animated.glb")
+    assert np.allclose(moved.positions, mesh.positions, atol=1e-6)
+    gltf = GltfFile(out / "animated.glb")
+    targets = gltf.header["meshes"][0]["primitives"][0]["targets"]
+    for index, target in enumerate(targets, 1):
+        assert np.allclose(gltf.accessor(target["POSITION"])[:, 0], STEP * index, atol=1e-4)
+    page = (out / "index.html").read_text()
+    assert "http" not in page.replace("http-equiv", "")  # nothing is fetched
+    assert page.count("data:image/jpeg") >= 8 and "data:video/webm" in page
+
+
+def test_a_second_run_does_nothing_and_a_changed_option_only_what_depends_on_it(video, tmp_path, capsys, reconstructor):
+    out = tmp_path / "out"
+    run(video, out, capsys)
+    assert run(video, out, capsys)["stages_done"] == []
+    assert run(video, out, capsys, "--smooth", "1")["stages_done"] == ["animation", "export", "page"]
+    (out / "mesh.glb").unlink()
+    assert "mesh" in run(video, out, capsys, "--smooth", "1")["stages_done"]
+    assert run(video, out, capsys, "--smooth", "1", "--again")["stages_done"] == STAGES
+    given = tmp_path / "given.glb"
+    given.write_bytes((out / "mesh.glb").read_bytes())
+    summary = run(video, out, capsys, "--mesh-provider", "file", "--mesh-file", str(given), "--view", "front")
+    assert summary["stages_kept"] == ["frames", "masks", "crops"]
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(video, tmp_path, capsys, reconstructor, monkeypatch):
+    out = tmp_path / "out"
+
+    def stop(scene, progress):
+        raise Cancelled
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(reconstructor, "reconstruct", stop)
+        assert main(["from-video", str(video), "-o", str(out), "--smooth", "0"]) == EXIT_CANCELLED
+    capsys.readouterr()
+    assert {product.name for product in out.iterdir()} == {"frames", "masks", "crops", "mesh.glb", "stages"}
+    assert run(video, out, capsys)["stages_kept"] == ["frames", "masks", "crops", "mesh"]
+
+
+def test_files_of_others_are_not_replaced(video, tmp_path, capsys, reconstructor):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "frames").write_text("mine")
+    assert main(["from-video", str(video), "-o", str(tmp_path / "out")]) == EXIT_CANNOT_WRITE
+    assert (tmp_path / "out" / "frames").read_text() == "mine"
+    assert "was not made by this command" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--mesh-provider", "magic"), ("--mesh-provider", "file"), ("--mesh-provider", "hunyuan3d-server"),
+     ("--mesh-faces", "3"), ("--hunyuan-time-limit", "0")],
+)  # fmt: skip
+def test_wrong_options_are_told_before_any_work(tmp_path, options):
+    assert main(["from-video", "none.mp4", "-o", str(tmp_path / "out"), *options]) == EXIT_USAGE
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_stage_whose_replacement_was_interrupted_counts_as_undone(tmp_path):
+    folder = StageFolder(tmp_path)
+
+    def make(text):
+        def write(staging):
+            (staging / "product.txt").write_text(text)
+            return {"text": text}
+
+        return write
+
+    assert folder.do("one", {"a": 1}, make("first")).again
+    assert not folder.do("one", {"a": 1}, make("never")).again
+    path = tmp_path / "stages" / "one.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "key": ""}))  # as it is while products move
+    assert StageFolder(tmp_path).do("one", {"a": 1}, make("second")).again
+    assert (tmp_path / "product.txt").read_text() == "second"
+    path.write_text("{")
+    (tmp_path / "product.txt").unlink()
+    assert StageFolder(tmp_path).do("one", {"a": 1}, make("third")).result == {"text": "third"}
+
+
+def test_a_mesh_survives_the_way_through_glb(tmp_path, box):
+    texture = np.random.default_rng(0).integers(0, 255, (8, 8, 4), np.uint8)
+    texture[..., 3] = 255
+    uv = np.random.default_rng(1).random((12, 3, 2)).astype(np.float32)
+    materials = (Material("a", (1.0, 0.5, 0.25, 1.0), texture), Material("b", (0.2, 0.3, 0.4, 1.0), texture))
+    mesh = ReferenceMesh(box.positions, box.faces, np.arange(12, dtype=np.int32) // 6, materials, uv, up="Z")
+    write_glb(tmp_path / "box.glb", mesh)
+    found = read_mesh(tmp_path / "box.glb")
+    expected = mesh.positions[mesh.faces]
+    assert np.allclose(found.positions[found.faces], expected[..., [0, 2, 1]] * [1, 1, -1], atol=1e-6)
+    assert np.allclose(found.corner_uv, uv, atol=1e-6)
+    assert np.array_equal(found.materials[0].texture, texture)
+    assert np.allclose(found.materials[1].base_colour, materials[1].base_colour, atol=1e-5)
+    again, source = split_by_uv(found)
+    assert again is found and np.array_equal(source, np.arange(len(found.positions)))
+
+
+def test_blender_reads_the_fbx_as_it_was_written(tmp_path, box, blender):
+    """Shape keys, frame by frame: the FBX is opened again by Blender, at its last frame."""
+    from motion324.from_video.exports import write_fbx
+
+    moved = np.stack([box.positions + np.float32([0.5 * index, 0, 0]) for index in range(4)])
+    write_glb(tmp_path / "moving.glb", box, moved, 24.0)
+    write_fbx(tmp_path / "moving.fbx", tmp_path / "moving.glb", 24.0, blender, silent)
+    script = (
+        "import bpy, sys; bpy.ops.wm.read_homefile(use_empty=True);"
+        "bpy.ops.import_scene.fbx(filepath=sys.argv[1], anim_offset=0.0);"
+        "thing = next(o for o in bpy.data.objects if o.type == 'MESH'); out = [];\n"
+        "for frame in range(4):\n"
+        "    bpy.context.scene.frame_set(frame)\n"
+        "    posed = thing.evaluated_get(bpy.context.evaluated_depsgraph_get())\n"
+        "    out.append(min((posed.matrix_world @ v.co).x for v in posed.data.vertices))\n"
+        "print('lowest', *out)"
+    )
+    import subprocess
+
+    said = subprocess.run([blender, "-c", script, tmp_path / "moving.fbx"], capture_output=True, text=True).stdout
+    lowest = [float(word) for word in said.split("lowest")[1].split()]
+    assert lowest == pytest.approx([5.0, 5.5, 6.0, 6.5], abs=0.01)

@@ -9,6 +9,7 @@ import numpy as np
 
 from motion324.progress import Progress
 from motion324.video.clip import VideoClip
+from motion324.video.foreground.crop import cropped, object_crop
 from motion324.write_aside import explained_write_errors, write_error
 
 _QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 1]
@@ -49,23 +50,15 @@ def write_crops(folder: Path, clip: VideoClip, masks: np.ndarray, progress: Prog
 
     masks (T, H, W) float32 in [0, 1]. The square may reach beyond the picture, so that the object is in its middle.
     """
-    ever = masks.max(axis=0) > 0.5
-    ys, xs = np.flatnonzero(ever.any(axis=1)), np.flatnonzero(ever.any(axis=0))
-    height, width = int(ys[-1] - ys[0]) + 1, int(xs[-1] - xs[0]) + 1
-    side = round(max(height, width) * (1 + 2 * CROP_MARGIN))
-    left, top = int(xs[0]) + (width - side) // 2, int(ys[0]) + (height - side) // 2
-    pad = max(0, -left, -top, left + side - clip.frames.shape[2], top + side - clip.frames.shape[1])
+    crop = object_crop(masks, 2 * CROP_MARGIN)
     with explained_write_errors(folder):
         folder.mkdir(parents=True)
     for index, (frame, mask) in enumerate(zip(clip.frames, masks, strict=True)):
         progress("foreground", index, len(masks))
-        object_ = np.concatenate([frame, np.clip(255 * mask + 0.5, 0, 255).astype(np.uint8)[..., None]], axis=2)
-        padded = cv2.copyMakeBorder(object_, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
-        crop = padded[top + pad : top + pad + side, left + pad : left + pad + side]
-        if side > CROP_SIDE:
-            crop = cv2.resize(crop, (CROP_SIDE, CROP_SIDE), interpolation=cv2.INTER_AREA)
-        _write(folder / file_name(index), crop)
-    return left, top, side
+        coverage = np.clip(255 * mask + 0.5, 0, 255).astype(np.uint8)
+        alone = np.concatenate([frame, coverage[..., None]], axis=2)
+        _write(folder / file_name(index), cropped(alone, crop, min(crop.side, CROP_SIDE)))
+    return crop.left, crop.top, crop.side
 
 
 def _write(path: Path, picture: np.ndarray) -> None:

@@ -19,17 +19,26 @@ FLATTEST = 0.25  # cosine between a face's normal before and after a collapse, a
 
 
 def evened(
-    positions: np.ndarray, faces: np.ndarray, value: Function, gradient: Function, longest_step: float
+    positions: np.ndarray,
+    faces: np.ndarray,
+    value: Function,
+    gradient: Function,
+    longest_step: float,
+    tick: Callable[[], None],
 ) -> tuple[np.ndarray, np.ndarray]:
     """positions (N, 3), faces (F, 3) of a closed manifold near the zero of `value` (P, 3) -> (P,), whose `gradient` is
-    (P, 3) -> fewer of both, on the zero itself. longest_step: of one projection, in the positions' unit."""
+    (P, 3) -> fewer of both, on the zero itself. longest_step: of one projection, in the positions' unit.
+    tick: called before every pass; what it raises is passed on.
+    """
     limit = SHORT * float(_lengths(positions, _edges(faces)).mean())
     for _ in range(PASSES):
+        tick()
         positions, faces, collapsed = _collapse(positions, faces, limit)
         positions = _relaxed(positions, faces, value, gradient, longest_step)
         if not collapsed:
             break
     for _ in range(ROUNDS):
+        tick()
         faces = _flipped(positions, faces)
         positions = _relaxed(positions, faces, value, gradient, longest_step)
     return positions, faces

@@ -51,7 +51,9 @@ class InflateProvider:
         while True:
             cells, faces = _surface(thickness, silhouette, spacing)
             progress("mesh", 2, _STEPS)
-            cells, faces = evened(cells, faces, thickness.value, thickness.gradient, spacing / 2)
+            cells, faces = evened(
+                cells, faces, thickness.value, thickness.gradient, spacing / 2, lambda: progress("mesh", 2, _STEPS)
+            )
             progress("mesh", 3, _STEPS)
             mesh, view = _in_front_of_a_camera(cells, faces, silhouette, picture)
             overlap = _overlap(mesh, view, picture.mask)

@@ -64,7 +64,7 @@ def load_network() -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # frames side by side use the cores better than one frame on all of them
+    options.intra_op_num_threads = 1  # frames run side by side instead
     options.log_severity_level = 3  # it would list every weight of the part that is left out
     network = network_until(MODEL_FILE.read_bytes(), _SIDE_OUTPUT)
     there = [name for name in _ACCELERATORS if name in onnxruntime.get_available_providers()]

@@ -48,6 +48,7 @@ def sam2_masks(frames: np.ndarray, prompt: Prompt, first_mask: np.ndarray | None
                     **_shown(prompt, first_mask, width, height),
                 )
             output = model(inference_session=session, frame=inputs.pixel_values[0])
+            session.processed_frames[index] = inputs.pixel_values[0][..., :0]  # 12 MB each, not needed any more
             logits = processor.post_process_masks(
                 [output.pred_masks], original_sizes=[[height, width]], binarize=False
             )[0]

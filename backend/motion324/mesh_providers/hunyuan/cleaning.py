@@ -54,7 +54,7 @@ def reduced(mesh: ReferenceMesh, faces: int) -> ReferenceMesh:
     """By quadric error metrics (Garland and Heckbert 1997), where the package fast-simplification is installed;
     elsewhere a warning in the log says that the mesh keeps its faces. Vertex colours and texture are dropped."""
     try:
-        import fast_simplification  # type: ignore[import-not-found, unused-ignore]
+        import fast_simplification
     except ImportError:
         log.warning(
             "The generated mesh keeps its %d faces: install the extra 'hunyuan3d' of motion324 to have it reduced.",

@@ -60,7 +60,8 @@ def _poisson(inside: np.ndarray) -> np.ndarray:
     count = int(inside.sum())
     number = np.full(inside.shape, -1, np.int64)
     number[inside] = np.arange(count)
-    rows, columns = [np.arange(count)], [np.arange(count)]
+    rows: list[np.ndarray] = [np.arange(count)]
+    columns: list[np.ndarray] = [np.arange(count)]
     values = [np.full(count, 4.0)]
     for axis in (0, 1):
         for step in (1, -1):

@@ -156,11 +156,12 @@ class _Work:
                 problems.append(error)
 
         thread = threading.Thread(target=run, name="hunyuan3d", daemon=True)
+        self._progress("mesh", 0, SHAPE_STEPS)
         thread.start()
         try:
             while thread.is_alive():
-                self._progress("mesh", self._done, SHAPE_STEPS)
                 thread.join(TICK)
+                self._progress("mesh", self._done, SHAPE_STEPS)
         finally:
             self._stopping.set()
         if problems:

@@ -86,11 +86,11 @@ def _draw_installation(layout: bpy.types.UILayout, context: bpy.types.Context, s
     if state.condition not in (Condition.PYTHON_GONE, Condition.OUTDATED):  # little of it comes anew
         _draw_plan(box, context, state.machine)
     box.separator()
-    if bpy.app.online_access:
-        row = box.row()
-        row.scale_y = 1.5
-        row.operator("motion324.install_backend", text=button, icon="IMPORT")
-    else:
+    row = box.row()
+    row.scale_y = 1.5
+    row.enabled = bpy.app.online_access
+    row.operator("motion324.install_backend", text=button, icon="IMPORT")
+    if not bpy.app.online_access:
         _draw_offline(box, context)
     column = box.column(align=True)
     column.operator("motion324.install_from_folder", icon="FILE_FOLDER")

@@ -54,13 +54,15 @@ class Records:
         return next((job for job in self.jobs.results if obj is not None and obj.session_uid in job.objects), None)
 
     def waiting(self, name: str = "", number: int = 0) -> tuple[Animation, ...]:
-        """The animations that wait to be kept: the one of the object of that name; or all of the job of that number; or
-        all of the job that the active object belongs to, or else of the newest.
+        """The animations that wait to be kept: all of the job of that number, or only the one of the object of that
+        name, whose number need not be given; without both all of the job that the active object belongs to, or else of
+        the newest.
 
         Raises Motion324Error("no-result").
         """
         if name:
-            found = tuple(each for each in self.animations if name in (each.target.name, _name_now(each)))
+            among = self.animations_of(number) if number else self.animations
+            found = tuple(each for each in among if name in (each.target.name, _name_now(each)))
         else:
             found = self.animations_of(number) if number else self._shown_together()
         if not found:

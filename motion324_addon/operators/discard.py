@@ -40,7 +40,7 @@ class MOTION324_OT_discard(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
             if self.object_name:
-                runner.discard(runner.waiting(self.object_name))
+                runner.discard(runner.waiting(self.object_name, self.job))
             elif self.job:
                 runner.dismiss(self.job)
             else:

@@ -9,7 +9,8 @@ from bpy_extras.io_utils import ExportHelper
 
 from motion324.errors import Motion324Error
 
-from ..scene import export, export_formats, export_size, keeping
+from .. import animated_frames
+from ..scene import export, export_formats, export_size
 from ..text_lines import draw_lines
 from .polling import has_mesh, mesh_objects
 from .reporting import report_error
@@ -107,7 +108,7 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
     def _range(self, context: bpy.types.Context) -> tuple[int, int]:
         if self.use_range:
             return self.first_frame, max(self.first_frame, self.last_frame)
-        return keeping.animated_range(context.object)
+        return animated_frames.frames_of(context.object)
 
 
 def in_words(size: int) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 import bpy
 from bpy_extras.io_utils import ExportHelper
 
-from ..scene import keeping, studio, turntable
+from .. import animated_frames
+from ..scene import studio, turntable
 from ..text_lines import draw_lines
 from .polling import has_mesh, mesh_objects
 from .reporting import SteppedOperator
@@ -90,7 +91,7 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
         return self.run(context)
 
     def steps(self, context: bpy.types.Context) -> Iterator[tuple[int, int]]:
-        first, last = keeping.animated_range(context.object)
+        first, last = animated_frames.frames_of(context.object)
         path = Path(bpy.path.abspath(self.filepath))
         others = mesh_objects(context)[1:] if self.all_selected else ()
         return turntable.render_turntable(context.object, path, first, last, self.settings(), others)

@@ -12,7 +12,7 @@ from ..job.state import JobState, Phase
 from ..readiness import reason_against
 from ..text_lines import draw_lines
 from .progress import draw_bar
-from .sidebar import WorkSidebar, duration
+from .sidebar import WorkSidebar, draw_button, duration
 
 LAST_LINES = 4  # of the log of a backend that ended
 # What the log's lines begin with.
@@ -38,21 +38,15 @@ class MOTION324_PT_animate(WorkSidebar, bpy.types.Panel):
             _draw_running(layout, state)
             _draw_queue(layout, context)
         else:
-            _draw_button(layout, context, "Animate", "PLAY", 1.5)
+            _draw_start(layout, context, "Animate", "PLAY", 1.5)
             if state.phase is Phase.CANCELLED:
                 _draw_cancelled(layout, context, state)
         for failure in reversed(runner.failures):
             _draw_problem(layout, context, failure)
 
 
-def _draw_button(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str, scale: float) -> None:
-    reason = reason_against(context)
-    row = layout.row()
-    row.scale_y = scale
-    row.enabled = not reason
-    row.operator("motion324.animate", text=text, icon=icon)
-    if reason:
-        draw_lines(layout, context, reason, "INFO")
+def _draw_start(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str, scale: float) -> None:
+    draw_button(layout, context, "motion324.animate", icon, reason_against(context), text=text, scale=scale)
 
 
 def _draw_running(layout: bpy.types.UILayout, state: JobState) -> None:
@@ -91,7 +85,7 @@ def _draw_queue(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
             row.operator("motion324.unqueue", text="", icon="X", emboss=False).index = index
     obj = context.object
     if obj is not None and runner.jobs.occupied((obj.session_uid,)) is None:
-        _draw_button(layout, context, "Add to Queue", "ADD", 1.0)
+        _draw_start(layout, context, "Add to Queue", "ADD", 1.0)
 
 
 def _draw_cancelled(layout: bpy.types.UILayout, context: bpy.types.Context, state: JobState) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bpy
 
+from ..animated_frames import frames_of
 from ..scene.export_formats import FORMATS, available
-from ..scene.keeping import animated_range
 from ..text_lines import draw_lines
 from .sidebar import Sidebar, draw_fact
 
@@ -17,7 +17,7 @@ class MOTION324_PT_export(Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         if context.object is not None and context.object.type == "MESH":
-            first, last = animated_range(context.object)
+            first, last = frames_of(context.object)
             draw_fact(layout, "Frames", f"{first} to {last}")
         grid = layout.grid_flow(row_major=True, columns=2, even_columns=True, even_rows=True, align=True)
         grid.operator_context = "INVOKE_DEFAULT"

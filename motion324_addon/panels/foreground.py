@@ -9,7 +9,7 @@ from ..examining import looks
 from ..readiness import reason_against_video
 from ..text_lines import draw_lines
 from .progress import draw_look
-from .sidebar import WorkSidebar, draw_fact, properties_layout
+from .sidebar import WorkSidebar, draw_button, draw_fact, properties_layout
 
 FOUND_BY = {
     "alpha": "Alpha",
@@ -32,9 +32,7 @@ class MOTION324_PT_foreground(WorkSidebar, bpy.types.Panel):
             layout.prop(settings, "mask_path")
         examiner = looks.mask_look
         if not examiner.look.running:
-            row = layout.row(align=True)
-            row.enabled = not reason_against_video(context)
-            row.operator("motion324.preview_mask", icon="MOD_MASK")
+            draw_button(layout, context, "motion324.preview_mask", "MOD_MASK", reason_against_video(context))
         draw_look(layout, context, examiner, "MASK")
         found = examiner.look.answers(looks.mask_key(settings))
         if found is None:

@@ -1,4 +1,4 @@
-"""The result that waits to be kept, or the animation that was."""
+"""The results that wait to be kept, or the animation that was."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ class MOTION324_PT_result(Sidebar, bpy.types.Panel):
         shown = runner.result_of(context.object) or (runner.results[-1] if runner.results else None)
         if shown is not None:
             _draw_waiting(layout, context, shown)
-            for other in runner.results:
-                if other is not shown:
-                    layout.label(text=f"{other.object_name} waits as well", icon="INFO", translate=False)
+            _draw_others(layout, [job for job in runner.results if job is not shown])
+            if not bpy.data.filepath:
+                draw_lines(layout, context, "A point cache lies beside the .blend: save it first", "INFO")
         elif _is_kept(context.object):
             _draw_kept(layout, context.object)
 
 
 def _draw_waiting(layout: bpy.types.UILayout, context: bpy.types.Context, job: JobState) -> None:
+    names = _names(job)
     column = layout.column(align=True)
-    draw_fact(column, "Object", job.object_name, "OUTLINER_OB_MESH")
+    draw_fact(column, "Object" if len(names) == 1 else "Objects", _in_short(names), "OUTLINER_OB_MESH")
     draw_fact(column, "Frames", str(job.frames))
     draw_fact(column, "Took", duration(job.seconds(0.0)))
     for warning in job.warnings:
@@ -49,8 +50,31 @@ def _draw_waiting(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
     row.enabled = bool(bpy.data.filepath)
     row.operator("motion324.keep_point_cache", icon="FILE_CACHE").job = job.number
     column.operator("motion324.discard", icon="TRASH").job = job.number
-    if not bpy.data.filepath:
-        draw_lines(layout, context, "A point cache lies beside the .blend: save it first", "INFO")
+    if len(names) > 1:
+        box = layout.box().column(align=True)
+        box.label(text="One by One")
+        for name in names:
+            _draw_row(box, name, job.number, name)
+
+
+def _draw_others(layout: bpy.types.UILayout, jobs: list[JobState]) -> None:
+    if jobs:
+        box = layout.box().column(align=True)
+        box.label(text="Waiting as Well")
+        for job in jobs:
+            _draw_row(box, _in_short(_names(job)), job.number, "")
+
+
+def _draw_row(layout: bpy.types.UILayout, text: str, number: int, object_name: str) -> None:
+    """What waits, with the three things that can be done with it. object_name: "" for all of the job's."""
+    row = layout.row(align=True)
+    row.label(text=text, icon="OUTLINER_OB_MESH", translate=False)
+    cells = {name: row.row(align=True) for name in ("keep_shape_keys", "keep_point_cache", "discard")}
+    cells["keep_point_cache"].enabled = bool(bpy.data.filepath)
+    icons = ("SHAPEKEY_DATA", "FILE_CACHE", "TRASH")
+    for (name, cell), icon in zip(cells.items(), icons, strict=True):
+        button = cell.operator(f"motion324.{name}", text="", icon=icon)
+        button.job, button.object_name = number, object_name
 
 
 def _draw_kept(layout: bpy.types.UILayout, obj: bpy.types.Object) -> None:
@@ -59,6 +83,16 @@ def _draw_kept(layout: bpy.types.UILayout, obj: bpy.types.Object) -> None:
     draw_fact(column, "Kept on", obj.name, "OUTLINER_OB_MESH")
     draw_fact(column, "Frames", f"{first} to {last}")
     layout.operator("motion324.remove_animation", icon="TRASH")
+
+
+def _names(job: JobState) -> list[str]:
+    """The objects of the job's that were neither kept nor discarded, as they are called now."""
+    found = ((each.target, each.target.find()) for each in runner.animations_of(job.number))
+    return [target.name if obj is None else obj.name for target, obj in found]
+
+
+def _in_short(names: list[str]) -> str:
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else "".join(names)
 
 
 def _is_kept(obj: bpy.types.Object | None) -> bool:

@@ -6,6 +6,7 @@ import bpy
 
 from .. import preferences
 from ..job.runner import runner
+from ..text_lines import draw_lines
 
 SPLIT = 0.4  # of a row with a property, as Blender splits it
 
@@ -39,6 +40,24 @@ def draw_fact(layout: bpy.types.UILayout, name: str, value: str, icon: str = "NO
     left.alignment = "RIGHT"
     left.label(text=name)
     split.label(text=value, icon=icon, translate=False)
+
+
+def draw_button(
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    operator: str,
+    icon: str,
+    reason: str,
+    text: str | None = None,
+    scale: float = 1.0,
+) -> None:
+    """The operator's button; grey, with the reason below it, where there is one against it."""
+    row = layout.row()
+    row.scale_y = scale
+    row.enabled = not reason
+    row.operator(operator, text=text, icon=icon)
+    if reason:
+        draw_lines(layout, context, reason, "INFO")
 
 
 def value_column(layout: bpy.types.UILayout) -> bpy.types.UILayout:

@@ -11,7 +11,7 @@ from ..readiness import reason_against
 from ..scene import view_angles
 from ..text_lines import draw_lines
 from .progress import draw_look
-from .sidebar import WorkSidebar, draw_fact, properties_layout, value_column
+from .sidebar import WorkSidebar, draw_button, draw_fact, properties_layout, value_column
 
 LOW_OVERLAP = 0.5  # below which the backend warns
 
@@ -31,9 +31,7 @@ class MOTION324_PT_view(WorkSidebar, bpy.types.Panel):
         elif settings.view == choices.VIEW_VIEWPORT:
             draw_lines(layout, context, "Taken from this viewport when you press Animate", "INFO")
         if not looks.view_look.look.running:
-            row = layout.row()
-            row.enabled = not reason_against(context)
-            row.operator("motion324.find_view", icon="VIEWZOOM")
+            draw_button(layout, context, "motion324.find_view", "VIEWZOOM", reason_against(context))
         draw_look(layout, context, looks.view_look, "VIEW")
         found = found_view.of_object(context.object, context)
         if found is not None:

@@ -125,6 +125,17 @@ def test_one_object_may_be_discarded_and_the_other_kept(addon, backend, video):
     assert one.data.shape_keys is None and len(prism.data.shape_keys.key_blocks) == 4
 
 
+def test_a_name_means_the_object_of_the_job_whose_number_is_given(addon, backend, video):
+    one, prism = two_objects()
+    bpy.ops.motion324.animate(video=str(video(frames=3)), only_active=True)
+    number = addon("job.runner").runner.results[0].number
+    other = prism if bpy.context.object is one else one
+    with pytest.raises(RuntimeError, match=f"No result waits for '{other.name}'"):
+        bpy.ops.motion324.discard(job=number, object_name=other.name)
+    assert bpy.ops.motion324.keep_shape_keys(job=number, object_name=bpy.context.object.name) == {"FINISHED"}
+    assert other.data.shape_keys is None and len(bpy.context.object.data.shape_keys.key_blocks) == 4
+
+
 def test_undo_takes_all_of_them_back_in_one_step(addon, backend, video):
     two_objects()
     bpy.ops.motion324.animate(video=str(video(frames=3)))

@@ -100,6 +100,16 @@ def test_a_result_waits_until_it_is_kept_or_discarded(addon, backend, video, sta
     assert state().phase.value == "idle" and len(obj.data.shape_keys.key_blocks) == 4
 
 
+def test_a_result_that_waits_is_exported_over_its_own_frames(addon, backend, video):
+    obj = ball()
+    frames_of = addon("animated_frames").frames_of
+    assert frames_of(obj) == (bpy.context.scene.frame_start, bpy.context.scene.frame_end)
+    bpy.ops.motion324.animate(video=str(video(frames=5)), start_frame=11)
+    assert frames_of(obj) == (11, 15)
+    bpy.ops.motion324.discard()
+    assert frames_of(obj) == (bpy.context.scene.frame_start, bpy.context.scene.frame_end)
+
+
 def test_a_turned_object_comes_back_in_its_own_axes(addon, backend, video):
     obj = ngon_object()
     obj.rotation_euler, obj.scale = (1.2, 0.3, 0.1), (1, 3, 0.4)

@@ -22,7 +22,8 @@ PALETTE = 64
 @dataclass(frozen=True)
 class Appearance:
     """Of B clips. vertex_colours (V, 3). Textures: waves (B, 3, M) over the rest pose, phases (B, M), paint (B, 3), how
-    strongly it covers (B,), and how sharp its borders are (B,)."""
+    strongly it covers (B,), and how sharp its borders are (B,). sharp_below (B,): cosine of the angle between a face
+    and the smooth surface from which on the face is shaded flat."""
 
     vertex_colours: Tensor
     waves: Tensor
@@ -30,6 +31,7 @@ class Appearance:
     paint: Tensor
     strength: Tensor
     sharpness: Tensor
+    sharp_below: Tensor
 
     def coloured(self, base: Tensor, rest: Tensor, clip: Tensor) -> Tensor:
         """Colours of places on the surface. base (Q, 3): interpolated vertex colours, rest (Q, 3), clip (Q,)."""
@@ -51,7 +53,16 @@ def sample_appearance(models: ModelBatch, batch: int, settings: SynthesisSetting
         paint=draws.uniform(0, 1, batch, 3),
         strength=draws.chance(settings.texture_share, batch) * draws.uniform(0.1, 1.0, batch),
         sharpness=draws.log_uniform(0.7, 15, batch),
+        sharp_below=_sharp_below(batch, settings, draws),
     )
+
+
+def _sharp_below(batch: int, settings: SynthesisSettings, draws: Draws) -> Tensor:
+    """Flat faces in some clips, edges of more than a certain angle in others, as renderers usually have them."""
+    kind = draws.uniform(0, 1, batch)
+    edges = draws.uniform(math.radians(12), math.radians(40), batch).cos()
+    edges = torch.where(kind < settings.edges_share, edges, torch.full_like(edges, -2.0))
+    return torch.where(kind > 1 - settings.flat_share, torch.full_like(edges, 2.0), edges)
 
 
 def _part_colours(models: ModelBatch, batch: int, settings: SynthesisSettings, draws: Draws) -> Tensor:

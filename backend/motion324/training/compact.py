@@ -15,12 +15,15 @@ from torch import Tensor, nn
 from motion324.reconstructors.node_model.config import NodeModelConfig
 from motion324.reconstructors.node_model.model import NodeModel
 from motion324.reconstructors.node_model.weights_file import load_weights, save_weights_in_parts
+from motion324.training.compact_optimiser import CompactOptimiser
 from motion324.training.compact_options import CompactOptions, parse_options
 from motion324.training.contact_sheet import write_contact_sheet
+from motion324.training.creatures.creature import make_creatures
 from motion324.training.gradients import FlatGradients
-from motion324.training.losses import bend_at, losses
+from motion324.training.losses import Losses, bend_at, losses
 from motion324.training.prefetch import Prefetcher
 from motion324.training.processes import Processes, join_processes, leave_processes
+from motion324.training.replayed import WARM_CALLS, Replayed
 from motion324.training.rig_bank import RigBank
 from motion324.training.rigs import read_rigs
 from motion324.training.run_log import RunLog
@@ -32,7 +35,7 @@ from motion324.training.validation import Validation, fixed_batches, validate
 
 LOOK_STEPS = 10  # the clock and the other processes are looked at every so many steps
 LOG_STEPS = 5 * LOOK_STEPS
-WARM_STEPS = 3  # compiling happens in the first steps; the learning rate falls from the last of them to the end
+WARM_STEPS = WARM_CALLS + 1  # compiling and recording happen in these; the rate falls from then on to the end
 VALIDATION_BATCH = 16
 VALIDATION_SEED = 324
 WEIGHTS_NAME = "node_model.safetensors"
@@ -105,15 +108,19 @@ class _Run:
         self.batches = batches
         self.averaged = AveragedWeights(copy.deepcopy(model), options.averaging)
         self.gradients = FlatGradients(model)
-        self.optimiser = _optimiser(model, options, processes.device)
+        self.optimiser = CompactOptimiser(model, options, processes.device)
+        self.bend = torch.zeros((), device=processes.device)
         if options.compiled:
             _compile(model)
+        self.find_gradients = Replayed(self._find_gradients, training.batch(options.batch), processes.device)
+        self.move_weights = Replayed(self._move_weights, None, processes.device)
+        self.step = 0
+        self.progress = 0.0
+        self._first_steps(training)
         self.prefetcher = (
             Prefetcher(lambda: training.batch(options.batch), processes.device) if options.prefetch else None
         )
         self.training = training
-        self.step = 0
-        self.progress = 0.0
         self.warm_at = self.validated = log.seconds
 
     def to_the_end(self) -> Validation | None:
@@ -122,12 +129,7 @@ class _Run:
             while not self._is_over():
                 self._one_step(measured)
                 self.step += 1
-                if self.step == WARM_STEPS:
-                    _synchronise(self.processes.device)
-                    self.log.write("warm", step=self.step, gpu_memory_gb=_peak_memory(self.processes.device))
-                    self.warm_at = self.validated = self.log.seconds
-                    measured = self._nothing_measured()
-                elif self.step % LOOK_STEPS == 0:
+                if self.step % LOOK_STEPS == 0:
                     self._look_at_the_clock()
                     if self.step % LOG_STEPS == 0:
                         self._log_step(measured)
@@ -139,23 +141,46 @@ class _Run:
                 self.prefetcher.close()
         return self._validate_and_save()
 
+    def _first_steps(self, training: Synthesiser) -> None:
+        """Before anything else uses the GPU, since recording allows nothing beside it."""
+        for _ in range(WARM_STEPS):
+            self._learn(training.batch(self.options.batch))
+            self.step += 1
+        _synchronise(self.processes.device)
+        self.log.write(
+            "warm",
+            step=self.step,
+            gpu_memory_gb=_peak_memory(self.processes.device),
+            recorded=self.find_gradients.is_recorded and self.move_weights.is_recorded,
+        )
+
     def _one_step(self, measured: _Measured) -> None:
         options = self.options
         batch = self.prefetcher.next() if self.prefetcher else self.training.batch(options.batch)
-        rate = learning_rate(options.rate, self.step, options.warm_up, self.progress)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.gradients.clear()
-        with _half_precision(self.processes.device):
-            outputs = self.model(batch.inputs)
-        found = losses(outputs, batch, bend_at(self.progress))
-        found.total.backward()
-        length = self.gradients.average_and_clip(self.processes, options.clip)
-        self.optimiser.step()
-        self.averaged.update(self.model)
+        found, length = self._learn(batch)
         measured.points += found.points
         measured.matches += found.matches
         measured.length += length
+
+    def _learn(self, batch: TrainingBatch) -> tuple[Losses, Tensor]:
+        self.optimiser.set_rate(learning_rate(self.options.rate, self.step, self.options.warm_up, self.progress))
+        self.bend.fill_(bend_at(self.progress))
+        found: Losses = self.find_gradients(batch)
+        length = self.gradients.average_and_clip(self.processes, self.options.clip)
+        self.move_weights(None)
+        self.averaged.update(self.model)
+        return found, length
+
+    def _find_gradients(self, batch: TrainingBatch) -> Losses:
+        self.gradients.clear()
+        with _half_precision(self.processes.device):
+            outputs = self.model(batch.inputs)
+        found = losses(outputs, batch, self.bend)
+        found.total.backward()
+        return replace(found, total=found.total.detach())
+
+    def _move_weights(self, _: None) -> None:
+        self.optimiser.step()
 
     def _is_over(self) -> bool:
         return self.progress >= 1.0 or (0 < self.options.most_steps <= self.step)
@@ -216,7 +241,8 @@ def _synthesisers(
 ) -> tuple[Synthesiser, Synthesiser]:
     """The one that is trained on, and the one that is measured on."""
     rigs = read_rigs(options.rigs)
-    seen = RigBank([rig for rig in rigs if rig.name not in HELD_OUT], processes.device)
+    creatures = make_creatures(options.creatures, options.seed)
+    seen = RigBank([rig for rig in rigs if rig.name not in HELD_OUT] + creatures, processes.device)
     unseen = RigBank([rig for rig in rigs if rig.name in HELD_OUT], processes.device)
     seed = 1000 * options.seed + processes.rank
     return (
@@ -267,13 +293,6 @@ def _predicted(model: nn.Module, batch: TrainingBatch) -> Tensor:
 
 def _half_precision(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
-
-
-def _optimiser(model: NodeModel, options: CompactOptions, device: torch.device) -> torch.optim.AdamW:
-    matrices = [value for value in model.parameters() if value.dim() > 1]
-    others = [value for value in model.parameters() if value.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98), fused=device.type == "cuda")
 
 
 def _compile(model: NodeModel) -> None:

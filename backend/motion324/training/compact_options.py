@@ -12,12 +12,14 @@ class CompactOptions:
     """rigs: folder of the rigged models. out: folder of weights and log. seconds: of the whole run, but for the last
     measurement and saving.
 
-    batch: clips per process. init: weights to start from. compiled: by torch.compile, for GPUs.
+    creatures: procedural ones per body plan, in addition. batch: clips per process. init: weights to start from.
+    compiled: by torch.compile, for GPUs. muon: for the inner matrices, else AdamW for all.
     """
 
     rigs: Path
     out: Path
     seconds: float
+    creatures: int = 12
     batch: int = 64
     frames: int = 12
     image_size: int = 128
@@ -27,6 +29,8 @@ class CompactOptions:
     rate: float = 5e-4
     warm_up: int = 200
     weight_decay: float = 0.02
+    muon: bool = True
+    momentum: float = 0.95
     averaging: float = 0.998
     clip: float = 1.0
     seed: int = 0
@@ -51,6 +55,9 @@ def parse_options(arguments: list[str] | None) -> CompactOptions:
     parser.add_argument(
         "--seconds", type=float, required=True, help="when to stop training, counted from the start of the run"
     )
+    parser.add_argument(
+        "--creatures", type=int, default=default.creatures, help="procedural creatures of each body plan"
+    )
     parser.add_argument("--batch", type=int, default=default.batch, help="clips per step and process")
     parser.add_argument("--frames", type=int, default=default.frames, help="frames per clip, with the reference frame")
     parser.add_argument("--image-size", type=int, default=default.image_size, help="side of the frames, in pixels")
@@ -60,6 +67,8 @@ def parse_options(arguments: list[str] | None) -> CompactOptions:
     parser.add_argument("--rate", type=float, default=default.rate, help="the highest learning rate")
     parser.add_argument("--warm-up", type=int, default=default.warm_up, help="steps until the rate is reached")
     parser.add_argument("--weight-decay", type=float, default=default.weight_decay, help="of matrices")
+    parser.add_argument("--no-muon", action="store_false", dest="muon", help="train all weights by AdamW")
+    parser.add_argument("--momentum", type=float, default=default.momentum, help="of Muon's averaged gradients")
     parser.add_argument("--averaging", type=float, default=default.averaging, help="decay of the averaged weights")
     parser.add_argument("--clip", type=float, default=default.clip, help="the longest gradient")
     parser.add_argument("--seed", type=int, default=default.seed)

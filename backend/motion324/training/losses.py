@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -24,15 +25,16 @@ class Losses:
     matches: Tensor
 
 
-def losses(outputs: NodeOutputs, batch: TrainingBatch, bend: float) -> Losses:
-    """bend: the error, in normalised units, where the Huber loss turns from a parabola into a line."""
+def losses(outputs: NodeOutputs, batch: TrainingBatch, bend: float | Tensor) -> Losses:
+    """bend: the error, in normalised units, where the Huber loss turns from a parabola into a line; () as a tensor."""
     truth = batch.targets[:, 1:]
     motion = (truth - batch.targets[:, :1]).norm(dim=-1).mean(dim=(1, 2))
     weight = 1 / (motion + MOTION_FLOOR)
     total = truth.new_zeros(())
     rounds = len(outputs.positions)
     for number, positions in enumerate(outputs.positions):
-        huber = F.huber_loss(positions[:, 1:], truth, reduction="none", delta=bend).sum(dim=-1) / bend
+        error = (positions[:, 1:] - truth).abs()
+        huber = torch.where(error < bend, error.square() / (2 * bend), error - bend / 2).sum(dim=-1)
         total = total + ROUND_DECAY ** (rounds - 1 - number) * (huber.mean(dim=(1, 2)) * weight).mean()
     matches = match_loss(outputs.similarities, batch)
     return Losses(total + MATCH_WEIGHT * matches, total.detach(), matches.detach())

@@ -59,13 +59,7 @@ def read_rig(path: Path) -> Rig:
         raise _broken(path) from error
     if not clips or not all(np.isfinite(part).all() for part in (vertices, weights, *clips)):
         raise _broken(path)
-    rest = skinned(vertices, joints, weights, clips[0][0])
-    low, high = rest.min(axis=0), rest.max(axis=0)
-    scale = 1.0 / float((high - low).max())
-    for clip in clips:
-        clip *= scale
-        clip[..., 3] -= scale * (low + high) / 2
-    rest = (rest - (low + high) / 2) * scale
+    clips, rest = in_normalised_space(clips, skinned(vertices, joints, weights, clips[0][0]))
     dense = np.zeros((len(vertices), clips[0].shape[1]))
     np.add.at(dense, (np.arange(len(vertices))[:, None], joints), weights)
     poses = np.concatenate(clips)
@@ -81,6 +75,16 @@ def read_rig(path: Path) -> Rig:
         rest=rest.astype(np.float32),
         skeleton=guess_skeleton(rest, faces, dense, clips[0][0], poses),
     )
+
+
+def in_normalised_space(clips: list[np.ndarray], rest: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """clips (T, J, 3, 4) each, rest (N, 3): their first pose -> both where that is centred with longest side 1."""
+    low, high = rest.min(axis=0), rest.max(axis=0)
+    scale = 1.0 / float((high - low).max())
+    moved = [clip * scale for clip in clips]
+    for clip in moved:
+        clip[..., 3] -= scale * (low + high) / 2
+    return moved, (rest - (low + high) / 2) * scale
 
 
 def skinned(vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray, pose: np.ndarray) -> np.ndarray:

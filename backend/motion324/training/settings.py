@@ -17,6 +17,7 @@ class SynthesisSettings:
     wave_share: smooth waves through space and time. travel_share: turning and moving as a whole.
     shape_share: axis scales and smooth static warps. original_colour_share: colours as in the file.
     texture_share: procedural textures. no_colour_share: the mesh comes without colours.
+    flat_share: faces shaded flat. edges_share: sharp edges between faces that are otherwise shaded smooth.
     view_error_share, mask_error_share, degraded_share: errors of the estimated view and masks; poor pictures.
     view_degrees, view_shift, view_scale: standard deviations of the view's errors.
     """
@@ -41,6 +42,8 @@ class SynthesisSettings:
     original_colour_share: float = 0.4
     texture_share: float = 0.5
     no_colour_share: float = 0.05
+    flat_share: float = 0.25
+    edges_share: float = 0.4
     view_error_share: float = 0.7
     view_degrees: float = 1.5
     view_shift: float = 0.006

@@ -110,6 +110,9 @@ def _rendered(
     place = _mixed(vertices[corner, time[:, None]], weights)
     normal = _mixed(_vertex_normals(vertices, models)[corner, time[:, None]], weights)
     normal = normal / normal.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+    face_normal = F.normalize(_face_crosses(vertices, models.faces), dim=-1)[fragments.triangle % count, time]
+    sharp = (face_normal * normal).sum(dim=-1) < appearance.sharp_below[clip]
+    normal = torch.where(sharp[:, None], face_normal, normal)
     eye = -turn(cameras.rotation.mT, cameras.translation)
     to_eye = F.normalize(eye[clip] - place, dim=-1)
     shaded = sample_lights(batch, draws).lit(appearance.coloured(base, rest, clip), normal, to_eye, clip)

@@ -50,8 +50,8 @@ def rotation_from_6d(values: Tensor) -> Tensor:
 
     Zhou et al., "On the Continuity of Rotation Representations in Neural Networks", 2019.
     """
-    first = values[..., :3] + values.new_tensor([1.0, 0.0, 0.0])
-    second = values[..., 3:] + values.new_tensor([0.0, 1.0, 0.0])
+    first = torch.cat([values[..., :1] + 1, values[..., 1:3]], dim=-1)
+    second = torch.cat([values[..., 3:4], values[..., 4:5] + 1, values[..., 5:]], dim=-1)
     x = first / first.norm(dim=-1, keepdim=True).clamp(min=1e-6)
     y = second - (x * second).sum(dim=-1, keepdim=True) * x
     y = y / y.norm(dim=-1, keepdim=True).clamp(min=1e-6)

@@ -112,8 +112,10 @@ class _Run:
         self.bend = torch.zeros((), device=processes.device)
         if options.compiled:
             _compile(model)
-        self.find_gradients = Replayed(self._find_gradients, training.batch(options.batch), processes.device)
-        self.move_weights = Replayed(self._move_weights, None, processes.device)
+        self.find_gradients = Replayed(
+            self._find_gradients, training.batch(options.batch), processes.device, options.recorded
+        )
+        self.move_weights = Replayed(self._move_weights, None, processes.device, options.recorded)
         self.step = 0
         self.progress = 0.0
         self._first_steps(training)

@@ -13,7 +13,8 @@ class CompactOptions:
     measurement and saving.
 
     creatures: procedural ones per body plan, in addition. batch: clips per process. init: weights to start from.
-    compiled: by torch.compile, for GPUs. muon: for the inner matrices, else AdamW for all.
+    compiled: by torch.compile, for GPUs. muon: for the inner matrices, else AdamW for all. recorded: steps as CUDA
+    graphs.
     """
 
     rigs: Path
@@ -36,6 +37,7 @@ class CompactOptions:
     seed: int = 0
     init: Path | None = None
     compiled: bool = False
+    recorded: bool = True
     prefetch: bool = True
     device: str = "auto"
     validate_every: float = 60.0
@@ -74,6 +76,7 @@ def parse_options(arguments: list[str] | None) -> CompactOptions:
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--init", type=Path, help="weights of an earlier run to go on from")
     parser.add_argument("--compile", action="store_true", dest="compiled", help="compile the model's blocks first")
+    parser.add_argument("--no-record", action="store_false", dest="recorded", help="launch every step's kernels anew")
     parser.add_argument("--no-prefetch", action="store_false", dest="prefetch", help="make batches between steps")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default=default.device)
     parser.add_argument("--validate-every", type=float, default=default.validate_every, help="seconds")

@@ -18,16 +18,17 @@ WARM_CALLS = 3
 
 
 class Replayed:
-    """Calls `work`, from the fourth call on by replaying. On a CPU it always calls.
+    """Calls `work`, from the fourth call on by replaying. On a CPU, or where it is not to be recorded, it always calls.
 
     work: takes what `example` is like (a dataclass of tensors and dataclasses), in memory of this object's own, and
     returns tensors, which the next call overwrites. Other threads may use the GPU, but not during the fourth call.
     """
 
-    def __init__(self, work: Callable[[T], Any], example: T, device: torch.device) -> None:
+    def __init__(self, work: Callable[[T], Any], example: T, device: torch.device, recorded: bool = True) -> None:
         self._work = work
         self._inputs = _mapped(example, torch.clone)
         self._device = device
+        self._never = not recorded or device.type != "cuda"
         self._calls = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._result: Any = None
@@ -38,7 +39,7 @@ class Replayed:
 
     def __call__(self, inputs: T) -> Any:
         _copy(inputs, self._inputs)
-        if self._device.type != "cuda":
+        if self._never:
             return self._work(self._inputs)
         if self._graph is not None:
             self._graph.replay()

@@ -45,9 +45,9 @@ class SynthesisSettings:
     flat_share: float = 0.25
     edges_share: float = 0.4
     view_error_share: float = 0.7
-    view_degrees: float = 1.5
-    view_shift: float = 0.006
-    view_scale: float = 0.02
+    view_degrees: float = 1.0
+    view_shift: float = 0.005
+    view_scale: float = 0.015
     mask_error_share: float = 0.7
     degraded_share: float = 0.7
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,7 +48,7 @@ class Body:
         parent: int,
         start: np.ndarray,
         steps: np.ndarray,
-        radii: np.ndarray,
+        radii: Sequence[float] | np.ndarray,
         role: str,
         side: int = 0,
         phase: float = 0.0,
@@ -68,7 +69,7 @@ class Body:
         parent: int,
         start: np.ndarray,
         steps: np.ndarray,
-        radii: np.ndarray,
+        radii: Sequence[float] | np.ndarray,
         role: str,
         phases: tuple[float, float],
         flat: float = 1.0,

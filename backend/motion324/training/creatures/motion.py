@@ -106,8 +106,9 @@ def _leg_turn(bone: Bone, phase: np.ndarray, strength: float, lift: float, crawl
 
 def _mostly_forward(rng: np.random.Generator, bone: Bone) -> np.ndarray:
     """(3,): an axis; limbs swing about X more than about the others."""
-    axis = rng.normal(0, 1, 3) * ([1.0, 0.5, 0.5] if bone.role in ("leg", "arm", "neck", "spine") else 1.0)
-    return np.asarray(axis / max(np.linalg.norm(axis), 1e-6))
+    limb = bone.role in ("leg", "arm", "neck", "spine")
+    axis = rng.normal(0, 1, 3) * (np.array([1.0, 0.5, 0.5]) if limb else 1.0)
+    return np.asarray(axis / np.linalg.norm(axis).clip(1e-6))
 
 
 def _is_long(body: Body) -> bool:

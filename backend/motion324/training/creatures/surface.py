@@ -114,10 +114,10 @@ def ball(
         ],
         axis=-1,
     ).reshape(-1, 3)
-    unit = np.concatenate([unit, [[0, 0, -1.0], [0, 0, 1.0]]])
-    weights = np.zeros((len(unit), bones))
+    places = np.concatenate([unit, [[0, 0, -1.0], [0, 0, 1.0]]])
+    weights = np.zeros((len(places), bones))
     weights[:, bone] = 1
-    return Surface(centre + size * unit, _tube_faces(rings, sides), np.tile(colour, (len(unit), 1)), weights)
+    return Surface(centre + size * places, _tube_faces(rings, sides), np.tile(colour, (len(places), 1)), weights)
 
 
 def _eyes(body: Body, head: int, style: Style, rng: np.random.Generator) -> Surface:

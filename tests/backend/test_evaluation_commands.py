@@ -17,6 +17,7 @@ from small_release import write_frames, write_release
 from motion324.batch.items import listed_items
 from motion324.cli import main
 from motion324.errors import EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
+from motion324.mesh_providers.settings import MeshSettings
 from motion324.options import AnimateOptions
 
 FACES = creature().faces
@@ -112,12 +113,32 @@ def test_batch_resumes_keeps_and_names_what_failed(tmp_path, capsys):
     assert "a: " not in capsys.readouterr().out
 
 
-def test_batch_from_videos_alone_says_that_it_is_not_installed(tmp_path, capsys):
-    write_release(tmp_path / "release")
-    command = ["batch", "--release", str(tmp_path / "release"), "-o", str(tmp_path / "out"), "--video-only"]
-    assert main(command) == EXIT_USAGE
-    assert "none is installed" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
+def test_batch_keeps_both_pipelines_apart_and_scores_both(tmp_path, capsys):
+    write_release(tmp_path / "release", ("a", "b"), videos=True)
+    mesh = tmp_path / "a.glb"
+    mesh.write_bytes((tmp_path / "release" / "glbs" / "a.glb").read_bytes())
+    (tmp_path / "release" / "glbs" / "b.glb").unlink()  # only the way from a video can do without
+    out = tmp_path / "out"
+    command = ["batch", "--release", str(tmp_path / "release"), "-o", str(out), "--mask", "plain", "--view", "0,5"]
+    command += ["--quality", "draft", "--samples", "300"]
+    made = ["--video-only", "--mesh-provider", "file", "--mesh-file", str(mesh)]
+    assert main([*command, *made, "--given-mesh", "--json", str(tmp_path / "scores.json")]) == EXIT_INTERNAL
+    given, alone = capsys.readouterr().out.split("From the videos alone:")
+    assert "b: failed (mesh-missing)" in given and "error/still" in given
+    assert "2 of 2 items are done" in alone and "failed" not in alone
+    scores = {name: json.loads((tmp_path / f"scores_{name}.json").read_text()) for name in ("given_mesh", "video_only")}
+    for name, found in scores.items():
+        assert found["predictions"] == str(out / name) and (out / name / "summary.json").is_file()
+    assert [bool(clip["problems"]) for clip in scores["given_mesh"]["clips"]] == [False, True]
+    assert all(clip["values"]["chamfer"] < 1 and not clip["problems"] for clip in scores["video_only"]["clips"])
+    assert np.load(out / "video_only" / "b" / "trajectory.npz")["fps"] == 12
+    assert (out / "video_only" / "b" / "index.html").is_file() and not (
+        out / "given_mesh" / "a" / "index.html"
+    ).exists()
+    assert main([*command, *made, "--skip-evaluation"]) == EXIT_OK
+    assert "a: kept" in capsys.readouterr().out
+    assert main([*command, *made[1:]]) == EXIT_USAGE
+    assert "only count with --video-only" in capsys.readouterr().err
 
 
 def test_process_that_dies_takes_only_its_own_item_with_it(tmp_path):
@@ -154,6 +175,15 @@ def test_stopped_batch_leaves_nothing_half_written(tmp_path):
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "cancelled" in said
     assert [path.name for path in folder.iterdir()] == ["log.txt"]
+
+
+def test_list_of_videos_alone_needs_no_meshes(tmp_path):
+    (tmp_path / "list.jsonl").write_text('{"video": "fox.mp4"}\n{"video": "deer.mp4", "mesh": "roe.glb"}\n')
+    settings = MeshSettings()
+    items = listed_items(tmp_path / "list.jsonl", AnimateOptions(), made=settings)
+    assert [(item.name, item.mesh) for item in items] == [("fox", settings), ("roe", settings)]
+    with pytest.raises(Motion324Error, match="'mesh' is missing"):
+        listed_items(tmp_path / "list.jsonl", AnimateOptions())
 
 
 def test_list_gives_items_with_their_own_options(tmp_path):

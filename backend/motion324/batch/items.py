@@ -12,46 +12,59 @@ from motion324 import __version__
 from motion324.errors import EXIT_USAGE, Motion324Error
 from motion324.evaluation.release import read_release
 from motion324.file_state import file_state
+from motion324.mesh_providers.settings import MeshSettings
 from motion324.options import AnimateOptions
 
 
 @dataclass(frozen=True)
 class BatchItem:
-    """A mesh file, the video that it is animated after, and the name of its result folder."""
+    """A mesh file, or how a mesh is made from the video; the video that it is animated after; and the name of its
+    result folder."""
 
     name: str
-    mesh: Path
+    mesh: Path | MeshSettings
     video: Path
     options: AnimateOptions
 
     def fingerprint(self) -> dict[str, Any]:
         """What the result depends on, as plain values: while it stays the same, a result need not be made again."""
-        inputs = {"mesh": file_state(self.mesh), "video": file_state(self.video)}
+        if isinstance(self.mesh, MeshSettings):
+            given = {"file": file_state(self.mesh.file)} if self.mesh.file else {}
+            mesh = {**self.mesh.relevant(), **given}
+        else:
+            mesh = file_state(self.mesh)
+        inputs = {"mesh": mesh, "video": file_state(self.video)}
         return {"inputs": inputs, "options": json.loads(json.dumps(self.options.to_dict())), "version": __version__}
 
 
-def release_items(root: Path, options: AnimateOptions, only: tuple[str, ...] = ()) -> list[BatchItem]:
-    """The clips of a benchmark in Motion80's layout, each with its given mesh. Raises as read_release does.
+def release_items(
+    root: Path, options: AnimateOptions, only: tuple[str, ...] = (), made: MeshSettings | None = None
+) -> list[BatchItem]:
+    """The clips of a benchmark in Motion80's layout, each with its given mesh, or with one that is `made` from its
+    video. Raises as read_release does.
 
     Folders of images have no frame rate: the result gets the one that the benchmark's description names.
     """
     return [
-        BatchItem(clip.name, clip.mesh, clip.video, dataclasses.replace(options, fps=options.fps or clip.fps))
+        BatchItem(clip.name, made or clip.mesh, clip.video, dataclasses.replace(options, fps=options.fps or clip.fps))
         for clip in read_release(root, only)
     ]
 
 
-def listed_items(path: Path, options: AnimateOptions, only: tuple[str, ...] = ()) -> list[BatchItem]:
+def listed_items(
+    path: Path, options: AnimateOptions, only: tuple[str, ...] = (), made: MeshSettings | None = None
+) -> list[BatchItem]:
     """From a list: one JSON object a line, {"mesh": ..., "video": ..., "name": ..., "options": {...}}.
 
-    Paths are relative to the list; `name` is the mesh file's, if left out; options replace some of `options`.
+    Paths are relative to the list; `name` is the mesh file's, if left out, else the video's; options replace some of
+    `options`. Where meshes are `made` from the videos, lines need none.
     Raises Motion324Error("batch-list-unreadable") that names the line.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise _bad_list(path, f"cannot be read: {error}") from error
-    items = [_item(path, number, line, options) for number, line in enumerate(lines, 1) if line.strip()]
+    items = [_item(path, number, line, options, made) for number, line in enumerate(lines, 1) if line.strip()]
     names = [item.name for item in items]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -62,21 +75,22 @@ def listed_items(path: Path, options: AnimateOptions, only: tuple[str, ...] = ()
     return [item for item in items if not only or item.name in only]
 
 
-def _item(path: Path, number: int, line: str, options: AnimateOptions) -> BatchItem:
+def _item(path: Path, number: int, line: str, options: AnimateOptions, made: MeshSettings | None) -> BatchItem:
     try:
         values = json.loads(line)
         unknown = set(values) - {"mesh", "video", "name", "options"}
         if unknown:
             raise ValueError(f"it has the unknown field '{sorted(unknown)[0]}'")
-        mesh, video = (path.parent / values[key] for key in ("mesh", "video"))
-        name = str(values.get("name", mesh.stem))
+        video = path.parent / values["video"]
+        file = path.parent / values["mesh"] if "mesh" in values or not made else video
+        name = str(values.get("name", file.stem))
         if not name or Path(name).name != name:
             raise ValueError(f"'{name}' cannot be the name of a folder")
         chosen = AnimateOptions.from_dict({**options.to_dict(), **values.get("options", {})})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         why = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
         raise _bad_list(path, f"has a line {number} that cannot be used: {why}") from error
-    return BatchItem(name, mesh, video, chosen)
+    return BatchItem(name, made or file, video, chosen)
 
 
 def _bad_list(path: Path, why: str) -> Motion324Error:

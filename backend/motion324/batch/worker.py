@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 import signal
@@ -17,13 +18,15 @@ from types import FrameType
 from motion324.batch.items import BatchItem
 from motion324.batch.outcomes import DONE, FAILED, Outcome, mark_done
 from motion324.errors import Motion324Error
+from motion324.mesh_providers.settings import MeshSettings
 
 LOG = "log.txt"
 
 
 @dataclass(frozen=True)
 class Task:
-    """folder: of the result. blender: reads FBX and .blend. overlay: also leave a video beside the input."""
+    """folder: of the result. blender: reads FBX and .blend, and writes FBX and turntables of meshes that are made.
+    overlay: also leave a video beside the input."""
 
     item: BatchItem
     folder: Path
@@ -58,30 +61,55 @@ def animate_item(task: Task) -> Outcome:
 
 
 def _animate(task: Task, began: float) -> Outcome:
+    mesh = task.item.mesh
+    try:
+        outcome, warnings = _from_mesh(task, mesh) if isinstance(mesh, Path) else _from_video(task, mesh)
+        mark_done(task.folder, task.item)
+    except Exception:
+        logging.error("%s", traceback.format_exc())
+        raise
+    for warning in warnings:
+        logging.warning("%s", warning["sentence"])
+    return dataclasses.replace(outcome, seconds=round(time.perf_counter() - began, 3))
+
+
+def _from_mesh(task: Task, path: Path) -> tuple[Outcome, list[dict[str, str]]]:
+    """The outcome, and the warnings."""
     from motion324.mesh.reading import read_mesh
     from motion324.pipeline import animate
     from motion324.trajectories.result_files import KeepOptions
 
     item = task.item
-    try:
-        mesh = read_mesh(item.mesh, blender=task.blender)
-        keep = KeepOptions(task.folder, overlay=task.overlay)
-        result = animate(mesh, item.video, item.options, keep=keep)
-        mark_done(task.folder, item)
-    except Exception:
-        logging.error("%s", traceback.format_exc())
-        raise
-    for warning in result.report["warnings"]:
-        logging.warning("%s", warning["sentence"])
-    return Outcome(
+    mesh = read_mesh(path, blender=task.blender)
+    keep = KeepOptions(task.folder, overlay=task.overlay)
+    result = animate(mesh, item.video, item.options, keep=keep)
+    outcome = Outcome(
         item.name,
         DONE,
         frames=len(result.positions),
         vertices=result.positions.shape[1],
-        seconds=round(time.perf_counter() - began, 3),
         reconstructor=str(result.report["reconstructor"]),
         overlap=float(result.report["silhouette_overlap"]),
     )
+    return outcome, result.report["warnings"]
+
+
+def _from_video(task: Task, settings: MeshSettings) -> tuple[Outcome, list[dict[str, str]]]:
+    """The same with a mesh that is made from the video's first frame, and all that the way there leaves."""
+    from motion324.from_video.run import from_video
+
+    item = task.item
+    result = from_video(item.video, task.folder, item.options, settings, blender=task.blender)
+    found = next(stage.result for stage in result.stages if stage.name == "animation")
+    outcome = Outcome(
+        item.name,
+        DONE,
+        frames=result.frames,
+        vertices=result.vertices,
+        reconstructor=str(found["reconstructor"]),
+        overlap=float(found["silhouette_overlap"]),
+    )
+    return outcome, list(result.warnings)
 
 
 def _failed(task: Task, began: float, code: str, sentence: str) -> Outcome:

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 
 from motion324.commands.animate import add_job_options, options_of
 from motion324.commands.evaluate import add_scoring_options, score_and_report
+from motion324.commands.from_video import add_mesh_options, mesh_settings_of
 from motion324.errors import EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
+from motion324.mesh_providers.settings import MeshSettings
+from motion324.options import bad_option
 from motion324.terminal import Terminal
 
 if TYPE_CHECKING:
     from motion324.batch.outcomes import Outcome
 
 GIVEN_MESH, VIDEO_ONLY = "given_mesh", "video_only"  # folders of results, which are kept apart
+TITLES = {GIVEN_MESH: "From the given meshes", VIDEO_ONLY: "From the videos alone"}
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -23,7 +27,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
         "batch",
         help="animate and score a whole benchmark, or a list",
         description="Animates every item into a folder of its own below DIR, and scores a benchmark's with its truth. "
-        "A batch that was stopped goes on where it was when it is started again.",
+        "A batch that was stopped goes on where it was when it is started again. With both --given-mesh and "
+        "--video-only, each has its own folder of results, table, --json and --report (FILE_given_mesh, "
+        "FILE_video_only) and --renders (DIR/given_mesh, DIR/video_only).",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     source = parser.add_mutually_exclusive_group(required=True)
@@ -36,6 +42,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
     parser.add_argument("--overlay", action="store_true", help="also keep overlay.mp4 of each item")
     parser.add_argument("--skip-inference", action="store_true", help="only score what is there")
     parser.add_argument("--skip-evaluation", action="store_true", help="only animate")
+    add_mesh_options(parser)
     add_job_options(parser)
     add_scoring_options(parser)
     parser.set_defaults(run=run)
@@ -45,21 +52,40 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
 def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     terminal = Terminal()
-    folder = arguments.output / GIVEN_MESH
+    chosen = [VIDEO_ONLY] if arguments.video_only else []
+    if arguments.given_mesh or not chosen:
+        chosen.insert(0, GIVEN_MESH)
     failed = 0
-    if not arguments.skip_inference:
-        failed = _animate(arguments, folder, terminal)
-    if arguments.release and not arguments.skip_evaluation:
-        failed += len(score_and_report(arguments, arguments.release, folder, terminal).problems)
-    if arguments.video_only:
-        terminal.fail(_no_video_only())
-        failed += 1
+    for pipeline in chosen:
+        folder = arguments.output / pipeline
+        if len(chosen) > 1:
+            print(f"{TITLES[pipeline]}:", flush=True)
+        if not arguments.skip_inference:
+            failed += _animate(arguments, pipeline, folder, terminal)
+        if arguments.release and not arguments.skip_evaluation:
+            scoring = _scoring(arguments, pipeline, apart=len(chosen) > 1)
+            failed += len(score_and_report(scoring, arguments.release, folder, terminal).problems)
     return EXIT_INTERNAL if failed else EXIT_OK
 
 
+def _scoring(arguments: argparse.Namespace, pipeline: str, apart: bool) -> argparse.Namespace:
+    """Those of one pipeline. apart: its files must not be another one's."""
+    values = dict(vars(arguments))
+    if pipeline == VIDEO_ONLY:
+        values["any_topology"] = True  # a mesh that is made never has the truth's vertices
+    if apart:
+        for key in ("json_file", "report"):
+            if path := values[key]:
+                values[key] = path.with_name(f"{path.stem}_{pipeline}{path.suffix}")
+        if values["renders"]:
+            values["renders"] /= pipeline
+    return argparse.Namespace(**values)
+
+
 def _check(arguments: argparse.Namespace) -> None:
-    if arguments.video_only and not arguments.given_mesh:
-        raise _no_video_only()
+    settings = mesh_settings_of(arguments)
+    if settings != MeshSettings(seed=settings.seed) and not arguments.video_only:
+        raise bad_option("mesh-provider", "and its settings only count with --video-only")
     if not 1 <= arguments.workers <= 256:
         raise Motion324Error(
             "bad-option",
@@ -76,16 +102,7 @@ def _check(arguments: argparse.Namespace) -> None:
         )
 
 
-def _no_video_only() -> Motion324Error:
-    return Motion324Error(
-        "video-only-missing",
-        "Animating from a video alone needs a generator of meshes, and none is installed.",
-        "Use --given-mesh.",
-        EXIT_USAGE,
-    )
-
-
-def _animate(arguments: argparse.Namespace, folder: Path, terminal: Terminal) -> int:
+def _animate(arguments: argparse.Namespace, pipeline: str, folder: Path, terminal: Terminal) -> int:
     """-> how many items failed."""
     from motion324.batch.items import listed_items, release_items
     from motion324.batch.outcomes import FAILED
@@ -99,7 +116,7 @@ def _animate(arguments: argparse.Namespace, folder: Path, terminal: Terminal) ->
     options = options_of(arguments)
     read, source = (release_items, arguments.release) if arguments.release else (listed_items, arguments.list)
     outcomes = run_batch(
-        read(source, options, only),
+        read(source, options, only, mesh_settings_of(arguments) if pipeline == VIDEO_ONLY else None),
         folder,
         workers=arguments.workers,
         blender=arguments.blender,

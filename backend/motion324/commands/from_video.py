@@ -31,14 +31,15 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
     parser.add_argument("video", metavar="VIDEO", type=Path, help="a video, or a folder of images in natural order")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="folder of the results")
     parser.add_argument("--again", action="store_true", help="do all stages anew")
-    _add_mesh_options(parser)
+    add_mesh_options(parser)
     add_job_options(parser)
     parser.add_argument("--json", action="store_true", help="result as JSON on stdout, progress as JSON on stderr")
     parser.set_defaults(run=run)
     return parser
 
 
-def _add_mesh_options(parser: argparse.ArgumentParser) -> None:
+def add_mesh_options(parser: argparse.ArgumentParser) -> None:
+    """Those that say how a mesh is made from a video; mesh_settings_of reads them."""
     group = parser.add_argument_group("the mesh")
     group.add_argument(
         "--mesh-provider",
@@ -70,8 +71,8 @@ def _add_mesh_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
-    options = options_of(arguments)
+def mesh_settings_of(arguments: argparse.Namespace) -> MeshSettings:
+    """Raises Motion324Error("bad-option")."""
     settings = MeshSettings(
         provider=arguments.mesh_provider,
         file=arguments.mesh_file,
@@ -83,6 +84,12 @@ def run(arguments: argparse.Namespace) -> int:
         time_limit=arguments.hunyuan_time_limit,
     )
     settings.check()
+    return settings
+
+
+def run(arguments: argparse.Namespace) -> int:
+    options = options_of(arguments)
+    settings = mesh_settings_of(arguments)
     terminal = Terminal(as_json=arguments.json)
     log = LogToTerminal(terminal)
     logging.getLogger().addHandler(log)

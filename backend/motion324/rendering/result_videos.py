@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 VIDEO = "animation.mp4"
 ITEM_FILE = "item.json"  # of a batch; it knows the mesh
+MADE_MESH = "mesh.glb"  # beside a result from a video alone
 
 
 def result_folders(root: Path) -> list[Path]:
@@ -49,7 +50,7 @@ def write_result_videos(
     """The video of each result under root, or why there is none.
 
     fps: of the videos; None takes each result's. mesh: file with the colours, for a single result; those of a batch
-    name their own, and others are grey.
+    name their own, those from a video alone have it beside them, and others are grey.
     """
     for folder in result_folders(root):
         try:
@@ -114,6 +115,8 @@ def _mesh_of(folder: Path, trajectory: Trajectory, given: Path | None, blender: 
 
 
 def _known_mesh(folder: Path) -> Path | None:
+    if (folder / MADE_MESH).is_file():
+        return folder / MADE_MESH
     try:
         item = json.loads((folder / ITEM_FILE).read_text(encoding="utf-8"))
         return Path(item["inputs"]["mesh"]["path"])

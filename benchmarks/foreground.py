@@ -1,9 +1,9 @@
 """How near the masks come to the truth, and how fast. Prints one table.
 
-    python benchmarks/foreground.py [--release DIR] [--clips NAME,NAME] [--frames 12]
+    python benchmarks/foreground.py [--release DIR] [--clips NAME,NAME] [--frames 12] [--side 720]
 
 DIR is a benchmark in Motion80's layout whose masks/ hold the truth. Of each clip, so many frames are taken, evenly
-spread. Columns, as mean intersection over union of the masks above one half:
+spread, with --side enlarged to so many pixels. Columns, as mean intersection over union of the masks above one half:
     rembg       rembg's own answer (u2netp, `session.predict`) with the truth, on up to 4 of the frames
     network     our computation of the same network alone, with the truth
     same        both with each other, on those frames
@@ -16,12 +16,14 @@ of all of `--mask rembg`. Beside them the seconds that passed on the clock.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 from clips_with_truth import DEFAULT_RELEASE, clip_names
 from PIL import Image
@@ -40,6 +42,7 @@ def main() -> int:
     parser.add_argument("--release", type=Path, default=DEFAULT_RELEASE)
     parser.add_argument("--clips", help="names, separated by commas; default: all")
     parser.add_argument("--frames", type=int, default=12)
+    parser.add_argument("--side", type=int, help="pixels of the longer side; default: the clips' own")
     arguments = parser.parse_args()
     if not (arguments.release / "masks").is_dir():
         print(f"No true masks at {arguments.release}: nothing measured.")
@@ -52,7 +55,7 @@ def main() -> int:
     names = arguments.clips.split(",") if arguments.clips else clip_names(arguments.release)
     rows = []
     for name in names:
-        clip, truth = load(arguments.release, name, arguments.frames)
+        clip, truth = load(arguments.release, name, arguments.frames, arguments.side)
         some = np.unique(np.linspace(0, len(truth) - 1, 4).round().astype(int))
         theirs = np.stack([np.asarray(session.predict(Image.fromarray(clip.frames[k]))[0]) for k in some]) / 255.0
         network, network_seconds = timed(lambda clip=clip: salient_masks(clip.frames, silent), len(truth))
@@ -72,13 +75,20 @@ def main() -> int:
     return 0
 
 
-def load(release: Path, name: str, count: int) -> tuple[VideoClip, np.ndarray]:
+def load(release: Path, name: str, count: int, side: int | None) -> tuple[VideoClip, np.ndarray]:
     """The clip, and its true masks (T, H, W) bool."""
     packed = np.load(release / "masks" / f"{name}.npz")
     frames, height, width = packed["shape"]
     truth = np.unpackbits(packed["packed"], axis=1)[:, : height * width].reshape(frames, height, width).astype(bool)
     clip = read_video(release / "videos" / f"{name}.mp4", (0, None, max(1, int(frames) // count)))
-    return clip, truth[clip.frame_numbers]
+    truth = truth[clip.frame_numbers]
+    if side is None:
+        return clip, truth
+    scale = side / max(height, width)
+    size = (round(width * scale), round(height * scale))
+    larger = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC) for frame in clip.frames])
+    masks = np.stack([cv2.resize(mask.astype(np.float32), size) > 0.5 for mask in truth])
+    return dataclasses.replace(clip, frames=larger), masks
 
 
 def timed(work: Callable[[], np.ndarray], frames: int) -> tuple[np.ndarray, tuple[float, float]]:

@@ -21,6 +21,8 @@ from motion324.video.foreground import saliency
 from motion324.video.foreground.background_plate import distance_beyond_shadow, estimate_plate
 from motion324.video.foreground.guided_filter import fit_to_colours
 from motion324.video.foreground.object_masks import object_masks
+from motion324.video.foreground.side_by_side import side_by_side
+from motion324.video.foreground.sorting_network import sort_over_time
 
 BENCH = Path(__file__).resolve().parents[2].parent / "shared" / "bench" / "dev"
 
@@ -159,3 +161,31 @@ def test_masks_of_benchmark_clips(name, least):
     frames, height, width = packed["shape"]
     truth = np.unpackbits(packed["packed"], axis=1)[:, : height * width].reshape(frames, height, width).astype(bool)
     assert overlap(find_masks(clip).masks, truth[clip.frame_numbers]).min() > least
+
+
+def test_columns_are_sorted_as_numpy_does():
+    random = np.random.default_rng(0)
+    for count in (1, 2, 3, 7, 16, 31, 32):
+        values = random.integers(-300, 300, (count, 40, 3)).astype(np.int16)
+        assert (sort_over_time(values.copy()) == np.sort(values, axis=0)).all()
+
+
+def test_work_on_many_frames_tells_how_far_it_is_and_passes_errors_on():
+    told, done = [], []
+    side_by_side(5, done.append, told.append)
+    assert sorted(done) == [0, 1, 2, 3, 4] and told[0] == 0 and told[-1] == 5
+
+    def fail(index: int) -> None:
+        raise ValueError(index)
+
+    with pytest.raises(ValueError):
+        side_by_side(3, fail, told.append)
+
+
+def test_an_empty_guess_gives_an_empty_mask(guessing):
+    frames, truth = clip_over(scenery(0, 512), count=3)
+    guess = rough_guess(truth)
+    guess[1] = 0
+    guessing(guess)
+    masks = object_masks(frames, silent)
+    assert masks.shape == truth.shape and masks[2].max() > 0.9

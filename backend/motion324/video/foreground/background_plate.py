@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from motion324.video.foreground.colour_distance import colour_distance, squared_length
+from motion324.video.foreground.colour_distance import colour_distance, largest, product, squared_length
 from motion324.video.foreground.coverage import disc
+from motion324.video.foreground.side_by_side import side_by_side
+from motion324.video.foreground.sorting_network import sort_over_time
 
 _FRAMES_LOOKED_AT = 32
-_ROWS_AT_ONCE = 48
+_ROWS_AT_ONCE = 24
 _TOLERANCE = (
     12.0  # colour distance (0..255) that codecs and soft edges cause even in a rendered, perfectly still picture
 )
@@ -32,6 +34,10 @@ class BackgroundPlate:
     seen: np.ndarray
     tolerance: np.ndarray
     trust: np.ndarray
+
+    def within(self, area: tuple[slice, slice]) -> BackgroundPlate:
+        """The part of it in these rows and columns."""
+        return BackgroundPlate(self.colour[area], self.seen[area], self.tolerance[area], self.trust[area])
 
 
 def estimate_plate(
@@ -77,7 +83,7 @@ def exposure_offset(difference: np.ndarray) -> np.ndarray:
 
 def distance_beyond_shadow(colour: np.ndarray, behind: np.ndarray) -> np.ndarray:
     """(H, W): the colour distance that is left where a pixel is the background made darker; infinite elsewhere."""
-    along = (colour * behind).sum(axis=2) / (squared_length(behind) + 1)
+    along = product(colour, behind) / (squared_length(behind) + 1)
     rest = colour_distance(colour - along[..., None] * behind)
     return np.where((along > 0.5) & (along < 1.0), 1.5 * rest, np.float32(np.inf))
 
@@ -90,16 +96,19 @@ def _exposure(frames: np.ndarray, background: np.ndarray) -> np.ndarray:
     return np.stack([exposure_offset(colour - colours[0]) for colour in colours]).round().astype(np.int16)
 
 
-def _strips(height: int, tick: Callable[[], None]) -> Iterator[slice]:
-    for top in range(0, height, _ROWS_AT_ONCE):
-        tick()
-        yield slice(top, min(top + _ROWS_AT_ONCE, height))
+def _by_strips(height: int, work: Callable[[slice], None], tick: Callable[[], None]) -> None:
+    """work(rows) for all rows of a picture, on all cores."""
+    count = -(-height // _ROWS_AT_ONCE)
+
+    def strip(index: int) -> None:
+        work(slice(index * _ROWS_AT_ONCE, min((index + 1) * _ROWS_AT_ONCE, height)))
+
+    side_by_side(count, strip, lambda done: tick())
 
 
 def _pixels(frames: np.ndarray, exposure: np.ndarray, rows: slice) -> np.ndarray:
-    """(rows, W, 3, K) int16: the times of a pixel lie side by side, which sorts fast."""
-    values = frames[:, rows].astype(np.int16) - exposure[:, None, None, :]
-    return np.ascontiguousarray(values.transpose(1, 2, 3, 0))
+    """(K, rows, W, 3) int16: as bright as the first one."""
+    return frames[:, rows].astype(np.int16) - exposure[:, None, None, :]
 
 
 def _over_time(
@@ -110,13 +119,16 @@ def _over_time(
     median = np.empty(frames.shape[1:], np.float32)
     spread = np.empty(frames.shape[1:3], np.float32)
     quartiles = []
-    for rows in _strips(height, tick):
-        ordered = np.sort(_pixels(frames, exposure, rows), axis=-1)
-        middle = ordered[..., count // 2]
+
+    def look_at(rows: slice) -> None:
+        ordered = sort_over_time(_pixels(frames, exposure, rows))
+        middle = ordered[count // 2]
         median[rows] = middle
-        low, high = ordered[..., round(0.05 * (count - 1))], ordered[..., round(0.95 * (count - 1))]
-        spread[rows] = np.maximum(high - middle, middle - low).max(axis=-1)
-        quartiles.append((ordered[..., (3 * count) // 4] - ordered[..., count // 4]).max(axis=-1))
+        low, high = ordered[round(0.05 * (count - 1))], ordered[round(0.95 * (count - 1))]
+        spread[rows] = largest(np.maximum(high - middle, middle - low))
+        quartiles.append(largest(ordered[(3 * count) // 4] - ordered[count // 4]))
+
+    _by_strips(height, look_at, tick)
     return median, spread, float(np.median(np.concatenate(quartiles))) / 2
 
 
@@ -143,18 +155,21 @@ def _seen_background(
     the background itself changes there (H, W)."""
     colour, change = fallback.copy(), np.zeros(frames.shape[1:3], np.float32)
     counts = background.sum(axis=0)
-    for rows in _strips(frames.shape[1], tick):
+
+    def look_at(rows: slice) -> None:
         values = _pixels(frames, exposure, rows)
-        hidden = ~background[:, rows].transpose(1, 2, 0)[:, :, None, :]
-        ordered = np.sort(np.where(hidden, np.int16(32767), values), axis=-1)  # what is hidden comes last
-        last = np.maximum(counts[rows] - 1, 0)[:, :, None, None]
+        values[~background[:, rows]] = 32767
+        ordered = sort_over_time(values)  # what is hidden comes last
+        last = np.maximum(counts[rows] - 1, 0)[..., None]
 
         def at(share: float, ordered: np.ndarray = ordered, last: np.ndarray = last) -> np.ndarray:
-            return np.take_along_axis(ordered, np.round(share * last).astype(np.intp), axis=-1)[..., 0]
+            return np.take_along_axis(ordered, np.round(share * last).astype(np.intp)[None], axis=0)[0]
 
         shown = counts[rows] > 0
         colour[rows] = np.where(shown[..., None], at(0.5), colour[rows])
-        change[rows] = np.where(shown, (at(0.9) - at(0.1)).max(axis=-1) / 2, 0)
+        change[rows] = np.where(shown, largest(at(0.9) - at(0.1)) / 2, 0)
+
+    _by_strips(frames.shape[1], look_at, tick)
     return colour, counts >= 2, change
 
 
@@ -167,20 +182,25 @@ def _saliency_of_matches(
     tick: Callable[[], None],
 ) -> np.ndarray:
     """(H, W): mean saliency over the frames in which a pixel has the plate's colour."""
-    total, weight = np.zeros(colour.shape[:2], np.float32), np.full(colour.shape[:2], 1e-6, np.float32)
-    for frame, offset, guess in zip(frames, exposure, saliency, strict=True):
-        tick()
-        matches = np.abs(frame - offset - colour).max(axis=2) <= limit
-        total += guess * matches
-        weight += matches
-    return total / weight
+    mean = np.empty(colour.shape[:2], np.float32)
+
+    def look_at(rows: slice) -> None:
+        total, weight = np.zeros_like(mean[rows]), np.full_like(mean[rows], 1e-6)
+        for frame, offset, guess in zip(frames, exposure, saliency, strict=True):
+            matches = largest(np.abs(frame[rows] - (colour[rows] + offset))) <= limit
+            total += guess[rows] * matches
+            weight += matches
+        mean[rows] = total / weight
+
+    _by_strips(len(mean), look_at, tick)
+    return mean
 
 
 def _completed(colour: np.ndarray, seen: np.ndarray, change: np.ndarray, scale: float) -> BackgroundPlate:
     """Fills in what was never seen, and tells what the result is worth."""
     filled = _filled(colour, seen)
     window = (max(3, round(15 * scale)) | 1,) * 2
-    texture = np.abs(filled - cv2.blur(filled, window)).max(axis=2)
+    texture = largest(np.abs(filled - cv2.blur(filled, window)))
     weight = seen.astype(np.float32)
     texture = cv2.blur(texture * weight, window) / np.maximum(cv2.blur(weight, window), 1e-3)
     around = _filled(np.dstack([texture, change, change]), seen)

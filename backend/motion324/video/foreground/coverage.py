@@ -11,15 +11,15 @@ _SMALLEST_GAP = 0.0015
 _SMALLEST_PIXELS = 12
 
 
-def coverage_from_evidence(evidence: np.ndarray) -> np.ndarray:
+def coverage_from_evidence(evidence: np.ndarray, side: int | None = None) -> np.ndarray:
     """evidence (H, W) float32: how different from the background, 1 where that begins to mean something -> (H, W)
-    float32 in [0, 1], 0.5 at the object's outline.
+    float32 in [0, 1], 0.5 at the object's outline. side: the shorter one of the whole picture, where this is a part.
 
     At the outline a pixel mixes both colours, and a codec's ringing and bled chroma surround it. So there, coverage is
     the evidence relative to the strongest nearby: the outline lies where it has fallen to half, however strong the
     contrast is. Away from the background, pale and dark parts beside strong ones are not to be lost: they count whole.
     """
-    radius = max(1, round(min(evidence.shape) / 256))
+    radius = max(1, round((side or min(evidence.shape)) / 256))
     strongest = cv2.dilate(evidence, disc(radius))
     coverage = np.clip(evidence / np.maximum(strongest, 2.0), 0.0, 1.0)
     count, labels, stats, _ = cv2.connectedComponentsWithStats((evidence <= 1.0).view(np.uint8), connectivity=4)

@@ -9,15 +9,18 @@ import numpy as np
 _SMOOTHNESS = 1e-3  # the paper's epsilon, for colours in [0, 1]
 
 
-def fit_to_colours(mask: np.ndarray, frame: np.ndarray) -> np.ndarray:
+def fit_to_colours(mask: np.ndarray, frame: np.ndarray, side: int | None = None) -> np.ndarray:
     """mask (H, W) float32 in [0, 1], frame (H, W, 3) uint8 -> the mask with its edges on those of the frame.
+
+    side: the shorter one of the whole picture, where this is a part of it.
 
     Within each window, 1/30 of the picture wide, the mask becomes a linear function of the colour.
     """
     height, width = mask.shape
-    step = 2 if min(height, width) >= 240 else 1
+    side = side or min(height, width)
+    step = 4 if side >= 480 else 2 if side >= 240 else 1
     size = (max(1, width // step), max(1, height // step))
-    radius = max(2, round(min(height, width) / 64 / step))
+    radius = max(2, round(side / 64 / step))
     guide = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255.0
     small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
     slope, offset = _coefficients(guide, small, radius)

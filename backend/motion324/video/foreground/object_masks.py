@@ -17,11 +17,16 @@ from motion324.video.foreground.colour_distance import colour_distance, squared_
 from motion324.video.foreground.coverage import coverage_from_evidence, disc
 from motion324.video.foreground.guided_filter import fit_to_colours
 from motion324.video.foreground.saliency import salient_masks
+from motion324.video.foreground.side_by_side import side_by_side
 
 _WORKING_SIDE = 720  # larger frames are masked at this size: the network itself sees 320 pixels
 _SMOOTHING_SIDE = 256
 _SMOOTHING_FRAMES = 4
 _SMOOTHING_COLOUR = 18.0
+# What is below _NOTHING in the first guess is never the object's unless it lies within _REACH of what is not, in pixels
+# of a picture whose shorter side has 512.
+_NOTHING, _REACH = 0.05, 60
+_SOME = 4  # of so many rows and columns one is enough to compare brightness by
 
 
 def object_masks(frames: np.ndarray, progress: Progress) -> np.ndarray:
@@ -43,12 +48,45 @@ def object_masks(frames: np.ndarray, progress: Progress) -> np.ndarray:
     masks = salient_masks(frames, lambda stage, done, total: progress(stage, round(done * 3 / 4), total))
     plate = estimate_plate(frames, masks, lambda: progress("foreground", round(count * 3 / 4), count))
     small_frames, small_masks = _small(frames), _small(masks)
-    for index, frame in enumerate(frames):
-        progress("foreground", round((3 * count + index) / 4), count)
+
+    def refine(index: int) -> None:
         change = _agreed(small_frames, small_masks, index) - small_masks[index]
         guess = np.clip(masks[index] + cv2.resize(change, (width, height)), 0, 1)
-        masks[index] = coverage_from_evidence(_evidence(frame, fit_to_colours(guess, frame), plate))
+        masks[index] = _refined(frames[index], guess, plate)
+
+    side_by_side(count, refine, lambda done: progress("foreground", round((3 * count + done) / 4), count))
     return masks
+
+
+def _refined(frame: np.ndarray, guess: np.ndarray, plate: BackgroundPlate) -> np.ndarray:
+    """guess (H, W) float32 -> the mask, its edges on those of the frame; far from the guess nothing is looked at."""
+    side = min(guess.shape)
+    mask = np.zeros_like(guess)
+    area = _surroundings(guess > _NOTHING, round(_REACH * side / 512))
+    if area is None:
+        return mask
+    fitted = fit_to_colours(guess[area], frame[area], side)
+    colour = frame[area].astype(np.float32)
+    part = plate.within(area)
+    behind = part.colour + _brighter(frame, guess, plate)
+    mask[area] = coverage_from_evidence(_evidence(colour, fitted, behind, part, side / 512), side)
+    return mask
+
+
+def _surroundings(solid: np.ndarray, reach: int) -> tuple[slice, slice] | None:
+    """The rows and columns around solid (H, W) bool, `reach` pixels more on each side; None where it is empty."""
+    left, top, width, height = cv2.boundingRect(solid.view(np.uint8))
+    if not width:
+        return None
+    rows = slice(max(0, top - reach), min(solid.shape[0], top + height + reach))
+    return rows, slice(max(0, left - reach), min(solid.shape[1], left + width + reach))
+
+
+def _brighter(frame: np.ndarray, guess: np.ndarray, plate: BackgroundPlate) -> np.ndarray:
+    """(3,) how much brighter the frame's background is than the plate's; some of the pixels tell."""
+    some = (slice(None, None, _SOME), slice(None, None, _SOME))
+    background = clear_of_object(guess, min(guess.shape) / 512)[some] & plate.seen[some]
+    return exposure_offset((frame[some].astype(np.float32) - plate.colour[some])[background])
 
 
 def _small(images: np.ndarray) -> np.ndarray:
@@ -72,12 +110,14 @@ def _agreed(frames: np.ndarray, masks: np.ndarray, index: int) -> np.ndarray:
     return total / weight
 
 
-def _evidence(frame: np.ndarray, saliency: np.ndarray, plate: BackgroundPlate) -> np.ndarray:
-    """(H, W) float32: 1 and more where the pixel is probably the object's (see coverage_from_evidence)."""
-    scale = min(saliency.shape) / 512
-    background = clear_of_object(saliency, scale) & plate.seen
-    colour = frame.astype(np.float32)
-    behind = plate.colour + exposure_offset((colour - plate.colour)[background])
+def _evidence(
+    colour: np.ndarray, saliency: np.ndarray, behind: np.ndarray, plate: BackgroundPlate, scale: float
+) -> np.ndarray:
+    """(H, W) float32: 1 and more where the pixel is probably the object's (see coverage_from_evidence).
+
+    colour, behind (H, W, 3) float32: of the frame, and of the background as bright as there. scale: the whole picture's
+    shorter side over 512.
+    """
     distance = colour_distance(colour - behind)
     distance = np.where(saliency < 0.3, np.minimum(distance, distance_beyond_shadow(colour, behind)), distance)
     different = distance / plate.tolerance
@@ -102,7 +142,11 @@ def _strongly_joined(evidence: np.ndarray, saliency: np.ndarray, scale: float) -
 
 
 def _dilated(area: np.ndarray, radius: float) -> np.ndarray:
-    """area (H, W) bool, grown by `radius` pixels."""
-    if radius <= 10:
+    """area (H, W) bool, grown by `radius` pixels; by large ones within a pixel, at half the size."""
+    if radius <= 6:
         return cv2.dilate(area.view(np.uint8), disc(max(1, round(radius)))) > 0
-    return cv2.distanceTransform((~area).view(np.uint8), cv2.DIST_L2, 3) <= radius
+    height, width = area.shape
+    half = (max(1, width // 2), max(1, height // 2))
+    small = cv2.resize(area.view(np.uint8) * np.uint8(255), half, interpolation=cv2.INTER_AREA) > 0
+    near = cv2.distanceTransform((~small).view(np.uint8), cv2.DIST_L2, 3) <= radius / 2
+    return cv2.resize(near.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0

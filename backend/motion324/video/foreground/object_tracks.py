@@ -85,7 +85,8 @@ def _tracks(masks: np.ndarray, progress: Progress) -> tuple[np.ndarray, np.ndarr
         near = cv2.dilate(before.astype(np.float32), disc(2)).astype(np.int32)
         for pair in (before, near):
             both = (labels[index] > 0) & (pair > 0)
-            for a, b in np.unique(np.stack([labels[index][both], pair[both]]), axis=1).T:
+            met = np.unique(labels[index][both].astype(np.int64) * len(parents) + pair[both])
+            for a, b in zip(*np.divmod(met, len(parents)), strict=True):
                 parents[_root(parents, int(a))] = _root(parents, int(b))
         if count > 1:
             before = np.where(labels[index] > 0, labels[index], 0)

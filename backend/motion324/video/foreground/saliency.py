@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from motion324.machine import processor_count
 from motion324.progress import Progress
 from motion324.video.foreground.onnx_prefix import network_until
+from motion324.video.foreground.side_by_side import side_by_side
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +30,6 @@ _ACCELERATORS = ("CUDAExecutionProvider", "ROCMExecutionProvider", "DmlExecution
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 _INPUT_SIDE = 320
-_POLL_SECONDS = 0.1
 
 
 def salient_masks(frames: np.ndarray, progress: Progress) -> np.ndarray:
@@ -53,8 +49,8 @@ def salient_masks(frames: np.ndarray, progress: Progress) -> np.ndarray:
         saliency = 1 / (1 + np.exp(-np.clip(fine, -30, 30)))
         masks[index] = np.clip(cv2.resize(saliency, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
 
-    workers = max(1, processor_count()) if session.get_providers()[0] == _CPU else 1
-    _each(len(frames), find, workers, lambda done: progress("foreground", done, len(frames)))
+    workers = None if session.get_providers()[0] == _CPU else 1
+    side_by_side(len(frames), find, lambda done: progress("foreground", done, len(frames)), workers)
     return masks
 
 
@@ -81,23 +77,3 @@ def _input(frame: np.ndarray) -> np.ndarray:
     small = cv2.resize(frame, (_INPUT_SIDE, _INPUT_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     scaled = (small / max(float(small.max()), 1e-6) - _MEAN) / _DEVIATION
     return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
-
-
-def _each(count: int, work: Callable[[int], None], workers: int, tell: Callable[[int], None]) -> None:
-    """work(0) ... work(count - 1) on threads; tell(done) ten times a second, whose exceptions end the work."""
-    tell(0)
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="motion324-saliency")
-    running: deque[Future[None]] = deque()
-    done = started = 0
-    try:
-        while done < count:
-            while started < count and len(running) < 2 * workers:
-                running.append(pool.submit(work, started))
-                started += 1
-            wait([running[0]], timeout=_POLL_SECONDS)
-            while running and running[0].done():
-                running.popleft().result()
-                done += 1
-            tell(done)
-    finally:
-        pool.shutdown(cancel_futures=True)

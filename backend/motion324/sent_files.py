@@ -34,12 +34,17 @@ class NamedFiles:
 
 def files_of(request: AnimateRequest | ExamineRequest) -> list[NamedFiles]:
     """What this machine has of the paths in a request; paths that are not here are left out. Raises OSError."""
-    paths = []
+    return [_named(role, path) for role, path in paths_of(request).items() if path.exists()]
+
+
+def paths_of(request: AnimateRequest | ExamineRequest) -> dict[str, Path]:
+    """The absolute paths that a request names, by their roles."""
+    paths = {}
     if isinstance(request.video, Path):
-        paths.append((VIDEO, request.video))
+        paths[VIDEO] = request.video.absolute()
     if names_mask_files(request.options.mask):
-        paths.append((MASK, Path(request.options.mask)))
-    return [_named(role, path.absolute()) for role, path in paths if path.exists()]
+        paths[MASK] = Path(request.options.mask).absolute()
+    return paths
 
 
 def check_all_are_here(request: AnimateRequest | ExamineRequest, found: list[NamedFiles]) -> None:

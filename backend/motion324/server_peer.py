@@ -8,9 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from motion324.client_files import ClientFiles
 from motion324.errors import EXIT_BACKEND, Motion324Error
 from motion324.framing import Connection, ConnectionLost
 from motion324.handshake import accept_client
@@ -37,7 +37,6 @@ from motion324.protocol import (
     UploadReceived,
     from_wire,
 )
-from motion324.sent_files import fingerprint
 from motion324.uploads import UploadFolder, Uploads
 
 log = logging.getLogger(__name__)
@@ -74,6 +73,7 @@ class Peer:
         self._services = services
         self._outbox: Outbox | None = None
         self._uploads = Uploads(services.upload_folder)
+        self._files = ClientFiles(self._uploads)
         self._status_slots = threading.Semaphore(MAX_STATUS_THREADS)
 
     def serve(self, token: str, handshake_timeout: float, on_end: Callable[[Peer], None]) -> None:
@@ -102,7 +102,7 @@ class Peer:
             return
         for queue in self._services.queues:
             queue.cancel_all_of(self._outbox)
-        self._uploads.drop_all()
+        self._files.drop_all()
         self._outbox.close(flush)
 
     def _read_messages(self, outbox: Outbox) -> None:
@@ -140,9 +140,9 @@ class Peer:
             if received is not None:
                 outbox.post(UploadReceived(message.job_id, received), replaces=f"upload {message.job_id}")
         elif isinstance(message, SeesFiles):
-            seen = (known != "" and known == fingerprint(Path(path)) for path, known in message.paths)
-            outbox.post(Seen(message.question_id, tuple(seen)))
+            outbox.post(Seen(message.question_id, self._files.which_are_here(message.paths)))
         elif isinstance(message, Heartbeat):
+            self._files.forget_old()
             outbox.post(message, replaces="heartbeat")
         elif isinstance(message, StatusRequest):
             self._tell_status(message, outbox)
@@ -158,15 +158,12 @@ class Peer:
             )
 
     def _submit(self, queue: JobQueue, request: AnimateRequest | ExamineRequest, outbox: Outbox) -> None:
-        """With the files that were sent for it, which go when it ends."""
-        files = self._uploads.take(request.job_id)
-        if files is None:
-            queue.submit(Job(request, outbox))
-            return
+        """With the files that were sent for it, which it needs until it ends."""
+        request, release = self._files.bring_into(request)
         try:
-            queue.submit(Job(files.put_into(request), outbox, files.remove))
+            queue.submit(Job(request, outbox, release))
         except BaseException:
-            files.remove()
+            release()
             raise
 
     def _tell_status(self, question: StatusRequest, outbox: Outbox) -> None:

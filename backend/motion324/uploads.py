@@ -1,4 +1,4 @@
-"""Files that clients send since this machine does not see them: received into a temporary folder, gone with their job.
+"""Files that clients send since this machine does not see them: received into a temporary folder.
 
 Nothing that a client says becomes a path before it is checked: a name is one part of a path, and no more bytes are
 written than were announced, and than the disk has room for.
@@ -7,7 +7,6 @@ written than were announced, and than the disk has room for.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import os
 import re
@@ -23,7 +22,7 @@ import numpy as np
 
 from motion324.errors import EXIT_BACKEND, EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
 from motion324.parent_watch import parent_is_alive
-from motion324.protocol import AnimateRequest, ExamineRequest, Upload
+from motion324.protocol import Upload
 from motion324.sent_files import MASK, VIDEO
 from motion324.write_aside import explained_write_errors
 
@@ -38,9 +37,11 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 class ReceivedFiles:
-    """The files of one request, in a folder of their own."""
+    """The files of one request, in a folder of their own, until nobody holds them any more."""
 
     def __init__(self, folder: Path, upload: Upload) -> None:
+        self._lock = threading.Lock()
+        self._holders = 1  # who made them
         self.folder = folder
         self.received = 0
         self.size = upload.size
@@ -69,19 +70,24 @@ class ReceivedFiles:
                 for _ in self._targets:  # closes the last file, and makes empty ones that come after it
                     pass
 
-    def put_into(self, request: AnimateRequest | ExamineRequest) -> AnimateRequest | ExamineRequest:
-        """The request with the received files in the place of the client's own paths.
-
-        Raises Motion324Error("bad-message") where some of their bytes are missing.
-        """
+    def places(self) -> dict[str, Path]:
+        """Where they lie, by their roles. Raises Motion324Error("bad-message") where bytes of them are missing."""
         if self.received != self.size:
             raise _refused(f"{self.size - self.received} of {self.size} bytes of the files are missing")
-        if VIDEO in self._paths:
-            request = dataclasses.replace(request, video=self._paths[VIDEO])
-        if MASK in self._paths:
-            options = dataclasses.replace(request.options, mask=str(self._paths[MASK]))
-            request = dataclasses.replace(request, options=options)
-        return request
+        return dict(self._paths)
+
+    def hold(self) -> None:
+        """One more who needs them. To be called only by somebody who holds them, or under a lock with that one."""
+        with self._lock:
+            self._holders += 1
+
+    def release(self) -> None:
+        """One less who needs them: the last one's call removes them. Any thread."""
+        with self._lock:
+            self._holders -= 1
+            last = self._holders == 0
+        if last:
+            self.remove()
 
     def remove(self) -> None:
         """Takes the files away. May be called twice, by any thread."""
@@ -173,7 +179,7 @@ class Uploads:
         return files.received
 
     def take(self, job_id: str) -> ReceivedFiles | None:
-        """The files that were sent for this job, if any; from now on the caller has to remove them."""
+        """The files that were sent for this job, if any; from now on the caller has to release them."""
         with self._lock:
             return self._receiving.pop(job_id, None)
 

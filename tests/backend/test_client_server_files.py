@@ -16,6 +16,7 @@ import pytest
 from wire_harness import backend, clip, request, tetrahedron, within
 
 from motion324.client import Client, Endpoint
+from motion324.client_files import ClientFiles
 from motion324.errors import EXIT_BAD_VIDEO, EXIT_CANNOT_WRITE, Cancelled, Motion324Error
 from motion324.options import AnimateOptions
 from motion324.protocol import AnimateRequest, ExamineRequest, ProgressEvent, Queued
@@ -125,7 +126,81 @@ def test_an_examination_has_its_video_sent_too(client, own_folder, temporary):
     video = write(own_folder / "fox.mp4", 1000)
     client.examine(ExamineRequest(video))
     assert Path(client.status().details["examined"]).is_relative_to(temporary)
+    client.close()
     within(2, lambda: not received(temporary))
+
+
+def sent(client, wish):
+    """Whether something is sent for the job, and the job's report."""
+    *events, last = client.animate(wish)
+    return any(isinstance(event, ProgressEvent) and event.stage == "send" for event in events), last.result.report
+
+
+def test_a_video_that_was_looked_at_is_not_sent_again_and_goes_with_the_job(client, own_folder, temporary):
+    video = write(own_folder / "fox.mp4", 1000)
+    for _ in range(2):
+        client.examine(ExamineRequest(video))
+        assert len(received(temporary)) == 1
+    was_sent, report = sent(client, reading(video))
+    assert not was_sent and report["video"]["files"] == {"fox.mp4": digest(video)}
+    within(2, lambda: not received(temporary))
+    was_sent, report = sent(client, reading(video))
+    assert was_sent and report["video"]["files"] == {"fox.mp4": digest(video)}
+    within(2, lambda: not received(temporary))
+
+
+def test_masks_chosen_after_a_look_are_sent_and_the_video_is_not(client, own_folder, temporary):
+    video, mask = write(own_folder / "fox.mp4", 1000), write(own_folder / "mask.mp4", 500, seed=1)
+    client.examine(ExamineRequest(video))
+    was_sent, report = sent(client, reading(video, mask))
+    assert was_sent
+    assert report["video"]["files"] == {"fox.mp4": digest(video)}
+    assert report["mask"]["files"] == {"mask.mp4": digest(mask)}
+    within(2, lambda: not received(temporary))
+
+
+def test_a_video_that_changed_after_a_look_is_sent_anew(client, own_folder, temporary):
+    video = write(own_folder / "fox.mp4", 1000)
+    client.examine(ExamineRequest(video))
+    write(video, 1200, seed=1)
+    was_sent, report = sent(client, reading(video))
+    assert was_sent and report["video"]["files"] == {"fox.mp4": digest(video)}
+    client.close()
+    within(2, lambda: not received(temporary))
+
+
+def test_a_look_goes_on_with_its_files_while_a_job_with_the_same_ones_ends(client, own_folder, temporary):
+    video = write(own_folder / "fox.mp4", 1000)
+    client.examine(ExamineRequest(video))
+    looking = client.start_examining(ExamineRequest(video, mesh=tetrahedron(seconds="30")))
+    within(5, lambda: any(isinstance(event, ProgressEvent) for event in [next(looking)]))
+    report_of(client, reading(video))
+    assert len(received(temporary)) == 1
+    looking.close()
+    within(2, lambda: not received(temporary))
+
+
+def test_files_of_looks_are_kept_for_a_while_and_a_few_only(uploads, tmp_path, monkeypatch):
+    files = ClientFiles(uploads)
+
+    def look(name):
+        wish = ExamineRequest(Path(f"/client/{name}"))
+        if not any(files.which_are_here([(str(wish.video), "f")])):
+            uploads.begin(Upload(wish.job_id, (UploadedPath("video", name, False, ((name, 3),)),)))
+            uploads.write(wish.job_id, np.zeros(3, np.uint8))
+        there, release = files.bring_into(wish)
+        assert there.video.read_bytes() == bytes(3)
+        release()
+
+    def lying():
+        return sorted(path.name for path in tmp_path.rglob("*.mp4"))
+
+    for name in ("a.mp4", "b.mp4", "a.mp4", "c.mp4", "d.mp4", "e.mp4"):
+        look(name)
+    assert lying() == ["a.mp4", "c.mp4", "d.mp4", "e.mp4"]
+    monkeypatch.setattr("motion324.client_files.KEPT_SECONDS", -1)
+    files.forget_old()
+    assert not lying()
 
 
 def test_sending_is_told_in_megabytes(client, own_folder):
@@ -280,8 +355,8 @@ def test_a_request_whose_files_are_incomplete_is_refused(uploads):
     uploads.write("j", np.zeros(9, np.uint8))
     files = uploads.take("j")
     with pytest.raises(Motion324Error, match="1 of 10 bytes"):
-        files.put_into(request())
-    files.remove()
+        files.places()
+    files.release()
 
 
 def test_more_bytes_than_announced_end_the_upload(uploads):

@@ -16,7 +16,13 @@ class MOTION324_OT_cancel_installation(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return runner.state.phase is Phase.WORKING and runner.state.task is not Task.REMOVE
+        if runner.state.phase is not Phase.WORKING:
+            cls.poll_message_set("It is being cancelled" if runner.state.busy else "Nothing is being installed")
+            return False
+        if runner.state.task is Task.REMOVE:
+            cls.poll_message_set("What has been removed does not come back")
+            return False
+        return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         runner.cancel()

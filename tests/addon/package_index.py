@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
 import threading
@@ -50,7 +51,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._answer(with_body=False)
 
     def do_GET(self) -> None:
-        self._answer(with_body=True)
+        with contextlib.suppress(ConnectionError):  # who cancels a download does not wait for its end
+            self._answer(with_body=True)
 
     def _answer(self, with_body: bool) -> None:
         kind, name = self.path.strip("/").split("/")

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from addon.package_index import PackageIndex
 from gui import window
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "out/gui"
+WHEELS = PICTURES / "wheels"  # kept between runs: 210 MB
+PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64")
+WOBBLING = ROOT / "tests/addon/wobbling_backend.py"
 
 
 @pytest.fixture(scope="session")
@@ -23,23 +30,84 @@ def gui_zip(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def tell(gui_zip):
-    """tell("story", mesh="{files}/shiba.glb") -> the report of tests/gui/inside/story.py; its pictures: out/gui/."""
+def backend() -> Path:
+    """The Python that has the backend; the test is skipped where it, or the window, is not there."""
     if window.missing():
         pytest.skip(window.missing())
-    backend = os.environ.get("MOTION324_TEST_BACKEND")
-    if not backend:
+    named = os.environ.get("MOTION324_TEST_BACKEND")
+    if not named:
         pytest.skip("MOTION324_TEST_BACKEND names no Python that has the backend; `make test-all` sets it")
+    return Path(named).absolute()
 
-    def run(story: str, keep_as: str = "", screen: tuple[int, int] = window.SCREEN, **arguments: object) -> dict:
+
+@pytest.fixture
+def tell(gui_zip) -> Callable[..., dict]:
+    """tell("story", mesh="{files}/shiba.glb") -> the report of tests/gui/inside/story.py; its pictures: out/gui/.
+
+    backend: the Python of one that the story may start.
+    """
+    if window.missing():
+        pytest.skip(window.missing())
+
+    def run(
+        story: str,
+        keep_as: str = "",
+        screen: tuple[int, int] = window.SCREEN,
+        environment: dict[str, str] | None = None,
+        backend: Path | None = None,
+        **arguments: object,
+    ) -> dict:
         files = [gui_zip, ROOT / "examples/shiba.glb", ROOT / "examples/shiba.mp4"]
-        given = {"zip_path": f"{{files}}/{gui_zip.name}", "backend": str(Path(backend).absolute()), **arguments}
-        report, folder = window.tell(story, given, files, [Path(backend).absolute()], screen)
-        kept = PICTURES / (keep_as or story)
-        kept.mkdir(parents=True, exist_ok=True)
-        for picture in folder.glob("*.png"):
-            (kept / picture.name).write_bytes(picture.read_bytes())
-        assert report["ok"], report["error"]
-        return report
+        given = {"zip_path": f"{{files}}/{gui_zip.name}", **arguments}
+        if backend:
+            given["backend"] = str(backend)
+        report, folder = window.tell(story, given, files, [backend] if backend else [], screen, environment)
+        return _checked(report, folder, keep_as or story)
 
     return run
+
+
+@pytest.fixture
+def tell_fast(gui_zip, backend, tmp_path) -> Callable[..., dict]:
+    """tell_fast(story, frames=256, ...) tells a story with a backend whose jobs take no time of their own."""
+
+    def run(story: str, screen: tuple[int, int] = (640, 480), **wish: object) -> dict:
+        launcher, video = tmp_path / "python", tmp_path / "wish.json"
+        launcher.write_text(f"#!/bin/sh\nexec '{backend}' '{WOBBLING}' \"$@\"\n")
+        launcher.chmod(0o755)
+        video.write_text(json.dumps({"do": "wobble", **wish}))
+        files = [gui_zip, launcher, video]
+        given = dict(zip(("zip_path", "backend", "video"), (f"{{files}}/{file.name}" for file in files), strict=True))
+        report, folder = window.tell(story, given, files, [backend], screen)
+        return _checked(report, folder, story)
+
+    return run
+
+
+@pytest.fixture
+def index(gui_zip, tmp_path) -> Iterator[PackageIndex]:
+    """A package index on this machine with the real wheels of all that the backend needs in the window's Python."""
+    if window.missing():
+        pytest.skip(window.missing())
+    with zipfile.ZipFile(gui_zip) as archive:
+        own = next(name for name in archive.namelist() if name.startswith("wheels/motion324-"))
+        wheel = archive.extract(own, tmp_path)
+    WHEELS.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:", "--dest", str(WHEELS)]
+    command += ["--python-version", window.python_version(), *(f"--platform={name}" for name in PLATFORMS), wheel]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"the backend's wheels cannot be downloaded: {done.stderr.strip().splitlines()[-1]}")
+    served = PackageIndex(WHEELS)
+    yield served
+    served.close()
+
+
+def _checked(report: dict, folder: Path, keep_as: str) -> dict:
+    """Keeps the story's pictures, and fails where the story did."""
+    kept = PICTURES / keep_as
+    kept.mkdir(parents=True, exist_ok=True)
+    for picture in folder.glob("*.png"):
+        (kept / picture.name).write_bytes(picture.read_bytes())
+    assert report["ok"], report["error"]
+    return report

@@ -1,4 +1,4 @@
-"""A first animation in the real window, by mouse and keyboard, with the real backend."""
+"""A first animation in the real window, by mouse and keyboard: from the zip, over the real backend, to the export."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ import pytest
 pytestmark = pytest.mark.long
 
 
-def test_a_first_animation_from_installing_to_export(tell):
-    report = tell("first_animation", mesh="{files}/shiba.glb", video="{files}/shiba.mp4")
+def test_a_first_animation_from_installing_to_export(tell, index):
+    index.pause = 0.002  # so that there is a download to be cancelled
+    environment = {"PIP_INDEX_URL": index.url, "PIP_CONFIG_FILE": "/dev/null"}
+    report = tell("first_animation", environment=environment, mesh="{files}/shiba.glb", video="{files}/shiba.mp4")
+    assert report["bytes_when_cancelled"] > 0
+    asked = [name for name, span in index.asked if not span]
+    assert len(asked) == len(set(asked)), "no file was downloaded from its start twice"
     assert report["cancel_seconds"] < 2
     assert report["keys"] == 9
     assert report["fbx_bytes"] > 100_000

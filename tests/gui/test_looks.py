@@ -9,10 +9,11 @@ TALL = (1600, 1500)  # so that all panels fit
 
 
 @pytest.mark.parametrize(("name", "theme", "scale"), [("dark", "Dark", 1.0), ("light", "Light", 1.5)])
-def test_the_mask_is_shown_and_the_viewport_turned_to_the_found_view(tell, name, theme, scale):
+def test_the_mask_is_shown_and_the_viewport_turned_to_the_found_view(tell, backend, name, theme, scale):
     report = tell(
         "looks",
         keep_as=f"looks_{name}",
+        backend=backend,
         screen=TALL,
         mesh="{files}/shiba.glb",
         video="{files}/shiba.mp4",

@@ -3,39 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 
 import pytest
 from gui import window
 
-TESTS = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture
-def tell_fast(gui_zip, tmp_path):
-    """tell_fast(story, frames=256, ...) tells a story with a backend whose jobs take no time of their own."""
-    if window.missing():
-        pytest.skip(window.missing())
-    backend = os.environ.get("MOTION324_TEST_BACKEND")
-    if not backend:
-        pytest.skip("MOTION324_TEST_BACKEND names no Python that has the backend; `make test-all` sets it")
-    python = Path(backend).absolute()
-
-    def tell(story: str, **wish: object) -> dict:
-        launcher, video = tmp_path / "python", tmp_path / "wish.json"
-        launcher.write_text(f"#!/bin/sh\nexec '{python}' '{TESTS / 'addon/wobbling_backend.py'}' \"$@\"\n")
-        launcher.chmod(0o755)
-        video.write_text(json.dumps({"do": "wobble", **wish}))
-        files = [gui_zip, launcher, video]
-        given = dict(zip(("zip_path", "backend", "video"), (f"{{files}}/{file.name}" for file in files), strict=True))
-        report, _ = window.tell(story, given, files, [python], screen=(640, 480))
-        assert report["ok"], report["error"]
-        return report
-
-    return tell
 
 
 def test_the_main_thread_is_never_away_for_long(tell_fast):

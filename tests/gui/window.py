@@ -35,12 +35,17 @@ def missing() -> str:
 
 
 def tell(
-    story: str, arguments: dict, files: list[Path], pythons: list[Path], screen: tuple[int, int] = SCREEN
+    story: str,
+    arguments: dict,
+    files: list[Path],
+    pythons: list[Path],
+    screen: tuple[int, int] = SCREEN,
+    environment: dict[str, str] | None = None,
 ) -> tuple[dict, Path]:
     """Runs tests/gui/inside/STORY.py in a fresh Blender; returns its report, and the folder with its pictures.
 
     arguments: of the story; "{files}" in them becomes the folder of `files` inside. pythons: interpreters whose
-    environments the story may start programs of.
+    environments the story may start programs of. environment: further variables for Blender.
     """
     exchange = ROOT / "exchange" / f"gui-{story}"
     shutil.rmtree(exchange, ignore_errors=True)
@@ -53,7 +58,8 @@ def tell(
     inside = Path("/exchange") / exchange.name
     given = json.loads(json.dumps(arguments).replace("{files}", str(inside)))
     size = "{}x{}".format(*screen)
-    command = [str(TOOL / "run.sh"), "env", f"BLENDER_USER_RESOURCES={inside}/user"]
+    variables = {"BLENDER_USER_RESOURCES": f"{inside}/user", **(environment or {})}
+    command = [str(TOOL / "run.sh"), "env", *(f"{name}={value}" for name, value in variables.items())]
     command += ["xvfb-run", "-a", "-s", f"-screen 0 {size}x24", "blender", "--factory-startup"]
     command += ["--window-geometry", "0", "0", *map(str, screen), "--python-exit-code", "3"]
     command += ["--python", f"{inside}/inside/main.py", "--", story, str(inside), json.dumps(given)]
@@ -64,6 +70,13 @@ def tell(
     if not report.exists():
         return {"ok": False, "error": f"Blender ended with {done.returncode}:\n{done.stdout}{done.stderr}"}, exchange
     return json.loads(report.read_text()), exchange
+
+
+def python_version() -> str:
+    """Of the window's Blender, which runs on its system's Python: "3.13"."""
+    code = "import sys; print('{}.{}'.format(*sys.version_info))"
+    done = subprocess.run([str(TOOL / "run.sh"), "python3", "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 @contextlib.contextmanager

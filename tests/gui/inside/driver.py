@@ -19,7 +19,7 @@ import bpy
 
 Wait = Iterator[float]
 SETTLE = 0.04  # seconds that Blender needs to notice where the mouse is
-COLUMNS = (0.62, 0.3, 0.86, 0.74)  # of the sidebar's width, where widgets are looked for
+COLUMNS = (0.62, 0.3, 0.86, 0.71, 0.79)  # of the sidebar's width, where widgets are looked for, the last three icons
 
 
 class NotFound(AssertionError):
@@ -88,8 +88,11 @@ class Driver:
         self.move(main.x + main.width * 0.3, main.y + main.height * 0.3)
         yield 0.1
 
-    def find(self, name: str) -> Wait:
-        """Puts the mouse over the widget of that property, or over the button of that operator."""
+    def find(self, name: str, column: float = COLUMNS[0]) -> Wait:
+        """Puts the mouse over the widget of that property, or over the button of that operator.
+
+        column: of COLUMNS, where it is looked for first.
+        """
         known = self._found.get(name)
         if known is not None:
             self.move(*known)
@@ -97,8 +100,8 @@ class Driver:
             if self._names(name):
                 return
         sidebar, step = self.sidebar, round(9 * self.scale)
-        for column in COLUMNS:
-            x = sidebar.x + round((sidebar.width - 20 * self.scale) * column)
+        for place in sorted(COLUMNS, key=lambda each: each != column):
+            x = sidebar.x + round((sidebar.width - 20 * self.scale) * place)
             for y in range(sidebar.y + sidebar.height - 4, sidebar.y, -step):
                 self.move(x, y)
                 yield SETTLE
@@ -113,9 +116,9 @@ class Driver:
         _xdotool("click", "1")
         yield 1.0
 
-    def click(self, name: str) -> Wait:
+    def click(self, name: str, column: float = COLUMNS[0]) -> Wait:
         """Finds the widget and clicks it."""
-        yield from self.find(name)
+        yield from self.find(name, column)
         _xdotool("click", "1")
         yield 0.3
 

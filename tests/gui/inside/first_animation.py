@@ -1,4 +1,4 @@
-"""The whole way of a first animation, with the real backend: first run to export, by mouse and keyboard."""
+"""The whole way of a first animation by mouse and keyboard: zip, backend, animation, export, and what may go wrong."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from driver import Driver, Wait
 FRAMES = 8
 
 
-def story(driver: Driver, zip_path: str, backend: str, mesh: str, video: str) -> Wait:
+def story(driver: Driver, zip_path: str, mesh: str, video: str) -> Wait:
     report: dict = {}
     yield from stage.install(driver, zip_path)
     yield from stage.open_sidebar(driver)
     yield from stage.bring_dog(driver, mesh)
-    yield from driver.shot("first_run")
-    stage.choose_backend(backend)
+    yield from _install_backend(driver, report)
     bpy.ops.wm.save_as_mainfile(filepath=str(driver.folder / "dog.blend"))
     yield from _fill(driver, video)
     yield from _cancel_one(driver, report)
     yield from _animate(driver, report)
     yield from _keep_and_undo(driver, report)
     yield from _export(driver, report)
+    yield from _overlay(driver)
     yield from _lose_the_backend(driver, report)
     yield from _meet_an_error(driver, report)
     return report
@@ -60,6 +60,33 @@ def _keys() -> int:
     return len(keys.key_blocks) if keys else 0
 
 
+def _install_backend(driver: Driver, report: dict) -> Wait:
+    """Allowed to go online, begun, cancelled in the middle of the download, and continued."""
+    installation = stage.module("installation.runner").runner
+    words = stage.module("installation.state")
+    yield from driver.shot("first_run")
+    yield from driver.click("use_online_access")
+    assert bpy.app.online_access
+    yield from driver.click("motion324.install_backend")
+    yield from driver.wait_until(
+        lambda: installation.state.stage is words.Stage.DOWNLOAD and installation.state.done > 5_000_000,
+        200,
+        "the libraries are downloaded",
+    )
+    yield from driver.shot("installing")
+    report["bytes_when_cancelled"] = installation.state.done
+    yield from driver.click("motion324.cancel_installation")
+    yield from driver.wait_until(lambda: not installation.state.busy, 10, "the installation is cancelled")
+    assert installation.look().condition is words.Condition.UNFINISHED
+    yield from driver.shot("interrupted")
+    began = time.monotonic()
+    yield from driver.click("motion324.install_backend")
+    yield from driver.wait_until(lambda: not installation.state.busy, 400, "the backend is installed")
+    report["install_seconds"] = time.monotonic() - began
+    assert installation.state.ready, installation.state.problem
+    yield from driver.redraw()
+
+
 def _fill(driver: Driver, video: str) -> Wait:
     yield from driver.redraw()
     yield from driver.enter("video", video)
@@ -74,7 +101,7 @@ def _fill(driver: Driver, video: str) -> Wait:
 
 def _cancel_one(driver: Driver, report: dict) -> Wait:
     yield from driver.click("motion324.animate")
-    yield from driver.wait_until(_reaches(lambda: _state().stage == "reconstruct"), 120, "the motion is reconstructed")
+    yield from driver.wait_until(_reaches(lambda: _state().stage == "reconstruct"), 240, "the motion is reconstructed")
     yield from driver.find("motion324.cancel")
     began = time.monotonic()
     yield from driver.click("motion324.cancel")
@@ -121,6 +148,16 @@ def _export(driver: Driver, report: dict) -> Wait:
     report["fbx_bytes"] = path.stat().st_size
 
 
+def _overlay(driver: Driver) -> Wait:
+    yield from driver.click("motion324.overlay")
+    yield 1.0
+    camera = bpy.context.scene.camera
+    assert camera is not None and camera.data.background_images[0].image is not None
+    assert driver.area.spaces.active.region_3d.view_perspective == "CAMERA"
+    yield from driver.move_to_viewport()
+    yield from driver.shot("overlay")
+
+
 def _meet_an_error(driver: Driver, report: dict) -> Wait:
     bpy.context.scene.motion324.mask = "alpha"  # which the example's video does not have
     yield from driver.redraw()
@@ -134,7 +171,7 @@ def _meet_an_error(driver: Driver, report: dict) -> Wait:
 
 def _lose_the_backend(driver: Driver, report: dict) -> Wait:
     yield from driver.click("motion324.animate")
-    yield from driver.wait_until(_reaches(lambda: _state().stage == "reconstruct"), 120, "the motion is reconstructed")
+    yield from driver.wait_until(_reaches(lambda: _state().stage == "reconstruct"), 240, "the motion is reconstructed")
     killed = time.monotonic()
     os.kill(stage.module("job.backend").pid(), signal.SIGKILL)
     yield from driver.wait_until(lambda: _phase() in ("failed", "lost"), 10, "the loss is noticed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -85,6 +86,32 @@ def bring_dog(driver: Driver, glb: str) -> Wait:
     with bpy.context.temp_override(window=driver.window, area=driver.area):
         bpy.ops.ed.undo_push(message="the dog")
     yield from driver.redraw()
+
+
+def bring_shapes(driver: Driver) -> None:
+    """A ball, a torus, a cube and a cone, side by side and in view, in an otherwise empty scene."""
+    for obj in list(bpy.data.objects):
+        bpy.data.objects.remove(obj)
+    add = bpy.ops.mesh
+    makers = {
+        "Ball": add.primitive_uv_sphere_add,
+        "Torus": add.primitive_torus_add,
+        "Cube": add.primitive_cube_add,
+        "Cone": add.primitive_cone_add,
+    }
+    for place, (name, make) in enumerate(makers.items()):
+        make(location=(3.0 * place - 4.5, 0.0, 0.0))
+        bpy.context.object.name = name
+    region = driver.area.spaces.active.region_3d
+    region.view_rotation = Euler((math.radians(70), 0, 0)).to_quaternion()
+    region.view_location, region.view_distance = (2.0, 0.0, 0.0), 24.0
+
+
+def select(names: Sequence[str]) -> None:
+    """Selects these objects only; the first is the active one."""
+    for obj in bpy.context.view_layer.objects:
+        obj.select_set(obj.name in names)
+    bpy.context.view_layer.objects.active = bpy.data.objects[names[0]]
 
 
 def choose_backend(python: str) -> None:

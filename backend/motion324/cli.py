@@ -27,6 +27,7 @@ from motion324.commands import (
     overlay,
     render,
     serve,
+    train,
     weights,
 )
 from motion324.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
@@ -41,6 +42,7 @@ EXIT_CODES = """exit codes:
   5    no foreground object found
   6    cannot write: folder, permission or full disk
   7    out of memory, or the backend process failed
+  8    `train` was told to stop, and has saved a checkpoint
   130  cancelled with Ctrl-C
 """
 
@@ -91,6 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
         serve,
         doctor,
         weights,
+        train,
     ):
         command.add_to(commands).epilog = EXIT_CODES
     return parser

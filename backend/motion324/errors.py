@@ -11,6 +11,7 @@ EXIT_BAD_VIDEO = 4
 EXIT_NO_FOREGROUND = 5
 EXIT_CANNOT_WRITE = 6
 EXIT_BACKEND = 7  # the backend process died, cannot be reached, or lacks memory
+EXIT_STOPPED = 8  # training was told to stop by a signal, and has saved a checkpoint
 EXIT_CANCELLED = 130
 
 

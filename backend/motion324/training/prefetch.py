@@ -1,36 +1,42 @@
-"""Batches made ahead, by a thread on a CUDA stream of its own, while the model trains on the ones before."""
+"""Batches made ahead, by a thread on a CUDA stream of its own, while the model trains on the ones before.
+
+Where training is faster than the making of its clips, it can meet earlier ones again instead of waiting.
+"""
 
 from __future__ import annotations
 
 import queue
+import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
+from typing import Any, Generic, TypeVar
 
 import torch
 
-from motion324.reconstructors.node_model.model import NodeInputs
-from motion324.training.synthesis import TrainingBatch
+Batch = TypeVar("Batch")
 
 
-class Prefetcher:
+class Prefetcher(Generic[Batch]):
     """Calls `make` in its own thread; `next` gives the batches in order. Close it when done.
 
+    A batch is a dataclass whose tensors lie in its fields, or in those of dataclasses in it.
     waited: seconds that `next` has spent waiting, in all.
     """
 
-    def __init__(self, make: Callable[[], TrainingBatch], device: torch.device, ahead: int = 2) -> None:
+    def __init__(self, make: Callable[[], Batch], device: torch.device, ahead: int = 2) -> None:
         self._make = make
         self._device = device
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
-        self._ready: queue.Queue[tuple[TrainingBatch, torch.cuda.Event | None] | BaseException] = queue.Queue(ahead)
+        self._ready: queue.Queue[tuple[Batch, torch.cuda.Event | None] | BaseException] = queue.Queue(ahead)
         self._closed = threading.Event()
         self.waited = 0.0
         self._thread = threading.Thread(target=self._work, name="synthesis", daemon=True)
         self._thread.start()
 
-    def next(self) -> TrainingBatch:
+    def next(self) -> Batch:
         """Raises what `make` raised."""
         started = time.perf_counter()
         item = self._ready.get()
@@ -74,6 +80,9 @@ class Prefetcher:
             self._ready.put((batch, made))
 
 
-def _tensors(batch: TrainingBatch) -> list[torch.Tensor]:
-    inputs = [getattr(batch.inputs, field.name) for field in fields(NodeInputs)]
-    return [*inputs, batch.targets, batch.node_places, batch.node_seen]
+def _tensors(batch: Any) -> list[torch.Tensor]:
+    if isinstance(batch, torch.Tensor):
+        return [batch]
+    if not is_dataclass(batch):
+        return []
+    return [tensor for field in fields(batch) for tensor in _tensors(getattr(batch, field.name))]

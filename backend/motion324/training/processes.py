@@ -30,6 +30,27 @@ class Processes:
         dist.broadcast(tensor, 0)
         return float(tensor.item())
 
+    def totals(self, values: list[float]) -> list[float]:
+        """The sums of each process's values, in all processes."""
+        if self.count == 1:
+            return values
+        tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(tensor)
+        return [float(value) for value in tensor.tolist()]
+
+    def least(self, value: float) -> float:
+        """The smallest of the processes' values, in all processes."""
+        if self.count == 1:
+            return value
+        tensor = torch.tensor([value], dtype=torch.float64, device=self.device)
+        dist.all_reduce(tensor, dist.ReduceOp.MIN)
+        return float(tensor.item())
+
+    def wait(self) -> None:
+        """Until all processes have come here."""
+        if self.count > 1:
+            dist.barrier()
+
     def average(self, tensor: Tensor) -> None:
         """Replaces the tensor by its mean over the processes."""
         if self.count > 1:

@@ -1,0 +1,139 @@
+"""What a training run is told. The defaults are the published recipe of Motion 3-to-4."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from motion324.errors import EXIT_USAGE, Motion324Error
+from motion324.reconstructors.motion_transformer.config import ModelConfig
+from motion324.training.config_keys import key
+from motion324.training.settings import SynthesisSettings
+
+SYNTHESIS, TRANSFORMER = SynthesisSettings(), ModelConfig()
+FROM_ELSEWHERE = ("frames", "image_size", "points", "nodes", "oversampling")  # other keys say these
+OF_VIEWS = ("view_error_share", "view_degrees", "view_shift", "view_scale")  # the motion transformer is given no view
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    kind: str = key("release", "where the samples come from", choices=("release", "synthetic"))
+    frames: int = key(12, "of a sample, the reference frame first", least=2)
+    surface_points: int = key(4096, "that the model sees the reference mesh by", least=1)
+    query_points: int = key(4096, "that it is asked to move", least=1)
+    image_size: int = key(224, "side of the frames in pixels", least=8)
+    most_broken: int = key(1000, "broken samples that are skipped before training stops", least=0)
+
+
+@dataclass(frozen=True)
+class ReleaseConfig:
+    path: str = key("", "folder in the published layout, or of shards made from it")
+    list: str = key("train.txt", "file in it that lists the names of the clips to train on, one a line")
+    validation_list: str = key("", "the same of clips to measure on; empty: none")
+    cameras: int = key(15, "camera_0 to camera_N-1 are drawn from", least=1)
+    strides: tuple[int, ...] = key((1, 2, 4), "steps between the frames of a sample")
+    stride_weights: tuple[float, ...] = key((0.4, 0.4, 0.2), "how often each of them is drawn")
+    workers: int = key(-1, "processes that read samples, for each GPU; 0: none; -1: by the processor's cores", least=-1)
+    ahead: int = key(2, "batches that each of them reads ahead", least=1)
+
+
+@dataclass(frozen=True)
+class SyntheticConfig:
+    rigs: str = key("", "folder of rigged models (.npz)")
+    chunk: int = key(8, "clips that are made at once; a GPU's batch is a multiple of it", least=1)
+    oversampling: int = key(2, "rendered pixels per pixel and axis", least=1)
+    clips: SynthesisSettings = key(SYNTHESIS, "what the clips are like", without=(*FROM_ELSEWHERE, *OF_VIEWS))  # noqa: RUF009
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    rate: float = key(4e-4, "the highest learning rate of AdamW", least=0)
+    betas: tuple[float, ...] = key((0.9, 0.95), "decays of its two averages")
+    epsilon: float = key(1e-8, "its smallest denominator", least=0)
+    weight_decay: float = key(0.05, "on matrices only", least=0)
+    warm_up: int = key(1000, "steps until the highest rate is reached", least=0)
+    final_share: float = key(0.0, "of the highest rate, at the end of the cosine", least=0)
+    clip: float = key(1.0, "longest gradient; longer ones are shortened", least=0)
+    skip_above: float = key(5.0, "after the warm-up, steps are skipped whose gradient is so many clips long; 0: none")
+
+
+@dataclass(frozen=True)
+class StepsConfig:
+    count: int = key(60000, "steps in all", least=1)
+    batch: int = key(256, "samples of a step, over all GPUs", least=1)
+    batch_per_gpu: int = key(0, "samples that a GPU takes at once; 0: as many as its memory holds", least=0)
+    precision: str = key("bfloat16", "of products and attention", choices=("bfloat16", "float32"))
+    parallel: str = key("ddp", "every GPU holds the model, or a part of it", choices=("ddp", "fsdp"))
+    recompute: bool = key(False, "compute activations anew in the backward pass: less memory, a third slower")
+    compiled: bool = key(False, "compile the blocks with torch.compile")
+    deterministic: bool = key(False, "only kernels that repeat bit for bit: slower")
+    freeze_image_encoder: bool = key(True, "train all but the image encoder")
+    nan_limit: int = key(10, "steps in a row without a finite loss or gradient before training stops", least=1)
+
+
+@dataclass(frozen=True)
+class ValidationConfig:
+    every: int = key(1000, "steps between two measurements; 0: none", least=0)
+    samples: int = key(64, "measured each time, always the same", least=1)
+
+
+@dataclass(frozen=True)
+class CheckpointsConfig:
+    every: int = key(1000, "steps between two checkpoints", least=1)
+    keep: int = key(3, "newest checkpoints that are kept, besides the best", least=1)
+
+
+@dataclass(frozen=True)
+class LogConfig:
+    every: int = key(20, "steps between two lines of the log", least=1)
+    tensorboard: bool = key(True, "write events for TensorBoard")
+    wandb: str = key("off", "send the run to Weights & Biases", choices=("off", "online", "offline"))
+    wandb_project: str = key("motion324", "its project there")
+    wandb_name: str = key("", "its name there; empty: that of the folder `out`")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    out: str = key("", "folder of the checkpoints, the log and the exported weights")
+    init: str = key("", "checkpoint to start from, with sizes of its own, published or ours; empty: random weights")
+    continue_steps: bool = key(False, "count on from the step that the checkpoint `init` tells of, not from 0")
+    image_encoder: str = key("", "file of DINOv2's weights for the image encoder (.pth or .safetensors)")
+    resume: bool = key(True, "go on from the newest checkpoint in `out`, where there is one")
+    seed: int = key(0, "of the weights and of the samples", least=0)
+    device: str = key("auto", "where it runs", choices=("auto", "cpu", "cuda"))
+    data: DataConfig = DataConfig()
+    release: ReleaseConfig = ReleaseConfig()
+    synthetic: SyntheticConfig = SyntheticConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    steps: StepsConfig = StepsConfig()
+    validation: ValidationConfig = ValidationConfig()
+    checkpoints: CheckpointsConfig = CheckpointsConfig()
+    log: LogConfig = LogConfig()
+    transformer: ModelConfig = TRANSFORMER
+
+
+def check_config(config: TrainingConfig) -> None:
+    """What no single key shows. Raises Motion324Error("config-value") with a sentence that names the keys."""
+    release = config.release
+    problems = [
+        (not config.out, "The key 'out' is empty; it must name a folder for the run"),
+        (
+            config.data.kind == "release" and not release.path,
+            "The key 'release.path' is empty; it must name the folder of the data",
+        ),
+        (
+            config.data.kind == "synthetic" and not config.synthetic.rigs,
+            "The key 'synthetic.rigs' is empty; it must name the folder of the rigged models",
+        ),
+        (
+            len(release.strides) != len(release.stride_weights) or min(release.strides) < 1,
+            "The keys 'release.strides' and 'release.stride_weights' must hold as many numbers, the strides from 1",
+        ),
+        (
+            min(release.stride_weights) < 0 or sum(release.stride_weights) <= 0,
+            "The key 'release.stride_weights' must hold shares that are not negative, and not all 0",
+        ),
+        (len(config.optimiser.betas) != 2, "The key 'optimiser.betas' must hold two numbers"),
+    ]
+    for wrong, sentence in problems:
+        if wrong:
+            raise Motion324Error("config-value", f"{sentence}.", "", EXIT_USAGE)

@@ -1,0 +1,54 @@
+"""How well the motion transformer does on samples that it is not trained on, beside the mesh held still."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from motion324.training.processes import Processes
+from motion324.training.sample_sources import MeasuredBatch
+
+
+@dataclass(frozen=True)
+class Measure:
+    """ratio: mean distance of predicted points from the truth, over that of the still mesh; smaller is better.
+
+    error, still_error: these two distances, in normalised space. loss: the squared error that training reduces.
+    """
+
+    ratio: float
+    error: float
+    still_error: float
+    loss: float
+
+
+@torch.no_grad()
+def measure(
+    module: nn.Module,
+    batches: list[MeasuredBatch],
+    processes: Processes,
+    precision: Callable[[], AbstractContextManager[None]],
+) -> Measure:
+    """Every process measures its batches; all get the same result."""
+    sums = torch.zeros(4, dtype=torch.float64)
+    for measured in batches:
+        batch, count = measured.batch.to(processes.device), measured.samples
+        with precision():
+            predicted = module(batch.video, batch.surface, batch.points).float()
+        truth = batch.targets
+        rows = torch.stack(
+            [
+                (predicted - truth)[:, 1:].norm(dim=-1).mean(dim=(1, 2)),
+                (truth[:, :1] - truth)[:, 1:].norm(dim=-1).mean(dim=(1, 2)),
+                (predicted - truth).square().mean(dim=(1, 2, 3)),
+                torch.ones(len(batch), device=truth.device),
+            ]
+        )
+        sums += rows[:, :count].sum(dim=1).double().cpu()
+    error, still, loss, samples = processes.totals(sums.tolist())
+    samples = max(samples, 1.0)
+    return Measure(error / max(still, 1e-12), error / samples, still / samples, loss / samples)

@@ -1,0 +1,66 @@
+"""The configured data: a stream of batches to train on, and fixed batches to measure on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from motion324.training.config import TrainingConfig
+from motion324.training.motion_batch import MotionBatch
+from motion324.training.processes import Processes
+from motion324.training.release_loader import ReleaseSource, read_in_order, read_release
+from motion324.training.sample_numbers import Shares
+from motion324.training.synthetic_clips import (
+    VALIDATION_SEED,
+    SyntheticSource,
+    clips_of,
+    training_clips,
+    validation_clips,
+)
+
+
+class SampleSource(Protocol):
+    """Batches of this process in order, on its device. waited: seconds that `next` has spent waiting, in all."""
+
+    @property
+    def waited(self) -> float: ...
+
+    def next(self) -> MotionBatch: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class MeasuredBatch:
+    """samples: how many of the batch count; the others only fill it up, so that all processes take as many steps."""
+
+    batch: MotionBatch
+    samples: int
+
+
+def open_source(config: TrainingConfig, shares: Shares, step: int, processes: Processes) -> SampleSource:
+    """Batches from a step on. Raises Motion324Error where the data are missing."""
+    if config.data.kind == "synthetic":
+        clips = training_clips(config.synthetic, config.data, config.seed, processes.device)
+        return SyntheticSource(clips, shares, step, processes)
+    dataset = read_release(config.release, config.data, config.release.list, config.seed)
+    return ReleaseSource(dataset, shares, step, processes)
+
+
+def measured_batches(config: TrainingConfig, shares: Shares, processes: Processes) -> list[MeasuredBatch]:
+    """This process's part of the samples to measure on, the same for every run; none where there are no such data."""
+    wanted = config.validation.samples
+    fixed = Shares(shares.at_once * shares.count, shares.at_once, shares.rank, shares.count)
+    numbers = [part for group in range(-(-wanted // fixed.batch)) for part in fixed.numbers(group)]
+    counted = [min(max(0, wanted - part.start), len(part)) for part in numbers]
+    if config.validation.every == 0:
+        return []
+    if config.data.kind == "synthetic":
+        clips = validation_clips(config.synthetic, config.data, processes.device)
+        found = [clips_of(clips, part) for part in numbers] if clips is not None else []
+    elif config.release.validation_list:
+        dataset = read_release(config.release, config.data, config.release.validation_list, VALIDATION_SEED)
+        found = [read_in_order(dataset, part) for part in numbers]
+    else:
+        found = []
+    return [MeasuredBatch(batch, samples) for batch, samples in zip(found, counted, strict=False)]

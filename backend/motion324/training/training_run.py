@@ -1,0 +1,175 @@
+"""A training run of the motion transformer, from its configuration to the exported weights."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from motion324.errors import Motion324Error
+from motion324.reconstructors.motion_transformer.checkpoint import load_model, write_checkpoint
+from motion324.reconstructors.motion_transformer.initialisation import random_model
+from motion324.reconstructors.motion_transformer.model import MotionModel
+from motion324.training import checkpoints
+from motion324.training.batch_size import choose_shares, random_batch
+from motion324.training.batched_transformer import BatchedTransformer, squared_error
+from motion324.training.checkpoints import RunState
+from motion324.training.config import TrainingConfig, check_config
+from motion324.training.config_keys import as_tables
+from motion324.training.image_weights import load_image_encoder
+from motion324.training.optimiser import build_optimiser, trained_parameters
+from motion324.training.parallel import parallelised
+from motion324.training.processes import Processes, join_processes, leave_processes
+from motion324.training.sample_sources import measured_batches, open_source
+from motion324.training.stop_signals import StopSignals
+from motion324.training.trainer import Trainer
+from motion324.training.training_log import TrainingLog
+
+log = logging.getLogger(__name__)
+
+EXPORTED = "motion_transformer.safetensors"
+ADAMW_BYTES = 8  # for each trained number
+
+
+def run_training(config: TrainingConfig) -> bool:
+    """Trains, and writes the best weights (the last, where nothing is measured) to OUT/motion_transformer.safetensors.
+
+    True at the end; False where a signal has stopped it, after it was saved. Start it with torchrun for several GPUs.
+    Raises Motion324Error.
+    """
+    check_config(config)
+    processes = join_processes(config.device)
+    try:
+        with StopSignals() as signals:
+            trainer = build_trainer(config, processes)
+            try:
+                finished = trainer.run(signals)
+                if finished and processes.is_first:
+                    export(Path(config.out), trainer.state)
+            finally:
+                trainer.source.close()
+                trainer.log.close()
+    finally:
+        leave_processes(processes)
+    return finished
+
+
+def build_trainer(config: TrainingConfig, processes: Processes) -> Trainer:
+    """Everything that a run needs, in the state of the newest checkpoint where there is one and `resume` is set."""
+    _set_up_torch(config)
+    start = _start(config)
+    model, precision = start.model, _precision(config, processes.device)
+    module = BatchedTransformer(
+        model,
+        config.data.frames,
+        frozen_images=config.steps.freeze_image_encoder,
+        recompute=config.steps.recompute,
+        compiled=config.steps.compiled,
+    )
+    module.to(processes.device)
+    trained = sum(value.numel() for value in trained_parameters(model).values())
+    earlier = start.state.batch_per_gpu if start.state.processes == processes.count else 0
+    peak = partial(_peak_bytes, module, config, processes.device, precision)
+    shares = choose_shares(config, processes, earlier, peak, trained * ADAMW_BYTES)
+    state = replace(start.state, batch_per_gpu=shares.at_once, processes=processes.count)
+    parallel = parallelised(module, processes, config.steps.parallel)
+    optimiser = build_optimiser(model, config.optimiser, processes.device)
+    training_log = TrainingLog(
+        Path(config.out) if processes.is_first else None, config.log, as_tables(config), state.step
+    )
+    training_log.tell(
+        "start",
+        state.step,
+        parameters=sum(value.numel() for value in model.parameters()),
+        trained=trained,
+        processes=processes.count,
+        batch_per_gpu=shares.at_once,
+        device=torch.cuda.get_device_name() if processes.device.type == "cuda" else "cpu",
+        torch=torch.__version__,
+        config=as_tables(config),
+    )
+    try:
+        measured = measured_batches(config, shares, processes)
+        source = open_source(config, shares, state.step, processes)
+    except BaseException:
+        training_log.close()
+        raise
+    if start.checkpoint is not None:
+        checkpoints.restore(start.checkpoint, model, optimiser, processes.device)
+    return Trainer(
+        config, processes, model, parallel, optimiser, source, shares, measured, training_log, state, precision
+    )
+
+
+def export(out: Path, state: RunState) -> Path:
+    """The weights of the best checkpoint, or of the newest, as a file for `--reconstructor motion-transformer`."""
+    best = None if state.best_step is None else checkpoints.folder_of(out, state.best_step)
+    folder = best if best is not None and best.is_dir() else checkpoints.newest(out)
+    if folder is None:
+        raise Motion324Error("checkpoint-missing", f"'{out}' holds no checkpoint to export.")
+    chosen, _ = checkpoints.read_state(folder)
+    model = checkpoints.read_model(folder)
+    write_checkpoint(model.state_dict(), model.config, out / EXPORTED, {"step": str(chosen.step)})
+    return out / EXPORTED
+
+
+@dataclass(frozen=True)
+class _Start:
+    model: MotionModel
+    state: RunState
+    checkpoint: Path | None
+
+
+def _start(config: TrainingConfig) -> _Start:
+    newest = checkpoints.newest(Path(config.out)) if config.resume else None
+    if newest is not None:
+        state, _ = checkpoints.read_state(newest)
+        return _Start(checkpoints.read_model(newest), state, newest)
+    if config.init:
+        path = Path(config.init)
+        model = load_model(path, torch.device("cpu"), torch.float32)
+        step = checkpoints.step_told_by(path) if config.continue_steps else 0
+        return _Start(model, RunState(step=step), None)
+    model = random_model(config.transformer, config.seed)
+    if config.image_encoder:
+        load_image_encoder(model, Path(config.image_encoder))
+    elif config.steps.freeze_image_encoder:
+        log.warning("The image encoder has random weights and stays as it is: give image_encoder or init.")
+    return _Start(model, RunState(), None)
+
+
+def _set_up_torch(config: TrainingConfig) -> None:
+    torch.manual_seed(config.seed)
+    if config.steps.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def _precision(config: TrainingConfig, device: torch.device) -> Callable[[], AbstractContextManager[None]]:
+    """The context of a forward pass: products in bfloat16, sums and norms in float32; or all in float32."""
+    half = config.steps.precision == "bfloat16"
+    return lambda: torch.autocast(device.type, torch.bfloat16, enabled=half)
+
+
+def _peak_bytes(
+    module: BatchedTransformer,
+    config: TrainingConfig,
+    device: torch.device,
+    precision: Callable[[], AbstractContextManager[None]],
+    size: int,
+) -> int:
+    """Memory that a forward and backward pass over so many samples takes at most, the weights included."""
+    batch = random_batch(config, size, device)
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(device)
+    with precision():
+        loss = squared_error(module(batch.video, batch.surface, batch.points), batch.targets)
+    loss.backward()
+    module.zero_grad(set_to_none=True)
+    return torch.cuda.max_memory_allocated(device)

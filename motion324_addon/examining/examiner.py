@@ -168,7 +168,7 @@ class _Worker:
         try:
             return client.examine(request, self._watch)
         except Motion324Error as error:
-            raise backend.remote_problem(error, question.where) from error
+            raise backend.problem_at(question.where, error) from error
 
     def _watch(self, event: BackendEvent) -> None:
         if self._stopped.is_set():

@@ -135,7 +135,8 @@ def _draw_ready(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, state: InstallationState) -> None:
     if state.phase is Phase.CANCELLED:
         row = layout.row()
-        row.label(text="Cancelled", icon="INFO")
+        kept = "; what was downloaded is kept" if state.condition is Condition.UNFINISHED else ""
+        draw_lines(row.column(), context, f"Cancelled{kept}", "INFO")
         row.operator("motion324.dismiss_installation", text="", icon="X", emboss=False)
     if state.problem is None:
         return

@@ -79,11 +79,14 @@ def pid() -> int | None:
     return _server.pid if _server is not None and _server.is_alive() else None
 
 
-def remote_problem(error: Motion324Error, where: Where) -> Motion324Error:
-    """The error as somebody can act on who did not start that backend; a local one's stays what it is."""
-    if not isinstance(where, Remote) or error.code not in REMOTE_HINTS:
-        return error
-    return Motion324Error(error.code, error.sentence, REMOTE_HINTS[error.code], error.exit_code)
+def problem_at(where: Where, error: Motion324Error) -> Motion324Error:
+    """The error as an artist can act on it: one who did not start a remote backend, and knows no sockets."""
+    if isinstance(where, Remote) and error.code in REMOTE_HINTS:
+        return Motion324Error(error.code, error.sentence, REMOTE_HINTS[error.code], error.exit_code)
+    if isinstance(where, Local) and error.code == "backend-lost" and pid() is None:
+        sentence = "The backend ended before the job was done."
+        return Motion324Error(error.code, sentence, error.hint, error.exit_code)
+    return error
 
 
 def _connect_local(server: ServerProcess) -> Client:
@@ -101,7 +104,7 @@ def _connect_remote(where: Remote) -> Client:
     try:
         return Client.connect(Endpoint.at(where.address, where.token), program="Blender")
     except Motion324Error as error:
-        raise remote_problem(error, where) from error
+        raise problem_at(where, error) from error
 
 
 def _stands() -> bool:

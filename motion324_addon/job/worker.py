@@ -106,7 +106,7 @@ class Worker:
             if not isinstance(error, Motion324Error):
                 log.exception("the job's worker failed")
             elif not isinstance(error, Cancelled):
-                error = backend.remote_problem(error, self.work.where)
+                error = backend.problem_at(self.work.where, error)
             log_path = self.work.log_path if isinstance(self.work.where, Local) else None
             self._tell(Failed(number, problem_of(error, log_path), time.monotonic()))
 

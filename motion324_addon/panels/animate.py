@@ -17,6 +17,7 @@ from .sidebar import WorkSidebar, draw_button, duration
 LAST_LINES = 4  # of the log of a backend that ended
 # What the log's lines begin with.
 _HEAD = re.compile(r"^\d{4}-\d\d-\d\d [\d:,.]+ (INFO |WARNING |ERROR )?(motion324[\w.]*: )?")
+_JOB_ID = re.compile(r"\bjob [0-9a-f]{16,}\b")
 
 # The panel's names of what the command line calls --so.
 _SETTINGS = {
@@ -116,7 +117,7 @@ def _in_panel_words(hint: str) -> str:
 
 def _draw_log(layout: bpy.types.UILayout, log: list[str]) -> None:
     """The last lines of a log; Blender cuts them off at the panel's edge, and the file has all of them."""
-    lines = [_HEAD.sub("", line.strip()) for line in log if line.strip()][-LAST_LINES:]
+    lines = [_JOB_ID.sub("job", _HEAD.sub("", line.strip())) for line in log if line.strip()][-LAST_LINES:]
     if lines:
         column = layout.column(align=True)
         column.active = False

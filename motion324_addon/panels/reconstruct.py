@@ -33,22 +33,23 @@ class MOTION324_PT_reconstruct(WorkSidebar, bpy.types.Panel):
         column = layout.column()
         column.prop(settings, "smooth")
         column.prop(settings, "seed")
-        seconds = _expected_seconds(context)
-        if seconds:
-            draw_fact(layout, "Expected", f"About {duration(seconds)}", "TIME")
+        expected = _expected(context)
+        if expected:
+            draw_fact(layout, "Expected", expected, "TIME")
 
 
-def _expected_seconds(context: bpy.types.Context) -> float | None:
-    """Judged by earlier jobs of this kind; None where there was none, or where something is missing."""
+def _expected(context: bpy.types.Context) -> str:
+    """How long the job may take, judged by earlier jobs of this kind; "" where something is missing for one."""
     settings = context.scene.motion324
     facts = facts_of(settings.video)
     objects = mesh_objects(context)
     if facts is None or not facts.frames or not objects:
-        return None
+        return ""
     try:
         options, where = properties.options_of(settings, context), preferences.connection()
     except Motion324Error:
-        return None
+        return ""
     vertices = sum(len(obj.data.vertices) for obj in objects)
     frames = outcome_of(settings, facts, context.scene).frames
-    return estimate_seconds(vertices, frames, facts.size[0] * facts.size[1], options, where)
+    seconds = estimate_seconds(vertices, frames, facts.size[0] * facts.size[1], options, where)
+    return f"About {duration(seconds)}" if seconds else "Known after a first job"

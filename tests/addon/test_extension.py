@@ -89,6 +89,26 @@ def test_every_operator_has_a_description_and_a_name_to_search_for(installed):
             assert given or prop.description, f"{operator.identifier}.{prop.identifier} has no tooltip"
 
 
+def test_every_setting_and_every_choice_has_a_tooltip(installed):
+    import bpy
+
+    preferences = bpy.context.preferences.addons[installed].preferences
+    for group in (bpy.context.scene.motion324, preferences):
+        for prop in group.bl_rna.properties:
+            if prop.identifier in ("rna_type", "name", "bl_idname"):
+                continue
+            assert prop.description, f"{prop.identifier} has no tooltip"
+            for choice in getattr(prop, "enum_items", ()):
+                assert choice.name and choice.description, f"{prop.identifier} > {choice.identifier} has no tooltip"
+
+
+def test_operators_that_change_the_file_can_be_undone(installed):
+    operators = importlib.import_module(f"{installed}.operators").CLASSES
+    undone = {cls.bl_idname.partition(".")[2] for cls in operators if "UNDO" in getattr(cls, "bl_options", ())}
+    changing = {"align_view", "keep_point_cache", "keep_shape_keys", "make_single_user", "overlay", "pick_video"}
+    assert undone >= changing | {"remove_animation", "take_view"}
+
+
 def test_versions_that_differ_are_refused(build, tmp_path, monkeypatch):
     (tmp_path / "backend/motion324").mkdir(parents=True)
     (tmp_path / "backend/motion324/__init__.py").write_text('__version__ = "9.9.9"\n')

@@ -32,8 +32,8 @@ def examine(
 ) -> Examination:
     """What motion324.pipeline.animate will find in the first frame, from SAMPLED_FRAMES frames of all.
 
-    Of the options, frames, mask and view count. The mask is animate's own as far as it depends on single frames or on
-    the background, and differs from it in details where its neighbours in time would have had a say.
+    Of the options, frames, video_fps, mask and view count. The mask is animate's own as far as it depends on single
+    frames or on the background, and differs from it in details where its neighbours in time would have had a say.
     Raises Motion324Error as animate does: what is wrong with video, options, foreground or mesh; Cancelled.
     """
     options.check()
@@ -42,7 +42,7 @@ def examine(
     if isinstance(video, VideoClip):
         sample = sample_clip(video, SAMPLED_FRAMES)
     else:
-        sample = sample_video(video, options.frames, SAMPLED_FRAMES, progress)
+        sample = sample_video(video, options.frames, SAMPLED_FRAMES, progress, options.video_fps)
     mask, method, mask_remarks = _first_mask(sample, options, progress)
     clip = sample.clip
     warnings = [*clip.warnings, *mask_remarks]

@@ -37,7 +37,8 @@ TRAINED_FRAMES = 256  # that the published transformer saw at once
 class AnimateOptions:
     """reconstructor: "auto" or one of RECONSTRUCTORS.
     frames: (start, stop, step) of the video's frames as in a Python slice; the first one used is the reference frame.
-    fps: frames per second of the result; None takes the video's (divided by the step).
+    video_fps: of those frames, so many per second are used, evenly spaced in time; None takes all.
+    fps: frames per second of the result; None takes that of the frames that are used.
     mask: "auto", "as-is", "alpha", "plain", "rembg", "rembg:MODEL", "sam2", "sam2:box=LEFT,TOP,RIGHT,BOTTOM" or
         "sam2:points=X,Y;X,Y" in parts of the picture, or the path of a mask video or folder.
     view: "auto", "front", or "AZIMUTH,ELEVATION" in degrees.
@@ -57,6 +58,7 @@ class AnimateOptions:
 
     reconstructor: str = "auto"
     frames: tuple[int | None, int | None, int] = (None, None, 1)
+    video_fps: float | None = None
     fps: float | None = None
     mask: str = "auto"
     view: str = "auto"
@@ -91,10 +93,11 @@ class AnimateOptions:
             for name, kind in (("smooth", float), ("seed", int), ("window", int)):
                 if name in values:
                     values[name] = kind(values[name])
-            if values.get("fps") is not None:
-                values["fps"] = float(values["fps"])
+            for name in ("fps", "video_fps"):
+                if values.get(name) is not None:
+                    values[name] = float(values[name])
         except (TypeError, ValueError) as error:
-            raise bad_option("frames, smooth, seed, window or fps", f"cannot be read: {error}") from error
+            raise bad_option("frames, smooth, seed, window, fps or video_fps", f"cannot be read: {error}") from error
         options = cls(**values)
         options.check()
         return options
@@ -107,8 +110,9 @@ class AnimateOptions:
             raise bad_option("smooth", f"is {self.smooth}; it must lie between 0 and {MAX_SMOOTH:g}")
         if self.seed < 0:
             raise bad_option("seed", f"is {self.seed}; it must not be negative")
-        if self.fps is not None and not 0 < self.fps <= 1000:
-            raise bad_option("fps", f"is {self.fps}; it must lie between 0 and 1000")
+        for name, rate in (("fps", self.fps), ("video-fps", self.video_fps)):
+            if rate is not None and not 0 < rate <= 1000:
+                raise bad_option(name, f"is {rate}; it must lie between 0 and 1000")
         if self.view not in ("auto", "front"):
             parse_view_angles(self.view)
         check_choice("quality", self.quality, QUALITIES)

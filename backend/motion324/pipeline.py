@@ -67,7 +67,7 @@ def animate(
         reconstructor = get_reconstructor(options, clock)
         folder = stack.enter_context(OutputFolder(keep.folder)) if keep else None
 
-        clip = video if isinstance(video, VideoClip) else read_video(video, options.frames, clock)
+        clip = video if isinstance(video, VideoClip) else read_video(video, options.frames, clock, options.video_fps)
         _check_clip(clip)
         reconstructor.check_job(len(clip.frames), len(mesh.positions))
         if folder and keep:

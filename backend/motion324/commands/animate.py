@@ -57,7 +57,8 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         help=f"auto (default), {' or '.join(RECONSTRUCTORS)}; auto is {DEFAULT_RECONSTRUCTOR}",
     )
     parser.add_argument("--frames", metavar="A:B:STEP", default="", help="frames of the video, as a Python slice")
-    parser.add_argument("--fps", metavar="F", type=float, help="frames per second of the result; default: the video's")
+    parser.add_argument("--video-fps", metavar="F", type=float, help="of these, use so many per second; default: all")
+    parser.add_argument("--fps", metavar="F", type=float, help="of the result, frames per second; default: the video's")
     parser.add_argument(
         "--mask",
         metavar="auto|as-is|alpha|plain|rembg[:MODEL]|sam2[:PROMPT]|PATH",
@@ -149,6 +150,7 @@ def options_of(arguments: argparse.Namespace) -> AnimateOptions:
     options = AnimateOptions(
         reconstructor=arguments.reconstructor,
         frames=parse_frames(arguments.frames),
+        video_fps=arguments.video_fps,
         fps=arguments.fps,
         mask=arguments.mask,
         view=arguments.view,

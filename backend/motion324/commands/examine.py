@@ -31,6 +31,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
     parser.add_argument("--mesh", metavar="MESH", type=Path, help="find the view of this mesh, too")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="folder for frame.png and mask.png")
     parser.add_argument("--frames", metavar="A:B:STEP", default="", help="frames of the video, as a Python slice")
+    parser.add_argument("--video-fps", metavar="F", type=float, help="of these, use so many per second; default: all")
     parser.add_argument(
         "--mask",
         metavar="auto|as-is|alpha|plain|rembg[:MODEL]|sam2[:PROMPT]|PATH",
@@ -47,7 +48,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
 
 
 def run(arguments: argparse.Namespace) -> int:
-    options = AnimateOptions(frames=parse_frames(arguments.frames), mask=arguments.mask, view=arguments.view)
+    options = AnimateOptions(
+        frames=parse_frames(arguments.frames),
+        video_fps=arguments.video_fps,
+        mask=arguments.mask,
+        view=arguments.view,
+    )
     options.check()
     terminal = Terminal(as_json=arguments.json)
     log = LogToTerminal(terminal)

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from motion324.mesh.reading import read_mesh
     from motion324.trajectories.overlay import write_overlay
     from motion324.trajectories.trajectory_file import load_trajectory
-    from motion324.video.decoding import read_video
+    from motion324.video.decoding import read_numbered
 
     terminal = Terminal()
     trajectory = load_trajectory(arguments.trajectory)
@@ -48,8 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
             EXIT_BAD_MESH,
         )
     numbers = trajectory.frame_numbers
-    step = int(numbers[1] - numbers[0]) if len(numbers) > 1 else 1
-    clip = read_video(arguments.video, (int(numbers[0]), int(numbers[-1]) + 1, step), terminal.progress)
+    clip = read_numbered(arguments.video, numbers, terminal.progress)
     if len(clip.frames) != len(numbers):
         raise Motion324Error(
             "video-differs",

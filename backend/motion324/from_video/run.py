@@ -123,7 +123,7 @@ class _Way:
 
     def frames(self) -> VideoClip:
         def make(staging: Path) -> dict[str, Any]:
-            clip = read_video(self._video, self._options.frames, self._progress)
+            clip = read_video(self._video, self._options.frames, self._progress, self._options.video_fps)
             shown = clip.frames
             if clip.alpha is not None:
                 shown = np.concatenate([shown, clip.alpha[..., None]], axis=3)
@@ -135,7 +135,11 @@ class _Way:
                 "warnings": list(clip.warnings),
             }
 
-        inputs = {"video": file_state(self._video), "frames": list(self._options.frames)}
+        inputs = {
+            "video": file_state(self._video),
+            "frames": list(self._options.frames),
+            "video_fps": self._options.video_fps,
+        }
         found = self._do(FRAMES, inputs, make).result
         stored = pictures.read_pictures(self._root / FRAMES, len(found["frame_numbers"]), "read", self._progress)
         return VideoClip(
@@ -218,7 +222,11 @@ class _Way:
             }
 
         values = options.to_dict()
-        given = {key: values[key] for key in values if key not in ("frames", "mask", *(("view",) if view else ()))}
+        given = {
+            key: values[key]
+            for key in values
+            if key not in ("frames", "video_fps", "mask", *(("view",) if view else ()))
+        }
         weights = {"weights_file": file_state(Path(options.weights))} if options.weights else {}
         self._do("animation", {"mesh": self._key("mesh"), "options": given, **weights}, make)
 

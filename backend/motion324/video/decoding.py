@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -13,6 +13,7 @@ import numpy as np
 
 from motion324.progress import Progress, silent
 from motion324.video.clip import VideoClip
+from motion324.video.frame_rate import EvenMoments, kept_count, lower_rate
 from motion324.video.frame_times import even_frames
 from motion324.video.source import (
     FrameRange,
@@ -35,47 +36,92 @@ LONGEST_SIDE = 1024
 SMALLEST_SIDE = 384
 FRAME_BYTES = 320 * 2**20
 
+Wants = Callable[[int, float], bool]  # of a frame's number, and when it is shown in seconds: whether it is kept
 
-def read_video(path: Path | str, frames: FrameRange = (None, None, 1), progress: Progress = silent) -> VideoClip:
+
+def read_video(
+    path: Path | str,
+    frames: FrameRange = (None, None, 1),
+    progress: Progress = silent,
+    rate: float | None = None,
+) -> VideoClip:
     """The frames start, start + step, ... before stop of a video, or of a folder of images in natural order.
 
     frames: as in a Python slice, counted from 0; negative numbers count from the end. Frames in between are skipped
-    without being kept. Rotation stored in the file is applied; 16-bit images become 8-bit; an alpha channel is kept,
-    and what it hides completely is white. Where frames are unevenly spaced in time, some are repeated and others left
-    out, so that as many are evenly spaced: frame_numbers tells which. clip.warnings says that, and when a file ends
-    before its header says.
+    without being kept. rate: of those, so many per second are kept, the nearest to evenly spaced moments; a higher one
+    than the video's changes nothing but clip.warnings. Rotation stored in the file is applied; 16-bit images become
+    8-bit; an alpha channel is kept, and what it hides completely is white. Where frames are unevenly spaced in time,
+    some are repeated and others left out, so that as many are evenly spaced: frame_numbers tells which. clip.warnings
+    says that, and when a file ends before its header says.
     Raises Motion324Error with EXIT_BAD_VIDEO: missing, not a video, nothing decodable, no or only one frame in range.
     """
     path = Path(path)
-    clip = read_frames(path, frames, progress)
+    clip = read_frames(path, frames, progress, rate)
     if len(clip.frames) == 1:
         raise bad_video(
             "video-one-frame",
-            f"The video '{path}' has only 1 frame{in_range(frames)}; at least 2 are needed.",
+            f"The video '{path}' has only 1 frame{in_range(frames, rate)}; at least 2 are needed.",
             "Choose a longer video or a wider range of frames.",
         )
     return clip
 
 
-def read_frames(path: Path, frames: FrameRange, progress: Progress) -> VideoClip:
+def read_frames(path: Path, frames: FrameRange, progress: Progress, rate: float | None = None) -> VideoClip:
     """read_video without its demand for two frames; masks are read with it, too."""
     source, wanted = open_range(path, frames, lambda: progress("read", 0, 0))
-    return _decode(source, wanted, frames, progress)
+    lower = lower_rate(source, wanted, rate)
+    if lower is None:
+        clip, times = _decode(source, wanted, frames, progress)
+        clip = _evenly_spaced(clip, times)
+        return clip if rate is None else _with_warning(clip, *_rate_is_not_raised(source, wanted, rate))
+    moments = EvenMoments(lower, wanted.step / source.fps)
+    count = kept_count(source, wanted, lower)
+    clip, _ = _decode(source, wanted, frames, progress, lambda number, time: moments.wants(time), count)
+    return _at_moments(clip, np.array(moments.chosen), lower)
 
 
-def _decode(source: Source, wanted: Wanted, frames: FrameRange, progress: Progress) -> VideoClip:
+def read_numbered(path: Path, numbers: np.ndarray, progress: Progress) -> VideoClip:
+    """The frames of these numbers (T,), rising, of which some may be the same, as another clip's frame_numbers tell.
+
+    Those beyond the end of the video are left out. Raises as read_video does.
+    """
+    frames = (int(numbers[0]), int(numbers[-1]) + 1, 1)
+    source, wanted = open_range(path, frames, lambda: progress("read", 0, 0))
+    different = np.unique(numbers)
+    among = set(different.tolist())
+    clip, _ = _decode(source, wanted, frames, progress, lambda number, time: number in among, len(different))
+    return _chosen(clip, np.searchsorted(clip.frame_numbers, numbers[numbers <= clip.frame_numbers[-1]]), clip.fps)
+
+
+def _decode(
+    source: Source,
+    wanted: Wanted,
+    frames: FrameRange,
+    progress: Progress,
+    wants: Wants | None = None,
+    count: int | None = None,
+) -> tuple[VideoClip, np.ndarray]:
+    """All frames in range, or those, about `count`, that it `wants`; and when they are shown, in seconds."""
+    count = wanted.count if count is None else count
+    seen = 0
+
+    def keeps(number: int, time: float) -> bool:
+        nonlocal seen
+        seen += 1
+        return wants is None or wants(number, time)
+
     kept: np.ndarray | None = None
     alphas: dict[int, np.ndarray] = {}
     numbers: list[int] = []
     times: list[float] = []
     size = (0, 0)
-    progress("read", 0, wanted.count)
-    for number, time, image in _images(source, wanted, progress):
+    progress("read", 0, count)
+    for number, time, image in _images(source, wanted, progress, keeps):
         if kept is None:
-            size = reduced_size(image.shape[1], image.shape[0], wanted.count)
+            size = reduced_size(image.shape[1], image.shape[0], count)
             if size != (image.shape[1], image.shape[0]):
                 log.info("%s: frames are reduced to %d x %d pixels", source.path, *size)
-            kept = np.empty((wanted.count, size[1], size[0], 3), np.uint8)
+            kept = np.empty((count, size[1], size[0], 3), np.uint8)
         if len(numbers) == len(kept):
             kept = np.concatenate([kept, np.empty((max(8, len(kept) // 4), *kept.shape[1:]), np.uint8)])
         colour, alpha = reduced(image, size)
@@ -84,14 +130,14 @@ def _decode(source: Source, wanted: Wanted, frames: FrameRange, progress: Progre
             alphas[len(numbers)] = alpha
         numbers.append(number)
         times.append(time)
-        progress("read", min(len(numbers), wanted.count), wanted.count)
+        progress("read", min(len(numbers), count), count)
     if kept is None:
         raise bad_video(
             "frames-outside-video",
             f"No frame of the video '{source.path}' can be decoded{in_range(frames)}.",
             "Choose frames between 0 and the last one, or check that the file is complete.",
         )
-    progress("read", wanted.count, wanted.count)
+    progress("read", count, count)
     kept = kept[: len(numbers)]
     clip = VideoClip(
         frames=kept,
@@ -99,9 +145,9 @@ def _decode(source: Source, wanted: Wanted, frames: FrameRange, progress: Progre
         frame_numbers=np.array(numbers, dtype=np.int64),
         alpha=stacked_alpha(alphas, kept.shape[:3]),
         name=source.path.name,
-        warnings=_warnings(source, wanted, len(numbers)),
+        warnings=_warnings(source, wanted, seen),
     )
-    return _evenly_spaced(clip, np.array(times))
+    return clip, np.array(times)
 
 
 def _evenly_spaced(clip: VideoClip, times: np.ndarray) -> VideoClip:
@@ -115,22 +161,55 @@ def _evenly_spaced(clip: VideoClip, times: np.ndarray) -> VideoClip:
         f"{len(np.unique(chosen))} of {len(chosen)} frames, some of them longer than others."
     )
     log.info(sentence)
+    return _with_warning(_chosen(clip, chosen, fps), "video-frame-rate-varies", sentence)
+
+
+def _at_moments(clip: VideoClip, chosen: np.ndarray, rate: float) -> VideoClip:
+    """A clip at `rate` frames per second, whose frame k is the kept one `chosen[k]`."""
+    repeated = len(chosen) - len(np.unique(chosen))
+    if not repeated:
+        return dataclasses.replace(clip, fps=rate)
+    sentence = (
+        f"The frames of '{clip.name}' are not evenly spaced in time: at {rate:g} frames per second {repeated} of "
+        f"{len(chosen)} frames repeat the one before."
+    )
+    log.info(sentence)
+    return _with_warning(_chosen(clip, chosen, rate), "video-frame-rate-varies", sentence)
+
+
+def _rate_is_not_raised(source: Source, wanted: Wanted, rate: float) -> tuple[str, str]:
+    """The code and the sentence of the warning that a video has fewer frames per second than are wanted."""
+    sentence = (
+        f"The frames of '{source.path.name}' that are used have a rate of {source.fps / wanted.step:.4g} per second, "
+        f"not more than the {rate:g} that are wanted; all of them are taken."
+    )
+    return "video-rate-not-raised", sentence
+
+
+def _chosen(clip: VideoClip, chosen: np.ndarray, fps: float) -> VideoClip:
     return dataclasses.replace(
         clip,
         frames=clip.frames[chosen],
         fps=fps,
         frame_numbers=clip.frame_numbers[chosen],
         alpha=None if clip.alpha is None else clip.alpha[chosen],
-        warnings=(*clip.warnings, {"code": "video-frame-rate-varies", "sentence": sentence}),
     )
 
 
-def _images(source: Source, wanted: Wanted, progress: Progress) -> Iterator[tuple[int, float, np.ndarray]]:
+def _with_warning(clip: VideoClip, code: str, sentence: str) -> VideoClip:
+    return dataclasses.replace(clip, warnings=(*clip.warnings, {"code": code, "sentence": sentence}))
+
+
+def _images(
+    source: Source, wanted: Wanted, progress: Progress, keeps: Wants
+) -> Iterator[tuple[int, float, np.ndarray]]:
     """(frame number, when it is shown in seconds, image (H, W, 3 or 4) uint8 in RGB or RGBA)."""
     if source.images:
         last = source.count - 1 if wanted.last is None else min(wanted.last, source.count - 1)
         first_shape: tuple[int, ...] | None = None
         for number in range(wanted.first, last + 1, wanted.step):
+            if not keeps(number, number / source.fps):
+                continue
             image = read_image(source.images[number])
             first_shape = first_shape or image.shape[:2]
             if image.shape[:2] != first_shape:
@@ -146,11 +225,13 @@ def _images(source: Source, wanted: Wanted, progress: Progress) -> Iterator[tupl
     try:
         number = 0
         while (wanted.last is None or number <= wanted.last) and capture.grab():
-            if number >= wanted.first and (number - wanted.first) % wanted.step == 0:
+            time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            counts = number >= wanted.first and (number - wanted.first) % wanted.step == 0
+            if counts and keeps(number, time):
                 decoded, image = capture.retrieve()
                 if not decoded:
                     break
-                yield number, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+                yield number, time, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
             else:
                 progress("read", 0 if number < wanted.first else (number - wanted.first) // wanted.step, wanted.count)
             number += 1

@@ -15,6 +15,7 @@ import numpy as np
 from motion324.progress import Progress
 from motion324.video.clip import VideoClip
 from motion324.video.decoding import reduced, reduced_size, stacked_alpha
+from motion324.video.frame_rate import kept_count, lower_rate, number_of
 from motion324.video.source import (
     FrameRange,
     Source,
@@ -51,13 +52,17 @@ class VideoSample:
     fps: float
 
 
-def sample_video(path: Path, frames: FrameRange, most: int, progress: Progress) -> VideoSample:
+def sample_video(
+    path: Path, frames: FrameRange, most: int, progress: Progress, rate: float | None = None
+) -> VideoSample:
     """At most `most` frames of those that motion324.video.decoding.read_video would take, the first one among them.
 
     Raises what read_video raises; a video of a single frame is no error here.
     """
     source, wanted = open_range(path, frames, lambda: progress("read", 0, 0))
-    numbers = [wanted.first + wanted.step * int(index) for index in spread_indices(wanted.count, most)]
+    lower = lower_rate(source, wanted, rate)
+    used = kept_count(source, wanted, lower)
+    numbers = [number_of(int(index), source, wanted, lower) for index in spread_indices(used, most)]
     search = _Search(source, numbers)
     search.wait(progress)
     if wanted.first not in search.found:
@@ -68,19 +73,19 @@ def sample_video(path: Path, frames: FrameRange, most: int, progress: Progress) 
         )
     images = dict(sorted(search.found.items()))
     first = next(iter(images.values()))
-    size = reduced_size(first.shape[1], first.shape[0], wanted.count)
+    size = reduced_size(first.shape[1], first.shape[0], used)
     pictures = [reduced(image, size) for image in images.values()]
     colours = np.stack([colour for colour, _ in pictures])
     alphas = {index: alpha for index, (_, alpha) in enumerate(pictures) if alpha is not None}
     clip = VideoClip(
         frames=colours,
-        fps=source.fps / wanted.step,
+        fps=lower or source.fps / wanted.step,
         frame_numbers=np.array(list(images), dtype=np.int64),
         alpha=stacked_alpha(alphas, colours.shape[:3]),
         name=source.path.name,
         warnings=_warnings(source, search),
     )
-    return VideoSample(clip, source.count, wanted.count, (first.shape[1], first.shape[0]), source.fps)
+    return VideoSample(clip, source.count, used, (first.shape[1], first.shape[0]), source.fps)
 
 
 def sample_clip(clip: VideoClip, most: int) -> VideoSample:

@@ -179,9 +179,10 @@ def range_text(frames: FrameRange) -> str:
     return f"{'' if start is None else start}:{'' if stop is None else stop}:{step}"
 
 
-def in_range(frames: FrameRange) -> str:
-    """ " in the range A:B:STEP", or nothing where that is the whole video."""
-    return "" if frames == (None, None, 1) else f" in the range {range_text(frames)}"
+def in_range(frames: FrameRange, rate: float | None = None) -> str:
+    """ " in the range A:B:STEP at 12 frames per second", or nothing where that is the whole video."""
+    which = "" if frames == (None, None, 1) else f" in the range {range_text(frames)}"
+    return which if rate is None else f"{which} at {rate:g} frames per second"
 
 
 def bad_video(code: str, sentence: str, hint: str = "") -> Motion324Error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 
 import pytest
 from training_rig import write_rigs
@@ -196,6 +197,25 @@ def test_the_prefetcher_gives_batches_in_order_and_passes_errors_on(synthesiser)
     assert prefetcher.next() is made[0] and prefetcher.next() is made[1]
     with pytest.raises(ValueError, match="no more"):
         prefetcher.next()
+    prefetcher.close()
+
+
+def test_earlier_batches_are_met_again_rather_than_waited_for(synthesiser):
+    made, may_go_on = [synthesiser.batch(1) for _ in range(3)], threading.Event()
+    waiting = iter(made)
+
+    def make():
+        batch = next(waiting)
+        if batch is made[2]:
+            may_go_on.wait(60)
+        return batch
+
+    prefetcher = Prefetcher(make, CPU, kept=2, most_repeats=3)
+    assert [prefetcher.next() for _ in range(2)] == made[:2]
+    again = [prefetcher.next() for _ in range(3)]
+    assert all(batch is made[0] or batch is made[1] for batch in again) and prefetcher.repeats == 3
+    may_go_on.set()
+    assert prefetcher.next() is made[2]  # three repeats were the most
     prefetcher.close()
 
 

@@ -120,7 +120,9 @@ class _Run:
         self.progress = 0.0
         self._first_steps(training)
         self.prefetcher = (
-            Prefetcher(lambda: training.batch(options.batch), processes.device) if options.prefetch else None
+            Prefetcher(lambda: training.batch(options.batch), processes.device, kept=options.kept)
+            if options.prefetch
+            else None
         )
         self.training = training
         self.warm_at = self.validated = log.seconds
@@ -210,6 +212,7 @@ class _Run:
             gradient=length,
             step_ms=1000 * elapsed / steps,
             waiting_share=waited / elapsed,
+            repeats=self.prefetcher.repeats if self.prefetcher else 0,
         )
 
     def _validate_and_save(self) -> Validation | None:

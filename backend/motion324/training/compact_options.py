@@ -14,7 +14,7 @@ class CompactOptions:
 
     creatures: procedural ones per body plan, in addition. batch: clips per process. init: weights to start from.
     compiled: by torch.compile, for GPUs. muon: for the inner matrices, else AdamW for all. recorded: steps as CUDA
-    graphs.
+    graphs. kept: earlier batches, of which some are met again where new ones come too slowly.
     """
 
     rigs: Path
@@ -39,6 +39,7 @@ class CompactOptions:
     compiled: bool = False
     recorded: bool = True
     prefetch: bool = True
+    kept: int = 48
     device: str = "auto"
     validate_every: float = 60.0
     validation_clips: int = 8
@@ -78,6 +79,9 @@ def parse_options(arguments: list[str] | None) -> CompactOptions:
     parser.add_argument("--compile", action="store_true", dest="compiled", help="compile the model's blocks first")
     parser.add_argument("--no-record", action="store_false", dest="recorded", help="launch every step's kernels anew")
     parser.add_argument("--no-prefetch", action="store_false", dest="prefetch", help="make batches between steps")
+    parser.add_argument(
+        "--kept", type=int, default=default.kept, help="earlier batches to meet again rather than wait; 0: never"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default=default.device)
     parser.add_argument("--validate-every", type=float, default=default.validate_every, help="seconds")
     parser.add_argument("--validation-clips", type=int, default=default.validation_clips, help="per held-out model")

@@ -23,21 +23,39 @@ class Prefetcher(Generic[Batch]):
     """Calls `make` in its own thread; `next` gives the batches in order. Close it when done.
 
     A batch is a dataclass whose tensors lie in its fields, or in those of dataclasses in it.
-    waited: seconds that `next` has spent waiting, in all.
+    kept: so many earlier batches are given again, in random order, while no new one is ready; at most most_repeats of
+    them between two new ones. waited: seconds that `next` has spent waiting, in all. repeats: of the given batches.
     """
 
-    def __init__(self, make: Callable[[], Batch], device: torch.device, ahead: int = 2) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Batch],
+        device: torch.device,
+        ahead: int = 2,
+        kept: int = 0,
+        most_repeats: int = 3,
+    ) -> None:
         self._make = make
         self._device = device
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._ready: queue.Queue[tuple[Batch, torch.cuda.Event | None] | BaseException] = queue.Queue(ahead)
         self._closed = threading.Event()
         self.waited = 0.0
+        self.repeats = 0
+        self._kept: deque[Batch] = deque(maxlen=kept)
+        self._most_repeats = most_repeats
+        self._repeated = 0
+        self._which = random.Random(0)
         self._thread = threading.Thread(target=self._work, name="synthesis", daemon=True)
         self._thread.start()
 
     def next(self) -> Batch:
         """Raises what `make` raised."""
+        if self._ready.empty() and self._repeated < self._most_repeats and len(self._kept) == self._kept.maxlen != 0:
+            self._repeated += 1
+            self.repeats += 1
+            return self._kept[self._which.randrange(len(self._kept))]
+        self._repeated = 0
         started = time.perf_counter()
         item = self._ready.get()
         self.waited += time.perf_counter() - started
@@ -49,6 +67,7 @@ class Prefetcher(Generic[Batch]):
             consumer.wait_event(made)
             for tensor in _tensors(batch):
                 tensor.record_stream(consumer)
+        self._kept.append(batch)
         return batch
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ import bpy
 
 from ..job.runner import runner
 from ..job.state import JobState, Phase
+from ..panel_words import in_panel_words
 from ..readiness import reason_against
 from ..text_lines import draw_lines
 from .progress import draw_bar
@@ -18,15 +19,6 @@ LAST_LINES = 4  # of the log of a backend that ended
 # What the log's lines begin with.
 _HEAD = re.compile(r"^\d{4}-\d\d-\d\d [\d:,.]+ (INFO |WARNING |ERROR )?(motion324[\w.]*: )?")
 _JOB_ID = re.compile(r"\bjob [0-9a-f]{16,}\b")
-
-# The panel's names of what the command line calls --so.
-_SETTINGS = {
-    "device": "Reconstruct > Device",
-    "frames": "Source > First Frame and Frames",
-    "mask": "Foreground > Method",
-    "precision": "Reconstruct > Precision",
-    "view": "View > Seen From",
-}
 
 
 class MOTION324_PT_animate(WorkSidebar, bpy.types.Panel):
@@ -100,19 +92,14 @@ def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
     column = box.column(align=True)
     title = "The backend was lost" if job.phase is Phase.LOST else f"{job.object_name} was not animated"
     column.label(text=title, icon="ERROR", translate=False)
-    draw_lines(column, context, job.problem.sentence, "BLANK1")
+    draw_lines(column, context, in_panel_words(job.problem.sentence), "BLANK1")
     hint, *log = job.problem.hint.splitlines() or [""]
-    draw_lines(column, context, _in_panel_words(hint), "BLANK1")
+    draw_lines(column, context, in_panel_words(hint), "BLANK1")
     row = box.row(align=True)
     row.operator("motion324.restart", text="Restart", icon="FILE_REFRESH").job = job.number
     row.operator("motion324.open_log", text="Open Log", icon="TEXT").job = job.number
     row.operator("motion324.discard", text="", icon="X").job = job.number
     _draw_log(box, log)
-
-
-def _in_panel_words(hint: str) -> str:
-    """The backend's hints name options as its command line does: Use --mask auto -> Use Foreground > Method auto."""
-    return re.sub(r"--([a-z]+)\b", lambda option: _SETTINGS.get(option[1], option[0]), hint)
 
 
 def _draw_log(layout: bpy.types.UILayout, log: list[str]) -> None:

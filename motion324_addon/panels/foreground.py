@@ -6,6 +6,7 @@ import bpy
 
 from .. import choices, thumbnails
 from ..examining import looks
+from ..panel_words import in_panel_words
 from ..readiness import reason_against_video
 from ..text_lines import draw_lines
 from .progress import draw_look
@@ -42,5 +43,5 @@ class MOTION324_PT_foreground(WorkSidebar, bpy.types.Panel):
             layout.template_icon(icon_value=icon, scale=THUMBNAIL_SCALE)
         draw_fact(layout, "Found by", FOUND_BY.get(found.mask_method, found.mask_method))
         for warning in found.warnings:
-            draw_lines(layout, context, warning["sentence"], "ERROR")
+            draw_lines(layout, context, in_panel_words(warning["sentence"]), "ERROR")
         layout.operator("motion324.show_mask", text="Image Editor", icon="IMAGE")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..examining.examiner import Examiner
+from ..panel_words import in_panel_words
 from ..text_lines import draw_lines
 
 STAGE_LABELS = {
@@ -35,5 +36,5 @@ def draw_look(layout: bpy.types.UILayout, context: bpy.types.Context, examiner: 
         row.operator("motion324.cancel_look", text="", icon="X").look = name
     elif look.problem is not None:
         box = layout.box()
-        draw_lines(box, context, str(look.problem.to_error()).partition("\n")[0], "ERROR")
+        draw_lines(box, context, in_panel_words(str(look.problem.to_error()).partition("\n")[0]), "ERROR")
         box.operator("motion324.cancel_look", text="Close", icon="X").look = name

@@ -6,6 +6,7 @@ import bpy
 
 from ..job.runner import runner
 from ..job.state import JobState
+from ..panel_words import in_panel_words
 from ..scene import removing, single_user
 from ..scene.keeping import animated_range
 from ..text_lines import draw_lines
@@ -39,7 +40,7 @@ def _draw_waiting(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
     draw_fact(column, "Frames", str(job.frames))
     draw_fact(column, "Took", duration(job.seconds(0.0)))
     for warning in job.warnings:
-        draw_lines(layout, context, warning, "ERROR")
+        draw_lines(layout, context, in_panel_words(warning), "ERROR")
     obj = context.object
     if obj is not None and obj.session_uid in job.objects and single_user.reason_to_copy(obj):
         draw_lines(layout, context, f"For shape keys: {obj.name} {single_user.reason_to_copy(obj)}", "INFO")

@@ -160,3 +160,26 @@ def test_animate_is_grey_for_a_reason_that_says_what_to_do(addon, settings):
     bpy.ops.object.mode_set(mode="OBJECT")
     source_video.forget()
     assert obj is not None
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        (
+            "The option mask cannot be alpha: 'a.mp4' has none.",
+            "Foreground > Method cannot be Alpha: 'a.mp4' has none.",
+        ),
+        ("Use --mask auto or give masks.", "Use Foreground > Method > Automatic or give masks."),
+        (
+            "Give your own with --mask FOLDER, or none.",
+            "Give your own with Foreground > Method > Mask Sequence, or none.",
+        ),
+        ("Give the view (--view AZIMUTH,ELEVATION).", "Give the view (View > Seen From > Angles)."),
+        ("Use --device cpu, or less.", "Use Reconstruct > Device > CPU, or less."),
+        ("Use --mask rembg:isnet.", "Use Foreground > Method rembg:isnet."),
+        ("The option smooth is -1.", "Reconstruct > Smoothing is -1."),
+        ("Choose --window 64.", "Choose --window 64."),
+    ],
+)
+def test_the_backends_advice_is_told_in_the_panels_words(addon, told, read):
+    assert addon("panel_words").in_panel_words(told) == read

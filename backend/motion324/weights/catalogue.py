@@ -48,7 +48,7 @@ def find_weights(name: str) -> PublishedWeights:
         raise Motion324Error(
             "bad-option",
             f"The weights '{name}' are not known.",
-            f"Known are: {', '.join(CATALOGUE)}.",
+            f"Known are: {', '.join(CATALOGUE)}, and what `motion324 weights download --help` names.",
             EXIT_USAGE,
         )
     return CATALOGUE[name]

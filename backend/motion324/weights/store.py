@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Protocol
 
 from motion324.errors import EXIT_USAGE, Motion324Error
 from motion324.weights.catalogue import MOTION_3_TO_4, PublishedWeights
@@ -15,6 +16,16 @@ from motion324.write_aside import explained_write_errors, written_aside
 
 FOLDER_VARIABLE = "MOTION324_WEIGHTS"
 CONSENTS = "accepted_licences.json"
+
+
+class Licensed(Protocol):
+    """Weights of any kind, as far as consent to their licence goes."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def licence(self) -> str: ...
 
 
 def weights_folder() -> Path:
@@ -47,12 +58,12 @@ def installed_path(weights: PublishedWeights = MOTION_3_TO_4) -> Path:
     return path
 
 
-def is_accepted(weights: PublishedWeights) -> bool:
+def is_accepted(weights: Licensed) -> bool:
     """Whether the user has accepted the weights' licence on this machine before."""
     return _consents().get(weights.name, {}).get("licence") == weights.licence
 
 
-def accept(weights: PublishedWeights) -> None:
+def accept(weights: Licensed) -> None:
     """Remembers that the user has seen and accepted the licence. Raises Motion324Error("cannot-write")."""
     path = weights_folder() / CONSENTS
     today = datetime.datetime.now(datetime.UTC).date().isoformat()

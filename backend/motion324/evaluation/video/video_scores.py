@@ -15,7 +15,7 @@ from motion324.evaluation.summaries import summarise_results
 from motion324.evaluation.video.frechet import frechet_distance
 from motion324.evaluation.video.i3d import I3d
 from motion324.evaluation.video.lpips import Lpips
-from motion324.evaluation.video.package_judges import ClipSimilarity, DreamSim
+from motion324.evaluation.video.package_judges import DEFAULT_CLIP, ClipSimilarity, DreamSim
 from motion324.evaluation.video.pixel_metrics import psnr, ssim
 from motion324.options import bad_option
 from motion324.progress import Progress, silent
@@ -45,18 +45,18 @@ def with_video_scores(
     weights: Path | None = None,
     device: str = "cpu",
     metrics: tuple[str, ...] = METRICS,
-    may_fetch: bool = False,
-    clip_model: str = "ViT-bigG-14",
+    clip_model: str = DEFAULT_CLIP,
     progress: Progress = silent,
 ) -> Evaluation:
     """The evaluation with the scores of renders/NAME/truth_AZIMUTH.mp4 against prediction_AZIMUTH.mp4.
 
     All but FVD are means over a clip's azimuths and frames; FVD compares all clips of 16 or 32 frames of both sides, so
     that it has one value for all. A metric that cannot run is told in `left_out`, and the others go on.
-    weights: a folder for LPIPS and FVD. may_fetch: DreamSim and CLIP may take their weights from the network.
+    weights: a folder for LPIPS and FVD; None takes what `motion324 weights download` has installed, as DreamSim and
+    CLIP do.
     Raises Motion324Error("bad-option") for a metric that is not known, Cancelled.
     """
-    judges = _judges(weights, device, metrics, may_fetch, clip_model)
+    judges = _judges(weights, device, metrics, clip_model)
     features: dict[str, list[np.ndarray]] = {}
     clips = []
     for index, clip in enumerate(evaluation.clips):
@@ -87,7 +87,7 @@ def with_video_scores(
     )
 
 
-def _judges(weights: Path | None, device: str, metrics: tuple[str, ...], may_fetch: bool, clip_model: str) -> _Judges:
+def _judges(weights: Path | None, device: str, metrics: tuple[str, ...], clip_model: str) -> _Judges:
     unknown = sorted(set(metrics) - set(METRICS))
     if unknown:
         raise bad_option("video-metrics", f"has '{unknown[0]}'; known are {', '.join(METRICS)}")
@@ -103,9 +103,9 @@ def _judges(weights: Path | None, device: str, metrics: tuple[str, ...], may_fet
             if kind == "lpips":
                 judges.pictures[metric] = Lpips(variant, weights, device, spatial=variant == "vgg").distances
             elif kind == "dreamsim":
-                judges.pictures[metric] = DreamSim(may_fetch, device).distances
+                judges.pictures[metric] = DreamSim(device).distances
             elif kind == "clip":
-                judges.pictures[metric] = ClipSimilarity(may_fetch, device, clip_model).similarities
+                judges.pictures[metric] = ClipSimilarity(device, clip_model).similarities
             elif kind == "fvd":
                 judges.i3d = judges.i3d or I3d(weights, device)
                 lengths.append(int(variant))

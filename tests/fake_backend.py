@@ -20,11 +20,12 @@ import numpy as np
 
 from motion324.endpoint import take_token_from_environment
 from motion324.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
+from motion324.mesh.reference_mesh import ReferenceMesh
 from motion324.mesh.view import look_at_origin
 from motion324.progress import Progress
-from motion324.protocol import AnimateRequest, ExamineRequest
+from motion324.protocol import AnimateRequest, ExamineRequest, MeshRequest
 from motion324.reconstructors.interface import FrameBatch
-from motion324.result import AnimationResult, Examination
+from motion324.result import AnimationResult, Examination, MadeMesh
 from motion324.server import serve
 
 seen: dict[str, object] = {"cancelled": [], "finished": [], "unloaded": 0, "batches": 0}
@@ -157,6 +158,23 @@ def examine(request: ExamineRequest, progress: Progress) -> Examination:
     )
 
 
+def make_mesh(request: MeshRequest, progress: Progress) -> MadeMesh:
+    """A triangle, after as many seconds as the settings have as their time limit."""
+    until = time.monotonic() + request.settings.time_limit
+    try:
+        while time.monotonic() < until:
+            progress("mesh", 0, 1)
+            time.sleep(0.02)
+    except Cancelled:
+        seen["cancelled"].append(request.job_id)
+        raise
+    seen["made"] = [str(request.video), request.settings.to_dict(), request.options.video_fps]
+    triangle = np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    mesh = ReferenceMesh(triangle, np.int32([[0, 1, 2]]), np.int32([0]), vertex_colour=triangle, name="triangle")
+    warnings = ({"code": "test", "sentence": "A warning."},)
+    return MadeMesh(mesh, "front", 3, "plain", "inflate", "A licence.", warnings, {"overlap": 0.5})
+
+
 def _read_files(
     request: AnimateRequest, progress: Progress, on_frames: Callable[[FrameBatch], None]
 ) -> AnimationResult:
@@ -228,6 +246,7 @@ def main() -> int:
     return serve(
         run_job,
         examine=examine,
+        make_mesh=make_mesh,
         describe=describe,
         unload=unload,
         token=take_token_from_environment(),

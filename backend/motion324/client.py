@@ -24,6 +24,7 @@ from motion324.errors import EXIT_BACKEND, Motion324Error
 from motion324.framing import Connection, ConnectionLost
 from motion324.handshake import open_connection
 from motion324.job_events import Event, JobEvents
+from motion324.job_requests import JobRequest
 from motion324.outbox import Outbox
 from motion324.pending_jobs import PendingJobs
 from motion324.protocol import (
@@ -36,6 +37,8 @@ from motion324.protocol import (
     FramesEvent,
     Heartbeat,
     Hello,
+    MeshEvent,
+    MeshRequest,
     Message,
     ProgressEvent,
     Queued,
@@ -50,7 +53,7 @@ from motion324.protocol import (
     from_wire,
 )
 from motion324.questions import Questions
-from motion324.result import Examination
+from motion324.result import Examination, MadeMesh
 from motion324.sending import Sending, files_to_send, may_need_files
 from motion324.server_process import ServerProcess, start_server
 from motion324.transport import TICK
@@ -136,7 +139,16 @@ class Client:
                 watch(event)
         raise AssertionError("an examination ends with its event or an error")
 
-    def _start(self, request: AnimateRequest | ExamineRequest) -> JobEvents:
+    def make_mesh(self, request: MeshRequest, watch: Callable[[Event], None] = lambda event: None) -> MadeMesh:
+        """Has a mesh made of what a video's first frame shows, and waits for it, as `examine` does."""
+        with self._start(request) as events:
+            for event in events:
+                if isinstance(event, MeshEvent):
+                    return event.made
+                watch(event)
+        raise AssertionError("the making of a mesh ends with its event or an error")
+
+    def _start(self, request: JobRequest) -> JobEvents:
         events = JobEvents(request.job_id, self.cancel)
         if not self._jobs.add(events):
             return events
@@ -152,7 +164,7 @@ class Client:
             raise
         return events
 
-    def _send_with_files(self, request: AnimateRequest | ExamineRequest, events: JobEvents) -> None:
+    def _send_with_files(self, request: JobRequest, events: JobEvents) -> None:
         """On a thread of its own: asks which files the backend needs, sends them, then the request."""
         try:
             files = files_to_send(request, self._which_are_seen)
@@ -236,7 +248,7 @@ class Client:
         self._lose(reason)
 
     def _hand_out(self, message: Message) -> None:
-        if isinstance(message, ResultEvent | ExaminationEvent):
+        if isinstance(message, ResultEvent | ExaminationEvent | MeshEvent):
             events = self._jobs.take(message.job_id)
             if events:
                 events.add(message)

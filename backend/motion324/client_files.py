@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from motion324.examine_messages import ExamineRequest
 from motion324.job_messages import AnimateRequest
+from motion324.job_requests import JobRequest
 from motion324.sent_files import MASK, VIDEO, fingerprint, paths_of
 from motion324.uploads import ReceivedFiles, Uploads
 
@@ -21,7 +21,6 @@ KEPT_SECONDS = 600.0  # after a look, until its files are removed
 MOST_KEPT = 4  # paths
 MOST_REMEMBERED = 64  # fingerprints
 
-Request = AnimateRequest | ExamineRequest
 Key = tuple[str, str]  # the client's path, and its fingerprint on that side
 
 
@@ -54,7 +53,7 @@ class ClientFiles:
             del self._fingerprints[next(iter(self._fingerprints))]
         return tuple(seen)
 
-    def bring_into(self, request: Request) -> tuple[Request, Callable[[], None]]:
+    def bring_into(self, request: JobRequest) -> tuple[JobRequest, Callable[[], None]]:
         """The request with this machine's paths, and what is to be called once it has ended.
 
         Raises Motion324Error("bad-message") where some bytes of its files are missing.
@@ -129,7 +128,7 @@ class ClientFiles:
             kept.files.release()
 
 
-def _with_places(request: Request, places: dict[str, Path]) -> Request:
+def _with_places(request: JobRequest, places: dict[str, Path]) -> JobRequest:
     if VIDEO in places:
         request = dataclasses.replace(request, video=places[VIDEO])
     if MASK in places:

@@ -43,7 +43,7 @@ def examine(
         sample = sample_clip(video, SAMPLED_FRAMES)
     else:
         sample = sample_video(video, options.frames, SAMPLED_FRAMES, progress, options.video_fps)
-    mask, method, mask_remarks = _first_mask(sample, options, progress)
+    mask, method, mask_remarks = first_mask(sample, options, progress)
     clip = sample.clip
     warnings = [*clip.warnings, *mask_remarks]
     view = overlap = None
@@ -67,7 +67,7 @@ def examine(
     )
 
 
-def _first_mask(
+def first_mask(
     sample: VideoSample, options: AnimateOptions, progress: Progress
 ) -> tuple[np.ndarray, str, tuple[dict[str, str], ...]]:
     """The mask (H, W) float32 of the first frame, how it was found, and warnings."""

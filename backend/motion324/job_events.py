@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from motion324.errors import Cancelled, Motion324Error
-from motion324.protocol import ExaminationEvent, FramesEvent, ProgressEvent, Queued, ResultEvent
+from motion324.protocol import ExaminationEvent, FramesEvent, MeshEvent, ProgressEvent, Queued, ResultEvent
 from motion324.transport import TICK
 
-Event = Queued | ProgressEvent | FramesEvent | ResultEvent | ExaminationEvent
+Event = Queued | ProgressEvent | FramesEvent | ResultEvent | ExaminationEvent | MeshEvent
 
 PREVIEW_BYTES = 256 << 20  # previews that nobody has looked at yet; more are left out
 
@@ -36,8 +36,8 @@ class JobEvents(Iterator[Event]):
         return self
 
     def __next__(self) -> Event:
-        """The next event. Raises StopIteration after the last one, a ResultEvent or an ExaminationEvent, or the
-        Motion324Error that ended the job.
+        """The next event. Raises StopIteration after the last one, a ResultEvent, an ExaminationEvent or a MeshEvent,
+        or the Motion324Error that ended the job.
         """
         with self._changed:
             while not self._events:
@@ -92,7 +92,7 @@ class JobEvents(Iterator[Event]):
             if self._events and type(event) is type(self._events[-1]) and isinstance(event, ProgressEvent | Queued):
                 self._events.pop()
             self._events.append(event)
-            self._over = isinstance(event, ResultEvent | ExaminationEvent)
+            self._over = isinstance(event, ResultEvent | ExaminationEvent | MeshEvent)
             self._changed.notify_all()
 
     def fail(self, error: Motion324Error) -> None:

@@ -11,12 +11,11 @@ from collections.abc import Callable
 import numpy as np
 
 from motion324.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
+from motion324.job_requests import JobRequest
 from motion324.outbox import Outbox
 from motion324.pace import Pace
 from motion324.protocol import (
-    AnimateRequest,
     ErrorMessage,
-    ExamineRequest,
     FramesEvent,
     Message,
     ProgressEvent,
@@ -38,7 +37,7 @@ class Job:
 
     def __init__(
         self,
-        request: AnimateRequest | ExamineRequest,
+        request: JobRequest,
         outbox: Outbox,
         dispose: Callable[[], None] = lambda: None,
     ) -> None:
@@ -252,7 +251,7 @@ class JobQueue:
             job.dispose()
 
 
-def explain(exception: BaseException, request: AnimateRequest | ExamineRequest) -> Motion324Error:
+def explain(exception: BaseException, request: JobRequest) -> Motion324Error:
     """What a person is told about an exception that ended a job."""
     if isinstance(exception, Motion324Error):
         return exception

@@ -14,7 +14,7 @@ import numpy as np
 from motion324.mesh.reference_mesh import Material, ReferenceMesh
 from motion324.mesh.view import View
 from motion324.message_fields import MessageFields
-from motion324.result import AnimationResult, Examination
+from motion324.result import AnimationResult, Examination, MadeMesh
 from motion324.video.clip import VideoClip
 
 MAX_MATERIALS = 2048
@@ -161,6 +161,32 @@ def examination_from_wire(fields: MessageFields) -> Examination:
         warnings=tuple(_warning_from_wire(fields, value) for value in fields.items("warnings", MAX_WARNINGS)),
         view=view_from_wire(fields.within("view", fields.record("view"))) if has_view else None,
         silhouette_overlap=fields.number("silhouette_overlap") if fields.has("silhouette_overlap") else None,
+    )
+
+
+def made_mesh_to_wire(made: MadeMesh, arrays: Arrays) -> dict[str, Any]:
+    return {
+        "mesh": mesh_to_wire(made.mesh, arrays),
+        "rough_view": made.rough_view,
+        "frame_number": int(made.frame_number),
+        "mask_method": made.mask_method,
+        "provider": made.provider,
+        "licence": made.licence,
+        "warnings": list(made.warnings),
+        "details": made.details,
+    }
+
+
+def made_mesh_from_wire(fields: MessageFields) -> MadeMesh:
+    return MadeMesh(
+        mesh=mesh_from_wire(fields.within("mesh", fields.record("mesh"))),
+        rough_view=fields.text("rough_view", 100),
+        frame_number=fields.whole("frame_number"),
+        mask_method=fields.text("mask_method", 40),
+        provider=fields.text("provider", 40),
+        licence=fields.text("licence"),
+        warnings=tuple(_warning_from_wire(fields, value) for value in fields.items("warnings", MAX_WARNINGS)),
+        details=fields.record("details"),
     )
 
 

@@ -16,7 +16,20 @@ class Progress(Protocol):
 
 
 # In the order of the pipeline; the panel and the terminal show these words.
-STAGES = ("read", "foreground", "sample", "view", "load", "warm-up", "reconstruct", "refine", "smooth", "write")
+STAGES = (
+    "read",
+    "foreground",
+    "mesh",
+    "sample",
+    "view",
+    "load",
+    "warm-up",
+    "reconstruct",
+    "refine",
+    "smooth",
+    "write",
+    "report",
+)
 
 
 def silent(stage: str, done: int, total: int) -> None:

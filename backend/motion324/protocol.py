@@ -1,8 +1,8 @@
 """The messages between Blender and the backend: what they hold, and how they become JSON and arrays.
 
-From Blender: Hello, AnimateRequest, ExamineRequest, Cancel, StatusRequest, Unload, Shutdown, Heartbeat.
-From the backend: Hello, Queued, ProgressEvent, FramesEvent, ResultEvent, ExaminationEvent, ErrorMessage, Status, Done,
-Heartbeat. Both ways, where files have to be sent first: motion324.upload_messages.
+From Blender: Hello, AnimateRequest, ExamineRequest, MeshRequest, Cancel, StatusRequest, Unload, Shutdown, Heartbeat.
+From the backend: Hello, Queued, ProgressEvent, FramesEvent, ResultEvent, ExaminationEvent, MeshEvent, ErrorMessage,
+Status, Done, Heartbeat. Both ways, where files have to be sent first: motion324.upload_messages.
 How they become bytes: motion324.framing. Who may speak at all: motion324.handshake.
 """
 
@@ -16,6 +16,7 @@ from motion324.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Er
 from motion324.examine_messages import ExaminationEvent, ExamineRequest
 from motion324.job_messages import AnimateRequest, Cancel, FramesEvent, ProgressEvent, Queued, ResultEvent
 from motion324.mesh.topology import topology_hash
+from motion324.mesh_messages import MeshEvent, MeshRequest
 from motion324.message import MAX_ID, Message, new_id
 from motion324.message_fields import MAX_TEXT, MessageFields
 from motion324.payloads import Arrays
@@ -32,6 +33,8 @@ __all__ = [
     "FramesEvent",
     "Heartbeat",
     "Hello",
+    "MeshEvent",
+    "MeshRequest",
     "Message",
     "ProgressEvent",
     "Question",
@@ -52,9 +55,10 @@ __all__ = [
     "topology_hash",
 ]
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 # 1  hello, animate, cancel, status, unload, shutdown, heartbeat; queued, progress, frames, result, error, done
 # 2  examine, examination; sees-files, seen, upload, upload-part, upload-received; a result's view is an object
+# 3  make-mesh, mesh; the option video_fps
 
 
 class ReportedError(Motion324Error):
@@ -223,6 +227,7 @@ _MESSAGES: tuple[type[Message], ...] = (
     Hello,
     AnimateRequest,
     ExamineRequest,
+    MeshRequest,
     Cancel,
     StatusRequest,
     Unload,
@@ -233,6 +238,7 @@ _MESSAGES: tuple[type[Message], ...] = (
     FramesEvent,
     ResultEvent,
     ExaminationEvent,
+    MeshEvent,
     ErrorMessage,
     Status,
     Done,

@@ -1,4 +1,4 @@
-"""What one job leaves, an animation or an examination, as plain data."""
+"""What one job leaves, an animation, an examination or a mesh, as plain data."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from motion324.mesh.reference_mesh import ReferenceMesh
 from motion324.mesh.view import View
 
 
@@ -53,3 +54,25 @@ class Examination:
     warnings: tuple[dict[str, str], ...] = ()
     view: View | None = None
     silhouette_overlap: float | None = None
+
+
+@dataclass(frozen=True)
+class MadeMesh:
+    """A mesh made from a video's first used frame.
+
+    mesh: coloured, in the pose of that frame; up is "Y", its front +Z, its longest side about 1.
+    rough_view: from where the video sees it, as AnimateOptions.view says it.
+    frame_number: the first used frame's, counted from 0. mask_method: as Examination has it.
+    provider: one of motion324.mesh_providers.settings.MESH_PROVIDERS. licence: what restricts the use of its meshes, in
+        a sentence; empty where nothing does.
+    warnings: {"code", "sentence"} of what the user should know. details: plain JSON values on how the mesh came about.
+    """
+
+    mesh: ReferenceMesh
+    rough_view: str
+    frame_number: int
+    mask_method: str
+    provider: str
+    licence: str = ""
+    warnings: tuple[dict[str, str], ...] = ()
+    details: dict[str, Any] = field(default_factory=dict)

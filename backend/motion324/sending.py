@@ -11,9 +11,10 @@ import numpy as np
 
 from motion324.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
 from motion324.job_events import JobEvents
+from motion324.job_requests import JobRequest
 from motion324.options import names_mask_files
 from motion324.pace import Pace
-from motion324.protocol import AnimateRequest, ExamineRequest, Message, ProgressEvent
+from motion324.protocol import Message, ProgressEvent
 from motion324.sent_files import NamedFiles, check_all_are_here, files_of, fingerprint
 from motion324.transport import TICK
 from motion324.upload_messages import PART_BYTES, SeesFiles, Upload, UploadedPath, UploadPart
@@ -78,15 +79,13 @@ class Sending:
             self._events.add(ProgressEvent(self._events.job_id, SEND, *megabytes, remaining))
 
 
-def may_need_files(request: AnimateRequest | ExamineRequest, same_machine: bool) -> bool:
+def may_need_files(request: JobRequest, same_machine: bool) -> bool:
     """Whether the request names files that a backend, on this machine or not, may have to be sent."""
     names_files = isinstance(request.video, Path) or names_mask_files(request.options.mask)
     return names_files and (not same_machine if request.send_video is None else request.send_video)
 
 
-def files_to_send(
-    request: AnimateRequest | ExamineRequest, ask: Callable[[SeesFiles], tuple[bool, ...]]
-) -> list[NamedFiles]:
+def files_to_send(request: JobRequest, ask: Callable[[SeesFiles], tuple[bool, ...]]) -> list[NamedFiles]:
     """Those of the request's files that the backend needs. ask: puts the question to it.
 
     Raises Motion324Error("video-missing", "video-unreadable"), and what `ask` raises.

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from motion324.errors import EXIT_BAD_VIDEO, Motion324Error
-from motion324.examine_messages import ExamineRequest
-from motion324.job_messages import AnimateRequest
+from motion324.job_requests import JobRequest
 from motion324.options import names_mask_files
 from motion324.video.image_files import images_in
 
@@ -32,12 +31,12 @@ class NamedFiles:
         return sum(size for _, size in self.files)
 
 
-def files_of(request: AnimateRequest | ExamineRequest) -> list[NamedFiles]:
+def files_of(request: JobRequest) -> list[NamedFiles]:
     """What this machine has of the paths in a request; paths that are not here are left out. Raises OSError."""
     return [_named(role, path) for role, path in paths_of(request).items() if path.exists()]
 
 
-def paths_of(request: AnimateRequest | ExamineRequest) -> dict[str, Path]:
+def paths_of(request: JobRequest) -> dict[str, Path]:
     """The absolute paths that a request names, by their roles."""
     paths = {}
     if isinstance(request.video, Path):
@@ -47,7 +46,7 @@ def paths_of(request: AnimateRequest | ExamineRequest) -> dict[str, Path]:
     return paths
 
 
-def check_all_are_here(request: AnimateRequest | ExamineRequest, found: list[NamedFiles]) -> None:
+def check_all_are_here(request: JobRequest, found: list[NamedFiles]) -> None:
     """Raises Motion324Error("video-missing") where the video cannot be sent since it is not on this machine."""
     if isinstance(request.video, Path) and not any(named.role == VIDEO for named in found):
         raise Motion324Error(

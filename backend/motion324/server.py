@@ -28,11 +28,13 @@ from motion324.protocol import (
     AnimateRequest,
     ExaminationEvent,
     ExamineRequest,
+    MeshEvent,
+    MeshRequest,
     Message,
     ResultEvent,
 )
 from motion324.reconstructors.interface import FrameBatch
-from motion324.result import AnimationResult, Examination
+from motion324.result import AnimationResult, Examination, MadeMesh
 from motion324.server_log import LOG_BYTES, default_log_path, start_log
 from motion324.server_peer import Peer, Services
 from motion324.transport import AUTO, TICK, Listener, listen
@@ -63,12 +65,14 @@ class RunJob(Protocol):
 
 
 Examine = Callable[[ExamineRequest, Progress], Examination]
+MakeMesh = Callable[[MeshRequest, Progress], MadeMesh]
 
 
 def serve(
     run_job: RunJob,
     *,
     examine: Examine,
+    make_mesh: MakeMesh,
     describe: Callable[[], dict[str, Any]],
     unload: Callable[[bool], None],
     token: str,
@@ -89,6 +93,7 @@ def serve(
     run_job: see RunJob; called on one worker thread, one job at a time.
     examine: motion324.examination.examine, or what a test puts in its place, with the duties of run_job; called on a
         second worker thread, one request at a time, also while a job runs, so that it never waits for long.
+    make_mesh: makes a mesh from a video's first frame, with the duties of run_job; called on a third worker thread.
     describe: what Status tells: "device" (text), "memory" (bytes by name), "reconstructors" (names of the loaded ones),
         and anything else that JSON can hold. Called by any thread, also while a job runs.
     unload: frees what loaded reconstructors hold in memory; called with whether they may stay in the CPU's memory, on
@@ -105,7 +110,7 @@ def serve(
     check_token(token)
     log_path = (log_path or default_log_path()).absolute()
     start_log(log_path, log_bytes)
-    server = _Server(run_job, examine, describe, unload, token, str(log_path))
+    server = _Server(run_job, examine, make_mesh, describe, unload, token, str(log_path))
     server.prepare_process()
     remove_leftovers()
     with contextlib.closing(listen(host, port, MAX_STRANGERS)) as listener:
@@ -139,6 +144,7 @@ class _Server:
         self,
         run_job: RunJob,
         examine: Examine,
+        make_mesh: MakeMesh,
         describe: Callable[[], dict[str, Any]],
         unload: Callable[[bool], None],
         token: str,
@@ -147,6 +153,7 @@ class _Server:
         self._token = token
         self._animations = JobQueue(_animation(run_job), log_path, "animations")
         self._examinations = JobQueue(_examination(examine), log_path, "examinations")
+        self._meshes = JobQueue(_mesh(make_mesh), log_path, "meshes")
         self._end_reason = ""
         self._lock = threading.Lock()
         self._peers: list[Peer] = []  # the oldest first
@@ -155,6 +162,7 @@ class _Server:
         self._services = Services(
             animations=self._animations,
             examinations=self._examinations,
+            meshes=self._meshes,
             describe=describe,
             unload=unload,
             shut_down=lambda: self._ask_to_end("a client asked for it"),
@@ -262,5 +270,13 @@ def _examination(examine: Examine) -> Callable[[Job], Message]:
     def run(job: Job) -> Message:
         assert isinstance(job.request, ExamineRequest)
         return ExaminationEvent(job.id, examine(job.request, job.progress))
+
+    return run
+
+
+def _mesh(make_mesh: MakeMesh) -> Callable[[Job], Message]:
+    def run(job: Job) -> Message:
+        assert isinstance(job.request, MeshRequest)
+        return MeshEvent(job.id, make_mesh(job.request, job.progress))
 
     return run

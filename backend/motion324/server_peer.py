@@ -15,6 +15,7 @@ from motion324.errors import EXIT_BACKEND, Motion324Error
 from motion324.framing import Connection, ConnectionLost
 from motion324.handshake import accept_client
 from motion324.job_queue import Job, JobQueue
+from motion324.job_requests import JobRequest
 from motion324.outbox import Outbox
 from motion324.protocol import (
     AnimateRequest,
@@ -24,6 +25,7 @@ from motion324.protocol import (
     ExamineRequest,
     Heartbeat,
     Hello,
+    MeshRequest,
     Message,
     Question,
     Seen,
@@ -51,6 +53,7 @@ class Services:
 
     animations: JobQueue
     examinations: JobQueue
+    meshes: JobQueue
     describe: Callable[[], dict[str, Any]]
     unload: Callable[[bool], None]
     shut_down: Callable[[], None]
@@ -60,7 +63,7 @@ class Services:
 
     @property
     def queues(self) -> tuple[JobQueue, ...]:
-        return self.animations, self.examinations
+        return self.animations, self.examinations, self.meshes
 
 
 class Peer:
@@ -128,6 +131,8 @@ class Peer:
             self._submit(self._services.animations, message, outbox)
         elif isinstance(message, ExamineRequest):
             self._submit(self._services.examinations, message, outbox)
+        elif isinstance(message, MeshRequest):
+            self._submit(self._services.meshes, message, outbox)
         elif isinstance(message, Cancel):
             for queue in self._services.queues:
                 queue.cancel(message.job_id, outbox)
@@ -157,7 +162,7 @@ class Peer:
                 "bad-message", f"A message '{message.kind}' does not go to the backend.", exit_code=EXIT_BACKEND
             )
 
-    def _submit(self, queue: JobQueue, request: AnimateRequest | ExamineRequest, outbox: Outbox) -> None:
+    def _submit(self, queue: JobQueue, request: JobRequest, outbox: Outbox) -> None:
         """With the files that were sent for it, which it needs until it ends."""
         request, release = self._files.bring_into(request)
         try:

@@ -16,8 +16,9 @@ from motion324.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
 from motion324.framing import Connection, ConnectionLost, Limits
 from motion324.mesh.reference_mesh import Material, ReferenceMesh
 from motion324.mesh.view import look_at_origin
+from motion324.mesh_providers.settings import MeshSettings
 from motion324.options import AnimateOptions
-from motion324.result import AnimationResult, Examination
+from motion324.result import AnimationResult, Examination, MadeMesh
 from motion324.upload_messages import UploadedPath
 from motion324.video.clip import VideoClip
 
@@ -76,6 +77,10 @@ MESSAGES = [
     protocol.ExamineRequest(clip(), AnimateOptions(view="front"), tetrahedron(), job_id="j"),
     protocol.ExaminationEvent("j", EXAMINATION),
     protocol.ExaminationEvent("j", dataclasses.replace(EXAMINATION, view=None, silhouette_overlap=None, warnings=())),
+    protocol.MeshRequest(Path("/videos/fox.mp4"), AnimateOptions(video_fps=12.0), MeshSettings(faces=4000), job_id="j"),
+    protocol.MeshEvent(
+        "j", MadeMesh(tetrahedron(), "front", 3, "plain", "inflate", "A licence.", (), {"overlap": 0.9})
+    ),
     protocol.SeesFiles((("/videos/fox.mp4", "f00"), ("C:\\masks", ""))),
     protocol.Seen("q", (True, False)),
     protocol.Upload("j", (UploadedPath("video", "frames", True, (("0.png", 5), ("1.png", 0))),)),

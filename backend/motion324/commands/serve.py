@@ -14,9 +14,9 @@ from motion324.options import bad_option
 
 if TYPE_CHECKING:
     from motion324.progress import Progress
-    from motion324.protocol import AnimateRequest, ExamineRequest
+    from motion324.protocol import AnimateRequest, ExamineRequest, MeshRequest
     from motion324.reconstructors.interface import FrameBatch
-    from motion324.result import AnimationResult, Examination
+    from motion324.result import AnimationResult, Examination, MadeMesh
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     return serve(
         run_job,
         examine=examine,
+        make_mesh=make_mesh,
         describe=describe,
         unload=unload,
         token=take_token_from_environment(),
@@ -94,6 +95,13 @@ def examine(request: ExamineRequest, progress: Progress) -> Examination:
     return examination.examine(request.video, request.options, request.mesh, progress=progress)
 
 
+def make_mesh(request: MeshRequest, progress: Progress) -> MadeMesh:
+    load_libraries()
+    from motion324.from_video.first_mesh import make_first_mesh
+
+    return make_first_mesh(request.video, request.options, request.settings, progress=progress)
+
+
 def load_libraries() -> None:
     """Imports, on one thread, all that compiles or is compiled, and the network that finds the foreground."""
     with _loading:
@@ -103,7 +111,7 @@ def load_libraries() -> None:
             load_network()
         except Exception as error:  # clips that do not need it go on; one that does meets this again
             log.warning("the foreground network cannot be loaded: %s", error)
-        for name in ("motion324.examination", "motion324.pipeline", _KERNELS):
+        for name in ("motion324.examination", "motion324.from_video.first_mesh", "motion324.pipeline", _KERNELS):
             importlib.import_module(name)
 
 

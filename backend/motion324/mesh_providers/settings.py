@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,22 @@ class MeshSettings:
             raise bad_option("mesh-faces", f"is {self.faces}; it must be at least {FEWEST_FACES}")
         if not self.time_limit > 0:
             raise bad_option("hunyuan-time-limit", f"is {self.time_limit:g}; it must be above 0 seconds")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, for from_dict. A given file stays out: it is read where it lies."""
+        return {key: value for key, value in dataclasses.asdict(self).items() if key != "file"}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> MeshSettings:
+        """Raises Motion324Error("bad-option") that names a value that is unknown or cannot be used."""
+        kinds = {"provider": str, "faces": int, "seed": int, "texture": bool, "model": str, "server": str}
+        for name, value in values.items():
+            kind = kinds.get(name, (float, int) if name == "time_limit" else None)
+            if kind is None or not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+                raise bad_option(f"mesh setting {name}", f"cannot be {value!r}")
+        settings = cls(**values)
+        settings.check()
+        return settings
 
     def relevant(self) -> dict[str, Any]:
         """What the chosen provider looks at, as plain JSON values: while it stays the same, so does the mesh."""

@@ -1,0 +1,48 @@
+"""A mesh of what a video's first used frame shows, without reading the whole video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from motion324.examination import SAMPLED_FRAMES, first_mask
+from motion324.mesh_providers.interface import ObjectPicture
+from motion324.mesh_providers.registry import get_provider
+from motion324.mesh_providers.settings import MeshSettings
+from motion324.options import AnimateOptions
+from motion324.progress import Progress, silent
+from motion324.result import MadeMesh
+from motion324.video.clip import VideoClip
+from motion324.video.sampling import sample_clip, sample_video
+
+
+def make_first_mesh(
+    video: Path | VideoClip,
+    options: AnimateOptions,
+    settings: MeshSettings,
+    *,
+    progress: Progress = silent,
+) -> MadeMesh:
+    """The mesh that motion324.from_video.run.from_video would animate, from SAMPLED_FRAMES frames of all.
+
+    Of the options, frames, video_fps, mask and seed count. The mask is the one that motion324.examination.examine
+    finds. Raises Motion324Error: what is wrong with video, options, foreground or provider; Cancelled.
+    """
+    options.check()
+    provider = get_provider(settings)
+    if isinstance(video, VideoClip):
+        sample = sample_clip(video, SAMPLED_FRAMES)
+    else:
+        sample = sample_video(video, options.frames, SAMPLED_FRAMES, progress, options.video_fps)
+    mask, method, remarks = first_mask(sample, options, progress)
+    clip = sample.clip
+    provided = provider.provide(ObjectPicture(clip.frames[0], mask, Path(clip.name).stem), progress)
+    return MadeMesh(
+        mesh=provided.mesh,
+        rough_view=provided.rough_view if provided.view is None else "front",
+        frame_number=int(clip.frame_numbers[0]),
+        mask_method=method,
+        provider=provider.name,
+        licence=provider.licence,
+        warnings=(*clip.warnings, *remarks),
+        details=provided.details,
+    )

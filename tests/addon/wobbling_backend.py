@@ -20,9 +20,10 @@ from wobble import wobbled
 
 from motion324.endpoint import take_token_from_environment
 from motion324.errors import EXIT_BAD_VIDEO, Motion324Error
+from motion324.mesh.reference_mesh import Material, ReferenceMesh
 from motion324.mesh.view import look_at_origin
 from motion324.reconstructors.interface import FrameBatch
-from motion324.result import AnimationResult, Examination
+from motion324.result import AnimationResult, Examination, MadeMesh
 from motion324.server import serve
 
 
@@ -83,6 +84,45 @@ def examine(request, progress) -> Examination:
     )
 
 
+def make_mesh(request, progress) -> MadeMesh:
+    """A tall four-sided body, Y up, whose front (+Z) is red; painted where the settings say so, else coloured."""
+    wish = json.loads(Path(request.video).read_text())
+    if wish["do"] == "fail":
+        sentence = f"The video '{request.video}' shows nothing."
+        raise Motion324Error("no-foreground", sentence, "Choose another video.", EXIT_BAD_VIDEO)
+    while wish["do"] == "wait":
+        progress("mesh", 0, 1)
+        time.sleep(0.02)
+    progress("mesh", 1, 1)
+    return _made_body(request)
+
+
+def _made_body(request) -> MadeMesh:
+    corners = np.float32([[-0.2, 0, 0.2], [0.2, 0, 0.2], [0.2, 0, -0.2], [-0.2, 0, -0.2]])
+    positions = np.concatenate([corners - np.float32([0, 0.5, 0]), corners + np.float32([0, 0.5, 0])])
+    quads = [(0, 1, 5, 4), (1, 2, 6, 5), (2, 3, 7, 6), (3, 0, 4, 7), (4, 5, 6, 7), (3, 2, 1, 0)]
+    faces = np.int32([triangle for a, b, c, d in quads for triangle in ((a, b, c), (a, c, d))])
+    red = np.float32([[1, 0, 0] if z > 0 else [0, 0, 1] for _, _, z in positions])
+    texture = np.zeros((4, 8, 4), np.uint8)
+    texture[:2, :, 0] = texture[2:, :, 2] = texture[..., 3] = 255  # red above, blue below
+    painted = request.settings.texture
+    mesh = ReferenceMesh(
+        positions=positions,
+        faces=faces,
+        face_material=np.zeros(len(faces), np.int32),
+        materials=(Material("picture", (1.0, 1.0, 1.0, 1.0), texture if painted else None),),
+        corner_uv=(positions[:, :2] + np.float32([0.5, 0.5]))[faces] if painted else None,
+        vertex_colour=None if painted else red,
+        name=Path(request.video).stem,
+    )
+    wish = json.loads(Path(request.video).read_text())
+    warnings = ({"code": "test", "sentence": wish["warning"]},) if "warning" in wish else ()
+    licence = "" if request.settings.provider == "inflate" else "Its licence restricts this."
+    return MadeMesh(
+        mesh, "front", request.options.frames[0] or 0, "plain", request.settings.provider, licence, warnings
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", required=True)
@@ -93,6 +133,7 @@ def main() -> int:
     return serve(
         run_job,
         examine=examine,
+        make_mesh=make_mesh,
         describe=lambda: {"device": "fake", "memory": {}, "reconstructors": []},
         unload=lambda keep_on_cpu: None,
         token=take_token_from_environment(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from motion324.errors import EXIT_OK, EXIT_STOPPED
@@ -60,5 +61,5 @@ def _shipped() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in _folder().iterdir() if entry.name.endswith(".toml"))
 
 
-def _folder():
+def _folder() -> Traversable:
     return files("motion324.training") / "configs"

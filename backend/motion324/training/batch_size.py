@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from motion324.errors import EXIT_USAGE, Motion324Error
+from motion324.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
 from motion324.training.config import TrainingConfig
 from motion324.training.motion_batch import MotionBatch
 from motion324.training.processes import Processes
@@ -14,6 +14,7 @@ from motion324.training.sample_numbers import Shares
 
 MEMORY_SHARE = 0.85  # of the GPU's memory, for weights, activations, and what AdamW will keep
 KEPT_FREE = 6 << 30  # bytes, for making samples on the GPU and for what the allocator cannot fill
+PROBED = ((2, 4), (1, 2))  # sizes that are tried
 MOST_ON_CPU = 8
 
 
@@ -48,13 +49,25 @@ def choose_shares(
 
 
 def most_that_fit(peak: Callable[[int], int], possible: list[int], room: int) -> int:
-    """The largest of the possible sizes whose memory, a straight line through two small ones, is at most `room`."""
-    small = possible[:2]
-    if len(small) < 2:
-        return possible[0]
-    first, second = (peak(size) for size in small)
-    each = max(1.0, (second - first) / (small[1] - small[0]))
-    return max([size for size in possible if first + each * (size - small[0]) <= room], default=possible[0])
+    """The largest of the possible sizes whose memory, on a straight line through two small ones, is at most `room`.
+
+    Raises Motion324Error("out-of-memory") where none is.
+    """
+    for small, larger in PROBED:
+        try:
+            first, second = peak(small), peak(larger)
+        except torch.OutOfMemoryError:
+            continue
+        each = max(1.0, (second - first) / (larger - small))
+        fitting = [size for size in possible if first + each * (size - small) <= room]
+        if fitting:
+            return max(fitting)
+    raise Motion324Error(
+        "out-of-memory",
+        f"A GPU's memory does not hold a training step with {possible[0]} samples at once.",
+        "Set steps.recompute=true, steps.parallel=fsdp or a smaller synthetic.chunk, or fewer data.query_points.",
+        EXIT_BACKEND,
+    )
 
 
 def random_batch(config: TrainingConfig, size: int, device: torch.device) -> MotionBatch:

@@ -28,10 +28,10 @@ COMPILED_FORMS = 32  # of one block: for a surface, all frames, one frame, the f
 class TrainingExecution(Execution):
     """Every operation in one piece and in autocast's precision, with and without gradients."""
 
-    def __init__(self, device: torch.device, one_kernel: bool) -> None:
-        """one_kernel: attention by PyTorch's own choice of kernel, which torch.compile can look into."""
-        super().__init__(Attention("auto"), Pace(device, whole=True), tf32=device.type == "cuda")
-        self._one_kernel = one_kernel
+    def __init__(self, device: torch.device, attention: Attention, one_call: bool) -> None:
+        """one_call: attention by PyTorch's own choice of kernel, which torch.compile can look into."""
+        super().__init__(attention, Pace(device, whole=True), tf32=device.type == "cuda")
+        self._one_call = one_call
 
     def linear(self, kind: str, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return F.linear(x, weight, bias)
@@ -40,7 +40,7 @@ class TrainingExecution(Execution):
         return F.linear(F.gelu(F.linear(x, widen)), narrow)
 
     def attend(self, kind: str, q: Tensor, k: Tensor, v: Tensor, log_counts: Tensor | None = None) -> Tensor:
-        if self._one_kernel:
+        if self._one_call:
             q, k, v = (x.transpose(1, 2) for x in (q, k, v))
             return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         return self.attention(q, k, v).flatten(2)
@@ -50,9 +50,17 @@ class BatchedTransformer(nn.Module):
     """frames: the length that the space-time table is made for, which is that of the samples."""
 
     def __init__(
-        self, model: MotionModel, frames: int, *, frozen_images: bool, recompute: bool = False, compiled: bool = False
+        self,
+        model: MotionModel,
+        frames: int,
+        *,
+        frozen_images: bool,
+        recompute: bool = False,
+        compiled: bool = False,
+        attention: str = "auto",
     ) -> None:
         super().__init__()
+        self._attention = Attention(attention)
         self.model = model
         self.frames = frames
         self.frozen_images = frozen_images
@@ -72,7 +80,7 @@ class BatchedTransformer(nn.Module):
 
     def forward(self, video: Tensor, surface: Tensor, points: Tensor) -> Tensor:
         """video (B, T, H, W, 3) uint8, surface (B, S, 9), points (B, N, 9) -> positions (B, T, N, 3) float32."""
-        run = TrainingExecution(video.device, self._compiled)
+        run = TrainingExecution(video.device, self._attention, self._compiled)
         latent = self._latent_tokens(self._embedded(surface), run)
         motion = self._motion_tokens(latent, self._patches(video, run), run)
         features = self._embedded(points)

@@ -99,7 +99,8 @@ def write(out: Path, state: RunState, contents: Contents, model: MotionModel, co
 
 
 def newest(out: Path) -> Path | None:
-    return (list_all(out) or [None])[-1]
+    found = list_all(out)
+    return found[-1] if found else None
 
 
 def list_all(out: Path) -> list[Path]:

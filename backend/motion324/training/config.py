@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from motion324.errors import EXIT_USAGE, Motion324Error
+from motion324.options import ATTENTION_CHOICES
 from motion324.reconstructors.motion_transformer.config import ModelConfig
 from motion324.training.config_keys import key
 from motion324.training.settings import SynthesisSettings
@@ -62,6 +63,7 @@ class StepsConfig:
     batch: int = key(256, "samples of a step, over all GPUs", least=1)
     batch_per_gpu: int = key(0, "samples that a GPU takes at once; 0: as many as its memory holds", least=0)
     precision: str = key("bfloat16", "of products and attention", choices=("bfloat16", "float32"))
+    attention: str = key("auto", "kernel of the attention", choices=ATTENTION_CHOICES)
     parallel: str = key("ddp", "every GPU holds the model, or a part of it", choices=("ddp", "fsdp"))
     recompute: bool = key(False, "compute activations anew in the backward pass: less memory, a third slower")
     compiled: bool = key(False, "compile the blocks with torch.compile")

@@ -66,7 +66,7 @@ class Trainer:
         """
         steps, since = self.config.steps.count, self._from_now()
         while self.state.step < steps:
-            done, stop = self._step(bool(signals.received))
+            done, stop = self.step(bool(signals.received))
             since.loss += done.loss
             since.gradient += done.gradient
             since.steps += 1
@@ -82,7 +82,7 @@ class Trainer:
                 return False
         return True
 
-    def _step(self, asked_to_stop: bool) -> tuple[Update, bool]:
+    def step(self, asked_to_stop: bool) -> tuple[Update, bool]:
         config, state, parts = self.config, self.state, self.shares.parts
         self.optimiser.zero_grad(set_to_none=True)
         batches: list[MotionBatch] = []

@@ -71,6 +71,7 @@ def build_trainer(config: TrainingConfig, processes: Processes) -> Trainer:
         frozen_images=config.steps.freeze_image_encoder,
         recompute=config.steps.recompute,
         compiled=config.steps.compiled,
+        attention=config.steps.attention,
     )
     module.to(processes.device)
     trained = sum(value.numel() for value in trained_parameters(model).values())
@@ -165,11 +166,16 @@ def _peak_bytes(
     size: int,
 ) -> int:
     """Memory that a forward and backward pass over so many samples takes at most, the weights included."""
-    batch = random_batch(config, size, device)
+    module.zero_grad(set_to_none=True)
     torch.cuda.empty_cache()
+    batch = random_batch(config, size, device)
     torch.cuda.reset_peak_memory_stats(device)
     with precision():
         loss = squared_error(module(batch.video, batch.surface, batch.points), batch.targets)
     loss.backward()
+    found = torch.cuda.max_memory_allocated(device)
     module.zero_grad(set_to_none=True)
-    return torch.cuda.max_memory_allocated(device)
+    del batch, loss
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(device)
+    return found

@@ -65,7 +65,7 @@ class Synthesiser:
         vertices = varied_vertices(posed_vertices(models, motion), models, times, settings, draws)
         cameras = sample_cameras(vertices, models, draws)
         appearance = sample_appearance(models, size, settings, draws)
-        colours, alpha, depth = _rendered(vertices, models, cameras, appearance, settings, draws)
+        colours, alpha, depth = rendered(vertices, models, cameras, appearance, settings, draws)
         frames = as_filmed(colours, alpha, settings, draws)
         masks = estimated_masks(alpha, settings, draws)
         return _as_batch(
@@ -82,7 +82,7 @@ class Synthesiser:
         )
 
 
-def _rendered(
+def rendered(
     vertices: Tensor,
     models: ModelBatch,
     cameras: Cameras,

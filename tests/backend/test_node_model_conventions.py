@@ -24,6 +24,7 @@ from motion324.reconstructors.node_model.matching import sample_at  # noqa: E402
 from motion324.reconstructors.node_model.model import NodeInputs  # noqa: E402
 from motion324.reconstructors.node_model.reconstructor import LONGEST_GAP, NodeModelReconstructor, known_times  # noqa: E402
 from motion324.reconstructors.node_model.scene_inputs import (  # noqa: E402
+    Look,
     Square,
     scene_inputs,
     square_around,
@@ -145,6 +146,31 @@ def test_a_square_around_the_object_shows_the_nodes_what_the_whole_frame_shows_t
             assert float((mirrored - trained).abs().mean()) > float((found - trained).abs().mean())
 
 
+def test_a_mirrored_look_shows_the_same_scene_with_left_and_right_swapped(filmed):
+    for scene in filmed.scenes:
+        looks = Look(), Look(mirrored=True)
+        plain, mirrored = (scene_inputs(scene, WHOLE, SMALL, look) for look in looks)
+        first, second = (
+            square_frames(scene.frames, scene.masks, WHOLE, SMALL.image_size, look.mirrored) for look in looks
+        )
+        places, swapped = (
+            project(torch.from_numpy(i.nodes[None, :, :3] + i.translation), torch.from_numpy(i.camera)[None])
+            for i in (plain, mirrored)
+        )
+        assert np.allclose(swapped, places * torch.tensor([-1.0, 1.0]), atol=1e-5)
+        seen, seen_swapped = (
+            sample_at(torch.from_numpy(f[:1]), where) for f, where in ((first, places), (second, swapped))
+        )
+        assert np.allclose(seen, seen_swapped, atol=1e-5)
+        assert np.allclose(mirrored.to_normalised(mirrored.points[:, :3]), scene.mesh.positions, atol=1e-5)
+
+
+def test_another_turn_chooses_other_nodes(filmed):
+    first, second = (scene_inputs(filmed.scenes[0], WHOLE, SMALL, Look(turn=turn)).nodes for turn in (0, 1))
+    shared = (np.linalg.norm(first[:, None, :3] - second[None, :, :3], axis=2).min(axis=1) < 1e-6).mean()
+    assert shared < 0.9
+
+
 def true_nodes(filmed: Filmed, clip: int, t: int, inputs) -> torch.Tensor:
     """(1, K, 3): where the nodes truly are in frame t, in the inputs' coordinates."""
     start = filmed.batch.targets[clip, 0]
@@ -170,6 +196,7 @@ def beyond(view: View) -> View:
 def test_the_reconstructor_gives_what_the_network_gives_in_training(filmed, tmp_path, monkeypatch):
     weights = write_small_node_model(tmp_path / "small.onnx")
     monkeypatch.setattr(reconstructing, "square_around", lambda masks: WHOLE)
+    monkeypatch.setattr(reconstructing, "LOOKS", (Look(),))
     model = small_node_model()
     for clip, scene in enumerate(filmed.scenes):
         batches = list(NodeModelReconstructor(str(weights), "cpu").reconstruct(scene, silent))

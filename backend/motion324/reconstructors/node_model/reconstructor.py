@@ -13,10 +13,17 @@ from motion324.progress import Progress
 from motion324.reconstructors.interface import FrameBatch, Scene
 from motion324.reconstructors.motion_transformer.windows import Merger, plan_windows
 from motion324.reconstructors.node_model.onnx_file import NodeMotions, OnnxNodeModel
-from motion324.reconstructors.node_model.scene_inputs import SceneInputs, scene_inputs, square_around, square_frames
+from motion324.reconstructors.node_model.scene_inputs import (
+    Look,
+    SceneInputs,
+    scene_inputs,
+    square_around,
+    square_frames,
+)
 
 OVERLAP = 1 / 3  # part of a window that it shares with the next one at the least
 LONGEST_GAP = 24  # frames from the reference frame to a window's next one that the model knows from its training
+LOOKS = (Look(), Look(mirrored=True, turn=1))  # the mean of both answers is nearer to the truth than either
 POINTS_AT_ONCE = 1 << 18  # points times frames that are moved together
 
 
@@ -62,22 +69,26 @@ class NodeModelReconstructor:
         config = model.config
         progress("reconstruct", 0, total)
         square = square_around(scene.masks)
-        inputs = scene_inputs(scene, square, config)
+        looks = [(look, scene_inputs(scene, square, config, look)) for look in LOOKS]
         windows = plan_windows(total, max(config.frames, 2), "blend", OVERLAP)
         self._details = {"device": model.place, "weights": self.weights.name, "windows": len(windows)}
-        merger = Merger(windows, len(inputs.points))
+        merger = Merger(windows, len(scene.mesh.positions))
         done = 0
         for window in windows:
 
             def check(done: int = done) -> None:
                 progress("reconstruct", done, total)
 
-            check()
-            frames = square_frames(scene.frames[window.frames], scene.masks[window.frames], square, config.image_size)
-            found = model.motions(
-                frames, known_times(window.frames), inputs.camera, inputs.translation, inputs.nodes, check
-            )
-            positions = _moved_points(model, inputs, found, check)
+            positions = np.zeros((len(window.frames), len(scene.mesh.positions), 3), np.float32)
+            for look, inputs in looks:
+                check()
+                frames = square_frames(
+                    scene.frames[window.frames], scene.masks[window.frames], square, config.image_size, look.mirrored
+                )
+                found = model.motions(
+                    frames, known_times(window.frames), inputs.camera, inputs.translation, inputs.nodes, check
+                )
+                positions += _moved_points(model, inputs, found, check) / len(looks)
             for frame, merged in merger.add(window.frames, window.weights, positions):
                 done += 1
                 yield FrameBatch(np.array([frame]), merged[None].astype(np.float32), final=True)

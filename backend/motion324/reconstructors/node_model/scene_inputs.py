@@ -51,6 +51,17 @@ class SceneInputs:
         return (positions.astype(np.float64) @ self.rotation).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Look:
+    """One of several ways to show the same scene to the model, whose answers are averaged.
+
+    mirrored: left and right swapped. turn: 0, 1, 2, ...: another choice of nodes.
+    """
+
+    mirrored: bool = False
+    turn: int = 0
+
+
 def square_around(masks: np.ndarray, margin: float = MARGIN) -> Square:
     """masks (T, H, W) -> a square around the object's box over all frames.
 
@@ -70,7 +81,9 @@ def square_view(view: View, square: Square, height: int, width: int) -> View:
     return View(view.rotation, view.translation, view.focal * height / square.side, centre)
 
 
-def square_frames(frames: np.ndarray, masks: np.ndarray, square: Square, size: int) -> np.ndarray:
+def square_frames(
+    frames: np.ndarray, masks: np.ndarray, square: Square, size: int, mirrored: bool = False
+) -> np.ndarray:
     """frames (T, H, W, 3) uint8, masks (T, H, W) -> (T, 4, size, size) float32: the cut-outs on black, and masks."""
     out = np.empty((len(frames), 4, size, size), np.float32)
     for index, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
@@ -78,22 +91,25 @@ def square_frames(frames: np.ndarray, masks: np.ndarray, square: Square, size: i
         soft = np.clip(_cut(np.asarray(mask, np.float32), square, size), 0.0, 1.0)
         out[index, :3] = (small * soft[..., None]).transpose(2, 0, 1)
         out[index, 3] = soft
-    return out
+    return np.ascontiguousarray(out[..., ::-1]) if mirrored else out
 
 
-def scene_inputs(scene: Scene, square: Square, config: NodeModelConfig) -> SceneInputs:
+def scene_inputs(scene: Scene, square: Square, config: NodeModelConfig, look: Look = Look()) -> SceneInputs:
     """Geometry, colours and camera of a scene whose frames are cut along `square`."""
     height, width = scene.frames.shape[1:3]
     view = square_view(scene.view, square, height, width)
-    rotation = np.asarray(view.rotation, np.float64)
+    axes = np.array([-1.0, 1.0, 1.0]) if look.mirrored else np.ones(3)
+    rotation = axes[:, None] * np.asarray(view.rotation, np.float64)
+    centre = (1 - view.centre[0] if look.mirrored else view.centre[0], view.centre[1])
     surface = scene.surface
     candidates = np.linspace(0, len(surface.points) - 1, min(NODE_CANDIDATES, len(surface.points))).astype(int)
+    candidates = np.roll(candidates, -look.turn * len(candidates) // 4)  # the first is the first node
     chosen = candidates[farthest_points(surface.points[candidates], config.nodes)]
     seen = _seen(surface.points[chosen], scene, view, config.image_size)
     normals, colours = vertex_attributes(scene.mesh, surface)
     return SceneInputs(
-        camera=np.array([view.focal, *view.centre], np.float32),
-        translation=np.asarray(view.translation, np.float32),
+        camera=np.array([view.focal, *centre], np.float32),
+        translation=(axes * np.asarray(view.translation)).astype(np.float32),
         nodes=np.concatenate(
             [
                 _turned(surface.points[chosen], surface.normals[chosen], rotation),

@@ -36,7 +36,6 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
 
 
 def run(arguments: argparse.Namespace) -> int:
-    import_torch()
     from motion324.training.config import TrainingConfig
     from motion324.training.config_keys import as_toml, read_config
 
@@ -47,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.print_config:
         print(as_toml(config), end="")
         return EXIT_OK
+    import_torch()
     from motion324.training.training_run import run_training
 
     return EXIT_OK if run_training(config) else EXIT_STOPPED

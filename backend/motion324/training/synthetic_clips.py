@@ -33,9 +33,9 @@ from motion324.training.split import HELD_OUT, draw_weights
 from motion324.training.synthesis import (
     _face_normals,
     _mixed,
-    _rendered,
     _surface_samples,
     _vertex_normals,
+    rendered,
 )
 
 VALIDATION_SEED = 324
@@ -77,7 +77,7 @@ class MotionClips:
         vertices = varied_vertices(posed_vertices(models, motion), models, times, settings, draws)
         cameras = sample_cameras(vertices, models, draws)
         appearance = sample_appearance(models, count, settings, draws)
-        colours, alpha, _ = _rendered(vertices, models, cameras, appearance, settings, draws)
+        colours, alpha, _ = rendered(vertices, models, cameras, appearance, settings, draws)
         frames = as_filmed(colours, alpha, settings, draws)
         object_alone = cut_out_on_black(frames, estimated_masks(alpha, settings, draws))[:, :, :3]
         points = [

@@ -1,0 +1,101 @@
+"""The configuration of training: every value is a key with a type, and nothing wrong goes unsaid."""
+
+from __future__ import annotations
+
+import pytest
+
+from motion324.cli import main
+from motion324.errors import Motion324Error
+from motion324.training.config import TrainingConfig, check_config
+from motion324.training.config_keys import as_tables, as_toml, keys_of, read_config, with_values
+
+
+def refusal(*overrides: str) -> str:
+    with pytest.raises(Motion324Error) as refused:
+        read_config(TrainingConfig(), None, overrides)
+    assert refused.value.exit_code == 2
+    return str(refused.value)
+
+
+def test_the_defaults_are_the_published_recipe():
+    config = TrainingConfig()
+    assert (config.optimiser.rate, config.optimiser.betas, config.optimiser.weight_decay) == (4e-4, (0.9, 0.95), 0.05)
+    assert (config.optimiser.warm_up, config.optimiser.clip) == (1000, 1.0)
+    assert (config.steps.count, config.steps.batch, config.steps.precision) == (60000, 256, "bfloat16")
+    assert config.steps.freeze_image_encoder
+    assert (config.data.frames, config.data.surface_points, config.data.query_points) == (12, 4096, 4096)
+    assert (config.release.strides, config.release.stride_weights) == ((1, 2, 4), (0.4, 0.4, 0.2))
+
+
+def test_a_file_and_the_command_line_set_keys_the_later_one_wins(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'out = "runs/a"\n[optimiser]\nrate = 1\nbetas = [0.8, 0.99]\n[synthetic.clips]\nstill_share = 0.5\n'
+    )
+    config = read_config(TrainingConfig(), path, ["optimiser.rate=2e-4", "out=runs/b", "release.strides=[3]"])
+    assert (config.out, config.optimiser.rate, config.optimiser.betas) == ("runs/b", 2e-4, (0.8, 0.99))
+    assert config.synthetic.clips.still_share == 0.5
+    assert config.release.strides == (3,)
+    assert config.steps == TrainingConfig().steps
+
+
+@pytest.mark.parametrize("name", ["published", "small"])
+def test_what_is_printed_reads_as_the_same_configuration(name, tmp_path, capsys):
+    assert main(["train", name, "out=a/b", "--print-config"]) == 0
+    printed = tmp_path / "printed.toml"
+    printed.write_text(capsys.readouterr().out)
+    config = read_config(TrainingConfig(), printed, [])
+    assert config.out == "a/b"
+    assert all(f"{key.name.rpartition('.')[2]} = " in printed.read_text() for key in keys_of(config))
+    assert with_values(TrainingConfig(), as_tables(config), "tables") == config
+    assert read_config(TrainingConfig(), None, []) == TrainingConfig()
+    if name == "published":
+        assert config == read_config(TrainingConfig(), None, ["out=a/b"])
+
+
+def test_printed_keys_carry_their_meaning():
+    assert "batch = 256  # samples of a step, over all GPUs" in as_toml(TrainingConfig())
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("optimiser.rte=1", "no key 'optimiser.rte' (the command line); did you mean optimiser.rate?"),
+        ("rate=1", "did you mean optimiser.rate?"),
+        ("steps.count=1.5", "'steps.count' is 1.5 (the command line); it must be a whole number"),
+        ("steps.count=0", "at least 1"),
+        ("steps.compiled=1", "must be true or false"),
+        ("data.kind=films", "one of release, synthetic"),
+        ("release.strides=2", "a list of whole numbers"),
+        ("release.strides=[1.5]", "a list of whole numbers"),
+        ("out=5", "must be a text"),
+        ("synthetic.clips.frames=3", "no key 'synthetic.clips.frames'"),
+        ("steps", "no key=value"),
+    ],
+)
+def test_a_wrong_key_or_type_is_refused_by_name(override, words):
+    assert words in refusal(override)
+
+
+def test_a_file_that_is_no_toml_is_refused(tmp_path):
+    path = tmp_path / "bad.toml"
+    path.write_text("[steps\n")
+    with pytest.raises(Motion324Error, match=r"bad\.toml' is no TOML"):
+        read_config(TrainingConfig(), path, [])
+    with pytest.raises(Motion324Error, match="cannot be read"):
+        read_config(TrainingConfig(), tmp_path / "lost.toml", [])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ([], "'out' is empty"),
+        (["out=a"], "'release.path' is empty"),
+        (["out=a", "data.kind=synthetic"], "'synthetic.rigs' is empty"),
+        (["out=a", "release.path=b", "release.strides=[1,2]"], "'release.strides' and 'release.stride_weights'"),
+        (["out=a", "release.path=b", "release.stride_weights=[0,0,0]"], "'release.stride_weights'"),
+    ],
+)
+def test_keys_that_do_not_fit_each_other_are_refused(overrides, words):
+    with pytest.raises(Motion324Error, match=words):
+        check_config(read_config(TrainingConfig(), None, overrides))

@@ -1,0 +1,173 @@
+"""Training data in the published layout: what a sample holds, tar shards, and what happens to broken clips."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from small_training import tiny_config, write_training_release
+
+torch = pytest.importorskip("torch", reason="training needs PyTorch, which is not installed here")
+
+from motion324.errors import Motion324Error  # noqa: E402
+from motion324.training.pack_release import main as pack_command  # noqa: E402
+from motion324.training.processes import Processes  # noqa: E402
+from motion324.training.release_files import pack  # noqa: E402
+from motion324.training.release_loader import ReleaseSource, read_in_order, read_release  # noqa: E402
+from motion324.training.release_samples import BrokenSample, read_sample  # noqa: E402
+from motion324.training.sample_numbers import Shares, draws_for, item_for  # noqa: E402
+
+
+@pytest.fixture
+def release(tmp_path):
+    write_training_release(tmp_path / "release")
+    return tmp_path / "release"
+
+
+def dataset(root, tmp_path, seed=0, **data):
+    config = tiny_config(root, tmp_path / "out")
+    return read_release(config.release, replace(config.data, **data), "train.txt", seed)
+
+
+def test_a_sample_follows_its_points_through_the_window(release, tmp_path):
+    found = dataset(release, tmp_path)
+    for number in range(8):
+        sample = found[number]
+        assert sample.video.shape == (3, 32, 32, 3)
+        assert sample.video.dtype == np.uint8
+        assert sample.surface.shape == (40, 9)
+        assert np.array_equal(sample.points[:, :3], sample.targets[0])
+        assert np.allclose(np.linalg.norm(sample.points[:, 3:6], axis=1), 1, atol=1e-5)
+        # All on the boxes' surfaces in normalised space, where the first has the sides 1/3, 2/3 and 1.
+        half = np.array([1 / 6, 1 / 3, 1 / 2])
+        first = np.abs(sample.targets[0])
+        assert (first <= half + 1e-5).all()
+        assert np.isclose(first, half, atol=1e-5).any(axis=1).all()
+        growth = np.ptp(sample.targets[:, :, 2], axis=1)
+        assert (np.diff(growth) > 0).all()  # the boxes grow from frame to frame
+
+
+def frame_numbers(sample):
+    """The blue of the pictures tells them."""
+    return np.rint((sample.video[..., 2].reshape(len(sample.video), -1).max(axis=1) - 40) / 20)
+
+
+def test_pictures_and_positions_are_of_the_same_frames(release, tmp_path):
+    found = dataset(release, tmp_path)
+    for number in range(8):
+        frames = frame_numbers(found[number])
+        sizes = np.ptp(found[number].targets[:, :, 2], axis=1)
+        assert np.allclose(sizes / sizes[0], (1 + 0.05 * frames) / (1 + 0.05 * frames[0]), atol=1e-4)
+
+
+def test_strides_are_drawn_as_often_as_their_weights_say(release, tmp_path):
+    found = dataset(release, tmp_path)
+    steps = np.array([np.diff(frame_numbers(found[number])) for number in range(200)])
+    assert (steps[:, 0] == steps[:, 1]).all()
+    shares = [(steps[:, 0] == stride).mean() for stride in (1, 2, 4)]
+    assert np.allclose(shares, (0.4, 0.4, 0.2), atol=0.1)
+
+
+def test_frames_that_are_black_in_full_are_passed_over(tmp_path):
+    write_training_release(tmp_path / "release", black=(3, 4))
+    found = dataset(tmp_path / "release", tmp_path)
+    assert all(found[number].video.any(axis=(1, 2, 3)).all() for number in range(12))
+    write_training_release(tmp_path / "black", black=tuple(range(8)))
+    with pytest.raises(Motion324Error, match="not black in full"):
+        dataset(tmp_path / "black", tmp_path)[0]
+
+
+def test_the_order_takes_every_clip_once_in_a_round_and_is_another_in_the_next():
+    rounds = [[item_for(5, number, 40) for number in range(40 * r, 40 * r + 40)] for r in range(2)]
+    assert sorted(rounds[0]) == sorted(rounds[1]) == list(range(40))
+    assert rounds[0] != rounds[1]
+    assert draws_for(1, 2).random() != draws_for(1, 3).random()
+
+
+def test_processes_share_the_numbers_of_a_step_among_them():
+    for count, at_once in ((1, 2), (2, 3), (3, 4), (4, 1)):
+        taken = [n for rank in range(count) for part in Shares(24, at_once, rank, count).numbers(5) for n in part]
+        assert sorted(taken) == list(range(120, 144))
+
+
+def test_shards_hold_the_same_samples_as_the_folder(release, tmp_path, capsys):
+    shards = pack(release, tmp_path / "shards", ["train.txt", "validation.txt"], shard_bytes=30_000)
+    assert len(shards) > 1
+    folder, packed = dataset(release, tmp_path), dataset(tmp_path / "shards", tmp_path)
+    assert packed.clips == folder.clips
+    for number in range(9):
+        expected, sample = folder[number], packed[number]
+        assert sample.name == expected.name
+        for part in ("video", "surface", "points", "targets"):
+            assert np.array_equal(getattr(sample, part), getattr(expected, part))
+    assert pack_command([str(release), str(tmp_path / "again"), "train.txt"]) == 0
+    assert "1 shard" in capsys.readouterr().out
+    assert dataset(tmp_path / "again", tmp_path)[0].name == folder[0].name
+    assert pack_command([str(release), str(tmp_path / "again"), "lost.txt"]) == 2
+
+
+def test_a_broken_clip_is_replaced_and_told_of(release, tmp_path):
+    (release / "pcds" / "box1_pointclouds" / "faces.npy").write_bytes(b"nothing")
+    found = dataset(release, tmp_path)
+    batch = read_in_order(found, range(8))
+    assert len(batch.broken) >= 2
+    assert all(sentence.startswith("box1: ") for sentence in batch.broken)
+    assert "box1" not in batch.names
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda folder: (folder / "frame_0003.npy").unlink(), None),
+        (lambda folder: (folder / "uv_face_texture.npz").unlink(), "uv_face_texture.npz"),
+        (lambda folder: np.save(folder / "faces.npy", np.array([[0, 1, 99]])), "vertices that its 8 do not have"),
+        (lambda folder: [np.save(path, np.full((8, 3), np.nan)) for path in folder.glob("frame*")], "not finite"),
+        (lambda folder: [np.save(path, np.zeros((8, 3))) for path in folder.glob("frame*")], "no extent"),
+        (lambda folder: [path.unlink() for path in folder.glob("frame_000[2-9]*")], "2 frames"),
+    ],
+)
+def test_what_is_wrong_with_a_clip_is_said(release, tmp_path, damage, words):
+    damage(release / "pcds" / "box0_pointclouds")
+    found = dataset(release, tmp_path)
+    arguments = (found._files, "box0", found.data, found.config, draws_for(0, 0))
+    if words is None:
+        assert read_sample(*arguments).name == "box0"
+        return
+    with pytest.raises(BrokenSample, match=words) as refused:
+        read_sample(*arguments)
+    assert str(refused.value).startswith("box0: ")
+
+
+def test_missing_data_are_refused_by_name(release, tmp_path):
+    with pytest.raises(Motion324Error, match="no folder"):
+        dataset(tmp_path / "lost", tmp_path)
+    (release / "train.txt").write_text("\n")
+    with pytest.raises(Motion324Error, match=r"train\.txt' is empty"):
+        dataset(release, tmp_path)
+
+
+def test_reading_processes_give_the_same_batches_in_the_same_order(release, tmp_path):
+    config = tiny_config(release, tmp_path / "out")
+    here = Processes(0, 1, torch.device("cpu"))
+    batches = {}
+    for workers in (0, 1):
+        part = replace(config.release, workers=workers)
+        source = ReleaseSource(read_release(part, config.data, "train.txt", 0), Shares(4, 2), 3, here)
+        try:
+            batches[workers] = [source.next() for _ in range(3)]
+        finally:
+            source.close()
+    for expected, found in zip(batches[0], batches[1], strict=True):
+        assert found.names == expected.names
+        assert all(torch.equal(value, expected.tensors()[name]) for name, value in found.tensors().items())
+
+
+def test_a_source_whose_clips_are_all_broken_says_so(release, tmp_path):
+    for path in release.glob("pcds/*/faces.npy"):
+        path.unlink()
+    config = tiny_config(release, tmp_path / "out")
+    found = read_release(replace(config.release, workers=0), config.data, "train.txt", 0)
+    source = ReleaseSource(found, Shares(4, 2), 0, Processes(0, 1, torch.device("cpu")))
+    with pytest.raises(Motion324Error, match="too many samples are broken"):
+        source.next()

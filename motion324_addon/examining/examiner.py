@@ -15,9 +15,10 @@ import bpy
 
 from motion324.client import Event as BackendEvent
 from motion324.errors import Cancelled, Motion324Error
+from motion324.mesh_providers.settings import MeshSettings
 from motion324.options import AnimateOptions
-from motion324.protocol import ExamineRequest, ProgressEvent
-from motion324.result import Examination
+from motion324.protocol import ExamineRequest, MeshRequest, ProgressEvent
+from motion324.result import Examination, MadeMesh
 
 from .. import storage
 from ..job import backend
@@ -35,13 +36,17 @@ READING_TICK = 0.01  # between two steps of reading the mesh
 
 @dataclass(frozen=True)
 class Question:
-    """key: what it is about, see `look.Look`. reading: the steps of reading the mesh whose view is wanted, or None."""
+    """key: what it is about, see `look.Look`. reading: the steps of reading the mesh whose view is wanted, or None.
+
+    mesh_settings: a mesh is to be made that way, instead of a look; else None.
+    """
 
     key: Hashable
     video: Path
     options: AnimateOptions
     where: Where
     reading: Iterator[JointReading | None] | None = None
+    mesh_settings: MeshSettings | None = None
 
 
 class Examiner:
@@ -50,7 +55,7 @@ class Examiner:
     when_found: called with the answer.
     """
 
-    def __init__(self, when_found: Callable[[Examination], None] = lambda found: None) -> None:
+    def __init__(self, when_found: Callable[[Examination | MadeMesh], None] = lambda found: None) -> None:
         self.look = Look()
         self._when_found = when_found
         self._worker: _Worker | None = None
@@ -66,7 +71,7 @@ class Examiner:
             self._begin(question, None)
         bpy.app.timers.register(self._timer, first_interval=READING_TICK, persistent=True)
 
-    def ask(self, question: Question) -> Examination:
+    def ask(self, question: Question) -> Examination | MadeMesh:
         """Takes the look and waits for it. Raises the Motion324Error that ended it."""
         self.stop()
         self._dispatch(Asked(question.key))
@@ -122,8 +127,8 @@ class Examiner:
 
     def _dispatch(self, event: Event) -> None:
         self.look = advance(self.look, event)
-        if isinstance(event, Found) and self.look.found is event.examination:
-            self._when_found(event.examination)
+        if isinstance(event, Found) and self.look.found is event.found:
+            self._when_found(event.found)
         if not isinstance(event, Moved):
             redraw_sidebars()
 
@@ -159,14 +164,19 @@ class _Worker:
             log_path = self._log_path if isinstance(self._question.where, Local) else None
             self.events.put(Failed(problem_of(error, log_path)))
 
-    def _ask(self) -> Examination:
+    def _ask(self) -> Examination | MadeMesh:
         question = self._question
         mesh = self._reading.completed().mesh if self._reading else None
         client = backend.connect(question.where, self._log_path, self._stopped.is_set)
-        request = ExamineRequest(question.video, question.options, mesh)
+        if question.mesh_settings is not None:
+            request = MeshRequest(question.video, question.options, question.mesh_settings)
+            answer = client.make_mesh
+        else:
+            request = ExamineRequest(question.video, question.options, mesh)
+            answer = client.examine
         self._cancel = functools.partial(client.cancel, request.job_id)
         try:
-            return client.examine(request, self._watch)
+            return answer(request, self._watch)
         except Motion324Error as error:
             raise backend.problem_at(question.where, error) from error
 

@@ -1,4 +1,6 @@
-"""The state of one quick look, the events that change it, and the one function that does: frozen data only."""
+"""The state of one quick look, or of the making of a mesh, the events that change it, and the one function that does:
+frozen data only.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 from motion324.mesh.normalisation import Normalisation
-from motion324.result import Examination
+from motion324.result import Examination, MadeMesh
 
 from ..job.state import Problem
 
@@ -25,10 +27,10 @@ class Look:
     done: int = 0
     total: int = 0
     problem: Problem | None = None
-    found: Examination | None = None
+    found: Examination | MadeMesh | None = None
     space: Normalisation | None = None
 
-    def answers(self, question: Hashable) -> Examination | None:
+    def answers(self, question: Hashable) -> Examination | MadeMesh | None:
         """What was found, if it is about this very question."""
         return self.found if self.question == question else None
 
@@ -47,7 +49,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class Found:
-    examination: Examination
+    found: Examination | MadeMesh
     space: Normalisation | None
 
 
@@ -75,5 +77,5 @@ def advance(look: Look, event: Event) -> Look:
     if isinstance(event, Moved):
         return replace(look, stage=event.stage, done=event.done, total=event.total)
     if isinstance(event, Found):
-        return replace(look, running=False, found=event.examination, space=event.space)
+        return replace(look, running=False, found=event.found, space=event.space)
     return replace(look, running=False, problem=event.problem)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import bpy
 
-from ..examining import looks
+from ..examining import looks, new_mesh
 
 LOOKS = (
     ("MASK", "Mask", "The look at the mask"),
     ("VIEW", "View", "The search for the view"),
+    ("NEW_MESH", "New Mesh", "The making of a mesh from the video"),
 )
 
 
@@ -21,5 +22,5 @@ class MOTION324_OT_cancel_look(bpy.types.Operator):
     look: bpy.props.EnumProperty(name="Look", description="Which one", items=LOOKS)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        (looks.mask_look if self.look == "MASK" else looks.view_look).stop()
+        {"MASK": looks.mask_look, "VIEW": looks.view_look, "NEW_MESH": new_mesh.mesh_look}[self.look].stop()
         return {"FINISHED"}

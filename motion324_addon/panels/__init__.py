@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import bpy
 
-from .. import source_video, thumbnails
+from .. import first_frame, source_video, thumbnails
 from ..examining import looks
-from . import animate, export, foreground, reconstruct, result, set_up, show, source, view
+from ..examining import new_mesh as making
+from . import animate, export, foreground, new_mesh, reconstruct, result, set_up, show, source, view
 
 CLASSES = (
     set_up.MOTION324_PT_set_up,
+    new_mesh.MOTION324_PT_new_mesh,
     source.MOTION324_PT_source,
     foreground.MOTION324_PT_foreground,
     view.MOTION324_PT_view,
@@ -24,6 +26,7 @@ CLASSES = (
 def register() -> None:
     thumbnails.register()
     looks.register()
+    making.register()
     for cls in CLASSES:
         bpy.utils.register_class(cls)
 
@@ -31,6 +34,8 @@ def register() -> None:
 def unregister() -> None:
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)
+    making.unregister()
     looks.unregister()
     source_video.forget()
+    first_frame.forget()
     thumbnails.unregister()

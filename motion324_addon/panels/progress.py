@@ -12,6 +12,7 @@ STAGE_LABELS = {
     "load": "Loading the model",
     "read": "Reading the video",
     "foreground": "Finding the foreground",
+    "mesh": "Making the mesh",
     "sample": "Sampling the surface",
     "view": "Finding the view",
     "reconstruct": "Reconstructing",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import bpy
 
-from .. import thumbnails
+from .. import first_frame, thumbnails
 from ..operators.polling import mesh_objects
 from ..outcome import FEWEST_FRAMES, outcome_of
 from ..scene import timing
 from ..source_video import VideoFacts, facts_of
 from ..text_lines import draw_lines
+from .new_mesh import draw_new_mesh
 from .sidebar import SPLIT, WorkSidebar, draw_fact, properties_layout
 
 THUMBNAIL_SCALE = 4.0  # in heights of a row
@@ -33,6 +34,7 @@ class MOTION324_PT_source(WorkSidebar, bpy.types.Panel):
         facts = facts_of(settings.video)
         if facts is not None:
             _draw_video(layout, context, facts)
+        draw_new_mesh(layout, context)
         _draw_frames(layout, settings)
         if facts is not None and facts.frames:
             _draw_outcome(layout, context, facts)
@@ -43,7 +45,9 @@ def _draw_video(layout: bpy.types.UILayout, context: bpy.types.Context, facts: V
         draw_lines(layout, context, facts.problem or facts.note, "ERROR" if facts.problem else "INFO")
         return
     split = layout.split(factor=SPLIT)
-    icon = thumbnails.icon_of_file(facts.thumbnail)
+    settings = context.scene.motion324
+    icon = first_frame.icon_of(bpy.path.abspath(settings.video), settings.first_frame)
+    icon = icon or thumbnails.icon_of_file(facts.thumbnail)
     left = split.column()
     if icon:
         left.template_icon(icon_value=icon, scale=THUMBNAIL_SCALE)

@@ -106,7 +106,7 @@ def test_operators_that_change_the_file_can_be_undone(installed):
     operators = importlib.import_module(f"{installed}.operators").CLASSES
     undone = {cls.bl_idname.partition(".")[2] for cls in operators if "UNDO" in getattr(cls, "bl_options", ())}
     changing = {"align_view", "keep_point_cache", "keep_shape_keys", "make_single_user", "overlay", "pick_video"}
-    assert undone >= changing | {"remove_animation", "take_view"}
+    assert undone >= changing | {"add_new_mesh", "remove_animation", "take_view"}
 
 
 def test_versions_that_differ_are_refused(build, tmp_path, monkeypatch):

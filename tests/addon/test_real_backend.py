@@ -48,3 +48,23 @@ def test_the_example_moves_as_its_video_shows_and_lies_on_it(addon, real_backend
     assert bpy.ops.motion324.overlay() == {"FINISHED"}
     found = overlaps(addon, ROOT / "examples/shiba.mp4", [(1 + index, index) for index in range(FRAMES)], tmp_path)
     assert found[0] > 0.95 and min(found) > 0.85, found  # of four frames of a lunge the last ones trail
+
+
+def test_a_mesh_is_made_from_the_video_alone_and_moves_with_it(addon, real_backend, tmp_path):
+    bpy.context.scene.cursor.location = (1, 2, 3)
+    made = bpy.ops.motion324.new_mesh(
+        video=str(ROOT / "examples/shiba.mp4"), frame_count=FRAMES, animate=True, keep="SHAPE_KEYS", quality="draft"
+    )
+    assert made == {"FINISHED"}
+    dog = bpy.context.object
+    assert dog.name == "shiba" and 2000 <= len(dog.data.vertices) <= 20000
+    size = np.ptp(rest(dog), axis=0)
+    assert size.max() == pytest.approx(2) and 0.2 < size[1]  # as deep as a body is
+    edges = np.sort(np.array([loop for polygon in dog.data.polygons for loop in polygon.edge_keys]), axis=1)
+    assert (np.unique(edges, axis=0, return_counts=True)[1] == 2).all()  # closed
+    assert len(dog.data.shape_keys.key_blocks) == FRAMES + 1
+    assert np.abs(shown(dog, FRAMES) - rest(dog)).max() > 0.02
+    assert bpy.context.scene.motion324.view == "front"
+    assert bpy.ops.motion324.overlay() == {"FINISHED"}
+    found = overlaps(addon, ROOT / "examples/shiba.mp4", [(1 + index, index) for index in range(FRAMES)], tmp_path)
+    assert found[0] > 0.95 and min(found) > 0.85, found

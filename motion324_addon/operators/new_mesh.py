@@ -1,0 +1,97 @@
+"""Makes a mesh from the video's first frame: in a window beside the artist's work, in the background this waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import bpy
+
+from motion324.errors import Motion324Error
+from motion324.result import MadeMesh
+
+from .. import new_mesh_settings, properties
+from ..examining import new_mesh
+from ..scene.new_object import add_object
+from .animate import KEEP
+from .reporting import report_error
+
+
+class MOTION324_OT_new_mesh(properties.JobProperties, new_mesh_settings.NewMeshProperties, bpy.types.Operator):
+    """Make a coloured mesh of what the video's first used frame shows, as a new object with its front towards the \
+video's camera. Not given arguments are taken from the scene's settings"""
+
+    bl_idname = "motion324.new_mesh"
+    bl_label = "New Mesh from Video"
+
+    animate: bpy.props.BoolProperty(
+        name="Animate", description="Animate the mesh after the video as soon as it is there", options={"SKIP_SAVE"}
+    )
+    keep: bpy.props.EnumProperty(
+        name="Keep", description="What becomes of the animation", items=KEEP, options={"SKIP_SAVE"}
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return self._run(context, context.scene.motion324, context.scene.motion324_new_mesh)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        job = properties.chosen_of(self, context.scene.motion324)
+        return self._run(context, job, new_mesh_settings.chosen_of(self, context.scene.motion324_new_mesh))
+
+    def _run(self, context: bpy.types.Context, job: SimpleNamespace, mesh: SimpleNamespace) -> set[str]:
+        try:
+            question = new_mesh.question_of(job, mesh)
+            new_mesh.begin(question, job.video, self._next(job))
+        except Motion324Error as error:
+            return report_error(self, error)
+        except RuntimeError as error:  # of the animation that follows: how operators report to Python
+            self.report({"ERROR"}, str(error).strip().removeprefix("Error: "))
+            return {"CANCELLED"}
+        if bpy.app.background:
+            for sentence in _to_say(new_mesh.made()):
+                self.report({"WARNING"}, sentence)
+        return {"FINISHED"}
+
+    def _next(self, job: SimpleNamespace) -> Callable[[], None] | None:
+        """The animation, if it is wanted, with the settings of this moment, whatever the artist does meanwhile."""
+        if not self.animate:
+            return None
+        values = {name: getattr(job, name) for name in properties.JobProperties.__annotations__}
+        values |= {"only_active": True, "keep": self.keep}
+        return lambda: bpy.ops.motion324.animate(**{**values, "view": bpy.context.scene.motion324.view})
+
+
+class MOTION324_OT_add_new_mesh(bpy.types.Operator):
+    """Add the mesh that was made from the video last once more, as an object of its own"""
+
+    bl_idname = "motion324.add_new_mesh"
+    bl_label = "Add New Mesh"
+    bl_options = {"UNDO"}
+
+    video: bpy.props.StringProperty(
+        name="Video", description="What it was made from, for the animation", options={"HIDDEN", "SKIP_SAVE"}
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if new_mesh.made() is None:
+            cls.poll_message_set("Make a mesh from the video first")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        made = new_mesh.made()
+        obj = add_object(made.mesh, context)
+        settings = context.scene.motion324
+        settings.view = made.rough_view
+        settings.video = self.video or settings.video
+        if not bpy.app.background:
+            for sentence in _to_say(made):
+                self.report({"WARNING"}, sentence)
+        self.report({"INFO"}, f"'{obj.name}' has {len(obj.data.vertices)} vertices, made by {made.provider}")
+        return {"FINISHED"}
+
+
+def _to_say(made: MadeMesh) -> list[str]:
+    """The warnings about the mesh, and its licence where that restricts anything."""
+    return [*(warning["sentence"] for warning in made.warnings), *([made.licence] if made.licence else [])]

@@ -30,6 +30,7 @@ class SteppedOperator:
 
     def run(self, context: bpy.types.Context) -> set[str]:
         self._work: Iterator[tuple[int, int]] = self.steps(context)
+        self._ended: set[str] | None = None
         if bpy.app.background or context.window is None:
             return self._until(context, float("inf")) or {"FINISHED"}
         self._timer = context.window_manager.event_timer_add(TICK, window=context.window)
@@ -38,18 +39,18 @@ class SteppedOperator:
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type == "ESC":
+        if event.type == "ESC" and self._ended is None:
             self._work.close()
             self._clean(context)
             self.report({"INFO"}, f"{self.doing}: stopped, nothing was changed")
             return {"CANCELLED"}
         if event.type != "TIMER":
             return {"RUNNING_MODAL"}  # nothing else may change the scene in between
-        ended = self._until(context, time.monotonic() + BUDGET)
-        if ended:
-            self._clean(context)
-            return ended
-        return {"RUNNING_MODAL"}
+        if self._ended is None:
+            self._ended = self._until(context, time.monotonic() + BUDGET)
+            return {"RUNNING_MODAL"}  # Blender's undo step, which follows the end, has a tick of its own
+        self._clean(context)
+        return self._ended
 
     def _until(self, context: bpy.types.Context, deadline: float) -> set[str] | None:
         try:

@@ -10,6 +10,7 @@ that name, or over a button that calls that operator.
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from pathlib import Path
 import bpy
 
 Wait = Iterator[float]
-SETTLE = 0.04  # seconds that Blender needs to notice where the mouse is
+SETTLE = (0.05, 0.15)  # seconds that Blender needs to notice where the mouse is; more where it was not found before
 COLUMNS = (0.62, 0.3, 0.86, 0.71, 0.79)  # of the sidebar's width, where widgets are looked for, the last three icons
 
 
@@ -96,15 +97,16 @@ class Driver:
         known = self._found.get(name)
         if known is not None:
             self.move(*known)
-            yield SETTLE
+            yield SETTLE[-1]
             if self._names(name):
                 return
         sidebar, step = self.sidebar, round(9 * self.scale)
-        for place in sorted(COLUMNS, key=lambda each: each != column):
+        places = sorted(COLUMNS, key=lambda each: each != column)
+        for settle, place in itertools.product(SETTLE, places):
             x = sidebar.x + round((sidebar.width - 20 * self.scale) * place)
             for y in range(sidebar.y + sidebar.height - 4, sidebar.y, -step):
                 self.move(x, y)
-                yield SETTLE
+                yield settle
                 if self._names(name):
                     self._found[name] = (x, y)
                     return

@@ -45,8 +45,11 @@ class Gaps:
         self.step = step
         self.gaps[step], self.own[step] = [], []
 
-    def stop(self) -> None:
+    def pause(self) -> None:
         self.step = ""
+
+    def stop(self) -> None:
+        self.pause()
         bpy.app.timers.unregister(self._timer)
 
     def watch(self, owner: object, name: str) -> None:
@@ -112,8 +115,10 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     yield 1.0
     yield from stage.open_sidebar(driver)
     bpy.context.preferences.addons[stage.PACKAGE].preferences.backend_python = backend
-    _sheet()
+    _empty()
     _draw_little(driver)
+    report = {"playback_fps_of_nothing": (yield from _play(driver))}
+    _sheet()
     bpy.ops.wm.save_as_mainfile(filepath=str(driver.folder / "sheet.blend"))
     settings = bpy.context.scene.motion324
     settings.video = video
@@ -129,12 +134,14 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     began = time.perf_counter()
     gaps.begin("frames arrive")
     yield from _animate(driver)
-    report = {"seconds_of_job": round(time.perf_counter() - began, 1)}
+    report["seconds_of_job"] = round(time.perf_counter() - began, 1)
     gaps.begin("the preview plays")
     report["playback_fps"] = yield from _play(driver)
     report["frame_ms"] = _frame_times()
     gaps.begin("a point cache is kept")
     yield from _keep(driver, "keep_point_cache")
+    gaps.pause()
+    report["undo_step_ms_with_a_point_cache"] = _undo_step(driver)
     gaps.begin("undo")
     with driver.context():
         bpy.ops.ed.undo()
@@ -145,6 +152,7 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     yield from driver.wait_until(lambda: not _runner().jobs.jobs, 100, "the result is kept")
     yield 1.0
     gaps.stop()
+    report["undo_step_ms_with_shape_keys"] = _undo_step(driver)
     assert len(bpy.data.objects["Sheet"].data.shape_keys.key_blocks) == FRAMES + 1
     with driver.context():
         bpy.ops.ed.undo()
@@ -186,10 +194,13 @@ def _draw_little(driver: Driver) -> None:
     space.region_3d.view_distance = 60  # the sheet is a few pixels
 
 
-def _sheet() -> None:
-    """20,164 vertices with a texture and colours, in view."""
+def _empty() -> None:
     for obj in list(bpy.data.objects):
         bpy.data.objects.remove(obj)
+
+
+def _sheet() -> None:
+    """20,164 vertices with a texture and colours, in view."""
     bpy.ops.mesh.primitive_grid_add(x_subdivisions=SIDE - 1, y_subdivisions=SIDE - 1)
     obj = bpy.context.object
     obj.name = "Sheet"
@@ -233,6 +244,18 @@ def _play(driver: Driver) -> Wait:
     bpy.app.handlers.frame_change_post.remove(count)
     scene.render.fps = 24
     return round((len(shown) - 1) / (shown[-1] - shown[0]), 1)
+
+
+def _undo_step(driver: Driver) -> float:
+    """Milliseconds that Blender takes to remember the file as it is, with nothing of the add-on in them."""
+    bpy.context.object.location.x += 1.0
+    began = time.perf_counter()
+    with driver.context():
+        bpy.ops.ed.undo_push(message="a step")
+    taken = round(1000 * (time.perf_counter() - began), 1)
+    with driver.context():
+        bpy.ops.ed.undo()
+    return taken
 
 
 def _frame_times() -> float:

@@ -2,8 +2,8 @@
 
     {"do": "wobble" | "fail" | "wait" | "die", "frames": 8, "fps": 24, "pause": 0, "warning": "..."}
 
-"wobble": frame 0 is the mesh, frame t is `wobble.wobbled(mesh, t)`. Started by the real client in place of
-`python -m motion324.cli serve ...`: tests write a launcher that runs this file (conftest.py).
+"wobble": frame 0 is the mesh, frame t is `wobble.wobbled(mesh, t)`; the pause is read anew before each. Started by the
+real client in place of `python -m motion324.cli serve ...`: tests write a launcher that runs this file (conftest.py).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def run_job(request, progress, on_frames) -> AnimationResult:
     positions = np.stack([wobbled(request.mesh.positions, index) for index in range(frames)])
     for index in range(frames):
         progress("reconstruct", index, frames)
-        until = time.monotonic() + float(wish.get("pause", 0))
+        until = time.monotonic() + float(json.loads(Path(request.video).read_text()).get("pause", 0))
         while wish["do"] == "wait" or time.monotonic() < until:
             progress("reconstruct", index, frames)
             time.sleep(0.02)

@@ -18,10 +18,13 @@ WINDOW = (430, 55, 1330, 905)  # viewport and sidebar, in pixels of the picture
 SIDEBAR = (1025, 75, 1330, 905)
 PICTURES = {  # name in docs/images: the story, its picture, the part that is shown
     "first_run": ("first_animation", "first_run", SIDEBAR),
+    "installing": ("first_animation", "installing", (1025, 75, 1330, 225)),
     "ready": ("first_animation", "ready", WINDOW),
     "running": ("first_animation", "running", WINDOW),
     "result": ("first_animation", "result", WINDOW),
     "kept": ("first_animation", "kept", SIDEBAR),
+    "overlay": ("first_animation", "overlay", WINDOW),
+    "one_by_one": ("several_results", "results", SIDEBAR),
     "error": ("first_animation", "error", SIDEBAR),
     "lost": ("first_animation", "lost", SIDEBAR),
     "mask_and_view": ("looks_dark", "all_open", (1025, 425, 1330, 1060)),

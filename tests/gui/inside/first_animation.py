@@ -94,6 +94,9 @@ def _fill(driver: Driver, video: str) -> Wait:
     assert settings.video == video, settings.video
     facts_of = stage.module("source_video").facts_of
     yield from driver.wait_until(lambda: facts_of(video) is not None, 5, "the video's facts are known")
+    yield from driver.redraw()
+    first_frame = stage.module("first_frame")
+    yield from driver.wait_until(lambda: first_frame._shown is not None, 30, "the first used frame is shown")
     yield from driver.shot("ready")
     yield from driver.enter("frame_count", str(FRAMES))
     assert settings.frame_count == FRAMES

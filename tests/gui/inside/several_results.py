@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import bpy
 import stage
 from driver import Driver, Wait
@@ -17,6 +20,8 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     bpy.ops.wm.save_as_mainfile(filepath=str(driver.folder / "shapes.blend"))
     yield from stage.open_sidebar(driver)
     yield from _queue(driver, report)
+    _have_no_pauses(video)
+    yield from driver.wait_until(lambda: not _runner().jobs.busy, 200, "both jobs are done")
     yield from _keep_one_by_one(driver)
     shapes = [bpy.data.objects[name] for name in ("Ball", "Torus", "Cube")]
     report["keys"] = {obj.name: obj.data.shape_keys and len(obj.data.shape_keys.key_blocks) for obj in shapes}
@@ -40,7 +45,13 @@ def _queue(driver: Driver, report: dict) -> Wait:
     yield from driver.shot("queue")
     yield from driver.click("motion324.unqueue(index=1", column=0.86)
     report["after_removing"] = [job.object_name for job in _runner().queue]
-    yield from driver.wait_until(lambda: not _runner().jobs.busy, 200, "both jobs are done")
+
+
+def _have_no_pauses(video: str) -> None:
+    path = Path(video)
+    aside = path.with_suffix(".new")
+    aside.write_text(json.dumps({**json.loads(path.read_text()), "pause": 0}))
+    aside.replace(path)
 
 
 def _keep_one_by_one(driver: Driver) -> Wait:

@@ -1,0 +1,210 @@
+"""Every panel in every state, drawn on paper: nothing that this Blender lacks, and all that the user has to know."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from types import SimpleNamespace
+
+import bpy
+import pytest
+from addon.paper_layout import Paper
+from addon.shapes import ball
+from addon.test_settings import SHIBA
+
+
+@pytest.fixture
+def draw(addon):
+    """draw() draws the sidebar on paper: all panels that are shown now."""
+
+    def all_panels() -> Paper:
+        paper, context = Paper(), context_now()
+        for panel in addon("panels").CLASSES:
+            if getattr(panel, "poll", lambda _: True)(context):
+                panel.draw(SimpleNamespace(layout=paper), context)
+        return paper
+
+    return all_panels
+
+
+def context_now() -> SimpleNamespace:
+    now = bpy.context
+    return SimpleNamespace(
+        scene=now.scene,
+        object=now.view_layer.objects.active,
+        selected_objects=list(now.selected_objects),
+        view_layer=now.view_layer,
+        preferences=now.preferences,
+        region=SimpleNamespace(width=300),
+        screen=None,
+        space_data=None,
+        region_data=None,
+    )
+
+
+@pytest.fixture
+def state(addon):
+    return addon("job.state")
+
+
+@pytest.fixture
+def show_jobs(addon, state):
+    """show_jobs(phase=..., ...) has the panels show such a job."""
+    records = addon("job.runner").runner._records
+
+    def show(**fields: object) -> None:
+        given = {"number": 1, "object_name": "Fox", "video_name": "fox.mp4", **fields}
+        records.jobs = state.Jobs((state.JobState(**given),), 1)
+
+    yield show
+    records.jobs = state.Jobs()
+
+
+@pytest.fixture
+def installation(addon):
+    """The runner of the installation; its state is put back."""
+    runner = addon("installation.runner").runner
+    before = runner.state
+    yield runner
+    runner.state = before
+
+
+def test_the_first_run_explains_itself_and_offers_the_button(addon, draw):
+    paper = draw()
+    assert "apart from Blender's own Python" in paper.texts.replace("  ", " ")
+    assert paper.has("operator", "motion324.install_backend")
+    assert paper.has("operator", "motion324.install_from_folder")
+    assert not paper.has("operator", "motion324.animate")
+
+
+def test_every_state_of_the_installation_is_drawn_in_the_sidebar_and_in_the_preferences(addon, draw, installation):
+    states = addon("installation.state")
+    check = addon("installation.check")
+    problem = addon("job.state").Problem("disk-full", "The disk is full.", "Free some space.", "/tmp/log")
+    findings = tuple(check.Finding(verdict, verdict, "1.0", "Mend it") for verdict in ("fine", "warning", "problem"))
+    preferences = bpy.context.preferences.addons[addon("preferences").__package__].preferences
+    for backend, condition, phase, task in itertools.product(
+        ("INSTALLED", "PYTHON", "REMOTE"), states.Condition, states.Phase, states.Task
+    ):
+        preferences.backend = backend
+        installation._looked_at = float("inf")  # so that the disk is not looked at
+        installation.state = states.InstallationState(
+            condition,
+            phase,
+            task=task,
+            stage=states.Stage.DOWNLOAD,
+            done=3,
+            total=10,
+            unit=states.BYTES,
+            remaining=4.0,
+            problem=problem if phase is states.Phase.FAILED else None,
+            report=check.Report(findings),
+        )
+        draw()
+        paper = Paper()
+        chosen = {name: getattr(preferences, name) for name in type(preferences).__annotations__}
+        type(preferences).draw(SimpleNamespace(layout=paper, bl_rna=preferences.bl_rna, **chosen), context_now())
+        assert phase is not states.Phase.FAILED or "The disk is full." in paper.texts
+    preferences.backend = "INSTALLED"
+    installation._looked_at = float("-inf")
+
+
+@pytest.mark.parametrize("reconstructor", ["auto", "deformation-fit", "motion-transformer"])
+@pytest.mark.parametrize("view", ["auto", "front", "angles", "camera", "viewport"])
+def test_everything_that_can_be_set_is_drawn(addon, backend, draw, reconstructor, view):
+    ball()
+    settings = bpy.context.scene.motion324
+    settings.video = str(SHIBA)
+    settings.reconstructor, settings.view, settings.mask, settings.timing = reconstructor, view, "file", "CUSTOM_FPS"
+    paper = draw()
+    for name in ("video", "first_frame", "mask_path", "custom_fps", "view", "reconstructor", "smooth"):
+        assert paper.has("prop", name), name
+    assert "Choose the masks" in paper.texts
+
+
+def test_a_grey_button_has_its_reason_below_it_in_every_panel(addon, backend, draw):
+    assert draw().texts.count("Select a mesh object") == 2  # Animate, Find View
+    ball()
+    assert draw().texts.count("Choose a video") == 3  # and Preview Mask
+
+
+def test_every_phase_of_a_job_is_drawn(addon, backend, draw, state, show_jobs):
+    ball()
+    problem = state.Problem("backend-lost", "The backend ended.", "Why.\n2026-01-01 10:00:00 INFO last words", "/log")
+    shown = {
+        "STARTING": "Fox",
+        "QUEUED": "Behind 2 other jobs of the backend",
+        "RUNNING": "5 frames can be played",
+        "FAILED": "Fox was not animated",
+        "LOST": "last words",
+        "CANCELLED": "Another file",
+    }
+    for phase, text in shown.items():
+        show_jobs(
+            phase=state.Phase[phase],
+            ahead=2,
+            stage="reconstruct",
+            done=5,
+            total=9,
+            remaining=3.0,
+            frames_ready=5,
+            problem=problem if phase in ("FAILED", "LOST") else None,
+            notice="Another file was opened" if phase == "CANCELLED" else "",
+        )
+        paper = draw()
+        assert text in paper.texts, phase
+        busy = phase in ("STARTING", "QUEUED", "RUNNING")
+        assert paper.has("operator", "motion324.cancel") == busy
+        assert paper.has("operator", "motion324.restart") == (phase in ("FAILED", "LOST"))
+
+
+def test_the_queue_has_a_button_for_each_job(addon, backend, draw, state):
+    ball()
+    records = addon("job.runner").runner._records
+    running = state.JobState(state.Phase.RUNNING, 1, "Fox", "fox.mp4", (1,))
+    waiting = [dataclasses.replace(running, phase=state.Phase.WAITING, number=n, objects=(n,)) for n in (2, 3)]
+    records.jobs = state.Jobs((running, *waiting), 3)
+    try:
+        assert draw().drawn.count(("operator", "motion324.unqueue")) == 2
+    finally:
+        records.jobs = state.Jobs()
+
+
+def test_results_that_wait_have_buttons_of_their_own_until_they_are_kept(addon, backend, draw, video):
+    one, other = ball("One"), ball("Other")
+    one.select_set(True)
+    bpy.ops.motion324.animate(video=str(video(frames=3, warning="Use --mask auto.")))
+    third = ball("Third")
+    bpy.ops.motion324.animate(video=str(video(frames=3)), only_active=True)
+
+    def buttons(name: str) -> int:
+        return draw().drawn.count(("operator", f"motion324.{name}"))
+
+    assert buttons("keep_shape_keys") == buttons("keep_point_cache") == buttons("discard") == 2
+    bpy.context.view_layer.objects.active = other
+    assert buttons("keep_shape_keys") == 1 + 2 + 1  # all, one by one, and the third
+    assert "Use Foreground > Method > Automatic." in draw().texts
+    bpy.ops.motion324.keep_shape_keys(object_name="One")
+    assert buttons("keep_shape_keys") == 1 + 1
+    bpy.ops.motion324.keep_shape_keys()
+    bpy.context.view_layer.objects.active = third
+    bpy.ops.motion324.keep_shape_keys()
+    paper = draw()
+    assert paper.has("operator", "motion324.remove_animation") and not paper.has("operator", "motion324.discard")
+
+
+def test_quick_looks_are_drawn_with_what_they_found(addon, backend, draw, video):
+    ball()
+    looks = addon("examining.looks")
+    bpy.context.scene.motion324.video = str(video())
+    bpy.ops.motion324.preview_mask()
+    bpy.ops.motion324.find_view()
+    paper = draw()
+    assert "Plain Background" in paper.texts and "30° around" in paper.texts
+    for wish in ("fail", "wait"):
+        bpy.context.scene.motion324.video = str(video(do=wish))
+        if wish == "fail":
+            with pytest.raises(RuntimeError):
+                bpy.ops.motion324.preview_mask()
+            assert "shows nothing" in draw().texts
+    looks.forget()

@@ -12,7 +12,8 @@ import pytest
 from creature import creature
 from small_release import FRAMES, write_frames, write_release
 
-from motion324.errors import EXIT_USAGE, Cancelled, Motion324Error
+from motion324.cli import main
+from motion324.errors import EXIT_INTERNAL, EXIT_USAGE, Cancelled, Motion324Error
 from motion324.evaluation.evaluate import evaluate
 from motion324.evaluation.mesh_sequence import MeshSequence
 from motion324.evaluation.protocols import get_protocol
@@ -77,7 +78,7 @@ def write_trajectory(path, positions):
     )  # fmt: skip
 
 
-def test_what_is_wrong_with_a_clip_is_named_and_the_others_go_on(tmp_path):
+def test_what_is_wrong_with_a_clip_is_named_and_the_others_go_on(tmp_path, capsys):
     names = ("good", "missing", "gap", "short", "vertices", "faces", "nan", "empty", "text", "uneven", "cut")
     truths = write_release(tmp_path / "release", names)
     predictions = tmp_path / "predictions"
@@ -113,6 +114,21 @@ def test_what_is_wrong_with_a_clip_is_named_and_the_others_go_on(tmp_path):
     assert "4 frames where the truth has 6" in by_name["short"].problems[0].sentence
     assert "vertex_error" not in by_name["vertices"].values and "chamfer" in by_name["vertices"].values
     assert by_name["good"].values["vertex_error"] < 1e-6
+    command = [
+        "evaluate",
+        "--release",
+        str(tmp_path / "release"),
+        "--predictions",
+        str(predictions),
+        "--samples",
+        "500",
+    ]
+    assert main([*command, "--alignment", "none", "--report", str(tmp_path / "page.html")]) == EXIT_INTERNAL
+    said = capsys.readouterr()
+    for name in names[1:]:
+        assert f"  {name}: {by_name[name].problems[0].sentence}" in said.out
+        assert by_name[name].problems[0].sentence in said.err
+    assert (tmp_path / "page.html").read_text().count("<section") == len(names)
     only = evaluate(tmp_path / "release", predictions, samples=500, clips=("vertices",), any_topology=True)
     assert not only.problems
 

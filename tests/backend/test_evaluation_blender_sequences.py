@@ -92,11 +92,14 @@ def test_frames_are_those_with_keys_where_no_number_is_expected(exported, blende
 
 
 def test_file_that_blender_cannot_read_is_named(blender, tmp_path):
-    write_release(tmp_path / "release")
+    truths = write_release(tmp_path / "release", ("one", "two", "good"))
+    write_frames(tmp_path / "predictions" / "good", truths["good"], creature().faces)
     (tmp_path / "predictions" / "two").mkdir(parents=True)
     (tmp_path / "predictions" / "one.glb").write_text("no mesh")
     (tmp_path / "predictions" / "two" / "animation.abc").write_text("no mesh")
     found = evaluate(tmp_path / "release", tmp_path / "predictions", samples=100, blender=blender)
-    for clip, name in zip(found.clips, ("one.glb", "animation.abc"), strict=True):
+    *bad, good = found.clips
+    for clip, name in zip(bad, ("one.glb", "animation.abc"), strict=True):
         assert [problem.code for problem in clip.problems] == ["mesh-unreadable"]
         assert name in clip.problems[0].sentence
+    assert not good.problems and good.values["vertex_error"] < 1e-6

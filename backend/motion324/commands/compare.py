@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lines(found: Comparison, first: str, second: str) -> list[str]:
+    from motion324.evaluation.comparison import FEWEST_CLIPS
     from motion324.evaluation.metrics import METRICS
     from motion324.evaluation.table import number
 
@@ -59,6 +60,8 @@ def _lines(found: Comparison, first: str, second: str) -> list[str]:
             f"{METRICS[one.metric].title:14}{number(one.first):>12}{number(one.second):>12}{number(gap.mean):>12}  "
             f"{interval:22}{verdict}"
         )
+    if len(found.clips) < FEWEST_CLIPS:
+        lines.append(f"No difference counts as significant on fewer than {FEWEST_CLIPS} clips.")
     if found.left_out:
         lines.append(f"Left out, since only one has scores of them: {', '.join(found.left_out)}.")
     return lines

@@ -27,6 +27,10 @@ def table_lines(evaluation: Evaluation) -> list[str]:
         label = "mean" if split == "all" else f"mean of {split}"
         lines.append(f"{label:{name_width}}  " + "  ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)))
     lines += _intervals(evaluation, columns)
+    if floor := evaluation.summaries.get("all", {}).get("chamfer_floor"):
+        lines.append(
+            f"Other samples of the same surface already have a CD of {number(floor.mean)}; surface has no floor."
+        )
     lines += [f"{METRICS[metric].title} of all clips together: {number(v)}" for metric, v in evaluation.overall.items()]
     lines += [f"{METRICS[metric].title} is left out. {why}" for metric, why in evaluation.left_out.items()]
     lines += [line for note in evaluation.notes for line in textwrap.wrap(note, WIDTH)]

@@ -54,6 +54,7 @@ def write_report(path: Path, evaluation: Evaluation, blender: Path | None = None
             f"alignment {html.escape(str(evaluation.settings['alignment']))}.</p>",
             _problems(evaluation),
             _means(evaluation),
+            _left_out(evaluation),
             _table(evaluation, ordered),
             *sections,
             "<h2>Notes</h2><ul>",
@@ -94,7 +95,20 @@ def _means(evaluation: Evaluation) -> str:
         for column in columns_of(evaluation)
         if (summary := summaries.get(column))
     ]
+    tiles += [
+        f'<div class="tile" title="{html.escape(METRICS[metric].meaning)}"><span>{html.escape(METRICS[metric].title)}'
+        f"</span><b>{number(value)}</b><small>all clips together</small></div>"
+        for metric, value in evaluation.overall.items()
+    ]
     return f'<div class="tiles">{"".join(tiles)}</div><p class="small">Means over clips, with 95% intervals.</p>'
+
+
+def _left_out(evaluation: Evaluation) -> str:
+    lines = "".join(
+        f"<li><b>{html.escape(METRICS[metric].title)}</b>: {html.escape(why)}</li>"
+        for metric, why in evaluation.left_out.items()
+    )
+    return f'<p class="small">Left out, since they could not run:</p><ul class="small">{lines}</ul>' if lines else ""
 
 
 def _table(evaluation: Evaluation, ordered: list[ClipResult]) -> str:

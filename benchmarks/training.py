@@ -1,6 +1,6 @@
 """How fast the motion transformer trains, and whether it waits for its data. Prints one table in Markdown.
 
-    python benchmarks/training.py --rigs DIR [--gpus 1,2,4] [--seconds 10] [--small] [--compiled] [--attention cudnn]
+    python benchmarks/training.py --rigs DIR [--gpus 1,2,4] [--seconds 8] [--small] [--compiled] [--attention cudnn]
 
 The published model at full size with random weights: 12 frames, 4,096 surface and 4,096 query points, the image encoder
 frozen, bfloat16; the samples that a GPU takes at once as the trainer chooses them by its memory; on 1, 2, 4, ... GPUs.
@@ -38,7 +38,7 @@ from motion324.training.training_run import build_trainer
 SAMPLES_OF_A_STEP = 64  # for each GPU
 CLIPS, FRAMES, CAMERAS = 24, 48, 3
 WARM_STEPS = 2
-ALONE_SECONDS = 4.0  # that the data are measured alone, and at most that what was made before is used up
+ALONE_SECONDS = 3.0  # that the data are measured alone, and at most that what was made before is used up
 PREFETCHED = 3  # synthetic batches that are made ahead
 SMALL = Path(motion324.__file__).parent / "training" / "configs" / "small.toml"
 HEADER = (
@@ -51,7 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rigs", type=Path, required=True, help="folder of rigged models (.npz)")
     parser.add_argument("--gpus", help="numbers of GPUs, with commas between them; default: 1, 2, 4, ... of those here")
-    parser.add_argument("--seconds", type=float, default=10.0, help="that each case is measured for, at least")
+    parser.add_argument("--seconds", type=float, default=8.0, help="that each case is measured for, at least")
     parser.add_argument("--small", action="store_true", help="a small model, to try this on a CPU")
     parser.add_argument("--compiled", action="store_true", help="compile the blocks, which takes minutes more")
     parser.add_argument("--attention", default="auto", help="kernel of the attention")

@@ -23,6 +23,7 @@ from motion324.reconstructors.motion_transformer.checkpoint import load_model, v
 from motion324.reconstructors.motion_transformer.initialisation import random_model  # noqa: E402
 from motion324.reconstructors.motion_transformer.model import Points  # noqa: E402
 from motion324.training import checkpoints  # noqa: E402
+from motion324.training.attention_check import settle_attention  # noqa: E402
 from motion324.training.batch_size import most_that_fit, random_batch  # noqa: E402
 from motion324.training.batched_transformer import BatchedTransformer, squared_error  # noqa: E402
 from motion324.training.config import DataConfig, OptimiserConfig, SyntheticConfig  # noqa: E402
@@ -244,6 +245,21 @@ def test_the_batch_of_a_gpu_is_the_largest_that_its_memory_holds():
         return peak(size)
 
     assert most_that_fit(small, [1, 2, 4], 125) == 2
+
+
+def test_attention_kernels_that_fail_in_the_backward_pass_are_given_up():
+    module = BatchedTransformer(random_model(TINY, 0), 3, frozen_images=True)
+    used = []
+
+    def step() -> None:
+        used.append(module._attention.choice)
+        if used[-1] in ("auto", "flash"):
+            raise RuntimeError("no backward kernel")
+
+    assert settle_attention(module, "auto", step) == "efficient"
+    assert used == ["auto", "flash", "efficient"]
+    with pytest.raises(Motion324Error, match="'flash'.*no backward kernel"):
+        settle_attention(module, "flash", step)
 
 
 def test_numbers_for_the_log_are_written_for_tensorboard(release, tmp_path):

@@ -60,7 +60,7 @@ class BatchedTransformer(nn.Module):
         attention: str = "auto",
     ) -> None:
         super().__init__()
-        self._attention = Attention(attention)
+        self.use_attention(attention)
         self.model = model
         self.frames = frames
         self.frozen_images = frozen_images
@@ -71,6 +71,10 @@ class BatchedTransformer(nn.Module):
             torch._dynamo.config.recompile_limit = max(COMPILED_FORMS, torch._dynamo.config.recompile_limit)
             for block in self.blocks():
                 block.compile(dynamic=False)
+
+    def use_attention(self, choice: str) -> None:
+        """choice: one of motion324.options.ATTENTION_CHOICES."""
+        self._attention = Attention(choice)
 
     def blocks(self) -> list[nn.Module]:
         """The self-attention blocks, which hold nearly all trained parameters."""

@@ -17,6 +17,7 @@ from motion324.reconstructors.motion_transformer.checkpoint import load_model, w
 from motion324.reconstructors.motion_transformer.initialisation import random_model
 from motion324.reconstructors.motion_transformer.model import MotionModel
 from motion324.training import checkpoints
+from motion324.training.attention_check import settle_attention
 from motion324.training.batch_size import choose_shares, random_batch
 from motion324.training.batched_transformer import BatchedTransformer, squared_error
 from motion324.training.checkpoints import RunState
@@ -77,6 +78,8 @@ def build_trainer(config: TrainingConfig, processes: Processes) -> Trainer:
     trained = sum(value.numel() for value in trained_parameters(model).values())
     earlier = start.state.batch_per_gpu if start.state.processes == processes.count else 0
     peak = partial(_peak_bytes, module, config, processes.device, precision)
+    if processes.device.type == "cuda":
+        settle_attention(module, config.steps.attention, partial(peak, 1))
     shares = choose_shares(config, processes, earlier, peak, trained * ADAMW_BYTES)
     state = replace(start.state, batch_per_gpu=shares.at_once, processes=processes.count)
     parallel = parallelised(module, processes, config.steps.parallel)

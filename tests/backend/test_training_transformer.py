@@ -258,7 +258,7 @@ def test_attention_kernels_that_fail_in_the_backward_pass_are_given_up():
 
     assert settle_attention(module, "auto", step) == "efficient"
     assert used == ["auto", "flash", "efficient"]
-    with pytest.raises(Motion324Error, match="'flash'.*no backward kernel"):
+    with pytest.raises(Motion324Error, match=r"'flash'.*no backward kernel"):
         settle_attention(module, "flash", step)
 
 

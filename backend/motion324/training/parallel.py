@@ -23,9 +23,7 @@ def parallelised(module: BatchedTransformer, processes: Processes, way: str) -> 
         return module
     if way == "ddp":
         devices = [processes.device.index] if processes.device.type == "cuda" else None
-        return DistributedDataParallel(
-            module, device_ids=devices, broadcast_buffers=False, gradient_as_bucket_view=True
-        )
+        return DistributedDataParallel(module, device_ids=devices, gradient_as_bucket_view=True)
     mesh = init_device_mesh(processes.device.type, (processes.count,))
     for block in [*module.blocks(), *module.model.image_encoder.model.blocks]:
         fully_shard(block, mesh=mesh)

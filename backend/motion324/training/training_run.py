@@ -64,7 +64,7 @@ def run_training(config: TrainingConfig) -> bool:
 def build_trainer(config: TrainingConfig, processes: Processes) -> Trainer:
     """Everything that a run needs, in the state of the newest checkpoint where there is one and `resume` is set."""
     _set_up_torch(config)
-    start = _start(config)
+    start = _start(config, processes)
     model, precision = start.model, _precision(config, processes.device)
     module = BatchedTransformer(
         model,
@@ -130,7 +130,7 @@ class _Start:
     checkpoint: Path | None
 
 
-def _start(config: TrainingConfig) -> _Start:
+def _start(config: TrainingConfig, processes: Processes) -> _Start:
     newest = checkpoints.newest(Path(config.out)) if config.resume else None
     if newest is not None:
         state, _ = checkpoints.read_state(newest)
@@ -143,7 +143,7 @@ def _start(config: TrainingConfig) -> _Start:
     model = random_model(config.transformer, config.seed)
     if config.image_encoder:
         load_image_encoder(model, Path(config.image_encoder))
-    elif config.steps.freeze_image_encoder:
+    elif config.steps.freeze_image_encoder and processes.is_first:
         log.warning("The image encoder has random weights and stays as it is: give image_encoder or init.")
     return _Start(model, RunState(), None)
 

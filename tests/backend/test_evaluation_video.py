@@ -81,6 +81,8 @@ def test_metric_that_cannot_run_leaves_the_others_alone(monkeypatch, tmp_path, p
     found = with_video_scores(found, tmp_path / "renders")
     assert 10 < found.clips[0].values["psnr"] < 40 and 0.5 < found.clips[0].values["ssim"] < 1
     assert "psnr" not in found.clips[1].values
+    assert [problem.code for clip in found.clips for problem in clip.problems] == ["renders-missing"]
+    assert "two" in found.clips[1].problems[0].sentence
     assert found.summaries["all"]["psnr"].clips == 1
     assert sorted(found.left_out) == ["clip", "dreamsim", "fvd_16", "fvd_32", "lpips_alex", "lpips_vgg"]
     said = "\n".join(table_lines(found))
@@ -89,6 +91,30 @@ def test_metric_that_cannot_run_leaves_the_others_alone(monkeypatch, tmp_path, p
     assert read_json(tmp_path / "found.json").left_out == found.left_out
     with pytest.raises(Motion324Error, match="video-metrics"):
         with_video_scores(found, tmp_path / "renders", metrics=("fastness",))
+
+
+def test_renders_that_cannot_be_compared_are_named_and_the_others_go_on(monkeypatch, tmp_path, pictures):
+    truths = write_release(tmp_path / "release", ("good", "short", "broken", "alone"))
+    for name, truth in truths.items():
+        write_frames(tmp_path / "predictions" / name, truth, creature().faces)
+        for side in ("truth", "prediction"):
+            (tmp_path / "renders" / name).mkdir(parents=True, exist_ok=True)
+            with VideoFile(tmp_path / "renders" / name / f"{side}_000.mp4", 16) as video:
+                for frame in pictures[: 2 if (name, side) == ("short", "prediction") else 4]:
+                    video.write(frame)
+    (tmp_path / "renders" / "broken" / "truth_000.mp4").write_bytes(b"no video")
+    (tmp_path / "renders" / "alone" / "prediction_000.mp4").unlink()
+    found = evaluate(tmp_path / "release", tmp_path / "predictions", samples=200)
+    found = with_video_scores(found, tmp_path / "renders", metrics=("psnr",))
+    problems = {clip.name: [problem.code for problem in clip.problems] for clip in found.clips}
+    assert problems == {
+        "good": [],
+        "short": ["renders-differ"],
+        "broken": ["video-unreadable"],
+        "alone": ["renders-missing"],
+    }
+    assert ["psnr" in clip.values for clip in found.clips] == [True, False, False, False]
+    assert "2 frames of 128 x 128" in found.clips[1].problems[0].sentence
 
 
 def test_dreamsim_and_clip_say_what_they_need(monkeypatch, tmp_path):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.errors import Motion324Error
-from motion324.evaluation.results import Evaluation
+from motion324.errors import Cancelled, Motion324Error
+from motion324.evaluation.results import Evaluation, Problem
 from motion324.evaluation.summaries import summarise_results
 from motion324.evaluation.video.frechet import frechet_distance
 from motion324.evaluation.video.i3d import I3d
@@ -51,7 +51,8 @@ def with_video_scores(
     """The evaluation with the scores of renders/NAME/truth_AZIMUTH.mp4 against prediction_AZIMUTH.mp4.
 
     All but FVD are means over a clip's azimuths and frames; FVD compares all clips of 16 or 32 frames of both sides, so
-    that it has one value for all. A metric that cannot run is told in `left_out`, and the others go on.
+    that it has one value for all. A metric that cannot run is told in `left_out`, and the others go on; a clip whose
+    renders are missing or cannot be compared gets a problem.
     weights: a folder for LPIPS and FVD; None takes what `motion324 weights download` has installed, as DreamSim and
     CLIP do.
     Raises Motion324Error("bad-option") for a metric that is not known, Cancelled.
@@ -65,12 +66,16 @@ def with_video_scores(
             progress("videos", index, len(evaluation.clips))
 
         values: dict[str, list[float]] = {}
-        for pair in _video_pairs(renders / clip.name):
-            true, ours = (read_video(video, progress=tell).frames[..., :3] for video in pair)
-            count = min(len(true), len(ours))
-            _judge(judges, true[:count], ours[:count], values, features, tell)
+        problems = clip.problems
+        try:
+            for pair in _video_pairs(renders / clip.name) if clip.values else ():
+                _judge(judges, *_read_pair(pair, tell), values, features, tell)
+        except Cancelled:
+            raise
+        except Motion324Error as error:
+            problems = (*problems, Problem(error.code, str(error)))
         found = {metric: float(np.mean(series)) for metric, series in values.items()}
-        clips.append(dataclasses.replace(clip, values={**clip.values, **found}))
+        clips.append(dataclasses.replace(clip, values={**clip.values, **found}, problems=problems))
     overall = {}
     for length in judges.clip_lengths:
         sides = [np.concatenate(features.get(f"{side}_{length}", [np.empty((0, 400))])) for side in (TRUTH, PREDICTION)]
@@ -118,9 +123,30 @@ def _judges(weights: Path | None, device: str, metrics: tuple[str, ...], clip_mo
 
 
 def _video_pairs(folder: Path) -> list[tuple[Path, Path]]:
+    """Raises Motion324Error("renders-missing")."""
     paths = sorted(folder.glob(f"{TRUTH}_*.mp4"))
     pairs = [(path, path.with_name(path.name.replace(TRUTH, PREDICTION, 1))) for path in paths]
-    return [pair for pair in pairs if pair[1].is_file()]
+    missing = [video for _, video in pairs if not video.is_file()]
+    if missing or not pairs:
+        raise Motion324Error(
+            "renders-missing",
+            f"'{missing[0]}' is missing." if missing else f"'{folder}' holds no renders.",
+            "Make them by `motion324 render --release ... --predictions ... -o ...`.",
+        )
+    return pairs
+
+
+def _read_pair(pair: tuple[Path, Path], progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+    """Both (T, H, W, 3) uint8. Raises Motion324Error: one cannot be read, or they differ in frames or size."""
+    true, ours = (read_video(video, progress=progress).frames[..., :3] for video in pair)
+    if true.shape != ours.shape:
+        shapes = [f"{len(frames)} frames of {frames.shape[2]} x {frames.shape[1]} pixels" for frames in (true, ours)]
+        raise Motion324Error(
+            "renders-differ",
+            f"'{pair[0]}' has {shapes[0]}, but '{pair[1]}' {shapes[1]}.",
+            "Make both anew by one `motion324 render`.",
+        )
+    return true, ours
 
 
 def _judge(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from PIL import Image
 from motion324.errors import Motion324Error
 from motion324.options import AnimateOptions
 from motion324.progress import silent
+from motion324.video import decoding
 from motion324.video.decoding import read_numbered, read_video
 from motion324.video.frame_rate import EvenMoments
 from motion324.video.sampling import sample_video
@@ -106,3 +108,17 @@ def test_the_option_is_checked():
     with pytest.raises(Motion324Error, match="video-fps"):
         AnimateOptions(video_fps=0).check()
     assert AnimateOptions.from_dict({"video_fps": "12"}).video_fps == 12
+
+
+def test_the_rate_is_the_one_that_the_frames_times_tell(tmp_path, monkeypatch):
+    """A header's rate may count frames that an edit list hides."""
+    path = counting_video(tmp_path / "a.avi", 30, 15.0)
+    opened = decoding.open_range
+
+    def with_another_rate(*arguments):
+        source, wanted = opened(*arguments)
+        return dataclasses.replace(source, fps=13.9583), wanted
+
+    monkeypatch.setattr(decoding, "open_range", with_another_rate)
+    assert read_video(path).fps == pytest.approx(15)
+    assert read_video(path, (0, None, 3)).fps == pytest.approx(5)

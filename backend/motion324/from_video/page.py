@@ -32,6 +32,7 @@ PRODUCTS = {
     "animation.pc2": "the same as a point cache",
     "overlay.mp4": "the input, the result's outline on it, the result",
     "turntable.mp4": "once around the moving object",
+    "turntable.webm": "the same, as browsers play it",
     "preview.webm": "the film above",
     "frames": "the frames that were used",
     "masks": "where the object is in them",
@@ -43,14 +44,14 @@ PRODUCTS = {
 
 @dataclass(frozen=True)
 class PageInputs:
-    """stages: by name. film: whether preview.webm is there, beside the page. files: names of all products."""
+    """stages: by name. films: WebM files, each with its caption. files: names of all products."""
 
     clip: VideoClip
     foreground: ForegroundMasks
     mesh: ReferenceMesh
     trajectory: Trajectory
     stages: dict[str, Stage]
-    film: bool
+    films: tuple[tuple[Path, str], ...]
     files: tuple[str, ...]
 
 
@@ -74,7 +75,7 @@ def write_page(path: Path, inputs: PageInputs, progress: Progress) -> None:
             "</section><section><h2>The mesh</h2>",
             _row(_sides(inputs)),
             "</section><section><h2>The animation</h2>",
-            _film(path, inputs),
+            *(_film(film, caption) for film, caption in inputs.films),
             *(_row(moment) for moment in _moments(inputs)),
             "</section><section><h2>Files</h2>",
             _files(inputs),
@@ -118,13 +119,16 @@ def _first_frame(inputs: PageInputs) -> list[Figure]:
     normalised, normalisation = normalised_mesh(inputs.mesh)
     positions = normalisation.to_normalised(inputs.trajectory.positions[0])
     seen = as_seen(positions, normalised, inputs.trajectory.view, *mask.shape)
-    grey = np.repeat((255 * soft + 0.5).astype(np.uint8), 3, axis=2)
     return [
         (squared(frame), "input, first frame"),
-        (squared(grey), f"mask, by {inputs.foreground.method}"),
+        (squared(_grey(mask)), f"mask, by {inputs.foreground.method}"),
         (squared(cut), "the object"),
         (seen, "the mesh from the same view"),
     ]
+
+
+def _grey(mask: np.ndarray) -> np.ndarray:
+    return np.repeat((255 * mask[..., None] + 0.5).astype(np.uint8), 3, axis=2)
 
 
 def _sides(inputs: PageInputs) -> list[Figure]:
@@ -144,6 +148,7 @@ def _moments(inputs: PageInputs) -> list[list[Figure]]:
         rows.append(
             [
                 (squared(inputs.clip.frames[index]), f"frame {inputs.trajectory.frame_numbers[index]}: input"),
+                (squared(_grey(inputs.foreground.masks[index])), "mask"),
                 (as_seen(positions, normalised, inputs.trajectory.view, size[0], size[1]), "result"),
                 (drawn(positions, normalised, turned), "result, from its left"),
             ]
@@ -160,11 +165,8 @@ def _row(figures: list[Figure]) -> str:
     return f'<div class="row">{cells}</div>'
 
 
-def _film(path: Path, inputs: PageInputs) -> str:
-    if not inputs.film:
-        return ""
-    data = base64.b64encode((path.parent / "preview.webm").read_bytes()).decode("ascii")
-    caption = "input, outline of the mask, result, result from its left"
+def _film(film: Path, caption: str) -> str:
+    data = base64.b64encode(film.read_bytes()).decode("ascii")
     return (
         f'<figure><video src="data:video/webm;base64,{data}" controls loop muted playsinline autoplay></video>'
         f"<figcaption>{caption}</figcaption></figure>"

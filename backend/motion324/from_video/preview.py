@@ -17,6 +17,7 @@ from motion324.progress import Progress
 from motion324.trajectories.overlay import outlined
 from motion324.trajectories.trajectory_file import Trajectory
 from motion324.video.clip import VideoClip
+from motion324.video.decoding import read_frames
 from motion324.video.webm import write_webm
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,12 @@ def write_preview(
     if not written:
         log.warning("This OpenCV cannot write WebM: the page has pictures, but no film.")
     return written
+
+
+def as_webm(video: Path, target: Path, progress: Progress) -> bool:
+    """A video of ours once more as browsers play it; False where WebM cannot be written."""
+    clip = read_frames(video, (None, None, 1), lambda stage, done, total: progress("report", done, total))
+    return write_webm(target, iter(clip.frames), clip.fps)
 
 
 def drawn(positions: np.ndarray, mesh: ReferenceMesh, view: View) -> np.ndarray:

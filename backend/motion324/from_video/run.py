@@ -15,8 +15,9 @@ from motion324.file_state import file_state
 from motion324.from_video import pictures
 from motion324.from_video.exports import write_fbx, write_turntable
 from motion324.from_video.page import PageInputs, write_page
-from motion324.from_video.preview import write_preview
+from motion324.from_video.preview import as_webm, write_preview
 from motion324.from_video.stages import Stage, StageFolder
+from motion324.from_video.view_values import plain_view, view_of
 from motion324.mesh.blender_reading import find_blender
 from motion324.mesh.gltf_writing import write_glb
 from motion324.mesh.reading import read_mesh
@@ -37,11 +38,12 @@ from motion324.video.foreground.masks import ForegroundMasks
 log = logging.getLogger(__name__)
 
 FRAMES, MASKS, CROPS = "frames", "masks", "crops"
-MESH, ANIMATED, FBX, TURNTABLE, PREVIEW, PAGE = (
+MESH, ANIMATED, FBX, TURNTABLE, TURNTABLE_ON_PAGE, PREVIEW, PAGE = (
     "mesh.glb",
     "animated.glb",
     "animated.fbx",
     "turntable.mp4",
+    "turntable.webm",
     "preview.webm",
     "index.html",
 )
@@ -184,7 +186,7 @@ class _Way:
             return {
                 "provider": provider.name,
                 "licence": provider.licence,
-                "view": _plain(provided.view),
+                "view": plain_view(provided.view),
                 "rough_view": provided.rough_view,
                 "details": provided.details,
                 "vertices": len(provided.mesh.positions),
@@ -195,7 +197,7 @@ class _Way:
         if self._mesh_settings.provider == "file" and self._mesh_settings.file is not None:
             inputs["file"] = file_state(self._mesh_settings.file)
         view = self._do("mesh", inputs, make).result["view"]
-        return None if view is None else _view_of(view)
+        return None if view is None else view_of(view)
 
     def animation(self, clip: VideoClip, foreground: ForegroundMasks, view: View | None) -> None:
         options = self._options
@@ -265,9 +267,15 @@ class _Way:
     def page(self, clip: VideoClip, foreground: ForegroundMasks) -> None:
         def make(staging: Path) -> dict[str, Any]:
             trajectory, mesh = load_trajectory(self._root / TRAJECTORY), read_mesh(self._root / MESH)
-            film = write_preview(staging / PREVIEW, clip, foreground.masks, mesh, trajectory, self._progress)
-            files = [*(product.name for product in sorted(self._root.iterdir())), PREVIEW, PAGE]
-            inputs = PageInputs(clip, foreground, mesh, trajectory, dict(self.done), film, tuple(files))
+            films: list[tuple[Path, str]] = []
+            if write_preview(staging / PREVIEW, clip, foreground.masks, mesh, trajectory, self._progress):
+                films.append((staging / PREVIEW, "input, outline of the mask, result, result from its left"))
+            if "turntable" in self.done:
+                turning = staging / TURNTABLE_ON_PAGE
+                if as_webm(self._root / TURNTABLE, turning, self._progress):
+                    films.append((turning, "once around the result"))
+            files = {product.name for folder in (self._root, staging) for product in folder.iterdir()}
+            inputs = PageInputs(clip, foreground, mesh, trajectory, dict(self.done), tuple(films), tuple(files))
             write_page(staging / PAGE, inputs, self._progress)
             return {}
 
@@ -280,20 +288,3 @@ class _Way:
 
     def _key(self, name: str) -> str:
         return self.done[name].key
-
-
-def _plain(view: View | None) -> dict[str, Any] | None:
-    if view is None:
-        return None
-    return {
-        "rotation": np.asarray(view.rotation, float).tolist(),
-        "translation": np.asarray(view.translation, float).tolist(),
-        "focal": float(view.focal),
-        "centre": [float(value) for value in view.centre],
-    }
-
-
-def _view_of(values: dict[str, Any]) -> View:
-    centre = values["centre"]
-    rotation, translation = np.array(values["rotation"]), np.array(values["translation"])
-    return View(rotation, translation, values["focal"], (centre[0], centre[1]))

@@ -14,7 +14,7 @@ import numpy as np
 from motion324.progress import Progress, silent
 from motion324.video.clip import VideoClip
 from motion324.video.frame_rate import EvenMoments, kept_count, lower_rate
-from motion324.video.frame_times import even_frames
+from motion324.video.frame_times import even_frames, rate_of
 from motion324.video.source import (
     FrameRange,
     Source,
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 LONGEST_SIDE = 1024
 SMALLEST_SIDE = 384
 FRAME_BYTES = 320 * 2**20
+
+_RATE_TOLERANCE = 0.02  # of a frame rate; containers round times to milliseconds
 
 Wants = Callable[[int, float], bool]  # of a frame's number, and when it is shown in seconds: whether it is kept
 
@@ -151,10 +153,13 @@ def _decode(
 
 
 def _evenly_spaced(clip: VideoClip, times: np.ndarray) -> VideoClip:
-    """A clip of variable frame rate, as phones and screen recorders make it, at its mean rate; others as they are."""
+    """A clip of variable frame rate, as phones and screen recorders make it, at its mean rate; others as they are, at
+    the rate that their times tell: a header's counts what an edit list hides."""
     even = even_frames(times)
     if even is None:
-        return clip
+        rate = rate_of(times)
+        off = rate is not None and abs(rate / clip.fps - 1) > _RATE_TOLERANCE
+        return dataclasses.replace(clip, fps=rate) if off else clip
     chosen, fps = even
     sentence = (
         f"The frames of '{clip.name}' are not evenly spaced in time; they are used at {fps:.4g} frames per second, "

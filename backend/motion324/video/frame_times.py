@@ -23,6 +23,13 @@ def even_frames(times: np.ndarray) -> tuple[np.ndarray, float] | None:
     return nearest_frames(times, even), float(1 / interval)
 
 
+def rate_of(times: np.ndarray) -> float | None:
+    """The mean rate of frames (T,) float64 that are shown at these seconds; None where the times are no times."""
+    if len(times) < 3 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+        return None
+    return float((len(times) - 1) / (times[-1] - times[0]))
+
+
 def nearest_frames(times: np.ndarray, moments: np.ndarray) -> np.ndarray:
     """(K,) indices of the times (T,), rising, that are nearest to the moments (K,)."""
     after = np.clip(np.searchsorted(times, moments), 1, len(times) - 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import file_handlers, operators, panels, properties
+from . import file_handlers, menu, operators, panels, properties
 from .installation import lifetime
 from .job import backend
 from .preferences import Motion324Preferences
@@ -15,6 +15,7 @@ def register() -> None:
     properties.register()
     operators.register()
     panels.register()
+    menu.register()
     file_handlers.register()
     lifetime.register()
 
@@ -23,6 +24,7 @@ def unregister() -> None:
     lifetime.unregister()
     file_handlers.unregister()
     backend.stop()
+    menu.unregister()
     panels.unregister()
     operators.unregister()
     properties.unregister()

@@ -49,7 +49,7 @@ def draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
         right.alignment = "RIGHT"
         right.label(text=f"{_duration(state.remaining)} left", translate=False)
     if state.task is not Task.REMOVE:
-        column.operator("motion324.cancel_installation", icon="CANCEL")
+        column.operator("motion324.cancel_installation", text="Cancel", icon="CANCEL")
 
 
 def draw_backend(layout: bpy.types.UILayout, context: bpy.types.Context, backend: str, *, from_variable: bool) -> None:

@@ -11,7 +11,7 @@ class MOTION324_OT_cancel(bpy.types.Operator):
     """Stop the animation that runs; the scene stays as it was, and the next job that waits starts"""
 
     bl_idname = "motion324.cancel"
-    bl_label = "Cancel"
+    bl_label = "Cancel Animating"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -12,7 +12,7 @@ class MOTION324_OT_cancel_installation(bpy.types.Operator):
     """Stop now; what was downloaded is kept, and the installation can be continued later"""
 
     bl_idname = "motion324.cancel_installation"
-    bl_label = "Cancel"
+    bl_label = "Cancel Installation"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -15,7 +15,7 @@ class MOTION324_OT_discard(bpy.types.Operator):
     """Take the result away, or close the message; the object is as it was before"""
 
     bl_idname = "motion324.discard"
-    bl_label = "Discard"
+    bl_label = "Discard Result"
 
     job: bpy.props.IntProperty(
         name="Job",

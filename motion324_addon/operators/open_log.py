@@ -14,7 +14,7 @@ class MOTION324_OT_open_log(bpy.types.Operator):
     """Open the backend's log, with the details of the error"""
 
     bl_idname = "motion324.open_log"
-    bl_label = "Open Log"
+    bl_label = "Open Backend Log"
 
     job: bpy.props.IntProperty(
         name="Job", description="Its number; 0 takes the one that failed last", min=0, options={"SKIP_SAVE"}

@@ -12,7 +12,7 @@ class MOTION324_OT_restart(bpy.types.Operator):
     """Start the same job again: the same mesh, video and options, with a new backend where that has ended"""
 
     bl_idname = "motion324.restart"
-    bl_label = "Restart"
+    bl_label = "Restart Job"
 
     job: bpy.props.IntProperty(
         name="Job", description="Its number; 0 takes the one that failed last", min=0, options={"SKIP_SAVE"}

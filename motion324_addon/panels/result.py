@@ -50,7 +50,7 @@ def _draw_waiting(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
     row = column.row(align=True)
     row.enabled = bool(bpy.data.filepath)
     row.operator("motion324.keep_point_cache", icon="FILE_CACHE").job = job.number
-    column.operator("motion324.discard", icon="TRASH").job = job.number
+    column.operator("motion324.discard", text="Discard", icon="TRASH").job = job.number
     if len(names) > 1:
         box = layout.box().column(align=True)
         box.label(text="One by One")

@@ -69,6 +69,15 @@ def installation(addon):
     runner.state = before
 
 
+def test_the_menu_has_what_the_search_should_find(addon):
+    paper = Paper()
+    addon("menu").MOTION324_MT_object.draw(SimpleNamespace(layout=paper), context_now())
+    names = {getattr(bpy.ops.motion324, name).get_rna_type().name for name in dir(bpy.ops.motion324)}
+    assert len(names) == len(dir(bpy.ops.motion324)), "no two operators have the same name"
+    for name in ("animate", "cancel", "keep_shape_keys", "discard", "overlay", "turntable", "export"):
+        assert paper.has("operator", f"motion324.{name}")
+
+
 def test_the_first_run_explains_itself_and_offers_the_button(addon, draw):
     paper = draw()
     assert "apart from Blender's own Python" in paper.texts.replace("  ", " ")

@@ -24,7 +24,7 @@ PICTURES = {  # name in docs/images: the story, its picture, the part that is sh
     "result": ("first_animation", "result", WINDOW),
     "kept": ("first_animation", "kept", SIDEBAR),
     "overlay": ("first_animation", "overlay", WINDOW),
-    "one_by_one": ("several_results", "results", SIDEBAR),
+    "one_by_one": ("several_results", "results", (1025, 515, 1330, 830)),
     "error": ("first_animation", "error", SIDEBAR),
     "lost": ("first_animation", "lost", SIDEBAR),
     "mask_and_view": ("looks_dark", "all_open", (1025, 425, 1330, 1060)),

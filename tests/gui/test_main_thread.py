@@ -17,9 +17,9 @@ def test_the_main_thread_is_never_away_for_long(tell_fast):
     print(json.dumps(report, indent=1))
     for step, gaps in report["gaps"].items():
         assert gaps["most_on_the_processor"] <= 50, (step, gaps)
-    drawing = report["gaps"]["the view is drawn"]["longest_gap"]
-    arriving = report["gaps"]["frames arrive"]
-    assert arriving["longest_without_drawing"] <= 50 and arriving["longest_gap"] <= 50 + drawing
+        assert gaps["longest_without_drawing_on_the_processor"] <= 50, (step, gaps)
+    drawing = report["gaps"]["the view is drawn"]["longest_gap_on_the_processor"]
+    assert report["gaps"]["frames arrive"]["longest_gap_on_the_processor"] <= 50 + drawing
     assert report["frame_ms"] < 1000 / 20 and report["playback_fps"] > 0  # which the processor draws here
 
 

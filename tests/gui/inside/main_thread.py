@@ -25,19 +25,20 @@ PICTURE = 2048  # pixels along a side of its texture
 class Gaps:
     """What keeps the main thread busy, by step of the story, in milliseconds.
 
-    gaps: between two calls of the timer, and whether Blender drew a 3D view or its sidebar in them.
-    own: of the add-on's functions by name, each call's time on the clock and on the processor, which differ where other
-    programs have it.
+    gaps: between two calls of the timer, on the clock and on the processor, which differ where other programs have it
+    or the main thread waits; and whether Blender drew an editor in them.
+    own: of the add-on's functions by name, each call's time on the clock and on the processor.
     """
 
     def __init__(self) -> None:
         self.step = ""
-        self.gaps: dict[str, list[tuple[float, bool]]] = {}
+        self.gaps: dict[str, list[tuple[float, float, bool]]] = {}
         self.own: dict[str, list[tuple[float, float, str]]] = {}
-        self._before = time.perf_counter()
+        self._before = time.perf_counter(), time.thread_time()
         self._drawn = False
-        for region in ("WINDOW", "UI"):
-            bpy.types.SpaceView3D.draw_handler_add(self._draw, (), region, "POST_PIXEL")
+        bpy.types.SpaceView3D.draw_handler_add(self._draw, (), "UI", "POST_PIXEL")
+        for editor in ("View3D", "Outliner", "Properties", "DopeSheetEditor"):
+            getattr(bpy.types, f"Space{editor}").draw_handler_add(self._draw, (), "WINDOW", "POST_PIXEL")
         self._timer = self._call  # Blender knows a timer by its object
         bpy.app.timers.register(self._timer, persistent=True)
 
@@ -84,9 +85,10 @@ class Gaps:
                 self.own[self.step].append((1000 * taken[0], 1000 * taken[1], name))
 
     def _call(self) -> float:
-        now = time.perf_counter()
+        now = time.perf_counter(), time.thread_time()
         if self.step:
-            self.gaps[self.step].append((1000 * (now - self._before), self._drawn))
+            clock, processor = (1000 * (after - before) for after, before in zip(now, self._before, strict=True))
+            self.gaps[self.step].append((clock, processor, self._drawn))
         self._before, self._drawn = now, False
         return 0.0
 
@@ -97,17 +99,24 @@ class Gaps:
         told = {}
         for step, gaps in self.gaps.items():
             clock, processor, name = max(self.own[step], default=(0.0, 0.0, ""))
+            plain = [gap for gap in gaps if not gap[2]]
             told[step] = {
                 "calls": len(gaps),
-                "longest_gap": round(max((gap for gap, _ in gaps), default=0.0), 1),
-                "gaps_above_50": sum(gap > 50 for gap, _ in gaps),
-                "longest_without_drawing": round(max((gap for gap, drawn in gaps if not drawn), default=0.0), 1),
+                "longest_gap": _longest(gaps, 0),
+                "longest_gap_on_the_processor": _longest(gaps, 1),
+                "gaps_above_50": sum(gap[0] > 50 for gap in gaps),
+                "longest_without_drawing": _longest(plain, 0),
+                "longest_without_drawing_on_the_processor": _longest(plain, 1),
                 "longest_own": round(clock, 1),
                 "on_the_processor": round(processor, 1),
                 "which": name,
                 "most_on_the_processor": round(max((call[1] for call in self.own[step]), default=0.0), 1),
             }
         return told
+
+
+def _longest(gaps: list[tuple[float, float, bool]], place: int) -> float:
+    return round(max((gap[place] for gap in gaps), default=0.0), 1)
 
 
 def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:

@@ -92,7 +92,7 @@ class Driver:
     def find(self, name: str, column: float = COLUMNS[0]) -> Wait:
         """Puts the mouse over the widget of that property, or over the button of that operator.
 
-        column: of COLUMNS, where it is looked for first.
+        column: a part of the width, where it is looked for first; then in COLUMNS.
         """
         known = self._found.get(name)
         if known is not None:
@@ -101,7 +101,7 @@ class Driver:
             if self._names(name):
                 return
         sidebar, step = self.sidebar, round(9 * self.scale)
-        places = sorted(COLUMNS, key=lambda each: each != column)
+        places = [column, *(each for each in COLUMNS if each != column)]
         for settle, place in itertools.product(SETTLE, places):
             x = sidebar.x + round((sidebar.width - 20 * self.scale) * place)
             for y in range(sidebar.y + sidebar.height - 4, sidebar.y, -step):

@@ -45,7 +45,7 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
 
     yield from driver.click("motion324.new_mesh")
     yield from driver.wait_until(lambda: look.look.stage != "", 60, "it is begun again")
-    yield from driver.click("motion324.cancel_look", column=0.86)
+    yield from driver.click("motion324.cancel_look", column=0.94)
     report["stopped"] = not look.look.running and len(bpy.data.objects) == 1
 
     runner = stage.module("job.runner").runner

@@ -17,11 +17,14 @@ from motion324.training.processes import Processes
 
 
 def parallelised(module: BatchedTransformer, processes: Processes, way: str) -> nn.Module:
-    """way: "ddp" or "fsdp". The module itself on a single process. Parameters may be other objects afterwards."""
-    module.to(processes.device)
+    """The module on the processes' devices; by itself on a single process. way: "ddp" or "fsdp".
+
+    With FSDP the parameters are other objects afterwards, and no device ever holds all of them at once.
+    """
     if processes.count == 1:
-        return module
+        return module.to(processes.device)
     if way == "ddp":
+        module.to(processes.device)
         devices = [processes.device.index] if processes.device.type == "cuda" else None
         return DistributedDataParallel(module, device_ids=devices, gradient_as_bucket_view=True)
     mesh = init_device_mesh(processes.device.type, (processes.count,))

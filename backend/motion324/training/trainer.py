@@ -30,6 +30,7 @@ from motion324.training.sample_numbers import Shares
 from motion324.training.sample_sources import MeasuredBatch, SampleSource
 from motion324.training.stop_signals import StopSignals
 from motion324.training.training_log import TrainingLog
+from motion324.write_aside import explained_write_errors
 
 BROKEN_NAMED = 20  # of the broken samples, how many are named in the log for every line of it
 
@@ -155,11 +156,13 @@ class Trainer:
                 for part, batch in enumerate(batches)
                 for name, value in batch.tensors().items()
             }
-            save_file(tensors, path, metadata={"names": "\n".join(name for batch in batches for name in batch.names)})
+            names = "\n".join(name for batch in batches for name in batch.names)
+            with explained_write_errors(path):
+                save_file(tensors, path, metadata={"names": names})
         raise Motion324Error(
             "training-nan",
             f"Training stops at step {step}, since loss or gradient was not finite for {self.state.not_finite} steps; "
-            f"the last batch is in '{path}'.",
+            f"the last batch is in '{out}'.",
             "Go on from the newest checkpoint with a smaller optimiser.rate, or with steps.precision=float32.",
             EXIT_INTERNAL,
         )

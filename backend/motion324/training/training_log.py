@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from pathlib import Path
 from typing import Any
 
 from motion324.errors import EXIT_USAGE, Motion324Error
 from motion324.training.config import LogConfig
+
+CURVES = ("train", "validation")
 
 
 class TrainingLog:
@@ -31,7 +34,7 @@ class TrainingLog:
         self._file = (folder / "log.jsonl").open("a", encoding="utf-8")
 
     def tell(self, kind: str, step: int, **values: Any) -> None:
-        """One line. Numbers also become curves, named kind/value."""
+        """One line. Numbers of the kinds in CURVES also become curves, named kind/value."""
         if self._file is None:
             return
         seconds = round(time.monotonic() - self._started, 1)
@@ -39,7 +42,7 @@ class TrainingLog:
         self._file.write(json.dumps(entry, allow_nan=True) + "\n")
         self._file.flush()
         print("  ".join(f"{name} {value}" for name, value in entry.items() if not isinstance(value, dict)), flush=True)
-        numbers = {f"{kind}/{name}": v for name, v in values.items() if type(v) in (int, float)}
+        numbers = {f"{kind}/{name}": v for name, v in values.items() if kind in CURVES and type(v) in (int, float)}
         if self._events is not None:
             for name, value in numbers.items():
                 self._events.add_scalar(name, value, step)
@@ -80,7 +83,7 @@ def _wandb(folder: Path, config: LogConfig, about: dict[str, Any]) -> Any:
             EXIT_USAGE,
         ) from error
     known = folder / "wandb_id.txt"
-    name = known.read_text(encoding="utf-8").strip() if known.is_file() else wandb.util.generate_id()
+    name = known.read_text(encoding="utf-8").strip() if known.is_file() else secrets.token_hex(4)
     known.write_text(name, encoding="utf-8")
     return wandb.init(
         project=config.wandb_project,

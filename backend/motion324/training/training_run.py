@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import nn
+from torch.distributed.fsdp import FSDPModule
 
 from motion324.errors import Motion324Error
 from motion324.reconstructors.motion_transformer.checkpoint import load_model, write_checkpoint
@@ -25,7 +27,7 @@ from motion324.training.config import TrainingConfig, check_config
 from motion324.training.config_keys import as_tables
 from motion324.training.image_weights import load_image_encoder
 from motion324.training.optimiser import build_optimiser, trained_parameters
-from motion324.training.parallel import parallelised
+from motion324.training.parallel import gradients_shared, parallelised
 from motion324.training.processes import Processes, join_processes, leave_processes
 from motion324.training.sample_sources import measured_batches, open_source
 from motion324.training.stop_signals import StopSignals
@@ -74,15 +76,15 @@ def build_trainer(config: TrainingConfig, processes: Processes) -> Trainer:
         compiled=config.steps.compiled,
         attention=config.steps.attention,
     )
-    module.to(processes.device)
     trained = sum(value.numel() for value in trained_parameters(model).values())
-    earlier = start.state.batch_per_gpu if start.state.processes == processes.count else 0
-    peak = partial(_peak_bytes, module, config, processes.device, precision)
-    if processes.device.type == "cuda":
-        settle_attention(module, config.steps.attention, partial(peak, 1))
-    shares = choose_shares(config, processes, earlier, peak, trained * ADAMW_BYTES)
-    state = replace(start.state, batch_per_gpu=shares.at_once, processes=processes.count)
     parallel = parallelised(module, processes, config.steps.parallel)
+    peak = partial(_peak_bytes, parallel, config, processes.device, precision)
+    if processes.device.type == "cuda" and not isinstance(parallel, FSDPModule):
+        settle_attention(module, config.steps.attention, partial(peak, 1))
+    earlier = start.state.batch_per_gpu if start.state.processes == processes.count else 0
+    kept = trained * ADAMW_BYTES // (processes.count if isinstance(parallel, FSDPModule) else 1)
+    shares = choose_shares(config, processes, earlier, peak, kept)
+    state = replace(start.state, batch_per_gpu=shares.at_once, processes=processes.count)
     optimiser = build_optimiser(model, config.optimiser, processes.device)
     training_log = TrainingLog(
         Path(config.out) if processes.is_first else None, config.log, as_tables(config), state.step
@@ -162,7 +164,7 @@ def _precision(config: TrainingConfig, device: torch.device) -> Callable[[], Abs
 
 
 def _peak_bytes(
-    module: BatchedTransformer,
+    module: nn.Module,
     config: TrainingConfig,
     device: torch.device,
     precision: Callable[[], AbstractContextManager[None]],
@@ -173,9 +175,10 @@ def _peak_bytes(
     torch.cuda.empty_cache()
     batch = random_batch(config, size, device)
     torch.cuda.reset_peak_memory_stats(device)
-    with precision():
-        loss = squared_error(module(batch.video, batch.surface, batch.points), batch.targets)
-    loss.backward()
+    with gradients_shared(module, now=isinstance(module, FSDPModule)):  # DDP does not survive a failed exchange
+        with precision():
+            loss = squared_error(module(batch.video, batch.surface, batch.points), batch.targets)
+        loss.backward()
     found = torch.cuda.max_memory_allocated(device)
     module.zero_grad(set_to_none=True)
     del batch, loss

@@ -86,12 +86,11 @@ def _tick() -> float | None:
     if _wanted in (_shown, _failed):
         _wanted = None
     if _busy is None and _wanted is not None:
-        command = _command(_wanted)
-        if command is None:
-            _failed, _wanted = _wanted, None
-        else:
-            _busy, _wanted = _wanted, None
-            threading.Thread(target=_work, args=(_busy, command), name="motion324 first frame", daemon=True).start()
+        wish, _wanted = _wanted, None
+        command = _command(wish)
+        if command is not None:
+            _busy = wish
+            threading.Thread(target=_work, args=(wish, command), name="motion324 first frame", daemon=True).start()
     return TICK if _busy is not None else None
 
 

@@ -62,8 +62,8 @@ class ClientFiles:
         held = [received] if received is not None else []
 
         def release() -> None:
-            for files in held:
-                files.release()
+            while held:  # so that a second call does nothing
+                held.pop().release()
 
         try:
             places = received.places() if received is not None else {}

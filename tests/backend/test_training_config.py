@@ -86,6 +86,13 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path):
         read_config(TrainingConfig(), tmp_path / "lost.toml", [])
 
 
+def test_a_configuration_that_is_not_there_is_told_of_with_those_that_are(capsys):
+    assert main(["train", "publishd", "out=a"]) == 2
+    told = capsys.readouterr().err
+    assert "no configuration 'publishd'" in told
+    assert "published, small" in told
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [

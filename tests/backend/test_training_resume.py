@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,14 +73,27 @@ def test_a_run_that_was_interrupted_equals_one_that_was_not_bit_for_bit(release,
 @pytest.mark.parametrize("way", ["ddp", "fsdp"])
 def test_two_processes_give_the_gradients_of_one(way, release, tmp_path):
     one = tiny_config(release, tmp_path / "one", count=1, batch=4, batch_per_gpu=2)
-    assert run_training(one)
     two = replace(one, out=str(tmp_path / "two"), steps=replace(one.steps, batch_per_gpu=1, parallel=way))
+    assert run_training(one)
     train_in_processes(two, tmp_path, 2)
     expected, found = (tensors(tmp_path / name, 1, checkpoints.OPTIMISER) for name in ("one", "two"))
     averages = {name: value for name, value in expected.items() if name.startswith("exp_avg/")}
     assert sum(value.abs().sum().item() for value in averages.values()) > 0.1
     assert largest_difference(averages, {name: found[name] for name in averages}) < 1e-7
     assert largest_difference(tensors(tmp_path / "one", 1), tensors(tmp_path / "two", 1)) < 1e-5
+
+
+def test_a_model_in_parts_goes_on_from_its_checkpoint_as_a_whole_one(release, tmp_path):
+    config = tiny_config(release, tmp_path / "one", count=1, batch=4, batch_per_gpu=2)
+    assert run_training(config)
+    target = checkpoints.folder_of(tmp_path / "two", 1)
+    target.parent.mkdir(parents=True)
+    shutil.copytree(checkpoints.folder_of(tmp_path / "one", 1), target)
+    longer = replace(config.steps, count=2)
+    assert run_training(replace(config, steps=longer))
+    train_in_processes(replace(config, out=str(tmp_path / "two"), steps=replace(longer, parallel="fsdp")), tmp_path, 2)
+    for file in (checkpoints.MODEL, checkpoints.OPTIMISER):
+        assert largest_difference(*(tensors(tmp_path / name, 2, file) for name in ("one", "two"))) < 1e-5
 
 
 def test_a_run_goes_on_with_another_number_of_processes(release, tmp_path):

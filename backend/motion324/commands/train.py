@@ -7,7 +7,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from motion324.errors import EXIT_OK, EXIT_STOPPED
+from motion324.errors import EXIT_OK, EXIT_STOPPED, EXIT_USAGE, Motion324Error
 from motion324.reconstructors.motion_transformer.torch_needed import import_torch
 
 EXAMPLES = """examples:
@@ -53,8 +53,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _config_path(text: str) -> Path:
+    """Raises Motion324Error("config-unreadable") where there is neither such a file nor one that comes along."""
     path = Path(text)
-    return path if path.exists() or text not in _shipped() else Path(str(_folder() / f"{text}.toml"))
+    if path.is_file():
+        return path
+    if text in _shipped():
+        return Path(str(_folder() / f"{text}.toml"))
+    raise Motion324Error(
+        "config-unreadable",
+        f"There is no configuration '{text}'.",
+        f"Give a TOML file, or one of those that come along: {', '.join(_shipped())}.",
+        EXIT_USAGE,
+    )
 
 
 def _shipped() -> list[str]:

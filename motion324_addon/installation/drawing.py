@@ -135,9 +135,10 @@ def _draw_ready(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, state: InstallationState) -> None:
     if state.phase is Phase.CANCELLED:
         row = layout.row()
-        kept = "; what was downloaded is kept" if state.condition is Condition.UNFINISHED else ""
-        draw_lines(row.column(), context, f"Cancelled{kept}", "INFO")
+        row.label(text="Cancelled", icon="INFO")
         row.operator("motion324.dismiss_installation", text="", icon="X", emboss=False)
+        if state.condition is Condition.UNFINISHED:
+            draw_lines(layout, context, "What was downloaded is kept", "BLANK1")
     if state.problem is None:
         return
     column = layout.column(align=True)

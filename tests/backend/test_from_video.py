@@ -6,11 +6,11 @@ import json
 
 import numpy as np
 import pytest
-from fake_reconstructor import STEP, FakeReconstructor
+from fake_reconstructor import STEP
+from from_video_harness import run, without_reconstruction
 
 from motion324.cli import main
-from motion324.errors import EXIT_CANCELLED, EXIT_CANNOT_WRITE, EXIT_OK, EXIT_USAGE, Cancelled
-from motion324.from_video import run as way
+from motion324.errors import EXIT_CANCELLED, EXIT_CANNOT_WRITE, EXIT_USAGE, Cancelled
 from motion324.from_video.pictures import write_pictures
 from motion324.from_video.stages import StageFolder
 from motion324.mesh.gltf_container import GltfFile
@@ -25,25 +25,13 @@ STAGES = ["frames", "masks", "crops", "mesh", "animation", "export", "page"]
 
 @pytest.fixture
 def reconstructor(monkeypatch):
-    """Everything but the reconstruction is the product's own; there is no Blender."""
-    fake = FakeReconstructor()
-    monkeypatch.setattr("motion324.pipeline.get_reconstructor", lambda options, progress: fake)
-    monkeypatch.setattr(way, "find_blender", lambda preferred=None: None)
-    monkeypatch.setattr("motion324.mesh_providers.inflate.provider.VERTICES", 2000)
-    return fake
+    return without_reconstruction(monkeypatch)
 
 
 @pytest.fixture
 def video(tmp_path, sliding_square):
     write_pictures(tmp_path / "slide", sliding_square.frames[:6], "read", silent)
     return tmp_path / "slide"
-
-
-def run(video, folder, capsys, *options):
-    """What the command says, as plain values."""
-    code = main(["from-video", str(video), "-o", str(folder), "--json", "--smooth", "0", *options])
-    assert code == EXIT_OK
-    return json.loads(capsys.readouterr().out)
 
 
 def test_the_whole_way_leaves_all_products(video, tmp_path, capsys, reconstructor):

@@ -14,7 +14,7 @@ from PIL import Image
 
 from motion324.cli import main
 from motion324.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
-from motion324.video import decoding
+from motion324.video import frame_size
 from motion324.video.decoding import read_video
 from motion324.video.image_files import natural_order
 
@@ -136,14 +136,14 @@ def test_sixteen_bits_grey_and_jpeg_rotation(tmp_path):
 def test_large_frames_are_reduced_while_they_are_read(tmp_path, monkeypatch):
     clip = read_video(write_video(tmp_path / "wide.avi", 3, size=(2048, 512)))
     assert clip.frames.shape == (3, 256, 1024, 3)
-    monkeypatch.setattr(decoding, "FRAME_BYTES", 3 * 3 * 600 * 150)
+    monkeypatch.setattr(frame_size, "FRAME_BYTES", 3 * 3 * 600 * 150)
     assert read_video(tmp_path / "wide.avi").frames.shape == (3, 150, 600, 3)
-    monkeypatch.setattr(decoding, "FRAME_BYTES", 1)
+    monkeypatch.setattr(frame_size, "FRAME_BYTES", 1)
     assert read_video(tmp_path / "wide.avi").frames.shape == (3, 96, 384, 3)
 
 
 def test_reduced_alpha_does_not_bleed(tmp_path, monkeypatch):
-    monkeypatch.setattr(decoding, "LONGEST_SIDE", 32)
+    monkeypatch.setattr(frame_size, "LONGEST_SIDE", 32)
     image = np.zeros((64, 64, 4), np.uint8)
     image[:, :31] = (200, 100, 50, 255)
     folder = tmp_path / "cut"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 from motion324.progress import Progress, silent
 from motion324.video.clip import VideoClip
 from motion324.video.frame_rate import EvenMoments, kept_count, lower_rate
+from motion324.video.frame_size import check_length, reduced, reduced_size, stacked_alpha
 from motion324.video.frame_times import even_frames, rate_of
 from motion324.video.source import (
     FrameRange,
@@ -29,12 +29,6 @@ from motion324.video.source import (
 )
 
 log = logging.getLogger(__name__)
-
-# Frames are reduced while they are decoded, so that a long 4K video fits into memory: to LONGEST_SIDE pixels, and
-# further where all of them together would take more than FRAME_BYTES, but never below SMALLEST_SIDE.
-LONGEST_SIDE = 1024
-SMALLEST_SIDE = 384
-FRAME_BYTES = 320 * 2**20
 
 _RATE_TOLERANCE = 0.02  # of a frame rate; containers round times to milliseconds
 
@@ -123,8 +117,10 @@ def _decode(
             size = reduced_size(image.shape[1], image.shape[0], count)
             if size != (image.shape[1], image.shape[0]):
                 log.info("%s: frames are reduced to %d x %d pixels", source.path, *size)
+            check_length(source, count, size)
             kept = np.empty((count, size[1], size[0], 3), np.uint8)
         if len(numbers) == len(kept):
+            check_length(source, len(kept) + 1, size)
             kept = np.concatenate([kept, np.empty((max(8, len(kept) // 4), *kept.shape[1:]), np.uint8)])
         colour, alpha = reduced(image, size)
         kept[len(numbers)] = colour
@@ -158,8 +154,9 @@ def _evenly_spaced(clip: VideoClip, times: np.ndarray) -> VideoClip:
     even = even_frames(times)
     if even is None:
         rate = rate_of(times)
-        off = rate is not None and abs(rate / clip.fps - 1) > _RATE_TOLERANCE
-        return dataclasses.replace(clip, fps=rate) if off else clip
+        if rate is None or abs(rate / clip.fps - 1) <= _RATE_TOLERANCE:
+            return clip
+        return dataclasses.replace(clip, fps=rate)
     chosen, fps = even
     sentence = (
         f"The frames of '{clip.name}' are not evenly spaced in time; they are used at {fps:.4g} frames per second, "
@@ -242,38 +239,6 @@ def _images(
             number += 1
     finally:
         capture.release()
-
-
-def reduced_size(width: int, height: int, count: int) -> tuple[int, int]:
-    """The (width, height) at which the frames of a clip of `count` of them are kept."""
-    longest = max(width, height)
-    fits = longest * math.sqrt(FRAME_BYTES / (3.0 * width * height * max(count, 1)))
-    side = min(longest, LONGEST_SIDE, max(SMALLEST_SIDE, int(fits)))
-    return max(1, round(width * side / longest)), max(1, round(height * side / longest))
-
-
-def reduced(image: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
-    """An RGB or RGBA image at (width, height) -> RGB and, if it had one, alpha."""
-    same = size == (image.shape[1], image.shape[0])
-    if image.shape[2] == 3:
-        return (image if same else cv2.resize(image, size, interpolation=cv2.INTER_AREA)), None
-    colour, alpha = image[..., :3], image[..., 3]
-    if not same:  # colours count by how visible they are, or what is hidden would bleed in
-        weight = alpha.astype(np.float32)[..., None] / 255.0
-        small = cv2.resize(np.concatenate([colour * weight, weight], axis=2), size, interpolation=cv2.INTER_AREA)
-        colour = np.clip(small[..., :3] / np.maximum(small[..., 3:], 1e-4) + 0.5, 0, 255).astype(np.uint8)
-        alpha = (small[..., 3] * 255.0 + 0.5).astype(np.uint8)
-    return np.where(alpha[..., None] > 0, colour, np.uint8(255)), alpha
-
-
-def stacked_alpha(alphas: dict[int, np.ndarray], shape: tuple[int, ...]) -> np.ndarray | None:
-    """(T, H, W) uint8 out of masks by index; opaque where a frame has none, None where no frame has one."""
-    if not alphas:
-        return None
-    stacked = np.full(shape, 255, np.uint8)
-    for index, alpha in alphas.items():
-        stacked[index] = alpha
-    return stacked
 
 
 def _warnings(source: Source, wanted: Wanted, decoded: int) -> tuple[dict[str, str], ...]:

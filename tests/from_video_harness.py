@@ -1,0 +1,29 @@
+"""The way from a video alone with everything but the reconstruction as the product has it; there is no Blender."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fake_reconstructor import FakeReconstructor
+
+from motion324.cli import main
+from motion324.errors import EXIT_OK
+from motion324.from_video import run as way
+
+
+def without_reconstruction(monkeypatch) -> FakeReconstructor:
+    fake = FakeReconstructor()
+    monkeypatch.setattr("motion324.pipeline.get_reconstructor", lambda options, progress: fake)
+    monkeypatch.setattr(way, "find_blender", lambda preferred=None: None)
+    monkeypatch.setattr("motion324.mesh_providers.inflate.provider.VERTICES", 2000)
+    return fake
+
+
+def run(video: Path, folder: Path, capsys, *options: str) -> dict[str, Any]:
+    """What the command says, as plain values."""
+    code = main(["from-video", str(video), "-o", str(folder), "--json", "--smooth", "0", *options])
+    said = capsys.readouterr()
+    assert code == EXIT_OK, said.err
+    return json.loads(said.out)

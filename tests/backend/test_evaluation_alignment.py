@@ -7,7 +7,7 @@ import pytest
 from creature import creature, waving
 from scipy.spatial.transform import Rotation
 
-from motion324.evaluation.alignment import SCALE_LIMITS, Source, Target, align
+from motion324.evaluation.alignment import SCALE_LIMITS, Source, align, mesh_target
 from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame
 from motion324.evaluation.protocols import get_protocol
 from motion324.evaluation.published_alignment import align_as_published
@@ -28,7 +28,7 @@ def turned(positions, degrees=(20.0, 145.0, -70.0), scale=3.7, shift=(5.0, -2.0,
 
 def aligned_error(truth, predicted, faces, **options):
     true, ours = normalised_by_first_frame(truth), normalised_by_first_frame(predicted)
-    found = align(Source(ours[0], faces, (1,)), Target(true[0], faces, (0,)), **options)
+    found = align(Source(ours[0], faces, (1,)), mesh_target(true[0], faces, (0,)), **options)
     return float(np.linalg.norm(found.transform.apply(ours) - true, axis=2).mean()), found
 
 
@@ -61,7 +61,7 @@ def test_copy_with_other_triangles_lies_on_the_truth_too(mesh):
     truth = normalised_by_first_frame(mesh.positions[None])[0]
     finer, faces = trimesh.remesh.subdivide(mesh.positions, mesh.faces)
     ours = normalised_by_first_frame(turned(finer)[None])[0]
-    found = align(Source(ours, faces, (1,)), Target(truth, mesh.faces, (0,)))
+    found = align(Source(ours, faces, (1,)), mesh_target(truth, mesh.faces, (0,)))
     assert found.error < 1e-5
 
 
@@ -76,10 +76,10 @@ def test_the_same_first_frame_is_left_where_it_is(mesh):
 def test_scale_stays_within_its_limits(mesh):
     truth = normalised_by_first_frame(mesh.positions[None])[0]
     ours = truth * 0.8
-    found = align(Source(ours, mesh.faces, (1,)), Target(truth, mesh.faces, (0,)))
+    found = align(Source(ours, mesh.faces, (1,)), mesh_target(truth, mesh.faces, (0,)))
     own = 2 / np.ptp(ours @ found.transform.rotation.T, axis=0).max()
     assert SCALE_LIMITS[0] * own - 1e-9 <= found.transform.scale <= SCALE_LIMITS[1] * own + 1e-9
-    kept = align(Source(ours, mesh.faces, (1,)), Target(truth, mesh.faces, (0,)), scale_limits=None)
+    kept = align(Source(ours, mesh.faces, (1,)), mesh_target(truth, mesh.faces, (0,)), scale_limits=None)
     assert kept.transform.scale == 1
 
 
@@ -96,7 +96,7 @@ def test_published_order_of_rotations_fails_where_ours_succeeds(mesh):
 
     wrong = error(align_as_published(ours[0], samples))
     right = error(align_as_published(ours[0], samples, right_order=True))
-    best = error(align(Source(ours[0], mesh.faces, (1,)), Target(true[0], mesh.faces, (0,))).transform)
+    best = error(align(Source(ours[0], mesh.faces, (1,)), mesh_target(true[0], mesh.faces, (0,))).transform)
     assert wrong > 0.2
     assert right < 0.03
     assert best < 1e-5

@@ -7,6 +7,7 @@ paper's: rigid, without the scale along each axis that the script adds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,24 +27,25 @@ class Distances:
 
 
 def aligned_frame_by_frame(
-    truth: np.ndarray,
-    true_faces: np.ndarray,
+    target_of: Callable[[int], Target],
     predicted: np.ndarray,
     faces: np.ndarray,
     first: Alignment,
     seed: int,
     progress: Progress,
 ) -> np.ndarray:
-    """predicted (T, M, 3), each frame laid rigidly onto the truth's (T, N, 3): ICP3D of the paper, for CD-3D.
+    """predicted (T, M, 3), each frame laid rigidly onto the truth's: ICP3D of the paper, for CD-3D.
 
-    A frame starts from where the first frame's alignment and the frame before it ended.
+    target_of: gives the truth's surface by frame. A frame starts from where the first frame's alignment and the frame
+    before it ended.
     """
     out = np.empty_like(predicted)
     last = first.transform
-    for index, (true_frame, frame) in enumerate(zip(truth, predicted, strict=True)):
-        progress("align", index, len(truth))
-        source, target = Source(frame, faces, (seed, 1)), Target(true_frame, true_faces, (seed, 0))
-        last = align(source, target, (first.transform, last), np.empty((0, 3, 3)), None).transform
+    for index, frame in enumerate(predicted):
+        progress("align", index, len(predicted))
+        last = align(
+            Source(frame, faces, (seed, 1)), target_of(index), (first.transform, last), np.empty((0, 3, 3)), None
+        ).transform
         out[index] = last.apply(frame)
     return out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -30,14 +31,28 @@ class Alignment:
     error: float
 
 
-class Target:
-    """The true surface that something is aligned to, ready to be searched."""
+class Surface(Protocol):
+    """What can be searched for the places that are closest to points."""
 
-    def __init__(self, positions: np.ndarray, faces: np.ndarray, seed: tuple[int, ...]) -> None:
-        """positions (N, 3), faces (F, 3)."""
-        self.surface = TriangleTree(positions, faces)
-        self.points = sample_places(positions, faces, FINE_POINTS, (*seed, 7)).on(positions)
-        self.rough = cKDTree(self.points)
+    def closest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """points (P, 3) -> distances (P,), closest places (P, 3), and numbers (P,) that `normals` understands."""
+
+    def normals(self, found: np.ndarray) -> np.ndarray:
+        """found (P,) -> unit normals (P, 3) there."""
+
+
+class Target:
+    """The true surface that something is aligned to, with points (P, 3) on it, ready to be searched."""
+
+    def __init__(self, surface: Surface, points: np.ndarray) -> None:
+        self.surface, self.points = surface, points
+        self.rough = cKDTree(points)
+
+
+def mesh_target(positions: np.ndarray, faces: np.ndarray, seed: tuple[int, ...]) -> Target:
+    """positions (N, 3), faces (F, 3)."""
+    points = sample_places(positions, faces, FINE_POINTS, (*seed, 7)).on(positions)
+    return Target(TriangleTree(positions, faces), points)
 
 
 class Source:
@@ -154,7 +169,7 @@ def _fine_rounds(
             continue
         else:
             break
-        normals = _normals(target.surface, faces)
+        normals = target.surface.normals(faces)
         transform = _along_normals(source, moved, places, normals, transform, limits)
     return best
 
@@ -183,15 +198,6 @@ def _along_normals(
     scale = _limited(source, raw.rotation, raw.scale, limits)
     middle = source.points.mean(axis=0)
     return Similarity(raw.rotation, raw.apply(middle) - scale * raw.rotation @ middle, scale)
-
-
-def _normals(surface: TriangleTree, faces: np.ndarray) -> np.ndarray:
-    """faces (P,), as the tree's `closest` gives them -> unit normals (P, 3), 0 where a triangle has no area."""
-    where = np.empty(len(surface.order), np.int64)
-    where[surface.order] = np.arange(len(surface.order))
-    corners = surface.corners[where[faces]]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300))
 
 
 def _judged(source: Source, target: Target, transform: Similarity) -> Alignment:

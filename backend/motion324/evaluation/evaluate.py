@@ -17,8 +17,9 @@ from motion324.evaluation.predictions import find_prediction, read_prediction
 from motion324.evaluation.protocols import ALIGNMENTS, DEFAULT, Protocol, get_protocol
 from motion324.evaluation.release import ReleaseClip, read_release
 from motion324.evaluation.results import ClipResult, Evaluation, Problem
-from motion324.evaluation.scoring import Scores, score
+from motion324.evaluation.scoring import Scores, score, score_tracked
 from motion324.evaluation.summaries import summarise_results
+from motion324.evaluation.tracked_points import TrackedPoints, read_tracked_points
 from motion324.machine import versions
 from motion324.progress import Progress, silent
 
@@ -44,7 +45,8 @@ def evaluate(
 ) -> Evaluation:
     """Scores the prediction of every clip of the benchmark; what is wrong with a clip stands in its result.
 
-    release: a benchmark in Motion80's layout. predictions: see motion324.evaluation.predictions.FORMS.
+    release: a benchmark in Motion80's layout, or in ActionBench's for its protocol.
+    predictions: see motion324.evaluation.predictions.FORMS.
     alignment: "none" or "icp" instead of the protocol's own. samples: points on each surface. clips: only these.
     any_topology: a prediction with other vertices or triangles than the truth is no problem (it never gets the
         measures that need corresponding vertices).
@@ -114,13 +116,16 @@ def _evaluate_clip(
     began = time.perf_counter()
     result = ClipResult(clip.name, clip.split, "")
     try:
-        truth = clip.read_truth()
+        truth = _read_truth(clip, protocol)
         path = find_prediction(predictions, clip.name)
         result = dataclasses.replace(result, prediction=str(path))
         predicted = read_prediction(path, clip.fps, len(truth.positions), blender, progress)
         if protocol.alignment != "published":
             _check_frame_count(truth, predicted)
-        scores = score(truth, predicted, protocol, seed, device, progress)
+        if isinstance(truth, TrackedPoints):
+            scores = score_tracked(truth, predicted, protocol, seed, progress)
+        else:
+            scores = score(truth, predicted, protocol, seed, device, progress)
     except Cancelled:
         raise
     except Motion324Error as error:
@@ -140,7 +145,13 @@ def _evaluate_clip(
     )
 
 
-def _check_frame_count(truth: MeshSequence, predicted: MeshSequence) -> None:
+def _read_truth(clip: ReleaseClip, protocol: Protocol) -> MeshSequence | TrackedPoints:
+    if clip.tracked is not None and protocol.name == "actionbench":
+        return read_tracked_points(clip.tracked)
+    return clip.read_truth()
+
+
+def _check_frame_count(truth: MeshSequence | TrackedPoints, predicted: MeshSequence) -> None:
     found, wanted = len(predicted.positions), len(truth.positions)
     if found != wanted:
         raise bad_sequence(

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from motion324.evaluation.blender_sequences import SUFFIXES, read_animated_file
 from motion324.evaluation.mesh_sequence import MeshSequence, bad_sequence, check_sequence
 from motion324.evaluation.release import read_frame_folder
+from motion324.mesh.reading import read_mesh
 from motion324.progress import Progress, silent
 from motion324.trajectories.trajectory_file import load_trajectory
 
 TRAJECTORY = "trajectory.npz"
-FORMS = f"NAME/{TRAJECTORY}, NAME.npz, NAME/ or NAME_pointclouds/ with faces.npy, NAME.glb, NAME.fbx or NAME.abc"
+STILLS = "mesh_*.glb"  # one a frame, as for ActionBench
+FORMS = (
+    f"NAME/{TRAJECTORY}, NAME.npz, NAME/ or NAME_pointclouds/ with faces.npy, NAME/{STILLS} (one a frame), NAME.glb, "
+    "NAME.fbx or NAME.abc"
+)
 
 
 def find_prediction(folder: Path, name: str) -> Path:
@@ -26,6 +33,8 @@ def find_prediction(folder: Path, name: str) -> Path:
     for candidate in candidates:
         if candidate.is_file() or (candidate / "faces.npy").is_file() or any(candidate.glob("frame_*.npy")):
             return candidate
+    if len(list(own.glob(STILLS))) > 1:
+        return own
     inside = sorted(file for file in own.glob("*") if file.suffix.lower() in SUFFIXES) if own.is_dir() else []
     if len(inside) > 1:
         raise bad_sequence(
@@ -53,8 +62,24 @@ def read_prediction(
     """
     progress("read", 0, 1)
     if path.is_dir():
-        return read_frame_folder(path)
+        stills = sorted(path.glob(STILLS))
+        return _read_stills(path, stills, progress) if stills else read_frame_folder(path)
     if path.suffix.lower() in SUFFIXES:
         return read_animated_file(path, fps, expected_frames, blender, progress)
     trajectory = load_trajectory(path)
     return check_sequence(MeshSequence(trajectory.positions, trajectory.faces, path))
+
+
+def _read_stills(folder: Path, paths: list[Path], progress: Progress) -> MeshSequence:
+    """One mesh a frame, in the order of their names. Raises Motion324Error("sequence-topology-changes")."""
+    frames = []
+    for index, path in enumerate(paths):
+        progress("read", index, len(paths))
+        frames.append(read_mesh(path, progress=progress))
+        if frames[-1].positions.shape != frames[0].positions.shape:
+            raise bad_sequence(
+                "sequence-topology-changes",
+                f"'{path}' has {len(frames[-1].positions)} vertices, the first frame {len(frames[0].positions)}.",
+            )
+    positions = np.stack([mesh.positions for mesh in frames]).astype(np.float32)
+    return check_sequence(MeshSequence(positions, frames[0].faces.astype(np.int32), folder))

@@ -1,4 +1,4 @@
-"""A benchmark in the layout that Motion80 is released in."""
+"""A benchmark in the layout that Motion80 is released in, or in ActionBench's."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from motion324.errors import EXIT_USAGE, Motion324Error
 from motion324.evaluation.mesh_sequence import MeshSequence, bad_sequence, check_sequence
 
 SPLITS = ("short", "long")
+TRACKED = "surfaces.npy"  # in ActionBench's folder of a sample: (T, N, 6), positions and normals of the same points
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".avi")
 
 
@@ -19,12 +20,13 @@ VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".avi")
 class ReleaseClip:
     """One clip of a release: where its parts lie. They may be missing; reading them says so.
 
-    split: "short" or "long", by the list that names it.
+    split: "short" or "long", by the list that names it. tracked: ActionBench's truth, points instead of a mesh.
     """
 
     name: str
     split: str
     root: Path
+    tracked: Path | None = None
 
     @property
     def truth_folder(self) -> Path:
@@ -59,11 +61,18 @@ class ReleaseClip:
 
     def read_truth(self) -> MeshSequence:
         """Raises Motion324Error that names what is missing or wrong."""
+        if self.tracked is not None:
+            raise bad_sequence(
+                "truth-is-points",
+                f"'{self.tracked}' holds points without triangles.",
+                "Only `motion324 evaluate --protocol actionbench` can use them.",
+            )
         return read_frame_folder(self.truth_folder)
 
 
 def read_release(root: Path, only: tuple[str, ...] = ()) -> tuple[ReleaseClip, ...]:
-    """The clips of short_videos.txt and long_videos.txt, in their order; of those, the ones named in `only`, if any.
+    """The clips of short_videos.txt and long_videos.txt, in their order, or the folders of ActionBench, all "short", in
+    the order of their names; of those, the ones named in `only`, if any.
 
     Raises Motion324Error("release-unreadable" or "clip-unknown").
     """
@@ -72,11 +81,14 @@ def read_release(root: Path, only: tuple[str, ...] = ()) -> tuple[ReleaseClip, .
     clips = tuple(
         ReleaseClip(name, split, root) for split, path in present for name in path.read_text(encoding="utf-8").split()
     )
+    if not present:
+        tracked = sorted((*root.glob(f"*/{TRACKED}"), *root.glob(f"data/*/{TRACKED}")))
+        clips = tuple(ReleaseClip(path.parent.name, SPLITS[0], path.parent.parent, path) for path in tracked)
     if not clips:
         raise Motion324Error(
             "release-unreadable",
-            f"'{root}' is no benchmark: it has no clips in short_videos.txt or long_videos.txt.",
-            "Give the folder that holds pcds, glbs and images.",
+            f"'{root}' is no benchmark: it has no clips in short_videos.txt or long_videos.txt, nor NAME/{TRACKED}.",
+            "Give the folder that holds pcds, glbs and images, or the folders of ActionBench's samples.",
             EXIT_USAGE,
         )
     unknown = sorted(set(only) - {clip.name for clip in clips})
@@ -112,8 +124,8 @@ def read_frame_folder(folder: Path) -> MeshSequence:
             f"'{folder}' has no frame {missing[0]} of its {int(numbers[-1]) + 1} frames"
             + (f", nor {len(missing) - 1} others." if len(missing) > 1 else "."),
         )
-    faces = _load(folder / "faces.npy")
-    frames = [_load(path) for path in paths]
+    faces = load_array(folder / "faces.npy")
+    frames = [load_array(path) for path in paths]
     for path, frame in zip(paths, frames, strict=True):
         if frame.shape != frames[0].shape:
             raise bad_sequence(
@@ -123,7 +135,8 @@ def read_frame_folder(folder: Path) -> MeshSequence:
     return check_sequence(MeshSequence(np.stack(frames).astype(np.float32), faces.astype(np.int32), folder))
 
 
-def _load(path: Path) -> np.ndarray:
+def load_array(path: Path) -> np.ndarray:
+    """Numbers of a .npy file. Raises Motion324Error("sequence-unreadable")."""
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

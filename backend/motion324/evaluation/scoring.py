@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from motion324.evaluation.actionmesh import aligned_frame_by_frame, chamfer_over_time, motion_chamfer
-from motion324.evaluation.alignment import SCALE_LIMITS, Alignment, Source, Target, align
+from motion324.evaluation.alignment import SCALE_LIMITS, Alignment, Source, Target, align, mesh_target
 from motion324.evaluation.chamfer import surface_scores
 from motion324.evaluation.correspondence import vertex_errors, what_differs
 from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame
@@ -17,8 +18,9 @@ from motion324.evaluation.protocols import Protocol
 from motion324.evaluation.published_alignment import SAMPLES as PUBLISHED_SAMPLES
 from motion324.evaluation.published_alignment import align_as_published
 from motion324.evaluation.regularity import accelerations, self_intersection_rate, stretches, vertex_areas, welded
-from motion324.evaluation.sampling import sample_places
+from motion324.evaluation.sampling import SurfacePlaces, sample_places
 from motion324.evaluation.similarity import Similarity
+from motion324.evaluation.tracked_points import TrackedPoints, point_target
 from motion324.evaluation.triangle_tree import TriangleTree
 from motion324.progress import Progress, silent
 
@@ -73,7 +75,12 @@ def score(
     scores.alignment = _described(first)
     aligned = first.transform.apply(pair.ours)
     if protocol.name == "actionbench":
-        _actionmesh(scores, pair, first, aligned, protocol, progress)
+
+        def target_of(index: int) -> Target:
+            return mesh_target(pair.true[index], pair.true_faces, (seed, TRUTH))
+
+        true_places = sample_places(pair.true[0], pair.true_faces, protocol.samples, (seed, TRUTH))
+        _actionmesh(scores, pair, true_places, target_of, first, protocol, progress)
         return scores
     _surfaces(scores, pair, aligned, protocol, device, progress)
     if protocol.alignment != "published":
@@ -92,7 +99,7 @@ def _alignment(pair: Pair, protocol: Protocol, progress: Progress) -> Alignment:
         progress("align", 0, 1)
         places = sample_places(pair.true[0], pair.true_faces, PUBLISHED_SAMPLES, (pair.seed, TRUTH))
         return Alignment(align_as_published(pair.ours[0], places.on(pair.true[0])), np.nan)
-    target = Target(pair.true[0], pair.true_faces, (pair.seed, TRUTH))
+    target = mesh_target(pair.true[0], pair.true_faces, (pair.seed, TRUTH))
     source = Source(pair.ours[0], pair.faces, (pair.seed, PREDICTION))
     limits = None if protocol.alignment == "rigid" else SCALE_LIMITS
     return align(source, target, scale_limits=limits, progress=progress)
@@ -187,13 +194,37 @@ def _ratio(value: float, by: float) -> float:
     return value / by if by > 0 else np.nan
 
 
+def score_tracked(
+    truth: TrackedPoints, predicted: MeshSequence, protocol: Protocol, seed: int = 0, progress: Progress = silent
+) -> Scores:
+    """The same by the protocol "actionbench" where the truth is points; both have as many frames."""
+    none = np.empty((0, 3), np.int32)
+    ours = normalised_by_first_frame(predicted.positions)
+    pair = Pair(truth.normalised(), none, ours, predicted.faces, seed)
+
+    def target_of(index: int) -> Target:
+        return point_target(pair.true[index], truth.normals[index])
+
+    source = Source(ours[0], predicted.faces, (seed, PREDICTION))
+    first = align(source, target_of(0), scale_limits=None, progress=progress)
+    scores = Scores(alignment=_described(first))
+    _actionmesh(scores, pair, truth.places(protocol.samples), target_of, first, protocol, progress)
+    return scores
+
+
 def _actionmesh(
-    scores: Scores, pair: Pair, first: Alignment, aligned: np.ndarray, protocol: Protocol, progress: Progress
+    scores: Scores,
+    pair: Pair,
+    true_places: SurfacePlaces,
+    target_of: Callable[[int], Target],
+    first: Alignment,
+    protocol: Protocol,
+    progress: Progress,
 ) -> None:
-    """Points stay at their place on the surface, which CD-M needs."""
-    true_places = sample_places(pair.true[0], pair.true_faces, protocol.samples, (pair.seed, TRUTH))
+    """Points stay at their place on the surface, which CD-M needs. target_of: the truth's surface by frame."""
+    aligned = first.transform.apply(pair.ours)
     places = sample_places(aligned[0], pair.faces, protocol.samples, (pair.seed, PREDICTION))
-    frames = aligned_frame_by_frame(pair.true, pair.true_faces, pair.ours, pair.faces, first, pair.seed, progress)
+    frames = aligned_frame_by_frame(target_of, pair.ours, pair.faces, first, pair.seed, progress)
     for metric, found in (
         ("cd_3d", chamfer_over_time(pair.true, true_places, frames, places, progress)),
         ("cd_4d", chamfer_over_time(pair.true, true_places, aligned, places, progress)),

@@ -33,6 +33,14 @@ class TriangleTree:
         distances, places, found = _closest(queries, self.corners, self.children, self.boxes)
         return distances, places, self.order[found]
 
+    def normals(self, faces: np.ndarray) -> np.ndarray:
+        """faces (P,), as `closest` gives them -> unit normals (P, 3), 0 where a triangle has no area."""
+        where = np.empty(len(self.order), np.int64)
+        where[self.order] = np.arange(len(self.order))
+        corners = self.corners[where[faces]]
+        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300))
+
     def cutting(self, welded: np.ndarray) -> np.ndarray:
         """(F,) bool: triangles that cut another one with which they share no vertex.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from motion324.errors import Motion324Error
-from motion324.evaluation.alignment import Source, Target, align
+from motion324.evaluation.alignment import Source, align, mesh_target
 from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame
 from motion324.evaluation.predictions import find_prediction, read_prediction
 from motion324.evaluation.release import ReleaseClip
@@ -72,7 +72,9 @@ def _write_clip(
     path = find_prediction(predictions, clip.name)
     predicted = read_prediction(path, clip.fps, len(truth.positions), blender, progress)
     true, ours = normalised_by_first_frame(truth.positions), normalised_by_first_frame(predicted.positions)
-    found = align(Source(ours[0], predicted.faces, (0, 1)), Target(true[0], truth.faces, (0, 0)), progress=progress)
+    found = align(
+        Source(ours[0], predicted.faces, (0, 1)), mesh_target(true[0], truth.faces, (0, 0)), progress=progress
+    )
     aligned = found.transform.apply(ours)
     look = look.seeing(true, aligned)
     with explained_write_errors(folder):

@@ -314,16 +314,21 @@ def test_the_password_of_an_extra_index_never_gets_into_the_log(installation, in
 
 def test_the_window_is_told_by_a_timer_and_never_waits(installation, wheels, addon):
     run = addon("installation.runner")
-    began = time.thread_time()  # which other programs do not lengthen
-    installation.runner.start(run.Order(installation.state.Task.INSTALL, installation.source(wheels)))
-    assert time.thread_time() - began < 0.05
-    longest = 0.0
+    taken = []
+
+    def count(call, *arguments) -> None:
+        clock, processor = time.monotonic(), time.thread_time()
+        call(*arguments)
+        taken.append((time.monotonic() - clock, time.thread_time() - processor))
+
+    order = run.Order(installation.state.Task.INSTALL, installation.source(wheels))
+    count(installation.runner.start, order)
     while installation.runner.state.busy:
-        before = time.monotonic()
-        installation.runner._tick()
-        longest = max(longest, time.monotonic() - before)
+        count(installation.runner._tick)
         time.sleep(0.02)
-    assert installation.runner.state.ready and longest < 0.05
+    assert installation.runner.state.ready and len(taken) > 10
+    waited, worked = (max(each) for each in zip(*taken, strict=True))
+    assert waited < 0.5 and worked < 0.05  # other programs may lengthen the former
 
 
 @pytest.mark.long

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -113,17 +114,19 @@ def test_a_run_goes_on_with_another_number_of_processes(release, tmp_path):
     assert np.allclose(losses[0], losses[1], rtol=1e-4)
 
 
-def test_sigterm_saves_and_ends_with_a_code_of_its_own(release, tmp_path):
+def test_sigterm_to_all_processes_of_a_run_saves_and_ends_it_with_a_code_of_its_own(release, tmp_path):
     config = tiny_config(release, tmp_path / "out", count=100_000, batch=2)
+    config = replace(config, release=replace(config.release, workers=1))
     path = tmp_path / "config.toml"
     path.write_text(as_toml(config))
-    process = subprocess.Popen([sys.executable, "-m", "motion324.cli", "train", str(path)], stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "motion324.cli", "train", str(path)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
         log = tmp_path / "out" / "log.jsonl"
         deadline = time.monotonic() + 120
         while not (log.is_file() and '"train"' in log.read_text()) and time.monotonic() < deadline:
             time.sleep(0.1)
-        process.send_signal(signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGTERM)
         assert process.wait(timeout=60) == EXIT_STOPPED
     finally:
         process.kill()

@@ -16,6 +16,7 @@ MASKS = (
     ("alpha", "Alpha", "The video's own alpha channel"),
     ("plain", "Plain Background", "A background of one colour: white, black, a green screen or any other"),
     ("rembg", "Background Removal", "A neural network finds the foreground; for any background"),
+    ("sam2", "SAM 2.1", "Follows what stands out in the first frame; needs SAM 2.1 in the backend's Python"),
     (MASK_FILE, "Mask Sequence", "A mask video, or a folder of mask pictures, white on the object"),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,10 @@ def outcome_of(settings: Any, facts: VideoFacts, scene: Any) -> Outcome:
     """settings: `properties.JobProperties`; scene: the bpy.types.Scene whose frame rate counts."""
     start, stop, step = properties.frames_of(settings)
     frames = len(range(*slice(start, stop, step).indices(facts.frames)))
-    fps = settings.custom_fps if settings.timing == timing.CUSTOM_FPS else facts.fps / step
+    rate = facts.fps / step
+    if 0 < settings.video_fps < rate:
+        frames, rate = min(frames, math.ceil(frames * settings.video_fps / rate)), settings.video_fps
+    fps = settings.custom_fps if settings.timing == timing.CUSTOM_FPS else rate
     fitted = timing.fit(scene, settings.start_frame, max(frames, 1), fps, settings.timing)
     first, last = fitted.whole_frames
     return Outcome(frames, first, last, frames * fitted.step / timing.scene_fps(scene))

@@ -28,6 +28,13 @@ class JobProperties:
     )
     frame_count: IntProperty(name="Frames", description="How many frames are used; 0 takes all that follow", min=0)
     frame_step: IntProperty(name="Step", description="2 takes every second frame, and so on", min=1, default=1)
+    video_fps: FloatProperty(
+        name="Frames per Second",
+        description="Of these frames, so many per second of the video are used, evenly spaced in time; 0 takes all",
+        min=0,
+        max=1000,
+        soft_max=60,
+    )
     start_frame: IntProperty(name="Start Frame", description="The scene's frame that shows the first one", default=1)
     timing: EnumProperty(name="Timing", description="How the video's frames meet the scene's", items=choices.TIMINGS)
     custom_fps: FloatProperty(
@@ -90,6 +97,7 @@ def options_of(settings: JobProperties | SimpleNamespace, context: bpy.types.Con
         reconstructor=settings.reconstructor,
         quality=settings.quality,
         frames=frames_of(settings),
+        video_fps=settings.video_fps or None,
         fps=settings.custom_fps if settings.timing == timing.CUSTOM_FPS else None,
         mask=mask_of(settings),
         view=view_of(settings, context or bpy.context),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Hashable, Sequence
+from types import SimpleNamespace
 
 import bpy
 from bpy.app.handlers import persistent
@@ -37,7 +38,7 @@ def _before_load(*_: object) -> None:
 def mask_key(settings: properties.JobProperties) -> Hashable:
     """What the mask of the first frame depends on."""
     masks = settings.mask_path if settings.mask == choices.MASK_FILE else ""
-    return settings.video, properties.frames_of(settings), settings.mask, masks
+    return settings.video, properties.frames_of(settings), settings.video_fps, settings.mask, masks
 
 
 def view_key(settings: properties.JobProperties, obj: bpy.types.Object | None) -> Hashable:
@@ -48,14 +49,16 @@ def view_key(settings: properties.JobProperties, obj: bpy.types.Object | None) -
 
 def mask_question(settings: properties.JobProperties) -> Question:
     """Raises Motion324Error where something is missing."""
-    return Question(mask_key(settings), properties.video_of(settings), _options(settings), preferences.connection())
+    return Question(
+        mask_key(settings), properties.video_of(settings), options_of_look(settings), preferences.connection()
+    )
 
 
 def view_question(
     settings: properties.JobProperties, objects: Sequence[bpy.types.Object], context: bpy.types.Context
 ) -> Question:
     """objects: those that are animated together, the active one first. Raises Motion324Error."""
-    options = dataclasses.replace(_options(settings), view=properties.view_of(settings, context))
+    options = dataclasses.replace(options_of_look(settings), view=properties.view_of(settings, context))
     return Question(
         view_key(settings, objects[0]),
         properties.video_of(settings),
@@ -80,5 +83,11 @@ def forget() -> None:
         look.stop()
 
 
-def _options(settings: properties.JobProperties) -> AnimateOptions:
-    return AnimateOptions(frames=properties.frames_of(settings), mask=properties.mask_of(settings), seed=settings.seed)
+def options_of_look(settings: properties.JobProperties | SimpleNamespace) -> AnimateOptions:
+    """What a look depends on. Raises Motion324Error("no-masks")."""
+    return AnimateOptions(
+        frames=properties.frames_of(settings),
+        video_fps=settings.video_fps or None,
+        mask=properties.mask_of(settings),
+        seed=settings.seed,
+    )

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import bpy
 from bpy.app.handlers import persistent
 
-from motion324.options import AnimateOptions
 from motion324.result import MadeMesh
 
 from .. import new_mesh_settings, preferences, properties
+from . import looks
 from .examiner import Examiner, Question
 
 
@@ -32,7 +32,7 @@ def made() -> MadeMesh | None:
 
 def question_of(job: properties.JobProperties | SimpleNamespace, new_mesh: SimpleNamespace) -> Question:
     """Raises Motion324Error where something is missing."""
-    options = AnimateOptions(frames=properties.frames_of(job), mask=properties.mask_of(job), seed=job.seed)
+    options = looks.options_of_look(job)
     settings = new_mesh_settings.mesh_settings_of(new_mesh, job.seed)
     return Question(
         (job.video, settings), properties.video_of(job), options, preferences.connection(), mesh_settings=settings

@@ -12,6 +12,7 @@ from motion324.errors import Motion324Error
 from .. import preferences, properties
 from ..job.order import Order, WhenDone
 from ..job.runner import runner
+from ..outcome import outcome_of
 from ..scene import keeping
 from ..scene.animation import Animation
 from ..source_video import facts_of
@@ -80,7 +81,7 @@ for it. Not given arguments are taken from the scene's settings"""
             keeping.check_can_keep(obj, keep, self.single_user)
         options = properties.options_of(chosen)
         facts = None if bpy.app.background else facts_of(chosen.video)  # which a timer finds out
-        frames = len(range(*slice(*options.frames).indices(facts.frames))) if facts else None
+        frames = outcome_of(chosen, facts, context.scene).frames if facts and facts.frames else None
         return Order(
             obj=objects[0],
             others=tuple(objects[1:]),

@@ -16,6 +16,7 @@ FOUND_BY = {
     "alpha": "Alpha",
     "plain": "Plain Background",
     "rembg": "Background Removal",
+    "sam2": "SAM 2.1",
     "given": "Mask Sequence",
 }
 THUMBNAIL_SCALE = 8.0  # in heights of a row

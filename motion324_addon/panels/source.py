@@ -63,6 +63,7 @@ def _draw_frames(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
     column.prop(settings, "first_frame")
     column.prop(settings, "frame_count", text="Frames")
     column.prop(settings, "frame_step", text="Step")
+    column.prop(settings, "video_fps", text="Per Second")
     column = layout.column()
     column.prop(settings, "timing")
     if settings.timing == timing.CUSTOM_FPS:

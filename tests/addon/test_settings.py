@@ -115,6 +115,19 @@ def test_the_outcome_says_frames_place_and_seconds(addon, settings, timing, sent
     assert addon("outcome").outcome_of(settings, facts, bpy.context.scene).sentence == sentence
 
 
+def test_fewer_frames_per_second_are_used_where_that_is_wanted_and_never_more(addon, settings):
+    facts = addon("source_video").VideoFacts(frames=60, fps=30.0, size=(64, 48))
+    bpy.context.scene.render.fps = 24
+    settings.timing, settings.frame_step, settings.video_fps = "KEEP_DURATION", 2, 5
+    outcome = addon("outcome").outcome_of(settings, facts, bpy.context.scene)
+    assert (outcome.frames, outcome.first) == (10, 1) and outcome.seconds == pytest.approx(2)
+    assert addon("properties").options_of(settings).video_fps == 5
+    settings.video_fps = 50
+    assert addon("outcome").outcome_of(settings, facts, bpy.context.scene).frames == 30
+    settings.video_fps = 0
+    assert addon("properties").options_of(settings).video_fps is None
+
+
 def test_the_video_is_read_once_and_off_the_panels_drawing(addon, tmp_path, monkeypatch):
     source_video = addon("source_video")
     source_video.forget()

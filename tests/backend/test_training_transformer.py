@@ -172,7 +172,7 @@ def test_synthetic_clips_are_the_same_by_number_whatever_was_made_before(tmp_pat
     assert torch.allclose(first.points[..., 3:6].norm(dim=-1), torch.ones(2, 40), atol=1e-4)
     low, high = first.surface[..., :3].amin(dim=1), first.surface[..., :3].amax(dim=1)
     assert ((high - low) <= 1 + 1e-5).all()
-    held_out = validation_clips(config, data, CPU)
+    held_out = validation_clips(config, data, 0, CPU)
     assert set(held_out.make(0).names) == {"fish_pack__Whale"}
 
 
@@ -194,6 +194,16 @@ def test_a_run_on_synthetic_clips_measures_and_keeps_the_best(tmp_path):
     exported = load_file(tmp_path / "out" / EXPORTED)
     chosen = load_file(checkpoints.folder_of(tmp_path / "out", best) / checkpoints.MODEL)
     assert all(torch.equal(value, chosen[name]) for name, value in exported.items())
+
+
+def test_creatures_alone_are_enough_to_train_on_and_others_are_measured_on():
+    config = SyntheticConfig(creatures=1, chunk=2, oversampling=1)
+    data = DataConfig(frames=3, surface_points=20, query_points=20, image_size=32)
+    clips, held_out = training_clips(config, data, 0, CPU), validation_clips(config, data, 0, CPU)
+    assert clips.make(0).video.any()
+    assert all(name.startswith("creature_") for name in held_out.make(0).names)
+    seen = {tuple(shape) for shape in clips.bank.models([0]).rest[:4].tolist()}
+    assert seen.isdisjoint(tuple(shape) for shape in held_out.bank.models([0]).rest[:4].tolist())
 
 
 def test_the_rate_rises_to_its_peak_and_falls_as_a_cosine():

@@ -13,7 +13,7 @@ from motion324.reconstructors.motion_transformer.torch_needed import import_torc
 EXAMPLES = """examples:
   motion324 train published out=runs/a release.path=data image_encoder=dinov2_vitb14_pretrain.pth
   torchrun --nproc-per-node 8 -m motion324.cli train published out=runs/a release.path=shards init=checkpoint.pt
-  motion324 train small out=runs/b synthetic.rigs=rigs
+  motion324 train small out=runs/b
   motion324 train --print-config > mine.toml
 
 A run goes on from its newest checkpoint when it is started again. SIGTERM and Ctrl-C save one and end it with code 8.

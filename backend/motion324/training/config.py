@@ -40,6 +40,7 @@ class ReleaseConfig:
 @dataclass(frozen=True)
 class SyntheticConfig:
     rigs: str = key("", "folder of rigged models (.npz)")
+    creatures: int = key(0, "procedural creatures of each body plan that join the rigs, or stand alone", least=0)
     chunk: int = key(8, "clips that are made at once; a GPU's batch is a multiple of it", least=1)
     oversampling: int = key(2, "rendered pixels per pixel and axis", least=1)
     clips: SynthesisSettings = key(SYNTHESIS, "what the clips are like", without=(*FROM_ELSEWHERE, *OF_VIEWS))  # noqa: RUF009
@@ -123,8 +124,9 @@ def check_config(config: TrainingConfig) -> None:
             "The key 'release.path' is empty; it must name the folder of the data",
         ),
         (
-            config.data.kind == "synthetic" and not config.synthetic.rigs,
-            "The key 'synthetic.rigs' is empty; it must name the folder of the rigged models",
+            config.data.kind == "synthetic" and not config.synthetic.rigs and not config.synthetic.creatures,
+            "The key 'synthetic.rigs' is empty; it must name the folder of the rigged models, or synthetic.creatures "
+            "must say how many creatures to make",
         ),
         (
             len(release.strides) != len(release.stride_weights) or min(release.strides) < 1,

@@ -56,7 +56,7 @@ def measured_batches(config: TrainingConfig, shares: Shares, processes: Processe
     if config.validation.every == 0:
         return []
     if config.data.kind == "synthetic":
-        clips = validation_clips(config.synthetic, config.data, processes.device)
+        clips = validation_clips(config.synthetic, config.data, config.seed, processes.device)
         found = [clips_of(clips, part) for part in numbers] if clips is not None else []
     elif config.release.validation_list:
         dataset = read_release(config.release, config.data, config.release.validation_list, VALIDATION_SEED)

@@ -18,6 +18,7 @@ from motion324.reconstructors.node_model.frame_encoder import cut_out_on_black
 from motion324.training.appearance import Appearance, sample_appearance
 from motion324.training.cameras import sample_cameras
 from motion324.training.config import DataConfig, SyntheticConfig
+from motion324.training.creatures.creature import make_creatures
 from motion324.training.draws import Draws
 from motion324.training.joint_motion import sample_joint_motion, sample_times
 from motion324.training.motion_batch import MotionBatch, joined
@@ -116,15 +117,24 @@ class SyntheticSource:
 
 
 def training_clips(config: SyntheticConfig, data: DataConfig, seed: int, device: torch.device) -> MotionClips:
-    """Of all rigs but those that are held out. Raises Motion324Error("rigs-missing" or "rig-broken")."""
-    rigs = [rig for rig in read_rigs(Path(config.rigs)) if rig.name not in HELD_OUT]
-    bank = RigBank(rigs, device)
+    """Of the creatures, and of all rigs but those that are held out.
+
+    Raises Motion324Error("rigs-missing" or "rig-broken").
+    """
+    rigs = [rig for rig in read_rigs(Path(config.rigs)) if rig.name not in HELD_OUT] if config.rigs else []
+    bank = RigBank(rigs + make_creatures(config.creatures, seed), device)
     return MotionClips(bank, _settings(config, data), data, config.chunk, draw_weights(bank.names), seed)
 
 
-def validation_clips(config: SyntheticConfig, data: DataConfig, device: torch.device) -> MotionClips | None:
-    """Of the held-out rigs, as their authors animated them; None where the folder has none of these."""
-    rigs = [rig for rig in read_rigs(Path(config.rigs)) if rig.name in HELD_OUT]
+def validation_clips(config: SyntheticConfig, data: DataConfig, seed: int, device: torch.device) -> MotionClips | None:
+    """Of the held-out rigs, as their authors animated them; without a folder of rigs, of creatures of another seed.
+
+    None where the folder has none of these rigs.
+    """
+    if config.rigs:
+        rigs = [rig for rig in read_rigs(Path(config.rigs)) if rig.name in HELD_OUT]
+    else:
+        rigs = make_creatures(1, VALIDATION_SEED + seed + 1)
     if not rigs:
         return None
     settings = validation_settings(_settings(config, data))

@@ -99,14 +99,21 @@ def test_folders_are_read_in_natural_order(tmp_path, caplog):
     assert [path.name for path in sorted(names, key=natural_order)] == ["2", "10", "A9", "a9b", "a10", "b1"]
 
 
-def test_alpha_is_kept_and_what_it_hides_is_white(tmp_path):
+@pytest.mark.parametrize("suffix", [".webp", ".jpg", ".bmp", ".tiff"])
+def test_images_of_all_kinds_are_read(tmp_path, suffix):
+    clip = read_video(write_images(tmp_path / "shots", 3, suffix=suffix))
+    np.testing.assert_allclose(clip.frames[:, 20, 20], np.repeat([[0], [20], [40]], 3, axis=1), atol=2)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_alpha_is_kept_and_what_it_hides_is_white(tmp_path, suffix):
     image = np.full((40, 40, 4), (200, 100, 50, 255), np.uint8)
     image[:, 20:] = (7, 7, 7, 0)
     image[:10, :10, 3] = 128
     folder = tmp_path / "cut"
     folder.mkdir()
     for index in range(2):
-        Image.fromarray(image).save(folder / f"{index}.png")
+        Image.fromarray(image).save(folder / f"{index}{suffix}", lossless=True)
     clip = read_video(folder)
     np.testing.assert_array_equal(clip.alpha[1], image[..., 3])
     assert clip.frames[0, 30, 30].tolist() == [255, 255, 255]

@@ -1,1 +1,1 @@
-"""Training of models on synthetic data. Needs PyTorch; nothing here is needed to animate."""
+"""Training of models, on releases or on synthetic clips. Needs PyTorch; nothing here is needed to animate."""

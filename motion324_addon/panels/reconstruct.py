@@ -52,4 +52,4 @@ def _expected(context: bpy.types.Context) -> str:
     vertices = sum(len(obj.data.vertices) for obj in objects)
     frames = outcome_of(settings, facts, context.scene).frames
     seconds = estimate_seconds(vertices, frames, facts.size[0] * facts.size[1], options, where)
-    return f"About {duration(seconds)}" if seconds else "Known after a first job"
+    return f"About {duration(seconds)}" if seconds else "Not known yet"

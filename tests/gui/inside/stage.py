@@ -63,7 +63,7 @@ def open_panels() -> None:
     panels = module("panels")
     panels.unregister()
     for panel in panels.CLASSES:
-        panel.bl_options = set()
+        panel.bl_options = getattr(panel, "bl_options", set()) - {"DEFAULT_CLOSED"}
     panels.register()
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 
+from motion324.errors import EXIT_USAGE, Motion324Error
 from motion324.mesh_providers.settings import FACES, FEWEST_FACES, HUNYUAN_MODEL, MeshSettings
 
 INFLATE, HUNYUAN, HUNYUAN_SERVER = "inflate", "hunyuan3d", "hunyuan3d-server"
@@ -49,7 +51,10 @@ def chosen_of(operator: bpy.types.Operator, settings: Motion324NewMesh) -> Simpl
 
 
 def mesh_settings_of(settings: NewMeshProperties | SimpleNamespace, seed: int) -> MeshSettings:
-    """seed: of the generator's noise. Raises Motion324Error("bad-option")."""
+    """seed: of the generator's noise.
+
+    Raises Motion324Error: "bad-option", or "offline" for a server elsewhere where Blender may not go online.
+    """
     found = MeshSettings(
         provider=settings.mesh_provider,
         faces=settings.mesh_faces,
@@ -59,7 +64,20 @@ def mesh_settings_of(settings: NewMeshProperties | SimpleNamespace, seed: int) -
         server=settings.hunyuan_server,
     )
     found.check()
+    if found.provider == HUNYUAN_SERVER and not bpy.app.online_access and not _is_here(found.server):
+        raise Motion324Error(
+            "offline",
+            f"Blender has no permission for online access, which the server '{found.server}' needs.",
+            "Allow it in Preferences > System > Network.",
+            EXIT_USAGE,
+        )
     return found
+
+
+def _is_here(address: str) -> bool:
+    """Whether a server's address is one of this machine."""
+    parts = urlsplit(address if "://" in address else f"http://{address}")
+    return parts.hostname in ("localhost", "127.0.0.1", "::1")
 
 
 def register() -> None:

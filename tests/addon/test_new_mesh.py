@@ -109,6 +109,11 @@ def test_what_goes_wrong_is_one_sentence(making, video):
         bpy.ops.motion324.new_mesh(video="")
     with pytest.raises(RuntimeError, match="no address is given"):
         bpy.ops.motion324.new_mesh(video=str(video()), mesh_provider="hunyuan3d-server")
+    if not bpy.app.online_access:
+        with pytest.raises(RuntimeError, match="no permission for online access"):
+            bpy.ops.motion324.new_mesh(
+                video=str(video()), mesh_provider="hunyuan3d-server", hunyuan_server="https://far.example:8081"
+            )
     assert not bpy.data.objects
 
 

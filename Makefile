@@ -55,6 +55,7 @@ bench: environments
 	$(BLENDER) benchmarks/exports.py
 	$(BACKEND) benchmarks/clips_with_truth.py
 	$(BACKEND) benchmarks/evaluation.py
+	$(BACKEND) benchmarks/foreground.py
 	if $(TORCH) -c "import torch; assert torch.cuda.is_available()" 2>/dev/null; \
 	then $(TORCH) benchmarks/motion_transformer.py; fi
 

@@ -130,7 +130,7 @@ def test_a_broken_clip_is_replaced_and_told_of(release, tmp_path):
 def test_what_is_wrong_with_a_clip_is_said(release, tmp_path, damage, words):
     damage(release / "pcds" / "box0_pointclouds")
     found = dataset(release, tmp_path)
-    arguments = (found._files, "box0", found.data, found.config, draws_for(0, 0))
+    arguments = (found.files, "box0", found.data, found.config, draws_for(0, 0))
     if words is None:
         assert read_sample(*arguments).name == "box0"
         return

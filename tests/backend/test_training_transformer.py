@@ -262,7 +262,7 @@ def test_attention_kernels_that_fail_in_the_backward_pass_are_given_up():
     used = []
 
     def step() -> None:
-        used.append(module._attention.choice)
+        used.append(module.attention.choice)
         if used[-1] in ("auto", "flash"):
             raise RuntimeError("no backward kernel")
 

@@ -74,7 +74,7 @@ class BatchedTransformer(nn.Module):
 
     def use_attention(self, choice: str) -> None:
         """choice: one of motion324.options.ATTENTION_CHOICES."""
-        self._attention = Attention(choice)
+        self.attention = Attention(choice)
 
     def blocks(self) -> list[nn.Module]:
         """The self-attention blocks, which hold nearly all trained parameters."""
@@ -84,7 +84,7 @@ class BatchedTransformer(nn.Module):
 
     def forward(self, video: Tensor, surface: Tensor, points: Tensor) -> Tensor:
         """video (B, T, H, W, 3) uint8, surface (B, S, 9), points (B, N, 9) -> positions (B, T, N, 3) float32."""
-        run = TrainingExecution(video.device, self._attention, self._compiled)
+        run = TrainingExecution(video.device, self.attention, self._compiled)
         latent = self._latent_tokens(self._embedded(surface), run)
         motion = self._motion_tokens(latent, self._patches(video, run), run)
         features = self._embedded(points)

@@ -40,7 +40,7 @@ class ReleaseDataset(Dataset[MotionSample]):
 
     def __init__(self, config: ReleaseConfig, data: DataConfig, clips: list[str], seed: int) -> None:
         self.config, self.data, self.clips, self.seed = config, data, clips, seed
-        self._files = open_files(Path(config.path))
+        self.files = open_files(Path(config.path))
 
     def __getitem__(self, number: int) -> MotionSample:
         """Where the clip of this number is broken, one drawn in its place, which tells of it.
@@ -52,7 +52,7 @@ class ReleaseDataset(Dataset[MotionSample]):
             draws = draws_for(self.seed, number, attempt)
             item = item_for(self.seed, number, len(self.clips)) if attempt == 0 else draws.integers(len(self.clips))
             try:
-                sample = read_sample(self._files, self.clips[item], self.data, self.config, draws)
+                sample = read_sample(self.files, self.clips[item], self.data, self.config, draws)
             except BrokenSample as error:
                 broken.append(str(error))
                 continue

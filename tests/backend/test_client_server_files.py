@@ -18,8 +18,9 @@ from wire_harness import backend, clip, request, tetrahedron, within
 from motion324.client import Client, Endpoint
 from motion324.client_files import ClientFiles
 from motion324.errors import EXIT_BAD_VIDEO, EXIT_CANNOT_WRITE, Cancelled, Motion324Error
+from motion324.mesh_providers.settings import MeshSettings
 from motion324.options import AnimateOptions
-from motion324.protocol import AnimateRequest, ExamineRequest, ProgressEvent, Queued
+from motion324.protocol import AnimateRequest, ExamineRequest, MeshRequest, ProgressEvent, Queued
 from motion324.sent_files import fingerprint
 from motion324.upload_messages import PART_BYTES, Upload, UploadedPath, UploadPart
 from motion324.uploads import ReceivedFiles, UploadFolder, Uploads, check_name, remove_leftovers
@@ -128,6 +129,13 @@ def test_an_examination_has_its_video_sent_too(client, own_folder, temporary):
     assert Path(client.status().details["examined"]).is_relative_to(temporary)
     client.close()
     within(2, lambda: not received(temporary))
+
+
+def test_a_mesh_is_made_from_a_video_that_was_sent(client, own_folder, temporary):
+    video = write(own_folder / "fox.mp4", 100)
+    client.make_mesh(MeshRequest(video, settings=MeshSettings(time_limit=0.01)))
+    path = Path(client.status().details["made"][0])
+    assert path.is_relative_to(temporary) and path.name == "fox.mp4"
 
 
 def sent(client, wish):

@@ -169,5 +169,6 @@ def test_a_source_whose_clips_are_all_broken_says_so(release, tmp_path):
     config = tiny_config(release, tmp_path / "out")
     found = read_release(replace(config.release, workers=0), config.data, "train.txt", 0)
     source = ReleaseSource(found, Shares(4, 2), 0, Processes(0, 1, torch.device("cpu")))
-    with pytest.raises(Motion324Error, match="too many samples are broken"):
+    with pytest.raises(Motion324Error, match="too many samples are broken: 50 clips in a row") as refused:
         source.next()
+    assert str(refused.value).count("broken") == 1

@@ -26,6 +26,7 @@ from motion324.training.sample_numbers import Shares, draws_for, item_for
 ATTEMPTS = 50  # clips drawn in a row for one sample before the data are given up
 MOST_WORKERS = 16
 READING_THREADS = 8
+MEND = "Mend these clips, or leave them out of the list; the log names each with its reason."
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class ReleaseSource:
         found = next(self._batches)
         self.waited += time.perf_counter() - started
         if isinstance(found, _Refusal):
-            raise samples_broken(found.sentence)
+            raise Motion324Error("samples-broken", found.sentence, MEND, EXIT_USAGE)
         batch: MotionBatch = found
         return batch.to(self._device)
 
@@ -113,7 +114,7 @@ def read_in_order(dataset: ReleaseDataset, numbers: range) -> MotionBatch:
 
 def samples_broken(why: str) -> Motion324Error:
     return Motion324Error(
-        "samples-broken", f"Training stops, since too many samples are broken: {why}.", "Mend the data.", EXIT_USAGE
+        "samples-broken", f"Training stops, since too many samples are broken: {why}.", MEND, EXIT_USAGE
     )
 
 

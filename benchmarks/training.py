@@ -39,6 +39,7 @@ SAMPLES_OF_A_STEP = 64  # for each GPU
 CLIPS, FRAMES, CAMERAS = 24, 48, 3
 WARM_STEPS = 2
 ALONE_SECONDS = 3.0  # that the data are measured alone, and at most that what was made before is used up
+PATIENCE = 30.0  # seconds, until a process is ended that does not end
 PREFETCHED = 3  # synthetic batches that are made ahead
 SMALL = Path(motion324.__file__).parent / "training" / "configs" / "small.toml"
 HEADER = (
@@ -177,7 +178,17 @@ def _spawn(count: int, release: Path) -> int:
     for line in running[0].stdout:
         if line.startswith("|"):  # the others are the trainer's own log
             print(line, end="", flush=True)
-    return max(abs(process.wait()) for process in running)
+    codes = [_ended(process) for process in running]
+    return max(abs(code) for code in codes)
+
+
+def _ended(process: subprocess.Popen[str]) -> int:
+    """The exit status of a process; the first has ended by now, and one that waits for it in vain is ended here."""
+    try:
+        return process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 def _line(trainer: Trainer, row: dict[str, float]) -> str:

@@ -26,7 +26,7 @@ from motion324.training.sample_numbers import Shares, draws_for, item_for
 ATTEMPTS = 50  # clips drawn in a row for one sample before the data are given up
 MOST_WORKERS = 16
 READING_THREADS = 8
-MEND = "Mend these clips, or leave them out of the list; the log names each with its reason."
+MEND = "Mend these clips, or leave them out of the list."
 
 
 @dataclass(frozen=True)

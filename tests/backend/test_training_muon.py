@@ -38,7 +38,7 @@ def test_it_minimises_a_sum_of_squares():
         for layer in layers:
             layer.grad = None
         loss.backward()
-        muon.step(torch.tensor(0.03 * (1 - step / 300)))
+        muon.step(torch.tensor(0.15 * (1 - step / 300)))
         history.append(loss.item())
     assert history[-1] < 0.01 * history[0]
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic iteration in Jordan et al.
-LIKE_ADAM = 0.8  # the root mean square of a step, in units of the rate; the paper has 0.2
+LIKE_ADAM = 0.2  # the root mean square of AdamW's usual step, in units of its rate
 
 
 class Muon:

@@ -8,7 +8,8 @@ from typing import Protocol
 class Progress(Protocol):
     """Called by every long step at least four times a second.
 
-    stage: one of STAGES; done and total: counted in the stage's own unit (frames, mostly), 0 <= done <= total.
+    stage: one of STAGES; "mesh" while one is made from a picture, "report" while a page is drawn. done and total:
+    counted in the stage's own unit (frames, mostly), 0 <= done <= total.
     Raises motion324.errors.Cancelled when the user has asked to stop; a step lets that exception pass.
     """
 
@@ -16,20 +17,7 @@ class Progress(Protocol):
 
 
 # In the order of the pipeline; the panel and the terminal show these words.
-STAGES = (
-    "read",
-    "foreground",
-    "mesh",
-    "sample",
-    "view",
-    "load",
-    "warm-up",
-    "reconstruct",
-    "refine",
-    "smooth",
-    "write",
-    "report",
-)
+STAGES = ("read", "foreground", "sample", "view", "load", "warm-up", "reconstruct", "refine", "smooth", "write")
 
 
 def silent(stage: str, done: int, total: int) -> None:

@@ -112,6 +112,11 @@ class Driver:
                     return
         raise NotFound(f"no widget of the sidebar is '{name}'")
 
+    def expect_beside(self, name: str, known: str, column: float) -> None:
+        """Says that the widget `name` will be in the row where `known` was found: for what is not there for long."""
+        x = self.sidebar.x + round((self.sidebar.width - 20 * self.scale) * column)
+        self._found[name] = (x, self._found[known][1])
+
     def click_at(self, x: float, y: float) -> Wait:
         self.move(x, y)
         yield 0.5

@@ -43,10 +43,13 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     yield 1.0
     report["after_redo"] = [obj.name for obj in bpy.data.objects]
 
+    settings.mask = "rembg"  # which takes a little longer
     yield from driver.click("motion324.new_mesh")
-    yield from driver.wait_until(lambda: look.look.stage != "", 60, "it is begun again")
-    yield from driver.click("motion324.cancel_look", column=0.94)
+    driver.expect_beside("motion324.cancel_look", "motion324.new_mesh", column=0.89)
+    yield from driver.wait_until(lambda: look.look.stage == "foreground", 60, "it is begun again")
+    yield from driver.click("motion324.cancel_look")
     report["stopped"] = not look.look.running and len(bpy.data.objects) == 1
+    settings.mask = "auto"
 
     runner = stage.module("job.runner").runner
     yield from driver.click("motion324.animate")

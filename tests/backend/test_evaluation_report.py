@@ -13,8 +13,13 @@ from creature import creature
 from small_release import write_frames, write_release
 
 from motion324.evaluation.evaluate import evaluate
+from motion324.evaluation.release import read_release
 from motion324.evaluation.report.charts import curve
 from motion324.evaluation.report.page import write_report
+from motion324.evaluation.report.pictures import draw_panels
+from motion324.mesh.gltf_writing import write_glb
+from motion324.mesh.reference_mesh import Material, ReferenceMesh
+from motion324.progress import silent
 
 FACES = creature().faces
 
@@ -99,6 +104,30 @@ def test_browser_shows_pictures_curves_and_a_video_that_plays(report, tmp_path):
     assert image.shape == (2400, 1400, 3)
     dark_or_coloured = (image.max(axis=2).astype(int) - image.min(axis=2) > 40).mean()
     assert 0.005 < dark_or_coloured < 0.5  # curves, warnings and coloured meshes on a white page
+
+
+def test_result_from_a_video_alone_has_the_colours_of_its_own_mesh(tmp_path):
+    truths = write_release(tmp_path / "release", ("one",), videos=True)
+    folder = tmp_path / "predictions" / "one"
+    folder.mkdir(parents=True)
+    faces = FACES[::2]  # another mesh than the truth's
+    np.savez(
+        folder / "trajectory.npz", positions=truths["one"].astype(np.float32), faces=faces, fps=np.float64(12),
+        frame_numbers=np.arange(len(truths["one"])), view_rotation=np.eye(3), view_translation=np.zeros(3),
+        view_focal=np.float64(1), view_centre=np.full(2, 0.5),
+    )  # fmt: skip
+    green = Material(base_colour=(0.05, 0.9, 0.05, 1.0))
+    write_glb(
+        folder / "mesh.glb",
+        ReferenceMesh(truths["one"][0].astype(np.float32), faces, np.zeros(len(faces), np.int32), (green,)),
+    )
+    (result,) = evaluate(tmp_path / "release", tmp_path / "predictions", samples=300, alignment="none").clips
+    panels = draw_panels(read_release(tmp_path / "release")[0], result, None, silent)
+    shown = panels.prediction[0][panels.prediction[0].min(axis=2) < 250].astype(int)
+    greener = shown[:, 1] - shown[:, [0, 2]].max(axis=1)
+    assert len(shown) > 500 and np.median(greener) > 60
+    truth = panels.truth[0][panels.truth[0].min(axis=2) < 250].astype(int)
+    assert np.median(truth[:, 1] - truth[:, [0, 2]].max(axis=1)) < 20
 
 
 def test_curve_marks_its_worst_frame_and_leaves_gaps():

@@ -14,6 +14,7 @@ from motion324.progress import Progress, silent
 from motion324.trajectories.trajectory_file import load_trajectory
 
 TRAJECTORY = "trajectory.npz"
+MADE_MESH = "mesh.glb"  # beside a trajectory from a video alone: the mesh with its colours
 STILLS = "mesh_*.glb"  # one a frame, as for ActionBench
 FORMS = (
     f"NAME/{TRAJECTORY}, NAME.npz, NAME/ or NAME_pointclouds/ with faces.npy, NAME/{STILLS} (one a frame), NAME.glb, "
@@ -47,6 +48,12 @@ def find_prediction(folder: Path, name: str) -> Path:
     raise bad_sequence(
         "prediction-missing", f"'{folder}' has no prediction of the clip '{name}'.", f"Known forms: {FORMS}."
     )
+
+
+def made_mesh(prediction: Path) -> Path | None:
+    """The mesh that lies beside a result from a video alone."""
+    path = prediction.with_name(MADE_MESH)
+    return path if prediction.name == TRAJECTORY and path.is_file() else None
 
 
 def read_prediction(

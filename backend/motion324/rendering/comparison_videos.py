@@ -12,7 +12,7 @@ import numpy as np
 from motion324.errors import Motion324Error
 from motion324.evaluation.alignment import Source, align, mesh_target
 from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame
-from motion324.evaluation.predictions import find_prediction, read_prediction
+from motion324.evaluation.predictions import find_prediction, made_mesh, read_prediction
 from motion324.evaluation.release import ReleaseClip
 from motion324.mesh.reading import read_mesh
 from motion324.mesh.reference_mesh import ReferenceMesh
@@ -80,8 +80,9 @@ def _write_clip(
     with explained_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     files = []
-    for side, positions, sequence in ((TRUTH, true, truth), (PREDICTION, aligned, predicted)):
-        views = draw_sequence(positions, _coloured(clip, sequence), look, blender, progress)
+    sides = ((TRUTH, true, truth, None), (PREDICTION, aligned, predicted, made_mesh(path)))
+    for side, positions, sequence, own in sides:
+        views = draw_sequence(positions, _coloured(own or clip.mesh, sequence), look, blender, progress)
         for azimuth, view in zip(look.azimuths, views, strict=True):
             files.append(folder / f"{side}_{azimuth:03.0f}.mp4")
             with VideoFile(files[-1], fps) as video:
@@ -90,12 +91,12 @@ def _write_clip(
     return tuple(files)
 
 
-def _coloured(clip: ReleaseClip, sequence: MeshSequence) -> ReferenceMesh:
-    """The given mesh with its colours where it has just these triangles, else a grey one."""
+def _coloured(path: Path, sequence: MeshSequence) -> ReferenceMesh:
+    """The mesh at `path` with its colours where it has just these triangles, else a grey one."""
     try:
-        mesh = read_mesh(clip.mesh)
+        mesh = read_mesh(path)
     except Motion324Error as error:
-        log.info("%s is drawn in grey: %s", clip.name, error)
+        log.info("%s is drawn in grey: %s", sequence.source, error)
     else:
         if len(mesh.positions) == sequence.positions.shape[1] and np.array_equal(mesh.faces, sequence.faces):
             return mesh

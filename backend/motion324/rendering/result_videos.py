@@ -11,6 +11,7 @@ import numpy as np
 
 from motion324.errors import EXIT_USAGE, Motion324Error
 from motion324.evaluation.mesh_sequence import normalised_by_first_frame
+from motion324.evaluation.predictions import made_mesh
 from motion324.mesh.reading import read_mesh
 from motion324.mesh.reference_mesh import ReferenceMesh
 from motion324.progress import Progress, silent
@@ -23,7 +24,6 @@ log = logging.getLogger(__name__)
 
 VIDEO = "animation.mp4"
 ITEM_FILE = "item.json"  # of a batch; it knows the mesh
-MADE_MESH = "mesh.glb"  # beside a result from a video alone
 
 
 def result_folders(root: Path) -> list[Path]:
@@ -115,8 +115,8 @@ def _mesh_of(folder: Path, trajectory: Trajectory, given: Path | None, blender: 
 
 
 def _known_mesh(folder: Path) -> Path | None:
-    if (folder / MADE_MESH).is_file():
-        return folder / MADE_MESH
+    if made := made_mesh(folder / TRAJECTORY):
+        return made
     try:
         item = json.loads((folder / ITEM_FILE).read_text(encoding="utf-8"))
         return Path(item["inputs"]["mesh"]["path"])

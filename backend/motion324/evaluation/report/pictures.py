@@ -12,12 +12,14 @@ import numpy as np
 
 from motion324.errors import Motion324Error
 from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame
-from motion324.evaluation.predictions import read_prediction
+from motion324.evaluation.predictions import made_mesh, read_prediction
 from motion324.evaluation.release import ReleaseClip
 from motion324.evaluation.results import ClipResult
 from motion324.evaluation.similarity import Similarity
+from motion324.mesh.colours import colours_at
 from motion324.mesh.rasteriser import face_normals, rasterise
 from motion324.mesh.reading import read_mesh
+from motion324.mesh.reference_mesh import Material, ReferenceMesh
 from motion324.mesh.view import View, look_at_origin
 from motion324.progress import Progress
 from motion324.video.decoding import read_video
@@ -62,13 +64,12 @@ def draw_panels(clip: ReleaseClip, result: ClipResult, blender: Path | None, pro
     )
     true = normalised_by_first_frame(truth.positions)
     ours = transform.apply(normalised_by_first_frame(predicted.positions))
-    colours = _colours(clip, truth)
+    own = made_mesh(Path(result.prediction)) or clip.mesh
     view = _view(true)
-    same = len(colours) == ours.shape[1]
     return Panels(
         _inputs(clip, progress),
-        _drawn(true, truth, colours, view, progress),
-        _drawn(ours, predicted, colours if same else np.tile(PREDICTION_COLOUR, (ours.shape[1], 1)), view, progress),
+        _drawn(true, _painted(clip.mesh, truth, TRUTH_COLOUR), view, progress),
+        _drawn(ours, _painted(own, predicted, PREDICTION_COLOUR), view, progress),
         clip.fps or DEFAULT_FPS,
     )
 
@@ -79,29 +80,32 @@ def _view(true: np.ndarray) -> View:
     return look_at_origin(AZIMUTH, ELEVATION, distance=1.05 * reach * np.hypot(1, 2 * FOCAL), focal=FOCAL)
 
 
-def _colours(clip: ReleaseClip, truth: MeshSequence) -> np.ndarray:
-    """(N, 3) of the given mesh where it has some for just these vertices, else one colour."""
-    plain = np.tile(np.array(TRUTH_COLOUR), (truth.positions.shape[1], 1))
+def _painted(path: Path, sequence: MeshSequence, otherwise: tuple[float, float, float]) -> ReferenceMesh:
+    """The mesh at `path` with its colours where it has just these vertices, else one of one colour."""
+    material = np.zeros(len(sequence.faces), np.int32)
+    plain = ReferenceMesh(sequence.positions[0], sequence.faces, material, (Material(base_colour=(*otherwise, 1.0)),))
     try:
-        mesh = read_mesh(clip.mesh)
+        mesh = read_mesh(path)
     except Motion324Error:
         return plain
-    usable = mesh.vertex_colour is not None and len(mesh.positions) == len(plain)
-    return np.asarray(mesh.vertex_colour, np.float64) if usable else plain
+    if len(mesh.positions) != sequence.positions.shape[1]:
+        return plain
+    if np.array_equal(mesh.faces, sequence.faces):
+        return mesh
+    if mesh.vertex_colour is None:
+        return plain
+    return ReferenceMesh(sequence.positions[0], sequence.faces, material, vertex_colour=mesh.vertex_colour)
 
 
-def _drawn(
-    positions: np.ndarray, sequence: MeshSequence, colours: np.ndarray, view: View, progress: Progress
-) -> np.ndarray:
+def _drawn(positions: np.ndarray, mesh: ReferenceMesh, view: View, progress: Progress) -> np.ndarray:
     """(T, SIZE, SIZE, 3): lit from the camera, on white."""
     frames = np.empty((len(positions), SIZE, SIZE, 3), np.uint8)
     for index, frame in enumerate(positions):
         progress("report", index, len(positions))
-        raster = rasterise(frame, sequence.faces, view, FINER * SIZE, FINER * SIZE)
+        raster = rasterise(frame, mesh.faces, view, FINER * SIZE, FINER * SIZE)
         seen = raster.mask
-        faces = sequence.faces[raster.face[seen]]
-        facing = np.abs(face_normals(frame, faces) @ view.rotation[2])
-        shade = np.einsum("pc,pcd->pd", raster.barycentric[seen], colours[faces]) * (0.4 + 0.6 * facing[:, None])
+        facing = np.abs(face_normals(frame, mesh.faces[raster.face[seen]]) @ view.rotation[2])
+        shade = colours_at(mesh, raster.face[seen], raster.barycentric[seen]) * (0.4 + 0.6 * facing[:, None])
         image = np.full((FINER * SIZE, FINER * SIZE, 3), 255, np.uint8)
         image[seen] = np.clip(255 * shade + 0.5, 0, 255).astype(np.uint8)
         frames[index] = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytestmark = pytest.mark.long
-TALL = (1600, 1500)  # so that all panels fit
+TALL = (1600, 1600)  # so that all panels fit
 
 
 @pytest.mark.parametrize(("name", "theme", "scale"), [("dark", "Dark", 1.0), ("light", "Light", 1.5)])

@@ -43,10 +43,11 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     yield 1.0
     report["after_redo"] = [obj.name for obj in bpy.data.objects]
 
+    settings = bpy.context.scene.motion324  # undo has made the scene anew
     settings.mask = "rembg"  # which takes a little longer
     yield from driver.click("motion324.new_mesh")
     driver.expect_beside("motion324.cancel_look", "motion324.new_mesh", column=0.89)
-    yield from driver.wait_until(lambda: look.look.stage == "foreground", 60, "it is begun again")
+    yield from driver.wait_until(lambda: look.look.running and look.look.stage != "", 60, "it is begun again")
     yield from driver.click("motion324.cancel_look")
     report["stopped"] = not look.look.running and len(bpy.data.objects) == 1
     settings.mask = "auto"

@@ -16,7 +16,7 @@ from small_release import write_frames, write_release
 
 from motion324.batch.items import listed_items
 from motion324.cli import main
-from motion324.errors import EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
+from motion324.errors import EXIT_CANNOT_WRITE, EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
 from motion324.mesh_providers.settings import MeshSettings
 from motion324.options import AnimateOptions
 
@@ -43,6 +43,13 @@ def test_evaluate_prints_a_table_and_writes_json(tmp_path, capsys):
     assert json.loads((tmp_path / "a.json").read_text())["clips"][1]["values"]["vertex_error_ratio"] == pytest.approx(
         0.5
     )
+    (tmp_path / "file").write_text("")
+    options = ["--samples", "500", "--clips", "one", "--json"]
+    assert main([*command, *options, str(tmp_path / "new" / "a.json")]) == EXIT_OK
+    assert (tmp_path / "new" / "a.json").is_file()
+    capsys.readouterr()
+    assert main([*command, *options, str(tmp_path / "file" / "a.json")]) == EXIT_CANNOT_WRITE
+    assert "error/still" in capsys.readouterr().out  # the scores are not lost
     (tmp_path / "predictions" / "two" / "faces.npy").unlink()
     assert main([*command, "--samples", "500", "--clips", "two"]) == EXIT_INTERNAL
     assert "faces.npy" in capsys.readouterr().out

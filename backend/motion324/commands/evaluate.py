@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def score_and_report(arguments: argparse.Namespace, release: Path, predictions: Path, terminal: Terminal) -> Evaluation:
-    """Evaluates as the arguments of add_scoring_options say, writes the files that they name and prints the table."""
+    """Evaluates as the arguments of add_scoring_options say, prints the table and writes the files that they name."""
     from motion324.evaluation.evaluate import evaluate
     from motion324.evaluation.results import write_json
     from motion324.evaluation.table import table_lines
@@ -105,12 +105,13 @@ def score_and_report(arguments: argparse.Namespace, release: Path, predictions: 
             arguments.clip_model,
             terminal.progress,
         )
+    terminal.clear()
+    print("\n".join(table_lines(evaluation)), flush=True)  # first: a disk that is full must not cost the scores
     if arguments.json_file:
         write_json(arguments.json_file, evaluation)
     if arguments.report:
         from motion324.evaluation.report.page import write_report
 
         write_report(arguments.report, evaluation, arguments.blender, terminal.progress)
-    terminal.clear()
-    print("\n".join(table_lines(evaluation)))
+        terminal.clear()
     return evaluation

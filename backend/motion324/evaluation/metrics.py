@@ -31,7 +31,7 @@ METRICS: dict[str, Metric] = {
     "jitter_ratio": Metric("jitter/true", "jitter over the truth's: 1 is as smooth as the truth", None),
     "stretch": Metric("stretch", "change of the edges' lengths since the first frame, over their lengths", None),
     "stretch_ratio": Metric("stretch/true", "stretch over the truth's", None),
-    "self_intersection": Metric("cuts itself", "share of triangles that cut another one"),
+    "self_intersection": Metric("cuts itself", "share of triangles that cut another one, of twelve frames at the most"),
     "self_intersection_truth": Metric("truth's cuts", "the same share of the truth", None),
     "cd_3d": Metric("CD-3D", "squared Chamfer distance, each frame aligned rigidly by itself"),
     "cd_4d": Metric("CD-4D", "squared Chamfer distance, aligned rigidly by the first frame"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from motion324.errors import EXIT_USAGE, Motion324Error
 from motion324.evaluation.statistics import Summary
-from motion324.write_aside import written_aside
+from motion324.write_aside import explained_write_errors, written_aside
 
 FORMAT = "motion324-evaluation-1"
 
@@ -72,7 +72,9 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def write_json(path: Path, evaluation: Evaluation) -> None:
-    """Raises Motion324Error("disk-full" or "cannot-write")."""
+    """Makes the folder, too. Raises Motion324Error("disk-full" or "cannot-write")."""
+    with explained_write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with written_aside(path) as aside:
         aside.write_text(json.dumps(to_json(evaluation), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -112,10 +112,11 @@ class Driver:
                     return
         raise NotFound(f"no widget of the sidebar is '{name}'")
 
-    def expect_beside(self, name: str, known: str, column: float) -> None:
-        """Says that the widget `name` will be in the row where `known` was found: for what is not there for long."""
+    def beside(self, known: str, column: float) -> tuple[int, int]:
+        """Where a widget is in the row in which `known` was found before, for `click_at`: of one that is there for a
+        short while only."""
         x = self.sidebar.x + round((self.sidebar.width - 20 * self.scale) * column)
-        self._found[name] = (x, self._found[known][1])
+        return x, self._found[known][1]
 
     def click_at(self, x: float, y: float) -> Wait:
         self.move(x, y)

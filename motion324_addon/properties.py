@@ -34,6 +34,7 @@ class JobProperties:
         min=0,
         max=1000,
         soft_max=60,
+        precision=1,
     )
     start_frame: IntProperty(name="Start Frame", description="The scene's frame that shows the first one", default=1)
     timing: EnumProperty(name="Timing", description="How the video's frames meet the scene's", items=choices.TIMINGS)

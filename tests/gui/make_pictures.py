@@ -27,6 +27,7 @@ PICTURES = {  # name in docs/images: the story, its picture, the part that is sh
     "one_by_one": ("several_results", "results", (1025, 515, 1330, 830)),
     "error": ("first_animation", "error", SIDEBAR),
     "lost": ("first_animation", "lost", SIDEBAR),
+    "new_mesh": ("new_mesh", "made", (330, 55, 1330, 905)),
     "mask_and_view": ("looks_dark", "all_open", (1025, 448, 1330, 1092)),
 }
 LARGEST = 100_000  # bytes

@@ -25,6 +25,13 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     yield 1.0
     yield from driver.shot("before")
     look = stage.module("examining.new_mesh").mesh_look
+    chosen = bpy.context.scene.motion324_new_mesh
+    chosen.mesh_provider = "hunyuan3d-server"
+    yield from driver.find("motion324.new_mesh")
+    yield from driver.click_at(*driver.beside("motion324.new_mesh", column=0.89))
+    yield from driver.shot("menu")
+    yield from driver.press("Escape")
+    chosen.mesh_provider = "inflate"
 
     yield from driver.click("motion324.new_mesh")
     yield from driver.wait_until(lambda: look.look.stage == "foreground", 120, "the video is looked at")

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 
-from . import choices
+from . import choices, new_mesh_settings
 
 # Option: where the panel has it, its choices, and what stands for one in the backend's advice.
 _SETTINGS = {
     "device": ("Reconstruct > Device", choices.DEVICES, {}),
+    "hunyuan-server": ("New Mesh > Address", (), {}),
+    "mesh-faces": ("New Mesh > Faces", (), {}),
+    "mesh-provider": ("New Mesh > Made by", new_mesh_settings.PROVIDERS, {}),
+    "no-mesh-texture": ("New Mesh > Paint, switched off", (), {}),
+    "video-fps": ("Source > Per Second", (), {}),
     "frames": ("Source > First Frame and Frames", (), {}),
     "mask": ("Foreground > Method", choices.MASKS, {"FOLDER": choices.MASK_FILE, "PATH": choices.MASK_FILE}),
     "precision": ("Reconstruct > Precision", choices.PRECISION_ITEMS, {}),

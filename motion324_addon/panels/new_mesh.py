@@ -8,6 +8,7 @@ from motion324.mesh_providers.hunyuan.licence import LICENCE
 
 from ..examining.new_mesh import mesh_look
 from ..new_mesh_settings import HUNYUAN, HUNYUAN_SERVER, INFLATE
+from ..panel_words import in_panel_words
 from ..readiness import reason_against_video
 from ..text_lines import draw_lines
 from .progress import draw_look
@@ -51,5 +52,5 @@ def draw_new_mesh(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
         return
     box = layout.box()
     for warning in found.warnings:
-        draw_lines(box, context, warning["sentence"], "ERROR")
+        draw_lines(box, context, in_panel_words(warning["sentence"]), "ERROR")
     box.operator("motion324.cancel_look", text="Close", icon="X").look = "NEW_MESH"

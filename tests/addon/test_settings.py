@@ -192,6 +192,12 @@ def test_animate_is_grey_for_a_reason_that_says_what_to_do(addon, settings):
         ("Use --mask rembg:isnet.", "Use Foreground > Method rembg:isnet."),
         ("The option smooth is -1.", "Reconstruct > Smoothing is -1."),
         ("Choose --window 64.", "Choose --window 64."),
+        (
+            "The option mesh-provider is hunyuan3d-server, but no address is given; name it with --hunyuan-server.",
+            "New Mesh > Made by is hunyuan3d-server, but no address is given; name it with New Mesh > Address.",
+        ),
+        ("Needs --no-mesh-texture.", "Needs New Mesh > Paint, switched off."),
+        ("Use fewer frames per second (--video-fps).", "Use fewer frames per second (Source > Per Second)."),
     ],
 )
 def test_the_backends_advice_is_told_in_the_panels_words(addon, told, read):

@@ -18,7 +18,7 @@ WINDOW = (430, 55, 1330, 905)  # viewport and sidebar, in pixels of the picture
 SIDEBAR = (1025, 75, 1330, 905)
 PICTURES = {  # name in docs/images: the story, its picture, the part that is shown
     "first_run": ("first_animation", "first_run", SIDEBAR),
-    "installing": ("first_animation", "installing", (1025, 75, 1330, 225)),
+    "installing": ("first_animation", "installing", (1025, 75, 1330, 186)),
     "ready": ("first_animation", "ready", WINDOW),
     "running": ("first_animation", "running", WINDOW),
     "result": ("first_animation", "result", WINDOW),
@@ -28,7 +28,7 @@ PICTURES = {  # name in docs/images: the story, its picture, the part that is sh
     "error": ("first_animation", "error", SIDEBAR),
     "lost": ("first_animation", "lost", SIDEBAR),
     "new_mesh": ("new_mesh", "made", (330, 55, 1330, 905)),
-    "mask_and_view": ("looks_dark", "all_open", (1025, 448, 1330, 1092)),
+    "mask_and_view": ("looks_dark", "all_open", (1025, 469, 1330, 1110)),
 }
 LARGEST = 100_000  # bytes
 

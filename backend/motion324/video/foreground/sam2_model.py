@@ -3,6 +3,7 @@ one object, shown to it in the first frame, is followed through the video."""
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 from motion324.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
 from motion324.progress import Progress
 from motion324.video.foreground.prompts import Prompt
+
+log = logging.getLogger(__name__)
 
 REPOSITORY_VARIABLE = "MOTION324_SAM2"  # another size, or a folder
 DEFAULT_REPOSITORY = "facebook/sam2.1-hiera-small"
@@ -106,11 +109,12 @@ def _packages() -> tuple[Any, Any]:
 
         if hasattr(transformers, "Sam2VideoModel"):
             return torch, transformers
-    except ImportError:
-        pass
+    except (ImportError, OSError, RuntimeError) as error:  # the last two: builds that do not fit each other
+        log.info("SAM 2.1 cannot be used: %s", error)
     raise Motion324Error(
         "package-missing",
-        "The option mask cannot be sam2: it needs the packages torch, torchvision and transformers (4.56 or newer).",
+        "The option mask cannot be sam2: it needs the packages torch, torchvision and transformers (4.56 or newer), in "
+        "builds that fit each other.",
         "Install the backend with the extra 'sam2', or use --mask rembg.",
         EXIT_USAGE,
     )

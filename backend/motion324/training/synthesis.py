@@ -24,6 +24,7 @@ from motion324.training.rasteriser import perspective_weights, rasterise
 from motion324.training.rig_bank import ModelBatch, RigBank
 from motion324.training.rotations import turn
 from motion324.training.settings import SynthesisSettings
+from motion324.training.surface_points import face_crosses, face_normals, mixed, surface_samples, vertex_normals
 
 HIDDEN_BEHIND = 0.02  # a point this much farther than what is seen at its pixel is hidden; normalised space
 
@@ -105,12 +106,12 @@ def rendered(
     corner = models.faces[fragments.triangle % count]  # (Q, 3)
     time = fragments.triangle // count
     clip = models.face_clip[fragments.triangle % count]
-    base = _mixed(appearance.vertex_colours[corner], weights)
-    rest = _mixed(models.rest[corner], weights)
-    place = _mixed(vertices[corner, time[:, None]], weights)
-    normal = _mixed(_vertex_normals(vertices, models)[corner, time[:, None]], weights)
+    base = mixed(appearance.vertex_colours[corner], weights)
+    rest = mixed(models.rest[corner], weights)
+    place = mixed(vertices[corner, time[:, None]], weights)
+    normal = mixed(vertex_normals(vertices, models)[corner, time[:, None]], weights)
     normal = normal / normal.norm(dim=-1, keepdim=True).clamp(min=1e-6)
-    face_normal = F.normalize(_face_crosses(vertices, models.faces), dim=-1)[fragments.triangle % count, time]
+    face_normal = F.normalize(face_crosses(vertices, models.faces), dim=-1)[fragments.triangle % count, time]
     sharp = (face_normal * normal).sum(dim=-1) < appearance.sharp_below[clip]
     normal = torch.where(sharp[:, None], face_normal, normal)
     eye = -turn(cameras.rotation.mT, cameras.translation)
@@ -138,13 +139,13 @@ def _as_batch(
     names: tuple[str, ...],
 ) -> TrainingBatch:
     size = len(names)
-    face, weights = _surface_samples(vertices[:, 0], models, size, settings.points, draws)
+    face, weights = surface_samples(vertices[:, 0], models, size, settings.points, draws)
     corner = models.faces[face]  # (B * P, 3)
     clip = torch.arange(size, device=face.device).repeat_interleave(settings.points)
-    tracks = _mixed(vertices[corner].transpose(1, 2), weights[:, None])  # (B * P, T, 3)
-    normals = _face_normals(vertices[:, 0], models.faces)[face]
-    base = _mixed(appearance.vertex_colours[corner], weights)
-    colours = appearance.coloured(base, _mixed(models.rest[corner], weights), clip)
+    tracks = mixed(vertices[corner].transpose(1, 2), weights[:, None])  # (B * P, T, 3)
+    normals = face_normals(vertices[:, 0], models.faces)[face]
+    base = mixed(appearance.vertex_colours[corner], weights)
+    colours = appearance.coloured(base, mixed(models.rest[corner], weights), clip)
     colourless = draws.chance(settings.no_colour_share, size)[clip, None]
     colours = torch.where(colourless, torch.full_like(colours, 0.6), colours)
 
@@ -186,44 +187,3 @@ def farthest_points(points: Tensor, count: int) -> Tensor:
         nearest = nearest.minimum(((points - last) ** 2).sum(dim=-1))
         chosen[:, number] = nearest.argmax(dim=1)
     return chosen
-
-
-def _surface_samples(
-    vertices: Tensor, models: ModelBatch, batch: int, count: int, draws: Draws
-) -> tuple[Tensor, Tensor]:
-    """Faces (B * count,) and barycentric coordinates (B * count, 3), evenly over each clip's surface."""
-    crosses = _face_crosses(vertices, models.faces)
-    total = crosses.norm(dim=-1).double().cumsum(0)
-    ends = torch.tensor(np.cumsum(models.face_counts), device=total.device)
-    high = total[ends - 1]
-    low = torch.cat([high.new_zeros(1), high[:-1]])
-    where = low[:, None] + draws.uniform(0, 1, batch, count).double() * (high - low)[:, None]
-    face = torch.searchsorted(total, where.flatten(), right=True).view(batch, count)
-    starts = torch.cat([ends.new_zeros(1), ends[:-1]])
-    face = face.maximum(starts[:, None]).minimum(ends[:, None] - 1).flatten()
-    root, across = draws.uniform(0, 1, batch * count).sqrt(), draws.uniform(0, 1, batch * count)
-    return face, torch.stack([1 - root, root * (1 - across), root * across], dim=-1)
-
-
-def _vertex_normals(vertices: Tensor, models: ModelBatch) -> Tensor:
-    """(V, T, 3), weighted by area, not normalised."""
-    crosses = _face_crosses(vertices, models.faces)
-    total = torch.zeros_like(vertices)
-    for corner in range(3):
-        total.index_add_(0, models.faces[:, corner], crosses)
-    return total / total.norm(dim=-1, keepdim=True).clamp(min=1e-12)
-
-
-def _face_normals(vertices: Tensor, faces: Tensor) -> Tensor:
-    crosses = _face_crosses(vertices, faces)
-    return crosses / crosses.norm(dim=-1, keepdim=True).clamp(min=1e-12)
-
-
-def _face_crosses(vertices: Tensor, faces: Tensor) -> Tensor:
-    a, b, c = vertices[faces].unbind(1)
-    return torch.linalg.cross(b - a, c - a)
-
-
-def _mixed(corners: Tensor, weights: Tensor) -> Tensor:
-    """corners (..., 3 corners, C), weights (..., 3) -> (..., C)."""
-    return (corners * weights[..., None]).sum(dim=-2)

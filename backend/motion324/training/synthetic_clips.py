@@ -31,13 +31,8 @@ from motion324.training.rigs import read_rigs
 from motion324.training.sample_numbers import Shares
 from motion324.training.settings import SynthesisSettings, validation_settings
 from motion324.training.split import HELD_OUT, draw_weights
-from motion324.training.synthesis import (
-    _face_normals,
-    _mixed,
-    _surface_samples,
-    _vertex_normals,
-    rendered,
-)
+from motion324.training.surface_points import face_normals, mixed, surface_samples, vertex_normals
+from motion324.training.synthesis import rendered
 
 VALIDATION_SEED = 324
 
@@ -168,16 +163,16 @@ def _coloured_points(
 
     smooth: with the normals of the vertices, in between these, instead of the faces'.
     """
-    face, weights = _surface_samples(vertices[:, 0], models, count, size, draws)
+    face, weights = surface_samples(vertices[:, 0], models, count, size, draws)
     corner = models.faces[face]
     clip = torch.arange(count, device=face.device).repeat_interleave(size)
-    tracks = _mixed(vertices[corner].transpose(1, 2), weights[:, None])  # (B * size, T, 3)
-    normals = _face_normals(vertices[:, 0], models.faces)[face]
+    tracks = mixed(vertices[corner].transpose(1, 2), weights[:, None])  # (B * size, T, 3)
+    normals = face_normals(vertices[:, 0], models.faces)[face]
     if smooth:
-        mixed = _mixed(_vertex_normals(vertices[:, :1], models)[corner, 0], weights)
-        length = mixed.norm(dim=-1, keepdim=True)
-        normals = torch.where(length > 0.1, mixed / length.clamp(min=0.1), normals)
-    base = _mixed(appearance.vertex_colours[corner], weights)
-    colours = appearance.coloured(base, _mixed(models.rest[corner], weights), clip).clamp(0, 1)
+        between = mixed(vertex_normals(vertices[:, :1], models)[corner, 0], weights)
+        length = between.norm(dim=-1, keepdim=True)
+        normals = torch.where(length > 0.1, between / length.clamp(min=0.1), normals)
+    base = mixed(appearance.vertex_colours[corner], weights)
+    colours = appearance.coloured(base, mixed(models.rest[corner], weights), clip).clamp(0, 1)
     points = torch.cat([tracks[:, 0], normals, colours], dim=-1).unflatten(0, (count, size))
     return points, tracks.unflatten(0, (count, size)).transpose(1, 2).contiguous()

@@ -132,6 +132,7 @@ def _keep_and_undo(driver: Driver, report: dict) -> Wait:
     yield from driver.wait_until(lambda: _phase() == "idle", 60, "the result is kept")
     report["keys"] = _keys()
     assert _keys() == FRAMES + 1 and not _dog().modifiers
+    yield 1.0  # the panels slide to their new places
     yield from driver.shot("kept")
     yield from driver.move_to_viewport()
     yield from driver.press("ctrl+z")

@@ -80,7 +80,8 @@ def test_every_keyword_of_animate_reaches_the_job(addon, backend, video, tmp_pat
     options = animation.report["options"]
     expected = {
         "frames": [2, 14, 3], "video_fps": 5.0, "fps": 48.0, "mask": str(masks), "view": "20,10",
-        "reconstructor": "deformation-fit", "quality": "draft", "device": "cpu", "precision": "float32", "smooth": 1.5, "seed": 3,
+        "reconstructor": "deformation-fit", "quality": "draft", "device": "cpu", "precision": "float32",
+        "smooth": 1.5, "seed": 3,
     }  # fmt: skip
     assert {name: list(options[name]) if name == "frames" else options[name] for name in expected} == expected
     assert animation.target.name == "One" and animation.timing.start == 5 and not other.modifiers

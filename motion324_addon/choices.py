@@ -35,9 +35,10 @@ TIMINGS = (
     (timing.CUSTOM_FPS, "Custom", "The video's frames are played at a frame rate of your own"),
 )
 
-DEFORMATION_FIT, MOTION_TRANSFORMER = "deformation-fit", "motion-transformer"
+COMPACT_MODEL, DEFORMATION_FIT, MOTION_TRANSFORMER = "node-model", "deformation-fit", "motion-transformer"
 RECONSTRUCTORS = (
-    ("auto", "Automatic", "The deformation fit, which works everywhere"),
+    ("auto", "Automatic", "The compact model, refined by the deformation fit; works everywhere"),
+    (COMPACT_MODEL, "Compact Model", "A small trained network by itself; the fastest without a GPU"),
     (DEFORMATION_FIT, "Deformation Fit", "Fits the mesh to the video's motion; needs no weights and no GPU"),
     (MOTION_TRANSFORMER, "Motion Transformer", "A trained network; needs its weights, and a GPU to be fast"),
 )

@@ -40,7 +40,8 @@ def examine(blender: Path | None = None) -> list[Finding]:
         *(_library(module, distribution) for module, distribution in LIBRARIES.items()),
         _device(),
         _memory(),
-        _foreground_model(),
+        _bundled_model("foreground model", "video", "models", "u2netp.onnx"),
+        _bundled_model("compact model", "reconstructors", "node_model", "models", "node_model.onnx"),
         *transformer_findings(),
         _blender(blender),
         _writable("temporary files", Path(tempfile.gettempdir())),
@@ -76,9 +77,8 @@ def _memory() -> Finding:
     return Finding("memory", Verdict.FINE, text)
 
 
-def _foreground_model() -> Finding:
-    subject = "foreground model"
-    path = Path(__file__).with_name("video") / "models" / "u2netp.onnx"
+def _bundled_model(subject: str, *place: str) -> Finding:
+    path = Path(__file__).parent.joinpath(*place)
     try:
         import onnxruntime
 

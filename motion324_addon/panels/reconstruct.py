@@ -28,7 +28,7 @@ class MOTION324_PT_reconstruct(WorkSidebar, bpy.types.Panel):
             column.prop(settings, "device")
             column.prop(settings, "precision")
             draw_lines(layout, context, "Its published weights may not be used commercially", "INFO")
-        else:
+        elif settings.reconstructor != choices.COMPACT_MODEL:
             column.prop(settings, "quality")
         column = layout.column()
         column.prop(settings, "smooth")

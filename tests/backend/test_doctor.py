@@ -26,7 +26,16 @@ def test_programs_get_json(capsys):
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is True
     subjects = [found["subject"] for found in report["findings"]]
-    assert {"motion324", "numpy", "device", "memory", "foreground model", "Blender", "temporary files"} <= set(subjects)
+    assert {
+        "motion324",
+        "numpy",
+        "device",
+        "memory",
+        "foreground model",
+        "compact model",
+        "Blender",
+        "temporary files",
+    } <= set(subjects)
 
 
 def test_a_library_that_cannot_be_loaded_is_a_problem_with_a_remedy(monkeypatch, capsys):

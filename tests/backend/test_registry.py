@@ -48,9 +48,12 @@ def refused(options):
     return caught.value
 
 
-@pytest.mark.parametrize("name", ["auto", "deformation-fit"])
-def test_the_default_needs_no_weights_and_keeps_nothing(name):
-    assert registry.get_reconstructor(AnimateOptions(reconstructor=name), silent).name == "deformation-fit"
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("auto", "node-model+fit"), ("node-model", "node-model"), ("deformation-fit", "deformation-fit")],
+)
+def test_what_comes_along_needs_no_weights_and_keeps_nothing(name, found):
+    assert registry.get_reconstructor(AnimateOptions(reconstructor=name), silent).name == found
     assert registry.loaded_reconstructors() == {}
 
 

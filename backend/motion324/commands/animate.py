@@ -209,8 +209,10 @@ def _sentence(arguments: argparse.Namespace, result: AnimationResult) -> str:
     frames, vertices = result.positions.shape[:2]
     seconds = result.report["seconds"]["total"]
     how = result.report["reconstruction"]
-    device = f" on {how['device']} in {how['precision']}" if "device" in how else ""
+    device = f" on {how['device']}" if "device" in how else ""
+    precision = f" in {how['precision']}" if "precision" in how else ""
+    by = f"{result.report['reconstructor']}{device}{precision}"
     return (
-        f"{frames} frames of {vertices} vertices in {seconds:.1f} s by {result.report['reconstructor']}{device}, "
+        f"{frames} frames of {vertices} vertices in {seconds:.1f} s by {by}, "
         f"silhouettes overlap by {result.report['silhouette_overlap']:.2f}: {arguments.output}"
     )

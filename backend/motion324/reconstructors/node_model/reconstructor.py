@@ -21,6 +21,7 @@ from motion324.reconstructors.node_model.scene_inputs import (
     square_frames,
 )
 
+BUNDLED = Path(__file__).parent / "models" / "node_model.onnx"
 OVERLAP = 1 / 3  # part of a window that it shares with the next one at the least
 LONGEST_GAP = 24  # frames from the reference frame to a window's next one that the model knows from its training
 LOOKS = (Look(), Look(mirrored=True, turn=1))  # the mean of both answers is nearer to the truth than either
@@ -32,24 +33,18 @@ class NodeModelReconstructor:
 
     name = "node-model"
 
-    def __init__(self, weights: str, device: str = "auto") -> None:
-        """weights: path of a file that motion324.training.export has made. device: as in AnimateOptions.
+    def __init__(self, weights: str = "", device: str = "auto") -> None:
+        """weights: path of a file that motion324.training.export has made, "" the model that comes along. device: as in
+        AnimateOptions.
 
         Raises Motion324Error("weights-missing").
         """
-        if not weights:
-            raise Motion324Error(
-                "weights-missing",
-                "This version comes without weights for the compact model, so they have to be named.",
-                "Give a file that `python -m motion324.training.export` has made, with --weights PATH.onnx.",
-                EXIT_BACKEND,
-            )
-        self.weights = Path(weights).expanduser()
+        self.weights = Path(weights).expanduser() if weights else BUNDLED
         if not self.weights.is_file():
             raise Motion324Error(
                 "weights-missing",
                 f"There is no file '{self.weights}' with weights for the compact model.",
-                "Give the path of a file that `python -m motion324.training.export` has made, with --weights.",
+                "Give the path of a file that `python -m motion324.training.export` has made, or none for our own.",
                 EXIT_BACKEND,
             )
         self.device = device

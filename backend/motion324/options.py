@@ -49,8 +49,8 @@ class AnimateOptions:
     Only the reconstructors with weights look at these two, only "motion-transformer" at what follows:
     device: "auto", "cpu", "cuda" or "cuda:N".
     weights: path, on the backend's machine, of a converted .safetensors or a published .pt, where "" takes what
-        `motion324 weights` has installed; of an exported .onnx for "node-model" and "node-model+fit", where "" takes the
-        model that comes along.
+        `motion324 weights` has installed; of an exported .onnx for "node-model" and "node-model+fit", where "" takes
+        the model that comes along.
     precision: of the transformer's blocks, one of PRECISIONS.
     attention: one of ATTENTION_CHOICES.
     window: frames that the transformer sees at once, 2 to TRAINED_FRAMES; a longer video runs in overlapping windows.

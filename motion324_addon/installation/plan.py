@@ -18,7 +18,7 @@ DRIVER_FOR_CUDA_12 = 525
 LAST_TORCH_FOR_CUDA_12 = "torch<2.11"
 
 MB = 1_000_000
-# (system, extras): bytes to download, added up over the wheels that pip chose for Python 3.11, and on the disk, with ours.
+# (system, extras): bytes to download, added up over the wheels that pip chose for Python 3.11; on the disk, with ours.
 # Those of CUDA on Windows are a guess by those on Linux, since they depend on the extra package index.
 SIZES = {
     ("linux", ""): (210 * MB, 690 * MB),

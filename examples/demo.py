@@ -209,4 +209,6 @@ if __name__ == "__main__":
     user_folder = HERE.parent / ".cache" / "demo-blender"
     shutil.rmtree(user_folder, ignore_errors=True)
     os.environ["BLENDER_USER_RESOURCES"] = str(user_folder)
-    sys.exit(main())
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)  # Blender as a module can wait for its own threads for ever when Python ends

@@ -20,6 +20,21 @@ os.environ.pop("MOTION324_BACKEND_PYTHON", None)
 
 bpy = pytest.importorskip("bpy", reason="the add-on's tests need a Python with bpy: .venv-blender/bin/python")
 PACKAGE = "bl_ext.user_default.motion324"
+_EXIT_STATUS = pytest.StashKey[int]()
+
+
+def pytest_sessionfinish(session, exitstatus) -> None:
+    session.config.stash[_EXIT_STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config) -> None:
+    """Leaves at once: Blender as a module can wait for its own threads for ever when Python ends."""
+    if _EXIT_STATUS in config.stash:
+        _USER_FOLDER.cleanup()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash[_EXIT_STATUS])
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ code 3.
 The .npz holds positions (T, N, 3) float32 in world space, Z up, faces (F, 3) int32 and times (T,) float64 in frames.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -102,9 +103,16 @@ def read_frame(items: list[Any], with_faces: bool) -> tuple[np.ndarray, np.ndarr
 
 if __name__ == "__main__":
     arguments = sys.argv[sys.argv.index("--") + 1 :]
+    code = 0
     try:
         main(arguments[0], arguments[1], float(arguments[2]), int(arguments[3]))
     except Exception as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[-1].removeprefix("Error: ")
         print(f"motion324-error: {first}", file=sys.stderr, flush=True)
-        sys.exit(3)
+        code = 3
+    if (
+        "bpy" in sys.modules and sys.modules["bpy"].app.module
+    ):  # which can wait for its own threads for ever when Python ends
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -4,6 +4,7 @@ Not part of the backend's own process: motion324.from_video.exports starts it wi
 with Blender 4.2 to 5.x, and prints `motion324-error: SENTENCE` before it ends with code 3.
 """
 
+import os
 import sys
 from typing import Any
 
@@ -50,10 +51,17 @@ def activate(data: Any) -> None:
 
 
 if __name__ == "__main__":
+    code = 0
     try:
         arguments = sys.argv[sys.argv.index("--") + 1 :]
         main(arguments[0], arguments[1], float(arguments[2]))
     except Exception as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[-1].removeprefix("Error: ")
         print(f"motion324-error: {first}", file=sys.stderr, flush=True)
-        sys.exit(3)
+        code = 3
+    if (
+        "bpy" in sys.modules and sys.modules["bpy"].app.module
+    ):  # which can wait for its own threads for ever when Python ends
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)

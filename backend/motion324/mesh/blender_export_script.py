@@ -10,6 +10,7 @@ of parts and materials and whether there are texture coordinates and vertex colo
 """
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -290,9 +291,16 @@ def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
 
 if __name__ == "__main__":
     arguments = sys.argv[sys.argv.index("--") + 1 :]
+    code = 0
     try:
         main(arguments[0], arguments[1], int(arguments[2]))
     except Exception as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[-1].removeprefix("Error: ")
         print(f"motion324-error: {first}", file=sys.stderr, flush=True)
-        sys.exit(3)
+        code = 3
+    if (
+        "bpy" in sys.modules and sys.modules["bpy"].app.module
+    ):  # which can wait for its own threads for ever when Python ends
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -12,6 +12,7 @@ the cameras around the object, over all frames).
 
 import json
 import math
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -120,9 +121,16 @@ def place_camera(camera: Any, job: dict[str, Any], azimuth: float) -> None:
 
 
 if __name__ == "__main__":
+    code = 0
     try:
         main(Path(sys.argv[sys.argv.index("--") + 1]))
     except Exception as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[-1].removeprefix("Error: ")
         print(f"motion324-error: {first}", file=sys.stderr, flush=True)
-        sys.exit(3)
+        code = 3
+    if (
+        "bpy" in sys.modules and sys.modules["bpy"].app.module
+    ):  # which can wait for its own threads for ever when Python ends
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)

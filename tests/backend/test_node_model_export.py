@@ -17,8 +17,10 @@ from small_node_model import SMALL, small_node_model, write_small_node_model  # 
 from motion324.errors import Cancelled, Motion324Error  # noqa: E402
 from motion324.reconstructors.node_model.model import NodeInputs  # noqa: E402
 from motion324.reconstructors.node_model.onnx_file import DECODER_KEY, OnnxNodeModel  # noqa: E402
+from motion324.reconstructors.node_model.reconstructor import BUNDLED  # noqa: E402
 from motion324.reconstructors.node_model.weights_file import save_weights  # noqa: E402
 from motion324.training import export as exporting  # noqa: E402
+from motion324.training.exported import load_exported  # noqa: E402
 
 
 def nothing() -> None:
@@ -56,6 +58,27 @@ def test_onnxruntime_agrees_with_pytorch_for_any_number_of_frames_and_points(exp
     found = run(OnnxNodeModel(exported, "cpu", nothing), inputs)
     assert found.shape == (frames, points, 3)
     assert np.abs(found - expected).max() < 1e-4
+
+
+def test_an_exported_model_can_be_trained_on(exported):
+    found, expected = (dict(model.named_parameters()) for model in (load_exported(exported), small_node_model()))
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert torch.allclose(found[name], value, rtol=1e-3, atol=1e-4), name
+
+
+def test_the_shipped_model_holds_all_weights():
+    model = load_exported(BUNDLED)
+    assert sum(value.numel() for value in model.parameters()) > 19e6
+    assert all(value.isfinite().all() for value in model.parameters())
+
+
+def test_what_is_no_exported_model_cannot_be_trained_on(tmp_path, exported):
+    (tmp_path / "cut.onnx").write_bytes(exported.read_bytes()[:-1000])
+    for path in (tmp_path / "cut.onnx", tmp_path / "none.onnx"):
+        with pytest.raises(Motion324Error) as caught:
+            load_exported(path)
+        assert caught.value.code == "weights-broken" and path.name in caught.value.sentence
 
 
 def test_the_command_exports_what_training_saved(tmp_path, capsys):

@@ -19,6 +19,7 @@ from motion324.training.compact_optimiser import CompactOptimiser
 from motion324.training.compact_options import CompactOptions, parse_options
 from motion324.training.contact_sheet import write_contact_sheet
 from motion324.training.creatures.creature import make_creatures
+from motion324.training.exported import load_exported
 from motion324.training.gradients import FlatGradients
 from motion324.training.losses import Losses, bend_at, losses
 from motion324.training.prefetch import Prefetcher
@@ -232,7 +233,7 @@ def _starting_model(options: CompactOptions, config: NodeModelConfig) -> NodeMod
     """A new model, or an earlier run's, from now on with this run's frames and nodes."""
     if options.init is None:
         return NodeModel(config)
-    model = load_weights(options.init)
+    model = load_exported(options.init) if options.init.suffix == ".onnx" else load_weights(options.init)
     model.config = replace(model.config, image_size=options.image_size, nodes=options.nodes, frames=options.frames)
     return model
 

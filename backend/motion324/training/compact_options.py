@@ -75,7 +75,7 @@ def parse_options(arguments: list[str] | None) -> CompactOptions:
     parser.add_argument("--averaging", type=float, default=default.averaging, help="decay of the averaged weights")
     parser.add_argument("--clip", type=float, default=default.clip, help="the longest gradient")
     parser.add_argument("--seed", type=int, default=default.seed)
-    parser.add_argument("--init", type=Path, help="weights of an earlier run to go on from")
+    parser.add_argument("--init", type=Path, help="weights of an earlier run to go on from, or an exported model")
     parser.add_argument("--compile", action="store_true", dest="compiled", help="compile the model's blocks first")
     parser.add_argument("--no-record", action="store_false", dest="recorded", help="launch every step's kernels anew")
     parser.add_argument("--no-prefetch", action="store_false", dest="prefetch", help="make batches between steps")

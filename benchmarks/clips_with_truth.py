@@ -1,4 +1,4 @@
-"""How near the default reconstructor comes to the truth, everything found automatically. Prints one table.
+"""How near a reconstructor comes to the truth, everything found automatically. Prints one table.
 
     python benchmarks/clips_with_truth.py [--release DIR] [--clips NAME,NAME] [--workers 2] [--quality draft]
         [--reconstructor NAME] [--weights FILE] [--keep DIR]

@@ -49,7 +49,7 @@ def _lines(found: Comparison, first: str, second: str) -> list[str]:
         first, second = "A", "B"
     names = {"first": first, "second": second}
     lines = [f"{len(found.clips)} clips that both have, {second} minus {first} with its 95% interval"]
-    lines.append(f"{'':14}{first[:12]:>12}{second[:12]:>12}{'difference':>12}  {'interval':22}better")
+    lines.append(f"{'':14}{first[:12]:>14}{second[:12]:>14}{'difference':>12}  {'interval':22}better")
     for one in found.differences:
         gap = one.difference
         interval = f"[{number(gap.low)}, {number(gap.high)}]"
@@ -57,7 +57,7 @@ def _lines(found: Comparison, first: str, second: str) -> list[str]:
         if one.better in names:
             verdict = names[one.better] + (", significant" if one.significant else ", not significant")
         lines.append(
-            f"{METRICS[one.metric].title:14}{number(one.first):>12}{number(one.second):>12}{number(gap.mean):>12}  "
+            f"{METRICS[one.metric].title:14}{number(one.first):>14}{number(one.second):>14}{number(gap.mean):>12}  "
             f"{interval:22}{verdict}"
         )
     if len(found.clips) < FEWEST_CLIPS:

@@ -18,7 +18,7 @@ from motion324.progress import silent
 from motion324.reconstructors import registry
 from motion324.reconstructors.interface import Scene
 from motion324.reconstructors.node_model import reconstructor as reconstructing
-from motion324.reconstructors.node_model.reconstructor import NodeModelReconstructor
+from motion324.reconstructors.node_model.reconstructor import BUNDLED, NodeModelReconstructor
 from motion324.reconstructors.node_model.scene_inputs import farthest_points, square_around
 
 VIEW = look_at_origin(20.0, 5.0, 2.0, 1.3)
@@ -128,12 +128,19 @@ def test_the_farthest_points_are_all_different_and_spread():
 
 
 @pytest.mark.parametrize("name", ["node-model", "node-model+fit"])
-def test_without_weights_one_sentence_says_so(name, tmp_path):
-    for given in ("", str(tmp_path / "none.onnx")):
-        with pytest.raises(Motion324Error) as caught:
-            registry.get_reconstructor(AnimateOptions(reconstructor=name, weights=given), silent)
-        assert caught.value.code == "weights-missing"
-        assert "--weights" in caught.value.hint
+def test_weights_that_are_not_there_are_named(name, tmp_path):
+    with pytest.raises(Motion324Error) as caught:
+        registry.get_reconstructor(AnimateOptions(reconstructor=name, weights=str(tmp_path / "none.onnx")), silent)
+    assert caught.value.code == "weights-missing"
+    assert "none.onnx" in caught.value.sentence
+
+
+def test_the_model_that_comes_along_runs_and_starts_from_the_mesh():
+    given = scene(3)
+    found = np.concatenate([batch.positions for batch in NodeModelReconstructor().reconstruct(given, silent)])
+    assert found.shape == (3, *given.mesh.positions.shape) and np.isfinite(found).all()
+    assert np.abs(found[0] - given.mesh.positions).max() < 1e-4
+    assert BUNDLED.stat().st_size <= 40_000_000
 
 
 @pytest.mark.parametrize("name", ["node-model", "node-model+fit"])

@@ -2,13 +2,11 @@
 
 Not part of the backend's own process: motion324.evaluation.blender_sequences starts it with the arguments
 SOURCE TARGET FPS EXPECTED. FPS: frames per second at which the file's seconds become frames. EXPECTED: how many frames
-it should have, or 0. It works with Blender 4.2 to 5.x, and prints `motion324-error: SENTENCE` before it ends with
-code 3.
+it should have, or 0. It works with Blender 4.2 to 5.x; motion324.mesh.blender_launcher runs it.
 
 The .npz holds positions (T, N, 3) float32 in world space, Z up, faces (F, 3) int32 and times (T,) float64 in frames.
 """
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,15 +17,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "mesh"))
 from blender_export_script import fetch, visible_meshes  # type: ignore[import-not-found]
 
 
-def main(source: str, target: str, fps: float, expected: int) -> None:
+def main(source: str, target: str, frame_rate: str, expected: str) -> None:
     import bpy
 
+    fps = float(frame_rate)
     bpy.ops.wm.read_homefile(use_empty=True)
     scene = bpy.context.scene
     scene.render.fps = max(1, round(fps))
     scene.render.fps_base = scene.render.fps / fps
     import_file(bpy, source)
-    times = frame_times(bpy, scene, expected)
+    times = frame_times(bpy, scene, int(expected))
     frames: list[np.ndarray] = []
     faces = np.empty((0, 3), np.int32)
     for time in times:
@@ -99,20 +98,3 @@ def read_frame(items: list[Any], with_faces: bool) -> tuple[np.ndarray, np.ndarr
     return np.concatenate(positions).astype(np.float32), np.concatenate(faces) if with_faces else np.empty(
         (0, 3), np.int32
     )
-
-
-if __name__ == "__main__":
-    arguments = sys.argv[sys.argv.index("--") + 1 :]
-    code = 0
-    try:
-        main(arguments[0], arguments[1], float(arguments[2]), int(arguments[3]))
-    except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[-1].removeprefix("Error: ")
-        print(f"motion324-error: {first}", file=sys.stderr, flush=True)
-        code = 3
-    if (
-        "bpy" in sys.modules and sys.modules["bpy"].app.module
-    ):  # which can wait for its own threads for ever when Python ends
-        sys.stdout.flush()
-        os._exit(code)
-    sys.exit(code)

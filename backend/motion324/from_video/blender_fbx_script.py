@@ -1,17 +1,16 @@
 """Runs inside Blender, or a Python that has bpy: an animated .glb with morph targets -> .fbx with shape keys.
 
 Not part of the backend's own process: motion324.from_video.exports starts it with the arguments GLB FBX FPS. It works
-with Blender 4.2 to 5.x, and prints `motion324-error: SENTENCE` before it ends with code 3.
+with Blender 4.2 to 5.x; motion324.mesh.blender_launcher runs it.
 """
 
-import os
-import sys
 from typing import Any
 
 
-def main(source: str, target: str, fps: float) -> None:
+def main(source: str, target: str, frame_rate: str) -> None:
     import bpy
 
+    fps = float(frame_rate)
     bpy.ops.wm.read_homefile(use_empty=True)
     scene = bpy.context.scene
     scene.render.fps, scene.render.fps_base = max(1, round(fps)), max(1, round(fps)) / fps
@@ -48,20 +47,3 @@ def activate(data: Any) -> None:
                 if slot is not None:
                     data.action_slot = slot
         data.nla_tracks.remove(track)
-
-
-if __name__ == "__main__":
-    code = 0
-    try:
-        arguments = sys.argv[sys.argv.index("--") + 1 :]
-        main(arguments[0], arguments[1], float(arguments[2]))
-    except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[-1].removeprefix("Error: ")
-        print(f"motion324-error: {first}", file=sys.stderr, flush=True)
-        code = 3
-    if (
-        "bpy" in sys.modules and sys.modules["bpy"].app.module
-    ):  # which can wait for its own threads for ever when Python ends
-        sys.stdout.flush()
-        os._exit(code)
-    sys.exit(code)

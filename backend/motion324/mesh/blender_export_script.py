@@ -1,8 +1,8 @@
 """Runs inside Blender, or a Python that has bpy: writes the meshes of an FBX or .blend file to an .npz file.
 
-Not part of the backend's own process: motion324.mesh.blender_reading starts it as
-`blender ... --python blender_export_script.py -- SOURCE TARGET LONGEST_TEXTURE_SIDE`. It needs nothing but bpy and
-numpy, works with Blender 4.2 to 5.x, and prints `motion324-error: SENTENCE` before it ends with code 3.
+Not part of the backend's own process: motion324.mesh.blender_reading starts it with the arguments
+SOURCE TARGET LONGEST_TEXTURE_SIDE. It needs nothing but bpy and numpy, and works with Blender 4.2 to 5.x;
+motion324.mesh.blender_launcher runs it.
 
 The .npz holds positions (N, 3), faces (F, 3), corner_uv (F, 3, 2), vertex_colour (N, 3), face_material (F,),
 base_colours (M, 4), texture_K (H, W, 4) uint8 for materials with an image, and `header`: JSON in UTF-8 with the names
@@ -10,7 +10,6 @@ of parts and materials and whether there are texture coordinates and vertex colo
 """
 
 import json
-import os
 import sys
 from typing import Any
 
@@ -20,7 +19,7 @@ WHITE = (1.0, 1.0, 1.0, 1.0)
 PLAIN = (0.8, 0.8, 0.8, 1.0)
 
 
-def main(source: str, target: str, longest_side: int) -> None:
+def main(source: str, target: str, longest_side: str) -> None:
     import bpy
 
     if source.lower().endswith(".blend"):
@@ -33,7 +32,7 @@ def main(source: str, target: str, longest_side: int) -> None:
             addon_utils.enable("io_scene_fbx")
         bpy.ops.import_scene.fbx(filepath=source)
     depsgraph = bpy.context.evaluated_depsgraph_get()
-    materials = Materials(longest_side)
+    materials = Materials(int(longest_side))
     parts = [part for part in (read_object(item, materials) for item in visible_meshes(bpy, depsgraph)) if part]
     if not parts:
         raise RuntimeError("it holds no visible mesh object with faces")
@@ -287,20 +286,3 @@ def srgb(colour: Any) -> tuple[float, ...]:
 def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
     value = np.clip(linear, 0.0, 1.0)
     return np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
-
-
-if __name__ == "__main__":
-    arguments = sys.argv[sys.argv.index("--") + 1 :]
-    code = 0
-    try:
-        main(arguments[0], arguments[1], int(arguments[2]))
-    except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[-1].removeprefix("Error: ")
-        print(f"motion324-error: {first}", file=sys.stderr, flush=True)
-        code = 3
-    if (
-        "bpy" in sys.modules and sys.modules["bpy"].app.module
-    ):  # which can wait for its own threads for ever when Python ends
-        sys.stdout.flush()
-        os._exit(code)
-    sys.exit(code)

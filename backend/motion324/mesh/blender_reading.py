@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 TIME_LIMIT = 300.0  # seconds; a file that takes longer is not one animated object
 ENVIRONMENT_VARIABLE = "MOTION324_BLENDER"
 _SCRIPT = Path(__file__).with_name("blender_export_script.py")
+_LAUNCHER = Path(__file__).with_name("blender_launcher.py")
 
 
 def read_through_blender(path: Path, blender: Path | None = None, progress: Progress = silent) -> ReferenceMesh:
@@ -94,10 +95,10 @@ def run_in_blender(
     `motion324-error: SENTENCE`. Raises Motion324Error("mesh-unreadable" or "blender-not-found").
     """
     if executable.stem.lower().startswith("python"):
-        command = [str(executable), "-I", str(script), "--", *arguments]
+        command = [str(executable), "-I", str(_LAUNCHER), "--", str(script), *arguments]
     else:
         options = ["--background", "--factory-startup", "--disable-autoexec", "-noaudio", "--python-exit-code", "3"]
-        command = [str(executable), *options, "--python", str(script), "--", *arguments]
+        command = [str(executable), *options, "--python", str(_LAUNCHER), "--", str(script), *arguments]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     output, code = _output(command, environment, executable, source, progress, time_limit or TIME_LIMIT)
     log.debug("Blender's output for %s:\n%s", source, output)

@@ -2,7 +2,7 @@
 
 Not part of the backend's own process: motion324.rendering.sequence_pictures starts it with the argument FOLDER, which
 holds sequence.npz and job.json, and gets view_K/frame_XXXX.png with a transparent background. It works with Blender
-4.2 to 5.x, and prints `motion324-error: SENTENCE` before it ends with code 3.
+4.2 to 5.x; motion324.mesh.blender_launcher runs it.
 
 sequence.npz: positions (T, N, 3) and faces (F, 3), Y up; colours (F, 3, 3) sRGB of the corners; face_material (F,);
 base_colours (M, 4) sRGB; and where there are textures corner_uv (F, 3, 2) and texture_K (H, W, 4) uint8, row 0 on top.
@@ -12,8 +12,6 @@ the cameras around the object, over all frames).
 
 import json
 import math
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +21,10 @@ SENSOR = 36.0  # millimetres
 SHARP = math.radians(45)
 
 
-def main(folder: Path) -> None:
+def main(path: str) -> None:
     import bpy
 
+    folder = Path(path)
     bpy.ops.wm.read_homefile(use_empty=True)
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     with np.load(folder / "sequence.npz", allow_pickle=False) as loaded:
@@ -118,19 +117,3 @@ def place_camera(camera: Any, job: dict[str, Any], azimuth: float) -> None:
         distance * math.sin(e),
     )
     camera.rotation_euler = (math.pi / 2 - e, 0.0, a)
-
-
-if __name__ == "__main__":
-    code = 0
-    try:
-        main(Path(sys.argv[sys.argv.index("--") + 1]))
-    except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[-1].removeprefix("Error: ")
-        print(f"motion324-error: {first}", file=sys.stderr, flush=True)
-        code = 3
-    if (
-        "bpy" in sys.modules and sys.modules["bpy"].app.module
-    ):  # which can wait for its own threads for ever when Python ends
-        sys.stdout.flush()
-        os._exit(code)
-    sys.exit(code)

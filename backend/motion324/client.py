@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import TypeVar
 
 from motion324.endpoint import Endpoint
 from motion324.errors import EXIT_BACKEND, Motion324Error
@@ -60,6 +61,7 @@ from motion324.transport import TICK
 
 __all__ = ["Client", "Endpoint", "Event", "JobEvents", "ServerProcess", "start_server"]
 
+Last = TypeVar("Last", ExaminationEvent, MeshEvent)
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 5.0
@@ -132,21 +134,20 @@ class Client:
         watch: called with every Queued and ProgressEvent; what it raises ends the examination, and passes.
         Raises the Motion324Error that the backend reported, Cancelled, or "backend-lost".
         """
-        with self._start(request) as events:
-            for event in events:
-                if isinstance(event, ExaminationEvent):
-                    return event.examination
-                watch(event)
-        raise AssertionError("an examination ends with its event or an error")
+        return self._last(request, ExaminationEvent, watch).examination
 
     def make_mesh(self, request: MeshRequest, watch: Callable[[Event], None] = lambda event: None) -> MadeMesh:
         """Has a mesh made of what a video's first frame shows, and waits for it, as `examine` does."""
+        return self._last(request, MeshEvent, watch).made
+
+    def _last(self, request: JobRequest, kind: type[Last], watch: Callable[[Event], None]) -> Last:
+        """Sends the request and waits for the event of this kind, which is its last; watch gets those before."""
         with self._start(request) as events:
             for event in events:
-                if isinstance(event, MeshEvent):
-                    return event.made
+                if isinstance(event, kind):
+                    return event
                 watch(event)
-        raise AssertionError("the making of a mesh ends with its event or an error")
+        raise AssertionError(f"a job ends with its {kind.kind} or an error")
 
     def _start(self, request: JobRequest) -> JobEvents:
         events = JobEvents(request.job_id, self.cancel)

@@ -18,6 +18,17 @@ from motion324.mesh.reference_mesh import ReferenceMesh
 from motion324.video.clip import VideoClip
 
 
+@pytest.fixture(scope="module")
+def one_torch_thread():
+    """Tiny networks are far slower on several threads of a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def full_disk():
     """A context in which no file of this process can grow beyond `limit` bytes, much as on a disk that is full."""

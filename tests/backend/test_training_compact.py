@@ -51,14 +51,7 @@ TINY = NodeModelConfig(
 )
 SETTINGS = SynthesisSettings(frames=4, image_size=32, points=64, nodes=12)
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny networks are far slower on several threads of a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 @pytest.fixture(scope="module")

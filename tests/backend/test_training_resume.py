@@ -26,14 +26,7 @@ from motion324.training import checkpoints  # noqa: E402
 from motion324.training.config_keys import as_toml  # noqa: E402
 from motion324.training.training_run import run_training  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """So small products are slower on several."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 @pytest.fixture

@@ -35,14 +35,7 @@ from motion324.training.training_run import EXPORTED, run_training  # noqa: E402
 CPU = torch.device("cpu")
 PARITY = Path(__file__).parents[3] / "shared" / "parity" / "ckpt_0000000000000007.pt"
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """So small products are slower on several."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 @pytest.fixture

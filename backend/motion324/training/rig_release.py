@@ -22,17 +22,13 @@ from torch import Tensor
 from motion324.errors import Motion324Error
 from motion324.mesh.gltf_writing import write_glb
 from motion324.mesh.reference_mesh import Material, ReferenceMesh
-from motion324.training.appearance import sample_appearance
 from motion324.training.cameras import Cameras
 from motion324.training.draws import Draws
-from motion324.training.joint_motion import sample_joint_motion, sample_times
-from motion324.training.pictures import as_filmed
-from motion324.training.posing import posed_vertices, varied_vertices
+from motion324.training.filming import filmed_clips
 from motion324.training.rig_bank import RigBank
 from motion324.training.rigs import read_rigs
 from motion324.training.settings import SynthesisSettings, validation_settings
 from motion324.training.split import HELD_OUT
-from motion324.training.synthesis import rendered
 from motion324.video.writing import VideoFile
 
 FPS = 12
@@ -88,19 +84,13 @@ def _write_clip(
     draws: Draws,
     hosts: np.random.Generator,
 ) -> None:
-    models = bank.models([0])
-    times = sample_times(1, settings, draws)
-    motion = sample_joint_motion(bank, [0], models, times, settings, draws, hosts)
-    vertices = varied_vertices(posed_vertices(models, motion), models, times, settings, draws)
-    cameras = _camera(vertices, hosts)
-    appearance = sample_appearance(models, 1, settings, draws)
-    colours, alpha, _ = rendered(vertices, models, cameras, appearance, settings, draws)
-    frames = as_filmed(colours, alpha, settings, draws)[0]  # (T, 3, S, S)
-    pictures = (frames.permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
-    truth = vertices.transpose(0, 1).numpy().astype(np.float32)
+    clip = filmed_clips(bank, [0], settings, draws, hosts, lambda vertices: _camera(vertices, hosts))
+    models, appearance, cameras = clip.models, clip.appearance, clip.cameras
+    pictures = (clip.frames[0].permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
+    truth = clip.vertices.transpose(0, 1).numpy().astype(np.float32)
     own = appearance.coloured(appearance.vertex_colours, models.rest, models.vertex_clip).numpy()
     _write_pictures(options.out, name, pictures)
-    _write_masks(options.out, name, alpha[0, :, 0].numpy() > 0.5)
+    _write_masks(options.out, name, clip.alpha[0, :, 0].numpy() > 0.5)
     folder = options.out / "pcds" / f"{name}_pointclouds"
     folder.mkdir(parents=True, exist_ok=True)
     faces = models.faces.numpy().astype(np.int32)

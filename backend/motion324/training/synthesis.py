@@ -9,22 +9,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from motion324.reconstructors.node_model.frame_encoder import cut_out_on_black
 from motion324.reconstructors.node_model.model import NodeInputs
-from motion324.training.appearance import Appearance, sample_appearance, sample_lights
-from motion324.training.cameras import Cameras, estimated, sample_cameras
+from motion324.training.appearance import Appearance
+from motion324.training.cameras import Cameras, estimated
 from motion324.training.draws import Draws
-from motion324.training.joint_motion import sample_joint_motion, sample_times
-from motion324.training.pictures import as_filmed, estimated_masks
-from motion324.training.posing import posed_vertices, varied_vertices
-from motion324.training.rasteriser import perspective_weights, rasterise
+from motion324.training.filming import filmed_clips
+from motion324.training.pictures import estimated_masks
 from motion324.training.rig_bank import ModelBatch, RigBank
 from motion324.training.rotations import turn
 from motion324.training.settings import SynthesisSettings
-from motion324.training.surface_points import face_crosses, face_normals, mixed, surface_samples, vertex_normals
+from motion324.training.surface_points import face_normals, mixed, surface_samples
 
 HIDDEN_BEHIND = 0.02  # a point this much farther than what is seen at its pixel is hidden; normalised space
 
@@ -60,70 +57,20 @@ class Synthesiser:
         settings, draws = self.settings, self._draws
         if chosen is None:
             chosen = self._hosts.choice(len(self.bank.names), size, p=self._draw_weights).tolist()
-        models = self.bank.models(chosen)
-        times = sample_times(size, settings, draws)
-        motion = sample_joint_motion(self.bank, chosen, models, times, settings, draws, self._hosts)
-        vertices = varied_vertices(posed_vertices(models, motion), models, times, settings, draws)
-        cameras = sample_cameras(vertices, models, draws)
-        appearance = sample_appearance(models, size, settings, draws)
-        colours, alpha, depth = rendered(vertices, models, cameras, appearance, settings, draws)
-        frames = as_filmed(colours, alpha, settings, draws)
-        masks = estimated_masks(alpha, settings, draws)
+        clips = filmed_clips(self.bank, chosen, settings, draws, self._hosts)
+        masks = estimated_masks(clips.alpha, settings, draws)
         return _as_batch(
-            cut_out_on_black(frames, masks),
-            depth,
-            vertices,
-            models,
-            times,
-            cameras,
-            appearance,
+            cut_out_on_black(clips.frames, masks),
+            clips.depth,
+            clips.vertices,
+            clips.models,
+            clips.times,
+            clips.cameras,
+            clips.appearance,
             settings,
             draws,
             tuple(self.bank.names[rig] for rig in chosen),
         )
-
-
-def rendered(
-    vertices: Tensor,
-    models: ModelBatch,
-    cameras: Cameras,
-    appearance: Appearance,
-    settings: SynthesisSettings,
-    draws: Draws,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Colours times alpha (B, T, 3, S, S), alpha (B, T, 1, S, S), and depths (B, T, S', S') before downsampling."""
-    batch, frames = len(cameras.rotation), vertices.shape[1]
-    side = settings.image_size * settings.oversampling
-    camera_points = cameras.to_camera(vertices, models.vertex_clip)
-    pixels = cameras.to_square(camera_points, models.vertex_clip) * side
-    corners = pixels[models.faces].permute(2, 0, 1, 3).flatten(0, 1)  # (T * F, 3, 2)
-    depths = camera_points[..., 2][models.faces].permute(2, 0, 1).flatten(0, 1)
-    count = len(models.faces)
-    step = torch.arange(frames, device=depths.device)[:, None]
-    frame = (models.face_clip[None] * frames + step).flatten()
-    fragments = rasterise(corners, depths, frame, batch * frames, side)
-    weights = perspective_weights(corners, depths, fragments, side)
-    corner = models.faces[fragments.triangle % count]  # (Q, 3)
-    time = fragments.triangle // count
-    clip = models.face_clip[fragments.triangle % count]
-    base = mixed(appearance.vertex_colours[corner], weights)
-    rest = mixed(models.rest[corner], weights)
-    place = mixed(vertices[corner, time[:, None]], weights)
-    normal = mixed(vertex_normals(vertices, models)[corner, time[:, None]], weights)
-    normal = normal / normal.norm(dim=-1, keepdim=True).clamp(min=1e-6)
-    face_normal = F.normalize(face_crosses(vertices, models.faces), dim=-1)[fragments.triangle % count, time]
-    sharp = (face_normal * normal).sum(dim=-1) < appearance.sharp_below[clip]
-    normal = torch.where(sharp[:, None], face_normal, normal)
-    eye = -turn(cameras.rotation.mT, cameras.translation)
-    to_eye = F.normalize(eye[clip] - place, dim=-1)
-    shaded = sample_lights(batch, draws).lit(appearance.coloured(base, rest, clip), normal, to_eye, clip)
-    picture = torch.zeros(batch * frames * side * side, 4, device=shaded.device)
-    picture[fragments.pixel] = torch.cat([shaded.clamp(0, 1), torch.ones_like(shaded[:, :1])], dim=-1)
-    picture = picture.view(batch * frames, side, side, 4).permute(0, 3, 1, 2)
-    picture = F.avg_pool2d(picture, settings.oversampling).unflatten(0, (batch, frames))
-    nearness = fragments.nearness.view(batch, frames, side, side)
-    depth = torch.where(nearness > 0, 1 / nearness, torch.full_like(nearness, float("inf")))
-    return picture[:, :, :3], picture[:, :, 3:], depth
 
 
 def _as_batch(

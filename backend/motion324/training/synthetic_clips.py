@@ -15,15 +15,13 @@ import torch
 from torch import Tensor
 
 from motion324.reconstructors.node_model.frame_encoder import cut_out_on_black
-from motion324.training.appearance import Appearance, sample_appearance
-from motion324.training.cameras import sample_cameras
+from motion324.training.appearance import Appearance
 from motion324.training.config import DataConfig, SyntheticConfig
 from motion324.training.creatures.creature import make_creatures
 from motion324.training.draws import Draws
-from motion324.training.joint_motion import sample_joint_motion, sample_times
+from motion324.training.filming import filmed_clips
 from motion324.training.motion_batch import MotionBatch, joined
-from motion324.training.pictures import as_filmed, estimated_masks
-from motion324.training.posing import posed_vertices, varied_vertices
+from motion324.training.pictures import estimated_masks
 from motion324.training.prefetch import Prefetcher
 from motion324.training.processes import Processes
 from motion324.training.rig_bank import ModelBatch, RigBank
@@ -32,7 +30,6 @@ from motion324.training.sample_numbers import Shares
 from motion324.training.settings import SynthesisSettings, validation_settings
 from motion324.training.split import HELD_OUT, draw_weights
 from motion324.training.surface_points import face_normals, mixed, surface_samples, vertex_normals
-from motion324.training.synthesis import rendered
 
 VALIDATION_SEED = 324
 
@@ -67,17 +64,10 @@ class MotionClips:
             chosen = [place % rigs for place in range(number * count, (number + 1) * count)]
         else:
             chosen = hosts.choice(rigs, count, p=self._weights).tolist()
-        models = self.bank.models(chosen)
-        times = sample_times(count, settings, draws)
-        motion = sample_joint_motion(self.bank, chosen, models, times, settings, draws, hosts)
-        vertices = varied_vertices(posed_vertices(models, motion), models, times, settings, draws)
-        cameras = sample_cameras(vertices, models, draws)
-        appearance = sample_appearance(models, count, settings, draws)
-        colours, alpha, _ = rendered(vertices, models, cameras, appearance, settings, draws)
-        frames = as_filmed(colours, alpha, settings, draws)
-        object_alone = cut_out_on_black(frames, estimated_masks(alpha, settings, draws))[:, :, :3]
+        clips = filmed_clips(self.bank, chosen, settings, draws, hosts)
+        object_alone = cut_out_on_black(clips.frames, estimated_masks(clips.alpha, settings, draws))[:, :, :3]
         points = [
-            _coloured_points(vertices, models, appearance, size, smooth, count, draws)
+            _coloured_points(clips.vertices, clips.models, clips.appearance, size, smooth, count, draws)
             for size, smooth in ((self.data.surface_points, False), (self.data.query_points, True))
         ]
         return MotionBatch(

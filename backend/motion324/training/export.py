@@ -65,15 +65,9 @@ def export(model: NodeModel, path: Path) -> None:
     Weights are stored in half precision (rounded, where they are not already), and computed with in float32.
     Raises Motion324Error("onnx-missing") without the package onnx.
     """
-    try:
-        import onnx
-    except ImportError as error:
-        raise Motion324Error(
-            "onnx-missing",
-            "To export the compact model, the package onnx is needed.",
-            "Install the extra 'train': pip install 'motion324[train]'.",
-            EXIT_BACKEND,
-        ) from error
+    need_onnx("To export the compact model")
+    import onnx
+
     config = model.config
     side, nodes = config.image_size, config.nodes
     frames = max(config.frames, 2)
@@ -115,6 +109,19 @@ def export(model: NodeModel, path: Path) -> None:
     onnx.checker.check_model(states)
     with written_aside(path) as aside:
         aside.write_bytes(states.SerializeToString())
+
+
+def need_onnx(purpose: str) -> None:
+    """Raises Motion324Error("onnx-missing") without the package; purpose: how the sentence begins."""
+    try:
+        import onnx  # noqa: F401
+    except ImportError as error:
+        raise Motion324Error(
+            "onnx-missing",
+            f"{purpose}, the package onnx is needed.",
+            "Install the extra 'train': pip install 'motion324[train]'.",
+            EXIT_BACKEND,
+        ) from error
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from motion324.errors import EXIT_BACKEND, Motion324Error
 from motion324.reconstructors.node_model.config import NodeModelConfig
 from motion324.reconstructors.node_model.model import NodeModel
 from motion324.reconstructors.node_model.onnx_file import CONFIG_KEY, DECODER_KEY
+from motion324.training.export import need_onnx
 
 if TYPE_CHECKING:
     import onnx
@@ -25,8 +26,9 @@ FOLDED = {"MatMul": "weight", "Mul": "weight", "Add": "bias"}
 def load_exported(path: Path) -> NodeModel:
     """The model of an .onnx file in float32 on the CPU; the weights have the file's half precision.
 
-    Raises Motion324Error("weights-broken") where the file does not hold all of them.
+    Raises Motion324Error("onnx-missing"), or "weights-broken" where the file does not hold all of them.
     """
+    need_onnx("To read an exported compact model")
     import onnx
 
     try:

@@ -30,7 +30,8 @@ if __name__ == "__main__":
     given = sys.argv[sys.argv.index("--") + 1 :]
     code = run(given[0], given[1:])
     blender = sys.modules.get("bpy")
-    if blender is not None and blender.app.module:  # which can wait for its own threads for ever when Python ends
+    if blender is not None and not blender.app.binary_path:  # a module, which can wait for its own threads for ever
         sys.stdout.flush()
         os._exit(code)
-    sys.exit(code)
+    if code:  # Blender takes any SystemExit for a failure, that with 0 as well
+        sys.exit(code)

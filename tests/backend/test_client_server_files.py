@@ -42,9 +42,11 @@ def endpoint(tmp_path_factory, temporary):
 
 
 @pytest.fixture
-def client(endpoint):
+def client(endpoint, temporary):
+    """Whatever a test has sent is gone soon after its client: the next one finds the folder empty."""
     with Client.connect(endpoint, program="tests") as connected:
         yield connected
+    within(10, lambda: not received(temporary))
 
 
 @pytest.fixture

@@ -30,7 +30,8 @@ LAYOUTS = (
     (turntable.FOUR_VIEWS, "Four Views", "Four fixed views in one picture, a quarter turn apart"),
     (turntable.SEPARATE, "Four Files", "Four fixed views, each in a video or folder of its own"),
 )
-FILES = ((".mp4", "MP4", "One video"), ("", "PNG Pictures", "A folder with one picture per frame"))
+MP4, PNG = "MP4", "PNG"
+FILES = ((MP4, "MP4", "One video"), (PNG, "PNG Pictures", "A folder with one picture per frame"))
 PRESETS = (
     ("NONE", "Own", "The settings below"),
     ("BENCHMARK", "Benchmark", "512 px, white, from 0, 90, 180 and 270 degrees, level, 16 frames per second"),
@@ -81,20 +82,25 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
         return ExportHelper.invoke(self, context, event)
 
     def check(self, context: bpy.types.Context) -> bool:
-        """Keeps the name's suffix in step with the files, while the file browser is open."""
-        path = Path(self.filepath)
-        wanted = str(path.with_suffix(self.files)) if path.name else self.filepath
-        changed, self.filepath = wanted != self.filepath, wanted
-        return changed
+        """Keeps files and background, and the name and the files, in step while the file browser is open."""
+        before = self.files, self.filepath
+        if _is_transparent(self):
+            self.files = PNG
+        self.filepath = _named_for(self.filepath, self.files)
+        return before != (self.files, self.filepath)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         return self.run(context)
 
     def steps(self, context: bpy.types.Context) -> Iterator[tuple[int, int]]:
         first, last = animated_frames.frames_of(context.object)
-        path = Path(bpy.path.abspath(self.filepath))
         others = mesh_objects(context)[1:] if self.all_selected else ()
-        return turntable.render_turntable(context.object, path, first, last, self.settings(), others)
+        return turntable.render_turntable(context.object, self.path(), first, last, self.settings(), others)
+
+    def path(self) -> Path:
+        """Where it is written: the name decides what, unless the files have been chosen."""
+        chosen = self.properties.is_property_set("files")
+        return Path(bpy.path.abspath(_named_for(self.filepath, self.files) if chosen else self.filepath))
 
     def settings(self) -> turntable.Turntable:
         if self.preset == "BENCHMARK":
@@ -113,14 +119,16 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
         )
 
     def finished(self, context: bpy.types.Context) -> None:
-        files = turntable.written(Path(bpy.path.abspath(self.filepath)), self.settings())
+        files = turntable.written(self.path(), self.settings())
         self.report({"INFO"}, "Turntable: " + ", ".join(f"'{path}'" for path in files))
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
         layout.prop(self, "preset")
-        layout.prop(self, "files")
+        column = layout.column()
+        column.enabled = not _is_transparent(self)
+        column.prop(self, "files")
         layout.prop(self, "engine")
         row = layout.row()
         row.active = self.engine != "WORKBENCH"
@@ -133,5 +141,19 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
         row.active = self.layout_kind == turntable.ORBIT
         row.prop(self, "turns")
         layout.prop(self, "all_selected")
-        if self.preset == "NONE" and self.look == studio.TRANSPARENT and self.files:
-            draw_lines(layout, context, "An MP4 cannot be transparent: choose PNG Pictures", "ERROR")
+        if _is_transparent(self):
+            draw_lines(layout, context, "An MP4 cannot be transparent, so these are PNG pictures", "INFO")
+
+
+def _is_transparent(chosen: MOTION324_OT_turntable) -> bool:
+    return chosen.preset == "NONE" and chosen.look == studio.TRANSPARENT
+
+
+def _named_for(filepath: str, files: str) -> str:
+    """The path as these files are named: a video ends in .mp4, a folder of pictures does not."""
+    path = Path(filepath)
+    if not path.name:
+        return filepath
+    if files == MP4:
+        return str(path.with_suffix(".mp4"))
+    return str(path.with_suffix("")) if path.suffix.lower() == ".mp4" else filepath

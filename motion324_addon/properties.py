@@ -68,9 +68,13 @@ class JobProperties:
         items=choices.QUALITIES,
         default="standard",
     )
-    device: EnumProperty(name="Device", description="Where the motion transformer computes", items=choices.DEVICES)
+    device: EnumProperty(
+        name="Device", description="Where the motion transformer computes; for no other method", items=choices.DEVICES
+    )
     precision: EnumProperty(
-        name="Precision", description="Numbers that the motion transformer computes with", items=choices.PRECISION_ITEMS
+        name="Precision",
+        description="Numbers that the motion transformer computes with; for no other method",
+        items=choices.PRECISION_ITEMS,
     )
     smooth: FloatProperty(
         name="Smoothing", description="Evens out jitter over so many frames; 0 is off", min=0, soft_max=5, default=0.5
@@ -94,6 +98,7 @@ def options_of(settings: JobProperties | SimpleNamespace, context: bpy.types.Con
 
     Raises Motion324Error: "bad-option", "no-masks", or what `view_of` raises.
     """
+    on_transformer = settings.reconstructor == choices.MOTION_TRANSFORMER  # else the panel does not show these two
     options = AnimateOptions(
         reconstructor=settings.reconstructor,
         quality=settings.quality,
@@ -104,8 +109,8 @@ def options_of(settings: JobProperties | SimpleNamespace, context: bpy.types.Con
         view=view_of(settings, context or bpy.context),
         smooth=settings.smooth,
         seed=settings.seed,
-        device=settings.device,
-        precision=settings.precision,
+        device=settings.device if on_transformer else "auto",
+        precision=settings.precision if on_transformer else "auto",
     )
     options.check()
     return options

@@ -94,6 +94,14 @@ def test_the_panels_settings_become_the_jobs_options(addon, settings):
     assert (options.device, options.precision, options.seed) == ("cpu", "float32", 3)
 
 
+@pytest.mark.parametrize("method", ["auto", "node-model", "deformation-fit"])
+def test_where_the_motion_transformer_computes_is_of_no_other_method_which_does_not_show_it(addon, settings, method):
+    settings.reconstructor, settings.device, settings.precision = "motion-transformer", "cuda", "float16"
+    settings.reconstructor = method
+    options = addon("properties").options_of(settings)
+    assert (options.device, options.precision) == ("auto", "auto")
+
+
 def test_every_setting_of_the_panel_is_an_argument_of_animate(addon, settings):
     arguments = set(bpy.ops.motion324.animate.get_rna_type().properties.keys())
     assert set(addon("properties").JobProperties.__annotations__) <= arguments

@@ -13,7 +13,9 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch, which is no
 from motion324.mesh.view import View, look_at_origin  # noqa: E402
 from motion324.reconstructors.node_model.geometry import project  # noqa: E402
 from motion324.training.cameras import Cameras, sample_cameras  # noqa: E402
+from motion324.training.creatures.creature import make_creatures  # noqa: E402
 from motion324.training.draws import Draws  # noqa: E402
+from motion324.training.filming import filmed_clips  # noqa: E402
 from motion324.training.posing import posed_vertices  # noqa: E402
 from motion324.training.rasteriser import perspective_weights, rasterise  # noqa: E402
 from motion324.training.rig_bank import RigBank  # noqa: E402
@@ -149,8 +151,22 @@ def test_nodes_lie_on_the_object_where_the_camera_sees_them(bank):
     assert 0.2 < batch.node_seen.float().mean() < 0.8  # about half of a closed surface shows
 
 
+def test_faces_keep_their_outer_side_where_a_clip_is_mirrored():
+    creatures = RigBank(make_creatures(1, 0), CPU)
+    settings = replace(SMALL, shape_share=1.0)
+    rigs = list(range(len(creatures.names))) * 4
+    clips = filmed_clips(creatures, rigs, settings, Draws(0, CPU), np.random.default_rng(0))
+    reversed_faces = (clips.models.faces != creatures.models(rigs).faces).any(dim=1)
+    mirrored = {clip for clip in range(len(rigs)) if reversed_faces[clips.models.face_clip == clip].all()}
+    assert 0.3 < len(mirrored) / len(rigs) < 0.7
+    a, b, c = clips.vertices[:, 0][clips.models.faces].double().unbind(1)
+    volumes = torch.zeros(len(rigs)).double()
+    volumes.index_add_(0, clips.models.face_clip, (a * torch.linalg.cross(b, c)).sum(dim=-1) / 6)
+    assert (volumes > 0).all(), volumes
+
+
 def test_still_clips_stand_still_and_others_do_not(bank):
-    still = replace(SMALL, still_share=1.0, wave_share=0.0, travel_share=0.0)
+    still = replace(SMALL, still_share=1.0, wave_share=1.0, travel_share=1.0)
     motion = [(b.targets - b.targets[:, :1]).norm(dim=-1).mean() for b in _batches(bank, (still, SMALL))]
     assert motion[0] < 0.02 < 0.04 < motion[1]
 

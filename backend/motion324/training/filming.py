@@ -6,7 +6,7 @@ Letters: B clips, T frames, S the frames' side, V vertices and F faces of all cl
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,8 +28,11 @@ from motion324.training.surface_points import face_crosses, mixed, vertex_normal
 
 @dataclass(frozen=True)
 class FilmedClips:
-    """models: of the B clips. times (B, T): in frames. vertices (V, T, 3): normalised space. frames (B, T, 3, S, S) in
-    0..1, before a background. alpha (B, T, 1, S, S): the object. depth (B, T, S', S'): before downsampling."""
+    """models: of the B clips; faces that a mirrored clip turns inside out are reversed. times (B, T): in frames.
+
+    vertices (V, T, 3): normalised space. frames (B, T, 3, S, S) in 0..1, before a background. alpha (B, T, 1, S, S):
+    the object. depth (B, T, S', S'): before downsampling.
+    """
 
     models: ModelBatch
     times: Tensor
@@ -52,8 +55,9 @@ def filmed_clips(
     """One clip of each of the chosen rigs. camera: chooses the cameras for the vertices (V, T, 3); None: at random."""
     models = bank.models(chosen)
     times = sample_times(len(chosen), settings, draws)
-    motion = sample_joint_motion(bank, chosen, models, times, settings, draws, hosts)
-    vertices = varied_vertices(posed_vertices(models, motion), models, times, settings, draws)
+    motion, still = sample_joint_motion(bank, chosen, models, times, settings, draws, hosts)
+    vertices, mirrored = varied_vertices(posed_vertices(models, motion), models, times, still, settings, draws)
+    models = replace(models, faces=torch.where(mirrored[models.face_clip, None], models.faces.flip(1), models.faces))
     cameras = camera(vertices) if camera else sample_cameras(vertices, models, draws)
     appearance = sample_appearance(models, len(chosen), settings, draws)
     colours, alpha, depth = _rendered(vertices, models, cameras, appearance, settings, draws)

@@ -35,8 +35,11 @@ def sample_joint_motion(
     settings: SynthesisSettings,
     draws: Draws,
     hosts: np.random.Generator,
-) -> Tensor:
-    """(B, T, J, 3, 4) float32 skinning matrices for the chosen rigs at `times` (B, T). hosts: draws the clips."""
+) -> tuple[Tensor, Tensor]:
+    """Skinning matrices (B, T, J, 3, 4) float32 for the chosen rigs at `times` (B, T), and which clips are still (B,).
+
+    hosts: draws the clips.
+    """
     batch = len(chosen)
     speed = draws.log_uniform(*settings.speed, batch, 1)
     still = draws.chance(settings.still_share, batch, 1)
@@ -58,7 +61,7 @@ def sample_joint_motion(
         poses = torch.where(_wide(changed), _made_rigid(poses, models.pivots), poses)
     if settings.joint_share or settings.part_scale_share:
         poses = _turned(poses, models, times, still, settings, draws)
-    return poses
+    return poses, still[:, 0]
 
 
 def _clip_poses(

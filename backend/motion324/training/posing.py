@@ -26,18 +26,20 @@ def posed_vertices(models: ModelBatch, motion: Tensor) -> Tensor:
 
 
 def varied_vertices(
-    vertices: Tensor, models: ModelBatch, times: Tensor, settings: SynthesisSettings, draws: Draws
-) -> Tensor:
-    """Random changes of shape and motion of the whole. vertices (V, T, 3), times (B, T) -> (V, T, 3)."""
+    vertices: Tensor, models: ModelBatch, times: Tensor, still: Tensor, settings: SynthesisSettings, draws: Draws
+) -> tuple[Tensor, Tensor]:
+    """Random changes of shape and motion of the whole. vertices (V, T, 3), times (B, T), still (B,): such clips get no
+    motion here -> vertices (V, T, 3), and which clips are mirrored (B,), so that their faces turn inside out."""
     clip = models.vertex_clip
     vertices = normalised(vertices, models)
+    mirrored = torch.zeros_like(still)
     if settings.shape_share:
-        vertices = _shaped(vertices, clip, times, settings.shape_share, draws)
+        vertices, mirrored = _shaped(vertices, clip, times, settings.shape_share, draws)
     if settings.wave_share:
-        vertices = _waving(vertices, clip, times, settings.wave_share, draws)
+        vertices = _waving(vertices, clip, times, still, settings.wave_share, draws)
     if settings.travel_share:
-        vertices = _travelling(vertices, clip, times, settings.travel_share, draws)
-    return normalised(vertices, models)
+        vertices = _travelling(vertices, clip, times, still, settings.travel_share, draws)
+    return normalised(vertices, models), mirrored
 
 
 def normalised(vertices: Tensor, models: ModelBatch) -> Tensor:
@@ -49,7 +51,7 @@ def normalised(vertices: Tensor, models: ModelBatch) -> Tensor:
     return (vertices - ((low + high) / 2)[clip, None]) / size[clip, None, None]
 
 
-def _shaped(vertices: Tensor, clip: Tensor, times: Tensor, share: float, draws: Draws) -> Tensor:
+def _shaped(vertices: Tensor, clip: Tensor, times: Tensor, share: float, draws: Draws) -> tuple[Tensor, Tensor]:
     b = times.shape[0]
     chosen = draws.chance(share, b, 1)
     scale = torch.where(chosen, draws.log_uniform(0.78, 1.28, b, 3), torch.ones(b, 3, device=clip.device))
@@ -57,12 +59,13 @@ def _shaped(vertices: Tensor, clip: Tensor, times: Tensor, share: float, draws: 
     scale[:, 0] = torch.where(mirrored, -scale[:, 0], scale[:, 0])
     vertices = vertices * scale[clip, None]
     amplitude = draws.uniform(0, 0.05, b, STATIC_WAVES) * chosen
-    return vertices + _waves(vertices, clip, amplitude, draws.uniform(0, 2 * math.pi, b, 1, STATIC_WAVES), draws)
+    phase = draws.uniform(0, 2 * math.pi, b, 1, STATIC_WAVES)
+    return vertices + _waves(vertices, clip, amplitude, phase, draws), mirrored
 
 
-def _waving(vertices: Tensor, clip: Tensor, times: Tensor, share: float, draws: Draws) -> Tensor:
+def _waving(vertices: Tensor, clip: Tensor, times: Tensor, still: Tensor, share: float, draws: Draws) -> Tensor:
     b = times.shape[0]
-    amplitude = draws.uniform(0, 0.12, b, MOVING_WAVES) * draws.chance(share, b, 1)
+    amplitude = draws.uniform(0, 0.12, b, MOVING_WAVES) * (draws.chance(share, b, 1) & ~still[:, None])
     cycles = draws.uniform(-1.5, 1.5, b, 1, MOVING_WAVES) / times.shape[1]
     phase = 2 * math.pi * (draws.uniform(0, 1, b, 1, MOVING_WAVES) + cycles * times[..., None])
     return vertices + _waves(vertices, clip, amplitude, phase, draws)
@@ -80,9 +83,9 @@ def _waves(vertices: Tensor, clip: Tensor, amplitude: Tensor, phase: Tensor, dra
     return total
 
 
-def _travelling(vertices: Tensor, clip: Tensor, times: Tensor, share: float, draws: Draws) -> Tensor:
+def _travelling(vertices: Tensor, clip: Tensor, times: Tensor, still: Tensor, share: float, draws: Draws) -> Tensor:
     b = times.shape[0]
-    chosen = draws.chance(share, b, 1)
+    chosen = draws.chance(share, b, 1) & ~still[:, None]
     upright = draws.chance(0.6, b, 1)
     axis = torch.where(upright, torch.tensor([0.0, 1.0, 0.0], device=clip.device), draws.directions(b))
     angle = draws.smooth_curves(times) * math.radians(50) * draws.uniform(0, 1, b, 1) * chosen

@@ -38,8 +38,8 @@ TIMINGS = (
 COMPACT_MODEL, DEFORMATION_FIT, MOTION_TRANSFORMER = "node-model", "deformation-fit", "motion-transformer"
 RECONSTRUCTORS = (
     ("auto", "Automatic", "The compact model, refined by the deformation fit; works everywhere"),
-    (COMPACT_MODEL, "Compact Model", "A small trained network by itself; the fastest without a GPU"),
-    (DEFORMATION_FIT, "Deformation Fit", "Fits the mesh to the video's motion; needs no weights and no GPU"),
+    (COMPACT_MODEL, "Compact Model", "A small trained network by itself, in about half the time of Automatic"),
+    (DEFORMATION_FIT, "Deformation Fit", "Fits the mesh to the video in about half that time; needs no weights"),
     (MOTION_TRANSFORMER, "Motion Transformer", "A trained network; needs its weights, and a GPU to be fast"),
 )
 QUALITIES = (

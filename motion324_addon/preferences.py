@@ -25,7 +25,7 @@ BACKENDS = (
 )
 COMPUTATIONS = (
     (plan.AUTO, "Automatic", "With CUDA where this machine has an NVIDIA GPU whose driver can run it"),
-    (plan.CPU, "CPU", "The small installation; the reconstructor that needs no weights runs at full speed on it"),
+    (plan.CPU, "CPU", "The small installation: all methods but the motion transformer, at full speed"),
     (plan.CUDA, "CUDA", "With PyTorch for NVIDIA GPUs, which the motion transformer uses"),
 )
 

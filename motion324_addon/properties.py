@@ -64,7 +64,7 @@ class JobProperties:
     )
     quality: EnumProperty(
         name="Quality",
-        description="How much time the deformation fit spends",
+        description="How much time the deformation fit spends, also where it refines the compact model",
         items=choices.QUALITIES,
         default="standard",
     )

@@ -39,7 +39,7 @@ COMPACT_MODEL, DEFORMATION_FIT, MOTION_TRANSFORMER = "node-model", "deformation-
 RECONSTRUCTORS = (
     ("auto", "Automatic", "The compact model, refined by the deformation fit; works everywhere"),
     (COMPACT_MODEL, "Compact Model", "A small trained network by itself, in about half the time of Automatic"),
-    (DEFORMATION_FIT, "Deformation Fit", "Fits the mesh to the video in about half that time; needs no weights"),
+    (DEFORMATION_FIT, "Deformation Fit", "Fits the mesh to the video, in half the time of Automatic; needs no weights"),
     (MOTION_TRANSFORMER, "Motion Transformer", "A trained network; needs its weights, and a GPU to be fast"),
 )
 QUALITIES = (

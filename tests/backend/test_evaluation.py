@@ -17,7 +17,7 @@ from motion324.errors import EXIT_INTERNAL, EXIT_USAGE, Cancelled, Motion324Erro
 from motion324.evaluation.evaluate import evaluate
 from motion324.evaluation.mesh_sequence import MeshSequence
 from motion324.evaluation.protocols import get_protocol
-from motion324.evaluation.release import read_release
+from motion324.evaluation.release import read_frame_folder, read_release
 from motion324.evaluation.results import read_json, write_json
 from motion324.evaluation.scoring import score
 
@@ -131,6 +131,17 @@ def test_what_is_wrong_with_a_clip_is_named_and_the_others_go_on(tmp_path, capsy
     assert (tmp_path / "page.html").read_text().count("<section") == len(names)
     only = evaluate(tmp_path / "release", predictions, samples=500, clips=("vertices",), any_topology=True)
     assert not only.problems
+
+
+def test_frames_are_read_in_the_order_of_their_numbers(tmp_path):
+    heights = np.arange(12, dtype=np.float32)
+    np.save(tmp_path / "faces.npy", np.array([[0, 1, 2]]))
+    for index, height in enumerate(heights):  # frame_10 comes before frame_2 as a text
+        np.save(tmp_path / f"frame_{index}.npy", np.array([[0, 0, height], [1, 0, height], [0, 1, height]]))
+    np.testing.assert_array_equal(read_frame_folder(tmp_path).positions[:, 0, 2], heights)
+    (tmp_path / "frame_11.npy").rename(tmp_path / "frame_13.npy")
+    with pytest.raises(Motion324Error, match="no frame 11 of its 14 frames, nor 1 more of them"):
+        read_frame_folder(tmp_path)
 
 
 def test_published_protocol_takes_the_predictions_frames(tmp_path):

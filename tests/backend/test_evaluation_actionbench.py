@@ -10,7 +10,7 @@ import trimesh
 from creature import creature, waving
 
 from motion324.cli import main
-from motion324.errors import EXIT_INTERNAL
+from motion324.errors import EXIT_INTERNAL, Motion324Error
 from motion324.evaluation.evaluate import evaluate
 from motion324.evaluation.predictions import find_prediction, read_prediction
 from motion324.evaluation.sampling import sample_places
@@ -90,7 +90,43 @@ def test_bad_points_and_meshes_are_named(bench):
     assert "mesh_03.glb" in next(clip for clip in found.clips if clip.name == "turned").problems[0].sentence
 
 
-def test_one_mesh_a_frame_is_read_in_the_order_of_names(bench):
+def test_one_mesh_a_frame_is_read_whole(bench):
     sequence = read_prediction(find_prediction(bench / "predictions", "turned"))
     assert sequence.positions.shape == (FRAMES, len(creature().positions), 3)
     assert np.ptp(sequence.positions, axis=0).max() > 0.1
+
+
+def write_triangle(folder, name, height=0.0, faces=((0, 1, 2),)):
+    folder.mkdir(exist_ok=True)
+    corners = np.array([[0, 0, height], [1, 0, height], [0, 1, height], [1, 1, height]])
+    trimesh.Trimesh(corners, faces, process=False).export(folder / f"{name}.glb")
+
+
+def test_one_mesh_a_frame_is_read_in_the_order_of_numbers(tmp_path):
+    """More than a hundred, of which the last ones have longer names, and others without leading zeros."""
+    for form in ("{:02d}", "{}"):
+        folder = tmp_path / form
+        for index in range(103):
+            write_triangle(folder, f"mesh_{form.format(index)}", index)
+        heights = read_prediction(find_prediction(tmp_path, form)).positions[:, 0, 2]
+        np.testing.assert_array_equal(heights, np.arange(103))
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "word"),
+    [
+        (lambda folder: write_triangle(folder, "mesh_02", faces=[(0, 1, 3)]), "topology-changes", "mesh_02.glb"),
+        (lambda folder: (folder / "mesh_01.glb").unlink(), "frame-missing", "no frame 1 of its 4 frames."),
+        (lambda folder: write_triangle(folder, "mesh_1"), "unreadable", "both frame 1"),
+        (lambda folder: write_triangle(folder, "mesh_last"), "unreadable", "no number"),
+    ],
+    ids=["faces", "gap", "twice", "no number"],
+)
+def test_stills_that_are_no_animation_are_refused(tmp_path, change, code, word):
+    for index in range(4):
+        write_triangle(tmp_path / "one", f"mesh_{index:02d}", faces=[(0, 1, 2), (1, 3, 2)])
+    assert len(read_prediction(find_prediction(tmp_path, "one")).positions) == 4
+    change(tmp_path / "one")
+    with pytest.raises(Motion324Error, match=word) as caught:
+        read_prediction(find_prediction(tmp_path, "one"))
+    assert caught.value.code == f"sequence-{code}"

@@ -8,8 +8,10 @@ import numpy as np
 
 from motion324.evaluation.blender_sequences import SUFFIXES, read_animated_file
 from motion324.evaluation.mesh_sequence import MeshSequence, bad_sequence, check_sequence
+from motion324.evaluation.numbered_files import numbered_files
 from motion324.evaluation.release import read_frame_folder
 from motion324.mesh.reading import read_mesh
+from motion324.mesh.reference_mesh import ReferenceMesh
 from motion324.progress import Progress, silent
 from motion324.trajectories.trajectory_file import load_trajectory
 
@@ -69,17 +71,17 @@ def read_prediction(
     """
     progress("read", 0, 1)
     if path.is_dir():
-        stills = sorted(path.glob(STILLS))
-        return _read_stills(path, stills, progress) if stills else read_frame_folder(path)
+        return _read_stills(path, progress) if any(path.glob(STILLS)) else read_frame_folder(path)
     if path.suffix.lower() in SUFFIXES:
         return read_animated_file(path, fps, expected_frames, blender, progress)
     trajectory = load_trajectory(path)
     return check_sequence(MeshSequence(trajectory.positions, trajectory.faces, path))
 
 
-def _read_stills(folder: Path, paths: list[Path], progress: Progress) -> MeshSequence:
-    """One mesh a frame, in the order of their names. Raises Motion324Error("sequence-topology-changes")."""
-    frames = []
+def _read_stills(folder: Path, progress: Progress) -> MeshSequence:
+    """One mesh a frame. Raises Motion324Error("sequence-topology-changes"), and those of numbered_files."""
+    paths = numbered_files(folder, STILLS)
+    frames: list[ReferenceMesh] = []
     for index, path in enumerate(paths):
         progress("read", index, len(paths))
         frames.append(read_mesh(path, progress=progress))
@@ -87,6 +89,11 @@ def _read_stills(folder: Path, paths: list[Path], progress: Progress) -> MeshSeq
             raise bad_sequence(
                 "sequence-topology-changes",
                 f"'{path}' has {len(frames[-1].positions)} vertices, the first frame {len(frames[0].positions)}.",
+            )
+        if not np.array_equal(frames[-1].faces, frames[0].faces):
+            raise bad_sequence(
+                "sequence-topology-changes",
+                f"The triangles of '{path}' are not those of the first frame, or have another order.",
             )
     positions = np.stack([mesh.positions for mesh in frames]).astype(np.float32)
     return check_sequence(MeshSequence(positions, frames[0].faces.astype(np.int32), folder))

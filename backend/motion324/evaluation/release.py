@@ -10,6 +10,7 @@ import numpy as np
 
 from motion324.errors import EXIT_USAGE, Motion324Error
 from motion324.evaluation.mesh_sequence import MeshSequence, bad_sequence, check_sequence
+from motion324.evaluation.numbered_files import numbered_files
 
 SPLITS = ("short", "long")
 TRACKED = "surfaces.npy"  # in ActionBench's folder of a sample: (T, N, 6), positions and normals of the same points
@@ -105,25 +106,12 @@ def read_release(root: Path, only: tuple[str, ...] = ()) -> tuple[ReleaseClip, .
 def read_frame_folder(folder: Path) -> MeshSequence:
     """faces.npy (F, 3) and frame_0000.npy, frame_0001.npy, ... (N, 3) each.
 
-    Raises Motion324Error: sequence-missing, sequence-frame-missing, sequence-unreadable, sequence-topology-changes, and
-    those of check_sequence.
+    Raises Motion324Error: sequence-missing, sequence-topology-changes, and those of numbered_files, load_array and
+    check_sequence.
     """
     if not folder.is_dir():
         raise bad_sequence("sequence-missing", f"The folder '{folder}' does not exist.")
-    paths = sorted(folder.glob("frame_*.npy"))
-    if not paths:
-        raise bad_sequence("sequence-empty", f"The folder '{folder}' holds no frame_XXXX.npy.")
-    numbers = [path.stem.removeprefix("frame_") for path in paths]
-    if not all(number.isdigit() for number in numbers):
-        odd = next(number for number in numbers if not number.isdigit())
-        raise bad_sequence("sequence-unreadable", f"'{folder / f'frame_{odd}.npy'}' has no number in its name.")
-    missing = sorted(set(range(int(numbers[-1]) + 1)) - {int(number) for number in numbers})
-    if missing:
-        raise bad_sequence(
-            "sequence-frame-missing",
-            f"'{folder}' has no frame {missing[0]} of its {int(numbers[-1]) + 1} frames"
-            + (f", nor {len(missing) - 1} others." if len(missing) > 1 else "."),
-        )
+    paths = numbered_files(folder, "frame_*.npy")
     faces = load_array(folder / "faces.npy")
     frames = [load_array(path) for path in paths]
     for path, frame in zip(paths, frames, strict=True):

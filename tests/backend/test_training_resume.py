@@ -19,12 +19,12 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch, which is no
 
 from safetensors.torch import load_file  # noqa: E402
 
-from motion324.errors import EXIT_STOPPED, Motion324Error  # noqa: E402
+from motion324.errors import EXIT_STOPPED, EXIT_USAGE, Motion324Error  # noqa: E402
 from motion324.reconstructors.motion_transformer.checkpoint import write_checkpoint  # noqa: E402
 from motion324.reconstructors.motion_transformer.initialisation import random_model  # noqa: E402
 from motion324.training import checkpoints  # noqa: E402
 from motion324.training.config_keys import as_toml  # noqa: E402
-from motion324.training.training_run import run_training  # noqa: E402
+from motion324.training.training_run import export, run_training  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -157,6 +157,24 @@ def test_broken_samples_are_counted_over_interruptions_and_stop_the_run_at_a_lim
     with pytest.raises(Motion324Error, match=r"data\.most_broken=.*box2: ") as stopped:
         run_training(longer)
     assert stopped.value.code == "samples-broken"
+
+
+def test_a_new_run_is_refused_where_another_has_left_checkpoints(release, tmp_path):
+    config = tiny_config(release, tmp_path / "out", count=2)
+    assert run_training(config)
+    with pytest.raises(Motion324Error, match=r"holds checkpoints of another run.*resume=true") as refused:
+        run_training(replace(config, resume=False, steps=replace(config.steps, count=1)))
+    assert refused.value.exit_code == EXIT_USAGE
+    assert run_training(replace(config, out=str(tmp_path / "new"), resume=False))
+
+
+def test_what_is_exported_is_of_the_step_that_the_run_has_come_to(release, tmp_path):
+    config = tiny_config(release, tmp_path / "out", count=2)
+    assert run_training(replace(config, checkpoints=replace(config.checkpoints, every=1)))
+    exported = load_file(export(tmp_path / "out", checkpoints.RunState(step=1)))
+    assert largest_difference(exported, tensors(tmp_path / "out", 1)) == 0
+    with pytest.raises(Motion324Error, match="no checkpoint of step 7"):
+        export(tmp_path / "out", checkpoints.RunState(step=7))
 
 
 def test_an_unfinished_checkpoint_is_never_taken_for_one(release, tmp_path):

@@ -100,7 +100,7 @@ class TrainingConfig:
     init: str = key("", "checkpoint to start from, with sizes of its own, published or ours; empty: random weights")
     continue_steps: bool = key(False, "count on from the step that the checkpoint `init` tells of, not from 0")
     image_encoder: str = key("", "file of DINOv2's weights for the image encoder (.pth or .safetensors)")
-    resume: bool = key(True, "go on from the newest checkpoint in `out`, where there is one")
+    resume: bool = key(True, "go on from the newest checkpoint in `out`, where there is one; else `out` must hold none")
     seed: int = key(0, "of the weights and of the samples", least=0)
     device: str = key("auto", "where it runs", choices=("auto", "cpu", "cuda"))
     data: DataConfig = DataConfig()

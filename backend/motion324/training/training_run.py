@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.distributed.fsdp import FSDPModule
 
-from motion324.errors import Motion324Error
+from motion324.errors import EXIT_USAGE, Motion324Error
 from motion324.reconstructors.motion_transformer.checkpoint import load_model, write_checkpoint
 from motion324.reconstructors.motion_transformer.initialisation import random_model
 from motion324.reconstructors.motion_transformer.model import MotionModel
@@ -114,11 +114,14 @@ def build_trainer(config: TrainingConfig, processes: Processes) -> Trainer:
 
 
 def export(out: Path, state: RunState) -> Path:
-    """The weights of the best checkpoint, or of the newest, as a file for `--reconstructor motion-transformer`."""
-    best = None if state.best_step is None else checkpoints.folder_of(out, state.best_step)
-    folder = best if best is not None and best.is_dir() else checkpoints.newest(out)
+    """The weights of the best checkpoint, or of the state's own, as a file for `--reconstructor motion-transformer`.
+
+    Raises Motion324Error("checkpoint-missing").
+    """
+    steps = [step for step in (state.best_step, state.step) if step is not None]
+    folder = next((found for step in steps if (found := checkpoints.folder_of(out, step)).is_dir()), None)
     if folder is None:
-        raise Motion324Error("checkpoint-missing", f"'{out}' holds no checkpoint to export.")
+        raise Motion324Error("checkpoint-missing", f"'{out}' holds no checkpoint of step {state.step} to export.")
     chosen, _ = checkpoints.read_state(folder)
     model = checkpoints.read_model(folder)
     write_checkpoint(model.state_dict(), model.config, out / EXPORTED, {"step": str(chosen.step)})
@@ -133,7 +136,15 @@ class _Start:
 
 
 def _start(config: TrainingConfig, processes: Processes) -> _Start:
-    newest = checkpoints.newest(Path(config.out)) if config.resume else None
+    """Raises Motion324Error("out-used") where a new run would mix its checkpoints with those of another."""
+    newest = checkpoints.newest(Path(config.out))
+    if newest is not None and not config.resume:
+        raise Motion324Error(
+            "out-used",
+            f"The folder '{config.out}' holds checkpoints of another run, and resume is false.",
+            "Give a new folder with out, or set resume=true to go on with that run.",
+            EXIT_USAGE,
+        )
     if newest is not None:
         state, _ = checkpoints.read_state(newest)
         return _Start(checkpoints.read_model(newest), state, newest)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import tarfile
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +16,7 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch, which is no
 from motion324.errors import Motion324Error  # noqa: E402
 from motion324.training.pack_release import main as pack_command  # noqa: E402
 from motion324.training.processes import Processes  # noqa: E402
-from motion324.training.release_files import pack  # noqa: E402
+from motion324.training.release_files import INDEX, pack  # noqa: E402
 from motion324.training.release_loader import ReleaseSource, read_in_order, read_release  # noqa: E402
 from motion324.training.release_samples import BrokenSample, read_sample  # noqa: E402
 from motion324.training.sample_numbers import Shares, draws_for, item_for  # noqa: E402
@@ -137,6 +140,51 @@ def test_what_is_wrong_with_a_clip_is_said(release, tmp_path, damage, words):
     with pytest.raises(BrokenSample, match=words) as refused:
         read_sample(*arguments)
     assert str(refused.value).startswith("box0: ")
+
+
+def damaged_header(shard, at, index):
+    shard[at : at + 512] = bytes(range(256)) * 2
+
+
+def huge_list(shard, at, index):
+    member = tarfile.TarInfo("clips/box0.json")
+    member.size = 7 << 30
+    shard[at : at + 512] = member.tobuf(tarfile.USTAR_FORMAT)
+
+
+def list_of_nothing(shard, at, index):
+    shard[at + 512 : at + 514] = b"[]"
+    size = tarfile.TarInfo("clips/box0.json")
+    size.size = 2
+    shard[at : at + 512] = size.tobuf(tarfile.USTAR_FORMAT)
+
+
+def no_such_shard(shard, at, index):
+    index["clips"]["box0"] = [5, at]
+
+
+@pytest.mark.parametrize("damage", [damaged_header, huge_list, list_of_nothing, no_such_shard])
+def test_what_is_wrong_with_a_shard_is_said_of_the_clip(release, tmp_path, damage):
+    shard = pack(release, tmp_path / "shards", ["train.txt"])[0]
+    index = json.loads((tmp_path / "shards" / INDEX).read_text())
+    content = bytearray(shard.read_bytes())
+    damage(content, index["clips"]["box0"][1], index)
+    shard.write_bytes(content)
+    (tmp_path / "shards" / INDEX).write_text(json.dumps(index))
+    found = dataset(tmp_path / "shards", tmp_path)
+    assert read_sample(found.files, "box1", found.data, found.config, draws_for(0, 0)).name == "box1"
+    with pytest.raises(BrokenSample, match=r"^box0: .*shard"):
+        read_sample(found.files, "box0", found.data, found.config, draws_for(0, 0))
+    assert read_sample(found.files, "box1", found.data, found.config, draws_for(0, 0)).name == "box1"
+
+
+def test_listed_clips_without_files_are_not_packed_but_named(release, tmp_path, capsys):
+    shutil.rmtree(release / "pcds" / "box2_pointclouds")
+    with (release / "train.txt").open("a") as names:
+        names.write("ghost\n")
+    assert pack_command([str(release), str(tmp_path / "shards"), "train.txt"]) == 2
+    assert "2 of the 5 listed clips" in (told := capsys.readouterr().err) and "box2, ghost." in told
+    assert not (tmp_path / "shards").exists()
 
 
 def test_missing_data_are_refused_by_name(release, tmp_path):

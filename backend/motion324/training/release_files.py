@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,10 @@ INDEX = "index.json"
 SHARDS_FORMAT = "motion324-shards-1"
 BLOCK = tarfile.BLOCKSIZE  # every member has a header of one block and fills whole blocks
 DEFAULT_SHARD_BYTES = 1 << 30
+LOST_NAMED = 5
+WHERE_DATA_ARE_SAID = (
+    "Give the folder of pcds, images and the list with release.path, and the list's name with release.list."
+)
 
 
 class ClipFiles(Protocol):
@@ -91,27 +96,33 @@ class ShardFiles:
             return
         if clip not in self._places:
             raise FileNotFoundError(f"no clip {clip} in the shards of '{self.root}'")
+        try:
+            members = self._listed(clip)
+        except (tarfile.TarError, ValueError, TypeError, AttributeError, IndexError) as error:
+            raise OSError(f"no list of its files lies in '{self.root}' where {INDEX} says ({error})") from error
+        folders: dict[str, list[str]] = {}
+        for path in sorted(members):
+            while "/" in path:
+                path, _, name = path.rpartition("/")
+                inside = folders.setdefault(path, [])
+                if name not in inside[-1:]:
+                    inside.append(name)
+        self._clip, self._members, self._folders = clip, members, folders
+
+    def _listed(self, clip: str) -> dict[str, tuple[int, int]]:
+        """Where each file of a clip begins in its shard, and its size."""
         start = self._places[clip][1]
         size = tarfile.TarInfo.frombuf(self._read(clip, start, BLOCK), "utf-8", "strict").size
         members = json.loads(self._read(clip, start + BLOCK, size))
         base = start + BLOCK + _padded(size)
-        self._members = {path: (base + at, length) for path, (at, length) in members.items()}
-        self._folders = {}
-        for path in sorted(self._members):
-            while "/" in path:
-                path, _, name = path.rpartition("/")
-                inside = self._folders.setdefault(path, [])
-                if name not in inside[-1:]:
-                    inside.append(name)
-        self._clip = clip
+        return {path: (base + int(at), int(length)) for path, (at, length) in members.items()}
 
     def _read(self, clip: str, start: int, size: int) -> bytes:
         with (self.root / self._shards[self._places[clip][0]]).open("rb") as file:
+            if not 0 <= start <= start + size <= os.fstat(file.fileno()).st_size:
+                raise OSError(f"the shard {file.name} ends too early")
             file.seek(start)
-            data = file.read(size)
-        if len(data) < size:
-            raise OSError(f"the shard {file.name} ends too early")
-        return data
+            return file.read(size)
 
 
 def open_files(root: Path) -> ClipFiles:
@@ -125,10 +136,18 @@ def pack(source: Path, target: Path, lists: list[str], shard_bytes: int = DEFAUL
     """Writes shards of the clips that the lists name, with the lists and the index, and returns the shards.
 
     A new shard begins when the last one has reached shard_bytes. Raises Motion324Error("training-data-missing",
-    "disk-full", "cannot-write").
+    "disk-full", "cannot-write"), the first of them also for clips without files.
     """
     files = FolderFiles(source)
     clips = list(dict.fromkeys(clip for name in lists for clip in files.clip_list(name)))
+    lost = [clip for clip in clips if not all(folder.is_dir() for folder in _folders(source, clip))]
+    if lost:
+        named = ", ".join(lost[:LOST_NAMED]) + (", ..." if len(lost) > LOST_NAMED else "")
+        raise _missing(
+            f"{len(lost)} of the {len(clips)} listed clips have no folder in '{source}/pcds' or none in "
+            f"'{source}/images': {named}.",
+            "Fetch their files, or leave them out of the lists.",
+        )
     target.mkdir(parents=True, exist_ok=True)
     shards: list[Path] = []
     places: dict[str, tuple[int, int]] = {}
@@ -150,8 +169,7 @@ def pack(source: Path, target: Path, lists: list[str], shard_bytes: int = DEFAUL
 
 
 def _add_clip(tar: tarfile.TarFile, source: Path, clip: str) -> None:
-    folders = [source / "pcds" / f"{clip}_pointclouds", source / "images" / f"{clip}_images"]
-    paths = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    paths = [path for folder in _folders(source, clip) for path in sorted(folder.rglob("*")) if path.is_file()]
     members: dict[str, tuple[int, int]] = {}
     at = 0
     for path in paths:
@@ -169,6 +187,10 @@ def _add_clip(tar: tarfile.TarFile, source: Path, clip: str) -> None:
             tar.addfile(member, file)
 
 
+def _folders(source: Path, clip: str) -> tuple[Path, Path]:
+    return source / "pcds" / f"{clip}_pointclouds", source / "images" / f"{clip}_images"
+
+
 def _padded(size: int) -> int:
     return -(-size // BLOCK) * BLOCK
 
@@ -183,10 +205,5 @@ def _read_list(path: Path) -> list[str]:
     return names
 
 
-def _missing(sentence: str) -> Motion324Error:
-    return Motion324Error(
-        "training-data-missing",
-        sentence,
-        "Give the folder of pcds, images and the list with release.path, and the list's name with release.list.",
-        EXIT_USAGE,
-    )
+def _missing(sentence: str, hint: str = WHERE_DATA_ARE_SAID) -> Motion324Error:
+    return Motion324Error("training-data-missing", sentence, hint, EXIT_USAGE)

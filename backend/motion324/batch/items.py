@@ -13,7 +13,7 @@ from motion324.errors import EXIT_USAGE, Motion324Error
 from motion324.evaluation.release import read_release
 from motion324.file_state import file_state
 from motion324.mesh_providers.settings import MeshSettings
-from motion324.options import AnimateOptions
+from motion324.options import AnimateOptions, names_mask_files
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class BatchItem:
         else:
             mesh = file_state(self.mesh)
         inputs = {"mesh": mesh, "video": file_state(self.video)}
+        if names_mask_files(self.options.mask):
+            inputs["mask"] = file_state(Path(self.options.mask))
+        if self.options.weights:
+            inputs["weights"] = file_state(Path(self.options.weights).expanduser())
         return {"inputs": inputs, "options": json.loads(json.dumps(self.options.to_dict())), "version": __version__}
 
 
@@ -56,8 +60,8 @@ def listed_items(
 ) -> list[BatchItem]:
     """From a list: one JSON object a line, {"mesh": ..., "video": ..., "name": ..., "options": {...}}.
 
-    Paths are relative to the list; `name` is the mesh file's, if left out, else the video's; options replace some of
-    `options`. Where meshes are `made` from the videos, lines need none.
+    Paths are relative to the list, those of masks and weights as well; `name` is the mesh file's, if left out, else the
+    video's; options replace some of `options`. Where meshes are `made` from the videos, lines need none.
     Raises Motion324Error("batch-list-unreadable") that names the line.
     """
     try:
@@ -86,11 +90,21 @@ def _item(path: Path, number: int, line: str, options: AnimateOptions, made: Mes
         name = str(values.get("name", file.stem))
         if not name or Path(name).name != name:
             raise ValueError(f"'{name}' cannot be the name of a folder")
-        chosen = AnimateOptions.from_dict({**options.to_dict(), **values.get("options", {})})
+        chosen = _own_options(path, values.get("options", {}), options)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         why = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
         raise _bad_list(path, f"has a line {number} that cannot be used: {why}") from error
     return BatchItem(name, made or file, video, chosen)
+
+
+def _own_options(path: Path, own: dict[str, Any], options: AnimateOptions) -> AnimateOptions:
+    """`options` with an item's `own` in their place, whose paths are relative to the list at `path`."""
+    chosen = AnimateOptions.from_dict({**options.to_dict(), **own})
+    if "mask" in own and names_mask_files(chosen.mask):
+        chosen = dataclasses.replace(chosen, mask=str(path.parent / chosen.mask))
+    if own.get("weights"):
+        chosen = dataclasses.replace(chosen, weights=str(path.parent / Path(chosen.weights).expanduser()))
+    return chosen
 
 
 def _bad_list(path: Path, why: str) -> Motion324Error:

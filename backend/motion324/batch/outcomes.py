@@ -42,19 +42,22 @@ class Outcome:
         )
 
 
-def is_done(folder: Path, item: BatchItem) -> bool:
-    """Whether the folder holds the result of just this item: same files, same options, same version."""
+def is_done(folder: Path, item: BatchItem, overlay: bool = False) -> bool:
+    """Whether the folder holds the result of just this item: same files, same options, same version; and where an
+    overlay is wanted, with one."""
     try:
         known = json.loads((folder / ITEM_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        has_overlay = known.pop("overlay", False)
+    except (OSError, ValueError, AttributeError):
         return False
-    return bool(known == item.fingerprint()) and (folder / TRAJECTORY).is_file()
+    wanted = known == item.fingerprint() and (has_overlay or not overlay)
+    return bool(wanted) and (folder / TRAJECTORY).is_file()
 
 
-def mark_done(folder: Path, item: BatchItem) -> None:
-    """Raises Motion324Error("disk-full" or "cannot-write")."""
+def mark_done(folder: Path, item: BatchItem, overlay: bool = False) -> None:
+    """overlay: whether one was kept. Raises Motion324Error("disk-full" or "cannot-write")."""
     with written_aside(folder / ITEM_FILE) as aside:
-        aside.write_text(json.dumps(item.fingerprint(), indent=1) + "\n", encoding="utf-8")
+        aside.write_text(json.dumps({**item.fingerprint(), "overlay": overlay}, indent=1) + "\n", encoding="utf-8")
 
 
 def write_summary(path: Path, outcomes: list[Outcome]) -> dict[str, Any]:

@@ -42,8 +42,8 @@ def run_batch(
 ) -> list[Outcome]:
     """Animates each item into folder/NAME, beside batch.log (a line an item, over all runs) and summary.json.
 
-    An item whose result is there already, from the same files, options and version, is kept. A process that dies takes
-    only its own item with it. -> outcomes in the items' order.
+    An item whose result is there already, from the same files, options and version, is kept, unless it lacks an
+    `overlay` that is wanted. A process that dies takes only its own item with it. -> outcomes in the items' order.
     Raises Motion324Error("cannot-write", "disk-full") for the folder itself, Cancelled; the processes are ended then.
     """
     with explained_write_errors(folder):
@@ -58,7 +58,7 @@ def run_batch(
 
     waiting = []
     for item in items:
-        if is_done(folder / item.name, item):
+        if is_done(folder / item.name, item, overlay):
             tell(Outcome(item.name, KEPT))
         else:
             waiting.append(Task(item, folder / item.name, blender, overlay))

@@ -64,7 +64,7 @@ def _animate(task: Task, began: float) -> Outcome:
     mesh = task.item.mesh
     try:
         outcome, warnings = _from_mesh(task, mesh) if isinstance(mesh, Path) else _from_video(task, mesh)
-        mark_done(task.folder, task.item)
+        mark_done(task.folder, task.item, task.overlay or not isinstance(mesh, Path))  # the way from a video keeps one
     except Exception:
         logging.error("%s", traceback.format_exc())
         raise

@@ -89,8 +89,8 @@ class Records:
         return owners
 
     def previews(self) -> list[Preview]:
-        """What is shown on objects now."""
-        return [shown for job in self.held.values() for shown in job.previews]
+        """What is shown on objects now: of each the newest, which hides a result that still waits below it."""
+        return list({shown.target.uid: shown for _, job in sorted(self.items()) for shown in job.previews}.values())
 
     def _shown_together(self) -> tuple[Animation, ...]:
         """All animations of the job that `animation` belongs to."""

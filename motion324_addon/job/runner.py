@@ -198,11 +198,9 @@ class Runner:
             mesh_reading.checked_object(obj)
         objects = tuple(obj.session_uid for obj in order.objects)
         self._records.check_free(objects)
-        for animation in self.animations:  # before the mesh is read: the preview would be part of its pose
-            if animation.target.uid in objects:
-                self.discard([animation])
         job = Job(order, read_objects_in_steps(order.objects, order.start))
-        job.read_on()
+        with preview.hidden(shown for shown in self.previews() if shown.target.uid in objects):
+            job.read_on()  # which takes all that the pose decides; previews are no part of that
         number = self.jobs.newest + 1
         self._records.held[number] = job
         self._dispatch(Ordered(order.name, order.video.name, objects, time.monotonic()))

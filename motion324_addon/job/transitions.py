@@ -55,17 +55,13 @@ def advance(jobs: Jobs, event: Event) -> Step:
 
 
 def _order(jobs: Jobs, event: Ordered) -> Step:
-    """What earlier jobs left of the same objects goes; so does the message that one was cancelled."""
+    """Earlier failures of the same objects go, and so does the message that one was cancelled; results still wait."""
     if jobs.occupied(event.objects):
         return jobs, ()
     effects: list[Do] = []
     for old in jobs.jobs:
-        same = tuple(uid for uid in old.objects if uid in event.objects)
-        if old.phase is Phase.CANCELLED or (old.phase in REPEATABLE and same):
+        if old.phase is Phase.CANCELLED or (old.phase in REPEATABLE and set(old.objects) & set(event.objects)):
             jobs, done = _leave(jobs, old, Discarded(old.number))
-            effects += done
-        elif old.phase is Phase.DONE and same:
-            jobs, done = _leave(jobs, old, Discarded(old.number, same))
             effects += done
     job = JobState(
         phase=Phase.WAITING,
@@ -133,25 +129,35 @@ def _leave(jobs: Jobs, job: JobState, event: Kept | Discarded) -> Step:
 
 
 def _work(jobs: Jobs, job: JobState, event: FromWorker) -> Step:
-    if isinstance(event, Failed) and job.phase is Phase.DONE:  # the result came, but could not be shown
+    # One that waits fails where its mesh cannot be read to the end; one that is done, where it cannot be shown.
+    if isinstance(event, Failed) and (job.busy or job.phase in (Phase.WAITING, Phase.DONE)):
         return _end(jobs, _failed(job, event), _undone(job))
     if not job.busy:
         return jobs, ()
-    if isinstance(event, Failed):
-        return _end(jobs, _failed(job, event), _undone(job))
     if isinstance(event, Finished):
-        done = replace(
-            job,
-            phase=Phase.DONE,
-            ended=event.now,
-            frames=event.frames,
-            frames_ready=event.frames,
-            warnings=event.warnings,
-        )
-        return _end(jobs, done, (Do(Effect.SHOW_RESULT, job.number),))
+        return _finish(jobs, job, event)
     if isinstance(event, FramesCame):
         return _show_frames(jobs, job, event)
     return _changed(jobs, _moved(job, event)), (REDRAW,)
+
+
+def _finish(jobs: Jobs, job: JobState, event: Finished) -> Step:
+    """The result takes the place of those that wait on the same objects, which were there until now."""
+    effects: list[Do] = []
+    for old in jobs.results:
+        same = tuple(uid for uid in old.objects if uid in job.objects)
+        if same:
+            jobs, left = _leave(jobs, old, Discarded(old.number, same))
+            effects += (do for do in left if do != REDRAW)
+    done = replace(
+        job,
+        phase=Phase.DONE,
+        ended=event.now,
+        frames=event.frames,
+        frames_ready=event.frames,
+        warnings=event.warnings,
+    )
+    return _end(jobs, done, (*effects, Do(Effect.SHOW_RESULT, job.number)))
 
 
 def _moved(job: JobState, event: QueueMoved | Expected | Progressed) -> JobState:

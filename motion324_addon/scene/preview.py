@@ -5,8 +5,9 @@ A preview is no part of the file: it is taken away while the file is saved, and 
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,21 @@ def hide(obj: bpy.types.Object) -> None:
     modifier = obj.modifiers.get(point_cache.PREVIEW)
     if modifier is not None:
         obj.modifiers.remove(modifier)
+
+
+@contextlib.contextmanager
+def hidden(previews: Iterable[Preview]) -> Iterator[None]:
+    """Takes these away for a while."""
+    previews = tuple(previews)
+    for preview in previews:
+        obj = preview.target.find()
+        if obj is not None:
+            hide(obj)
+    try:
+        yield
+    finally:
+        for preview in previews:
+            show(preview)
 
 
 def settle(previews: Iterable[Preview]) -> None:

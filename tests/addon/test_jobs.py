@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -104,6 +105,42 @@ def test_orders_run_one_after_another_and_every_result_waits_on_its_own_object(w
     assert window.runner.animation.target.name == "Three"  # the newest, where the active object has none
     assert bpy.ops.motion324.discard() == {"FINISHED"}
     assert window.runner.state.phase.value == "idle" and not three.modifiers
+
+
+def test_a_result_waits_and_is_shown_until_the_next_one_of_its_object_is_there(window, video):
+    obj = ball()
+    base = rest(obj)
+    window.start(obj, video(frames=3))
+    window.until_idle()
+    first = window.runner.results
+    window.start(obj, video(do="fail"))
+    window.until_idle()
+    assert window.runner.results == first and len(window.runner.failures) == 1
+    np.testing.assert_allclose(shown(obj, 3), wobble(base, 3)[2], atol=ROUNDING)
+    window.start(obj, video(frames=40, pause=0.05))
+    window.until(lambda: window.runner.state.frames_ready >= 5)
+    np.testing.assert_allclose(shown(obj, 5), wobble(base, 5)[4], atol=ROUNDING)
+    window.runner.cancel()
+    np.testing.assert_allclose(shown(obj, 5), wobble(base, 3)[2], atol=ROUNDING)  # the last one of the first result
+    window.runner.start(dataclasses.replace(window.order(obj, video(frames=6)), start=3.0))
+    window.until_idle()
+    assert [job.frames for job in window.runner.results] == [6] and previews(obj) == [PREVIEW]
+    np.testing.assert_array_equal(window.runner.animation.positions[0], base)  # the first was no part of the pose
+    np.testing.assert_allclose(shown(obj, 8), wobble(base, 6)[5], atol=ROUNDING)
+
+
+def test_an_object_that_cannot_be_read_keeps_its_result(window, video):
+    from motion324.errors import Motion324Error
+
+    obj = ball()
+    window.start(obj, video(frames=3))
+    window.until_idle()
+    obj.modifiers.new("Subdivision", "SUBSURF")
+    obj.modifiers.new("Late", "SIMPLE_DEFORM").angle = 1
+    with pytest.raises(Motion324Error, match="'Late' poses 'Ball' after 'Subdivision'"):
+        window.start(obj, video(frames=3))
+    assert len(window.runner.results) == 1 and not window.runner.jobs.busy
+    assert previews(obj) == [PREVIEW, "Subdivision", "Late"]
 
 
 def test_an_object_that_is_being_animated_or_waits_is_refused(window, video):

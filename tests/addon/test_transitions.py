@@ -142,7 +142,27 @@ def test_results_of_several_objects_wait_side_by_side(job):
     assert [done.object_name for done in jobs.results] == ["Dog"]
     assert effects == [("hide preview", 1), ("forget", 1)]
     jobs, effects = job.run(job.ordered("Dog", DOG), jobs=jobs)
-    assert jobs.results == () and effects == [("hide preview", 2), ("forget", 2), ("start work", 3)]
+    assert [done.number for done in jobs.results] == [2] and effects == [("start work", 3)]
+
+
+@pytest.mark.parametrize("end", ["cancelled", "failed"])
+def test_a_result_waits_until_its_object_has_a_newer_one(job, end):
+    s = job.state
+    jobs, _ = job.run(job.ordered("Cat and 1 more", CAT, DOG), s.Finished(1, 5, 101.0), job.ordered("Dog", DOG))
+    ending = s.CancelAsked(102.0) if end == "cancelled" else s.Failed(2, s.Problem("no-video", "None."), 102.0)
+    undone, effects = job.run(ending, jobs=jobs)
+    assert undone.results == jobs.results and effects == [("hide preview", 2), ("stop work", 2)]
+    jobs, effects = job.run(s.Finished(2, 7, 103.0), jobs=jobs)
+    assert effects == [("hide preview", 1, (DOG,)), ("forget", 1, (DOG,)), ("show result", 2)]
+    assert [(done.number, done.objects) for done in jobs.results] == [(1, (CAT,)), (2, (DOG,))]
+
+
+def test_one_that_waits_fails_where_its_mesh_cannot_be_read_to_the_end(job):
+    s = job.state
+    failed = s.Failed(2, s.Problem("mesh-zero-extent", "All vertices lie at one place."), 102.0)
+    jobs, effects = job.run(job.ordered(), job.ordered("Dog", DOG), failed)
+    assert jobs.queue == () and jobs.shown.object_name == "Cat" and effects == [("stop work", 2)]
+    assert [failure.object_name for failure in jobs.failures] == ["Dog"]
 
 
 def test_each_object_of_a_common_job_is_kept_or_discarded_on_its_own(job):

@@ -2,35 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
 import bpy
 
-# Groups of operators with their icons, as in the sidebar.
+
+class Entry(NamedTuple):
+    """An operator with its icon, and for one of several buttons that call it its text and its arguments."""
+
+    operator: str
+    icon: str
+    text: str | None = None
+    arguments: Mapping[str, object] = MappingProxyType({})
+
+
+# In groups, as in the sidebar.
 GROUPS = (
     (
-        ("motion324.preview_mask", "MOD_MASK"),
-        ("motion324.find_view", "VIEWZOOM"),
-        ("motion324.new_mesh", "MESH_DATA"),
+        Entry("pick_video", "FILEBROWSER"),
+        Entry("preview_mask", "MOD_MASK"),
+        Entry("show_mask", "IMAGE"),
     ),
     (
-        ("motion324.animate", "PLAY"),
-        ("motion324.cancel", "CANCEL"),
-        ("motion324.restart", "FILE_REFRESH"),
+        Entry("new_mesh", "MESH_DATA"),
+        Entry("new_mesh", "PLAY", "New Mesh from Video, Animated", {"animate": True}),
     ),
     (
-        ("motion324.keep_shape_keys", "SHAPEKEY_DATA"),
-        ("motion324.keep_point_cache", "FILE_CACHE"),
-        ("motion324.discard", "TRASH"),
-        ("motion324.make_single_user", "DUPLICATE"),
-        ("motion324.remove_animation", "TRASH"),
+        Entry("take_view", "VIEW3D"),
+        Entry("take_view", "OUTLINER_OB_CAMERA", "Take View Angles from Camera", {"source": "CAMERA"}),
+        Entry("find_view", "VIEWZOOM"),
+        Entry("align_view", "VIEW3D"),
+        Entry("align_view", "OUTLINER_OB_CAMERA", "Add Camera at Found View", {"camera": True}),
     ),
     (
-        ("motion324.overlay", "IMAGE_BACKGROUND"),
-        ("motion324.turntable", "RENDER_ANIMATION"),
-        ("motion324.export", "EXPORT"),
+        Entry("animate", "PLAY"),
+        Entry("cancel", "CANCEL"),
+        Entry("unqueue", "X"),
+        Entry("restart", "FILE_REFRESH"),
+        Entry("open_log", "TEXT"),
     ),
     (
-        ("motion324.install_backend", "IMPORT"),
-        ("motion324.check_installation", "CHECKMARK"),
+        Entry("keep_shape_keys", "SHAPEKEY_DATA"),
+        Entry("keep_point_cache", "FILE_CACHE"),
+        Entry("discard", "TRASH"),
+        Entry("make_single_user", "DUPLICATE"),
+        Entry("remove_animation", "TRASH"),
+    ),
+    (
+        Entry("overlay", "IMAGE_BACKGROUND"),
+        Entry("turntable", "RENDER_ANIMATION"),
+        Entry("export", "EXPORT"),
+    ),
+    (
+        Entry("install_backend", "IMPORT"),
+        Entry("install_from_folder", "FILE_FOLDER"),
+        Entry("cancel_installation", "CANCEL"),
+        Entry("check_installation", "CHECKMARK"),
+        Entry("copy_report", "COPYDOWN"),
+        Entry("open_installation_log", "TEXT"),
+        Entry("remove_backend", "TRASH"),
     ),
 )
 
@@ -44,8 +76,10 @@ class MOTION324_MT_object(bpy.types.Menu):
         for index, group in enumerate(GROUPS):
             if index:
                 layout.separator()
-            for operator, icon in group:
-                layout.operator(operator, icon=icon)
+            for entry in group:
+                button = layout.operator(f"motion324.{entry.operator}", text=entry.text, icon=entry.icon)
+                for name, value in entry.arguments.items():
+                    setattr(button, name, value)
 
 
 def _draw_entry(self: bpy.types.Menu, context: bpy.types.Context) -> None:

@@ -26,6 +26,14 @@ class MOTION324_OT_align_view(bpy.types.Operator):
     )
 
     @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        if properties.camera:
+            return (
+                "Put a camera where the video sees the active object from, make it the active one, and look through it"
+            )
+        return cls.__doc__
+
+    @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not has_mesh(cls, context):
             return False

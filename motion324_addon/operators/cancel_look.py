@@ -11,6 +11,7 @@ LOOKS = (
     ("VIEW", "View", "The search for the view"),
     ("NEW_MESH", "New Mesh", "The making of a mesh from the video"),
 )
+EXAMINERS = {"MASK": looks.mask_look, "VIEW": looks.view_look, "NEW_MESH": new_mesh.mesh_look}
 
 
 class MOTION324_OT_cancel_look(bpy.types.Operator):
@@ -21,6 +22,13 @@ class MOTION324_OT_cancel_look(bpy.types.Operator):
 
     look: bpy.props.EnumProperty(name="Look", description="Which one", items=LOOKS)
 
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        if EXAMINERS[properties.look].look.running:
+            name = next(text for identifier, _, text in LOOKS if identifier == properties.look)
+            return f"Stop {name[0].lower()}{name[1:]}"
+        return "Close this message"
+
     def execute(self, context: bpy.types.Context) -> set[str]:
-        {"MASK": looks.mask_look, "VIEW": looks.view_look, "NEW_MESH": new_mesh.mesh_look}[self.look].stop()
+        EXAMINERS[self.look].stop()
         return {"FINISHED"}

@@ -7,12 +7,12 @@ import bpy
 from motion324.errors import Motion324Error
 
 from ..job.runner import runner
-from ..job.state import ENDED
+from ..job.state import ENDED, Phase
 from .reporting import report_error
 
 
 class MOTION324_OT_discard(bpy.types.Operator):
-    """Take the result away, or close the message; the object is as it was before"""
+    """Take the result away; the object is as it was before"""
 
     bl_idname = "motion324.discard"
     bl_label = "Discard Result"
@@ -29,6 +29,14 @@ class MOTION324_OT_discard(bpy.types.Operator):
         description="Which of the objects that were animated as one; all if empty",
         options={"SKIP_SAVE"},
     )
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        shown = None if runner.results else runner.state
+        job = runner.jobs.get(properties.job) if properties.job else shown
+        if job is not None and job.phase in ENDED - {Phase.DONE}:
+            return "Close this message; the object is as it was before the job"
+        return cls.__doc__
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -38,6 +38,11 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
     )
 
     @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        kind = export_formats.FORMATS[properties.format]
+        return f"Export the active object with its animation as {kind.label}. {kind.carries}"
+
+    @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return has_mesh(cls, context)
 

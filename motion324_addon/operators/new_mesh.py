@@ -31,6 +31,12 @@ video's camera. Not given arguments are taken from the scene's settings"""
         name="Keep", description="What becomes of the animation", items=KEEP, options={"SKIP_SAVE"}
     )
 
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        if properties.animate:
+            return "Make a mesh of what the video's first used frame shows, and animate it after the video at once"
+        return cls.__doc__
+
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return self._run(context, context.scene.motion324, context.scene.motion324_new_mesh)
 

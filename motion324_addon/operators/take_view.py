@@ -18,13 +18,19 @@ SOURCES = (
 
 
 class MOTION324_OT_take_view(bpy.types.Operator):
-    """Set the angles to those from which the viewport, or the active camera, sees the active object now"""
+    """Set the angles to those from which the 3D viewport sees the active object now"""
 
     bl_idname = "motion324.take_view"
     bl_label = "Take View Angles"
     bl_options = {"REGISTER", "UNDO"}
 
     source: bpy.props.EnumProperty(name="From", description="What sees the object", items=SOURCES)
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        if properties.source == "CAMERA":
+            return "Set the angles to those from which the scene's active camera sees the active object now"
+        return cls.__doc__
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import bpy
@@ -69,13 +71,39 @@ def installation(addon):
     runner.state = before
 
 
-def test_the_menu_has_what_the_search_should_find(addon):
+def test_the_menu_has_every_button_of_the_panels_since_the_search_finds_nothing_else(addon):
     paper = Paper()
     addon("menu").MOTION324_MT_object.draw(SimpleNamespace(layout=paper), context_now())
     names = {getattr(bpy.ops.motion324, name).get_rna_type().name for name in dir(bpy.ops.motion324)}
     assert len(names) == len(dir(bpy.ops.motion324)), "no two operators have the same name"
-    for name in ("animate", "cancel", "keep_shape_keys", "discard", "overlay", "turntable", "export"):
-        assert paper.has("operator", f"motion324.{name}")
+    folder = Path(addon("panels").__file__).parent
+    sources = [*folder.glob("*.py"), folder.parent / "installation/drawing.py"]
+    drawn = set(re.findall(r'"motion324\.(\w+)"', "".join(path.read_text("utf-8") for path in sources)))
+    closing = {"cancel_look", "dismiss_installation"}  # what a panel shows
+    assert {"animate", "export", "unqueue", "install_backend"} <= drawn
+    assert {name for name in drawn - closing if not paper.has("operator", f"motion324.{name}")} == set()
+
+
+def test_buttons_of_one_operator_have_tooltips_of_their_own(addon, state, show_jobs):
+    def tooltip(name: str, **arguments: object) -> str:
+        operator = getattr(addon(f"operators.{name}"), f"MOTION324_OT_{name}")
+        return operator.description(bpy.context, SimpleNamespace(**arguments))
+
+    formats = addon("scene.export_formats").FORMATS
+    assert len({tooltip("export", format=suffix) for suffix in formats}) == len(formats)
+    assert "as GLB. One shape key per frame" in tooltip("export", format=".glb")
+    assert tooltip("align_view", camera=False).startswith("Turn the 3D viewport")
+    assert tooltip("align_view", camera=True).startswith("Put a camera where")
+    assert "animate it" in tooltip("new_mesh", animate=True) and "animate" not in tooltip("new_mesh", animate=False)
+    assert "viewport" in tooltip("take_view", source="VIEWPORT") and "camera" in tooltip("take_view", source="CAMERA")
+    for phase, told in (("DONE", "Take the result away"), ("FAILED", "Close this message"), ("LOST", "Close this")):
+        show_jobs(phase=state.Phase[phase])
+        assert tooltip("discard", job=1).startswith(told) and tooltip("discard", job=0).startswith(told), phase
+    assert tooltip("cancel_look", look="VIEW") == "Close this message"
+    look = addon("examining.looks").view_look
+    before, look.look = look.look, dataclasses.replace(look.look, running=True)
+    assert tooltip("cancel_look", look="VIEW") == "Stop the search for the view"
+    look.look = before
 
 
 def test_the_first_run_explains_itself_and_offers_the_button(addon, draw):

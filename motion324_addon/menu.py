@@ -10,7 +10,9 @@ import bpy
 
 
 class Entry(NamedTuple):
-    """An operator with its icon, and for one of several buttons that call it its text and its arguments."""
+    """An operator with its icon, and for one of several buttons that call it its text and its arguments, for which
+    Blender would else take those of the last call.
+    """
 
     operator: str
     icon: str
@@ -30,10 +32,10 @@ GROUPS = (
         Entry("new_mesh", "PLAY", "New Mesh from Video, Animated", {"animate": True}),
     ),
     (
-        Entry("take_view", "VIEW3D"),
+        Entry("take_view", "VIEW3D", arguments={"source": "VIEWPORT"}),
         Entry("take_view", "OUTLINER_OB_CAMERA", "Take View Angles from Camera", {"source": "CAMERA"}),
         Entry("find_view", "VIEWZOOM"),
-        Entry("align_view", "VIEW3D"),
+        Entry("align_view", "VIEW3D", arguments={"camera": False}),
         Entry("align_view", "OUTLINER_OB_CAMERA", "Add Camera at Found View", {"camera": True}),
     ),
     (

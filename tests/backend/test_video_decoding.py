@@ -147,6 +147,7 @@ def test_large_frames_are_reduced_while_they_are_read(tmp_path, monkeypatch):
     assert read_video(tmp_path / "wide.avi").frames.shape == (3, 150, 600, 3)
     monkeypatch.setattr(frame_size, "FRAME_BYTES", 1)
     assert read_video(tmp_path / "wide.avi").frames.shape == (3, 96, 384, 3)
+    assert read_video(tmp_path / "wide.avi", reduce=False).frames.shape == (3, 512, 2048, 3)
 
 
 def test_reduced_alpha_does_not_bleed(tmp_path, monkeypatch):

@@ -40,6 +40,7 @@ def read_video(
     frames: FrameRange = (None, None, 1),
     progress: Progress = silent,
     rate: float | None = None,
+    reduce: bool = True,
 ) -> VideoClip:
     """The frames start, start + step, ... before stop of a video, or of a folder of images in natural order.
 
@@ -48,11 +49,11 @@ def read_video(
     than the video's changes nothing but clip.warnings. Rotation stored in the file is applied; 16-bit images become
     8-bit; an alpha channel is kept, and what it hides completely is white. Where frames are unevenly spaced in time,
     some are repeated and others left out, so that as many are evenly spaced: frame_numbers tells which. clip.warnings
-    says that, and when a file ends before its header says.
+    says that, and when a file ends before its header says. reduce: large frames become smaller, as reduced_size says.
     Raises Motion324Error with EXIT_BAD_VIDEO: missing, not a video, nothing decodable, no or only one frame in range.
     """
     path = Path(path)
-    clip = read_frames(path, frames, progress, rate)
+    clip = read_frames(path, frames, progress, rate, reduce)
     if len(clip.frames) == 1:
         raise bad_video(
             "video-one-frame",
@@ -62,17 +63,19 @@ def read_video(
     return clip
 
 
-def read_frames(path: Path, frames: FrameRange, progress: Progress, rate: float | None = None) -> VideoClip:
+def read_frames(
+    path: Path, frames: FrameRange, progress: Progress, rate: float | None = None, reduce: bool = True
+) -> VideoClip:
     """read_video without its demand for two frames; masks are read with it, too."""
     source, wanted = open_range(path, frames, lambda: progress("read", 0, 0))
     lower = lower_rate(source, wanted, rate)
     if lower is None:
-        clip, times = _decode(source, wanted, frames, progress)
+        clip, times = _decode(source, wanted, frames, progress, reduce=reduce)
         clip = _evenly_spaced(clip, times)
         return clip if rate is None else _with_warning(clip, *_rate_is_not_raised(source, wanted, rate))
     moments = EvenMoments(lower, wanted.step / source.fps)
     count = kept_count(source, wanted, lower)
-    clip, _ = _decode(source, wanted, frames, progress, lambda number, time: moments.wants(time), count)
+    clip, _ = _decode(source, wanted, frames, progress, lambda number, time: moments.wants(time), count, reduce)
     return _at_moments(clip, np.array(moments.chosen), lower)
 
 
@@ -96,6 +99,7 @@ def _decode(
     progress: Progress,
     wants: Wants | None = None,
     count: int | None = None,
+    reduce: bool = True,
 ) -> tuple[VideoClip, np.ndarray]:
     """All frames in range, or those, about `count`, that it `wants`; and when they are shown, in seconds."""
     count = wanted.count if count is None else count
@@ -114,8 +118,9 @@ def _decode(
     progress("read", 0, count)
     for number, time, image in _images(source, wanted, progress, keeps):
         if kept is None:
-            size = reduced_size(image.shape[1], image.shape[0], count)
-            if size != (image.shape[1], image.shape[0]):
+            full = (image.shape[1], image.shape[0])
+            size = reduced_size(*full, count) if reduce else full
+            if size != full:
                 log.info("%s: frames are reduced to %d x %d pixels", source.path, *size)
             check_length(source, count, size)
             kept = np.empty((count, size[1], size[0], 3), np.uint8)

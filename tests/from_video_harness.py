@@ -10,7 +10,7 @@ from fake_reconstructor import FakeReconstructor
 
 from motion324.cli import main
 from motion324.errors import EXIT_OK
-from motion324.from_video import run as way
+from motion324.from_video import way
 
 
 def without_reconstruction(monkeypatch) -> FakeReconstructor:

@@ -15,7 +15,7 @@ from motion324.options import AnimateOptions, names_mask_files
 from motion324.progress import Progress, silent
 from motion324.result import Examination
 from motion324.video.clip import VideoClip
-from motion324.video.foreground import find_masks
+from motion324.video.foreground import check_mask_option, find_masks
 from motion324.video.foreground.given import first_given_mask
 from motion324.video.foreground.masks import mask_warnings
 from motion324.video.sampling import VideoSample, sample_clip, sample_video
@@ -37,6 +37,7 @@ def examine(
     Raises Motion324Error as animate does: what is wrong with video, options, foreground or mesh; Cancelled.
     """
     options.check()
+    check_mask_option(options.mask)
     if mesh is not None:
         check_mesh(mesh)
     if isinstance(video, VideoClip):
@@ -73,7 +74,7 @@ def first_mask(
     """The mask (H, W) float32 of the first frame, how it was found, and warnings."""
     clip = sample.clip
     if not names_mask_files(options.mask):
-        found = find_masks(clip, options.mask, progress, options.seed)
+        found = find_masks(clip, options.mask, progress)
         return found.masks[0], found.method, found.warnings
     mask = first_given_mask(sample, Path(options.mask), progress)
     return mask, "given", mask_warnings(mask[None], clip.frame_numbers[:1], clip.name)

@@ -21,7 +21,7 @@ from motion324.video.clip import VideoClip
 class MeshRequest(Message):
     """A mesh of what the first used frame shows.
 
-    video: a path on the backend's machine, or the frames themselves. options: frames, video_fps, mask and seed count.
+    video: a path on the backend's machine, or the frames themselves. options: frames, video_fps and mask count.
     send_video: see motion324.job_messages.AnimateRequest.
     """
 

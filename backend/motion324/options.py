@@ -116,6 +116,7 @@ class AnimateOptions:
                 raise bad_option(name, f"is {rate}; it must lie between 0 and 1000")
         if self.view not in ("auto", "front"):
             parse_view_angles(self.view)
+        check_choice("reconstructor", self.reconstructor, ("auto", *RECONSTRUCTORS))
         check_choice("quality", self.quality, QUALITIES)
         check_device(self.device)
         check_choice("precision", self.precision, PRECISIONS)

@@ -29,7 +29,7 @@ from motion324.trajectories.result_files import KeepOptions, needed_space, write
 from motion324.trajectories.smoothing import smooth_trajectory
 from motion324.video.clip import VideoClip
 from motion324.video.decoding import read_video
-from motion324.video.foreground import find_masks
+from motion324.video.foreground import check_mask_option, find_masks
 from motion324.video.foreground.masks import ForegroundMasks
 from motion324.video.source import bad_video
 
@@ -64,6 +64,8 @@ def animate(
     with contextlib.ExitStack() as stack:
         options.check()
         check_mesh(mesh)
+        if foreground is None:
+            check_mask_option(options.mask)
         reconstructor = get_reconstructor(options, clock)
         folder = stack.enter_context(OutputFolder(keep.folder)) if keep else None
 
@@ -73,7 +75,7 @@ def animate(
         if folder and keep:
             folder.check_space(needed_space(len(clip.frames), mesh, clip, keep))
 
-        foreground = foreground or find_masks(clip, options.mask, clock, options.seed)
+        foreground = foreground or find_masks(clip, options.mask, clock)
 
         clock("sample", 0, 1)
         normalised, normalisation = normalised_mesh(mesh)

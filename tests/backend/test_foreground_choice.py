@@ -10,6 +10,11 @@ from foreground_clips import clip_over, overlap, plain, scenery
 from PIL import Image
 
 from motion324.errors import EXIT_BAD_VIDEO, EXIT_NO_FOREGROUND, EXIT_USAGE, Motion324Error
+from motion324.examination import examine
+from motion324.from_video.first_mesh import make_first_mesh
+from motion324.mesh_providers.settings import MeshSettings
+from motion324.options import AnimateOptions
+from motion324.pipeline import animate
 from motion324.video.clip import VideoClip
 from motion324.video.foreground import choose, find_masks, provider
 
@@ -94,9 +99,20 @@ def test_given_masks_that_do_not_fit_are_refused(tmp_path, no_network):
         with pytest.raises(Motion324Error) as caught:
             find_masks(video(frames), str(write_masks(tmp_path / name, masks)))
         assert (caught.value.code, caught.value.exit_code) == (code, EXIT_BAD_VIDEO)
-    with pytest.raises(Motion324Error) as caught:
-        find_masks(video(frames), str(tmp_path / "gone"))
-    assert (caught.value.code, caught.value.exit_code) == ("video-missing", EXIT_BAD_VIDEO)
+
+
+@pytest.mark.parametrize("mode", ["rembgg", "rembg:", "/nowhere/masks", "sam2:box=1"])
+def test_an_unknown_mode_is_told_without_a_look_at_the_video(mode, no_network, box):
+    gone = Path("/nowhere/clip.mp4")
+    for work in (
+        lambda: animate(box, gone, AnimateOptions(mask=mode)),
+        lambda: examine(gone, AnimateOptions(mask=mode)),
+        lambda: make_first_mesh(gone, AnimateOptions(mask=mode), MeshSettings()),
+    ):
+        with pytest.raises(Motion324Error, match=r"The option mask .*sam2") as caught:
+            work()
+        assert (caught.value.code, caught.value.exit_code) == ("bad-option", EXIT_USAGE)
+        assert mode in caught.value.sentence
 
 
 def test_modes_that_cannot_work_say_so(no_network):

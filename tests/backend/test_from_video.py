@@ -10,7 +10,16 @@ from fake_reconstructor import STEP
 from from_video_harness import run, without_reconstruction
 
 from motion324.cli import main
-from motion324.errors import EXIT_CANCELLED, EXIT_CANNOT_WRITE, EXIT_USAGE, Cancelled
+from motion324.errors import (
+    EXIT_CANCELLED,
+    EXIT_CANNOT_WRITE,
+    EXIT_INTERNAL,
+    EXIT_OK,
+    EXIT_USAGE,
+    Cancelled,
+    Motion324Error,
+)
+from motion324.from_video import way
 from motion324.from_video.pictures import write_pictures
 from motion324.from_video.stages import StageFolder
 from motion324.mesh.gltf_container import GltfFile
@@ -99,11 +108,37 @@ def test_files_of_others_are_not_replaced(video, tmp_path, capsys, reconstructor
 @pytest.mark.parametrize(
     "options",
     [("--mesh-provider", "magic"), ("--mesh-provider", "file"), ("--mesh-provider", "hunyuan3d-server"),
-     ("--mesh-faces", "3"), ("--hunyuan-time-limit", "0")],
+     ("--mesh-faces", "3"), ("--hunyuan-time-limit", "0"), ("--reconstructor", "magic"), ("--mask", "rembgg"),
+     ("--mask", "sam2:box=1"), ("--mesh-provider", "hunyuan3d-server", "--hunyuan-server", "ftp://there")],
 )  # fmt: skip
 def test_wrong_options_are_told_before_any_work(tmp_path, options):
     assert main(["from-video", "none.mp4", "-o", str(tmp_path / "out"), *options]) == EXIT_USAGE
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [(("--mesh-provider", "hunyuan3d"), "hy3dgen"), (("--mesh-provider", "file", "--mesh-file", "no.glb"), "no.glb"),
+     (("--mesh-provider", "file", "--mesh-file", "."), "known kind"), (("--weights", "no.onnx"), "no.onnx"),
+     (("--blender", "/no/blender"), "/no/blender")],
+)  # fmt: skip
+def test_what_is_missing_is_told_before_any_work(tmp_path, capsys, options, told):
+    assert main(["from-video", "none.mp4", "-o", str(tmp_path / "out"), *options]) not in (EXIT_OK, EXIT_INTERNAL)
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_only_kept_stages_need_may_be_missing(video, tmp_path, capsys, reconstructor, monkeypatch):
+    """A package that was taken off since, and weights that were."""
+    run(video, tmp_path / "out", capsys)
+
+    def lack(*given):
+        raise Motion324Error("hunyuan-missing", "It is not there.")
+
+    monkeypatch.setattr(way, "get_provider", lack)
+    assert run(video, tmp_path / "out", capsys, "--smooth", "1")["stages_done"] == ["animation", "export", "page"]
+    monkeypatch.setattr(way, "get_reconstructor", lack)
+    assert run(video, tmp_path / "out", capsys, "--smooth", "1")["stages_done"] == []
 
 
 def test_a_stage_whose_replacement_was_interrupted_counts_as_undone(tmp_path):

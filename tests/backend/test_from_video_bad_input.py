@@ -156,13 +156,13 @@ def test_4k_at_60_frames_a_second_takes_bounded_memory_up_to_the_mesh(tmp_path):
     writer.release()
     program = (
         "import sys; from pathlib import Path\n"
-        "from motion324.errors import Cancelled; from motion324.from_video import run as way\n"
+        "from motion324.errors import Cancelled; from motion324.from_video import run, way\n"
         "from motion324.machine import peak_memory; from motion324.mesh_providers.settings import MeshSettings\n"
         "from motion324.options import AnimateOptions\n"
         "from motion324.video.foreground.saliency import load_network; load_network(); before = peak_memory()\n"
         "def stop(*_, **__): raise Cancelled\n"
         "way.animate = stop\n"
-        "try: way.from_video(Path(sys.argv[1]), Path(sys.argv[2]), AnimateOptions(), MeshSettings())\n"
+        "try: run.from_video(Path(sys.argv[1]), Path(sys.argv[2]), AnimateOptions(), MeshSettings())\n"
         "except Cancelled: print((peak_memory() - before) / 1e6)\n"
     )
     arguments = [sys.executable, "-c", program, str(tmp_path / "large.avi"), str(tmp_path / "out")]

@@ -55,6 +55,7 @@ def test_every_device_and_kernel_may_be_asked_for(device, attention):
         ("windows", "sharp"),
         ("weights", 7),
         ("reconstructor", ["auto"]),
+        ("reconstructor", "magic"),
         ("kernel", "flash"),
     ],
 )

@@ -60,7 +60,7 @@ def test_what_comes_along_needs_no_weights_and_keeps_nothing(name, found):
 def test_an_unknown_name_is_refused_with_the_known_ones():
     error = refused(AnimateOptions(reconstructor="magic"))
     assert (error.code, error.exit_code) == ("bad-option", EXIT_USAGE)
-    assert all(name in error.hint for name in RECONSTRUCTORS)
+    assert all(name in error.sentence for name in RECONSTRUCTORS)
 
 
 def test_without_torch_one_sentence_says_so_with_the_remedy(monkeypatch):

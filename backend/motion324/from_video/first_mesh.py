@@ -12,6 +12,7 @@ from motion324.options import AnimateOptions
 from motion324.progress import Progress, silent
 from motion324.result import MadeMesh
 from motion324.video.clip import VideoClip
+from motion324.video.foreground import check_mask_option
 from motion324.video.sampling import sample_clip, sample_video
 
 
@@ -24,10 +25,11 @@ def make_first_mesh(
 ) -> MadeMesh:
     """The mesh that motion324.from_video.run.from_video would animate, from SAMPLED_FRAMES frames of all.
 
-    Of the options, frames, video_fps, mask and seed count. The mask is the one that motion324.examination.examine
+    Of the options, frames, video_fps and mask count. The mask is the one that motion324.examination.examine
     finds. Raises Motion324Error: what is wrong with video, options, foreground or provider; Cancelled.
     """
     options.check()
+    check_mask_option(options.mask)
     provider = get_provider(settings)
     if isinstance(video, VideoClip):
         sample = sample_clip(video, SAMPLED_FRAMES)

@@ -2,51 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from motion324.errors import Motion324Error
-from motion324.file_state import file_state
-from motion324.from_video import pictures
-from motion324.from_video.exports import write_fbx, write_turntable
-from motion324.from_video.page import PageInputs, write_page
-from motion324.from_video.preview import as_webm, write_preview
 from motion324.from_video.stages import Stage, StageFolder
-from motion324.from_video.view_values import plain_view, view_of
-from motion324.mesh.blender_reading import find_blender
-from motion324.mesh.gltf_writing import write_glb
-from motion324.mesh.reading import read_mesh
-from motion324.mesh.view import View
-from motion324.mesh_providers.interface import MeshProvider, ObjectPicture
-from motion324.mesh_providers.registry import get_provider
+from motion324.from_video.way import Way
 from motion324.mesh_providers.settings import MeshSettings
-from motion324.options import AnimateOptions, names_mask_files
-from motion324.pipeline import animate
+from motion324.options import AnimateOptions
 from motion324.progress import Progress, silent
-from motion324.trajectories.result_files import TRAJECTORY, KeepOptions
+from motion324.trajectories.result_files import TRAJECTORY
 from motion324.trajectories.trajectory_file import load_trajectory
-from motion324.video.clip import VideoClip
-from motion324.video.decoding import read_video
-from motion324.video.foreground import find_masks
-from motion324.video.foreground.masks import ForegroundMasks
-
-log = logging.getLogger(__name__)
-
-FRAMES, MASKS, CROPS = "frames", "masks", "crops"
-MESH, ANIMATED, FBX, TURNTABLE, TURNTABLE_ON_PAGE, PREVIEW, PAGE = (
-    "mesh.glb",
-    "animated.glb",
-    "animated.fbx",
-    "turntable.mp4",
-    "turntable.webm",
-    "preview.webm",
-    "index.html",
-)
 
 
 @dataclass(frozen=True)
@@ -81,11 +46,13 @@ def from_video(
 
     Every stage reads what the ones before have written, and is left out where nothing that it depends on has changed
     since an earlier run, unless all is to be done `again`.
-    Raises Motion324Error: what is wrong with video, options, foreground, mesh or folder; Cancelled.
+    Raises Motion324Error: what is wrong with video, options, foreground, mesh or folder, before any work where that can
+    be known; Cancelled.
     """
     options.check()
     mesh_settings.check()
-    way = _Way(video, StageFolder(folder, again), options, mesh_settings, blender, progress)
+    way = Way(video, StageFolder(folder, again), options, mesh_settings, blender, progress)
+    way.check()
     clip = way.frames()
     foreground = way.masks(clip)
     way.crops(clip, foreground)
@@ -103,188 +70,3 @@ def from_video(
         tuple({warning["sentence"]: warning for warning in warnings}.values()),
         way.done["mesh"].result["licence"],
     )
-
-
-class _Way:
-    """The stages of one video; `done` are those that are."""
-
-    def __init__(
-        self,
-        video: Path,
-        folder: StageFolder,
-        options: AnimateOptions,
-        mesh_settings: MeshSettings,
-        blender: Path | None,
-        progress: Progress,
-    ) -> None:
-        self._video, self._folder, self._root = video, folder, folder.root
-        self._options, self._mesh_settings = options, mesh_settings
-        self._blender = blender
-        self._progress = progress
-        self.done: dict[str, Stage] = {}
-
-    def frames(self) -> VideoClip:
-        def make(staging: Path) -> dict[str, Any]:
-            clip = read_video(self._video, self._options.frames, self._progress, self._options.video_fps)
-            shown = clip.frames
-            if clip.alpha is not None:
-                shown = np.concatenate([shown, clip.alpha[..., None]], axis=3)
-            pictures.write_pictures(staging / FRAMES, shown, "read", self._progress)
-            return {
-                "frame_numbers": clip.frame_numbers.tolist(),
-                "fps": clip.fps,
-                "name": clip.name,
-                "warnings": list(clip.warnings),
-            }
-
-        inputs = {
-            "video": file_state(self._video),
-            "frames": list(self._options.frames),
-            "video_fps": self._options.video_fps,
-        }
-        found = self._do(FRAMES, inputs, make).result
-        stored = pictures.read_pictures(self._root / FRAMES, len(found["frame_numbers"]), "read", self._progress)
-        return VideoClip(
-            frames=np.ascontiguousarray(stored[..., :3]),
-            fps=float(found["fps"]),
-            frame_numbers=np.array(found["frame_numbers"], np.int64),
-            alpha=np.ascontiguousarray(stored[..., 3]) if stored.shape[3] == 4 else None,
-            name=found["name"],
-            warnings=tuple(found["warnings"]),
-        )
-
-    def masks(self, clip: VideoClip) -> ForegroundMasks:
-        def make(staging: Path) -> dict[str, Any]:
-            found = find_masks(clip, self._options.mask, self._progress, self._options.seed)
-            stored = np.clip(255 * found.masks + 0.5, 0, 255).astype(np.uint8)
-            pictures.write_pictures(staging / MASKS, stored, "foreground", self._progress)
-            return {"method": found.method, "warnings": list(found.warnings)}
-
-        inputs = {"frames": self._key(FRAMES), "mask": self._options.mask, "seed": self._options.seed}
-        if names_mask_files(self._options.mask):
-            inputs["given"] = file_state(Path(self._options.mask))
-        found = self._do(MASKS, inputs, make).result
-        stored = pictures.read_pictures(self._root / MASKS, len(clip.frames), "foreground", self._progress)
-        return ForegroundMasks(stored.astype(np.float32) / 255, found["method"], tuple(found["warnings"]))
-
-    def crops(self, clip: VideoClip, foreground: ForegroundMasks) -> None:
-        def make(staging: Path) -> dict[str, Any]:
-            return {"square": pictures.write_crops(staging / CROPS, clip, foreground.masks, self._progress)}
-
-        self._do(CROPS, {"masks": self._key(MASKS)}, make)
-
-    def mesh(self, clip: VideoClip, foreground: ForegroundMasks) -> View | None:
-        """The camera that sees the mesh as the first frame does; None where it has to be found."""
-
-        def make(staging: Path) -> dict[str, Any]:
-            provider: MeshProvider = get_provider(self._mesh_settings, self._blender)
-            if provider.licence:
-                log.warning("%s", provider.licence)
-            picture = ObjectPicture(clip.frames[0], foreground.masks[0], Path(clip.name).stem)
-            provided = provider.provide(picture, self._progress)
-            write_glb(staging / MESH, provided.mesh)
-            return {
-                "provider": provider.name,
-                "licence": provider.licence,
-                "view": plain_view(provided.view),
-                "rough_view": provided.rough_view,
-                "details": provided.details,
-                "vertices": len(provided.mesh.positions),
-                "faces": len(provided.mesh.faces),
-            }
-
-        inputs: dict[str, Any] = {"masks": self._key(MASKS), **self._mesh_settings.relevant()}
-        if self._mesh_settings.provider == "file" and self._mesh_settings.file is not None:
-            inputs["file"] = file_state(self._mesh_settings.file)
-        view = self._do("mesh", inputs, make).result["view"]
-        return None if view is None else view_of(view)
-
-    def animation(self, clip: VideoClip, foreground: ForegroundMasks, view: View | None) -> None:
-        options = self._options
-        if view is None and options.view == "auto":
-            options = dataclasses.replace(options, view=self.done["mesh"].result["rough_view"])
-
-        def make(staging: Path) -> dict[str, Any]:
-            result = animate(
-                read_mesh(self._root / MESH),
-                clip,
-                options,
-                progress=self._progress,
-                keep=KeepOptions(staging, overlay=True),
-                foreground=foreground,
-                view=view,
-            )
-            return {
-                "reconstructor": result.report["reconstructor"],
-                "silhouette_overlap": result.report["silhouette_overlap"],
-                "warnings": result.report["warnings"],
-                "seconds": result.report["seconds"],
-                "fps": result.fps,
-                "device": result.report["reconstruction"].get("device", "cpu"),
-            }
-
-        values = options.to_dict()
-        given = {
-            key: values[key]
-            for key in values
-            if key not in ("frames", "video_fps", "mask", *(("view",) if view else ()))
-        }
-        weights = {"weights_file": file_state(Path(options.weights))} if options.weights else {}
-        self._do("animation", {"mesh": self._key("mesh"), "options": given, **weights}, make)
-
-    def exports(self) -> None:
-        """GLB always; FBX and turntable where there is a Blender."""
-        blender = find_blender(self._blender)
-
-        def make(staging: Path) -> dict[str, Any]:
-            trajectory = load_trajectory(self._root / TRAJECTORY)
-            mesh = read_mesh(self._root / MESH)
-            self._progress("write", 0, 1)
-            write_glb(staging / ANIMATED, mesh, trajectory.positions, trajectory.fps)
-            if blender is None:
-                return {"blender": None}
-            write_fbx(staging / FBX, staging / ANIMATED, trajectory.fps, blender, self._progress)
-            return {"blender": str(blender)}
-
-        self._do("export", {"animation": self._key("animation"), "blender": blender is not None}, make)
-        if blender is None:
-            log.warning("No Blender was found: there is no animated.fbx and no turntable.mp4; name one with --blender.")
-            return
-
-        def turntable(staging: Path) -> dict[str, Any]:
-            trajectory = load_trajectory(self._root / TRAJECTORY)
-            mesh = read_mesh(self._root / MESH)
-            write_turntable(staging / TURNTABLE, mesh, trajectory, blender, self._progress)
-            return {}
-
-        try:
-            self._do("turntable", {"animation": self._key("animation")}, turntable)
-        except Motion324Error as error:
-            if error.code != "render-failed":  # such as without libEGL: all else is of use without it
-                raise
-            log.warning("There is no turntable.mp4: %s", error)
-
-    def page(self, clip: VideoClip, foreground: ForegroundMasks) -> None:
-        def make(staging: Path) -> dict[str, Any]:
-            trajectory, mesh = load_trajectory(self._root / TRAJECTORY), read_mesh(self._root / MESH)
-            films: list[tuple[Path, str]] = []
-            if write_preview(staging / PREVIEW, clip, foreground.masks, mesh, trajectory, self._progress):
-                films.append((staging / PREVIEW, "input, outline of the mask, result, result from its left"))
-            if "turntable" in self.done:
-                turning = staging / TURNTABLE_ON_PAGE
-                if as_webm(self._root / TURNTABLE, turning, self._progress):
-                    films.append((turning, "once around the result"))
-            files = {product.name for folder in (self._root, staging) for product in folder.iterdir()}
-            inputs = PageInputs(clip, foreground, mesh, trajectory, dict(self.done), tuple(films), tuple(files))
-            write_page(staging / PAGE, inputs, self._progress)
-            return {}
-
-        stages = {name: stage.key for name, stage in self.done.items()}
-        self._do("page", stages, make)
-
-    def _do(self, name: str, inputs: dict[str, Any], make: Any) -> Stage:
-        self.done[name] = self._folder.do(name, inputs, make)
-        return self.done[name]
-
-    def _key(self, name: str) -> str:
-        return self.done[name].key

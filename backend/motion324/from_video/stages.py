@@ -44,13 +44,18 @@ class StageFolder:
     """The folder of all stages' products. afresh: does every stage anew."""
 
     def __init__(self, root: Path, afresh: bool = False) -> None:
-        """Raises Motion324Error("cannot-write" or "disk-full")."""
+        """The folder itself is made for the first stage that is done."""
         self.root = root
         self._afresh = afresh
-        with explained_write_errors(root):
-            (root / MANIFESTS).mkdir(parents=True, exist_ok=True)
-            for left in root.glob(UNFINISHED + "*"):  # of a run that was killed
-                shutil.rmtree(left, ignore_errors=True)
+        for left in root.glob(UNFINISHED + "*"):  # of a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
+
+    def kept(self, name: str, inputs: dict[str, Any]) -> Stage | None:
+        """The stage, where it was done from these inputs and its products are there; None where `do` would do it."""
+        key, known = stage_key(name, inputs), self._manifest(name)
+        if self._afresh or known.get("key") != key or not self._complete(known):
+            return None
+        return Stage(name, key, known["result"], known["seconds"], again=False)
 
     def do(self, name: str, inputs: dict[str, Any], make: Callable[[Path], dict[str, Any]]) -> Stage:
         """The stage's products, made by `make` unless they are there.
@@ -59,12 +64,13 @@ class StageFolder:
         make: writes the products into the folder that it is given, and returns the result.
         Raises what `make` raises, Motion324Error("cannot-write", "disk-full" or "folder-in-use").
         """
-        key = _key(name, inputs)
-        known = self._manifest(name)
-        if not self._afresh and known.get("key") == key and self._complete(known):
-            return Stage(name, key, known["result"], known["seconds"], again=False)
+        kept = self.kept(name, inputs)
+        if kept is not None:
+            return kept
+        key, known = stage_key(name, inputs), self._manifest(name)
         began = time.perf_counter()
         with explained_write_errors(self.root):
+            (self.root / MANIFESTS).mkdir(parents=True, exist_ok=True)
             staging = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self.root))
         try:
             result = make(staging)
@@ -128,7 +134,8 @@ class StageFolder:
             )
 
 
-def _key(name: str, inputs: dict[str, Any]) -> str:
+def stage_key(name: str, inputs: dict[str, Any]) -> str:
+    """Of the stage that is made from these inputs, before or after it is done."""
     text = json.dumps([name, inputs, __version__], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -25,17 +25,9 @@ def read_mesh(path: Path | str, *, blender: Path | None = None, progress: Progre
     Raises Motion324Error with EXIT_BAD_MESH: file missing, of unknown kind, unreadable, without a usable mesh.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
-    if not path.exists():
-        raise bad_mesh("mesh-missing", f"The mesh file '{path}' does not exist.", "Check the path.")
-    if suffix not in SUFFIXES or not path.is_file():
-        raise bad_mesh(
-            "mesh-unknown-kind",
-            f"'{path}' is not a mesh file of a known kind.",
-            f"Known are {', '.join(SUFFIXES)}; export the mesh as .glb, for example.",
-        )
+    check_mesh_file(path)
     try:
-        mesh = _read(path, suffix, blender, progress)
+        mesh = _read(path, path.suffix.lower(), blender, progress)
     except (Motion324Error, MemoryError, KeyboardInterrupt):
         raise
     except Exception as error:  # parsers raise anything on damaged files
@@ -53,6 +45,18 @@ def read_mesh(path: Path | str, *, blender: Path | None = None, progress: Progre
         )
     check_mesh(mesh)
     return mesh
+
+
+def check_mesh_file(path: Path) -> None:
+    """What can be known without reading it. Raises Motion324Error("mesh-missing" or "mesh-unknown-kind")."""
+    if not path.exists():
+        raise bad_mesh("mesh-missing", f"The mesh file '{path}' does not exist.", "Check the path.")
+    if path.suffix.lower() not in SUFFIXES or not path.is_file():
+        raise bad_mesh(
+            "mesh-unknown-kind",
+            f"'{path}' is not a mesh file of a known kind.",
+            f"Known are {', '.join(SUFFIXES)}; export the mesh as .glb, for example.",
+        )
 
 
 def _read(path: Path, suffix: str, blender: Path | None, progress: Progress) -> ReferenceMesh:

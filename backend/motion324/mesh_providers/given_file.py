@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from motion324.mesh.reading import read_mesh
+from motion324.mesh.reading import check_mesh_file, read_mesh
 from motion324.mesh_providers.interface import ObjectPicture, ProvidedMesh
 from motion324.progress import Progress
 
@@ -20,7 +20,8 @@ class FileProvider:
         self._blender = blender
 
     def check(self) -> None:
-        """Whether the file is there is told when it is read, with all else that may be wrong with it."""
+        """Raises Motion324Error("mesh-missing" or "mesh-unknown-kind")."""
+        check_mesh_file(self._path)
 
     def provide(self, picture: ObjectPicture, progress: Progress) -> ProvidedMesh:
         """Raises Motion324Error as read_mesh does."""

@@ -6,8 +6,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from motion324.errors import EXIT_USAGE, Motion324Error
-from motion324.options import DEFAULT_RECONSTRUCTOR, RECONSTRUCTORS, AnimateOptions
+from motion324.options import DEFAULT_RECONSTRUCTOR, AnimateOptions
 from motion324.progress import Progress
 from motion324.reconstructors.interface import Reconstructor
 
@@ -23,9 +22,10 @@ def get_reconstructor(options: AnimateOptions, progress: Progress) -> Reconstruc
     """The one that options.reconstructor names ("auto": the default), ready for a job with these options.
 
     The motion transformer, once loaded, serves all jobs with the same options and weights.
-    Raises Motion324Error("bad-option") for a name that is not one of RECONSTRUCTORS; for those with weights also
-    "weights-missing"; for the motion transformer "torch-missing" and what MotionTransformer.prepare raises.
+    Raises Motion324Error("bad-option") for options that AnimateOptions.check refuses; for reconstructors with weights
+    also "weights-missing"; for the motion transformer "torch-missing" and what MotionTransformer.prepare raises.
     """
+    options.check()
     wanted = DEFAULT_RECONSTRUCTOR if options.reconstructor == "auto" else options.reconstructor
     if wanted == "deformation-fit":
         from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit
@@ -42,16 +42,9 @@ def get_reconstructor(options: AnimateOptions, progress: Progress) -> Reconstruc
         from motion324.reconstructors.deformation_fit.settings import settings_for
 
         return RefinedByFit(predictor, settings_for(options.quality))
-    if wanted == "motion-transformer":
-        transformer = _transformer_for(options)
-        transformer.prepare(progress)
-        return transformer
-    raise Motion324Error(
-        "bad-option",
-        f"The reconstructor '{wanted}' is not known.",
-        f"Choose auto or {', '.join(RECONSTRUCTORS)}.",
-        EXIT_USAGE,
-    )
+    transformer = _transformer_for(options)
+    transformer.prepare(progress)
+    return transformer
 
 
 def loaded_reconstructors() -> dict[str, str]:

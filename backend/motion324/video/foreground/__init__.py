@@ -2,5 +2,6 @@
 
 from motion324.video.foreground.choose import find_masks
 from motion324.video.foreground.masks import ForegroundMasks
+from motion324.video.foreground.provider import check_mask_option
 
-__all__ = ["ForegroundMasks", "find_masks"]
+__all__ = ["ForegroundMasks", "check_mask_option", "find_masks"]

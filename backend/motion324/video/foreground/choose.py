@@ -21,14 +21,14 @@ _SHADOW = 0.05
 _REMEDY = "Give your own masks with --mask FOLDER, or choose a video in which the object stands out."
 
 
-def find_masks(clip: VideoClip, mode: str = "auto", progress: Progress = silent, seed: int = 0) -> ForegroundMasks:
+def find_masks(clip: VideoClip, mode: str = "auto", progress: Progress = silent) -> ForegroundMasks:
     """Where the object is in each frame.
 
     mode: "auto" takes the alpha channel if it tells anything, else a background of one colour (white, black, green,
     any other), else rembg; "as-is" is for clips that were cut out before: alpha if it tells anything, else the plain
     background; "alpha", "plain", "rembg", "rembg:MODEL", "sam2" and "sam2:PROMPT" insist on one; anything else is the
     path of a mask video or of a folder of mask images. What a network found is cleaned up over time: the largest
-    lasting object stays. Nothing here is random; `seed` is for ways that would be.
+    lasting object stays. Nothing here is random.
     Raises Motion324Error: EXIT_NO_FOREGROUND where no object is found, EXIT_BAD_VIDEO for given masks that do not fit,
     EXIT_USAGE where `mode` cannot work on this clip.
     """

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from motion324.errors import EXIT_USAGE, Motion324Error
+from motion324.options import MASK_MODES, bad_option
 from motion324.progress import Progress
 from motion324.video.clip import VideoClip
 from motion324.video.foreground.alpha import alpha_masks
@@ -30,10 +31,17 @@ class MaskProvider:
     guesses: bool = False
 
 
+def check_mask_option(mode: str) -> None:
+    """What can be known without the video, on the machine that has the masks. Raises Motion324Error("bad-option")."""
+    if mode not in ("auto", "as-is"):
+        provider_named(mode)
+
+
 def provider_named(mode: str) -> MaskProvider:
     """mode: "alpha", "plain", "rembg", "rembg:MODEL", "sam2", "sam2:PROMPT", or a path of masks.
 
-    Raises Motion324Error("bad-option") for a prompt that cannot be read; the provider itself raises for the rest.
+    Raises Motion324Error("bad-option") for a prompt that cannot be read, or where nothing lies at the path; the
+    provider itself raises for the rest.
     """
     if mode == "alpha":
         return MaskProvider("alpha", _alpha)
@@ -56,6 +64,8 @@ def provider_named(mode: str) -> MaskProvider:
             return sam2_masks(clip.frames, prompt, automatic, progress)
 
         return MaskProvider("sam2", follow, guesses=True)
+    if not Path(mode).exists():
+        raise bad_option("mask", f"is '{mode}', which is neither one of {', '.join(MASK_MODES)} nor a file or folder")
     return MaskProvider("given", lambda clip, progress: given_masks(clip, Path(mode), progress))
 
 

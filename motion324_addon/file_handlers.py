@@ -13,15 +13,26 @@ from .scene import preview
 
 
 @persistent
-def _before_load(*_: object) -> None:
-    """What animates this file's objects has no place in the next one."""
-    notice = ""
-    if runner.state.busy:
-        notice = f"The animation of '{runner.state.object_name}' was cancelled, since another file was opened"
-        waiting = len(runner.queue)
-        notice += f", and {waiting} more that waited." if waiting else "."
+def _after_load(*_: object) -> None:
+    """What animated the last file's objects has no place in this one. Not earlier: where none opens, the last stays."""
+    notice = _notice()
+    if notice:
         print(f"Motion324: {notice}")
     runner.leave_file(notice)
+
+
+def _notice() -> str:
+    """What is lost now that another file is open, in one sentence; "" for nothing."""
+    lost = []
+    if runner.state.busy:
+        waiting = len(runner.queue)
+        more = f" and {waiting} more that waited were" if waiting else " was"
+        lost.append(f"the animation of '{runner.state.object_name}'{more} cancelled")
+    if len(runner.results) == 1:
+        lost.append(f"the result of '{runner.results[0].object_name}' was forgotten")
+    elif runner.results:
+        lost.append(f"{len(runner.results)} results were forgotten")
+    return f"Another file was opened: {', and '.join(lost)}." if lost else ""
 
 
 @persistent
@@ -45,7 +56,7 @@ def _at_exit() -> None:
 
 
 def register() -> None:
-    bpy.app.handlers.load_pre.append(_before_load)
+    bpy.app.handlers.load_post.append(_after_load)
     bpy.app.handlers.save_pre.append(_hide_previews)
     for name in SETTLING:
         getattr(bpy.app.handlers, name).append(_settle_previews)
@@ -54,7 +65,7 @@ def register() -> None:
 
 def unregister() -> None:
     runner.forget_all()
-    bpy.app.handlers.load_pre.remove(_before_load)
+    bpy.app.handlers.load_post.remove(_after_load)
     bpy.app.handlers.save_pre.remove(_hide_previews)
     for name in SETTLING:
         getattr(bpy.app.handlers, name).remove(_settle_previews)

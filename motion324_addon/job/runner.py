@@ -181,11 +181,10 @@ class Runner:
 
     def forget_all(self) -> None:
         """Cancels what runs, forgets what waits, and takes all previews away."""
-        self.leave_file()
-        self.dismiss(self.state.number)
+        self.leave_file("")
 
-    def leave_file(self, notice: str = "") -> None:
-        """To be called before another file is opened: all is cancelled or forgotten; notice tells it, for `state`."""
+    def leave_file(self, notice: str) -> None:
+        """To be called when another file is open: all is cancelled or forgotten; notice tells it, for `state`."""
         self._dispatch(FileLeft(time.monotonic(), notice))
 
     def abandon(self) -> None:

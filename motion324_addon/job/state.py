@@ -224,7 +224,7 @@ class Restarted:
 
 @dataclass(frozen=True)
 class FileLeft:
-    """Another file is opened, or the add-on goes: all that runs and waits is over. notice: why, for people."""
+    """Another file is open, or the add-on goes: all that runs and waits is over. notice: what was lost, for people."""
 
     now: float
     notice: str

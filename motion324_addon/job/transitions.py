@@ -90,13 +90,13 @@ def _cancel(jobs: Jobs, event: CancelAsked) -> Step:
 
 
 def _leave_file(jobs: Jobs, event: FileLeft) -> Step:
-    """Everything goes but a notice for the job that was running."""
+    """Everything goes but the notice, where there is one, on the job that was shown."""
     effects = []
     for job in jobs.jobs:
         effects += [*_undone(job), Do(Effect.FORGET, job.number)]
     left: tuple[JobState, ...] = ()
-    if jobs.busy:
-        left = (replace(jobs.busy, phase=Phase.CANCELLED, ended=event.now, notice=event.notice),)
+    if event.notice:
+        left = (replace(jobs.shown, phase=Phase.CANCELLED, ended=event.now, notice=event.notice),)
     return Jobs(left, jobs.newest), (*effects, REDRAW)
 
 

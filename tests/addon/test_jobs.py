@@ -212,7 +212,7 @@ def test_a_saved_file_has_no_preview_and_the_open_one_still_shows_it(window, vid
         into.objects = ["Ball"]
     assert not into.objects[0].modifiers
     bpy.ops.wm.open_mainfile(filepath=str(path))
-    assert not bpy.data.objects["Ball"].modifiers and window.runner.jobs.jobs == ()
+    assert not bpy.data.objects["Ball"].modifiers and window.runner.results == ()
 
 
 def test_a_file_that_was_saved_in_the_middle_of_a_job_has_no_preview(window, video, tmp_path):
@@ -234,12 +234,50 @@ def test_opening_another_file_cancels_what_runs_and_what_waits_and_says_so(windo
     began = time.monotonic()
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     assert time.monotonic() - began < 1.0
-    told = "The animation of 'One' was cancelled, since another file was opened, and 1 more that waited."
+    told = "Another file was opened: the animation of 'One' and 1 more that waited were cancelled."
     assert (window.phase, window.runner.state.notice) == ("cancelled", told)
     assert told in capsys.readouterr().out
     window.start(ball("Three"), video(frames=2))
     window.until_idle()
     assert window.phase == "done"
+
+
+@pytest.mark.parametrize(
+    ("names", "runs", "told"),
+    [
+        (("One",), False, "the result of 'One' was forgotten."),
+        (("One", "Two"), False, "2 results were forgotten."),
+        (("One",), True, "the animation of 'Last' was cancelled, and the result of 'One' was forgotten."),
+    ],
+)
+def test_opening_another_file_forgets_results_and_says_so(window, video, tmp_path, capsys, names, runs, told):
+    for name in names:
+        window.start(ball(name), video(frames=2))
+    window.until_idle()
+    if runs:
+        window.start(ball("Last"), video(do="wait"))
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    assert window.runner.state.notice == f"Another file was opened: {told}"
+    assert told in capsys.readouterr().out
+    assert bpy.ops.motion324.discard(job=window.runner.state.number) == {"FINISHED"}
+    assert window.phase == "idle" and window.runner.previews() == []
+
+
+@pytest.mark.parametrize("content", [None, b"BLENDER-v405 and nothing more"])
+def test_a_file_that_cannot_be_opened_leaves_jobs_and_results_as_they_are(window, video, tmp_path, content):
+    one, two = ball("One"), ball("Two")
+    window.start(one, video(frames=2))
+    window.until_idle()
+    window.start(two, video(frames=12, pause=0.05))
+    window.until(lambda: window.runner.state.frames_ready >= 2)
+    path = tmp_path / "bad.blend"
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(RuntimeError):
+        bpy.ops.wm.open_mainfile(filepath=str(path))
+    assert window.phase == "running" and [previews(obj) for obj in (one, two)] == [[PREVIEW], [PREVIEW]]
+    window.until_idle()
+    assert [job.object_name for job in window.runner.results] == ["One", "Two"]
 
 
 def test_undo_and_redo_while_a_job_runs_leave_it_running_and_shown(window, video):

@@ -187,6 +187,11 @@ def test_opening_another_file_ends_everything_and_says_so(job):
     assert [each.object_name for each in jobs.jobs] == ["Dog"]
     assert (jobs.shown.phase, jobs.shown.notice) == (s.Phase.CANCELLED, "Gone.")
     assert job.run(s.FileLeft(106.0, ""), jobs=jobs)[0] == s.Jobs(newest=3)
+    waiting, _ = job.run(job.ordered(), s.Finished(1, 5, 101.0))
+    jobs, effects = job.run(s.FileLeft(105.0, "Gone."), jobs=waiting)
+    assert (jobs.shown.phase, jobs.shown.notice, jobs.results) == (s.Phase.CANCELLED, "Gone.", ())
+    assert effects == [("hide preview", 1), ("stop work", 1), ("forget", 1)]
+    assert job.run(s.FileLeft(106.0, ""), jobs=waiting)[0] == s.Jobs(newest=1)
 
 
 def test_a_running_job_cannot_be_discarded(job):

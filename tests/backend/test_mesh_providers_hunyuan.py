@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from motion324.errors import Cancelled, Motion324Error
+from motion324.errors import EXIT_NO_FOREGROUND, Cancelled, Motion324Error
 from motion324.mesh.gltf_writing import write_glb
 from motion324.mesh.reference_mesh import ReferenceMesh
 from motion324.mesh_providers.hunyuan.cleaning import cleaned, without_floaters
@@ -70,6 +70,7 @@ def picture():
 class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         stand_in = self.server
+        stand_in.hang(self.path)
         stand_in.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         stand_in.keys.append(self.headers.get("Authorization"))
         if stand_in.status != 200:
@@ -84,6 +85,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         stand_in = self.server
         stand_in.polls += 1
+        stand_in.hang(self.path)
         if self.path != "/status/job-1" or stand_in.polls <= stand_in.busy:
             self.answer(200, b'{"status": "processing"}')
             return
@@ -110,6 +112,7 @@ def stand_in(tmp_path, monkeypatch):
     server.asked, server.keys, server.polls, server.busy = [], [], 0, 2
     server.status, server.only_generate, server.glb = 200, False, made_glb(tmp_path)
     server.address = f"http://127.0.0.1:{server.server_port}"
+    server.hang = lambda path: None
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield server
@@ -162,6 +165,53 @@ def test_a_server_that_never_finishes_is_given_up(stand_in, picture):
     with pytest.raises(Motion324Error, match=r"within 0\.4 seconds") as problem:
         get_provider(asking(stand_in, time_limit=0.4)).provide(picture, silent)
     assert problem.value.code == "server-too-slow"
+
+
+def hang_at(server, path, times):
+    """The first `times` requests of the path get no answer in time."""
+    released, left = threading.Event(), [None] * times
+
+    def hang(asked):
+        if asked.startswith(path) and left:
+            left.pop()
+            released.wait(5)
+
+    server.hang = hang
+    return released
+
+
+def test_a_question_that_is_answered_late_is_asked_again(stand_in, picture, monkeypatch):
+    monkeypatch.setattr("motion324.mesh_providers.hunyuan.server.ANSWER_SECONDS", 0.3)
+    released = hang_at(stand_in, "/status", 2)
+    assert len(get_provider(asking(stand_in)).provide(picture, silent).mesh.faces) == len(ball()[1])
+    released.set()
+
+
+def test_a_server_that_answers_no_question_is_given_up_at_the_time_limit(stand_in, picture, monkeypatch):
+    monkeypatch.setattr("motion324.mesh_providers.hunyuan.server.ANSWER_SECONDS", 0.3)
+    released = hang_at(stand_in, "/status", 10**3)
+    with pytest.raises(Motion324Error, match=r"within 1 seconds") as problem:
+        get_provider(asking(stand_in, time_limit=1.0)).provide(picture, silent)
+    assert problem.value.code == "server-too-slow" and stand_in.polls > 1
+    released.set()
+
+
+def test_a_first_frame_without_an_object_is_told_and_sent_nowhere(stand_in, package, picture):
+    empty = ObjectPicture(picture.frame, np.zeros_like(picture.mask), "late.mp4")
+    for settings in (asking(stand_in), installed(package)):
+        with pytest.raises(Motion324Error, match=r"late\.mp4") as problem:
+            get_provider(settings).provide(empty, silent)
+        assert (problem.value.code, problem.value.exit_code) == ("no-foreground", EXIT_NO_FOREGROUND)
+    assert not stand_in.asked
+
+
+def test_a_server_that_takes_no_job_is_told_as_such(stand_in, picture, monkeypatch):
+    monkeypatch.setattr("motion324.mesh_providers.hunyuan.server.ANSWER_SECONDS", 0.3)
+    released = hang_at(stand_in, "/send", 1)
+    with pytest.raises(Motion324Error, match=r"did not answer within 0\.3 seconds") as problem:
+        get_provider(asking(stand_in)).provide(picture, silent)
+    assert problem.value.code == "server-unreachable"
+    released.set()
 
 
 def test_waiting_for_the_server_can_be_cancelled_at_once(stand_in, picture):
@@ -309,7 +359,7 @@ def test_parts_at_seams_are_no_floaters():
 def test_the_square_has_the_object_in_its_middle():
     mask = np.zeros((50, 200), np.float32)
     mask[10:40, 100:190] = 1
-    square = object_on_square(np.full((50, 200, 3), 9, np.uint8), mask)
+    square = object_on_square(ObjectPicture(np.full((50, 200, 3), 9, np.uint8), mask, "box.mp4"))
     ys, xs = np.nonzero(square[..., 3])
     assert square.shape[:2] == (117, 117)
     assert abs(ys.mean() - 58) < 1 and abs(xs.mean() - 58) < 1

@@ -7,9 +7,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from motion324.errors import EXIT_NO_FOREGROUND, Motion324Error
 from motion324.mesh.reference_mesh import ReferenceMesh
 from motion324.mesh.view import View
 from motion324.progress import Progress
+
+FEWEST_PIXELS = 16  # of an object
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,18 @@ class ObjectPicture:
     frame: np.ndarray
     mask: np.ndarray
     name: str
+
+    def solid(self) -> np.ndarray:
+        """(H, W) bool: the object. Raises Motion324Error("no-foreground") where the mask shows next to nothing."""
+        solid: np.ndarray = self.mask > 0.5
+        if solid.sum() < FEWEST_PIXELS:
+            raise Motion324Error(
+                "no-foreground",
+                f"The first frame of '{self.name}' shows no object from which a mesh could be made.",
+                "Let the range of frames begin where the object is seen, or give your own masks with --mask FOLDER.",
+                EXIT_NO_FOREGROUND,
+            )
+        return solid
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class HunyuanProvider:
         weights_folder(self._settings.model)
 
     def provide(self, picture: ObjectPicture, progress: Progress) -> ProvidedMesh:
-        """Raises Motion324Error("hunyuan-failed") with the package's own words, Cancelled."""
+        """Raises Motion324Error: "no-foreground", "hunyuan-failed" with the package's own words; Cancelled."""
         weights = weights_folder(self._settings.model)
         with tempfile.TemporaryDirectory(prefix="motion324-") as folder:
             path = Path(folder) / "mesh.glb"
@@ -71,7 +71,7 @@ class HunyuanProvider:
         from PIL import Image
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        image = Image.fromarray(object_on_square(picture.frame, picture.mask), "RGBA")
+        image = Image.fromarray(object_on_square(picture), "RGBA")
         pipeline = Hunyuan3DDiTFlowMatchingPipeline.from_pretrained(str(weights), device=device)
         noise = torch.Generator(device).manual_seed(self._settings.seed)
         mesh = pipeline(

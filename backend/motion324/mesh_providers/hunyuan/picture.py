@@ -5,13 +5,16 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from motion324.mesh_providers.interface import ObjectPicture
+
 SIDE = 1024  # pixels, of the square at the most
 BORDER = 0.15  # of the object's longer side, on each side of it
 
 
-def object_on_square(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """frame (H, W, 3) uint8, mask (H, W) float32 that shows something -> (S, S, 4) uint8 RGBA, S <= SIDE."""
-    ys, xs = np.flatnonzero((mask > 0.5).any(axis=1)), np.flatnonzero((mask > 0.5).any(axis=0))
+def object_on_square(picture: ObjectPicture) -> np.ndarray:
+    """(S, S, 4) uint8 RGBA, S <= SIDE. Raises Motion324Error("no-foreground")."""
+    frame, mask, solid = picture.frame, picture.mask, picture.solid()
+    ys, xs = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
     top, bottom, left, right = int(ys[0]), int(ys[-1]) + 1, int(xs[0]), int(xs[-1]) + 1
     side = round(max(bottom - top, right - left) * (1 + 2 * BORDER))
     square = np.zeros((side, side, 4), np.uint8)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import os
 import struct
 import tempfile
@@ -56,13 +57,16 @@ class HunyuanServerProvider:
             )
 
     def provide(self, picture: ObjectPicture, progress: Progress) -> ProvidedMesh:
-        """Raises Cancelled, and Motion324Error: "server-unreachable", "server-refused", "server-failed",
-        "server-too-slow"."""
+        """Raises Cancelled, and Motion324Error: "no-foreground", "server-unreachable", "server-refused",
+        "server-failed", "server-too-slow"."""
         deadline = time.monotonic() + self._settings.time_limit
         body = json.dumps(self._question(picture)).encode()
-        answer = self._ask("POST", "/send", body, deadline, progress)
+        try:
+            answer = self._ask("POST", "/send", body, deadline, progress, ANSWER_SECONDS)
+        except TimeoutError as error:
+            raise self._silent() from error
         if answer.status in (404, 405, 501):
-            data = self._good(self._ask("POST", "/generate", body, deadline, progress, self._settings.time_limit)).body
+            data = self._good(self._ask("POST", "/generate", body, deadline, progress)).body
         else:
             data = self._result_of(str(_field(self._good(answer), "uid")), deadline, progress)
         if not _is_whole_glb(data):
@@ -74,7 +78,7 @@ class HunyuanServerProvider:
 
     def _question(self, picture: ObjectPicture) -> dict[str, Any]:
         """Resolution and steps are left to the server, which knows its model."""
-        square = object_on_square(picture.frame, picture.mask)
+        square = object_on_square(picture)
         done, png = cv2.imencode(".png", cv2.cvtColor(square, cv2.COLOR_RGBA2BGRA))
         if not done:
             raise ValueError("OpenCV cannot encode PNG")
@@ -87,9 +91,13 @@ class HunyuanServerProvider:
         }
 
     def _result_of(self, uid: str, deadline: float, progress: Progress) -> bytes:
-        """Asks until the file is there and whole: the server writes it while it is asked for it."""
+        """Asks until the file is there and whole: the server writes it while it is asked for it, and may be too busy
+        to answer in time."""
         while True:
-            answer = self._good(self._ask("GET", f"/status/{uid}", b"", deadline, progress))
+            try:
+                answer = self._good(self._ask("GET", f"/status/{uid}", b"", deadline, progress, ANSWER_SECONDS))
+            except TimeoutError:
+                continue
             status = _field(answer, "status")
             if status == "completed":
                 try:
@@ -111,14 +119,17 @@ class HunyuanServerProvider:
             time.sleep(TICK)
 
     def _ask(
-        self, method: str, path: str, body: bytes, deadline: float, progress: Progress, limit: float = ANSWER_SECONDS
+        self, method: str, path: str, body: bytes, deadline: float, progress: Progress, limit: float = math.inf
     ) -> Answer:
+        """Raises TimeoutError after `limit` seconds, or Motion324Error("server-too-slow") at the deadline."""
         left = deadline - time.monotonic()
         if left <= 0:
             raise self._too_slow()
         try:
             return self._server.ask(method, path, body, min(left, limit), lambda: progress("mesh", 0, 1))
         except TimeoutError as error:
+            if limit < left:
+                raise
             raise self._too_slow() from error
 
     def _good(self, answer: Answer) -> Answer:
@@ -132,6 +143,14 @@ class HunyuanServerProvider:
                 EXIT_BACKEND,
             )
         raise _failed(f"{self._server.address} answered with HTTP {answer.status}")
+
+    def _silent(self) -> Motion324Error:
+        return Motion324Error(
+            "server-unreachable",
+            f"The server {self._server.address} did not answer within {ANSWER_SECONDS:g} seconds.",
+            "Look into its log: it may be busy with another job, or hang.",
+            EXIT_BACKEND,
+        )
 
     def _too_slow(self) -> Motion324Error:
         return Motion324Error(

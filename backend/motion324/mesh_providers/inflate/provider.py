@@ -44,7 +44,7 @@ class InflateProvider:
     def provide(self, picture: ObjectPicture, progress: Progress) -> ProvidedMesh:
         """Raises Motion324Error("no-foreground")."""
         progress("mesh", 0, _STEPS)
-        silhouette = silhouette_of(picture.mask, picture.name)
+        silhouette = silhouette_of(picture)
         thickness = Thickness(silhouette)
         progress("mesh", 1, _STEPS)
         spacing = _spacing_for(thickness, silhouette, self._vertices)

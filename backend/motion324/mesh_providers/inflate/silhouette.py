@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from motion324.errors import EXIT_NO_FOREGROUND, Motion324Error
+from motion324.mesh_providers.interface import ObjectPicture
 
 GRID = 320  # cells along the object's longer side
 MARGIN = 8  # cells around the object
 SMALLEST_PART = 0.01  # of the largest part's area: less is dropped
 SMALLEST_HOLE = 0.002  # of the largest part's area: less is filled
 SMOOTHING = 1.0  # cells, of the outline, against the staircase of pixels
-_FEWEST_PIXELS = 16
 
 
 @dataclass(frozen=True)
@@ -30,17 +29,9 @@ class Silhouette:
     pixels_per_cell: float
 
 
-def silhouette_of(mask: np.ndarray, name: str) -> Silhouette:
-    """mask (H, W) in [0, 1], 1 on the object. Raises Motion324Error("no-foreground") where it shows next to nothing."""
-    solid = mask > 0.5
-    if solid.sum() < _FEWEST_PIXELS:
-        raise Motion324Error(
-            "no-foreground",
-            f"The first frame of '{name}' shows no object from which a mesh could be made.",
-            "Let the range of frames begin where the object is seen, or give your own masks with --mask FOLDER.",
-            EXIT_NO_FOREGROUND,
-        )
-    solid = _without_specks(solid)
+def silhouette_of(picture: ObjectPicture) -> Silhouette:
+    """Raises Motion324Error("no-foreground")."""
+    mask, solid = picture.mask, _without_specks(picture.solid())
     ys, xs = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
     height, width = int(ys[-1] - ys[0]) + 1, int(xs[-1] - xs[0]) + 1
     per_cell = max(height, width) / GRID

@@ -15,12 +15,16 @@ FEWEST_FRAMES = 2
 
 @dataclass(frozen=True)
 class Outcome:
-    """frames: of the video that are used. first, last: frames of the scene. seconds: until the last one's end."""
+    """frames: of the video that are used. first, last: frames of the scene. seconds: until the last one's end.
+
+    fps: at which the frames are shown.
+    """
 
     frames: int
     first: int
     last: int
     seconds: float
+    fps: float
 
     @property
     def sentence(self) -> str:
@@ -37,4 +41,4 @@ def outcome_of(settings: Any, facts: VideoFacts, scene: Any) -> Outcome:
     fps = settings.custom_fps if settings.timing == timing.CUSTOM_FPS else rate
     fitted = timing.fit(scene, settings.start_frame, max(frames, 1), fps, settings.timing)
     first, last = fitted.whole_frames
-    return Outcome(frames, first, last, frames * fitted.step / timing.scene_fps(scene))
+    return Outcome(frames, first, last, frames * fitted.step / timing.scene_fps(scene), fps)

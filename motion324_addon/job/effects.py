@@ -50,7 +50,7 @@ def carry_out(do: Do, job: Job, state: JobState | None) -> None:
     if do.effect is Effect.STOP_WORK:
         _stop_work(job)
     elif do.effect is Effect.SHOW_PREVIEW:
-        _show(job, job.worker.work.preview_paths, _fit(job.order, state.frames_ready, job.order.options.fps))
+        _show(job, job.worker.work.preview_paths, _fit(job.order, state.frames_ready, job.order.fps))
     elif do.effect is Effect.SHOW_RESULT:
         _show_result(job)
     elif do.effect is Effect.HIDE_PREVIEW:

@@ -26,6 +26,7 @@ class Order:
 
     others: objects that are animated together with `obj`, as one. where: the backend that does it.
     frames, pixels: how many frames are used, and the pixels of one, for an estimate of the time; None if not known.
+    fps: at which the result will show its frames, for the preview before it is there; None if not known.
     when_done: called on the main thread with the animations, one per object.
     """
 
@@ -38,6 +39,7 @@ class Order:
     others: tuple[bpy.types.Object, ...] = ()
     frames: int | None = None
     pixels: int | None = None
+    fps: float | None = None
     when_done: WhenDone | None = None
 
     @property

@@ -17,6 +17,7 @@ from ..scene import keeping
 from ..scene.animation import Animation
 from ..source_video import facts_of
 from ..terminal import ProgressLine
+from ..window import is_background
 from .polling import has_mesh, mesh_objects
 from .reporting import report_error
 
@@ -80,8 +81,8 @@ for it. Not given arguments are taken from the scene's settings"""
         for obj in objects:
             keeping.check_can_keep(obj, keep, self.single_user)
         options = properties.options_of(chosen)
-        facts = None if bpy.app.background else facts_of(chosen.video)  # which a timer finds out
-        frames = outcome_of(chosen, facts, context.scene).frames if facts and facts.frames else None
+        facts = None if is_background() else facts_of(chosen.video)  # which a timer finds out
+        outcome = outcome_of(chosen, facts, context.scene) if facts and facts.frames else None
         return Order(
             obj=objects[0],
             others=tuple(objects[1:]),
@@ -90,8 +91,9 @@ for it. Not given arguments are taken from the scene's settings"""
             where=preferences.connection(),
             start=chosen.start_frame,
             mode=chosen.timing,
-            frames=frames or None,
+            frames=outcome.frames or None if outcome else None,
             pixels=facts.size[0] * facts.size[1] or None if facts else None,
+            fps=outcome.fps if outcome else options.fps,
             when_done=None if bpy.app.background else _keeper(keep, self.single_user),
         )
 

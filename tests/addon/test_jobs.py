@@ -8,11 +8,13 @@ import shutil
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import numpy as np
 import pytest
 from addon.shapes import add_object, ball, ngon_object, rest, shown
+from addon.test_settings import SHIBA
 from addon.wobble import wobble
 
 ROUNDING = 1e-6
@@ -82,6 +84,31 @@ def test_what_the_scene_shows_follows_the_frames_that_come(window, video):
     window.until(lambda: 2 <= window.runner.state.frames_ready < 9)
     window.until_idle()
     np.testing.assert_allclose(shown(obj), wobble(base, 9)[8], atol=ROUNDING)
+
+
+def test_the_preview_keeps_the_time_that_the_result_will_have(window, addon, video):
+    bpy.context.scene.render.fps = 24
+    order = window.order(ball(), video(frames=8, fps=15, pause=0.05), mode="KEEP_DURATION", fps=15.0)
+    window.runner.start(order)
+    window.until(lambda: window.runner.state.frames_ready >= 3)
+    (streamed,) = window.runner.previews()
+    window.until_idle()
+    (final,) = window.runner.previews()
+    assert streamed.timing.step == final.timing.step == 24 / 15
+
+
+def test_an_order_of_a_window_knows_the_frame_rate_of_its_video(addon, backend, monkeypatch):
+    animate, facts = addon("operators.animate"), addon("source_video").VideoFacts(29, 30.0, (512, 512))
+    monkeypatch.setattr(animate, "is_background", lambda: False)
+    monkeypatch.setattr(animate, "facts_of", lambda video: facts)
+    ball()
+    settings = bpy.context.scene.motion324
+    settings.video, settings.timing, settings.frame_step = str(SHIBA), "KEEP_DURATION", 2
+    button = SimpleNamespace(only_active=False, single_user=False)
+    order = animate.MOTION324_OT_animate._order(button, bpy.context, settings, "NONE")
+    assert (order.fps, order.frames, order.pixels) == (15.0, 15, 512 * 512)
+    settings.timing, settings.custom_fps = "CUSTOM_FPS", 48
+    assert animate.MOTION324_OT_animate._order(button, bpy.context, settings, "NONE").fps == 48
 
 
 def test_orders_run_one_after_another_and_every_result_waits_on_its_own_object(window, video):

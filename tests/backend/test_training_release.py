@@ -14,12 +14,15 @@ from small_training import tiny_config, write_training_release
 torch = pytest.importorskip("torch", reason="training needs PyTorch, which is not installed here")
 
 from motion324.errors import Motion324Error  # noqa: E402
+from motion324.training.motion_batch import as_batch  # noqa: E402
 from motion324.training.pack_release import main as pack_command  # noqa: E402
 from motion324.training.processes import Processes  # noqa: E402
 from motion324.training.release_files import INDEX, pack  # noqa: E402
 from motion324.training.release_loader import ReleaseSource, read_in_order, read_release  # noqa: E402
 from motion324.training.release_samples import BrokenSample, read_sample  # noqa: E402
 from motion324.training.sample_numbers import Shares, draws_for, item_for  # noqa: E402
+from motion324.training.sample_sources import measured_batches  # noqa: E402
+from motion324.training.synthetic_clips import VALIDATION_SEED  # noqa: E402
 
 
 @pytest.fixture
@@ -113,10 +116,29 @@ def test_shards_hold_the_same_samples_as_the_folder(release, tmp_path, capsys):
 def test_a_broken_clip_is_replaced_and_told_of(release, tmp_path):
     (release / "pcds" / "box1_pointclouds" / "faces.npy").write_bytes(b"nothing")
     found = dataset(release, tmp_path)
-    batch = read_in_order(found, range(8))
+    batch = as_batch(read_in_order(found, range(8)))
     assert len(batch.broken) >= 2
     assert all(sentence.startswith("box1: ") for sentence in batch.broken)
     assert "box1" not in batch.names
+
+
+def test_a_broken_clip_is_not_measured_by_another_in_its_place(release, tmp_path):
+    (release / "pcds" / "box0_pointclouds" / "faces.npy").write_bytes(b"nothing")
+    config = tiny_config(release, tmp_path / "out")
+    config = replace(config, validation=replace(config.validation, every=1, samples=3))
+    here = Processes(0, 1, torch.device("cpu"))
+    batches = measured_batches(config, Shares(4, 2), here)
+    assert [len(one.batch) for one in batches] == [2, 2]
+    assert all(name == "box3" for one in batches for name in one.batch.names)
+    replaced = [name != "box0" for name in clips_by_number(config, 4)]
+    assert [bool(value) for one in batches for value in one.counted] == [*replaced[:3], False]
+    assert not all(replaced[:3])
+    assert any(text.startswith("box0: ") for one in batches for text in one.batch.broken)
+
+
+def clips_by_number(config, count):
+    found = read_release(config.release, config.data, "validation.txt", VALIDATION_SEED)
+    return [found.clips[item_for(VALIDATION_SEED, number, len(found.clips))] for number in range(count)]
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,19 @@ def test_broken_samples_are_counted_over_interruptions_and_stop_the_run_at_a_lim
     assert stopped.value.code == "samples-broken"
 
 
+def test_broken_samples_of_every_process_are_named(release, tmp_path):
+    """The second process draws the broken clip."""
+    (release / "pcds" / "box3_pointclouds" / "faces.npy").write_bytes(b"")
+    config = tiny_config(release, tmp_path / "out", count=4, batch=2, batch_per_gpu=1)
+    config = replace(config, validation=replace(config.validation, every=2, samples=4))
+    train_in_processes(config, tmp_path, 2)
+    named = [line["sample"] for line in log_lines(tmp_path / "out", "broken")]
+    assert len(named) == log_lines(tmp_path / "out", "train")[-1]["broken"] >= 2
+    assert all("box3: " in sentence for sentence in named)
+    assert len(log_lines(tmp_path / "out", "not measured")) == 1
+    assert all(np.isfinite(line["ratio"]) for line in log_lines(tmp_path / "out", "validation"))
+
+
 def test_a_new_run_is_refused_where_another_has_left_checkpoints(release, tmp_path):
     config = tiny_config(release, tmp_path / "out", count=2)
     assert run_training(config)

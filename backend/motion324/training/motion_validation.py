@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -33,10 +34,10 @@ def measure(
     processes: Processes,
     precision: Callable[[], AbstractContextManager[None]],
 ) -> Measure:
-    """Every process measures its batches; all get the same result."""
+    """Every process measures its batches; all get the same result: NaN where no sample is left to measure on."""
     sums = torch.zeros(4, dtype=torch.float64)
     for measured in batches:
-        batch, count = measured.batch.to(processes.device), measured.samples
+        batch, counted = measured.batch.to(processes.device), measured.counted
         with precision():
             predicted = module(batch.video, batch.surface, batch.points).float()
         truth = batch.targets
@@ -48,7 +49,8 @@ def measure(
                 torch.ones(len(batch), device=truth.device),
             ]
         )
-        sums += rows[:, :count].sum(dim=1).double().cpu()
+        sums += rows.cpu()[:, counted].sum(dim=1).double()
     error, still, loss, samples = processes.totals(sums.tolist())
-    samples = max(samples, 1.0)
+    if not samples:
+        return Measure(math.nan, math.nan, math.nan, math.nan)
     return Measure(error / max(still, 1e-12), error / samples, still / samples, loss / samples)

@@ -38,6 +38,14 @@ class Processes:
         dist.all_reduce(tensor)
         return [float(value) for value in tensor.tolist()]
 
+    def texts(self, own: list[str]) -> list[str]:
+        """Those of all processes, one process after the other, in all processes."""
+        if self.count == 1:
+            return own
+        found: list[list[str]] = [[]] * self.count
+        dist.all_gather_object(found, own)
+        return [text for part in found for text in part]
+
     def least(self, value: float) -> float:
         """The smallest of the processes' values, in all processes."""
         if self.count == 1:

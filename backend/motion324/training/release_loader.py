@@ -102,14 +102,14 @@ def read_release(config: ReleaseConfig, data: DataConfig, list_name: str, seed: 
     return ReleaseDataset(config, data, open_files(Path(config.path)).clip_list(list_name), seed)
 
 
-def read_in_order(dataset: ReleaseDataset, numbers: range) -> MotionBatch:
+def read_in_order(dataset: ReleaseDataset, numbers: range) -> list[MotionSample]:
     """The samples of these numbers, by threads of this process."""
 
     def read(number: int) -> MotionSample:
         return ReleaseDataset(dataset.config, dataset.data, dataset.clips, dataset.seed)[number]
 
     with ThreadPoolExecutor(READING_THREADS) as threads:
-        return as_batch(list(threads.map(read, numbers)))
+        return list(threads.map(read, numbers))
 
 
 def samples_broken(why: str) -> Motion324Error:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
+from torch import Tensor
+
 from motion324.training.config import TrainingConfig
-from motion324.training.motion_batch import MotionBatch
+from motion324.training.motion_batch import MotionBatch, MotionSample, as_batch
 from motion324.training.processes import Processes
 from motion324.training.release_loader import ReleaseSource, read_in_order, read_release
 from motion324.training.sample_numbers import Shares
@@ -32,10 +35,11 @@ class SampleSource(Protocol):
 
 @dataclass(frozen=True)
 class MeasuredBatch:
-    """samples: how many of the batch count; the others only fill it up, so that all processes take as many steps."""
+    """counted (B,) bool: which samples count. The others only fill the batch up, so that all processes take as many
+    steps: beyond the samples that are asked for, and in the place of broken ones."""
 
     batch: MotionBatch
-    samples: int
+    counted: Tensor
 
 
 def open_source(config: TrainingConfig, shares: Shares, step: int, processes: Processes) -> SampleSource:
@@ -48,19 +52,30 @@ def open_source(config: TrainingConfig, shares: Shares, step: int, processes: Pr
 
 
 def measured_batches(config: TrainingConfig, shares: Shares, processes: Processes) -> list[MeasuredBatch]:
-    """This process's part of the samples to measure on, the same for every run; none where there are no such data."""
+    """This process's part of the samples to measure on, the same for every run; none where there are no such data.
+
+    Broken ones are left out; their batch tells of them.
+    """
     wanted = config.validation.samples
     fixed = Shares(shares.at_once * shares.count, shares.at_once, shares.rank, shares.count)
     numbers = [part for group in range(-(-wanted // fixed.batch)) for part in fixed.numbers(group)]
-    counted = [min(max(0, wanted - part.start), len(part)) for part in numbers]
     if config.validation.every == 0:
         return []
     if config.data.kind == "synthetic":
         clips = validation_clips(config.synthetic, config.data, config.seed, processes.device)
-        found = [clips_of(clips, part) for part in numbers] if clips is not None else []
+        found = [MeasuredBatch(clips_of(clips, part), _first(part, wanted)) for part in numbers] if clips else []
     elif config.release.validation_list:
         dataset = read_release(config.release, config.data, config.release.validation_list, VALIDATION_SEED)
-        found = [read_in_order(dataset, part) for part in numbers]
+        found = [_measured(read_in_order(dataset, part), _first(part, wanted)) for part in numbers]
     else:
         found = []
-    return [MeasuredBatch(batch, samples) for batch, samples in zip(found, counted, strict=False)]
+    return found
+
+
+def _measured(samples: list[MotionSample], wanted: Tensor) -> MeasuredBatch:
+    return MeasuredBatch(as_batch(samples), wanted & torch.tensor([not sample.broken for sample in samples]))
+
+
+def _first(part: range, wanted: int) -> Tensor:
+    """Which of these numbers are among the first `wanted`."""
+    return torch.tensor([number < wanted for number in part])

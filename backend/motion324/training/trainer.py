@@ -107,7 +107,8 @@ class Trainer:
             broken=state.broken + int(sums[2]),
             not_finite=0 if done.is_finite else state.not_finite + 1,
         )
-        self._look_at_broken(broken)
+        if sums[2]:
+            self._look_at_broken(self.processes.texts(broken))
         if self.state.not_finite >= config.steps.nan_limit:
             self._stop_for_nan(batches, own)
         return done, sums[1] > 0
@@ -139,12 +140,12 @@ class Trainer:
         self.processes.wait()
 
     def _look_at_broken(self, broken: list[str]) -> None:
+        """broken: the sentences of all processes."""
         for sentence in broken[:BROKEN_NAMED]:
             self.log.tell("broken", self.state.step, sample=sentence)
         if self.state.broken > self.config.data.most_broken:
-            last = f", the last of this process {broken[-1]}" if broken else ""
-            most = self.config.data.most_broken
-            raise samples_broken(f"{self.state.broken} of them, more than data.most_broken={most} allows{last}")
+            limit = f"more than data.most_broken={self.config.data.most_broken} allows"
+            raise samples_broken(f"{self.state.broken} of them, {limit}, the last of them {broken[-1]}")
 
     def _stop_for_nan(self, batches: list[MotionBatch], loss: float) -> None:
         """Saves the batches where this process's loss is not finite, or, where all are, those of the first one."""

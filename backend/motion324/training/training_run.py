@@ -102,6 +102,8 @@ def build_trainer(config: TrainingConfig, processes: Processes) -> Trainer:
     )
     try:
         measured = measured_batches(config, shares, processes)
+        for sentence in dict.fromkeys(processes.texts([text for one in measured for text in one.batch.broken])):
+            training_log.tell("not measured", state.step, sample=sentence)
         source = open_source(config, shares, state.step, processes)
     except BaseException:
         training_log.close()

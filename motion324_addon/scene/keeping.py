@@ -16,11 +16,13 @@ POINT_CACHE = "POINT_CACHE"
 
 
 def check_can_keep(obj: bpy.types.Object, as_what: str, copy_shared: bool = False) -> None:
-    """Raises what `keep_as_shape_keys` would raise, where `as_what` is that: before a job takes its time."""
+    """Raises what `keep_as_shape_keys` or `point_cache_paths` would raise: before a job takes its time."""
     if as_what == SHAPE_KEYS:
         if not copy_shared:
             single_user.check_single_user(obj)
         shape_keys.check_keys(obj)
+    elif as_what == POINT_CACHE:
+        point_cache.free_path(obj)
 
 
 def keep_as_shape_keys(animation: Animation, copy_shared: bool = False) -> Iterator[tuple[int, int]]:
@@ -81,7 +83,7 @@ def keep_as_point_cache(animation: Animation, folder: Path | None = None) -> Pat
 
 
 def point_cache_paths(animations: Sequence[Animation], folder: Path | None = None) -> list[Path]:
-    """Free names for the caches, see `point_cache.free_path`. Raises Motion324Error("object-gone")."""
+    """Free names for the caches, see `point_cache.free_path`, and what is raised; or Motion324Error("object-gone")."""
     paths: list[Path] = []
     for animation in animations:
         paths.append(point_cache.free_path(animation.target.get(), folder, taken=paths))

@@ -42,6 +42,13 @@ def test_animate_keeps_a_point_cache_and_the_duration(addon, backend, video, tmp
         np.testing.assert_allclose(shown(obj, 1 + index * 2.5), expected, atol=ROUNDING)
 
 
+def test_a_point_cache_without_a_place_is_refused_before_the_job(addon, backend, video, state):
+    ball()
+    with pytest.raises(RuntimeError, match=r"this \.blend has not been saved yet\. Save it, then"):
+        bpy.ops.motion324.animate(video=str(video(frames=2)), keep="POINT_CACHE")
+    assert state().phase.value == "idle"
+
+
 def test_animate_takes_what_is_not_given_from_the_scenes_settings(addon, backend, video):
     ball()
     settings = bpy.context.scene.motion324

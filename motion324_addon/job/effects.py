@@ -110,7 +110,7 @@ def _show_result(job: Job) -> None:
         _show(job, job.worker.work.result_paths, fitted)
     estimate.learn(result.report, order.options, order.where)
     if order.when_done is not None:
-        order.when_done(job.animations)
+        order.when_done(job.worker.work.number)
 
 
 def _hide_previews(job: Job, objects: tuple[int, ...]) -> None:

@@ -17,7 +17,7 @@ from ..scene.preview import Preview
 from .backend_location import Where
 from .worker import Worker
 
-WhenDone = Callable[[tuple[Animation, ...]], None]
+WhenDone = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Order:
     others: objects that are animated together with `obj`, as one. where: the backend that does it.
     frames, pixels: how many frames are used, and the pixels of one, for an estimate of the time; None if not known.
     fps: at which the result will show its frames, for the preview before it is there; None if not known.
-    when_done: called on the main thread with the animations, one per object.
+    when_done: called on the main thread with the job's number, once its result is shown.
     """
 
     obj: bpy.types.Object

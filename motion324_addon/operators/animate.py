@@ -55,7 +55,7 @@ for it. Not given arguments are taken from the scene's settings"""
         return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return self._run(context, context.scene.motion324, keep="NONE")
+        return self._run(context, properties.shown_of(context.scene.motion324), keep="NONE")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         return self._run(context, properties.chosen_of(self, context.scene.motion324), self.keep)
@@ -115,10 +115,10 @@ def _keeper(keep: str, single_user: bool) -> WhenDone | None:
     if keep not in names:
         return None
 
-    def when_done(animations: tuple[Animation, ...]) -> None:
+    def when_done(number: int) -> None:
         operator = getattr(bpy.ops.motion324, names[keep])
         more = {"single_user": single_user} if keep == keeping.SHAPE_KEYS else {}
         with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
-            operator("INVOKE_DEFAULT", True, job=runner.results[-1].number, **more)
+            operator("INVOKE_DEFAULT", True, job=number, **more)
 
     return when_done

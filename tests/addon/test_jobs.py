@@ -214,6 +214,17 @@ def test_a_job_that_cannot_begin_fails_and_the_next_one_starts(window, addon, vi
     assert [job.number for job in window.runner.results] == [second]
 
 
+def test_who_waits_for_a_result_is_told_which_job_it_is(window, video):
+    done, path = [], video(do="fail")
+    number = window.start(ball("One"), path, when_done=done.append)
+    window.start(ball("Two"), video(frames=2))
+    window.until_idle()
+    path.write_text('{"do": "wobble", "frames": 2}')
+    window.runner.restart(number)
+    window.until_idle()
+    assert done == [number] and window.runner.results[-1].number == number + 1
+
+
 def test_cancel_works_at_once_while_the_backend_is_being_started(window, video, backend):
     backend.stop()
     one, two = ball("One"), ball("Two")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import bpy
 from bpy.props import EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
@@ -13,6 +14,8 @@ from motion324.options import AnimateOptions
 
 from . import choices
 from .scene import timing, view_angles
+
+OF_TRANSFORMER = ("device", "precision")  # settings that the panels show for no other method
 
 
 class JobProperties:
@@ -87,10 +90,23 @@ class Motion324Settings(JobProperties, bpy.types.PropertyGroup):
 
 
 def chosen_of(operator: bpy.types.Operator, settings: Motion324Settings) -> SimpleNamespace:
-    """The operator's keyword arguments, and the scene's settings where there are none."""
-    given = operator.properties.is_property_set
-    names = JobProperties.__annotations__
-    return SimpleNamespace(**{name: getattr(operator if given(name) else settings, name) for name in names})
+    """The operator's keyword arguments, and where there are none what `shown_of` has."""
+    is_given = operator.properties.is_property_set
+    return _merged(
+        settings, {name: getattr(operator, name) for name in JobProperties.__annotations__ if is_given(name)}
+    )
+
+
+def shown_of(settings: Motion324Settings) -> SimpleNamespace:
+    """The scene's settings as the panels show them: what the method has no use for, and hides, is "auto"."""
+    return _merged(settings, {})
+
+
+def _merged(settings: Motion324Settings, given: dict[str, Any]) -> SimpleNamespace:
+    values = {name: getattr(settings, name) for name in JobProperties.__annotations__} | given
+    if values["reconstructor"] != choices.MOTION_TRANSFORMER:
+        values |= {name: "auto" for name in OF_TRANSFORMER if name not in given}
+    return SimpleNamespace(**values)
 
 
 def options_of(settings: JobProperties | SimpleNamespace, context: bpy.types.Context | None = None) -> AnimateOptions:
@@ -98,7 +114,6 @@ def options_of(settings: JobProperties | SimpleNamespace, context: bpy.types.Con
 
     Raises Motion324Error: "bad-option", "no-masks", or what `view_of` raises.
     """
-    on_transformer = settings.reconstructor == choices.MOTION_TRANSFORMER  # else the panel does not show these two
     options = AnimateOptions(
         reconstructor=settings.reconstructor,
         quality=settings.quality,
@@ -109,8 +124,8 @@ def options_of(settings: JobProperties | SimpleNamespace, context: bpy.types.Con
         view=view_of(settings, context or bpy.context),
         smooth=settings.smooth,
         seed=settings.seed,
-        device=settings.device if on_transformer else "auto",
-        precision=settings.precision if on_transformer else "auto",
+        device=settings.device,
+        precision=settings.precision,
     )
     options.check()
     return options

@@ -38,7 +38,8 @@ video's camera. Not given arguments are taken from the scene's settings"""
         return cls.__doc__
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return self._run(context, context.scene.motion324, context.scene.motion324_new_mesh)
+        scene = context.scene
+        return self._run(context, properties.shown_of(scene.motion324), scene.motion324_new_mesh)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         job = properties.chosen_of(self, context.scene.motion324)

@@ -46,7 +46,8 @@ def _expected(context: bpy.types.Context) -> str:
     if facts is None or not facts.frames or not objects:
         return ""
     try:
-        options, where = properties.options_of(settings, context), preferences.connection()
+        options = properties.options_of(properties.shown_of(settings), context)
+        where = preferences.connection()
     except Motion324Error:
         return ""
     vertices = sum(len(obj.data.vertices) for obj in objects)

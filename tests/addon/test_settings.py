@@ -98,8 +98,29 @@ def test_the_panels_settings_become_the_jobs_options(addon, settings):
 def test_where_the_motion_transformer_computes_is_of_no_other_method_which_does_not_show_it(addon, settings, method):
     settings.reconstructor, settings.device, settings.precision = "motion-transformer", "cuda", "float16"
     settings.reconstructor = method
-    options = addon("properties").options_of(settings)
+    properties = addon("properties")
+    options = properties.options_of(properties.shown_of(settings))
     assert (options.device, options.precision) == ("auto", "auto")
+    settings.reconstructor = "motion-transformer"
+    options = properties.options_of(properties.shown_of(settings))
+    assert (options.device, options.precision) == ("cuda", "float16")
+
+
+def test_a_hidden_device_does_not_reach_the_job_unless_it_is_an_argument(addon, backend, settings, video):
+    ball()
+    settings.video, settings.device, settings.precision = str(video(frames=2)), "cuda", "float16"
+    runner = addon("job.runner").runner
+    for call, given, told in (
+        ("INVOKE_DEFAULT", {}, "auto"),
+        ("EXEC_DEFAULT", {}, "auto"),
+        ("EXEC_DEFAULT", {"device": "cpu"}, "cpu"),
+    ):
+        bpy.ops.motion324.animate(call, **given)
+        options = runner.animation.report["options"]
+        assert (options["device"], options["precision"]) == (told, "auto")
+    runner.forget_all()
+    bpy.ops.motion324.new_mesh("INVOKE_DEFAULT", animate=True)
+    assert runner.animation.report["options"]["device"] == "auto"
 
 
 def test_every_setting_of_the_panel_is_an_argument_of_animate(addon, settings):

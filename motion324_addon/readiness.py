@@ -1,25 +1,33 @@
-"""Why the button Animate is grey, for the line below it. A job looks at everything again when it is started."""
+"""Why a button is grey, for the line below it. What the button does looks at everything again when it is started."""
 
 from __future__ import annotations
 
 import bpy
 
+from motion324.errors import Motion324Error
+
 from . import choices
 from .outcome import FEWEST_FRAMES, outcome_of
+from .scene.mesh_reading import checked_object
 from .source_video import facts_of
 
 
 def reason_against(context: bpy.types.Context) -> str:
     """What is missing before the active object can be animated, as advice; "" if nothing is."""
-    return _about_object(context) or reason_against_video(context) or _about_view(context)
+    return reason_against_object(context) or reason_against_video(context) or _about_view(context)
 
 
-def _about_object(context: bpy.types.Context) -> str:
+def reason_against_object(context: bpy.types.Context) -> str:
+    """Why the active object can be neither animated nor shown and exported; "" if it can."""
     obj = context.object
     if obj is None or obj.type != "MESH":
         return "Select a mesh object"
     if obj.mode == "EDIT":
         return "Leave Edit Mode"
+    try:
+        checked_object(obj)
+    except Motion324Error as error:
+        return str(error)
     return ""
 
 

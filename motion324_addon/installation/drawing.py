@@ -117,6 +117,10 @@ def _draw_offline(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
     text = "Blender may not go online: allow it, install from a folder of wheels, or choose the Python of an existing "
     text += "backend in the preferences"
     draw_lines(layout, context, text, "ERROR")
+    _online_switch(layout, context)
+
+
+def _online_switch(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if not bpy.app.online_access_override:
         layout.prop(context.preferences.system, "use_online_access", text="Allow Online Access")
 
@@ -128,8 +132,13 @@ def _draw_ready(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         draw_lines(layout, context, _short(text), "CHECKMARK")
     row = layout.row(align=True)
     row.operator("motion324.check_installation", icon="CHECKMARK")
-    row.operator("motion324.install_backend", text="Install Again", icon="FILE_REFRESH")
+    cell = row.row(align=True)
+    cell.enabled = bpy.app.online_access
+    cell.operator("motion324.install_backend", text="Install Again", icon="FILE_REFRESH")
     row.operator("motion324.remove_backend", icon="TRASH")
+    if not bpy.app.online_access:
+        draw_lines(layout, context, "Blender may not go online, which installing again needs", "INFO")
+        _online_switch(layout, context)
 
 
 def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, state: InstallationState) -> None:

@@ -12,7 +12,7 @@ from motion324.errors import Motion324Error
 from .. import animated_frames
 from ..scene import export, export_formats, export_size
 from ..text_lines import draw_lines
-from .polling import has_mesh, mesh_objects
+from .polling import has_usable_mesh, mesh_objects
 from .reporting import report_error
 
 FORMATS = tuple((suffix, kind.label, kind.carries) for suffix, kind in export_formats.FORMATS.items())
@@ -44,7 +44,7 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return has_mesh(cls, context)
+        return has_usable_mesh(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.filepath = self.filepath or bpy.path.clean_name(context.object.name) + self.format

@@ -8,7 +8,7 @@ from motion324.errors import Motion324Error
 
 from .. import properties
 from ..examining import looks
-from .polling import has_mesh, mesh_objects
+from .polling import has_usable_mesh, mesh_objects
 from .reporting import report_error
 
 
@@ -21,7 +21,7 @@ Not given arguments are taken from the scene's settings"""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return has_mesh(cls, context)
+        return has_usable_mesh(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return self._run(context, context.scene.motion324)

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 import bpy
 
+from motion324.errors import Motion324Error
+
 from ..job.runner import runner
 from ..scene import keeping, kept_note
 from .keeping_results import KeepingResults
+from .polling import reason_against_shape_keys
 
 
 class MOTION324_OT_keep_shape_keys(KeepingResults, bpy.types.Operator):
@@ -24,6 +27,13 @@ class MOTION324_OT_keep_shape_keys(KeepingResults, bpy.types.Operator):
         description="Give objects that share their mesh a copy of their own first, so that the others stay as they are",
         options={"SKIP_SAVE"},
     )
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        try:
+            return reason_against_shape_keys(runner.waiting(properties.object_name, properties.job)) or cls.__doc__
+        except Motion324Error as error:
+            return str(error)
 
     def steps(self, context: bpy.types.Context) -> Iterator[tuple[int, int]]:
         self._animations = self.chosen()

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import bpy
 
+from motion324.errors import Motion324Error
+
 from ..job.runner import runner
+from ..readiness import reason_against_object
+from ..scene import shape_keys
+from ..scene.animation import Animation
 
 
 def has_mesh(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
@@ -15,12 +22,32 @@ def has_mesh(operator: type[bpy.types.Operator], context: bpy.types.Context) -> 
     return True
 
 
+def has_usable_mesh(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """Whether the active object is a mesh that can be read now; else the operator's tooltip says why not."""
+    reason = reason_against_object(context)
+    if reason:
+        operator.poll_message_set(reason)
+    return not reason
+
+
 def has_result(operator: type[bpy.types.Operator]) -> bool:
     """Whether a result waits to be kept; else the operator's tooltip says so."""
     if not runner.animations:
         operator.poll_message_set("There is no result to keep")
         return False
     return True
+
+
+def reason_against_shape_keys(animations: Iterable[Animation]) -> str:
+    """Why the first object that cannot carry these as shape keys cannot; "" if all can. Shared meshes do not count."""
+    for animation in animations:
+        obj = animation.target.find()
+        try:
+            if obj is not None:
+                shape_keys.check_keys(obj)
+        except Motion324Error as error:
+            return str(error)
+    return ""
 
 
 def mesh_objects(context: bpy.types.Context) -> list[bpy.types.Object]:

@@ -12,7 +12,7 @@ from bpy_extras.io_utils import ExportHelper
 from .. import animated_frames
 from ..scene import studio, turntable
 from ..text_lines import draw_lines
-from .polling import has_mesh, mesh_objects
+from .polling import has_usable_mesh, mesh_objects
 from .reporting import SteppedOperator
 
 ENGINES = (
@@ -75,7 +75,7 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return has_mesh(cls, context)
+        return has_usable_mesh(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.filepath = self.filepath or bpy.path.clean_name(context.object.name) + self.filename_ext

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..animated_frames import frames_of
+from ..readiness import reason_against_object
 from ..scene.export_formats import FORMATS, available
 from ..text_lines import draw_lines
 from .sidebar import Sidebar, draw_fact
@@ -28,5 +29,8 @@ class MOTION324_PT_export(Sidebar, bpy.types.Panel):
             cell.operator("motion324.export", text=f"{kind.label.split()[0]}...").format = suffix
             if not cell.enabled:
                 missing.append(kind.label)
+        reason = reason_against_object(context)
+        if reason:
+            draw_lines(layout, context, reason, "INFO")
         if missing:
             draw_lines(layout, context, f"This Blender was built without {' and '.join(missing)}", "INFO")

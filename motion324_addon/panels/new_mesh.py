@@ -42,10 +42,13 @@ def draw_new_mesh(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
     if not mesh_look.look.running:
         row = layout.row(align=True)
         button = row.row(align=True)
-        button.enabled = not reason_against_video(context)
+        reason = reason_against_video(context)
+        button.enabled = not reason
         button.operator("motion324.new_mesh", icon="MESH_DATA").animate = False
         button.operator("motion324.new_mesh", text="", icon="PLAY").animate = True
         row.popover(MOTION324_PT_new_mesh.bl_idname, text="", icon="DOWNARROW_HLT")
+        if reason:
+            draw_lines(layout, context, reason, "INFO")
     draw_look(layout, context, mesh_look, "NEW_MESH")
     found = mesh_look.look.found
     if found is None or not found.warnings:

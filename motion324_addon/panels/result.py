@@ -6,11 +6,13 @@ import bpy
 
 from ..job.runner import runner
 from ..job.state import JobState
+from ..operators.polling import reason_against_shape_keys
 from ..panel_words import in_panel_words
 from ..scene import removing, single_user
+from ..scene.animation import Animation
 from ..scene.keeping import animated_range
 from ..text_lines import draw_lines
-from .sidebar import Sidebar, draw_fact, duration
+from .sidebar import Sidebar, draw_button, draw_fact, duration
 
 
 class MOTION324_PT_result(Sidebar, bpy.types.Panel):
@@ -46,7 +48,8 @@ def _draw_waiting(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
         draw_lines(layout, context, f"For shape keys: {obj.name} {single_user.reason_to_copy(obj)}", "INFO")
         layout.operator("motion324.make_single_user", icon="DUPLICATE")
     column = layout.column(align=True)
-    column.operator("motion324.keep_shape_keys", icon="SHAPEKEY_DATA").job = job.number
+    reason = reason_against_shape_keys(runner.animations_of(job.number))
+    draw_button(column, context, "motion324.keep_shape_keys", "SHAPEKEY_DATA", reason).job = job.number
     row = column.row(align=True)
     row.enabled = bool(bpy.data.filepath)
     row.operator("motion324.keep_point_cache", icon="FILE_CACHE").job = job.number
@@ -55,7 +58,7 @@ def _draw_waiting(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
         box = layout.box().column(align=True)
         box.label(text="One by One")
         for name in names:
-            _draw_row(box, name, job.number, name)
+            _draw_row(box, name, runner.waiting(name, job.number), job.number, name)
 
 
 def _draw_others(layout: bpy.types.UILayout, jobs: list[JobState]) -> None:
@@ -63,14 +66,20 @@ def _draw_others(layout: bpy.types.UILayout, jobs: list[JobState]) -> None:
         box = layout.box().column(align=True)
         box.label(text="Waiting as Well")
         for job in jobs:
-            _draw_row(box, _in_short(_names(job)), job.number, "")
+            _draw_row(box, _in_short(_names(job)), runner.animations_of(job.number), job.number, "")
 
 
-def _draw_row(layout: bpy.types.UILayout, text: str, number: int, object_name: str) -> None:
-    """What waits, with the three things that can be done with it. object_name: "" for all of the job's."""
+def _draw_row(
+    layout: bpy.types.UILayout, text: str, animations: tuple[Animation, ...], number: int, object_name: str
+) -> None:
+    """What waits, with the three things that can be done with it. object_name: "" for all of the job's.
+
+    Why it cannot become shape keys is told by the grey button's tooltip.
+    """
     row = layout.row(align=True)
     row.label(text=text, icon="OUTLINER_OB_MESH", translate=False)
     cells = {name: row.row(align=True) for name in ("keep_shape_keys", "keep_point_cache", "discard")}
+    cells["keep_shape_keys"].enabled = not reason_against_shape_keys(animations)
     cells["keep_point_cache"].enabled = bool(bpy.data.filepath)
     icons = ("SHAPEKEY_DATA", "FILE_CACHE", "TRASH")
     for (name, cell), icon in zip(cells.items(), icons, strict=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import bpy
 
+from ..readiness import reason_against_object
+from ..text_lines import draw_lines
 from .sidebar import Sidebar
 
 
@@ -16,3 +18,6 @@ class MOTION324_PT_show(Sidebar, bpy.types.Panel):
         column.operator("motion324.overlay", icon="IMAGE_BACKGROUND")
         column.operator_context = "INVOKE_DEFAULT"
         column.operator("motion324.turntable", text="Turntable...", icon="RENDER_ANIMATION")
+        reason = reason_against_object(context)
+        if reason:
+            draw_lines(self.layout, context, reason, "INFO")

@@ -50,14 +50,15 @@ def draw_button(
     reason: str,
     text: str | None = None,
     scale: float = 1.0,
-) -> None:
-    """The operator's button; grey, with the reason below it, where there is one against it."""
+) -> bpy.types.OperatorProperties:
+    """The operator's button; grey, with the reason below it, where there is one against it. Returns its arguments."""
     row = layout.row()
     row.scale_y = scale
     row.enabled = not reason
-    row.operator(operator, text=text, icon=icon)
+    arguments = row.operator(operator, text=text, icon=icon)
     if reason:
         draw_lines(layout, context, reason, "INFO")
+    return arguments
 
 
 def value_column(layout: bpy.types.UILayout) -> bpy.types.UILayout:

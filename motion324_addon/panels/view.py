@@ -25,7 +25,7 @@ class MOTION324_PT_view(WorkSidebar, bpy.types.Panel):
         layout, settings = properties_layout(self), context.scene.motion324
         layout.prop(settings, "view")
         if settings.view == choices.VIEW_ANGLES:
-            _draw_angles(layout, settings)
+            _draw_angles(layout, context)
         elif settings.view == choices.VIEW_CAMERA:
             _draw_camera(layout, context)
         elif settings.view == choices.VIEW_VIEWPORT:
@@ -38,13 +38,18 @@ class MOTION324_PT_view(WorkSidebar, bpy.types.Panel):
             _draw_found(layout, found)
 
 
-def _draw_angles(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+def _draw_angles(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    settings = context.scene.motion324
     column = layout.column(align=True)
     column.prop(settings, "azimuth")
     column.prop(settings, "elevation")
     row = value_column(layout).row(align=True)
     row.operator("motion324.take_view", text="Viewport", icon="VIEW3D").source = "VIEWPORT"
-    row.operator("motion324.take_view", text="", icon="OUTLINER_OB_CAMERA").source = "CAMERA"
+    cell = row.row(align=True)
+    cell.enabled = context.scene.camera is not None
+    cell.operator("motion324.take_view", text="", icon="OUTLINER_OB_CAMERA").source = "CAMERA"
+    if not cell.enabled:
+        draw_lines(layout, context, "The scene has no active camera to take the angles from", "INFO")
 
 
 def _draw_camera(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

@@ -16,10 +16,15 @@ ICONS = set(FUNCTIONS["prop"].parameters["icon"].enum_items.keys())
 
 
 class Paper:
-    """drawn: (function, what) of everything, shared with the layouts inside; what: a text, a property, an operator."""
+    """drawn: (function, what) of everything, shared with the layouts inside; what: a text, a property, an operator.
 
-    def __init__(self, drawn: list[tuple[str, str]] | None = None) -> None:
-        self.__dict__["drawn"] = [] if drawn is None else drawn
+    buttons: the operators' buttons, shared as well: (operator, arguments, whether it can be pressed).
+    """
+
+    def __init__(self, around: Paper | None = None) -> None:
+        self.__dict__["drawn"] = [] if around is None else around.drawn
+        self.__dict__["buttons"] = [] if around is None else around.buttons
+        self.__dict__["pressable"] = around is None or around.is_pressable
 
     @property
     def texts(self) -> str:
@@ -27,6 +32,16 @@ class Paper:
 
     def has(self, function: str, what: str) -> bool:
         return (function, what) in self.drawn
+
+    @property
+    def is_pressable(self) -> bool:
+        """Whether buttons drawn now would not be grey."""
+        return self.pressable and self.__dict__.get("enabled", True)
+
+    def are_live(self, operator: str, **arguments: object) -> list[bool]:
+        """Of each button that calls the operator with these arguments, whether it can be pressed."""
+        wanted = arguments.items()
+        return [live for name, given, live in self.buttons if name == operator and wanted <= given.items()]
 
     def __setattr__(self, name: str, value: object) -> None:
         assert name in SETTINGS, f"a layout has no setting {name}"
@@ -55,10 +70,12 @@ class Paper:
             module, _, function = given["operator"].partition(".")
             operator = getattr(getattr(bpy.ops, module), function).get_rna_type()
             self.drawn.append((name, given["operator"]))
-            return _Arguments(operator)
+            arguments = _Arguments(operator)
+            self.buttons.append((given["operator"], arguments.given, self.is_pressable))
+            return arguments
         else:
             self.drawn.append((name, str(given.get("text", ""))))
-        return Paper(self.drawn)
+        return Paper(self)
 
 
 class _Arguments:
@@ -66,6 +83,8 @@ class _Arguments:
 
     def __init__(self, operator: bpy.types.Struct) -> None:
         self.__dict__["operator"] = operator
+        self.__dict__["given"] = {}
 
     def __setattr__(self, name: str, value: object) -> None:
         assert name in self.operator.properties, f"{self.operator.identifier} has no argument {name}"
+        self.given[name] = value

@@ -12,7 +12,7 @@ import bpy
 import pytest
 from addon.paper_layout import Paper
 from addon.shapes import ball
-from addon.test_settings import SHIBA
+from addon.test_settings import SHIBA, camera_at
 
 
 @pytest.fixture
@@ -160,9 +160,81 @@ def test_everything_that_can_be_set_is_drawn(addon, backend, draw, reconstructor
 
 
 def test_a_grey_button_has_its_reason_below_it_in_every_panel(addon, backend, draw):
-    assert draw().texts.count("Select a mesh object") == 2  # Animate, Find View
+    assert draw().texts.count("Select a mesh object") == 4  # Animate, Find View, Show, Export
     ball()
-    assert draw().texts.count("Choose a video") == 3  # and Preview Mask
+    paper = draw()
+    assert paper.texts.count("Choose a video") == 4  # Animate, Find View, Preview Mask, New Mesh
+    assert paper.are_live("motion324.new_mesh") == [False, False]
+    bpy.context.scene.motion324.video = str(SHIBA)
+    paper = draw()
+    assert "Choose a video" not in paper.texts and paper.are_live("motion324.new_mesh") == [True, True]
+
+
+def test_the_cameras_angles_can_be_taken_where_there_is_a_camera(addon, backend, draw):
+    ball()
+    bpy.context.scene.motion324.view = "angles"
+    paper = draw()
+    assert paper.are_live("motion324.take_view", source="VIEWPORT") == [True]
+    assert paper.are_live("motion324.take_view", source="CAMERA") == [False]
+    assert "no active camera to take the angles from" in paper.texts
+    camera_at(30, 10)
+    paper = draw()
+    assert paper.are_live("motion324.take_view", source="CAMERA") == [True] and "no active camera" not in paper.texts
+
+
+def test_what_cannot_be_shown_or_exported_is_told_before_a_file_browser_opens(addon, draw):
+    operators = bpy.ops.motion324
+    obj = ball()
+    for operator in (operators.export, operators.turntable, operators.find_view):
+        assert operator.poll()
+    bpy.ops.object.mode_set(mode="EDIT")
+    assert not operators.export.poll() and not operators.turntable.poll() and not operators.find_view.poll()
+    with pytest.raises(RuntimeError, match="Leave Edit Mode"):
+        operators.export(filepath="never.fbx")
+    assert draw().texts.count("Leave Edit Mode") == 2  # Show, Export
+    bpy.ops.object.mode_set(mode="OBJECT")
+    obj.data.clear_geometry()
+    assert not operators.export.poll() and not operators.turntable.poll()
+    assert draw().texts.count("The mesh of 'Ball' has no faces. Choose another.") == 2
+
+
+def test_shape_keys_that_cannot_be_are_told_where_they_would_be_kept(addon, backend, draw, video):
+    one = ball("One")
+    ball("Other")
+    one.select_set(True)
+    bpy.ops.motion324.animate(video=str(video(frames=3)))
+    keep = "motion324.keep_shape_keys"
+    assert draw().are_live(keep) == [True] * 3  # both, and one by one
+    tooltip = addon("operators.keep_shape_keys").MOTION324_OT_keep_shape_keys.description
+    job = addon("job.runner").runner.results[-1].number
+    bpy.ops.object.select_all(action="DESELECT")
+    bpy.ops.object.mode_set(mode="EDIT")
+    paper = draw()
+    assert paper.are_live(keep, object_name="One") == [True] and paper.are_live(keep, object_name="Other") == [False]
+    assert paper.are_live(keep) == [False, False, True]  # both, Other, One
+    assert "'Other' is in Edit Mode" in paper.texts
+    bpy.ops.object.mode_set(mode="OBJECT")
+    one.shape_key_add(name="Basis")
+    one.data.shape_keys.use_relative = False
+    paper = draw()
+    assert paper.are_live(keep, object_name="One") == [False] and "'One' has absolute shape keys" in paper.texts
+    named = {name: tooltip(bpy.context, SimpleNamespace(job=job, object_name=name)) for name in ("One", "Other")}
+    assert "Switch on 'Relative'" in named["One"] and named["Other"].startswith("Keep the result as one shape key")
+
+
+def test_installing_again_is_grey_without_online_access(addon, installation):
+    states, system = addon("installation.state"), bpy.context.preferences.system
+    installation._looked_at = float("inf")  # so that the disk is not looked at
+    installation.state = states.InstallationState(states.Condition.READY)
+    before = system.use_online_access
+    for allowed in (True, False):
+        system.use_online_access = allowed
+        paper = Paper()
+        addon("installation.drawing").draw_backend(paper, context_now(), "INSTALLED", from_variable=False)
+        assert paper.are_live("motion324.install_backend") == [allowed]
+        assert ("Blender may not go online, which installing again needs" in paper.texts) != allowed
+    system.use_online_access = before
+    installation._looked_at = float("-inf")
 
 
 def test_every_phase_of_a_job_is_drawn(addon, backend, draw, state, show_jobs):

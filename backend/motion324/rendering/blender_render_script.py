@@ -34,7 +34,7 @@ def main(path: str) -> None:
     mesh = make_mesh(bpy, z_up[0], arrays)
     scene = bpy.context.scene
     textured = any(name.startswith("texture_") for name in arrays)
-    set_up(bpy, scene, job, textured)
+    set_up(scene, job, textured)
     cameras = [make_camera(bpy, job) for _ in job["azimuths"]]
     for index, frame in enumerate(z_up):
         mesh.vertices.foreach_set("co", frame.ravel())
@@ -83,7 +83,7 @@ def make_material(bpy: Any, base: np.ndarray, texture: np.ndarray | None) -> Any
     return material
 
 
-def set_up(bpy: Any, scene: Any, job: dict[str, Any], textured: bool) -> None:
+def set_up(scene: Any, job: dict[str, Any], textured: bool) -> None:
     render = scene.render
     render.engine = "BLENDER_WORKBENCH"
     render.resolution_x = render.resolution_y = job["size"]

@@ -12,10 +12,15 @@ from small_release import write_frames, write_glb, write_release
 
 from motion324.cli import main
 from motion324.errors import EXIT_INTERNAL, EXIT_USAGE, Motion324Error
+from motion324.evaluation.alignment import Alignment
+from motion324.evaluation.release import read_release
+from motion324.evaluation.similarity import Similarity
 from motion324.mesh.rasteriser import rasterise
 from motion324.mesh.reference_mesh import Material, ReferenceMesh
 from motion324.mesh.view import look_at_origin
 from motion324.rendering import sequence_pictures
+from motion324.rendering.comparison_videos import write_comparisons
+from motion324.rendering.render_record import recorded_pairs, write_record
 from motion324.rendering.result_videos import tiled
 from motion324.rendering.sequence_pictures import FOCAL, Look, draw_sequence
 from motion324.result import AnimationResult
@@ -96,6 +101,25 @@ def test_comparison_of_a_turned_copy_shows_the_same_twice(blender, tmp_path):
             sides.append(np.stack([video.read()[1] for _ in range(6)]).astype(int))
         assert np.abs(sides[0] - sides[1]).mean() < 0.5
         assert sides[0].min() < 200
+    record = json.loads((tmp_path / "out" / "one" / "render.json").read_text())
+    assert record["size"] == 64 and record["alignment"]["degrees"] == pytest.approx(90, abs=0.1)
+    pairs = recorded_pairs(tmp_path / "out" / "one", tmp_path / "predictions" / "one")
+    assert len(pairs) == 2 and all(video.is_file() for pair in pairs for video in pair)
+
+
+def test_renders_that_are_begun_anew_do_not_count_until_they_are_whole(tmp_path, monkeypatch):
+    truths = write_release(tmp_path / "release")
+    write_frames(tmp_path / "predictions" / "one", truths["one"], creature().faces)
+    (tmp_path / "out" / "one").mkdir(parents=True)
+    found = Alignment(Similarity(), 0.0)
+    write_record(tmp_path / "out" / "one", tmp_path / "predictions" / "one", LOOK, found)
+    assert recorded_pairs(tmp_path / "out" / "one", tmp_path / "predictions" / "one")
+    monkeypatch.setattr(sequence_pictures, "find_blender", lambda preferred: None)
+    clips = read_release(tmp_path / "release", ("one",))
+    (compared,) = write_comparisons(clips, tmp_path / "predictions", tmp_path / "out", LOOK)
+    assert compared.problem.code == "blender-not-found"
+    with pytest.raises(Motion324Error, match="no complete renders"):
+        recorded_pairs(tmp_path / "out" / "one", tmp_path / "predictions" / "one")
 
 
 def test_blender_that_cannot_draw_is_told_with_the_remedy(tmp_path, monkeypatch):

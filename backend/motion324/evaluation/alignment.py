@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -29,6 +29,16 @@ class Alignment:
 
     transform: Similarity
     error: float
+
+    def described(self) -> dict[str, Any]:
+        """Plain values, for results."""
+        return {
+            "rotation": self.transform.rotation.tolist(),
+            "shift": self.transform.shift.tolist(),
+            "scale": float(self.transform.scale),
+            "degrees": self.transform.angle,
+            "first_frame_distance": self.error,
+        }
 
 
 class Surface(Protocol):

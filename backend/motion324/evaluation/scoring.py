@@ -72,7 +72,7 @@ def score(
         seed,
     )
     first = _alignment(pair, protocol, progress)
-    scores.alignment = _described(first)
+    scores.alignment = first.described()
     aligned = first.transform.apply(pair.ours)
     if protocol.name == "actionbench":
 
@@ -113,17 +113,6 @@ def _floor(pair: Pair, protocol: Protocol, device: str) -> float:
         for side in (TRUTH, PREDICTION)
     ]
     return surface_scores(both[0], both[1], (), device).distance
-
-
-def _described(alignment: Alignment) -> dict[str, Any]:
-    transform = alignment.transform
-    return {
-        "rotation": transform.rotation.tolist(),
-        "shift": transform.shift.tolist(),
-        "scale": float(transform.scale),
-        "degrees": transform.angle,
-        "first_frame_distance": alignment.error,
-    }
 
 
 def _surfaces(
@@ -207,7 +196,7 @@ def score_tracked(
 
     source = Source(ours[0], predicted.faces, (seed, PREDICTION))
     first = align(source, target_of(0), scale_limits=None, progress=progress)
-    scores = Scores(alignment=_described(first))
+    scores = Scores(alignment=first.described())
     _actionmesh(scores, pair, truth.places(protocol.samples), target_of, first, protocol, progress)
     return scores
 

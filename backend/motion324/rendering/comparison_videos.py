@@ -17,13 +17,13 @@ from motion324.evaluation.release import ReleaseClip
 from motion324.mesh.reading import read_mesh
 from motion324.mesh.reference_mesh import ReferenceMesh
 from motion324.progress import Progress, silent
+from motion324.rendering.render_record import PREDICTION, TRUTH, forget_record, video_name, write_record
 from motion324.rendering.sequence_pictures import Look, draw_sequence, plain_mesh
 from motion324.video.writing import VideoFile
 from motion324.write_aside import explained_write_errors
 
 log = logging.getLogger(__name__)
 
-TRUTH, PREDICTION = "truth", "prediction"
 FPS = 16.0
 
 
@@ -45,7 +45,7 @@ def write_comparisons(
     blender: Path | None = None,
     progress: Progress = silent,
 ) -> Iterator[Compared]:
-    """output/NAME/truth_AZIMUTH.mp4 and prediction_AZIMUTH.mp4 of each clip, on white.
+    """output/NAME/truth_AZIMUTH.mp4 and prediction_AZIMUTH.mp4 of each clip, on white, and last its render.json.
 
     The prediction is aligned by its first frame, as the protocol "motion80" does it; the camera is as far away as both
     sides need.
@@ -79,15 +79,17 @@ def _write_clip(
     look = look.seeing(true, aligned)
     with explained_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    forget_record(folder)
     files = []
     sides = ((TRUTH, true, truth, None), (PREDICTION, aligned, predicted, made_mesh(path)))
     for side, positions, sequence, own in sides:
         views = draw_sequence(positions, _coloured(own or clip.mesh, sequence), look, blender, progress)
         for azimuth, view in zip(look.azimuths, views, strict=True):
-            files.append(folder / f"{side}_{azimuth:03.0f}.mp4")
+            files.append(folder / video_name(side, azimuth))
             with VideoFile(files[-1], fps) as video:
                 for picture in view:
                     video.write(picture)
+    write_record(folder, path, look, found)
     return tuple(files)
 
 

@@ -1,26 +1,19 @@
-"""PSNR, SSIM, LPIPS and FVD of renders; networks with the real weights where they are at hand."""
+"""PSNR, SSIM, LPIPS and the Frechet distance; networks with the real weights where they are at hand."""
 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from creature import creature, film, waving
-from small_release import write_frames, write_release
 
 from motion324.errors import Motion324Error
-from motion324.evaluation.evaluate import evaluate
-from motion324.evaluation.results import read_json, write_json
-from motion324.evaluation.table import table_lines
 from motion324.evaluation.video.frechet import frechet_distance
-from motion324.evaluation.video.networks import DREAMSIM, I3D, LPIPS, clip_network
+from motion324.evaluation.video.networks import I3D, LPIPS
 from motion324.evaluation.video.package_judges import ClipSimilarity, DreamSim
 from motion324.evaluation.video.pixel_metrics import psnr, ssim
-from motion324.evaluation.video.video_scores import with_video_scores
-from motion324.video.writing import VideoFile
 
 
 @pytest.fixture(scope="module")
@@ -66,57 +59,6 @@ def test_frechet_distance_by_hand():
     assert frechet_distance(few, few) == pytest.approx(0, abs=1e-6)
 
 
-def test_metric_that_cannot_run_leaves_the_others_alone(monkeypatch, tmp_path, pictures):
-    monkeypatch.setenv("MOTION324_WEIGHTS", str(tmp_path / "none"))
-    truths = write_release(tmp_path / "release")
-    for name, truth in truths.items():
-        write_frames(tmp_path / "predictions" / name, truth, creature().faces)
-    for side, frames in (("truth", pictures), ("prediction", pictures[::-1])):
-        for azimuth in ("000", "090"):
-            (tmp_path / "renders" / "one").mkdir(parents=True, exist_ok=True)
-            with VideoFile(tmp_path / "renders" / "one" / f"{side}_{azimuth}.mp4", 16) as video:
-                for frame in frames:
-                    video.write(frame)
-    found = evaluate(tmp_path / "release", tmp_path / "predictions", samples=200)
-    found = with_video_scores(found, tmp_path / "renders")
-    assert 10 < found.clips[0].values["psnr"] < 40 and 0.5 < found.clips[0].values["ssim"] < 1
-    assert "psnr" not in found.clips[1].values
-    assert [problem.code for clip in found.clips for problem in clip.problems] == ["renders-missing"]
-    assert "two" in found.clips[1].problems[0].sentence
-    assert found.summaries["all"]["psnr"].clips == 1
-    assert sorted(found.left_out) == ["clip", "dreamsim", "fvd_16", "fvd_32", "lpips_alex", "lpips_vgg"]
-    said = "\n".join(table_lines(found))
-    assert "LPIPS VGG is left out." in said and "PSNR" in said
-    write_json(tmp_path / "found.json", found)
-    assert read_json(tmp_path / "found.json").left_out == found.left_out
-    with pytest.raises(Motion324Error, match="video-metrics"):
-        with_video_scores(found, tmp_path / "renders", metrics=("fastness",))
-
-
-def test_renders_that_cannot_be_compared_are_named_and_the_others_go_on(monkeypatch, tmp_path, pictures):
-    truths = write_release(tmp_path / "release", ("good", "short", "broken", "alone"))
-    for name, truth in truths.items():
-        write_frames(tmp_path / "predictions" / name, truth, creature().faces)
-        for side in ("truth", "prediction"):
-            (tmp_path / "renders" / name).mkdir(parents=True, exist_ok=True)
-            with VideoFile(tmp_path / "renders" / name / f"{side}_000.mp4", 16) as video:
-                for frame in pictures[: 2 if (name, side) == ("short", "prediction") else 4]:
-                    video.write(frame)
-    (tmp_path / "renders" / "broken" / "truth_000.mp4").write_bytes(b"no video")
-    (tmp_path / "renders" / "alone" / "prediction_000.mp4").unlink()
-    found = evaluate(tmp_path / "release", tmp_path / "predictions", samples=200)
-    found = with_video_scores(found, tmp_path / "renders", metrics=("psnr",))
-    problems = {clip.name: [problem.code for problem in clip.problems] for clip in found.clips}
-    assert problems == {
-        "good": [],
-        "short": ["renders-differ"],
-        "broken": ["video-unreadable"],
-        "alone": ["renders-missing"],
-    }
-    assert ["psnr" in clip.values for clip in found.clips] == [True, False, False, False]
-    assert "2 frames of 128 x 128" in found.clips[1].problems[0].sentence
-
-
 def test_dreamsim_and_clip_say_what_they_need(monkeypatch, tmp_path):
     monkeypatch.setenv("MOTION324_WEIGHTS", str(tmp_path))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -131,26 +73,6 @@ def test_dreamsim_and_clip_say_what_they_need(monkeypatch, tmp_path):
         with pytest.raises(Motion324Error, match="not on this machine") as found:
             judge()
         assert "motion324 weights download" in found.value.hint and "MB" in found.value.hint
-
-
-def test_package_that_does_not_load_is_left_out_with_its_own_words(monkeypatch, tmp_path):
-    """As with a torchvision that was built for another torch."""
-    monkeypatch.setenv("MOTION324_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    for name, network in (("dreamsim", DREAMSIM), ("open_clip", clip_network("ViT-B-32"))):
-        network.folder.mkdir(parents=True)
-        network.record.write_text("{}")
-        (tmp_path / "packages").mkdir(exist_ok=True)
-        (tmp_path / "packages" / f"{name}.py").write_text("raise RuntimeError('operator nms does not exist')\n")
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.syspath_prepend(tmp_path / "packages")
-    truths = write_release(tmp_path / "release")
-    for name, truth in truths.items():
-        write_frames(tmp_path / "predictions" / name, truth, creature().faces)
-    found = evaluate(tmp_path / "release", tmp_path / "predictions", samples=200)
-    found = with_video_scores(found, tmp_path / "renders", metrics=("psnr", "dreamsim", "clip"), clip_model="ViT-B-32")
-    assert sorted(found.left_out) == ["clip", "dreamsim"]
-    assert all("operator nms does not exist" in why for why in found.left_out.values())
 
 
 def test_lpips_with_real_weights_orders_distortions(pictures, weights):

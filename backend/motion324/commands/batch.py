@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from motion324.commands.animate import add_job_options, options_of
-from motion324.commands.evaluate import add_scoring_options, score_and_report
+from motion324.commands.evaluate import add_scoring_options, check_scoring_options, score_and_report
 from motion324.commands.from_video import add_mesh_options, mesh_settings_of
 from motion324.errors import EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
 from motion324.mesh_providers.settings import MeshSettings
@@ -100,6 +100,8 @@ def _check(arguments: argparse.Namespace) -> None:
             "Give --release, or leave out --skip-inference.",
             EXIT_USAGE,
         )
+    if arguments.release and not arguments.skip_evaluation:
+        check_scoring_options(arguments)
 
 
 def _animate(arguments: argparse.Namespace, pipeline: str, folder: Path, terminal: Terminal) -> int:

@@ -60,8 +60,15 @@ def _lines(found: Comparison, first: str, second: str) -> list[str]:
             f"{METRICS[one.metric].title:14}{number(one.first):>14}{number(one.second):>14}{number(gap.mean):>12}  "
             f"{interval:22}{verdict}"
         )
+    lines += [
+        f"{METRICS[one.metric].title:14}{number(one.first):>14}{number(one.second):>14}{number(one.difference):>12}  "
+        f"{'no interval':22}{names.get(one.better, '-')}"
+        for one in found.overall
+    ]
     if len(found.clips) < FEWEST_CLIPS:
         lines.append(f"No difference counts as significant on fewer than {FEWEST_CLIPS} clips.")
     if found.left_out:
         lines.append(f"Left out, since only one has scores of them: {', '.join(found.left_out)}.")
+        if found.overall:
+            lines.append("What has no interval is of all clips of a side, those included.")
     return lines

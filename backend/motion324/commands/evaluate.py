@@ -43,7 +43,12 @@ def add_scoring_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--any-topology", action="store_true", help="vertices and triangles need not be the truth's: no problem then"
     )
-    parser.add_argument("--distances-on", metavar="cpu|cuda", default="cpu", help="default: cpu")
+    parser.add_argument(
+        "--distances-on",
+        metavar="cpu|cuda",
+        default="cpu",
+        help="where distances and the networks of the video metrics are computed; default: cpu",
+    )
     parser.add_argument(
         "--renders", metavar="DIR", type=Path, help="also score what `motion324 render -o DIR` has made"
     )
@@ -69,11 +74,32 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_INTERNAL if evaluation.problems else EXIT_OK
 
 
+def check_scoring_options(arguments: argparse.Namespace) -> None:
+    """Those of add_scoring_options, before hours of work. Raises Motion324Error("bad-option" or "device-missing")."""
+    from motion324.evaluation.evaluate import chosen_protocol
+    from motion324.evaluation.neighbours import check_neighbour_device
+
+    chosen_protocol(arguments.protocol, arguments.alignment, arguments.samples)
+    check_neighbour_device(arguments.distances_on)
+    if arguments.renders:
+        from motion324.evaluation.video.judges import check_video_metrics
+
+        check_video_metrics(_video_metrics(arguments), arguments.clip_model)
+
+
+def _video_metrics(arguments: argparse.Namespace) -> tuple[str, ...]:
+    from motion324.evaluation.video.judges import METRICS
+
+    return tuple(name for name in arguments.video_metrics.split(",") if name) or METRICS
+
+
 def score_and_report(arguments: argparse.Namespace, release: Path, predictions: Path, terminal: Terminal) -> Evaluation:
     """Evaluates as the arguments of add_scoring_options say, prints the table and writes the files that they name."""
     from motion324.evaluation.evaluate import evaluate
     from motion324.evaluation.results import write_json
     from motion324.evaluation.table import table_lines
+
+    check_scoring_options(arguments)
 
     def tell(result: ClipResult) -> None:
         for problem in result.problems:
@@ -94,14 +120,14 @@ def score_and_report(arguments: argparse.Namespace, release: Path, predictions: 
         on_clip=tell,
     )
     if arguments.renders:
-        from motion324.evaluation.video.video_scores import METRICS, with_video_scores
+        from motion324.evaluation.video.video_scores import with_video_scores
 
         evaluation = with_video_scores(
             evaluation,
             arguments.renders,
             arguments.metric_weights,
             arguments.distances_on,
-            tuple(name for name in arguments.video_metrics.split(",") if name) or METRICS,
+            _video_metrics(arguments),
             arguments.clip_model,
             terminal.progress,
         )

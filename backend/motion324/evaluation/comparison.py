@@ -12,7 +12,7 @@ from motion324.evaluation.results import Evaluation
 from motion324.evaluation.statistics import Summary, summarise
 
 FEWEST_CLIPS = 5  # below this an interval of resampled clips means little
-MUST_AGREE = ("alignment", "samples")
+MUST_AGREE = {"alignment": "alignments", "samples": "samples"}  # settings, with their names for people
 
 
 @dataclass(frozen=True)
@@ -30,23 +30,39 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class OverallDifference:
+    """One metric that only all clips of a side together have, so that there is no interval. first, second: its values.
+    difference: second minus first. better: "first", "second" or "neither".
+    """
+
+    metric: str
+    first: float
+    second: float
+    difference: float
+    better: str
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """clips: that both have scores of. left_out: clips that only one has."""
+    """clips: that both have scores of. left_out: clips that only one has, though they count in `overall`."""
 
     clips: tuple[str, ...]
     left_out: tuple[str, ...]
     differences: tuple[Difference, ...]
+    overall: tuple[OverallDifference, ...] = ()
 
 
 def compare(first: Evaluation, second: Evaluation, seed: int = 0) -> Comparison:
     """Raises Motion324Error("not-comparable") where both were scored in different ways or share no clip."""
     if first.protocol != second.protocol:
         raise _not_comparable(f"one was scored by '{first.protocol}', the other by '{second.protocol}'")
-    for setting in MUST_AGREE:
-        if first.settings.get(setting) != second.settings.get(setting):
-            raise _not_comparable(
-                f"their {setting} differ: {first.settings.get(setting)} and {second.settings.get(setting)}"
-            )
+    must_agree = dict(MUST_AGREE)
+    if all("clip" in side.summaries.get("all", {}) for side in (first, second)):
+        must_agree["clip_model"] = "CLIP models"
+    for setting, title in must_agree.items():
+        theirs = [side.settings.get(setting, "unknown") for side in (first, second)]
+        if theirs[0] != theirs[1]:
+            raise _not_comparable(f"their {title} differ: {theirs[0]} and {theirs[1]}")
     values = [{clip.name: clip.values for clip in side.clips if clip.values} for side in (first, second)]
     shared = tuple(name for name in values[0] if name in values[1])
     if not shared:
@@ -63,7 +79,19 @@ def compare(first: Evaluation, second: Evaluation, seed: int = 0) -> Comparison:
         if len(pairs) and not metric.endswith(("_truth", "_floor")):
             differences.append(_difference(metric, pairs, seed))
     left_out = tuple(sorted(set(values[0]) ^ set(values[1])))
-    return Comparison(shared, left_out, tuple(differences))
+    overall = tuple(
+        _overall_difference(metric, first.overall[metric], second.overall[metric])
+        for metric in METRICS
+        if metric in first.overall and metric in second.overall
+    )
+    return Comparison(shared, left_out, tuple(differences), overall)
+
+
+def _overall_difference(metric: str, first: float, second: float) -> OverallDifference:
+    better = "neither"
+    if first != second:
+        better = "second" if (second > first) == METRICS[metric].higher else "first"
+    return OverallDifference(metric, first, second, second - first, better)
 
 
 def _difference(metric: str, pairs: np.ndarray, seed: int) -> Difference:

@@ -54,7 +54,7 @@ def evaluate(
     progress: counts clips; it is called several times a second all the same. on_clip: gets each result at once.
     Raises Motion324Error: an option or the benchmark itself cannot be used; Cancelled.
     """
-    chosen = _settled(get_protocol(protocol), alignment, samples)
+    chosen = chosen_protocol(protocol, alignment, samples)
     check_neighbour_device(device)
     listed = read_release(release, clips)
     if not predictions.is_dir():
@@ -84,7 +84,9 @@ def evaluate(
     )
 
 
-def _settled(protocol: Protocol, alignment: str | None, samples: int | None) -> Protocol:
+def chosen_protocol(name: str, alignment: str | None, samples: int | None) -> Protocol:
+    """With these in place of its own. Raises Motion324Error("bad-option") for what is not known or does not fit."""
+    protocol = get_protocol(name)
     if alignment is not None:
         if alignment not in ALIGNMENTS or protocol.name != DEFAULT:
             raise Motion324Error(

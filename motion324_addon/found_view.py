@@ -51,7 +51,8 @@ def _of_result(obj: bpy.types.Object) -> FoundView | None:
         if animation.target.uid == obj.session_uid and animation.view is not None and animation.space is not None:
             width, height = animation.report.get("video", {}).get("size", (1, 1))
             overlap = animation.report.get("silhouette_overlap")
-            return FoundView(animation.view, animation.space, overlap, width / height)
+            moved = kept_note.moved_since(obj, animation.matrix)
+            return FoundView(animation.view, animation.space, overlap, width / height, moved)
     return None
 
 
@@ -61,4 +62,4 @@ def _of_note(obj: bpy.types.Object, context: bpy.types.Context) -> FoundView | N
         return None
     render = context.scene.render
     aspect = render.resolution_x / render.resolution_y
-    return FoundView(source.view, source.space, None, aspect, kept_note.moved_since(obj))
+    return FoundView(source.view, source.space, None, aspect, kept_note.moved_since(obj, source.matrix))

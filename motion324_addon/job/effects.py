@@ -102,6 +102,7 @@ def _show_result(job: Job) -> None:
             view=result.view,
             report=result.report,
             space=job.reading.space,
+            matrix=member.matrix,
             video=order.video,
         )
         for member, positions in zip(job.reading.members, job.worker.positions, strict=True)

@@ -39,7 +39,7 @@ class MOTION324_OT_overlay(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         obj, source = context.object, _source(context.object)
         try:
-            moved = kept_note.moved_since(obj)
+            moved = kept_note.moved_since(obj, source.matrix)
             overlay.show_overlay(context.scene, source, opacity=self.opacity, in_front=self.in_front, moved=moved)
         except Motion324Error as error:
             return report_error(self, error)

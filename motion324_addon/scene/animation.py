@@ -49,7 +49,8 @@ class Animation:
     positions (T, N, 3) float32: object space, Blender's vertex order; may be mapped from a file.
     topology: the hash of the mesh that was sent. report: what the backend tells about the job, plain JSON values.
     frame_numbers (T,): of the video. fps: at which the video shows them. view: the camera that the job found.
-    space: between the job's normalised space, in which the view is, and the world. video: its path.
+    space: between the job's normalised space, in which the view is, and the world. matrix (4, 4): the object's
+    matrix_world when it was read, as `space` has it. video: its path.
     """
 
     target: Target
@@ -61,4 +62,5 @@ class Animation:
     view: Any
     report: dict[str, Any]
     space: Normalisation | None = None
+    matrix: np.ndarray | None = None
     video: Path | None = None

@@ -23,11 +23,12 @@ from .timing import split_frame
 
 @dataclass(frozen=True)
 class Member:
-    """One of the objects. topology: the hash that a bake compares."""
+    """One of the objects. topology: the hash that a bake compares. matrix (4, 4) float64: its matrix_world, as read."""
 
     target: Target
     topology: str
     share: Share
+    matrix: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def read_objects_in_steps(
 
 def _as_one(targets: Sequence[Target], readings: list[Reading]) -> JointReading:
     place = np.mean([reading.place for reading in readings], axis=0)
+    matrices = [_matrix(reading) for reading in readings]
     if len(readings) > 1:
         readings = [_placed(reading, place) for reading in readings]
     mesh = readings[0].mesh if len(readings) == 1 else _joined([reading.mesh for reading in readings])
@@ -97,13 +99,19 @@ def _as_one(targets: Sequence[Target], readings: list[Reading]) -> JointReading:
     return JointReading(
         mesh=mesh,
         members=tuple(
-            Member(target, reading.topology, Share(first, count, reading.orientation))
-            for target, reading, first, count in zip(targets, readings, firsts, counts, strict=True)
+            Member(target, reading.topology, Share(first, count, reading.orientation), matrix)
+            for target, reading, first, count, matrix in zip(targets, readings, firsts, counts, matrices, strict=True)
         ),
         space=dataclasses.replace(own, centre=own.centre + place),
         warnings=tuple(warning for reading in readings for warning in reading.warnings),
         pixels=tuple(picture for reading in readings for picture in reading.pixels),
     )
+
+
+def _matrix(reading: Reading) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = reading.orientation.matrix, reading.place
+    return matrix
 
 
 def _placed(reading: Reading, place: np.ndarray) -> Reading:

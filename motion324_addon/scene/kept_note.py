@@ -21,7 +21,6 @@ from .timing import Timing
 FRAMES = "motion324_frames"
 SOURCE = "motion324_source"
 PUT_BACK = "motion324_put_back"
-PLACE = "motion324_place"
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Source:
     """Where an animation came from, as far as an overlay needs it.
 
     video: its path. frame_numbers (T,): those of its frames that the animation shows, at `timing`. view: the camera, in
-    the normalised space that `space` relates to the world.
+    the normalised space that `space` relates to the world. matrix (4, 4): of the object, when `space` was taken.
     """
 
     video: Path
@@ -37,6 +36,7 @@ class Source:
     timing: Timing
     view: View
     space: Normalisation
+    matrix: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,14 @@ def source_of(animation: Animation) -> Source | None:
     """None where the animation does not know."""
     if animation.video is None or animation.space is None or animation.view is None:
         return None
-    return Source(animation.video, animation.frame_numbers, animation.timing, animation.view, animation.space)
+    return Source(
+        video=animation.video,
+        frame_numbers=animation.frame_numbers,
+        timing=animation.timing,
+        view=animation.view,
+        space=animation.space,
+        matrix=animation.matrix,
+    )
 
 
 def write(obj: bpy.types.Object, animation: Animation, put_back: PutBack) -> None:
@@ -63,7 +70,6 @@ def write(obj: bpy.types.Object, animation: Animation, put_back: PutBack) -> Non
     source = source_of(animation)
     if source is not None:
         obj[SOURCE] = json.dumps(_as_json(source))
-        obj[PLACE] = [value for row in obj.matrix_world for value in row]
     before = read_put_back(obj)
     known = {name for name, _, _ in before.modifiers}
     modifiers = before.modifiers + tuple(each for each in put_back.modifiers if each[0] not in known)
@@ -78,15 +84,14 @@ def read_source(obj: bpy.types.Object) -> Source | None:
         return None
 
 
-def moved_since(obj: bpy.types.Object) -> Matrix | None:
-    """What the object's matrix was multiplied with, from the left, since it was kept.
+def moved_since(obj: bpy.types.Object, matrix: np.ndarray | None) -> Matrix | None:
+    """What the object's matrix was multiplied with, from the left, since it was `matrix` (4, 4).
 
     None where that is not known, or where it moves anyway, so that its place now tells nothing.
     """
-    place = obj.get(PLACE)
-    if place is None or len(place) != 16 or motion_of_its_own(obj):
+    if matrix is None or motion_of_its_own(obj):
         return None
-    before = Matrix([list(place[row : row + 4]) for row in (0, 4, 8, 12)])
+    before = Matrix(matrix.tolist())
     return obj.matrix_world @ before.inverted() if before != obj.matrix_world and before.determinant() else None
 
 
@@ -100,7 +105,7 @@ def read_put_back(obj: bpy.types.Object) -> PutBack:
 
 
 def erase(obj: bpy.types.Object) -> None:
-    for name in (FRAMES, SOURCE, PUT_BACK, PLACE):
+    for name in (FRAMES, SOURCE, PUT_BACK):
         if name in obj:
             del obj[name]
 
@@ -118,16 +123,19 @@ def _as_json(source: Source) -> dict[str, Any]:
             "centre": list(view.centre),
         },
         "space": {"centre": np.asarray(space.centre).tolist(), "scale": float(space.scale), "up": space.up},
+        "matrix": None if source.matrix is None else source.matrix.tolist(),
     }
 
 
 def _from_json(values: dict[str, Any]) -> Source:
     view, space, (start, step, count) = values["view"], values["space"], values["timing"]
     x, y = view["centre"]
+    matrix = np.array(values["matrix"], float).reshape(4, 4) if values.get("matrix") else None
     return Source(
         video=Path(values["video"]),
         frame_numbers=np.array(values["frame_numbers"], int),
         timing=Timing(float(start), float(step), int(count)),
         view=View(np.array(view["rotation"]), np.array(view["translation"]), float(view["focal"]), (x, y)),
         space=Normalisation(np.array(space["centre"]), float(space["scale"]), str(space["up"])),
+        matrix=matrix,
     )

@@ -143,7 +143,7 @@ def test_the_button_works_for_a_result_and_after_it_was_kept_and_follows_the_obj
     source = note.read_source(obj)
     assert source.timing == addon("scene.timing").Timing(1, 1, 3)
     np.testing.assert_allclose(source.space.centre, (1, 2, 3), atol=1e-6)
-    assert source.space.scale == pytest.approx(0.5) and note.moved_since(obj) is None
+    assert source.space.scale == pytest.approx(0.5) and note.moved_since(obj, source.matrix) is None
     source_video = EXAMPLES / "shiba.mp4"
     obj[note.SOURCE] = obj[note.SOURCE].replace(str(source.video), str(source_video))
     obj.location.x += 10
@@ -156,6 +156,36 @@ def test_the_button_works_for_a_result_and_after_it_was_kept_and_follows_the_obj
     before = len(bpy.data.objects)
     bpy.ops.motion324.overlay()
     assert len(bpy.data.objects) == before
+
+
+def test_an_object_that_moves_between_animate_and_keep_takes_the_camera_along(addon, backend, video, monkeypatch):
+    background_video, operators = addon("scene.background_video"), bpy.ops.motion324
+    image = bpy.data.images.new("Frame", 4, 4)
+    monkeypatch.setattr(background_video, "load", lambda path: (image, (4, 4)))
+    monkeypatch.setattr(background_video, "show", lambda *given: None)
+    obj = ball()
+    operators.animate(video=str(video(frames=3)), keep="SHAPE_KEYS")
+    operators.animate(video=str(video(frames=3)))
+
+    def check(away_from):
+        """The tests' backend finds a view from the front, 3 away in normalised space."""
+        expected = np.array(away_from) - (0, 3 / 0.5, 0)
+        assert operators.overlay() == {"FINISHED"} and operators.align_view(camera=True) == {"FINISHED"}
+        bpy.context.view_layer.update()
+        for name in (addon("scene.overlay").NAME, addon("operators.align_view").NAME):
+            np.testing.assert_allclose(bpy.data.objects[name].matrix_world.translation, expected, atol=1e-5)
+
+    check((0, 0, 0))
+    obj.location.x = 5
+    bpy.context.view_layer.update()
+    check((5, 0, 0))
+    operators.keep_shape_keys()
+    check((5, 0, 0))
+    obj.location.x = 7
+    bpy.context.view_layer.update()
+    check((7, 0, 0))
+    operators.animate(video=str(video(frames=3)))  # its own place counts, not that of the one before
+    check((7, 0, 0))
 
 
 def test_the_example_lies_on_its_video(addon, source_of, tmp_path):

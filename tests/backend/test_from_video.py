@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from motion324.mesh.reading import read_mesh
 from motion324.mesh.reference_mesh import Material, ReferenceMesh
 from motion324.progress import silent
 from motion324.trajectories.trajectory_file import load_trajectory
+from motion324.video.decoding import read_video
 
 STAGES = ["frames", "masks", "crops", "mesh", "animation", "export", "page"]
 
@@ -95,6 +97,78 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(video, tmp_path, capsys, re
     capsys.readouterr()
     assert {product.name for product in out.iterdir()} == {"frames", "masks", "crops", "mesh.glb", "stages"}
     assert run(video, out, capsys)["stages_kept"] == ["frames", "masks", "crops", "mesh"]
+
+
+@pytest.mark.parametrize("name", ["frames", "masks"])
+def test_damaged_pictures_are_made_again(video, tmp_path, capsys, reconstructor, name):
+    out = tmp_path / "out"
+    run(video, out, capsys)
+    picture = out / name / "frame_0003.png"
+    sound = picture.read_bytes()
+    picture.write_bytes(bytes(len(sound)))
+    assert run(video, out, capsys)["stages_done"] == [name]
+    assert picture.read_bytes() == sound
+
+
+BY_BLENDER = {"write_fbx": "animated.fbx", "write_turntable": "turntable.mp4"}
+
+
+def with_stand_ins_of_blender(monkeypatch, failing=()):
+    """Its products are text; a writer of BY_BLENDER that is `failing` raises the error of that code."""
+
+    def writer(name):
+        def write(path, *given):
+            if name in failing:
+                raise Motion324Error(failing[name], "It is broken.", "Mend it.")
+            path.write_text(name)
+
+        return write
+
+    monkeypatch.setattr(way, "find_blender", lambda preferred=None: Path("blender"))
+    monkeypatch.setattr(way, "as_webm", lambda *given: False)
+    for name in BY_BLENDER:
+        monkeypatch.setattr(way, name, writer(name))
+
+
+@pytest.mark.parametrize(("writer", "code"), [("write_fbx", "export-failed"), ("write_turntable", "render-failed")])
+def test_what_blender_cannot_make_is_warned_of_and_an_earlier_one_goes(
+    video, tmp_path, capsys, reconstructor, monkeypatch, writer, code
+):
+    out, product = tmp_path / "out", BY_BLENDER[writer]
+    with_stand_ins_of_blender(monkeypatch)
+    assert run(video, out, capsys)["stages_done"] == [*STAGES[:-1], "fbx", "turntable", "page"]
+    assert product in (out / "index.html").read_text()
+    with_stand_ins_of_blender(monkeypatch, failing={writer: code})
+    assert main(["from-video", str(video), "-o", str(out), "--smooth", "1"]) == EXIT_OK
+    assert f"warning: There is no {product}: It is broken. Mend it." in capsys.readouterr().err
+    (other,) = set(BY_BLENDER.values()) - {product}
+    assert (out / other).exists() and (out / "animated.glb").exists() and not (out / product).exists()
+    page = (out / "index.html").read_text()
+    assert product not in page and other in page
+    with_stand_ins_of_blender(monkeypatch)
+    redone = {"write_fbx": "fbx", "write_turntable": "turntable"}[writer]
+    assert run(video, out, capsys, "--smooth", "1")["stages_done"] == [redone, "page"]
+
+
+def test_blender_makes_fbx_and_turntable(video, tmp_path, capsys, reconstructor, monkeypatch, blender):
+    monkeypatch.setattr(way, "find_blender", lambda preferred=None: blender)
+    out = tmp_path / "out"
+    assert run(video, out, capsys)["stages_done"] == [*STAGES[:-1], "fbx", "turntable", "page"]
+    assert (out / "animated.fbx").read_bytes().startswith(b"Kaydara FBX Binary")
+    film = read_video(out / "turntable.mp4")
+    assert film.frames.shape == (6, 512, 512, 3) and (film.frames[:, 256, 256] < 250).any(axis=1).all()
+    page = (out / "index.html").read_text()
+    assert "animated.fbx" in page and "turntable.webm" in page and page.count("data:video/webm") == 2
+
+
+def test_without_blender_what_it_made_of_the_same_animation_stays(video, tmp_path, capsys, reconstructor, monkeypatch):
+    out = tmp_path / "out"
+    with_stand_ins_of_blender(monkeypatch)
+    run(video, out, capsys)
+    monkeypatch.setattr(way, "find_blender", lambda preferred=None: None)
+    assert run(video, out, capsys)["stages_done"] == []
+    assert run(video, out, capsys, "--smooth", "1")["stages_done"] == ["animation", "export", "page"]
+    assert not any((out / product).exists() for product in BY_BLENDER.values())
 
 
 def test_files_of_others_are_not_replaced(video, tmp_path, capsys, reconstructor):

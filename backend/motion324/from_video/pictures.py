@@ -31,14 +31,15 @@ def file_name(index: int) -> str:
     return f"frame_{index:04d}.png"
 
 
-def read_pictures(folder: Path, count: int, stage: str, progress: Progress) -> np.ndarray:
+def read_pictures(folder: Path, stage: str, progress: Progress) -> np.ndarray:
     """What write_pictures has written. Raises ValueError where a file was damaged since."""
-    pictures = []
+    pictures: list[np.ndarray] = []
+    count = len(list(folder.iterdir()))
     for index in range(count):
         progress(stage, index, count)
         picture = cv2.imread(str(folder / file_name(index)), cv2.IMREAD_UNCHANGED)
-        if picture is None:
-            raise ValueError(f"'{folder / file_name(index)}' cannot be read; remove '{folder}' to have it made again")
+        if picture is None or (pictures and picture.shape[:2] != pictures[0].shape[:2]):
+            raise ValueError(f"'{folder / file_name(index)}' is damaged")
         if picture.ndim == 3:
             picture = cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA if picture.shape[2] == 4 else cv2.COLOR_BGR2RGB)
         pictures.append(picture)

@@ -24,6 +24,8 @@ from motion324.write_aside import explained_write_errors, written_aside
 MANIFESTS = "stages"
 UNFINISHED = ".motion324-unfinished-"
 
+Make = Callable[[Path], dict[str, Any]]  # writes a stage's products into the folder that it is given -> its result
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -57,11 +59,10 @@ class StageFolder:
             return None
         return Stage(name, key, known["result"], known["seconds"], again=False)
 
-    def do(self, name: str, inputs: dict[str, Any], make: Callable[[Path], dict[str, Any]]) -> Stage:
+    def do(self, name: str, inputs: dict[str, Any], make: Make) -> Stage:
         """The stage's products, made by `make` unless they are there.
 
         inputs: plain JSON values that the products depend on, the keys of the stages before among them.
-        make: writes the products into the folder that it is given, and returns the result.
         Raises what `make` raises, Motion324Error("cannot-write", "disk-full" or "folder-in-use").
         """
         kept = self.kept(name, inputs)
@@ -90,6 +91,14 @@ class StageFolder:
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         return Stage(name, key, result, seconds, again=True)
+
+    def drop(self, name: str) -> None:
+        """Removes what the stage has left, if anything. Raises Motion324Error("cannot-write")."""
+        known = self._manifest(name)
+        with explained_write_errors(self.root):
+            for product in known.get("products", {}):
+                _remove(self.root / product)
+            _remove(self.root / MANIFESTS / f"{name}.json")
 
     def _replace(self, name: str, staging: Path, manifest: dict[str, Any], known: dict[str, Any]) -> None:
         """From now to the last line the manifest names old and new products, and no key: they count as unfinished."""

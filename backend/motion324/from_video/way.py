@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from motion324.from_video import pictures
 from motion324.from_video.exports import write_fbx, write_turntable
 from motion324.from_video.page import PageInputs, write_page
 from motion324.from_video.preview import as_webm, write_preview
-from motion324.from_video.stages import Stage, StageFolder, stage_key
+from motion324.from_video.stages import Make, Stage, StageFolder, stage_key
 from motion324.from_video.view_values import plain_view, view_of
 from motion324.mesh.blender_reading import find_blender
 from motion324.mesh.gltf_writing import write_glb
@@ -92,8 +93,7 @@ class Way:
                 "warnings": list(clip.warnings),
             }
 
-        found = self._do(FRAMES, self._inputs[FRAMES], make).result
-        stored = pictures.read_pictures(self._root / FRAMES, len(found["frame_numbers"]), "read", self._progress)
+        found, stored = self._do_pictures(FRAMES, "read", make)
         return VideoClip(
             frames=np.ascontiguousarray(stored[..., :3]),
             fps=float(found["fps"]),
@@ -110,8 +110,7 @@ class Way:
             pictures.write_pictures(staging / MASKS, stored, "foreground", self._progress)
             return {"method": found.method, "warnings": list(found.warnings)}
 
-        found = self._do(MASKS, self._inputs[MASKS], make).result
-        stored = pictures.read_pictures(self._root / MASKS, len(clip.frames), "foreground", self._progress)
+        found, stored = self._do_pictures(MASKS, "foreground", make)
         return ForegroundMasks(stored.astype(np.float32) / 255, found["method"], tuple(found["warnings"]))
 
     def crops(self, clip: VideoClip, foreground: ForegroundMasks) -> None:
@@ -181,36 +180,43 @@ class Way:
         return {"mesh": mesh.key, "options": given, **weights}
 
     def exports(self) -> None:
-        """GLB always; FBX and turntable where there is a Blender."""
-        blender = self._blender
+        """GLB always; FBX and turntable where a Blender can make them, and a warning where not."""
+
+        def glb(staging: Path) -> dict[str, Any]:
+            self._progress("write", 0, 1)
+            trajectory = load_trajectory(self._root / TRAJECTORY)
+            write_glb(staging / ANIMATED, read_mesh(self._root / MESH), trajectory.positions, trajectory.fps)
+            return {}
+
+        def fbx(blender: Path, staging: Path) -> None:
+            fps = load_trajectory(self._root / TRAJECTORY).fps
+            write_fbx(staging / FBX, self._root / ANIMATED, fps, blender, self._progress)
+
+        def turntable(blender: Path, staging: Path) -> None:
+            trajectory, mesh = load_trajectory(self._root / TRAJECTORY), read_mesh(self._root / MESH)
+            write_turntable(staging / TURNTABLE, mesh, trajectory, blender, self._progress)
+
+        self._do("export", {"animation": self._key("animation")}, glb)
+        self._through_blender("fbx", FBX, fbx)
+        self._through_blender("turntable", TURNTABLE, turntable)
+
+    def _through_blender(self, name: str, product: str, write: Callable[[Path, Path], None]) -> None:
+        """A stage that all the rest is of use without. A product of an earlier animation does not stay."""
+        inputs = {"animation": self._key("animation")}
 
         def make(staging: Path) -> dict[str, Any]:
-            trajectory = load_trajectory(self._root / TRAJECTORY)
-            mesh = read_mesh(self._root / MESH)
-            self._progress("write", 0, 1)
-            write_glb(staging / ANIMATED, mesh, trajectory.positions, trajectory.fps)
-            if blender is None:
-                return {"blender": None}
-            write_fbx(staging / FBX, staging / ANIMATED, trajectory.fps, blender, self._progress)
-            return {"blender": str(blender)}
-
-        self._do("export", {"animation": self._key("animation"), "blender": blender is not None}, make)
-        if blender is None:
-            log.warning("No Blender was found: there is no animated.fbx and no turntable.mp4; name one with --blender.")
-            return
-
-        def turntable(staging: Path) -> dict[str, Any]:
-            trajectory = load_trajectory(self._root / TRAJECTORY)
-            mesh = read_mesh(self._root / MESH)
-            write_turntable(staging / TURNTABLE, mesh, trajectory, blender, self._progress)
+            if self._blender is None:
+                raise Motion324Error("blender-not-found", "No Blender was found.", "Name one with --blender.")
+            write(self._blender, staging)
             return {}
 
         try:
-            self._do("turntable", {"animation": self._key("animation")}, turntable)
+            self._do(name, inputs, make)
         except Motion324Error as error:
-            if error.code != "render-failed":  # such as without libEGL: all else is of use without it
+            if error.code not in ("blender-not-found", "export-failed", "render-failed"):  # the last: without libEGL
                 raise
-            log.warning("There is no turntable.mp4: %s", error)
+            self._folder.drop(name)
+            log.warning("There is no %s: %s", product, error)
 
     def page(self, clip: VideoClip, foreground: ForegroundMasks) -> None:
         def make(staging: Path) -> dict[str, Any]:
@@ -230,7 +236,18 @@ class Way:
         stages = {name: stage.key for name, stage in self.done.items()}
         self._do("page", stages, make)
 
-    def _do(self, name: str, inputs: dict[str, Any], make: Any) -> Stage:
+    def _do_pictures(self, name: str, stage: str, make: Make) -> tuple[dict[str, Any], np.ndarray]:
+        """The stage's result and its pictures; where those that were kept are damaged, it is done again."""
+        done = self._do(name, self._inputs[name], make)
+        try:
+            return done.result, pictures.read_pictures(self._root / name, stage, self._progress)
+        except ValueError as error:
+            log.warning("%s; '%s' is made again.", error, self._root / name)
+        self._folder.drop(name)
+        done = self._do(name, self._inputs[name], make)
+        return done.result, pictures.read_pictures(self._root / name, stage, self._progress)
+
+    def _do(self, name: str, inputs: dict[str, Any], make: Make) -> Stage:
         self.done[name] = self._folder.do(name, inputs, make)
         return self.done[name]
 

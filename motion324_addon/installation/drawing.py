@@ -17,6 +17,7 @@ from .state import Condition, InstallationState, Phase, Task
 from .words import CONDITIONS, amount, fraction, headline
 
 ADDON = __package__.rpartition(".")[0]
+# How the subjects begin that are shown also where all is fine: also "memory, GPU" and "torch's device".
 SHOWN_FINDINGS = ("motion324", "device", "memory", "torch", "weights", "answer")
 
 
@@ -165,7 +166,7 @@ def _draw_report(layout: bpy.types.UILayout, context: bpy.types.Context, state: 
         return
     box = layout.box().column(align=True)
     for finding in state.report.findings:
-        if finding.verdict == FINE and finding.subject not in SHOWN_FINDINGS:
+        if finding.verdict == FINE and not finding.subject.startswith(SHOWN_FINDINGS):
             continue
         icon = {FINE: "CHECKMARK", PROBLEM: "CANCEL"}.get(finding.verdict, "ERROR")
         remedy = f". {finding.remedy}" if finding.remedy else ""

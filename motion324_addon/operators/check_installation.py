@@ -10,12 +10,13 @@ from .. import preferences
 from ..installation.runner import Order, runner
 from ..installation.state import Condition, Task
 from ..job.backend_location import Local
+from .copy_report import report_text
 from .install_backend import nothing_runs, run
 from .reporting import report_error
 
 
 class MOTION324_OT_check_installation(bpy.types.Operator):
-    """Start the backend's own doctor, and show versions, device, memory and weights"""
+    """Start the backend's own doctor, and show versions, device, memory and weights; without a window all is printed"""
 
     bl_idname = "motion324.check_installation"
     bl_label = "Check Installation"
@@ -31,6 +32,7 @@ class MOTION324_OT_check_installation(bpy.types.Operator):
             return report_error(self, error)
         report = runner.state.report
         if bpy.app.background and report is not None:
+            print(report_text(), flush=True)
             worst = "everything that is needed works" if report.works else "something does not work"
             self.report({"INFO"}, f"Motion324: {worst}")
         return {"FINISHED"}

@@ -222,6 +222,19 @@ def test_shape_keys_that_cannot_be_are_told_where_they_would_be_kept(addon, back
     assert "Switch on 'Relative'" in named["One"] and named["Other"].startswith("Keep the result as one shape key")
 
 
+def test_the_check_shows_device_and_memory_also_of_a_remote_backend(addon, installation):
+    states, check = addon("installation.state"), addon("installation.check")
+    subjects = ("motion324", "numpy", "memory", "memory, GPU", "torch", "torch's device", "attention", "jobs")
+    findings = tuple(check.Finding(subject, check.FINE, f"<{subject}>") for subject in subjects)
+    installation.state = states.InstallationState(report=check.Report(findings))
+    installation._looked_at = float("inf")  # so that the disk is not looked at
+    paper = Paper()
+    addon("installation.drawing").draw_backend(paper, context_now(), "REMOTE", from_variable=False)
+    installation._looked_at = float("-inf")
+    shown = {subject for subject in subjects if f"<{subject}>" in paper.texts}
+    assert shown == {"motion324", "memory", "memory, GPU", "torch", "torch's device"}
+
+
 def test_installing_again_is_grey_without_online_access(addon, installation):
     states, system = addon("installation.state"), bpy.context.preferences.system
     installation._looked_at = float("inf")  # so that the disk is not looked at

@@ -121,7 +121,7 @@ def test_a_remote_backend_that_does_not_answer_is_told_without_its_token(prefere
     assert "a-secret" not in str(told.value) + runner.place.log.read_text()
 
 
-def test_a_real_backend_is_checked_and_its_report_can_be_copied(preferences, runner, addon):
+def test_a_real_backend_is_checked_and_its_report_is_printed_and_can_be_copied(preferences, runner, addon, capsys):
     real = os.environ.get("MOTION324_TEST_BACKEND")
     if not real:
         pytest.skip("MOTION324_TEST_BACKEND names no Python with the backend")
@@ -131,6 +131,7 @@ def test_a_real_backend_is_checked_and_its_report_can_be_copied(preferences, run
     assert runner.state.report.works, runner.state.report
     assert bpy.ops.motion324.copy_report() == {"FINISHED"}
     text = addon("operators.copy_report").report_text()
+    assert text in capsys.readouterr().out
     lines = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
     assert {"extension", "chosen backend", "motion324", "numpy", "device", "memory", "weights"} <= set(lines)
     assert bpy.app.version_string in lines["this Blender"] and str(Path.home()) not in text

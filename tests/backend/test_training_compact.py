@@ -13,16 +13,11 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch, which is no
 
 from torch.multiprocessing import spawn  # noqa: E402
 
-from motion324.errors import Motion324Error  # noqa: E402
+from motion324.errors import EXIT_BACKEND, EXIT_BAD_MESH, Motion324Error  # noqa: E402
 from motion324.reconstructors.node_model.config import NodeModelConfig  # noqa: E402
 from motion324.reconstructors.node_model.geometry import ray_axes, rotation_from_6d, skin  # noqa: E402
 from motion324.reconstructors.node_model.model import NodeModel  # noqa: E402
-from motion324.reconstructors.node_model.weights_file import (  # noqa: E402
-    join_parts,
-    load_weights,
-    part_path,
-    save_weights_in_parts,
-)
+from motion324.reconstructors.node_model.weights_file import load_weights, save_weights  # noqa: E402
 from motion324.training import compact  # noqa: E402
 from motion324.training.compact_options import parse_options  # noqa: E402
 from motion324.training.gradients import FlatGradients  # noqa: E402
@@ -123,26 +118,20 @@ def test_the_loss_falls_on_a_handful_of_clips(synthesiser):
     assert history[-1][1] < history[0][1]
 
 
-def test_weights_come_back_from_their_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr("motion324.reconstructors.node_model.weights_file.PART_BYTES", 100_000)
+def test_weights_come_back_in_half_precision_and_what_is_no_file_of_them_is_named(tmp_path):
     model = NodeModel(TINY)
     path = tmp_path / "model.safetensors"
-    parts = save_weights_in_parts(path, TINY, dict(model.named_parameters()))
-    assert len(parts) > 1 and not path.exists()
+    save_weights(path, TINY, dict(model.named_parameters()))
+    assert list(tmp_path.iterdir()) == [path]
     loaded = load_weights(path)
     assert loaded.config == TINY
     for name, value in model.named_parameters():
         assert torch.equal(dict(loaded.named_parameters())[name], value.half().float())
-    join_parts(path)
-    assert path.read_bytes() == b"".join(part.read_bytes() for part in parts)
-    path.unlink()
-    part_path(path, len(parts) - 1).unlink()
-    with pytest.raises(Motion324Error) as caught:
-        load_weights(path)
-    assert caught.value.code == "weights-broken"
-    with pytest.raises(Motion324Error) as caught:
-        load_weights(tmp_path / "none.safetensors")
-    assert caught.value.code == "weights-missing"
+    path.write_bytes(path.read_bytes()[:-1000])
+    for wrong, code in ((path, "weights-broken"), (tmp_path / "none.safetensors", "weights-missing")):
+        with pytest.raises(Motion324Error, match=wrong.name) as caught:
+            load_weights(wrong)
+        assert caught.value.code == code
 
 
 def test_broken_gradients_change_nothing():
@@ -229,6 +218,23 @@ def test_a_run_logs_measures_saves_and_can_be_gone_on_with(rigs, tmp_path):
     second = parse_options([*common, "--out", str(tmp_path / "second"), "--init", str(weights), "--no-prefetch"])
     compact.train(second, NodeModelConfig(), join_processes("cpu"), compact.RunLog(second.out))
     assert load_weights(tmp_path / "second" / compact.WEIGHTS_NAME).config == TINY
+
+
+@pytest.mark.parametrize(
+    ("names", "more", "words"),
+    [
+        ([], [], "0 of the rigged models"),
+        (["a__one"], [], "none of the rigged models that are measured on"),
+        ([min(HELD_OUT)], ["--creatures", "0"], "no rigged models but those that are only measured on"),
+        (["a__one", min(HELD_OUT)], ["--init", "lost.safetensors"], "'lost.safetensors'"),
+    ],
+)
+def test_what_a_run_lacks_is_an_exit_code_and_a_sentence(names, more, words, tmp_path, capsys):
+    folder = write_rigs(tmp_path / "rigs", names)
+    options = ["--rigs", str(folder), "--out", str(tmp_path / "out"), "--seconds", "1", "--device", "cpu"]
+    assert compact.main([*options, *more]) in (EXIT_BAD_MESH, EXIT_BACKEND)
+    told = capsys.readouterr().err
+    assert told.startswith("motion324: The ") and words in told and len(told.splitlines()) == 1
 
 
 def _gradient_of_half(rank, folder, port):

@@ -169,6 +169,16 @@ def test_synthetic_clips_are_the_same_by_number_whatever_was_made_before(tmp_pat
     assert set(held_out.make(0).names) == {"fish_pack__Whale"}
 
 
+def test_rigs_that_are_only_measured_on_are_not_enough_to_train_on(tmp_path):
+    rigs = write_rigs(tmp_path / "rigs", ["fish_pack__Whale"])
+    data = DataConfig(frames=3, surface_points=50, query_points=40, image_size=32)
+    with pytest.raises(Motion324Error, match=r"only measured on\. .*synthetic\.creatures"):
+        training_clips(SyntheticConfig(rigs=str(rigs)), data, 0, CPU)
+    assert training_clips(SyntheticConfig(rigs=str(rigs), creatures=1), data, 0, CPU).bank.names
+    with pytest.raises(Motion324Error, match=r"--rigs.*synthetic\.rigs"):
+        training_clips(SyntheticConfig(rigs=str(tmp_path)), data, 0, CPU)
+
+
 def test_a_run_on_synthetic_clips_measures_and_keeps_the_best(tmp_path):
     rigs = write_rigs(tmp_path / "rigs", ["a__one", "b__two", "fish_pack__Whale"])
     config = tiny_config(tmp_path, tmp_path / "out", count=8)

@@ -6,55 +6,67 @@ The story on one screen: load, check, train for the given time while measuring o
 from __future__ import annotations
 
 import copy
+import sys
 import time
 from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from motion324.errors import Motion324Error
 from motion324.reconstructors.node_model.config import NodeModelConfig
 from motion324.reconstructors.node_model.model import NodeModel
-from motion324.reconstructors.node_model.weights_file import load_weights, save_weights_in_parts
+from motion324.reconstructors.node_model.weights_file import load_weights, save_weights
+from motion324.training.compact_data import synthesisers
+from motion324.training.compact_device import half_precision, peak_memory, synchronise
 from motion324.training.compact_optimiser import CompactOptimiser
 from motion324.training.compact_options import CompactOptions, parse_options
 from motion324.training.contact_sheet import write_contact_sheet
-from motion324.training.creatures.creature import make_creatures
 from motion324.training.exported import load_exported
 from motion324.training.gradients import FlatGradients
 from motion324.training.losses import Losses, bend_at, losses
 from motion324.training.prefetch import Prefetcher
 from motion324.training.processes import Processes, join_processes, leave_processes
 from motion324.training.replayed import WARM_CALLS, Replayed
-from motion324.training.rig_bank import RigBank
-from motion324.training.rigs import read_rigs
 from motion324.training.run_log import RunLog
 from motion324.training.schedule import AveragedWeights, learning_rate
-from motion324.training.settings import SynthesisSettings, validation_settings
-from motion324.training.split import HELD_OUT, draw_weights
+from motion324.training.self_check import check_itself
+from motion324.training.settings import SynthesisSettings
 from motion324.training.synthesis import Synthesiser, TrainingBatch
 from motion324.training.validation import Validation, fixed_batches, validate
+from motion324.write_aside import explained_write_errors
 
 LOOK_STEPS = 10  # the clock and the other processes are looked at every so many steps
 LOG_STEPS = 5 * LOOK_STEPS
 WARM_STEPS = WARM_CALLS + 1  # compiling and recording happen in these; the rate falls from then on to the end
 VALIDATION_BATCH = 16
-VALIDATION_SEED = 324
 WEIGHTS_NAME = "node_model.safetensors"
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None) -> int:
     options = parse_options(arguments)
-    processes = join_processes(options.device)
-    log = RunLog(options.out if processes.is_first else None)
     try:
-        train(options, _config(options), processes, log)
-    finally:
-        log.close()
-        leave_processes(processes)
+        processes = join_processes(options.device)
+        try:
+            with explained_write_errors(options.out):
+                log = RunLog(options.out if processes.is_first else None)
+            try:
+                train(options, _config(options), processes, log)
+            finally:
+                log.close()
+        finally:
+            leave_processes(processes)
+    except Motion324Error as error:
+        print(f"motion324: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
 
 
 def train(options: CompactOptions, config: NodeModelConfig, processes: Processes, log: RunLog) -> Validation | None:
-    """Trains and saves. Returns the last validation, in the first process. config: of a model that starts anew."""
+    """Trains and saves. Returns the last validation, in the first process. config: of a model that starts anew.
+
+    Raises Motion324Error where rigs or weights are missing or broken, or cannot be written.
+    """
     torch.manual_seed(options.seed)
     torch.backends.cudnn.benchmark = True
     model = _starting_model(options, config).to(processes.device)
@@ -66,7 +78,7 @@ def train(options: CompactOptions, config: NodeModelConfig, processes: Processes
         nodes=options.nodes,
         oversampling=options.oversampling,
     )
-    training, held_out = _synthesisers(options, settings, processes)
+    training, held_out = synthesisers(options, settings, processes)
     batches = fixed_batches(held_out, options.validation_clips, VALIDATION_BATCH) if processes.is_first else []
     log.write(
         "start",
@@ -77,7 +89,7 @@ def train(options: CompactOptions, config: NodeModelConfig, processes: Processes
         options={key: str(value) for key, value in asdict(options).items()},
         model=asdict(model.config),
     )
-    _check_itself(model, training, processes, log)
+    check_itself(model, training, processes, log)
     if processes.is_first:
         write_contact_sheet(options.out / "clips.png", training.batch(8))
     run = _Run(options, processes, log, model, training, batches)
@@ -151,11 +163,11 @@ class _Run:
         for _ in range(WARM_STEPS):
             self._learn(training.batch(self.options.batch))
             self.step += 1
-        _synchronise(self.processes.device)
+        synchronise(self.processes.device)
         self.log.write(
             "warm",
             step=self.step,
-            gpu_memory_gb=_peak_memory(self.processes.device),
+            gpu_memory_gb=peak_memory(self.processes.device),
             recorded=self.find_gradients.is_recorded and self.move_weights.is_recorded,
         )
 
@@ -178,7 +190,7 @@ class _Run:
 
     def _find_gradients(self, batch: TrainingBatch) -> Losses:
         self.gradients.clear()
-        with _half_precision(self.processes.device):
+        with half_precision(self.processes.device):
             outputs = self.model(batch.inputs)
         found = losses(outputs, batch, self.bend)
         found.total.backward()
@@ -223,9 +235,8 @@ class _Run:
         found = validate(self.averaged.model, self.batches, _predicted)
         values = asdict(found)
         self.log.write("validation", step=self.step, **values)
-        save_weights_in_parts(
-            self.options.out / WEIGHTS_NAME, self.model.config, dict(self.averaged.model.named_parameters())
-        )
+        weights = dict(self.averaged.model.named_parameters())
+        save_weights(self.options.out / WEIGHTS_NAME, self.model.config, weights)
         return found
 
 
@@ -242,63 +253,11 @@ def _config(options: CompactOptions) -> NodeModelConfig:
     return NodeModelConfig(image_size=options.image_size, nodes=options.nodes, frames=options.frames)
 
 
-def _synthesisers(
-    options: CompactOptions, settings: SynthesisSettings, processes: Processes
-) -> tuple[Synthesiser, Synthesiser]:
-    """The one that is trained on, and the one that is measured on."""
-    rigs = read_rigs(options.rigs)
-    creatures = make_creatures(options.creatures, options.seed)
-    seen = RigBank([rig for rig in rigs if rig.name not in HELD_OUT] + creatures, processes.device)
-    unseen = RigBank([rig for rig in rigs if rig.name in HELD_OUT], processes.device)
-    seed = 1000 * options.seed + processes.rank
-    return (
-        Synthesiser(seen, settings, draw_weights(seen.names), seed),
-        Synthesiser(unseen, validation_settings(settings), None, VALIDATION_SEED),
-    )
-
-
-def _check_itself(model: NodeModel, training: Synthesiser, processes: Processes, log: RunLog) -> None:
-    """One small step's worth of everything, in a few seconds, and how long a full batch takes to make.
-
-    Raises RuntimeError where a loss or gradient is not finite or a parameter gets no gradient.
-    """
-    batch = training.batch(4)
-    with _half_precision(processes.device):
-        outputs = model(batch.inputs)
-    found = losses(outputs, batch, 0.2)
-    found.total.backward()
-    if outputs.positions[-1].shape != batch.targets.shape or not bool(found.total.isfinite()):
-        raise RuntimeError(f"self-check: loss {found.total.item()}, positions {tuple(outputs.positions[-1].shape)}")
-    bad = [
-        name for name, value in model.named_parameters() if value.grad is None or not bool(value.grad.isfinite().all())
-    ]
-    if bad:
-        raise RuntimeError(f"self-check: no finite gradient for {', '.join(bad[:5])} and {len(bad)} parameters in all")
-    still = (outputs.positions[-1] - batch.targets[:, :1]).abs().max().item()
-    model.zero_grad(set_to_none=True)
-    training.batch(4)
-    _synchronise(processes.device)
-    started = time.monotonic()
-    training.batch(8)
-    _synchronise(processes.device)
-    log.write(
-        "checked",
-        loss=found.points.item(),
-        matches=found.matches.item(),
-        moved_at_start=still,
-        eight_clips_ms=1000 * (time.monotonic() - started),
-    )
-
-
 def _predicted(model: nn.Module, batch: TrainingBatch) -> Tensor:
-    with _half_precision(batch.targets.device):
+    with half_precision(batch.targets.device):
         outputs = model(batch.inputs)
     positions: Tensor = outputs.positions[-1]
     return positions
-
-
-def _half_precision(device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
 
 
 def _compile(model: NodeModel) -> None:
@@ -308,14 +267,5 @@ def _compile(model: NodeModel) -> None:
         block.compile(dynamic=False)
 
 
-def _peak_memory(device: torch.device) -> float:
-    return torch.cuda.max_memory_reserved(device) / 1e9 if device.type == "cuda" else 0.0
-
-
-def _synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

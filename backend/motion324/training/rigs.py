@@ -41,7 +41,7 @@ def read_rigs(folder: Path, names: frozenset[str] | None = None) -> list[Rig]:
         raise Motion324Error(
             "rigs-missing",
             f"The folder '{folder}' holds {len(paths)} of the rigged models (.npz) that training needs.",
-            "Give the folder of the training rigs with --rigs.",
+            "Give their folder with --rigs, or under `motion324 train` with the key synthetic.rigs.",
             EXIT_BAD_MESH,
         )
     return [read_rig(path) for path in paths]

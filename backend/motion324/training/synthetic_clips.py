@@ -28,7 +28,7 @@ from motion324.training.rig_bank import ModelBatch, RigBank
 from motion324.training.rigs import read_rigs
 from motion324.training.sample_numbers import Shares
 from motion324.training.settings import SynthesisSettings, validation_settings
-from motion324.training.split import HELD_OUT, draw_weights
+from motion324.training.split import draw_weights, none_to_train_on, split
 from motion324.training.surface_points import face_normals, mixed, surface_samples, vertex_normals
 
 VALIDATION_SEED = 324
@@ -106,8 +106,11 @@ def training_clips(config: SyntheticConfig, data: DataConfig, seed: int, device:
 
     Raises Motion324Error("rigs-missing" or "rig-broken").
     """
-    rigs = [rig for rig in read_rigs(Path(config.rigs)) if rig.name not in HELD_OUT] if config.rigs else []
-    bank = RigBank(rigs + make_creatures(config.creatures, seed), device)
+    rigs = split(read_rigs(Path(config.rigs)))[0] if config.rigs else []
+    rigs += make_creatures(config.creatures, seed)
+    if not rigs:
+        raise none_to_train_on(Path(config.rigs), "synthetic.creatures")
+    bank = RigBank(rigs, device)
     return MotionClips(bank, _settings(config, data), data, config.chunk, draw_weights(bank.names), seed)
 
 
@@ -117,7 +120,7 @@ def validation_clips(config: SyntheticConfig, data: DataConfig, seed: int, devic
     None where the folder has none of these rigs.
     """
     if config.rigs:
-        rigs = [rig for rig in read_rigs(Path(config.rigs)) if rig.name in HELD_OUT]
+        rigs = split(read_rigs(Path(config.rigs)))[1]
     else:
         rigs = make_creatures(1, VALIDATION_SEED + seed + 1)
     if not rigs:

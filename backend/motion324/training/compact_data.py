@@ -1,0 +1,36 @@
+"""The synthetic clips of the compact model's training: those it learns from, and those it is measured on."""
+
+from __future__ import annotations
+
+from motion324.training.compact_options import CompactOptions
+from motion324.training.creatures.creature import make_creatures
+from motion324.training.processes import Processes
+from motion324.training.rig_bank import RigBank
+from motion324.training.rigs import read_rigs
+from motion324.training.settings import SynthesisSettings, validation_settings
+from motion324.training.split import draw_weights, none_to_measure_on, none_to_train_on, split
+from motion324.training.synthesis import Synthesiser
+
+VALIDATION_SEED = 324
+
+
+def synthesisers(
+    options: CompactOptions, settings: SynthesisSettings, processes: Processes
+) -> tuple[Synthesiser, Synthesiser]:
+    """The one that is trained on, and the one that is measured on.
+
+    Raises Motion324Error("rigs-missing" or "rig-broken").
+    """
+    rigs = read_rigs(options.rigs)
+    creatures = make_creatures(options.creatures, options.seed)
+    kept, held_out = split(rigs)
+    if not kept + creatures:
+        raise none_to_train_on(options.rigs, "--creatures")
+    if not held_out:
+        raise none_to_measure_on(options.rigs)
+    seen, unseen = RigBank(kept + creatures, processes.device), RigBank(held_out, processes.device)
+    seed = 1000 * options.seed + processes.rank
+    return (
+        Synthesiser(seen, settings, draw_weights(seen.names), seed),
+        Synthesiser(unseen, validation_settings(settings), None, VALIDATION_SEED),
+    )

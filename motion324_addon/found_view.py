@@ -43,7 +43,8 @@ def _of_look(obj: bpy.types.Object, context: bpy.types.Context) -> FoundView | N
     if found is None or found.view is None or look.space is None:
         return None
     height, width = found.mask.shape
-    return FoundView(found.view, look.space, found.silhouette_overlap, width / height)
+    moved = kept_note.moved_since(obj, look.matrix)
+    return FoundView(found.view, look.space, found.silhouette_overlap, width / height, moved)
 
 
 def _of_result(obj: bpy.types.Object) -> FoundView | None:

@@ -154,8 +154,9 @@ class _Worker:
 
     def _run(self) -> None:
         try:
-            space = self._reading.space if self._reading else None
-            self.events.put(Found(self._ask(), space))
+            reading = self._reading
+            space, matrix = (reading.space, reading.members[0].matrix) if reading else (None, None)
+            self.events.put(Found(self._ask(), space, matrix))
         except Cancelled:
             self.events.put(Dropped())
         except Exception as error:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from motion324.mesh.normalisation import Normalisation
 from motion324.result import Examination, MadeMesh
 
@@ -18,7 +20,8 @@ class Look:
     """question: what it is about, to be compared with what the settings ask now; None before the first.
 
     stage, done, total: as the backend counts them; "" while the backend is being started. found, space: the answer, and
-    where its view is (see `joining.JointReading`); None without a mesh.
+    where its view is (see `joining.JointReading`); matrix (4, 4): of the active object as it was read. None without a
+    mesh.
     """
 
     question: Hashable = None
@@ -29,6 +32,7 @@ class Look:
     problem: Problem | None = None
     found: Examination | MadeMesh | None = None
     space: Normalisation | None = None
+    matrix: np.ndarray | None = None
 
     def answers(self, question: Hashable) -> Examination | MadeMesh | None:
         """What was found, if it is about this very question."""
@@ -51,6 +55,7 @@ class Moved:
 class Found:
     found: Examination | MadeMesh
     space: Normalisation | None
+    matrix: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -77,5 +82,5 @@ def advance(look: Look, event: Event) -> Look:
     if isinstance(event, Moved):
         return replace(look, stage=event.stage, done=event.done, total=event.total)
     if isinstance(event, Found):
-        return replace(look, running=False, found=event.found, space=event.space)
+        return replace(look, running=False, found=event.found, space=event.space, matrix=event.matrix)
     return replace(look, running=False, problem=event.problem)

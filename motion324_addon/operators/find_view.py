@@ -14,7 +14,7 @@ from .reporting import report_error
 
 class MOTION324_OT_find_view(properties.JobProperties, bpy.types.Operator):
     """Find from where the video sees the selected mesh in its first used frame, starting from the view chosen above. \
-Not given arguments are taken from the scene's settings"""
+Arguments become the scene's settings, which the answer is remembered for"""
 
     bl_idname = "motion324.find_view"
     bl_label = "Find View"
@@ -27,7 +27,11 @@ Not given arguments are taken from the scene's settings"""
         return self._run(context, context.scene.motion324)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        return self._run(context, properties.chosen_of(self, context.scene.motion324))
+        settings = context.scene.motion324
+        for name in properties.JobProperties.__annotations__:
+            if self.properties.is_property_set(name):
+                setattr(settings, name, getattr(self, name))
+        return self._run(context, settings)
 
     def _run(self, context: bpy.types.Context, settings: properties.JobProperties) -> set[str]:
         try:

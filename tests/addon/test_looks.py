@@ -84,6 +84,21 @@ def test_the_view_is_found_and_the_camera_put_there(addon, looks, video):
     assert [each.name for each in bpy.data.objects if each.type == "CAMERA"] == ["Motion324 View"]
 
 
+def test_a_view_that_keywords_asked_for_is_known_and_follows_the_object(addon, looks, video):
+    obj, path = ball(), str(video())
+    assert bpy.ops.motion324.find_view(video=path, view="front") == {"FINISHED"}
+    assert bpy.ops.motion324.align_view(camera=True) == {"FINISHED"}
+    settings, camera = bpy.context.scene.motion324, bpy.context.scene.camera
+    assert (settings.video, settings.view) == (path, "front")
+    bpy.context.view_layer.update()
+    before = camera.matrix_world.translation.copy()
+    obj.location.x += 5
+    bpy.context.view_layer.update()
+    bpy.ops.motion324.align_view(camera=True)
+    bpy.context.view_layer.update()
+    np.testing.assert_allclose(camera.matrix_world.translation - before, (5, 0, 0), atol=1e-5)
+
+
 def test_the_view_of_a_result_is_known_until_and_after_it_is_kept(addon, looks, video):
     obj = ball()
     bpy.ops.motion324.animate(video=str(video(frames=3)))

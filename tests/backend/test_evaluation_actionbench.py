@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import trimesh
 from creature import creature, waving
+from small_release import write_frames, write_release
 
 from motion324.cli import main
 from motion324.errors import EXIT_INTERNAL, Motion324Error
+from motion324.evaluation import neighbours
 from motion324.evaluation.evaluate import evaluate
 from motion324.evaluation.predictions import find_prediction, read_prediction
 from motion324.evaluation.sampling import sample_places
@@ -61,6 +63,29 @@ def test_turned_copy_scores_what_sampling_makes_and_a_still_one_its_motion(bench
     assert turned["cd_m"] < 0.1 * still["cd_m"] and turned["cd_m_plain"] < 0.5 * still["cd_m_plain"]
     assert still["cd_m"] > still["cd_4d"] >= still["cd_3d"]
     assert "CD-4D" in (bench / "a.html").read_text()
+
+
+def test_neighbours_are_searched_on_the_device_that_was_asked_for(bench, monkeypatch):
+    """For truth that is points and for truth that is meshes, with a stand-in for the GPU."""
+    asked = []
+
+    def on_gpu(points, among, device):
+        asked.append(device)
+        return neighbours.nearest(points, among)
+
+    monkeypatch.setattr(neighbours, "_on_gpu", on_gpu)
+    monkeypatch.setattr("motion324.evaluation.evaluate.check_neighbour_device", lambda device: None)
+    truths = write_release(bench / "meshes", ("moves", "other"))
+    write_frames(bench / "predictions" / "moves", truths["moves"][::-1], creature().faces)
+    for root, name in ((bench, "still"), (bench / "meshes", "moves")):
+        sides = [
+            evaluate(root, bench / "predictions", "actionbench", samples=300, clips=(name,), device=device)
+            for device in ("cpu", "cuda:0")
+        ]
+        assert sides[0].clips[0].values == sides[1].clips[0].values
+        frames = sides[0].clips[0].frames
+        assert asked == ["cuda:0"] * (2 * frames + 2 * frames + 2)  # CD-3D and CD-4D by frame, CD-M once
+        asked.clear()
 
 
 def test_other_protocols_say_that_points_are_not_enough(bench):

@@ -10,7 +10,7 @@ from motion324.evaluation.actionmesh import chamfer_over_time, motion_chamfer
 from motion324.evaluation.chamfer import f_score, surface_scores
 from motion324.evaluation.correspondence import vertex_errors, what_differs
 from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame
-from motion324.evaluation.neighbours import nearest_both_ways
+from motion324.evaluation.neighbours import nearest, nearest_both_ways
 from motion324.evaluation.point_to_surface import surface_distances
 from motion324.evaluation.regularity import accelerations, self_intersection_rate, stretches, vertex_areas, welded
 from motion324.evaluation.sampling import sample_places
@@ -59,9 +59,26 @@ def test_neighbours_by_pytorch_equal_scipys():
 
     rng = np.random.default_rng(2)
     a, b = rng.normal(size=(400, 3)), rng.normal(size=(300, 3))
-    for mine, theirs in zip(_on_gpu(a, b, "cpu"), nearest_both_ways(a, b), strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-6)
+    distances, found = _on_gpu(a, b, "cpu")
+    known, indices = nearest(a, b)
+    np.testing.assert_allclose(distances, known, rtol=1e-6)
+    np.testing.assert_array_equal(found, indices)
     assert torch.get_default_dtype() == torch.float32
+
+
+@pytest.mark.parametrize(("count", "others"), [(1, 1), (63, 127), (64, 128), (1000, 4001), (4001, 1000)])
+def test_neighbours_by_the_kernel_on_a_gpu_equal_scipys(count, others):
+    torch = pytest.importorskip("torch", reason="needs PyTorch, which is not installed here")
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA GPU")
+    kernel = pytest.importorskip("motion324.evaluation.nearest_kernel", reason="needs Triton")
+    rng = np.random.default_rng(3)
+    points, among = (rng.normal(size=(size, 3)).astype(np.float32) for size in (count, others))
+    found = kernel.nearest_indices(torch.as_tensor(points).cuda(), torch.as_tensor(among).cuda()).cpu().numpy()
+    known, indices = cKDTree(among).query(points)
+    differ = found != indices  # only where float32 cannot tell two neighbours apart
+    np.testing.assert_allclose(np.linalg.norm(points - among[found], axis=1), known, rtol=1e-5)
+    assert differ.mean() < 0.01
 
 
 def test_samples_are_spread_by_area_and_stay_at_their_place():
@@ -176,13 +193,13 @@ def test_actionmesh_distances_by_hand():
     truth = np.stack([SQUARE, SQUARE])
     predicted = np.stack([SQUARE, SQUARE + 0.5 * UP])
     places = sample_places(SQUARE, TWO_FACES, 300, (0,))
-    shape = chamfer_over_time(truth, places, predicted, places, silent)
+    shape = chamfer_over_time(truth, places, predicted, places, "cpu", silent)
     np.testing.assert_allclose(shape.squared, [0, 2 * 0.25], atol=1e-12)
     np.testing.assert_allclose(shape.plain, [0, 2 * 0.5], atol=1e-12)
     # A square that turns by half a turn has the same shape in the end; the points of the first frame know better.
     turned = np.stack([SQUARE, SQUARE[[2, 3, 0, 1]]])
-    shape = chamfer_over_time(truth, places, turned, places, silent)
-    motion = motion_chamfer(truth, places, turned, places)
+    shape = chamfer_over_time(truth, places, turned, places, "cpu", silent)
+    motion = motion_chamfer(truth, places, turned, places, "cpu")
     expected = np.linalg.norm(places.on(SQUARE) - places.on(turned[1]), axis=1)
     assert shape.plain[1] < 0.2 * motion.plain[1]
     assert motion.plain[1] == pytest.approx(2 * expected.mean())

@@ -51,25 +51,33 @@ def aligned_frame_by_frame(
 
 
 def chamfer_over_time(
-    truth: np.ndarray, true_places: SurfacePlaces, predicted: np.ndarray, places: SurfacePlaces, progress: Progress
+    truth: np.ndarray,
+    true_places: SurfacePlaces,
+    predicted: np.ndarray,
+    places: SurfacePlaces,
+    device: str,
+    progress: Progress,
 ) -> Distances:
-    """CD-3D or CD-4D by frame, whichever way predicted (T, M, 3) has been aligned to truth (T, N, 3)."""
+    """CD-3D or CD-4D by frame, whichever way predicted (T, M, 3) has been aligned to truth (T, N, 3).
+
+    device: of the search for neighbours, here and below.
+    """
     squared, plain = [], []
     for index, (true_frame, frame) in enumerate(zip(truth, predicted, strict=True)):
         progress("compare", index, len(truth))
-        there, back = nearest_both_ways(true_places.on(true_frame), places.on(frame))
+        there, back = nearest_both_ways(true_places.on(true_frame), places.on(frame), device)
         squared.append(np.mean(there**2) + np.mean(back**2))
         plain.append(there.mean() + back.mean())
     return Distances(np.array(squared), np.array(plain))
 
 
 def motion_chamfer(
-    truth: np.ndarray, true_places: SurfacePlaces, predicted: np.ndarray, places: SurfacePlaces
+    truth: np.ndarray, true_places: SurfacePlaces, predicted: np.ndarray, places: SurfacePlaces, device: str
 ) -> Distances:
     """CD-M by frame: neighbours are those of the first frame, both ways, and stay so."""
     first_true, first = true_places.on(truth[0]), places.on(predicted[0])
-    to_predicted = nearest(first_true, first)[1]
-    to_truth = nearest(first, first_true)[1]
+    to_predicted = nearest(first_true, first, device)[1]
+    to_truth = nearest(first, first_true, device)[1]
     squared, plain = [], []
     for true_frame, frame in zip(truth, predicted, strict=True):
         true_points, points = true_places.on(true_frame), places.on(frame)

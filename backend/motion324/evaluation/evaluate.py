@@ -125,7 +125,7 @@ def _evaluate_clip(
         if protocol.alignment != "published":
             _check_frame_count(truth, predicted)
         if isinstance(truth, TrackedPoints):
-            scores = score_tracked(truth, predicted, protocol, seed, progress)
+            scores = score_tracked(truth, predicted, protocol, seed, device, progress)
         else:
             scores = score(truth, predicted, protocol, seed, device, progress)
     except Cancelled:

@@ -17,13 +17,13 @@ def nearest_both_ways(a: np.ndarray, b: np.ndarray, device: str = "cpu") -> tupl
 
     device: "cpu", or one of PyTorch's such as "cuda".
     """
-    if device == "cpu":
-        return nearest(a, b)[0], nearest(b, a)[0]
-    return _on_gpu(a, b, device)
+    return nearest(a, b, device)[0], nearest(b, a, device)[0]
 
 
-def nearest(points: np.ndarray, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """points (P, 3), among (Q, 3) -> distances (P,) float64 and indices (P,) of the nearest."""
+def nearest(points: np.ndarray, among: np.ndarray, device: str = "cpu") -> tuple[np.ndarray, np.ndarray]:
+    """points (P, 3), among (Q, 3) -> distances (P,) float64 and indices (P,) of the nearest. device: as above."""
+    if device != "cpu":
+        return _on_gpu(points, among, device)
     distances, indices = nearest_tree(among).query(points, workers=-1)
     return distances, indices
 
@@ -54,15 +54,14 @@ def _missing(device: str, why: str) -> Motion324Error:
     )
 
 
-def _on_gpu(a: np.ndarray, b: np.ndarray, device: str) -> tuple[np.ndarray, np.ndarray]:
+def _on_gpu(points: np.ndarray, among: np.ndarray, device: str) -> tuple[np.ndarray, np.ndarray]:
     """All pairs in tiles; float32 finds the neighbour, without expanding the square (which cancels), float64 its
     distance."""
     import torch
 
-    first, second = (torch.as_tensor(np.asarray(x, np.float64), device=device) for x in (a, b))
-    to_b, to_a = (_nearest_indices(*pair) for pair in ((first, second), (second, first)))
-    there, back = (first - second[to_b]).norm(dim=1), (second - first[to_a]).norm(dim=1)
-    return there.cpu().numpy(), back.cpu().numpy()
+    here, there = (torch.as_tensor(np.asarray(x, np.float64), device=device) for x in (points, among))
+    found = _nearest_indices(here, there)
+    return (here - there[found]).norm(dim=1).cpu().numpy(), found.cpu().numpy()
 
 
 def _nearest_indices(points: Any, among: Any) -> Any:

@@ -80,7 +80,7 @@ def score(
             return mesh_target(pair.true[index], pair.true_faces, (seed, TRUTH))
 
         true_places = sample_places(pair.true[0], pair.true_faces, protocol.samples, (seed, TRUTH))
-        _actionmesh(scores, pair, true_places, target_of, first, protocol, progress)
+        _actionmesh(scores, pair, true_places, target_of, first, protocol, device, progress)
         return scores
     _surfaces(scores, pair, aligned, protocol, device, progress)
     if protocol.alignment != "published":
@@ -184,7 +184,12 @@ def _ratio(value: float, by: float) -> float:
 
 
 def score_tracked(
-    truth: TrackedPoints, predicted: MeshSequence, protocol: Protocol, seed: int = 0, progress: Progress = silent
+    truth: TrackedPoints,
+    predicted: MeshSequence,
+    protocol: Protocol,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Progress = silent,
 ) -> Scores:
     """The same by the protocol "actionbench" where the truth is points; both have as many frames."""
     none = np.empty((0, 3), np.int32)
@@ -197,7 +202,7 @@ def score_tracked(
     source = Source(ours[0], predicted.faces, (seed, PREDICTION))
     first = align(source, target_of(0), scale_limits=None, progress=progress)
     scores = Scores(alignment=first.described())
-    _actionmesh(scores, pair, truth.places(protocol.samples), target_of, first, protocol, progress)
+    _actionmesh(scores, pair, truth.places(protocol.samples), target_of, first, protocol, device, progress)
     return scores
 
 
@@ -208,6 +213,7 @@ def _actionmesh(
     target_of: Callable[[int], Target],
     first: Alignment,
     protocol: Protocol,
+    device: str,
     progress: Progress,
 ) -> None:
     """Points stay at their place on the surface, which CD-M needs. target_of: the truth's surface by frame."""
@@ -215,9 +221,9 @@ def _actionmesh(
     places = sample_places(aligned[0], pair.faces, protocol.samples, (pair.seed, PREDICTION))
     frames = aligned_frame_by_frame(target_of, pair.ours, pair.faces, first, pair.seed, progress)
     for metric, found in (
-        ("cd_3d", chamfer_over_time(pair.true, true_places, frames, places, progress)),
-        ("cd_4d", chamfer_over_time(pair.true, true_places, aligned, places, progress)),
-        ("cd_m", motion_chamfer(pair.true, true_places, aligned, places)),
+        ("cd_3d", chamfer_over_time(pair.true, true_places, frames, places, device, progress)),
+        ("cd_4d", chamfer_over_time(pair.true, true_places, aligned, places, device, progress)),
+        ("cd_m", motion_chamfer(pair.true, true_places, aligned, places, device)),
     ):
         scores.add(metric, found.squared)
         scores.add(f"{metric}_plain", found.plain)

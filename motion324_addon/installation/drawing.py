@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
@@ -100,11 +99,13 @@ def _draw_installation(layout: bpy.types.UILayout, context: bpy.types.Context, s
 
 
 def _draw_plan(layout: bpy.types.UILayout, context: bpy.types.Context, machine: Machine | None) -> None:
-    """The two sentences of the first run; without a look at the machine yet, for the smallest installation."""
+    """The two sentences of the first run, which need a look at the machine: that begins here where there was none."""
+    if machine is None:
+        runner.look_at_machine()
+        layout.label(text="Looking at this machine", icon="SORTTIME")
+        return
     settings = context.preferences.addons[ADDON].preferences
-    system = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
-    seen = machine or Machine(system, "", None, 0)
-    planned = plan.make_plan(seen, plan.Wishes(settings.computation, settings.extra_index))
+    planned = plan.make_plan(machine, plan.Wishes(settings.computation, settings.extra_index))
     what, where = plan.sentences(planned, _short(runner.place.environment))
     draw_lines(layout, context, what, "INFO")
     layout.separator(factor=0.5)

@@ -6,6 +6,7 @@ import atexit
 
 import bpy
 
+from ..window import is_background
 from .runner import runner
 
 FIRST_LOOK_SECONDS = 1.0  # after the start, when Blender's window stands
@@ -18,8 +19,8 @@ def _look() -> None:
 
 
 def register() -> None:
-    if not bpy.app.background:
-        bpy.app.timers.register(_look, first_interval=FIRST_LOOK_SECONDS)
+    if not is_background():
+        bpy.app.timers.register(_look, first_interval=FIRST_LOOK_SECONDS, persistent=True)  # other files may be opened
     atexit.register(runner.abandon)
 
 

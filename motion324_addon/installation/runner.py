@@ -80,7 +80,12 @@ class Runner:
         return self.state
 
     def look_at_machine(self) -> None:
-        """Asks the driver for a GPU on a thread of its own, so that the first run can say what will be installed."""
+        """Asks the driver for a GPU on a thread of its own, so that the first run can say what will be installed.
+
+        `state.machine` is None until it has answered; may be called whenever a panel is drawn.
+        """
+        if self._looking or self.state.machine is not None:
+            return
         folder = self.place.folder
 
         def work() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -106,8 +108,28 @@ def test_buttons_of_one_operator_have_tooltips_of_their_own(addon, state, show_j
     look.look = before
 
 
-def test_the_first_run_explains_itself_and_offers_the_button(addon, draw):
+def test_the_first_run_explains_itself_and_offers_the_button(addon, draw, installation, monkeypatch):
+    machine = addon("installation.machine")
+    gpu = machine.Gpu("NVIDIA H200", "580.65.06")
+    answered = threading.Event()
+
+    def look(folder: Path):
+        answered.wait(10)
+        return machine.Machine("linux", "x64", gpu, 1 << 40)
+
+    monkeypatch.setattr(machine, "look", look)
+    installation.state = dataclasses.replace(installation.state, machine=None)
+    installation._looking = False
+    for _ in range(3):
+        paper = draw()
+        assert "Looking at this machine" in paper.texts and "about" not in paper.texts
+    assert len([thread for thread in threading.enumerate() if thread.name == "motion324 machine"]) == 1
+    answered.set()
+    while installation.state.machine is None:
+        installation._tick()
+        time.sleep(0.01)
     paper = draw()
+    assert "NVIDIA H200 was found" in paper.texts and "3.2 GB" in paper.texts
     assert "apart from Blender's own Python" in paper.texts.replace("  ", " ")
     assert paper.has("operator", "motion324.install_backend")
     assert paper.has("operator", "motion324.install_from_folder")

@@ -121,6 +121,18 @@ def test_a_remote_backend_that_does_not_answer_is_told_without_its_token(prefere
     assert "a-secret" not in str(told.value) + runner.place.log.read_text()
 
 
+def test_the_machine_is_looked_at_also_where_another_file_is_opened_at_once(runner, addon, monkeypatch):
+    lifetime = addon("installation.lifetime")
+    lifetime.unregister()
+    monkeypatch.setattr(lifetime, "is_background", lambda: False)
+    lifetime.register()
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    assert bpy.app.timers.is_registered(lifetime._look)
+    lifetime.unregister()
+    monkeypatch.undo()
+    lifetime.register()
+
+
 def test_a_real_backend_is_checked_and_its_report_is_printed_and_can_be_copied(preferences, runner, addon, capsys):
     real = os.environ.get("MOTION324_TEST_BACKEND")
     if not real:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from fake_reconstructor import FakeReconstructor, fake_find_view
 
-from motion324 import cli, pipeline
+from motion324 import __version__, cli, pipeline
 from motion324.cli import main
 from motion324.commands import serve
 from motion324.commands.animate import parse_frames
@@ -189,6 +189,21 @@ def test_help_lists_the_exit_codes(capsys):
     with pytest.raises(SystemExit):
         main(["animate", "--help"])
     assert "130  cancelled with Ctrl-C" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["animate", "batch", "from-video"])
+def test_help_tells_which_options_are_for_the_transformer_alone(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = capsys.readouterr().out
+    shared, alone = text.split("\nweights:\n")[1].split("\nmotion-transformer:\n")
+    assert "--device" in shared and "--weights" in shared
+    assert "--precision" in alone and "--device" not in alone and "--weights" not in alone
+
+
+def test_the_package_runs_as_the_command():
+    done = subprocess.run([sys.executable, "-m", "motion324", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"motion324 {__version__}\n")
 
 
 SLOW_RUN = """

@@ -54,17 +54,12 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         "--reconstructor",
         metavar="NAME",
         default=DEFAULTS.reconstructor,
-        help=f"auto (default), {' or '.join(RECONSTRUCTORS)}; auto is {DEFAULT_RECONSTRUCTOR}",
+        help=f"one of auto, {', '.join(RECONSTRUCTORS)}; default: auto, which is {DEFAULT_RECONSTRUCTOR}",
     )
     parser.add_argument("--frames", metavar="A:B:STEP", default="", help="frames of the video, as a Python slice")
     parser.add_argument("--video-fps", metavar="F", type=float, help="of these, use so many per second; default: all")
     parser.add_argument("--fps", metavar="F", type=float, help="of the result, frames per second; default: the video's")
-    parser.add_argument(
-        "--mask",
-        metavar="auto|as-is|alpha|plain|rembg[:MODEL]|sam2[:PROMPT]|PATH",
-        default=DEFAULTS.mask,
-        help="default: auto",
-    )
+    add_mask_option(parser)
     parser.add_argument(
         "--view", metavar="auto|front|AZIMUTH,ELEVATION", default=DEFAULTS.view, help="in degrees; default: auto"
     )
@@ -83,15 +78,40 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", metavar="N", type=int, default=DEFAULTS.seed, help="of every random choice")
     parser.add_argument("--blender", metavar="PATH", type=Path, help="Blender, which .fbx and .blend need")
+    _add_weights_options(parser)
     _add_transformer_options(parser)
+
+
+def add_mask_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--mask",
+        metavar="auto|as-is|alpha|plain|rembg[:MODEL]|sam2[:PROMPT]|PATH",
+        default=DEFAULTS.mask,
+        help="how the object is told from the background; as-is: it was cut out before; alpha: by that channel; plain: "
+        "the background has one colour; rembg: by the bundled network, or another one of rembg's; sam2: by SAM 2.1, "
+        "with PROMPT box=LEFT,TOP,RIGHT,BOTTOM or points=X,Y;X,Y in parts of the picture; PATH: by a mask video or a "
+        "folder of masks; default: auto, the first of alpha, plain and rembg that fits",
+    )
+
+
+def _add_weights_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("weights", "All reconstructors but deformation-fit look at these.")
+    group.add_argument(
+        "--device", metavar="auto|cpu|cuda|cuda:N", default=DEFAULTS.device, help="default: a GPU where one can be used"
+    )
+    group.add_argument(
+        "--weights",
+        metavar="FILE",
+        default=DEFAULTS.weights,
+        help="for node-model and node-model+fit an exported .onnx, default: the model that comes along; for "
+        "motion-transformer a converted .safetensors or a published .pt, default: those that `motion324 weights` has "
+        "installed",
+    )
 
 
 def _add_transformer_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "motion-transformer", "Only --reconstructor motion-transformer looks at these; see `motion324 weights` first."
-    )
-    group.add_argument(
-        "--device", metavar="auto|cpu|cuda|cuda:N", default=DEFAULTS.device, help="default: a GPU where there is one"
     )
     group.add_argument(
         "--precision",
@@ -117,13 +137,6 @@ def _add_transformer_options(parser: argparse.ArgumentParser) -> None:
         metavar="|".join(WINDOW_MODES),
         default=DEFAULTS.windows,
         help="how a longer video's windows are joined: smoothly (default), or as the model's authors do",
-    )
-    group.add_argument(
-        "--weights",
-        metavar="FILE",
-        default=DEFAULTS.weights,
-        help="a converted .safetensors or a published .pt; default: those that `motion324 weights` has installed; "
-        "an exported .onnx for --reconstructor node-model and node-model+fit",
     )
 
 

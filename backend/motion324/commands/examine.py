@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from motion324.commands.animate import parse_frames
+from motion324.commands.animate import add_mask_option, parse_frames
 from motion324.errors import EXIT_OK
 from motion324.options import AnimateOptions
 from motion324.terminal import LogToTerminal, Terminal
@@ -32,12 +32,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="folder for frame.png and mask.png")
     parser.add_argument("--frames", metavar="A:B:STEP", default="", help="frames of the video, as a Python slice")
     parser.add_argument("--video-fps", metavar="F", type=float, help="of these, use so many per second; default: all")
-    parser.add_argument(
-        "--mask",
-        metavar="auto|as-is|alpha|plain|rembg[:MODEL]|sam2[:PROMPT]|PATH",
-        default=DEFAULTS.mask,
-        help="default: auto",
-    )
+    add_mask_option(parser)
     parser.add_argument(
         "--view", metavar="auto|front|AZIMUTH,ELEVATION", default=DEFAULTS.view, help="in degrees; default: auto"
     )

@@ -25,7 +25,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
         help="make a mesh from a video's first frame, and animate it after the video",
         description="Cuts the object out of VIDEO, makes a mesh of it from the first frame, animates that, and leaves "
         "the products of all stages and index.html, which shows them, in DIR. The same command goes on where it was "
-        "stopped: a stage is done again only when something that it depends on has changed.",
+        "stopped: a stage is done again only when something that it depends on has changed. --view counts with "
+        "--mesh-provider file only.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("video", metavar="VIDEO", type=Path, help="a video, or a folder of images in natural order")

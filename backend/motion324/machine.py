@@ -45,7 +45,7 @@ def processor_count() -> int:
 
 
 def device_name() -> str:
-    """What the weights-free path computes on, for people."""
+    """What the fit computes on, and the compact model where onnxruntime has nothing faster; for people."""
     return f"cpu ({processor_count()} x {platform.machine() or 'unknown'})"
 
 

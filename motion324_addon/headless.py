@@ -45,17 +45,19 @@ def _package_name() -> str:
 
 
 def _end(code: int) -> None:
-    """Ends the process with the code, whatever Blender does then.
+    """Has the process end with the code.
 
-    Blender as a Python module may hang or crash while Python ends: with 4.5 when a class is still registered, with 4.2
-    after any glTF export. What it would still have removed is its temporary folder.
+    Blender takes any SystemExit of a script for a failure, that with 0 as well, and ends by itself. As a Python module
+    it may hang or crash while Python ends: with 4.5 when a class is still registered, with 4.2 after any glTF export.
+    What it would still have removed then is its temporary folder.
     """
     if not bpy.app.binary_path:  # a module has none
         sys.stdout.flush()
         sys.stderr.flush()
         shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
         os._exit(code)
-    sys.exit(code)
+    if code:
+        sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import numpy as np
@@ -172,6 +173,15 @@ def test_a_batch_runs_from_the_installed_extension(installed, run_batch, mesh_fi
     code, results, stderr = run_batch(item, before=before, script=script)
     assert code == 0 and results[0]["ok"], stderr
     assert Path(results[0]["outputs"]["glb"]).stat().st_size > 500
+
+
+def test_a_good_batch_ends_without_system_exit_in_blender(addon, monkeypatch):
+    headless = addon("headless")
+    monkeypatch.setattr(headless, "bpy", SimpleNamespace(app=SimpleNamespace(binary_path="/usr/bin/blender")))
+    headless._end(0)
+    with pytest.raises(SystemExit) as ended:
+        headless._end(1)
+    assert ended.value.code == 1
 
 
 def test_a_job_file_that_cannot_be_read_is_a_usage_error(addon, tmp_path, capsys):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from motion324.errors import Motion324Error
 from motion324.evaluation.actionmesh import chamfer_over_time, motion_chamfer
 from motion324.evaluation.chamfer import f_score, surface_scores
 from motion324.evaluation.correspondence import vertex_errors, what_differs
-from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame
+from motion324.evaluation.mesh_sequence import MeshSequence, check_sequence, normalised_by_first_frame
 from motion324.evaluation.neighbours import nearest, nearest_both_ways
 from motion324.evaluation.point_to_surface import surface_distances
 from motion324.evaluation.regularity import accelerations, self_intersection_rate, stretches, vertex_areas, welded
@@ -26,6 +27,26 @@ TWO_FACES = np.array([[0, 1, 2], [0, 2, 3]])
 
 def sequence(positions, faces=TWO_FACES):
     return MeshSequence(np.asarray(positions, np.float32), np.asarray(faces, np.int32), "made here")
+
+
+@pytest.mark.parametrize(
+    ("positions", "faces", "code", "word"),
+    [
+        ([SQUARE, SQUARE * [1, 0, 0], SQUARE], TWO_FACES, "zero-area", "Frame 1 of"),  # a line
+        ([SQUARE, SQUARE, SQUARE * 0 + 2], TWO_FACES, "zero-area", "Frame 2 of"),  # a point
+        ([SQUARE], [[0, 1, 2], [0, -1, 3]], "bad-faces", "vertex -1, but only 4"),
+        ([SQUARE], [[0, 1, 2], [0, 2, 4]], "bad-faces", "vertex 4, but only 4"),
+    ],
+    ids=["line", "point", "negative", "beyond"],
+)
+def test_sequence_that_cannot_be_sampled_is_refused_with_the_place(positions, faces, code, word):
+    with pytest.raises(Motion324Error, match=word) as caught:
+        check_sequence(sequence(positions, faces))
+    assert caught.value.code == f"sequence-{code}" and "made here" in caught.value.sentence
+
+
+def test_sequence_may_become_tiny():
+    assert check_sequence(sequence([SQUARE, SQUARE * 1e-6 + 1e-6]))
 
 
 def test_chamfer_distance_is_the_sum_of_both_means_unsquared():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 import subprocess
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
@@ -32,16 +34,18 @@ def report(tmp_path_factory):
         moved = truths[name][:1] + share * (truths[name] - truths[name][:1])
         write_frames(root / "predictions" / name, moved, FACES)
     found = evaluate(root / "release", root / "predictions", samples=1000)
-    write_report(root / "page <1>.html", found)
-    return root / "page <1>.html"
+    write_report(root / "run#2 <50%25>.html", found)
+    return root / "run#2 <50%25>.html"
 
 
 def test_page_needs_nothing_but_what_lies_beside_it(report):
     page = report.read_text()
     assert not re.search(r"(src|href)=\"(https?:)?//", page) and "@import" not in page
     sources = [source for source in re.findall(r'src="([^"]+)"', page) if not source.startswith("data:image/jpeg")]
-    assert sorted(sources) == ["page &lt;1&gt;_files/far.webm", "page &lt;1&gt;_files/near.webm"]
-    video = cv2.VideoCapture(str(report.with_name("page <1>_files") / "far.webm"))
+    beside = sorted(unquote(html.unescape(source)) for source in sources)
+    assert beside == ["run#2 <50%25>_files/far.webm", "run#2 <50%25>_files/near.webm"]
+    assert not any(set("#<> ") & set(source) for source in sources)
+    video = cv2.VideoCapture(str(report.with_name("run#2 <50%25>_files") / "far.webm"))
     assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == 6
     assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(12, abs=0.1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
@@ -154,7 +155,7 @@ def _media(clip: ReleaseClip, panels: Panels, worst: list[int], series: tuple[fl
     video = files / f"{clip.name}.webm"
     width = panels.row(0).shape[1]
     if write_clip_video(video, panels):
-        source = html.escape(f"{files.name}/{video.name}")
+        source = html.escape(quote(f"{files.name}/{video.name}"))
         poster = as_data_url(panels.row(worst[0]))
         figures.append(
             f'<figure><video src="{source}" poster="{poster}" width="{width}" controls loop muted playsinline></video>'

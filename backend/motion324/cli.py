@@ -35,7 +35,8 @@ from motion324.terminal import Terminal, error_fields
 
 EXIT_CODES = """exit codes:
   0    done
-  1    a defect of this program, or `doctor` found a problem
+  1    a defect of this program, a failed item of a batch, a clip that could not be scored, or a problem that
+       `doctor` found
   2    wrong command line or option
   3    the mesh cannot be used
   4    the video or the given masks cannot be used

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Exit codes of every `motion324` command and of the headless batch; README.md documents them.
 EXIT_OK = 0
-EXIT_INTERNAL = 1  # a defect of ours, or at least one failed item of a batch
+EXIT_INTERNAL = 1  # a defect of ours, a failed item of a batch, a clip without scores, or what `doctor` found
 EXIT_USAGE = 2  # argparse's own code for a wrong command line
 EXIT_BAD_MESH = 3
 EXIT_BAD_VIDEO = 4

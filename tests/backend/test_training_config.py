@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+from pathlib import Path
+
 import pytest
 
 from motion324.cli import main
@@ -71,6 +74,9 @@ def test_printed_keys_carry_their_meaning():
         ("out=5", "must be a text"),
         ("synthetic.clips.frames=3", "no key 'synthetic.clips.frames'"),
         ("steps", "no key=value"),
+        ("optimiser.rate=nan", "'optimiser.rate' is nan (the command line); it must be finite"),
+        ("optimiser.skip_above=inf", "must be finite"),
+        ("optimiser.betas=[0.9, nan]", "must be finite"),
     ],
 )
 def test_a_wrong_key_or_type_is_refused_by_name(override, words):
@@ -101,8 +107,38 @@ def test_a_configuration_that_is_not_there_is_told_of_with_those_that_are(capsys
         (["out=a", "data.kind=synthetic"], "'synthetic.rigs' is empty"),
         (["out=a", "release.path=b", "release.strides=[1,2]"], "'release.strides' and 'release.stride_weights'"),
         (["out=a", "release.path=b", "release.stride_weights=[0,0,0]"], "'release.stride_weights'"),
+        (["out=a", "release.path=b", "optimiser.betas=[1.0,2.0]"], "'optimiser.betas' must hold two numbers from 0"),
+        (["out=a", "release.path=b", "transformer.width=25"], "'transformer.width' is 25; it must be a multiple of 6"),
+        (["out=a", "release.path=b", "transformer.head_width=7"], "'transformer.head_width' is 7"),
+        (["out=a", "release.path=b", "transformer.head_width=0"], "'transformer.head_width' must be at least 1"),
+        (["out=a", "release.path=b", "transformer.image.heads=7"], "no multiple of transformer.image.heads=7"),
+        (["out=a", "release.path=b", "transformer.image.width=384"], "'transformer.image.width' are 768 and 384"),
+        (["out=a", "release.path=b", "transformer.layer_pairs=0"], "'transformer.layer_pairs' must be at least 1"),
+        (["out=a", "release.path=b", "steps.compiled=true", "steps.attention=math"], "'steps.compiled'"),
+        (["out=a", "release.path=b", "steps.compiled=true", "steps.deterministic=true"], "'steps.compiled'"),
+        (
+            ["out=a", "release.path=b", "steps.deterministic=true", "steps.attention=flash"],
+            "needs steps.attention=math",
+        ),
+        (["out=a", "release.path=b", "synthetic.clips.speed=[1.0]"], "'synthetic.clips.speed'"),
+        (["out=a", "release.path=b", "synthetic.clips.longest_gap=0"], "'synthetic.clips.longest_gap'"),
     ],
 )
 def test_keys_that_do_not_fit_each_other_are_refused(overrides, words):
-    with pytest.raises(Motion324Error, match=words):
+    with pytest.raises(Motion324Error, match=words) as refused:
         check_config(read_config(TrainingConfig(), None, overrides))
+    assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["published", "small"])
+def test_configurations_that_come_along_fit(name):
+    path = files("motion324.training") / "configs" / f"{name}.toml"
+    check_config(read_config(TrainingConfig(), Path(str(path)), ["out=a", "release.path=b"]))
+
+
+def test_a_gpu_that_is_not_there_is_refused_in_one_sentence(tmp_path, capsys):
+    torch = pytest.importorskip("torch", reason="training needs PyTorch, which is not installed here")
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    assert main(["train", "small", f"out={tmp_path}", "device=cuda"]) == 7
+    assert "sees 0 CUDA GPUs" in capsys.readouterr().err

@@ -23,6 +23,7 @@ from motion324.errors import EXIT_STOPPED, EXIT_USAGE, Motion324Error  # noqa: E
 from motion324.reconstructors.motion_transformer.checkpoint import write_checkpoint  # noqa: E402
 from motion324.reconstructors.motion_transformer.initialisation import random_model  # noqa: E402
 from motion324.training import checkpoints  # noqa: E402
+from motion324.training.batched_transformer import BatchedTransformer  # noqa: E402
 from motion324.training.config_keys import as_toml  # noqa: E402
 from motion324.training.training_run import export, run_training  # noqa: E402
 
@@ -170,6 +171,30 @@ def test_broken_samples_of_every_process_are_named(release, tmp_path):
     assert all("box3: " in sentence for sentence in named)
     assert len(log_lines(tmp_path / "out", "not measured")) == 1
     assert all(np.isfinite(line["ratio"]) for line in log_lines(tmp_path / "out", "validation"))
+
+
+def test_a_run_does_not_go_on_with_other_sizes(release, tmp_path):
+    config = tiny_config(release, tmp_path / "out", count=1)
+    assert run_training(config)
+    other = replace(config, transformer=replace(config.transformer, mlp_width=96))
+    with pytest.raises(Motion324Error, match=r"'transformer\.mlp_width' is 96, but the run in .* began with 48"):
+        run_training(other)
+
+
+def test_a_deterministic_run_takes_the_plain_attention(release, tmp_path, monkeypatch):
+    chosen, real = [], BatchedTransformer.use_attention
+
+    def noted(module, choice):
+        chosen.append(choice)
+        real(module, choice)
+
+    monkeypatch.setattr(BatchedTransformer, "use_attention", noted)
+    try:
+        assert run_training(tiny_config(release, tmp_path / "out", count=1, deterministic=True))
+        assert not torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert chosen == ["math"]
 
 
 def test_a_new_run_is_refused_where_another_has_left_checkpoints(release, tmp_path):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from motion324.errors import EXIT_USAGE, Motion324Error
 from motion324.options import ATTENTION_CHOICES
-from motion324.reconstructors.motion_transformer.config import ModelConfig
+from motion324.reconstructors.motion_transformer.config import ImageEncoderConfig, ModelConfig
 from motion324.training.config_keys import key
 from motion324.training.settings import SynthesisSettings
 
@@ -68,7 +68,11 @@ class StepsConfig:
     parallel: str = key("ddp", "every GPU holds the model, or a part of it", choices=("ddp", "fsdp"))
     recompute: bool = key(False, "compute activations anew in the backward pass: less memory, a third slower")
     compiled: bool = key(False, "compile the blocks with torch.compile")
-    deterministic: bool = key(False, "only kernels that repeat bit for bit: slower")
+    deterministic: bool = key(
+        False,
+        "only kernels that repeat bit for bit, for attention the plain one: slower; the making of synthetic clips and "
+        "the training of the image encoder may need others on a GPU, which PyTorch warns of",
+    )
     freeze_image_encoder: bool = key(True, "train all but the image encoder")
     nan_limit: int = key(10, "steps in a row without a finite loss or gradient before training stops", least=1)
 
@@ -116,7 +120,7 @@ class TrainingConfig:
 
 def check_config(config: TrainingConfig) -> None:
     """What no single key shows. Raises Motion324Error("config-value") with a sentence that names the keys."""
-    release = config.release
+    release, steps = config.release, config.steps
     problems = [
         (not config.out, "The key 'out' is empty; it must name a folder for the run"),
         (
@@ -136,8 +140,66 @@ def check_config(config: TrainingConfig) -> None:
             min(release.stride_weights) < 0 or sum(release.stride_weights) <= 0,
             "The key 'release.stride_weights' must hold shares that are not negative, and not all 0",
         ),
-        (len(config.optimiser.betas) != 2, "The key 'optimiser.betas' must hold two numbers"),
+        (
+            len(config.optimiser.betas) != 2 or not all(0 <= beta < 1 for beta in config.optimiser.betas),
+            "The key 'optimiser.betas' must hold two numbers from 0 to below 1",
+        ),
+        (
+            steps.compiled and (steps.deterministic or steps.attention != "auto"),
+            "The key 'steps.compiled' leaves the choice of kernels to PyTorch: it needs steps.attention=auto and "
+            "steps.deterministic=false",
+        ),
+        (
+            steps.deterministic and steps.attention not in ("auto", "math"),
+            "The key 'steps.deterministic' needs steps.attention=math, or auto, which then stands for it",
+        ),
+        *_clip_problems(config.synthetic.clips),
+        *_transformer_problems(config.transformer),
     ]
     for wrong, sentence in problems:
         if wrong:
             raise Motion324Error("config-value", f"{sentence}.", "", EXIT_USAGE)
+
+
+def _clip_problems(clips: SynthesisSettings) -> list[tuple[bool, str]]:
+    return [
+        (
+            len(clips.speed) != 2 or not 0 < clips.speed[0] <= clips.speed[-1],
+            "The key 'synthetic.clips.speed' must hold the slowest and the fastest speed, both above 0",
+        ),
+        (clips.longest_gap < 1, "The key 'synthetic.clips.longest_gap' must be at least 1"),
+    ]
+
+
+def _transformer_problems(sizes: ModelConfig) -> list[tuple[bool, str]]:
+    """As ModelConfig.from_shapes finds them in a checkpoint."""
+    empty = [f"transformer.{name}" for name, value in _numbers(sizes) if value < 1 and name != "surface_layers"]
+    empty += [f"transformer.image.{name}" for name, value in _numbers(sizes.image) if value < 1]
+    return [
+        (bool(empty), f"The key '{empty[0] if empty else ''}' must be at least 1"),
+        (sizes.surface_layers < 0, "The key 'transformer.surface_layers' must be at least 0"),
+        (
+            sizes.width % 6 != 0,
+            f"The key 'transformer.width' is {sizes.width}; it must be a multiple of 6, for the space-time table",
+        ),
+        (
+            sizes.head_width > 0 and sizes.width % sizes.head_width != 0,
+            f"The key 'transformer.head_width' is {sizes.head_width}, of which transformer.width={sizes.width} must be "
+            "a multiple",
+        ),
+        (
+            sizes.image.width != sizes.width,
+            f"The keys 'transformer.width' and 'transformer.image.width' are {sizes.width} and {sizes.image.width}; "
+            "they must be the same",
+        ),
+        (
+            sizes.image.heads > 0 and sizes.image.width % sizes.image.heads != 0,
+            f"The key 'transformer.image.width' is {sizes.image.width}, no multiple of "
+            f"transformer.image.heads={sizes.image.heads}",
+        ),
+    ]
+
+
+def _numbers(section: ModelConfig | ImageEncoderConfig) -> list[tuple[str, int]]:
+    values = {one.name: getattr(section, one.name) for one in fields(section)}
+    return [(name, value) for name, value in values.items() if isinstance(value, int)]

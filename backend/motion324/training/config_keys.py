@@ -7,6 +7,7 @@ the key's type: bool, int, float, str, a tuple of numbers, or another section.
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
@@ -160,6 +161,8 @@ def _toml(path: Path) -> dict[str, Any]:
 
 def _checked(one: _Key, value: Any, source: str) -> Any:
     value = _converted(one, value, source)
+    if not all(math.isfinite(part) for part in (value if isinstance(value, tuple) else (value,)) if _is_number(part)):
+        raise _wrong(one, value, source, "finite")
     if one.choices and value not in one.choices:
         raise _wrong(one, value, source, f"one of {', '.join(one.choices)}")
     if one.least is not None and not isinstance(value, tuple) and value < one.least:
@@ -183,7 +186,7 @@ def _converted(one: _Key, value: Any, source: str) -> Any:
     return value
 
 
-def _is_number(value: Any, kind: type) -> bool:
+def _is_number(value: Any, kind: type = float) -> bool:
     return type(value) is int or (kind is float and type(value) is float)
 
 

@@ -9,6 +9,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from motion324.errors import EXIT_BACKEND, Motion324Error
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -73,11 +75,22 @@ class Processes:
 
 
 def join_processes(device: str) -> Processes:
-    """Reads torchrun's variables. device: "auto", "cpu" or "cuda"."""
+    """Reads torchrun's variables. device: "auto", "cpu" or "cuda".
+
+    Raises Motion324Error("device-unavailable") where this process has no GPU of its own.
+    """
     rank, count = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     on_gpu = torch.cuda.is_available() if device == "auto" else device == "cuda"
     local = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if on_gpu else torch.device("cpu")
     if on_gpu:
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (local.index or 0) >= found:
+            raise Motion324Error(
+                "device-unavailable",
+                f"Training on {local} is not possible: PyTorch {torch.__version__} sees {found} CUDA GPUs.",
+                "Start as many processes as there are GPUs, or train with device=cpu (--device cpu).",
+                EXIT_BACKEND,
+            )
         torch.cuda.set_device(local)
     if count > 1:
         dist.init_process_group("nccl" if on_gpu else "gloo")

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,7 +25,7 @@ from motion324.training.batch_size import choose_shares, random_batch
 from motion324.training.batched_transformer import BatchedTransformer, squared_error
 from motion324.training.checkpoints import RunState
 from motion324.training.config import TrainingConfig, check_config
-from motion324.training.config_keys import as_tables
+from motion324.training.config_keys import as_tables, keys_of, with_values
 from motion324.training.image_weights import load_image_encoder
 from motion324.training.optimiser import build_optimiser, trained_parameters
 from motion324.training.parallel import gradients_shared, parallelised
@@ -67,6 +68,7 @@ def build_trainer(config: TrainingConfig, processes: Processes) -> Trainer:
     """Everything that a run needs, in the state of the newest checkpoint where there is one and `resume` is set."""
     _set_up_torch(config)
     start = _start(config, processes)
+    attention = "math" if config.steps.deterministic else config.steps.attention
     model, precision = start.model, _precision(config, processes.device)
     module = BatchedTransformer(
         model,
@@ -74,13 +76,13 @@ def build_trainer(config: TrainingConfig, processes: Processes) -> Trainer:
         frozen_images=config.steps.freeze_image_encoder,
         recompute=config.steps.recompute,
         compiled=config.steps.compiled,
-        attention=config.steps.attention,
+        attention=attention,
     )
     trained = sum(value.numel() for value in trained_parameters(model).values())
     parallel = parallelised(module, processes, config.steps.parallel)
     peak = partial(_peak_bytes, parallel, config, processes.device, precision)
     if processes.device.type == "cuda" and not isinstance(parallel, FSDPModule):
-        settle_attention(module, config.steps.attention, partial(peak, 1))
+        settle_attention(module, attention, partial(peak, 1))
     earlier = start.state.batch_per_gpu if start.state.processes == processes.count else 0
     kept = trained * ADAMW_BYTES // (processes.count if isinstance(parallel, FSDPModule) else 1)
     shares = choose_shares(config, processes, earlier, peak, kept)
@@ -148,7 +150,8 @@ def _start(config: TrainingConfig, processes: Processes) -> _Start:
             EXIT_USAGE,
         )
     if newest is not None:
-        state, _ = checkpoints.read_state(newest)
+        state, told = checkpoints.read_state(newest)
+        _check_sizes(config, told, newest)
         return _Start(checkpoints.read_model(newest), state, newest)
     if config.init:
         path = Path(config.init)
@@ -163,11 +166,26 @@ def _start(config: TrainingConfig, processes: Processes) -> _Start:
     return _Start(model, RunState(), None)
 
 
+def _check_sizes(config: TrainingConfig, told: dict[str, Any], folder: Path) -> None:
+    """told: the configuration of the run that wrote the checkpoint. Raises Motion324Error("config-value")."""
+    earlier = with_values(config, {"transformer": told.get("transformer", {})}, str(folder / checkpoints.STATE))
+    for now, then in zip(keys_of(config), keys_of(earlier), strict=True):
+        if now.value != then.value:
+            raise Motion324Error(
+                "config-value",
+                f"The key '{now.name}' is {now.value!r}, but the run in '{config.out}' began with {then.value!r}.",
+                "Keep the sizes, or give a new folder with out.",
+                EXIT_USAGE,
+            )
+
+
 def _set_up_torch(config: TrainingConfig) -> None:
     torch.manual_seed(config.seed)
     if config.steps.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        # Clips are made with sums whose order PyTorch does not fix on a GPU, and so is the image encoder's gradient.
+        unfixed = config.data.kind == "synthetic" or not config.steps.freeze_image_encoder
+        torch.use_deterministic_algorithms(True, warn_only=unfixed)
 
 
 def _precision(config: TrainingConfig, device: torch.device) -> Callable[[], AbstractContextManager[None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,17 @@ def test_an_unknown_mode_is_told_without_a_look_at_the_video(mode, no_network, b
             work()
         assert (caught.value.code, caught.value.exit_code) == ("bad-option", EXIT_USAGE)
         assert mode in caught.value.sentence
+
+
+def test_a_network_that_is_missing_is_told_without_a_look_at_the_video(monkeypatch, tmp_path):
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
+    modes = {"rembg:magic": "bad-option", "rembg:u2net": "model-missing"}
+    if importlib.util.find_spec("transformers") is None:
+        modes["sam2"] = "package-missing"
+    for mode, code in modes.items():
+        with pytest.raises(Motion324Error) as caught:
+            examine(Path("/nowhere/clip.mp4"), AnimateOptions(mask=mode))
+        assert caught.value.code == code
 
 
 def test_modes_that_cannot_work_say_so(no_network):

@@ -72,7 +72,8 @@ class Way:
 
     def check(self) -> None:
         """Raises Motion324Error where it can be known, before any work, that a stage cannot be done that has to be."""
-        check_mask_option(self._options.mask)
+        if self._folder.kept(MASKS, self._inputs[MASKS]) is None:
+            check_mask_option(self._options.mask)
         mesh = self._folder.kept("mesh", self._inputs["mesh"])
         if mesh is None:
             get_provider(self._mesh_settings, self._blender)

@@ -24,17 +24,22 @@ class MaskProvider:
 
     name: "alpha", "plain", "rembg", "sam2" or "given". masks: (clip, progress) -> (T, H, W) float32 in [0, 1], soft at
     the object's outline. guesses: whether what it finds may be several things, or flicker, and is cleaned up over time.
+    check: raises Motion324Error where it can be known, without a clip, that it cannot find anything.
     """
 
     name: str
     masks: Callable[[VideoClip, Progress], np.ndarray]
     guesses: bool = False
+    check: Callable[[], None] = lambda: None
 
 
 def check_mask_option(mode: str) -> None:
-    """What can be known without the video, on the machine that has the masks. Raises Motion324Error("bad-option")."""
+    """What can be known without the video, on the machine that finds the masks.
+
+    Raises Motion324Error("bad-option", "package-missing", "model-missing").
+    """
     if mode not in ("auto", "as-is"):
-        provider_named(mode)
+        provider_named(mode).check()
 
 
 def provider_named(mode: str) -> MaskProvider:
@@ -51,7 +56,9 @@ def provider_named(mode: str) -> MaskProvider:
         return MaskProvider("rembg", lambda clip, progress: object_masks_of(clip.frames, progress), guesses=True)
     kind, _, rest = mode.partition(":")
     if kind == "rembg" and rest:
-        return MaskProvider("rembg", lambda clip, progress: _rembg(clip, rest, progress), guesses=True)
+        return MaskProvider(
+            "rembg", lambda clip, progress: _rembg(clip, rest, progress), guesses=True, check=lambda: _has_rembg(rest)
+        )
     if kind == "sam2":
         prompt = parse_prompt(rest)
 
@@ -63,7 +70,7 @@ def provider_named(mode: str) -> MaskProvider:
                 automatic = object_masks_of(clip.frames[:1], lambda stage, done, total: progress(stage, 0, 1))[0]
             return sam2_masks(clip.frames, prompt, automatic, progress)
 
-        return MaskProvider("sam2", follow, guesses=True)
+        return MaskProvider("sam2", follow, guesses=True, check=_has_sam2)
     if not Path(mode).exists():
         raise bad_option("mask", f"is '{mode}', which is neither one of {', '.join(MASK_MODES)} nor a file or folder")
     return MaskProvider("given", lambda clip, progress: given_masks(clip, Path(mode), progress))
@@ -93,6 +100,18 @@ def _rembg(clip: VideoClip, model: str, progress: Progress) -> np.ndarray:
     from motion324.video.foreground.rembg_model import rembg_masks
 
     return rembg_masks(clip.frames, model, progress)
+
+
+def _has_rembg(model: str) -> None:
+    from motion324.video.foreground.rembg_model import require_model
+
+    require_model(model)
+
+
+def _has_sam2() -> None:
+    from motion324.video.foreground.sam2_model import require_packages
+
+    require_packages()
 
 
 def _unusable(mode: str, why: str) -> Motion324Error:

@@ -28,7 +28,21 @@ _LICENCES = {
 def rembg_masks(frames: np.ndarray, model: str, progress: Progress) -> np.ndarray:
     """frames (T, H, W, 3) uint8 -> (T, H, W) float32 in [0, 1]: what rembg's `model` answers for each frame.
 
-    Raises Motion324Error: "bad-option" for a model that rembg does not have or that cannot run here alone,
+    Raises Motion324Error as require_model does.
+    """
+    require_model(model)
+    progress("foreground", 0, len(frames))
+    session = new_session(model)
+    masks = np.empty(frames.shape[:3], np.float32)
+    for index, frame in enumerate(frames):
+        progress("foreground", index, len(frames))
+        answer = session.predict(Image.fromarray(frame))[0].convert("L")
+        masks[index] = np.asarray(answer, np.float32) / np.float32(255)
+    return masks
+
+
+def require_model(model: str) -> None:
+    """Raises Motion324Error: "bad-option" for a model that rembg does not have or that cannot run here alone,
     "model-missing" where it is not on this machine.
     """
     kind = _kind(model)
@@ -40,14 +54,6 @@ def rembg_masks(frames: np.ndarray, model: str, progress: Progress) -> np.ndarra
             "needs none.",
             EXIT_BACKEND,
         )
-    progress("foreground", 0, len(frames))
-    session = new_session(model)
-    masks = np.empty(frames.shape[:3], np.float32)
-    for index, frame in enumerate(frames):
-        progress("foreground", index, len(frames))
-        answer = session.predict(Image.fromarray(frame))[0].convert("L")
-        masks[index] = np.asarray(answer, np.float32) / np.float32(255)
-    return masks
 
 
 def new_session(model: str) -> Any:

@@ -27,7 +27,7 @@ def sam2_masks(frames: np.ndarray, prompt: Prompt, first_mask: np.ndarray | None
     Raises Motion324Error: "package-missing" without torch and transformers, "model-missing" where the weights are not
     on this machine.
     """
-    torch, transformers = _packages()
+    torch, transformers = require_packages()
     progress("foreground", 0, len(frames))
     model, processor = load(transformers)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -59,6 +59,26 @@ def sam2_masks(frames: np.ndarray, prompt: Prompt, first_mask: np.ndarray | None
     return masks
 
 
+def require_packages() -> tuple[Any, Any]:
+    """torch and transformers. Raises Motion324Error("package-missing")."""
+    try:
+        import torch
+        import torchvision  # noqa: F401  (the processor of pictures wants it)
+        import transformers
+
+        if hasattr(transformers, "Sam2VideoModel"):
+            return torch, transformers
+    except (ImportError, OSError, RuntimeError) as error:  # the last two: builds that do not fit each other
+        log.info("SAM 2.1 cannot be used: %s", error)
+    raise Motion324Error(
+        "package-missing",
+        "The option mask cannot be sam2: it needs the packages torch, torchvision and transformers (4.56 or newer), in "
+        "builds that fit each other.",
+        "Install the backend with the extra 'sam2', or use --mask rembg.",
+        EXIT_USAGE,
+    )
+
+
 def load(transformers: Any, offline: bool = True) -> tuple[Any, Any]:
     """The model and its processor. Raises Motion324Error("model-missing", "no-network")."""
     repository = os.environ.get(REPOSITORY_VARIABLE) or DEFAULT_REPOSITORY
@@ -85,7 +105,7 @@ def load(transformers: Any, offline: bool = True) -> tuple[Any, Any]:
 
 def download() -> str:
     """Fetches the weights, to which the user has agreed -> what they are called. Raises Motion324Error."""
-    load(_packages()[1], offline=False)
+    load(require_packages()[1], offline=False)
     return os.environ.get(REPOSITORY_VARIABLE) or DEFAULT_REPOSITORY
 
 
@@ -99,22 +119,3 @@ def _shown(prompt: Prompt, first_mask: np.ndarray | None, width: int, height: in
         return {"input_points": [[points]], "input_labels": [[[1] * len(points)]]}
     assert first_mask is not None
     return {"input_masks": (first_mask > 0.5).astype(np.float32)}
-
-
-def _packages() -> tuple[Any, Any]:
-    try:
-        import torch
-        import torchvision  # noqa: F401  (the processor of pictures wants it)
-        import transformers
-
-        if hasattr(transformers, "Sam2VideoModel"):
-            return torch, transformers
-    except (ImportError, OSError, RuntimeError) as error:  # the last two: builds that do not fit each other
-        log.info("SAM 2.1 cannot be used: %s", error)
-    raise Motion324Error(
-        "package-missing",
-        "The option mask cannot be sam2: it needs the packages torch, torchvision and transformers (4.56 or newer), in "
-        "builds that fit each other.",
-        "Install the backend with the extra 'sam2', or use --mask rembg.",
-        EXIT_USAGE,
-    )

@@ -113,6 +113,11 @@ class Client:
         connection, backend = open_connection(endpoint, timeout, program)
         return cls(connection, backend, endpoint, heartbeat, silence)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job or a look of this very connection has not ended; those of other programs do not count."""
+        return bool(self._jobs)
+
     def animate(self, request: AnimateRequest) -> JobEvents:
         """Sends the job at once, and returns its events: Queued and ProgressEvent any number of times, FramesEvent as
         positions become known, and a ResultEvent last. Until the first of them the request's arrays must not change.

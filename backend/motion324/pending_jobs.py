@@ -37,6 +37,10 @@ class PendingJobs:
             self._events[events.job_id] = events
             return True
 
+    def __bool__(self) -> bool:
+        with self._lock:
+            return bool(self._events)
+
     def get(self, job_id: str) -> JobEvents | None:
         """The events of the job; None where it has ended."""
         with self._lock:

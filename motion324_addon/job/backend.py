@@ -32,11 +32,11 @@ REMOTE_HINTS = {
 def connect(where: Where, log_path: Path, gives_up: Callable[[], bool] = lambda: False) -> Client:
     """A connection to the backend; starts a local one where it does not run. Takes seconds then.
 
-    To be called by a worker thread. A backend that runs somewhere else is left first, or ended: never two.
+    To be called by a worker thread. A backend that runs somewhere else is left first, or ended: never two. It is left
+    only where it has nothing to do for this Blender.
     gives_up: looked at many times a second; Cancelled follows once it is true.
-    Raises Motion324Error, see `motion324.client.start_server` and `Client.connect`, or "bad-address".
+    Raises Motion324Error, see `motion324.client.start_server` and `Client.connect`, or "bad-address", "other-backend".
     """
-    global _server, _client, _where
 
     def unwanted() -> bool:
         return gives_up() or _ending.is_set()
@@ -47,19 +47,14 @@ def connect(where: Where, log_path: Path, gives_up: Callable[[], bool] = lambda:
     try:
         if _client is not None and _where == where and _stands():
             return _client
+        if _client is not None and _where != where and _client.is_busy:
+            sentence = "Another backend than the chosen one still computes for this Blender."
+            hint = "Wait until that is done or cancel it, then try again."
+            raise Motion324Error("other-backend", sentence, hint, EXIT_BACKEND)
         _stop()
         if unwanted():
             raise Cancelled()
-        if isinstance(where, Local):
-            _server = start_server(where.python, log_path=log_path, give_up=unwanted)
-            _client = _connect_local(_server)
-        else:
-            _client = _connect_remote(where)
-        _where = where
-        return _client
-    except BaseException:
-        _stop()
-        raise
+        return _begin(where, log_path, unwanted)
     finally:
         _lock.release()
 
@@ -87,6 +82,21 @@ def problem_at(where: Where, error: Motion324Error) -> Motion324Error:
         sentence = "The backend ended before the job was done."
         return Motion324Error(error.code, sentence, error.hint, error.exit_code)
     return error
+
+
+def _begin(where: Where, log_path: Path, gives_up: Callable[[], bool]) -> Client:
+    global _server, _client, _where
+    try:
+        if isinstance(where, Local):
+            _server = start_server(where.python, log_path=log_path, give_up=gives_up)
+            _client = _connect_local(_server)
+        else:
+            _client = _connect_remote(where)
+        _where = where
+        return _client
+    except BaseException:
+        _stop()
+        raise
 
 
 def _connect_local(server: ServerProcess) -> Client:

@@ -78,6 +78,31 @@ def test_a_local_backend_is_ended_when_a_remote_one_takes_its_place(addon, backe
     assert local and backend.pid() is None and not Path(f"/proc/{local}").exists()
 
 
+def test_a_backend_that_computes_is_not_ended_by_the_choice_of_another_one(
+    addon, backend, backend_python, serve, video
+):
+    from motion324.errors import Cancelled, Motion324Error
+    from motion324.options import AnimateOptions
+    from motion324.protocol import ExamineRequest
+
+    places = addon("job.backend_location")
+    log = addon("storage").log_path()
+    _, port = serve()
+    other = places.Remote(f"127.0.0.1:{port}", TOKEN)
+    client = backend.connect(places.Local(backend_python), log)
+    local = backend.pid()
+    events = client.start_examining(ExamineRequest(video(do="wait"), AnimateOptions(), None))
+    next(events)  # it computes
+    with pytest.raises(Motion324Error, match="Another backend than the chosen one still computes") as caught:
+        backend.connect(other, log)
+    assert caught.value.code == "other-backend" and backend.pid() == local
+    assert backend.connect(places.Local(backend_python), log) is client
+    events.close()
+    with pytest.raises(Cancelled):
+        list(events)
+    assert backend.connect(other, log) is not client and backend.pid() is None
+
+
 @pytest.mark.parametrize("address", ["localhost", "localhost:", ":7324", "localhost:port", "localhost:70000", ""])
 def test_an_address_that_is_none_is_told(animate, address):
     from motion324.errors import Motion324Error

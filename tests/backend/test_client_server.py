@@ -83,8 +83,10 @@ def test_a_waiting_job_hears_its_place_each_time_it_moves(server, client):
         third = client.animate(request("wait", seconds=0.1))
         assert next(third) == Queued(third.job_id, 2)
         assert client.status().queued == 2
+        assert client.is_busy and other.is_busy
 
         other.cancel(second.job_id)
+        assert client.is_busy and not other.is_busy
         assert next(third) == Queued(third.job_id, 1)
         first.close()
         assert next(third) == Queued(third.job_id, 0)

@@ -47,9 +47,9 @@ def _package_name() -> str:
 def _end(code: int) -> None:
     """Has the process end with the code.
 
-    Blender takes any SystemExit of a script for a failure, that with 0 as well, and ends by itself. As a Python module
-    it may hang or crash while Python ends: with 4.5 when a class is still registered, with 4.2 after any glTF export.
-    What it would still have removed then is its temporary folder.
+    Blender ends by itself after a good script, while it may take any SystemExit for a failure, that with 0 as well. As
+    a Python module it may hang or crash while Python ends: with 4.5 when a class is still registered, with 4.2 after
+    any glTF export. What it would still have removed then is its temporary folder.
     """
     if not bpy.app.binary_path:  # a module has none
         sys.stdout.flush()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from motion324.errors import Motion324Error
-from motion324.options import AnimateOptions
+from motion324.options import AnimateOptions, names_mask_files
 from motion324.progress import STAGES
 from motion324.write_aside import written_aside
 
@@ -102,10 +102,17 @@ def learn(report: dict[str, Any], options: AnimateOptions, where: Where | None) 
 def _kind(options: AnimateOptions, where: Where | None) -> str:
     """What makes jobs take different times besides their size."""
     values = options.to_dict()
-    values["mask"] = options.mask if options.mask in ("auto", "as-is", "alpha", "plain", "rembg") else "given"
+    values["mask"] = _mask_kind(options.mask)
     values["view"] = "found" if options.view == "auto" else "given"
     place = where.address if isinstance(where, Remote) else "here"
     return " ".join([place, *(str(values.get(name, "")) for name in KINDS)])
+
+
+def _mask_kind(mask: str) -> str:
+    """Each of rembg's models takes a time of its own; what SAM 2.1 is told to follow makes no difference."""
+    if names_mask_files(mask):
+        return "given"
+    return "sam2" if mask.startswith("sam2:") else mask
 
 
 def _doublings(done: _Done, size: JobSize) -> float:

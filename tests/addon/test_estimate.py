@@ -67,6 +67,24 @@ def test_jobs_of_another_kind_or_another_size_tell_nothing(estimate, options, ad
     assert estimate.estimate_seconds(1_000_000, 100, 640 * 480, options) is None
 
 
+@pytest.mark.parametrize(
+    ("learnt", "asked", "alike"),
+    [
+        ("sam2", "sam2", True),
+        ("sam2", "sam2:box=0.2,0.1,0.8,0.9", True),
+        ("sam2", "/masks", False),
+        ("/masks", "/other masks", True),
+        ("rembg:isnet-general-use", "rembg:isnet-general-use", True),
+        ("rembg:isnet-general-use", "rembg", False),
+        ("rembg:isnet-general-use", "/masks", False),
+    ],
+)
+def test_ways_of_finding_masks_are_told_apart_from_masks_that_are_given(estimate, options, learnt, asked, alike):
+    estimate.learn(report(), dataclasses.replace(options, mask=learnt), None)
+    seconds = estimate.estimate_seconds(1000, 100, 640 * 480, dataclasses.replace(options, mask=asked))
+    assert (seconds is not None) == alike
+
+
 def test_what_cannot_be_read_is_forgotten_and_little_is_kept(estimate, options, tmp_path):
     path = tmp_path / "durations.json"
     path.write_text('[{"kind": 3}, broken')

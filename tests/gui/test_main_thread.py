@@ -10,6 +10,9 @@ import pytest
 from gui import window
 
 pytestmark = pytest.mark.long
+# Milliseconds on the clock. Other programs lengthen a call that takes 30 on the processor, but not so much; one that
+# waits for a lock, a socket or a process takes nothing on the processor.
+WAITS = 500
 
 
 def test_the_main_thread_is_never_away_for_long(tell_fast):
@@ -17,6 +20,7 @@ def test_the_main_thread_is_never_away_for_long(tell_fast):
     print(json.dumps(report, indent=1))
     for step, gaps in report["gaps"].items():
         assert gaps["most_on_the_processor"] <= 50, (step, gaps)
+        assert gaps["longest_own"] <= WAITS, (step, gaps)
         assert gaps["longest_without_drawing_on_the_processor"] <= 50, (step, gaps)
     drawing = report["gaps"]["the view is drawn"]["longest_gap_on_the_processor"]
     assert report["gaps"]["frames arrive"]["longest_gap_on_the_processor"] <= 50 + drawing

@@ -15,7 +15,8 @@ onnx = pytest.importorskip("onnx", reason="exporting needs the package onnx, whi
 from small_node_model import SMALL, small_node_model, write_small_node_model  # noqa: E402
 
 from motion324.errors import Cancelled, Motion324Error  # noqa: E402
-from motion324.reconstructors.node_model.model import NodeInputs  # noqa: E402
+from motion324.reconstructors.node_model.config import NodeModelConfig  # noqa: E402
+from motion324.reconstructors.node_model.model import NodeInputs, NodeModel  # noqa: E402
 from motion324.reconstructors.node_model.onnx_file import DECODER_KEY, OnnxNodeModel  # noqa: E402
 from motion324.reconstructors.node_model.reconstructor import BUNDLED  # noqa: E402
 from motion324.reconstructors.node_model.weights_file import save_weights  # noqa: E402
@@ -32,14 +33,14 @@ def exported(tmp_path_factory) -> Path:
     return write_small_node_model(tmp_path_factory.mktemp("export") / "small.onnx")
 
 
-def random_inputs(frames: int, points: int, seed: int = 0) -> NodeInputs:
+def random_inputs(frames: int, points: int, seed: int = 0, sizes: NodeModelConfig = SMALL) -> NodeInputs:
     torch.manual_seed(seed)
     return NodeInputs(
-        frames=torch.rand(1, frames, 4, SMALL.image_size, SMALL.image_size),
+        frames=torch.rand(1, frames, 4, sizes.image_size, sizes.image_size),
         times=torch.cat([torch.zeros(1, 1), torch.arange(5, 4 + frames)[None].float()], dim=1),
         camera=torch.tensor([[2.1, 0.45, 0.52]]),
         translation=torch.tensor([[0.05, -0.02, 2.6]]),
-        nodes=torch.cat([torch.rand(1, SMALL.nodes, 3) - 0.5, torch.rand(1, SMALL.nodes, 7)], dim=-1),
+        nodes=torch.cat([torch.rand(1, sizes.nodes, 3) - 0.5, torch.rand(1, sizes.nodes, 7)], dim=-1),
         points=torch.cat([torch.rand(1, points, 3) - 0.5, torch.rand(1, points, 6)], dim=-1),
     )
 
@@ -67,10 +68,22 @@ def test_an_exported_model_can_be_trained_on(exported):
         assert torch.allclose(found[name], value, rtol=1e-3, atol=1e-4), name
 
 
-def test_the_shipped_model_holds_all_weights():
-    model = load_exported(BUNDLED)
-    assert sum(value.numel() for value in model.parameters()) > 19e6
-    assert all(value.isfinite().all() for value in model.parameters())
+@pytest.fixture(scope="module")
+def shipped() -> NodeModel:
+    return load_exported(BUNDLED).eval()
+
+
+def test_the_shipped_model_holds_all_weights(shipped):
+    assert sum(value.numel() for value in shipped.parameters()) > 19e6
+    assert all(value.isfinite().all() for value in shipped.parameters())
+
+
+def test_the_shipped_file_computes_in_onnxruntime_what_its_weights_do_in_pytorch(shipped):
+    inputs = random_inputs(4, 200, sizes=shipped.config)
+    with torch.no_grad():
+        expected = shipped(inputs).positions[-1][0].numpy()
+    assert np.abs(expected - expected[:1]).max() > 0.02, "a model that moves nothing proves nothing"
+    assert np.abs(run(OnnxNodeModel(BUNDLED, "cpu", nothing), inputs) - expected).max() < 1e-3
 
 
 def test_what_is_no_exported_model_cannot_be_trained_on(tmp_path, exported):

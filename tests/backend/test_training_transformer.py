@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -287,10 +288,41 @@ def test_numbers_for_the_log_are_written_for_tensorboard(release, tmp_path):
     assert np.isfinite([event.value for event in events.Scalars("train/samples_per_second")]).all()
 
 
-def test_weights_and_biases_that_is_not_installed_is_told_of(release, tmp_path):
-    try:
-        import wandb  # noqa: F401
-    except ImportError:
-        config = tiny_config(release, tmp_path / "out", count=1)
-        with pytest.raises(Motion324Error, match=r"log\.wandb=offline.*pip install wandb"):
-            run_training(replace(config, log=replace(config.log, wandb="offline")))
+def test_weights_and_biases_that_is_not_installed_is_told_of(release, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    config = tiny_config(release, tmp_path / "out", count=1)
+    with pytest.raises(Motion324Error, match=r"log\.wandb=offline.*pip install wandb"):
+        run_training(replace(config, log=replace(config.log, wandb="offline")))
+
+
+class FakeWandb:
+    """Stands for the module and for the runs that it begins."""
+
+    def __init__(self):
+        self.begun, self.logged, self.finished = [], [], 0
+
+    def init(self, **options):
+        self.begun.append(options)
+        return self
+
+    def log(self, numbers, step):
+        self.logged.append((step, numbers))
+
+    def finish(self):
+        self.finished += 1
+
+
+def test_an_interrupted_run_is_one_run_for_weights_and_biases(release, tmp_path, monkeypatch):
+    fake = FakeWandb()
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    config = tiny_config(release, tmp_path / "out", count=1)
+    config = replace(config, log=replace(config.log, wandb="offline", wandb_project="mine"))
+    for count in (1, 2):
+        assert run_training(replace(config, steps=replace(config.steps, count=count)))
+        assert fake.finished == count
+    first, second = fake.begun
+    assert (first["mode"], first["project"], first["name"], first["resume"]) == ("offline", "mine", "out", "allow")
+    assert first["id"] and second["id"] == first["id"]
+    assert first["config"]["steps"]["count"] == 1
+    assert [step for step, _ in fake.logged] == [1, 2]
+    assert all(np.isfinite(numbers["train/loss"]) for _, numbers in fake.logged)

@@ -1,4 +1,7 @@
-"""Rigged, animated models read from .npz files: V, F, C, J, W and clip0, clip1, ... (see docs of each below)."""
+"""Rigged, animated models read from .npz files: V, F, C, J, W and clip0, clip1, ..., as in backend/README.md.
+
+Clips have 24 poses a second.
+"""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_help_groups_the_models_own_options(capsys):
     with pytest.raises(SystemExit):
         main(["animate", "--help"])
     _, group = capsys.readouterr().out.split("motion-transformer:\n")
-    for name in ("--device", "--precision", "--attention", "--window", "--windows", "--weights"):
+    for name in ("--precision", "--attention", "--window", "--windows"):
         assert name in group
 
 

@@ -39,7 +39,7 @@ class DeformationFit:
 
 
 class RefinedByFit:
-    """Another reconstructor's result, brought nearer to flow and silhouettes by the fit: held to it, most in depth."""
+    """Another reconstructor's result, brought nearer to flow and silhouettes by the fit; its depth is held."""
 
     def __init__(self, predictor: Reconstructor, settings: FitSettings | None = None) -> None:
         self.predictor = predictor

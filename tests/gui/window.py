@@ -19,6 +19,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOOL = REPOSITORY.parent / "shared/tools/blender_gui"
 ROOT = Path(os.environ.get("BLENDER_ROOT") or Path.home() / ".cache/blender-trixie")
+HOME = Path("/home/artist")  # where stories find their files, inside the root: pictures show this path
 SCREEN = (1600, 1000)
 LIMIT = 900  # seconds that a story may take
 
@@ -52,18 +53,18 @@ def tell(
     shutil.copytree(
         Path(__file__).with_name("inside"), exchange / "inside", ignore=shutil.ignore_patterns("__pycache__")
     )
-    (exchange / "user").mkdir()
+    (exchange / "blender").mkdir()
     for file in files:
         shutil.copy2(file, exchange)
-    inside = Path("/exchange") / exchange.name
-    given = json.loads(json.dumps(arguments).replace("{files}", str(inside)))
+    given = json.loads(json.dumps(arguments).replace("{files}", str(HOME)))
     size = "{}x{}".format(*screen)
-    variables = {"BLENDER_USER_RESOURCES": f"{inside}/user", **(environment or {})}
+    variables = {"BLENDER_USER_RESOURCES": f"{HOME}/blender", **(environment or {})}
     command = [str(TOOL / "run.sh"), "env", *(f"{name}={value}" for name, value in variables.items())]
     command += ["xvfb-run", "-a", "-s", f"-screen 0 {size}x24", "blender", "--factory-startup"]
     command += ["--window-geometry", "0", "0", *map(str, screen), "--python-exit-code", "3"]
-    command += ["--python", f"{inside}/inside/main.py", "--", story, str(inside), json.dumps(given)]
-    with alone(), bound([REPOSITORY, *(folder for python in pythons for folder in homes(python))]):
+    command += ["--python", f"{HOME}/inside/main.py", "--", story, str(HOME), json.dumps(given)]
+    folders = [REPOSITORY, *(folder for python in pythons for folder in homes(python))]
+    with alone(), bound(folders, {exchange: HOME}):
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
     (exchange / "blender.log").write_text(done.stdout + done.stderr)
     report = exchange / "report.json"
@@ -99,13 +100,19 @@ def homes(python: Path) -> list[Path]:
 
 
 @contextlib.contextmanager
-def bound(folders: list[Path]) -> Iterator[None]:
-    """Shows the folders at the same paths inside the root, where the root does not have them itself."""
+def bound(folders: list[Path], elsewhere: dict[Path, Path] | None = None) -> Iterator[None]:
+    """Shows the folders at the same paths inside the root, where the root does not have them itself.
+
+    elsewhere: folders that are shown at other paths, in place of what is there.
+    """
+    places = {**{folder: folder for folder in folders}, **(elsewhere or {})}
     with contextlib.ExitStack() as stack:
-        for folder in dict.fromkeys(folders):
-            place = ROOT / folder.relative_to("/")
-            if folder == Path("/usr") or place.is_mount():
+        for folder, inside in places.items():
+            place = ROOT / inside.relative_to("/")
+            if folder == inside and (folder == Path("/usr") or place.is_mount()):
                 continue
+            if place.is_mount():  # an earlier story was killed
+                subprocess.run(["umount", str(place)], check=True)
             place.mkdir(parents=True, exist_ok=True)
             subprocess.run(["mount", "--bind", str(folder), str(place)], check=True)
             stack.callback(subprocess.run, ["umount", str(place)], check=True)

@@ -85,7 +85,7 @@ def test_a_video_that_the_backend_does_not_see_is_sent_and_removed_after_the_job
     report = report_of(client, reading(video))
     assert report["video"]["files"] == {"fox trot.mp4": digest(video)}
     assert Path(report["video"]["path"]).is_relative_to(temporary)
-    within(2, lambda: not received(temporary))
+    within(10, lambda: not received(temporary))
 
 
 def test_a_file_that_both_sides_see_is_not_sent(client, tmp_path):
@@ -120,7 +120,7 @@ def test_folders_of_images_are_sent_for_video_and_mask(client, own_folder, tempo
     assert report["video"]["files"] == {path.name: digest(path) for path in images}
     assert Path(report["video"]["path"]).name == "frames"
     assert len(report["mask"]["files"]) == 3
-    within(2, lambda: not received(temporary))
+    within(10, lambda: not received(temporary))
 
 
 def test_an_examination_has_its_video_sent_too(client, own_folder, temporary):
@@ -128,7 +128,7 @@ def test_an_examination_has_its_video_sent_too(client, own_folder, temporary):
     client.examine(ExamineRequest(video))
     assert Path(client.status().details["examined"]).is_relative_to(temporary)
     client.close()
-    within(2, lambda: not received(temporary))
+    within(10, lambda: not received(temporary))
 
 
 def test_a_mesh_is_made_from_a_video_that_was_sent(client, own_folder, temporary):
@@ -151,10 +151,10 @@ def test_a_video_that_was_looked_at_is_not_sent_again_and_goes_with_the_job(clie
         assert len(received(temporary)) == 1
     was_sent, report = sent(client, reading(video))
     assert not was_sent and report["video"]["files"] == {"fox.mp4": digest(video)}
-    within(2, lambda: not received(temporary))
+    within(10, lambda: not received(temporary))
     was_sent, report = sent(client, reading(video))
     assert was_sent and report["video"]["files"] == {"fox.mp4": digest(video)}
-    within(2, lambda: not received(temporary))
+    within(10, lambda: not received(temporary))
 
 
 def test_masks_chosen_after_a_look_are_sent_and_the_video_is_not(client, own_folder, temporary):
@@ -164,7 +164,7 @@ def test_masks_chosen_after_a_look_are_sent_and_the_video_is_not(client, own_fol
     assert was_sent
     assert report["video"]["files"] == {"fox.mp4": digest(video)}
     assert report["mask"]["files"] == {"mask.mp4": digest(mask)}
-    within(2, lambda: not received(temporary))
+    within(10, lambda: not received(temporary))
 
 
 def test_a_video_that_changed_after_a_look_is_sent_anew(client, own_folder, temporary):
@@ -174,7 +174,7 @@ def test_a_video_that_changed_after_a_look_is_sent_anew(client, own_folder, temp
     was_sent, report = sent(client, reading(video))
     assert was_sent and report["video"]["files"] == {"fox.mp4": digest(video)}
     client.close()
-    within(2, lambda: not received(temporary))
+    within(10, lambda: not received(temporary))
 
 
 def test_a_look_goes_on_with_its_files_while_a_job_with_the_same_ones_ends(client, own_folder, temporary):
@@ -185,7 +185,7 @@ def test_a_look_goes_on_with_its_files_while_a_job_with_the_same_ones_ends(clien
     report_of(client, reading(video))
     assert len(received(temporary)) == 1
     looking.close()
-    within(2, lambda: not received(temporary))
+    within(10, lambda: not received(temporary))
 
 
 def test_sending_is_told_in_megabytes(client, own_folder):
@@ -224,8 +224,8 @@ def test_cancelling_while_a_video_is_sent_stops_at_once_and_leaves_nothing(clien
     began = time.monotonic()
     with pytest.raises(Cancelled):
         list(events)
-    assert time.monotonic() - began < 0.7
-    within(2, lambda: not received(temporary))
+    assert time.monotonic() - began < 5
+    within(10, lambda: not received(temporary))
     assert not client.status().running
 
 
@@ -236,7 +236,7 @@ def test_files_of_a_job_that_is_cancelled_while_it_waits_or_runs_are_removed(cli
     assert len(received(temporary)) == 2
     for events in (waiting, running):
         events.close()
-    within(2, lambda: not received(temporary))
+    within(10, lambda: not received(temporary))
 
 
 def test_a_client_that_disconnects_leaves_no_files(endpoint, client, own_folder, temporary):
@@ -246,7 +246,7 @@ def test_a_client_that_disconnects_leaves_no_files(endpoint, client, own_folder,
     leaving.animate(reading(video, seconds=30))
     within(5, lambda: client.status().running and len(received(temporary)) == 2)
     leaving.close()
-    within(2, lambda: not received(temporary))
+    within(10, lambda: not received(temporary))
 
 
 def test_a_missing_video_is_said_by_the_side_that_misses_it(client, tmp_path):
@@ -267,7 +267,7 @@ def test_a_video_that_shrinks_while_it_is_sent_is_an_error(client, own_folder, m
     with pytest.raises(Motion324Error) as caught:
         list(client.animate(reading(video)))
     assert caught.value.code == "video-changed"
-    within(2, lambda: not received(temporary))
+    within(10, lambda: not received(temporary))
 
 
 @pytest.mark.parametrize(

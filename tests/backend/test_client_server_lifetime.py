@@ -30,7 +30,7 @@ def test_a_backend_is_ready_and_ends_when_told_leaving_nothing(tmp_path):
         assert server.is_alive()
         began = time.monotonic()
         server.stop()
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
         assert not server.is_alive()
         assert not folder.exists()
         server.stop()  # a second time does nothing
@@ -55,7 +55,7 @@ def test_a_terminated_backend_cleans_up(tmp_path):
     with backend(tmp_path) as server:
         folder = socket_folder(server)
         os.kill(server.pid, signal.SIGTERM)
-        within(3, lambda: not server.is_alive())
+        within(10, lambda: not server.is_alive())
         assert not folder.exists()
         assert "by a signal" in server.log_path.read_text()
 
@@ -68,7 +68,7 @@ def test_a_backend_that_is_killed_in_the_middle_of_a_job_is_noticed_at_once(tmp_
         began = time.monotonic()
         with pytest.raises(Motion324Error) as caught:
             list(events)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
         assert (caught.value.code, caught.value.exit_code) == ("backend-lost", EXIT_BACKEND)
         assert "signal 9" in caught.value.hint
         assert f"job {events.job_id}" in caught.value.hint  # the log's tail
@@ -98,7 +98,7 @@ def test_a_backend_that_hangs_is_given_up(tmp_path):
         began = time.monotonic()
         with pytest.raises(Motion324Error, match="no sign of life"):
             list(events)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 10
 
 
 def test_a_question_to_a_backend_that_hangs_has_a_limit(tmp_path):
@@ -179,7 +179,7 @@ def test_one_silent_client_does_not_end_the_backend_of_another(tmp_path):
     ):
         events = start_and_wait(silent, request("wait"))
         silent._ended.set()
-        within(3, lambda: not living.status().running)
+        within(10, lambda: not living.status().running)
         assert events.job_id in living.status().details["cancelled"]
         assert isinstance(list(living.animate(request()))[-1], ResultEvent)
 

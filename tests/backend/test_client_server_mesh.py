@@ -41,15 +41,15 @@ def test_the_settings_arrive_as_they_were_sent(client):
 
 
 def test_a_mesh_does_not_wait_for_a_running_animation_and_is_cancelled_at_once(client):
-    job = start_and_wait(client, request("wait", seconds=5))
+    job = start_and_wait(client, request("wait", seconds=30))
     client.make_mesh(MeshRequest(clip(), settings=QUICK))
     wish = MeshRequest(clip(), settings=LONG)
     threading.Timer(0.3, client.cancel, [wish.job_id]).start()
     began = time.monotonic()
     with pytest.raises(Cancelled):
         client.make_mesh(wish)
-    assert time.monotonic() - began < 0.3 + 0.5
-    within(1, lambda: wish.job_id in client.status().details["cancelled"])
+    assert time.monotonic() - began < 5
+    within(10, lambda: wish.job_id in client.status().details["cancelled"])
     assert client.status().running == job.job_id
     job.close()
 

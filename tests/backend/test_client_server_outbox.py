@@ -42,7 +42,7 @@ def test_a_dead_reader_ends_the_connection_and_whoever_waits_for_room(ends, monk
     with pytest.raises(Cancelled):
         for number in range(100):
             outbox.put(frames(number), nothing)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     assert near.closed
     with pytest.raises(ConnectionLost, match="has read nothing"):
         near.receive()
@@ -62,7 +62,7 @@ def test_whoever_waits_for_room_may_be_cancelled(ends, monkeypatch):
     with pytest.raises(Cancelled):
         for number in range(100):
             outbox.put(frames(number), check)
-    assert time.monotonic() - began < 0.3 + 0.5
+    assert time.monotonic() - began < 5
     outbox.close()
 
 
@@ -70,7 +70,7 @@ def test_previews_are_left_out_for_a_slow_reader_and_final_frames_are_not(ends, 
     monkeypatch.setattr(outbox_module, "ROOM_BYTES", 2_000_000)
     near, far = ends
     outbox = Outbox(near, "test")
-    taken = [outbox.offer(frames(number, final=False)) for number in range(10)]
+    taken = [outbox.offer(frames(number, final=False)) for number in range(60)]  # more than any system's buffers hold
     assert taken[0]
     assert not taken[-1]
     sender = threading.Thread(target=lambda: [outbox.put(frames(number), nothing) for number in range(10)])

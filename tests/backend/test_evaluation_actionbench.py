@@ -65,6 +65,7 @@ def test_turned_copy_scores_what_sampling_makes_and_a_still_one_its_motion(bench
     assert "CD-4D" in (bench / "a.html").read_text()
 
 
+@pytest.mark.long
 def test_neighbours_are_searched_on_the_device_that_was_asked_for(bench, monkeypatch):
     """For truth that is points and for truth that is meshes, with a stand-in for the GPU."""
     asked = []

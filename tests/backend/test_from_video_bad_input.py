@@ -145,6 +145,7 @@ def test_more_frames_than_memory_is_meant_to_hold_are_refused_with_a_way_out(tmp
     assert run(video, tmp_path / "out", capsys, "--video-fps", "4")["frames"] == 10
 
 
+@pytest.mark.long
 def test_4k_at_60_frames_a_second_takes_bounded_memory_up_to_the_mesh(tmp_path):
     """1.2 GB of pixels before scenery, so that the network looks at them: frames, masks and crops are made."""
     behind = cv2.resize(scenery(0, 256), (3840, 2160)).astype(np.uint8)

@@ -30,7 +30,7 @@ from training_release import make_release
 import motion324
 from motion324.training.config import TrainingConfig
 from motion324.training.config_keys import read_config
-from motion324.training.processes import join_processes, leave_processes
+from motion324.training.processes import Processes, joined_processes
 from motion324.training.release_loader import worker_count
 from motion324.training.trainer import Trainer
 from motion324.training.training_run import build_trainer
@@ -73,23 +73,23 @@ def main() -> int:
 
 def measure_here(options: argparse.Namespace) -> None:
     """One process of several: measures both kinds of data; the first prints a line of the table for each."""
-    processes = join_processes("auto")
-    try:
+    with joined_processes("auto") as processes:
         for kind in ("synthetic", "release"):
-            with tempfile.TemporaryDirectory() as out:
-                trainer = build_trainer(_config(options, kind, processes.count, Path(out)), processes)
-                try:
-                    row = _measured(trainer, options.seconds)
-                finally:
-                    trainer.source.close()
-                    trainer.log.close()
-            if processes.is_first:
-                print(_line(trainer, row), flush=True)
-            del trainer
+            _measure_kind(options, kind, processes)
             if processes.device.type == "cuda":
                 torch.cuda.empty_cache()
-    finally:
-        leave_processes(processes)
+
+
+def _measure_kind(options: argparse.Namespace, kind: str, processes: Processes) -> None:
+    with tempfile.TemporaryDirectory() as out:
+        trainer = build_trainer(_config(options, kind, processes.count, Path(out)), processes)
+        try:
+            row = _measured(trainer, options.seconds)
+        finally:
+            trainer.source.close()
+            trainer.log.close()
+    if processes.is_first:
+        print(_line(trainer, row), flush=True)
 
 
 def _measured(trainer: Trainer, seconds: float) -> dict[str, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import os
 import shutil
@@ -9,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +25,7 @@ from safetensors.torch import load_file  # noqa: E402
 from motion324.errors import EXIT_STOPPED, EXIT_USAGE, Motion324Error  # noqa: E402
 from motion324.reconstructors.motion_transformer.checkpoint import write_checkpoint  # noqa: E402
 from motion324.reconstructors.motion_transformer.initialisation import random_model  # noqa: E402
-from motion324.training import checkpoints  # noqa: E402
+from motion324.training import checkpoints, processes, training_run  # noqa: E402
 from motion324.training.batched_transformer import BatchedTransformer  # noqa: E402
 from motion324.training.config_keys import as_toml  # noqa: E402
 from motion324.training.training_run import export, run_training  # noqa: E402
@@ -171,6 +174,29 @@ def test_broken_samples_of_every_process_are_named(release, tmp_path):
     assert all("box3: " in sentence for sentence in named)
     assert len(log_lines(tmp_path / "out", "not measured")) == 1
     assert all(np.isfinite(line["ratio"]) for line in log_lines(tmp_path / "out", "validation"))
+
+
+@pytest.mark.parametrize("most_broken", [1000, 0])
+def test_nothing_holds_the_model_when_a_process_leaves_the_others(most_broken, release, tmp_path, monkeypatch):
+    """Neither at the end nor after an error: DDP that is the last to hold the processes' group can wait for ever."""
+    (release / "pcds" / "box2_pointclouds" / "faces.npy").write_bytes(b"")
+    config = tiny_config(release, tmp_path / "out", count=2)
+    config = replace(config, data=replace(config.data, most_broken=most_broken))
+    made, alive = [], []
+
+    def parallelised(module, *_):
+        made.append(weakref.ref(module))
+        return module
+
+    def leave(_):
+        gc.collect()
+        alive.extend(module() for module in made)
+
+    monkeypatch.setattr(training_run, "parallelised", parallelised)
+    monkeypatch.setattr(processes, "leave_processes", leave)
+    with contextlib.nullcontext() if most_broken else pytest.raises(Motion324Error, match="most_broken=0 allows"):
+        run_training(config)
+    assert alive == [None]
 
 
 def test_a_run_does_not_go_on_with_other_sizes(release, tmp_path):

@@ -26,7 +26,7 @@ from motion324.training.exported import load_exported
 from motion324.training.gradients import FlatGradients
 from motion324.training.losses import Losses, bend_at, losses
 from motion324.training.prefetch import Prefetcher
-from motion324.training.processes import Processes, join_processes, leave_processes
+from motion324.training.processes import Processes, joined_processes
 from motion324.training.replayed import WARM_CALLS, Replayed
 from motion324.training.run_log import RunLog
 from motion324.training.schedule import AveragedWeights, learning_rate
@@ -46,16 +46,13 @@ WEIGHTS_NAME = "node_model.safetensors"
 def main(arguments: list[str] | None = None) -> int:
     options = parse_options(arguments)
     try:
-        processes = join_processes(options.device)
-        try:
+        with joined_processes(options.device) as processes:
             with explained_write_errors(options.out):
                 log = RunLog(options.out if processes.is_first else None)
             try:
                 train(options, _config(options), processes, log)
             finally:
                 log.close()
-        finally:
-            leave_processes(processes)
     except Motion324Error as error:
         print(f"motion324: {error}", file=sys.stderr)
         return error.exit_code

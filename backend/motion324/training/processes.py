@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
+import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -74,6 +78,24 @@ class Processes:
                 dist.broadcast(value.data, 0)
 
 
+@contextlib.contextmanager
+def joined_processes(device: str) -> Iterator[Processes]:
+    """Within the block, this process is one of those that torchrun started. See `join_processes`.
+
+    Keep what the processes share, such as a model in DistributedDataParallel, in a function that has returned, or has
+    raised, when the block ends. DDP holds the processes' group, and where it is the last to do so it waits for the
+    group's threads without releasing Python's lock, which these may need to end: then the run would never end.
+    """
+    processes = join_processes(device)
+    try:
+        yield processes
+    except BaseException as error:
+        _forget_variables(error)
+        raise
+    finally:
+        leave_processes(processes)
+
+
 def join_processes(device: str) -> Processes:
     """Reads torchrun's variables. device: "auto", "cpu" or "cuda".
 
@@ -99,4 +121,12 @@ def join_processes(device: str) -> Processes:
 
 def leave_processes(processes: Processes) -> None:
     if processes.count > 1:
+        gc.collect()
         dist.destroy_process_group()
+
+
+def _forget_variables(error: BaseException | None) -> None:
+    """Those of the functions that an error has ended, which it would keep for as long as it lives."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

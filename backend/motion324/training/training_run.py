@@ -29,7 +29,7 @@ from motion324.training.config_keys import as_tables, keys_of, with_values
 from motion324.training.image_weights import load_image_encoder
 from motion324.training.optimiser import build_optimiser, trained_parameters
 from motion324.training.parallel import gradients_shared, parallelised
-from motion324.training.processes import Processes, join_processes, leave_processes
+from motion324.training.processes import Processes, joined_processes
 from motion324.training.sample_sources import measured_batches, open_source
 from motion324.training.stop_signals import StopSignals
 from motion324.training.trainer import Trainer
@@ -48,19 +48,20 @@ def run_training(config: TrainingConfig) -> bool:
     Raises Motion324Error.
     """
     check_config(config)
-    processes = join_processes(config.device)
-    try:
-        with StopSignals() as signals:
-            trainer = build_trainer(config, processes)
-            try:
-                finished = trainer.run(signals)
-                if finished and processes.is_first:
-                    export(Path(config.out), trainer.state)
-            finally:
-                trainer.source.close()
-                trainer.log.close()
-    finally:
-        leave_processes(processes)
+    with joined_processes(config.device) as processes:
+        return _run(config, processes)
+
+
+def _run(config: TrainingConfig, processes: Processes) -> bool:
+    with StopSignals() as signals:
+        trainer = build_trainer(config, processes)
+        try:
+            finished = trainer.run(signals)
+            if finished and processes.is_first:
+                export(Path(config.out), trainer.state)
+        finally:
+            trainer.source.close()
+            trainer.log.close()
     return finished
 
 

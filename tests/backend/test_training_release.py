@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import multiprocessing
+import os
 import shutil
+import signal
 import tarfile
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -231,6 +236,31 @@ def test_reading_processes_give_the_same_batches_in_the_same_order(release, tmp_
     for expected, found in zip(batches[0], batches[1], strict=True):
         assert found.names == expected.names
         assert all(torch.equal(value, expected.tensors()[name]) for name, value in found.tensors().items())
+
+
+def test_a_reading_process_that_waits_for_a_file_is_ended_with_the_source(release, tmp_path, monkeypatch):
+    """The file is a pipe that nobody writes to, in the place of a network disk that does not answer."""
+    (release / "train.txt").write_text("box0\n")
+    pipe = release / "pcds" / "box0_pointclouds" / "faces.npy"
+    pipe.unlink()
+    os.mkfifo(pipe)
+    monkeypatch.setattr(torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 0.1)
+    config = tiny_config(release, tmp_path / "out")
+    found = read_release(replace(config.release, workers=1), config.data, "train.txt", 0)
+    source = ReleaseSource(found, Shares(4, 2), 0, Processes(0, 1, torch.device("cpu")))
+    (reader,) = multiprocessing.active_children()
+    try:
+        deadline, end = time.monotonic() + 60, None
+        while end is None and time.monotonic() < deadline:
+            with contextlib.suppress(OSError):  # until the reader has come to the file
+                end = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            time.sleep(0.02)
+        source.close()
+        reader.join(10)
+        assert reader.exitcode == -signal.SIGKILL
+        os.close(end)
+    finally:
+        reader.kill()
 
 
 def test_a_source_whose_clips_are_all_broken_says_so(release, tmp_path):

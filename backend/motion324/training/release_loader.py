@@ -91,10 +91,12 @@ class ReleaseSource:
         return batch.to(self._device)
 
     def close(self) -> None:
-        """Ends the reading processes."""
+        """Ends the reading processes, also one that waits for a disk: at its end Python would wait for it."""
         shut_down = getattr(self._batches, "_shutdown_workers", None)
         if shut_down is not None:
             shut_down()
+        for worker in getattr(self._batches, "_workers", ()):
+            worker.kill()  # where it still runs: it ignores SIGTERM
 
 
 def read_release(config: ReleaseConfig, data: DataConfig, list_name: str, seed: int) -> ReleaseDataset:

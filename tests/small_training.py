@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,7 @@ TINY = ModelConfig(
     image=ImageEncoderConfig(width=24, depth=1, heads=3, mlp_width=48, patch=2, grid=4),
 )
 FRAMES, SIDE = 10, 40
+LONGEST = 120  # seconds for a run in several processes
 
 
 def tiny_config(release: Path, out: Path, **steps) -> TrainingConfig:
@@ -101,18 +103,24 @@ def train_in_processes(config: TrainingConfig, folder: Path, count: int) -> None
         port = free.getsockname()[1]
     common = {**os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     common["OMP_NUM_THREADS"] = "1"
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "motion324.cli", "train", str(path)],
-            env={**common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(count)
-    ]
-    results = [(process.communicate(timeout=300)[1], process.returncode) for process in running]
-    assert all(code == 0 for _, code in results), "\n".join(text for text, _ in results)
+    told = [folder / f"told{rank}.txt" for rank in range(count)]
+    running = []
+    try:
+        for rank in range(count):
+            with told[rank].open("w") as errors:
+                command = [sys.executable, "-m", "motion324.cli", "train", str(path)]
+                own = {**common, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+                running.append(subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=errors))
+        deadline = time.monotonic() + LONGEST
+        while (codes := [process.poll() for process in running]).count(0) < count and time.monotonic() < deadline:
+            if any(codes):  # as torchrun does: the others would wait for the one that failed
+                break
+            time.sleep(0.05)
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+    assert codes == [0] * count, f"exit codes {codes}\n" + "\n".join(file.read_text() for file in told)
 
 
 def log_lines(out: Path, kind: str) -> list[dict]:

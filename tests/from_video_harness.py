@@ -10,14 +10,19 @@ from fake_reconstructor import FakeReconstructor
 
 from motion324.cli import main
 from motion324.errors import EXIT_OK
-from motion324.from_video import way
+from motion324.from_video import preview, way
+from motion324.mesh_providers.inflate.provider import FEWEST_VERTICES, InflateProvider
 
 
 def without_reconstruction(monkeypatch) -> FakeReconstructor:
     fake = FakeReconstructor()
     monkeypatch.setattr("motion324.pipeline.get_reconstructor", lambda options, progress: fake)
     monkeypatch.setattr(way, "find_blender", lambda preferred=None: None)
-    monkeypatch.setattr("motion324.mesh_providers.inflate.provider.VERTICES", 2000)
+    # Coarser than people get it: a mesh of fewer vertices, and smaller pictures on the page.
+    for module in ("silhouette", "provider"):
+        monkeypatch.setattr(f"motion324.mesh_providers.inflate.{module}.GRID", 160)
+    monkeypatch.setattr(InflateProvider.__init__, "__defaults__", (FEWEST_VERTICES,))
+    monkeypatch.setattr(preview, "SIDE", 96)
     return fake
 
 

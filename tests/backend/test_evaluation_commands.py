@@ -21,6 +21,8 @@ from motion324.mesh_providers.settings import MeshSettings
 from motion324.options import AnimateOptions
 
 FACES = creature().faces
+# What is tested here is the batch: this reconstructor loads no network, and needs a third of the time.
+QUICK = ["--quality", "draft", "--reconstructor", "deformation-fit", "--view", "0,5", "--mask", "plain"]
 
 
 def write_predictions(folder, truths, share, noise=0.0):
@@ -100,7 +102,8 @@ def test_batch_resumes_keeps_and_names_what_failed(tmp_path, capsys):
     (tmp_path / "release" / "glbs" / "b.glb").write_bytes(b"no mesh")
     out = tmp_path / "out"
     command = ["batch", "--release", str(tmp_path / "release"), "-o", str(out), "--workers", "2", "--samples", "300"]
-    assert main([*command, "--view", "0,5", "--mask", "plain"]) == EXIT_INTERNAL
+    command += QUICK
+    assert main(command) == EXIT_INTERNAL
     said = capsys.readouterr().out
     assert "a: 6 frames of" in said and "b: failed (mesh-unreadable)" in said and "1 of 2 items are done" in said
     assert (out / "given_mesh" / "a" / "trajectory.npz").is_file()
@@ -110,7 +113,7 @@ def test_batch_resumes_keeps_and_names_what_failed(tmp_path, capsys):
     made = (out / "given_mesh" / "a" / "trajectory.npz").stat().st_mtime_ns
     repaired = (tmp_path / "release" / "glbs" / "a.glb").read_bytes()
     (tmp_path / "release" / "glbs" / "b.glb").write_bytes(repaired)
-    assert main([*command, "--view", "0,5", "--mask", "plain"]) == EXIT_OK
+    assert main(command) == EXIT_OK
     said = capsys.readouterr().out
     assert "a: kept" in said and "b: 6 frames" in said and "error/still" in said
     assert (out / "given_mesh" / "a" / "trajectory.npz").stat().st_mtime_ns == made
@@ -126,8 +129,7 @@ def test_batch_keeps_both_pipelines_apart_and_scores_both(tmp_path, capsys):
     mesh.write_bytes((tmp_path / "release" / "glbs" / "a.glb").read_bytes())
     (tmp_path / "release" / "glbs" / "b.glb").unlink()  # only the way from a video can do without
     out = tmp_path / "out"
-    command = ["batch", "--release", str(tmp_path / "release"), "-o", str(out), "--mask", "plain", "--view", "0,5"]
-    command += ["--quality", "draft", "--samples", "300"]
+    command = ["batch", "--release", str(tmp_path / "release"), "-o", str(out), *QUICK, "--samples", "300"]
     made = ["--video-only", "--mesh-provider", "file", "--mesh-file", str(mesh)]
     assert main([*command, *made, "--given-mesh", "--json", str(tmp_path / "scores.json")]) == EXIT_INTERNAL
     given, alone = capsys.readouterr().out.split("From the videos alone:")
@@ -152,7 +154,7 @@ def test_process_that_dies_takes_only_its_own_item_with_it(tmp_path):
     write_release(tmp_path / "release", ("a", "b"), videos=True)
     command = [sys.executable, "-m", "motion324.cli", "batch", "--release", str(tmp_path / "release"), "-o", "out"]
     process = subprocess.Popen(
-        [*command, "--view", "0,5", "--mask", "plain", "--skip-evaluation"],
+        [*command, *QUICK, "--skip-evaluation"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         text=True,

@@ -26,8 +26,8 @@ def server(tmp_path):
     server.stop()
 
 
-def request_for(bending):
-    return AnimateRequest.of(read_mesh(bending.mesh), bending.video, AnimateOptions())
+def request_for(bending, **options):
+    return AnimateRequest.of(read_mesh(bending.mesh), bending.video, AnimateOptions(**options))
 
 
 def test_a_job_streams_its_frames_and_ends_with_the_very_result_of_the_command_line(server, bending, animated):
@@ -49,7 +49,7 @@ def test_a_job_streams_its_frames_and_ends_with_the_very_result_of_the_command_l
 def test_an_examination_beside_a_running_job_tells_what_that_job_finds(server, bending):
     """Both load their libraries at the same moment, in a backend that has loaded nothing yet."""
     with Client.connect(server.endpoint) as client:
-        job = client.animate(request_for(bending))
+        job = client.animate(request_for(bending, quality="draft"))
         found = client.examine(ExamineRequest(bending.video, AnimateOptions(), read_mesh(bending.mesh)))
         *_, last = job
     result = last.result

@@ -99,6 +99,7 @@ def test_a_backend_that_hangs_is_given_up(tmp_path):
         with pytest.raises(Motion324Error, match="no sign of life"):
             list(events)
         assert time.monotonic() - began < 10
+        os.kill(server.pid, signal.SIGCONT)  # so that it can end
 
 
 def test_a_question_to_a_backend_that_hangs_has_a_limit(tmp_path):
@@ -110,6 +111,7 @@ def test_a_question_to_a_backend_that_hangs_has_a_limit(tmp_path):
         with pytest.raises(Motion324Error) as caught:
             Client.connect(server.endpoint, timeout=0.3)
         assert caught.value.code == "backend-timeout"
+        os.kill(server.pid, signal.SIGCONT)  # so that it can end
 
 
 def test_a_backend_ends_when_its_parent_is_killed(tmp_path):

@@ -32,7 +32,14 @@ def aligned_error(truth, predicted, faces, **options):
     return float(np.linalg.norm(found.transform.apply(ours) - true, axis=2).mean()), found
 
 
-@pytest.mark.parametrize("degrees", [(20, 145, -70), (0, 90, 0), (-170, 33, 12)])
+@pytest.mark.parametrize(
+    "degrees",
+    [
+        pytest.param((20, 145, -70), marks=pytest.mark.long),
+        (0, 90, 0),
+        pytest.param((-170, 33, 12), marks=pytest.mark.long),
+    ],
+)
 def test_turned_and_scaled_copy_comes_to_lie_on_the_truth(mesh, degrees):
     truth = waving(mesh, 4)
     error, found = aligned_error(truth, turned(truth, degrees), mesh.faces)

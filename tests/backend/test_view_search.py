@@ -18,7 +18,14 @@ def turned_by(a: View, b: View) -> float:
     return float(np.degrees(np.arccos(np.clip((np.trace(a.rotation @ b.rotation.T) - 1) / 2, -1, 1))))
 
 
-@pytest.mark.parametrize(("azimuth", "elevation", "focal"), [(-50.0, 8.0, 1.39), (20.0, 20.0, 1.2), (160.0, 0.0, 1.6)])
+@pytest.mark.parametrize(
+    ("azimuth", "elevation", "focal"),
+    [
+        pytest.param(-50.0, 8.0, 1.39, marks=pytest.mark.long),
+        pytest.param(20.0, 20.0, 1.2, marks=pytest.mark.long),
+        (160.0, 0.0, 1.6),
+    ],
+)
 def test_finds_the_camera_that_filmed_the_mesh(azimuth, elevation, focal):
     mesh = creature()
     truth = look_at_origin(azimuth, elevation, 2.2, focal)

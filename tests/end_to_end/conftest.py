@@ -95,6 +95,8 @@ def write_ply(path: Path, mesh: ReferenceMesh) -> None:
 
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+# For what does not depend on the reconstruction: this one loads no network, and a draft is soon done.
+QUICK = ("--quality", "draft", "--reconstructor", "deformation-fit", "--frames", "0:4")
 
 
 @pytest.fixture(scope="session")

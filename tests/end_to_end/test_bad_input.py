@@ -9,6 +9,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
+from end_to_end.conftest import QUICK
 
 from motion324.errors import (
     EXIT_BAD_MESH,
@@ -147,7 +148,7 @@ def test_an_object_that_leaves_the_picture_is_animated_with_a_warning(motion324,
         shift = np.float32([[1, 0, 35 * index], [0, 1, 0]])
         moved = cv2.warpAffine(image, shift, image.shape[1::-1], borderValue=(255, 255, 255))
         cv2.imwrite(str(tmp_path / "leaving" / f"{index}.png"), moved)
-    done = motion324("animate", bending.mesh, tmp_path / "leaving", "-o", tmp_path / "out", "--view", "40,15")
+    done = motion324("animate", bending.mesh, tmp_path / "leaving", "-o", tmp_path / "out", "--view", "40,15", *QUICK)
     assert done.returncode == EXIT_OK, done.stderr
     (line,) = [line for line in done.stderr.splitlines() if "edge of the picture" in line]
     assert line.startswith("warning: The object touches")
@@ -159,7 +160,7 @@ def test_a_mesh_that_does_not_look_like_the_video_is_warned_of_with_the_number(m
     (tmp_path / "needle.obj").write_text(
         "v 0 0 0\nv 0.02 0 0\nv 0 0.02 0\nv 0 0 3\nf 1 2 4\nf 2 3 4\nf 3 1 4\nf 1 3 2\n"
     )
-    done = motion324("animate", tmp_path / "needle.obj", bending.video, "-o", tmp_path / "out", "--frames", "0:3")
+    done = motion324("animate", tmp_path / "needle.obj", bending.video, "-o", tmp_path / "out", *QUICK)
     assert done.returncode == EXIT_OK, done.stderr
     assert "warning: The mesh 'needle' does not look like the first frame of" in done.stderr
     assert "overlap by 0." in done.stderr

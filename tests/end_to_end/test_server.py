@@ -49,8 +49,8 @@ def test_a_job_streams_its_frames_and_ends_with_the_very_result_of_the_command_l
 def test_an_examination_beside_a_running_job_tells_what_that_job_finds(server, bending):
     """Both load their libraries at the same moment, in a backend that has loaded nothing yet."""
     with Client.connect(server.endpoint) as client:
-        job = client.animate(request_for(bending, quality="draft"))
-        found = client.examine(ExamineRequest(bending.video, AnimateOptions(), read_mesh(bending.mesh)))
+        job = client.animate(request_for(bending, quality="draft", view="37,12"))
+        found = client.examine(ExamineRequest(bending.video, AnimateOptions(view="37,12"), read_mesh(bending.mesh)))
         *_, last = job
     result = last.result
     assert (found.frame_count, found.used_count, found.size) == (7, 7, (256, 256))

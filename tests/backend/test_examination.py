@@ -107,8 +107,8 @@ def test_a_search_is_cancelled_at_once(greys, monkeypatch):
 
 
 def test_the_mask_is_the_first_of_those_that_the_job_will_use():
-    frames, _ = clip_over(scenery(), count=12)
-    clip = VideoClip(frames, 25.0, np.arange(12))
+    frames, _ = clip_over(scenery(), count=6)
+    clip = VideoClip(frames, 25.0, np.arange(6))
     found = examine(clip, AnimateOptions())
     wanted = find_masks(clip)
     assert found.mask_method == wanted.method == "rembg"

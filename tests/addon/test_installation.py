@@ -78,6 +78,24 @@ def installation(addon, extension, tmp_path, monkeypatch):
     return Installation(addon, extension, folder)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Where the first finished installation of these tests is kept; the others begin with a copy of it."""
+    return tmp_path_factory.mktemp("made") / "motion324"
+
+
+@pytest.fixture
+def ready(installation, wheels, made):
+    """The installation, finished from the folder `wheels`."""
+    if made.exists():
+        shutil.copytree(made, installation.folder, symlinks=True)
+    else:
+        installation.run(wheels=wheels)
+        shutil.copytree(installation.folder, made, symlinks=True)
+    assert installation.condition == "ready"
+    return installation
+
+
 @pytest.fixture
 def index(tmp_path, monkeypatch):
     """A package index as the only one that pip knows."""
@@ -217,45 +235,42 @@ runner.run_blocking(order, lambda state: print(state.done, flush=True))
     assert installation.condition == "ready" and index.asked[-1][1].startswith("bytes=")
 
 
-def test_a_python_that_is_gone_is_replaced_without_a_download(installation, wheels):
-    installation.run(wheels=wheels)
-    stamp = installation.environment.read_stamp(installation.place)
-    installation.environment.write_stamp(installation.place, dataclasses.replace(stamp, base="/gone/python3.11"))
-    installation.place.python.unlink()
-    installation.place.python.symlink_to("/gone/python3.11")
-    assert installation.condition == "python-gone"
-    before = installation.environment.site_packages(installation.place).stat().st_ino
-    installation.run(wheels=Path("/nowhere"))
-    assert installation.condition == "ready"
-    assert installation.environment.site_packages(installation.place).stat().st_ino == before
-    assert installation.python("import stand_in_library; print(stand_in_library.VERDICT)") == "fine"
+def test_a_python_that_is_gone_is_replaced_without_a_download(ready, wheels):
+    stamp = ready.environment.read_stamp(ready.place)
+    ready.environment.write_stamp(ready.place, dataclasses.replace(stamp, base="/gone/python3.11"))
+    ready.place.python.unlink()
+    ready.place.python.symlink_to("/gone/python3.11")
+    assert ready.condition == "python-gone"
+    before = ready.environment.site_packages(ready.place).stat().st_ino
+    ready.run(wheels=Path("/nowhere"))
+    assert ready.condition == "ready"
+    assert ready.environment.site_packages(ready.place).stat().st_ino == before
+    assert ready.python("import stand_in_library; print(stand_in_library.VERDICT)") == "fine"
 
 
-def test_another_version_of_python_means_a_new_environment(installation, wheels):
-    installation.run(wheels=wheels)
-    stamp = installation.environment.read_stamp(installation.place)
+def test_another_version_of_python_means_a_new_environment(ready, wheels):
+    stamp = ready.environment.read_stamp(ready.place)
     old = dataclasses.replace(stamp, base="/gone/python3.10", python="3.10.2")
-    installation.environment.write_stamp(installation.place, old)
-    left = installation.place.environment / "left over"
+    ready.environment.write_stamp(ready.place, old)
+    left = ready.place.environment / "left over"
     left.write_text("of the old one")
-    installation.run(wheels=wheels)
-    assert installation.condition == "ready" and not left.exists()
-    assert installation.environment.read_stamp(installation.place) == stamp
+    ready.run(wheels=wheels)
+    assert ready.condition == "ready" and not left.exists()
+    assert ready.environment.read_stamp(ready.place) == stamp
 
 
-def test_a_check_finds_what_is_broken_and_remembers_it_until_it_is_repaired(installation, wheels):
-    installation.run(wheels=wheels)
-    assert installation.run("check").ready
-    (installation.environment.site_packages(installation.place) / "stand_in_library.py").unlink()
-    assert installation.condition == "ready"  # a look at the disk does not try everything
+def test_a_check_finds_what_is_broken_and_remembers_it_until_it_is_repaired(ready, wheels):
+    assert ready.run("check").ready
+    (ready.environment.site_packages(ready.place) / "stand_in_library.py").unlink()
+    assert ready.condition == "ready"  # a look at the disk does not try everything
     with pytest.raises(
-        installation.errors.Motion324Error,
+        ready.errors.Motion324Error,
         match="does not run: ModuleNotFoundError: No module named 'stand_in_library'",
     ):
-        installation.run("check")
-    assert installation.condition == "damaged"
-    installation.run(wheels=wheels)
-    assert installation.condition == "ready" and installation.run("check").report.works
+        ready.run("check")
+    assert ready.condition == "damaged"
+    ready.run(wheels=wheels)
+    assert ready.condition == "ready" and ready.run("check").report.works
 
 
 def test_a_backend_that_does_not_work_after_its_installation_does_not_count_as_one(installation, wheels):
@@ -267,15 +282,14 @@ def test_a_backend_that_does_not_work_after_its_installation_does_not_count_as_o
     assert installation.condition == "unfinished"
 
 
-def test_a_new_version_of_the_extension_updates_the_backend_in_place(installation, wheels, addon, tmp_path):
-    installation.run(wheels=wheels)
-    bundle = addon("installation.bundle").find_bundle(installation.extension)
+def test_a_new_version_of_the_extension_updates_the_backend_in_place(ready, wheels, addon, tmp_path):
+    bundle = addon("installation.bundle").find_bundle(ready.extension)
     newer = tmp_path / "newer"
-    shutil.copytree(installation.extension, newer)
+    shutil.copytree(ready.extension, newer)
     make_extension(newer, bundle.version, bundle.pip_wheel, cli="NEWER = True\n" + _cli_of(bundle.own_wheel))
-    updated = type(installation)(addon, newer, installation.folder)
+    updated = type(ready)(addon, newer, ready.folder)
     assert updated.condition == "outdated"
-    kept = installation.environment.site_packages(installation.place) / "stand_in_library.dat"
+    kept = ready.environment.site_packages(ready.place) / "stand_in_library.dat"
     before = kept.stat().st_mtime_ns, kept.stat().st_ino
     updated.run(wheels=wheels)
     assert updated.condition == "ready"
@@ -285,12 +299,11 @@ def test_a_new_version_of_the_extension_updates_the_backend_in_place(installatio
     )
 
 
-def test_removing_leaves_nothing_but_the_log(installation, wheels):
-    installation.run(wheels=wheels)
-    installation.place.downloads.mkdir()
-    installation.run("remove")
-    assert installation.condition == "missing"
-    assert [path.name for path in installation.folder.iterdir()] == ["logs"]
+def test_removing_leaves_nothing_but_the_log(ready):
+    ready.place.downloads.mkdir()
+    ready.run("remove")
+    assert ready.condition == "missing"
+    assert [path.name for path in ready.folder.iterdir()] == ["logs"]
 
 
 def test_two_blenders_never_change_the_same_environment_at_once(installation, wheels, addon):

@@ -68,18 +68,6 @@ def test_a_torch_that_cannot_be_loaded_is_told_with_a_remedy(monkeypatch):
     assert found.remedy == "Install it anew."
 
 
-def test_with_torch_it_names_device_kernels_and_weights(monkeypatch, tmp_path):
-    pytest.importorskip("torch", reason="PyTorch is not installed here")
-    monkeypatch.setenv("MOTION324_WEIGHTS", str(tmp_path))
-    assert "math" in finding("attention").text
-    assert finding("torch's device").verdict is Verdict.FINE
-    weights = finding("weights")
-    assert weights.verdict is Verdict.WARNING
-    assert "motion324 weights download" in weights.remedy
-    (tmp_path / "motion-3-to-4.safetensors").write_bytes(b"0" * 100)
-    assert finding("weights").verdict is Verdict.FINE
-
-
 def test_a_missing_blender_is_a_warning_that_says_what_needs_it(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("MOTION324_BLENDER", raising=False)

@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed here")
 
-from motion324.cli import main  # noqa: E402
-from motion324.doctor import Verdict, examine  # noqa: E402
+from motion324.cli import main
+from motion324.doctor import Verdict, examine
 
 
 def finding(subject):

@@ -50,6 +50,7 @@ def test_the_example_moves_as_its_video_shows_and_lies_on_it(addon, real_backend
     assert found[0] > 0.95 and min(found) > 0.85, found  # of four frames of a lunge the last ones trail
 
 
+@pytest.mark.long
 def test_a_mesh_is_made_from_the_video_alone_and_moves_with_it(addon, real_backend, tmp_path):
     bpy.context.scene.cursor.location = (1, 2, 3)
     made = bpy.ops.motion324.new_mesh(

@@ -51,6 +51,7 @@ def bench(tmp_path):
     return tmp_path
 
 
+@pytest.mark.long
 def test_turned_copy_scores_what_sampling_makes_and_a_still_one_its_motion(bench, capsys):
     command = ["evaluate", "--release", str(bench), "--predictions", str(bench / "predictions")]
     command += ["--protocol", "actionbench", "--samples", "6000", "--json", str(bench / "a.json")]

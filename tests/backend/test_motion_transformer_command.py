@@ -85,6 +85,7 @@ def test_help_groups_the_models_own_options(capsys):
         assert name in group
 
 
+@pytest.mark.long
 def test_blenders_backend_streams_keeps_the_model_and_gives_it_up_when_told(files, box):
     log = files / "backend.log"
     options = AnimateOptions(

@@ -141,6 +141,7 @@ def test_an_unknown_reconstructor_is_told_with_those_that_exist(motion324, bendi
     assert "deformation-fit" in line
 
 
+@pytest.mark.long
 def test_an_object_that_leaves_the_picture_is_animated_with_a_warning(motion324, bending, tmp_path):
     (tmp_path / "leaving").mkdir()
     for index in range(4):
@@ -155,6 +156,7 @@ def test_an_object_that_leaves_the_picture_is_animated_with_a_warning(motion324,
     assert "frame 3" in line
 
 
+@pytest.mark.long
 def test_a_mesh_that_does_not_look_like_the_video_is_warned_of_with_the_number(motion324, bending, tmp_path):
     """A thin needle for the video of a body."""
     (tmp_path / "needle.obj").write_text(

@@ -68,8 +68,7 @@ def test_a_run_that_was_interrupted_equals_one_that_was_not_bit_for_bit(release,
     assert losses[0][3:] == losses[1]
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("way", ["ddp", "fsdp"])
+@pytest.mark.parametrize("way", ["ddp", pytest.param("fsdp", marks=pytest.mark.long)])
 def test_two_processes_give_the_gradients_of_one(way, release, tmp_path):
     one = tiny_config(release, tmp_path / "one", count=1, batch=4, batch_per_gpu=2)
     two = replace(one, out=str(tmp_path / "two"), steps=replace(one.steps, batch_per_gpu=1, parallel=way))

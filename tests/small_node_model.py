@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -24,18 +25,21 @@ SMALL = NodeModelConfig(
 )
 
 
-def small_node_model(motion: float = 0.02, seed: int = 0) -> NodeModel:
-    """motion: how strongly the heads move the nodes. Its weights are numbers of half precision, as on disk."""
+def small_node_model(motion: float = 0.02, seed: int = 0, takes_tracks: bool = False) -> NodeModel:
+    """motion: how strongly the heads move the nodes; 0: they stay where tracks have them, or at home. Its weights are
+    numbers of half precision, as on disk."""
     torch.manual_seed(seed)
-    model = NodeModel(SMALL)
+    model = NodeModel(replace(SMALL, takes_tracks=takes_tracks))
     with torch.no_grad():
         for block in model.rounds:
             torch.nn.init.normal_(block.head.weight, std=motion)
+        if takes_tracks:
+            torch.nn.init.normal_(model.track_in.weight, std=0.1)
         for value in model.parameters():
             value.copy_(value.half().float())
     return model.eval()
 
 
-def write_small_node_model(path: Path, motion: float = 0.02, seed: int = 0) -> Path:
-    export(small_node_model(motion, seed), path)
+def write_small_node_model(path: Path, motion: float = 0.02, seed: int = 0, takes_tracks: bool = False) -> Path:
+    export(small_node_model(motion, seed, takes_tracks), path)
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import builtins
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ def exported(tmp_path_factory) -> Path:
 
 
 def random_inputs(frames: int, points: int, seed: int = 0, sizes: NodeModelConfig = SMALL) -> NodeInputs:
+    """With tracks, which only some models take."""
     torch.manual_seed(seed)
     return NodeInputs(
         frames=torch.rand(1, frames, 4, sizes.image_size, sizes.image_size),
@@ -42,11 +44,13 @@ def random_inputs(frames: int, points: int, seed: int = 0, sizes: NodeModelConfi
         translation=torch.tensor([[0.05, -0.02, 2.6]]),
         nodes=torch.cat([torch.rand(1, sizes.nodes, 3) - 0.5, torch.rand(1, sizes.nodes, 7)], dim=-1),
         points=torch.cat([torch.rand(1, points, 3) - 0.5, torch.rand(1, points, 6)], dim=-1),
+        tracks=torch.cat([0.1 * torch.randn(1, frames, sizes.nodes, 3), torch.ones(1, frames, sizes.nodes, 2)], dim=-1),
     )
 
 
 def run(model: OnnxNodeModel, inputs: NodeInputs) -> np.ndarray:
-    given = {name: getattr(inputs, name)[0].numpy() for name in ("frames", "times", "camera", "translation", "nodes")}
+    names = ("frames", "times", "camera", "translation", "nodes", "tracks")
+    given = {name: getattr(inputs, name)[0].numpy() for name in names}
     return model.moved_points(inputs.points[0].numpy(), given["nodes"], model.motions(**given, check=nothing))
 
 
@@ -59,6 +63,19 @@ def test_onnxruntime_agrees_with_pytorch_for_any_number_of_frames_and_points(exp
     found = run(OnnxNodeModel(exported, "cpu", nothing), inputs)
     assert found.shape == (frames, points, 3)
     assert np.abs(found - expected).max() < 1e-4
+
+
+def test_a_model_that_takes_tracks_agrees_with_pytorch_with_and_without_them(tmp_path):
+    exported = write_small_node_model(tmp_path / "told.onnx", takes_tracks=True)
+    told = random_inputs(4, 50)
+    untold = replace(told, tracks=torch.zeros_like(told.tracks))
+    found = []
+    for inputs in (told, untold):
+        with torch.no_grad():
+            expected = small_node_model(takes_tracks=True)(inputs).positions[-1][0].numpy()
+        found.append(run(OnnxNodeModel(exported, "cpu", nothing), inputs))
+        assert np.abs(found[-1] - expected).max() < 1e-3
+    assert np.abs(found[0] - found[1]).max() > 0.01
 
 
 def test_an_exported_model_can_be_trained_on(exported):
@@ -172,8 +189,8 @@ def test_a_run_can_be_stopped(exported):
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        model.motions(**given, check=stop)
-    assert np.isfinite(model.motions(**given, check=nothing).state).all(), "it can be used again"
+        model.motions(**given, tracks=None, check=stop)
+    assert np.isfinite(model.motions(**given, tracks=None, check=nothing).state).all(), "it can be used again"
 
 
 def test_a_gpu_that_onnxruntime_does_not_know_is_refused(exported, monkeypatch):

@@ -33,15 +33,23 @@ def weights(tmp_path_factory) -> str:
     return str(write_small_node_model(tmp_path_factory.mktemp("weights") / "small.onnx"))
 
 
+@pytest.fixture(scope="module")
+def obedient(weights, tmp_path_factory) -> str:
+    """A model that takes tracks, and leaves the nodes where they are believed to be."""
+    from small_node_model import write_small_node_model
+
+    return str(write_small_node_model(tmp_path_factory.mktemp("told") / "told.onnx", motion=0.0, takes_tracks=True))
+
+
 def scene(frames: int, **changes) -> Scene:
     mesh = creature()
     pictures, masks = film(mesh, waving(mesh, frames), VIEW, size=96)
     return replace(Scene(mesh, sample_surface(mesh, 2000, 0), pictures, masks, VIEW), **changes)
 
 
-def positions_of(weights: str, of: Scene) -> np.ndarray:
+def positions_of(weights: str, of: Scene, believed: np.ndarray | None = None) -> np.ndarray:
     found = np.full((len(of.frames), *of.mesh.positions.shape), np.nan, np.float32)
-    for batch in NodeModelReconstructor(weights, "cpu").reconstruct(of, silent):
+    for batch in NodeModelReconstructor(weights, "cpu").reconstruct(of, silent, believed):
         assert batch.final
         assert np.isnan(found[batch.indices]).all(), "every frame comes once"
         found[batch.indices] = batch.positions
@@ -55,6 +63,26 @@ def test_every_frame_comes_once_and_the_reference_frame_stays(weights, frames):
     assert np.isfinite(found).all()
     assert np.abs(found[0] - given.mesh.positions).max() < 1e-5
     assert np.abs(found[1:] - given.mesh.positions).max() > 0.01
+
+
+def test_a_model_that_takes_tracks_is_told_where_vertices_are_across_the_view(obedient):
+    """In every window and every look, and nothing of how far away they are."""
+    given = scene(9)
+    sway = 0.08 * np.sin(np.arange(9))
+    right, _, ahead = VIEW.rotation
+    across = given.mesh.positions + sway[:, None, None] * right
+    assert np.abs(positions_of(obedient, given, across) - across).max() < 2e-3
+    nearer = given.mesh.positions * np.ones((9, 1, 1)) - 0.2 * ahead
+    moved = positions_of(obedient, given, nearer) - given.mesh.positions
+    assert np.abs(moved @ ahead).max() < 0.01
+    assert np.abs(positions_of(obedient, given) - given.mesh.positions).max() < 1e-5
+
+
+def test_a_model_that_takes_no_tracks_is_told_none(weights):
+    given = scene(4)
+    believed = np.repeat(given.mesh.positions[None] + np.float32(0.1), 4, axis=0)
+    assert np.array_equal(positions_of(weights, given), positions_of(weights, given, believed))
+    assert not NodeModelReconstructor(weights, "cpu").takes_tracks(silent)
 
 
 def test_windows_join_smoothly(weights):

@@ -204,6 +204,7 @@ def test_earlier_batches_are_met_again_rather_than_waited_for(synthesiser):
 def test_a_run_logs_measures_saves_and_can_be_gone_on_with(rigs, tmp_path):
     common = ["--rigs", str(rigs), "--seconds", "60", "--batch", "2", "--frames", "4", "--image-size", "32"]
     common += ["--nodes", "12", "--points", "64", "--most-steps", "4", "--validation-clips", "1", "--device", "cpu"]
+    common += ["--tracks-share", "0"]
     first = parse_options([*common, "--out", str(tmp_path / "first")])
     log = compact.RunLog(first.out)
     found = compact.train(first, TINY, join_processes("cpu"), log)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -58,3 +58,14 @@ class Reconstructor(Protocol):
 
     def details(self) -> dict[str, Any]:
         """What the report should tell of how the last job was done, as plain JSON values."""
+
+
+@runtime_checkable
+class TrackedReconstructor(Reconstructor, Protocol):
+    """One that can be asked again, told where a fit has found the vertices meanwhile."""
+
+    def takes_tracks(self, progress: Progress) -> bool:
+        """Whether these weights were trained for it. Raises Motion324Error where they cannot be loaded."""
+
+    def reconstruct(self, scene: Scene, progress: Progress, believed: np.ndarray | None = None) -> Iterator[FrameBatch]:
+        """believed (T, N, 3): the vertices in normalised space."""

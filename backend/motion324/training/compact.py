@@ -11,17 +11,18 @@ import time
 from dataclasses import asdict, dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from motion324.errors import Motion324Error
 from motion324.reconstructors.node_model.config import NodeModelConfig
-from motion324.reconstructors.node_model.model import NodeModel
+from motion324.reconstructors.node_model.model import NodeInputs, NodeModel
 from motion324.reconstructors.node_model.weights_file import load_weights, save_weights
 from motion324.training.compact_data import synthesisers
 from motion324.training.compact_device import half_precision, peak_memory, synchronise
 from motion324.training.compact_optimiser import CompactOptimiser
 from motion324.training.compact_options import CompactOptions, parse_options
 from motion324.training.contact_sheet import write_contact_sheet
+from motion324.training.estimated_tracks import with_own_errors
 from motion324.training.exported import load_exported
 from motion324.training.gradients import FlatGradients
 from motion324.training.losses import Losses, bend_at, losses
@@ -32,7 +33,7 @@ from motion324.training.run_log import RunLog
 from motion324.training.schedule import AveragedWeights, learning_rate
 from motion324.training.self_check import check_itself
 from motion324.training.settings import SynthesisSettings
-from motion324.training.synthesis import Synthesiser, TrainingBatch
+from motion324.training.synthesis import Synthesiser, TrainingBatch, without_tracks
 from motion324.training.validation import Validation, fixed_batches, validate
 from motion324.write_aside import explained_write_errors
 
@@ -74,6 +75,7 @@ def train(options: CompactOptions, config: NodeModelConfig, processes: Processes
         points=options.points,
         nodes=options.nodes,
         oversampling=options.oversampling,
+        tracks_share=options.tracks_share,
     )
     training, held_out = synthesisers(options, settings, processes)
     batches = fixed_batches(held_out, options.validation_clips, VALIDATION_BATCH) if processes.is_first else []
@@ -188,7 +190,7 @@ class _Run:
     def _find_gradients(self, batch: TrainingBatch) -> Losses:
         self.gradients.clear()
         with half_precision(self.processes.device):
-            outputs = self.model(batch.inputs)
+            outputs = self.model(_told_own_errors(self.model, batch))
         found = losses(outputs, batch, self.bend)
         found.total.backward()
         return replace(found, total=found.total.detach())
@@ -230,8 +232,10 @@ class _Run:
         if not self.processes.is_first:
             return None
         found = validate(self.averaged.model, self.batches, _predicted)
-        values = asdict(found)
-        self.log.write("validation", step=self.step, **values)
+        self.log.write("validation", step=self.step, **asdict(found))
+        if self.options.tracks_share:
+            alone = validate(self.averaged.model, [without_tracks(batch) for batch in self.batches], _predicted)
+            self.log.write("validation without tracks", step=self.step, **asdict(alone))
         weights = dict(self.averaged.model.named_parameters())
         save_weights(self.options.out / WEIGHTS_NAME, self.model.config, weights)
         return found
@@ -243,18 +247,39 @@ def _starting_model(options: CompactOptions, config: NodeModelConfig) -> NodeMod
         return NodeModel(config)
     model = load_exported(options.init) if options.init.suffix == ".onnx" else load_weights(options.init)
     model.config = replace(model.config, image_size=options.image_size, nodes=options.nodes, frames=options.frames)
+    if options.tracks_share and not model.config.takes_tracks:
+        told = NodeModel(replace(model.config, takes_tracks=True))
+        told.load_state_dict(model.state_dict(), strict=False)  # what is new starts at zero: it changes nothing yet
+        return told
     return model
 
 
 def _config(options: CompactOptions) -> NodeModelConfig:
-    return NodeModelConfig(image_size=options.image_size, nodes=options.nodes, frames=options.frames)
+    return NodeModelConfig(
+        image_size=options.image_size,
+        nodes=options.nodes,
+        frames=options.frames,
+        takes_tracks=options.tracks_share > 0,
+    )
 
 
-def _predicted(model: nn.Module, batch: TrainingBatch) -> Tensor:
+def _predicted(model: NodeModel, batch: TrainingBatch) -> Tensor:
     with half_precision(batch.targets.device):
-        outputs = model(batch.inputs)
+        outputs = model(_told_own_errors(model, batch))
     positions: Tensor = outputs.positions[-1]
     return positions
+
+
+@torch.no_grad()
+def _told_own_errors(model: NodeModel, batch: TrainingBatch) -> NodeInputs:
+    """The inputs with tracks as a fit would make them of the model's answer without any."""
+    inputs = batch.inputs
+    if not model.config.takes_tracks or inputs.tracks is None:
+        return inputs
+    rounds, _ = model.motions(replace(inputs, tracks=None))
+    home = inputs.nodes[..., :3] + inputs.translation[:, None]
+    answer = rounds[-1].state[..., :3].float()
+    return replace(inputs, tracks=with_own_errors(inputs.tracks, batch.track_errors, home, answer))
 
 
 def _compile(model: NodeModel) -> None:

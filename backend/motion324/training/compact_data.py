@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from motion324.training.compact_options import CompactOptions
 from motion324.training.creatures.creature import make_creatures
 from motion324.training.processes import Processes
@@ -29,8 +31,9 @@ def synthesisers(
     if not held_out:
         raise none_to_measure_on(options.rigs)
     seen, unseen = RigBank(kept + creatures, processes.device), RigBank(held_out, processes.device)
+    told = 1.0 if options.tracks_share else 0.0
     seed = 1000 * options.seed + processes.rank
     return (
         Synthesiser(seen, settings, draw_weights(seen.names), seed),
-        Synthesiser(unseen, validation_settings(settings), None, VALIDATION_SEED),
+        Synthesiser(unseen, replace(validation_settings(settings), tracks_share=told), None, VALIDATION_SEED),
     )

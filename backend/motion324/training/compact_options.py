@@ -14,7 +14,8 @@ class CompactOptions:
 
     creatures: procedural ones per body plan, in addition. batch: clips per process. init: weights to start from.
     compiled: by torch.compile, for GPUs. muon: for the inner matrices, else AdamW for all. recorded: steps as CUDA
-    graphs. kept: earlier batches, of which some are met again where new ones come too slowly.
+    graphs. kept: earlier batches, of which some are met again where new ones come too slowly. tracks_share: clips of
+    which the model is told where a fit would believe the nodes to be; 0: it never is, and cannot be.
     """
 
     rigs: Path
@@ -34,6 +35,7 @@ class CompactOptions:
     momentum: float = 0.95
     averaging: float = 0.998
     clip: float = 1.0
+    tracks_share: float = 0.6
     seed: int = 0
     init: Path | None = None
     compiled: bool = False
@@ -74,6 +76,12 @@ def parse_options(arguments: list[str] | None) -> CompactOptions:
     parser.add_argument("--momentum", type=float, default=default.momentum, help="of Muon's averaged gradients")
     parser.add_argument("--averaging", type=float, default=default.averaging, help="decay of the averaged weights")
     parser.add_argument("--clip", type=float, default=default.clip, help="the longest gradient")
+    parser.add_argument(
+        "--tracks-share",
+        type=float,
+        default=default.tracks_share,
+        help="clips of which it is told a fit's tracks of its nodes; 0: it takes none",
+    )
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--init", type=Path, help="weights of an earlier run to go on from, or an exported model")
     parser.add_argument("--compile", action="store_true", dest="compiled", help="compile the model's blocks first")

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from motion324.errors import EXIT_BACKEND, Motion324Error
-from motion324.reconstructors.node_model.model import NodeInputs, NodeModel, NodeMotions
+from motion324.reconstructors.node_model.model import TRACK_VALUES, NodeInputs, NodeModel, NodeMotions
 from motion324.reconstructors.node_model.onnx_file import CONFIG_KEY, DECODER_KEY
 from motion324.reconstructors.node_model.weights_file import load_weights
 from motion324.write_aside import written_aside
@@ -34,16 +34,24 @@ TRACED_POINTS = 7  # any number will do: that axis stays free
 
 
 class _Motions(nn.Module):
-    """(1, T, 4, S, S), (1, T), (1, 3), (1, 3), (1, K, 10) -> (1, T, K, 9), (1, K, c): see NodeInputs, NodeMotions."""
+    """(1, T, 4, S, S), (1, T), (1, 3), (1, 3), (1, K, 10) and, where it takes them, (1, T, K, 5) ->
+    (1, T, K, 9), (1, K, c): see NodeInputs, NodeMotions."""
 
     def __init__(self, model: NodeModel) -> None:
         super().__init__()
         self.model = model
 
     def forward(
-        self, frames: Tensor, times: Tensor, camera: Tensor, translation: Tensor, nodes: Tensor
+        self,
+        frames: Tensor,
+        times: Tensor,
+        camera: Tensor,
+        translation: Tensor,
+        nodes: Tensor,
+        tracks: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        rounds, _ = self.model.motions(NodeInputs(frames, times, camera, translation, nodes, nodes[..., :9]))
+        inputs = NodeInputs(frames, times, camera, translation, nodes, nodes[..., :9], tracks)
+        rounds, _ = self.model.motions(inputs)
         return rounds[-1].state, rounds[-1].codes
 
 
@@ -79,11 +87,14 @@ def export(model: NodeModel, path: Path) -> None:
         torch.rand(1, nodes, 10),
     )
     model = model.eval()
+    names, free = ["frames", "times", "camera", "translation", "nodes"], {"frames": "T", "times": "T"}
+    if config.takes_tracks:
+        names, free = [*names, "tracks"], {**free, "tracks": "T"}
     states = _traced(
         _Motions(model),
-        example,
-        {"frames": "T", "times": "T"},
-        ["frames", "times", "camera", "translation", "nodes"],
+        (*example, torch.rand(1, frames, nodes, TRACK_VALUES)) if config.takes_tracks else example,
+        free,
+        names,
         ["state", "codes"],
     )
     decoder = _traced(

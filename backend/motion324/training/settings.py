@@ -18,6 +18,7 @@ class SynthesisSettings:
     shape_share: axis scales and smooth static warps. original_colour_share: colours as in the file.
     texture_share: procedural textures. no_colour_share: the mesh comes without colours.
     flat_share: faces shaded flat. edges_share: sharp edges between faces that are otherwise shaded smooth.
+    tracks_share: clips whose nodes' places across the view are given, with the errors of a fit.
     view_error_share, mask_error_share, degraded_share: errors of the estimated view and masks; poor pictures.
     view_degrees, view_shift, view_scale: standard deviations of the view's errors.
     """
@@ -44,6 +45,7 @@ class SynthesisSettings:
     no_colour_share: float = 0.05
     flat_share: float = 0.25
     edges_share: float = 0.4
+    tracks_share: float = 0.0
     view_error_share: float = 0.7
     view_degrees: float = 1.0
     view_shift: float = 0.005

@@ -5,7 +5,7 @@ Letters: B clips, T frames, K nodes, P points, S the frames' side, V vertices an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from motion324.reconstructors.node_model.model import NodeInputs
 from motion324.training.appearance import Appearance
 from motion324.training.cameras import Cameras, estimated
 from motion324.training.draws import Draws
+from motion324.training.estimated_tracks import TrackErrors, estimated_tracks
 from motion324.training.filming import filmed_clips
 from motion324.training.pictures import estimated_masks
 from motion324.training.rig_bank import ModelBatch, RigBank
@@ -31,14 +32,22 @@ class TrainingBatch:
     """inputs: what the model is given. targets (B, T, P, 3): the points' true places, in the inputs' coordinates.
 
     node_places (B, T, K, 2): where the nodes truly are in the frames, -1..1. node_seen (B, T, K): whether they show.
-    names: the rigs' names.
+    track_errors: what the inputs' tracks lack of those of a fit. names: the rigs' names.
     """
 
     inputs: NodeInputs
     targets: Tensor
     node_places: Tensor
     node_seen: Tensor
+    track_errors: TrackErrors
     names: tuple[str, ...]
+
+
+def without_tracks(batch: TrainingBatch) -> TrainingBatch:
+    """The same clips, of which the model is told no tracks."""
+    none = replace(batch.track_errors, kept=torch.zeros_like(batch.track_errors.kept))
+    inputs = replace(batch.inputs, tracks=torch.zeros_like(batch.inputs.tracks))
+    return replace(batch, inputs=inputs, track_errors=none)
 
 
 class Synthesiser:
@@ -107,10 +116,12 @@ def _as_batch(
     node_tracks = tracks.gather(1, chosen[:, :, None, None].expand(-1, -1, *tracks.shape[2:]))  # (B, K, T, 3)
     places, seen = _seen(node_tracks, cameras, depth)
     nodes = points.gather(1, chosen[..., None].expand(-1, -1, points.shape[-1]))
+    home = nodes[..., :3] + seen_as.translation[:, None]
+    believed, errors = estimated_tracks(places, seen, home, seen_as.intrinsics[:, 0], settings.tracks_share, draws)
     visible = seen[:, 0] ^ draws.chance(0.02, size, settings.nodes)
     nodes = torch.cat([nodes, visible[..., None].float()], dim=-1)
-    inputs = NodeInputs(frames, times, seen_as.intrinsics, seen_as.translation, nodes, points)
-    return TrainingBatch(inputs, targets, places, seen, names)
+    inputs = NodeInputs(frames, times, seen_as.intrinsics, seen_as.translation, nodes, points, believed)
+    return TrainingBatch(inputs, targets, places, seen, errors, names)
 
 
 def _seen(tracks: Tensor, cameras: Cameras, depth: Tensor) -> tuple[Tensor, Tensor]:

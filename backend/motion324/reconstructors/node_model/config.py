@@ -21,6 +21,7 @@ class NodeModelConfig:
     match_width: of the features that are compared between the reference frame and the others.
     match_levels, match_radius: scales (strides 4, 8, 16) and half side of the neighbourhood that is compared.
     skin_width: of the learned similarity between points and nodes.
+    takes_tracks: whether it can be told where the nodes are believed to be; see NodeInputs.
     """
 
     image_size: int = 128
@@ -35,6 +36,7 @@ class NodeModelConfig:
     match_levels: int = 3
     match_radius: int = 3
     skin_width: int = 48
+    takes_tracks: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)

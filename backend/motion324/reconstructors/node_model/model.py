@@ -29,6 +29,7 @@ from motion324.reconstructors.node_model.round_block import RoundBlock, time_tur
 
 PLACE_OCTAVES = 5
 NODE_VALUES = 10  # position, normal, colour, visible at the reference frame
+TRACK_VALUES = 5  # displacement, believed to be seen, believed at all
 POINT_VALUES = 9  # position, normal, colour
 STATE_VALUES = 3 + 6 + 2 + 2  # displacement, rotation, projection and how far that has moved
 PLACE_CODES = 2 * (1 + 2 * PLACE_OCTAVES)
@@ -44,7 +45,8 @@ class NodeInputs:
     frames (B, T, 4, S, S): cut-outs on black and masks, 0..1. times (B, T): in frames, of the video.
     camera (B, 3): focal length and principal point in units of the frame's side. translation (B, 3): camera space.
     nodes (B, K, 10): position, normal, sRGB colour, 1 where visible in frame 0. points (B, P, 9): as nodes, without
-    the last.
+    the last. tracks (B, T, K, 5): how far the nodes are believed to have moved, 1 where they are believed to be seen,
+    1 where this is believed at all, else all 0; None: of no clip. Unused by a model whose config takes no tracks.
     """
 
     frames: Tensor
@@ -53,6 +55,7 @@ class NodeInputs:
     translation: Tensor
     nodes: Tensor
     points: Tensor
+    tracks: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,9 @@ class NodeModel(nn.Module):
         static = POSITION_CODES + NODE_VALUES - 3 + match + fine + PLACE_CODES + 4
         self.node_in = nn.Sequential(nn.Linear(static, width), nn.GELU(), nn.Linear(width, width))
         self.reference_token = nn.Parameter(torch.zeros(width))
+        if config.takes_tracks:
+            self.track_in = nn.Linear(TRACK_VALUES, width, bias=False)
+            nn.init.zeros_(self.track_in.weight)
         seen = fine + match + looked + PLACE_CODES + STATE_VALUES
         self.rounds = nn.ModuleList(RoundBlock(config, seen) for _ in range(config.rounds))
         self.point_in = nn.Sequential(
@@ -119,6 +125,10 @@ class NodeModel(nn.Module):
         axes = ray_axes(nodes + inputs.translation[:, None])  # (B, K, 3, 3)
 
         state = inputs.nodes.new_zeros(b, t, k, 9)
+        if self.config.takes_tracks and inputs.tracks is not None:
+            state = torch.cat([inputs.tracks[..., :3], state[..., 3:]], dim=-1)
+            scaled = torch.cat([inputs.tracks[..., :3] / TYPICAL_MOTION, inputs.tracks[..., 3:]], dim=-1)
+            tokens = tokens + self.track_in(scaled)
         rounds = []
         for block in self.rounds:
             state = state.detach()

@@ -19,6 +19,7 @@ from motion324.reconstructors.node_model.config import NodeModelConfig
 
 CONFIG_KEY = "node_model"
 DECODER_KEY = "point_decoder"
+TRACK_VALUES = 5
 POLL_SECONDS = 0.1
 MOST_THREADS = 8  # more gain nothing with matrices of this size
 CPU = "CPUExecutionProvider"
@@ -69,13 +70,17 @@ class OnnxNodeModel:
         camera: np.ndarray,
         translation: np.ndarray,
         nodes: np.ndarray,
+        tracks: np.ndarray | None,
         check: Callable[[], None],
     ) -> NodeMotions:
         """frames (T, 4, S, S), times (T,), camera (3,), translation (3,), nodes (K, 10), all float32, as NodeInputs
-        describes them, without its first axis. Raises Motion324Error("model-failed"), and what check raises."""
+        describes them, without its first axis; tracks (T, K, 5) only where the config takes them.
+        Raises Motion324Error("model-failed"), and what check raises."""
         import onnxruntime
 
         named = {"frames": frames, "times": times, "camera": camera, "translation": translation, "nodes": nodes}
+        if self.config.takes_tracks:
+            named["tracks"] = np.zeros((len(frames), len(nodes), TRACK_VALUES)) if tracks is None else tracks
         feeds = {name: np.ascontiguousarray(values[None], np.float32) for name, values in named.items()}
         options = onnxruntime.RunOptions()
 

@@ -16,6 +16,8 @@ from motion324.reconstructors.node_model.onnx_file import NodeMotions, OnnxNodeM
 from motion324.reconstructors.node_model.scene_inputs import (
     Look,
     SceneInputs,
+    depth_maps,
+    node_tracks,
     scene_inputs,
     square_around,
     square_frames,
@@ -29,7 +31,7 @@ POINTS_AT_ONCE = 1 << 18  # points times frames that are moved together
 
 
 class NodeModelReconstructor:
-    """Holds nothing between jobs. Every frame is yielded once, and is final."""
+    """Made for one job, during which it keeps the model. Every frame is yielded once, and is final."""
 
     name = "node-model"
 
@@ -48,6 +50,7 @@ class NodeModelReconstructor:
                 EXIT_BACKEND,
             )
         self.device = device
+        self._model: OnnxNodeModel | None = None
         self._details: dict[str, Any] = {}
 
     def check_job(self, frames: int, vertices: int) -> None:
@@ -56,15 +59,25 @@ class NodeModelReconstructor:
     def details(self) -> dict[str, Any]:
         return self._details
 
-    def reconstruct(self, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
-        """Raises Motion324Error: what OnnxNodeModel raises, and "no-foreground" where the masks are empty."""
+    def takes_tracks(self, progress: Progress) -> bool:
+        """Raises what OnnxNodeModel raises."""
+        return self._opened(progress).config.takes_tracks
+
+    def reconstruct(self, scene: Scene, progress: Progress, believed: np.ndarray | None = None) -> Iterator[FrameBatch]:
+        """believed (T, N, 3): where another reconstructor has found the vertices, normalised space. A model that takes
+        tracks is told where this lies across the view.
+
+        Raises Motion324Error: what OnnxNodeModel raises, and "no-foreground" where the masks are empty."""
         total = len(scene.frames)
-        progress("load", 0, 1)
-        model = OnnxNodeModel(self.weights, self.device, lambda: progress("load", 0, 1))
+        model = self._opened(progress)
         config = model.config
         progress("reconstruct", 0, total)
         square = square_around(scene.masks)
         looks = [(look, scene_inputs(scene, square, config, look)) for look in LOOKS]
+        tracks: list[np.ndarray | None] = [None] * len(looks)
+        if believed is not None and config.takes_tracks:
+            depths = depth_maps(scene, square, believed, config, lambda: progress("reconstruct", 0, total))
+            tracks = [node_tracks(scene, square, inputs, believed, depths) for _, inputs in looks]
         windows = plan_windows(total, max(config.frames, 2), "blend", OVERLAP)
         self._details = {"device": model.place, "weights": self.weights.name, "windows": len(windows)}
         merger = Merger(windows, len(scene.mesh.positions))
@@ -75,19 +88,31 @@ class NodeModelReconstructor:
                 progress("reconstruct", done, total)
 
             positions = np.zeros((len(window.frames), len(scene.mesh.positions), 3), np.float32)
-            for look, inputs in looks:
+            for (look, inputs), told in zip(looks, tracks, strict=True):
                 check()
                 frames = square_frames(
                     scene.frames[window.frames], scene.masks[window.frames], square, config.image_size, look.mirrored
                 )
                 found = model.motions(
-                    frames, known_times(window.frames), inputs.camera, inputs.translation, inputs.nodes, check
+                    frames,
+                    known_times(window.frames),
+                    inputs.camera,
+                    inputs.translation,
+                    inputs.nodes,
+                    told if told is None else told[window.frames],
+                    check,
                 )
                 positions += _moved_points(model, inputs, found, check) / len(looks)
             for frame, merged in merger.add(window.frames, window.weights, positions):
                 done += 1
                 yield FrameBatch(np.array([frame]), merged[None].astype(np.float32), final=True)
         progress("reconstruct", total, total)
+
+    def _opened(self, progress: Progress) -> OnnxNodeModel:
+        if self._model is None:
+            progress("load", 0, 1)
+            self._model = OnnxNodeModel(self.weights, self.device, lambda: progress("load", 0, 1))
+        return self._model
 
 
 def known_times(frames: np.ndarray) -> np.ndarray:

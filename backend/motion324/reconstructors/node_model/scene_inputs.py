@@ -5,6 +5,7 @@ Letters: T frames, K nodes, P points, S the model's image size.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -37,6 +38,7 @@ class SceneInputs:
     """What the model is given of a scene besides its frames, all float32; see NodeInputs and geometry.py.
 
     camera (3,), translation (3,), nodes (K, 10), points (N, 9): the mesh's vertices in their order.
+    samples (K,): of the scene's surface, the nodes.
     rotation (3, 3) float64: from normalised space to the inputs' coordinates.
     """
 
@@ -44,6 +46,7 @@ class SceneInputs:
     translation: np.ndarray
     nodes: np.ndarray
     points: np.ndarray
+    samples: np.ndarray
     rotation: np.ndarray
 
     def to_normalised(self, positions: np.ndarray) -> np.ndarray:
@@ -105,7 +108,7 @@ def scene_inputs(scene: Scene, square: Square, config: NodeModelConfig, look: Lo
     candidates = np.linspace(0, len(surface.points) - 1, min(NODE_CANDIDATES, len(surface.points))).astype(int)
     candidates = np.roll(candidates, -look.turn * len(candidates) // 4)  # the first is the first node
     chosen = candidates[farthest_points(surface.points[candidates], config.nodes)]
-    seen = _seen(surface.points[chosen], scene, view, config.image_size)
+    seen = _seen(surface.points[chosen], _depth(scene, scene.mesh.positions, view, config), view)
     normals, colours = vertex_attributes(scene.mesh, surface)
     return SceneInputs(
         camera=np.array([view.focal, *centre], np.float32),
@@ -119,8 +122,41 @@ def scene_inputs(scene: Scene, square: Square, config: NodeModelConfig, look: Lo
             axis=1,
         ).astype(np.float32),
         points=np.concatenate([_turned(scene.mesh.positions, normals, rotation), colours], axis=1).astype(np.float32),
+        samples=chosen,
         rotation=rotation,
     )
+
+
+def depth_maps(
+    scene: Scene, square: Square, positions: np.ndarray, config: NodeModelConfig, check: Callable[[], None]
+) -> np.ndarray:
+    """positions (T, N, 3): of the vertices, normalised space -> (T, S', S') float32: depths of the mesh in the square,
+    infinite where it does not show. check: called for every frame, and may raise to stop."""
+    view = square_view(scene.view, square, *scene.frames.shape[1:3])
+    depths = []
+    for vertices in positions:
+        check()
+        depths.append(_depth(scene, vertices, view, config))
+    return np.stack(depths)
+
+
+def node_tracks(
+    scene: Scene, square: Square, inputs: SceneInputs, positions: np.ndarray, depths: np.ndarray
+) -> np.ndarray:
+    """positions (T, N, 3): where the vertices are believed to be, normalised space; depths: their depth_maps ->
+    (T, K, 5): NodeInputs.tracks."""
+    surface, chosen = scene.surface, inputs.samples
+    corners = scene.mesh.faces[surface.faces[chosen]]
+    moved = np.einsum("kc,tkca->tka", surface.barycentric[chosen], positions[:, corners].astype(np.float64))
+    view = square_view(scene.view, square, *scene.frames.shape[1:3])
+    home = inputs.nodes[:, :3] + inputs.translation
+    now = moved @ inputs.rotation.T + inputs.translation
+    across = home[:, 2:] * (now[..., :2] / np.maximum(now[..., 2:], 1e-2) - home[:, :2] / home[:, 2:])
+    tracks = np.zeros((len(positions), len(chosen), 5), np.float32)
+    tracks[..., :2], tracks[..., 4] = across, 1.0
+    tracks[..., 3] = [_seen(points, depth, view) for points, depth in zip(moved, depths, strict=True)]
+    tracks[0, :, :2] = 0.0
+    return tracks
 
 
 def farthest_points(points: np.ndarray, count: int) -> np.ndarray:
@@ -137,10 +173,15 @@ def _turned(points: np.ndarray, normals: np.ndarray, rotation: np.ndarray) -> np
     return np.concatenate([points @ rotation.T, normals @ rotation.T], axis=1)
 
 
-def _seen(points: np.ndarray, scene: Scene, view: View, size: int) -> np.ndarray:
-    """points (K, 3) -> (K,) bool: which of them show in the reference frame."""
-    side = RASTER_SCALE * size
-    depth = rasterise(scene.mesh.positions, scene.mesh.faces, view, side, side).depth
+def _depth(scene: Scene, vertices: np.ndarray, view: View, config: NodeModelConfig) -> np.ndarray:
+    """(S', S'): of the mesh with these vertices (N, 3); infinite where it does not show."""
+    side = RASTER_SCALE * config.image_size
+    return rasterise(vertices, scene.mesh.faces, view, side, side).depth
+
+
+def _seen(points: np.ndarray, depth: np.ndarray, view: View) -> np.ndarray:
+    """points (K, 3) -> (K,) bool: which of them show in a picture of these depths."""
+    side = len(depth)
     pixels, own = view.project(points, side, side)
     inside = ((pixels > 0) & (pixels < side)).all(axis=1)
     x, y = np.clip(pixels, 0, side - 1).astype(np.int64).T

@@ -1,4 +1,4 @@
-"""The fit that starts from another reconstructor's result and holds its depth."""
+"""The fit that starts from another reconstructor's result and is held to it, most of all in depth."""
 
 from __future__ import annotations
 
@@ -34,10 +34,29 @@ class Predictor:
         return {"from": "test"}
 
     def reconstruct(self, scene, progress):
+        return self.predicted(progress)
+
+    def predicted(self, progress):
         for start in range(0, len(self.positions), 2):
             progress("reconstruct", start, len(self.positions))
             part = self.positions[start : start + 2]
             yield FrameBatch(np.arange(start, start + len(part)), part, final=True)
+
+
+class AskedTwice(Predictor):
+    """Predicts at first that nothing moves, and then the truth; keeps what it was told."""
+
+    def __init__(self, truth: np.ndarray, takes_tracks: bool = True) -> None:
+        super().__init__(np.repeat(truth[:1], len(truth), axis=0))
+        self.truth, self.told_of, self.tracked = truth, [], takes_tracks
+
+    def takes_tracks(self, progress) -> bool:
+        progress("load", 0, 1)
+        return self.tracked
+
+    def reconstruct(self, scene, progress, believed=None):
+        self.told_of.append(believed)
+        yield from (self if believed is None else Predictor(self.truth)).predicted(progress)
 
 
 def towards_the_camera() -> np.ndarray:
@@ -106,6 +125,34 @@ def test_frames_come_as_predicted_first_and_last_as_refined(filmed):
     refining = [share for stage, share in stages if stage == "refine"]
     assert refining == sorted(refining)
     assert refining[-1] == 1.0
+
+
+def test_one_that_takes_tracks_is_asked_again_after_a_first_fit(filmed):
+    truth, scene = filmed
+    asked = AskedTwice(truth)
+    still = errors(asked.positions, truth)
+    stages: list[tuple[str, float]] = []
+    batches = list(
+        RefinedByFit(asked).reconstruct(scene, lambda stage, done, total: stages.append((stage, done / total)))
+    )
+    first, second = asked.told_of
+    assert first is None
+    assert errors(second, truth)[0] < 0.5 * still[0], "told what the fit has found"
+    assert sorted(int(i) for batch in batches if batch.final for i in batch.indices) == list(range(FRAMES))
+    found = np.concatenate([batch.positions for batch in batches if batch.final])
+    assert errors(found, truth)[1] < 0.4 * still[1], "depth is the second answer's"
+    names = list(dict.fromkeys(stage for stage, _ in stages))
+    assert names == ["load", "reconstruct", "refine"]
+    for name in names:
+        shares = [share for stage, share in stages if stage == name]
+        assert shares == sorted(shares)
+
+
+def test_one_whose_weights_take_no_tracks_is_asked_once(filmed):
+    truth, scene = filmed
+    asked = AskedTwice(truth, takes_tracks=False)
+    final_positions(RefinedByFit(asked), scene)
+    assert asked.told_of == [None]
 
 
 def test_it_can_be_cancelled_while_the_prediction_is_followed(filmed):

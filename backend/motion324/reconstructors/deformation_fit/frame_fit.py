@@ -30,8 +30,9 @@ class FrameFit:
         self, problem: FitProblem, predicted: np.ndarray | None = None, check: Callable[[], None] = lambda: None
     ) -> None:
         """predicted (T, N, 3): where another reconstructor believes the vertices to be: frames are fitted from there
-        unless their parents' poses look likelier, and motion along the viewing axis, which the images hardly tell, is
-        held to it. check may raise to stop."""
+        unless their parents' poses look likelier, and points are held to it: along the viewing axis, of which the
+        images hardly tell, by more than across the view, where it counts for what is hidden or looks alike. check may
+        raise to stop."""
         self.problem = problem
         self.settings = problem.settings
         self.observer = Observer(problem)
@@ -93,6 +94,10 @@ class FrameFit:
             share = weight * p.point_area
             metric += share[:, None, None] * np.outer(ahead, ahead)
             pull += (share * ((moved - origin) @ ahead))[:, None] * ahead
+        if self._predicted:
+            share = s.predicted * p.point_area
+            metric += share[:, None, None] * np.eye(3)
+            pull += share[:, None] * (moved - self._predicted[t].points)
         size = 6 * len(p.graph.nodes)
         hessian, gradient = np.zeros((size, size)), np.zeros(size)
         graph = p.graph

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +13,12 @@ from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pos
 from motion324.reconstructors.deformation_fit.frame_fit import FrameFit
 from motion324.reconstructors.deformation_fit.frame_order import frame_tree
 from motion324.reconstructors.deformation_fit.joint_fit import fit_jointly
-from motion324.reconstructors.deformation_fit.settings import FitSettings
+from motion324.reconstructors.deformation_fit.settings import DRAFT, FitSettings
 from motion324.reconstructors.deformation_fit.working_images import working_images
-from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene
+from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene, TrackedReconstructor
+
+FIRST = DRAFT  # of the fit between both answers; a finer one makes the second no better
+PARTS = 3  # of predicting, where a predictor is asked twice: both answers, and the fit of the first in between
 
 
 class DeformationFit:
@@ -39,7 +42,10 @@ class DeformationFit:
 
 
 class RefinedByFit:
-    """Another reconstructor's result, brought nearer to flow and silhouettes by the fit; its depth is held."""
+    """Another reconstructor's result, brought nearer to flow and silhouettes by the fit: held to it, most in depth.
+
+    One that can be told where vertices are is asked twice: the second time after a first fit of its first answer.
+    """
 
     def __init__(self, predictor: Reconstructor, settings: FitSettings | None = None) -> None:
         self.predictor = predictor
@@ -54,12 +60,40 @@ class RefinedByFit:
         return self.predictor.details()
 
     def reconstruct(self, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
-        """Every frame as predicted, then as fitted by itself, then as refined with its neighbours."""
-        predicted = np.empty((len(scene.frames), *scene.mesh.positions.shape), np.float32)
-        for batch in self.predictor.reconstruct(scene, progress):
-            predicted[batch.indices] = batch.positions
-            yield replace(batch, final=False)
-        yield from _fitted(scene, self.settings, _Stages(progress, len(scene.frames), refines=True), predicted)
+        """Every frame as predicted, then as fitted by itself, then as refined with its neighbours; where the predictor
+        is asked twice, all of this twice."""
+        total = len(scene.frames)
+        asked = self.predictor
+        if isinstance(asked, TrackedReconstructor) and asked.takes_tracks(progress):
+            parts = [_part_of_predicting(progress, part, total) for part in range(PARTS)]
+            answer = yield from _gathered(scene, asked.reconstruct(scene, parts[0]))
+            first = _fitted(scene, FIRST, _Stages(parts[1], total, refines=True), answer)
+            believed = yield from _gathered(scene, first)
+            predicted = yield from _gathered(scene, asked.reconstruct(scene, parts[2], believed))
+        else:
+            predicted = yield from _gathered(scene, asked.reconstruct(scene, progress))
+        yield from _fitted(scene, self.settings, _Stages(progress, total, refines=True), predicted)
+
+
+def _gathered(scene: Scene, batches: Iterator[FrameBatch]) -> Generator[FrameBatch, None, np.ndarray]:
+    """Passes the batches on as not final; returns what all frames were at last (T, N, 3)."""
+    positions = np.empty((len(scene.frames), *scene.mesh.positions.shape), np.float32)
+    for batch in batches:
+        positions[batch.indices] = batch.positions
+        yield replace(batch, final=False)
+    return positions
+
+
+def _part_of_predicting(progress: Progress, part: int, frames: int) -> Progress:
+    """What tells the progress of one of the PARTS of predicting."""
+
+    def told(stage: str, done: int, total: int) -> None:
+        if stage == "load":
+            progress(stage, done, total)
+        else:
+            progress("reconstruct", frames * part + frames * done // max(total, 1), frames * PARTS)
+
+    return told
 
 
 class _Stages:

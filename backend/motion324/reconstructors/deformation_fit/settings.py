@@ -24,6 +24,7 @@ class FitSettings:
     depth_rest: float = 0.05  # against being moved along it at all
     depth_reach: float = 0.03  # points moved across the view by more than this are freer along it
     depth_predicted: float = 0.2  # for motion along it as a prediction has it, in place of both above
+    predicted: float = 0.15  # for being where a prediction has a point, in every direction
     hold: float = 0.02  # against moving between frames
     anneal: float = 2.0  # tolerances of a round over those of the next
     rounds: int = 5  # of rendering and flow per frame

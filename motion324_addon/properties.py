@@ -67,7 +67,7 @@ class JobProperties:
     )
     quality: EnumProperty(
         name="Quality",
-        description="How much time the deformation fit spends, also where it refines the compact model",
+        description="How much time the deformation fit spends; for a draft, the compact model is asked only once",
         items=choices.QUALITIES,
         default="standard",
     )

@@ -44,7 +44,7 @@ class AnimateOptions:
     view: "auto", "front", or "AZIMUTH,ELEVATION" in degrees.
     smooth: standard deviation in frames of the temporal low-pass; 0 switches it off.
     seed: of every random choice; the same seed gives the same result on the same machine.
-    quality: one of QUALITIES; only the reconstructors "deformation-fit" and "node-model+fit" look at it.
+    quality: one of QUALITIES, against time; only the reconstructors "deformation-fit" and "node-model+fit" look at it.
 
     Only the reconstructors with weights look at these two, only "motion-transformer" at what follows:
     device: "auto", "cpu", "cuda" or "cuda:N".

@@ -13,6 +13,7 @@ from motion324.mesh.surface import sample_surface
 from motion324.mesh.view import look_at_origin
 from motion324.progress import silent
 from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit, RefinedByFit
+from motion324.reconstructors.deformation_fit.settings import DRAFT
 from motion324.reconstructors.interface import FrameBatch, Scene
 
 VIEW = look_at_origin(0.0, 5.0, 2.0, 1.3)
@@ -148,10 +149,11 @@ def test_one_that_takes_tracks_is_asked_again_after_a_first_fit(filmed):
         assert shares == sorted(shares)
 
 
-def test_one_whose_weights_take_no_tracks_is_asked_once(filmed):
+@pytest.mark.parametrize(("takes_tracks", "asks_twice"), [(False, True), (True, False)])
+def test_one_is_asked_once_where_its_weights_take_no_tracks_or_time_is_short(filmed, takes_tracks, asks_twice):
     truth, scene = filmed
-    asked = AskedTwice(truth, takes_tracks=False)
-    final_positions(RefinedByFit(asked), scene)
+    asked = AskedTwice(truth, takes_tracks)
+    final_positions(RefinedByFit(asked, DRAFT, asks_twice), scene)
     assert asked.told_of == [None]
 
 

@@ -57,6 +57,13 @@ def test_what_comes_along_needs_no_weights_and_keeps_nothing(name, found):
     assert registry.loaded_reconstructors() == {}
 
 
+def test_a_draft_asks_the_compact_model_only_once():
+    assert {
+        quality: registry.get_reconstructor(AnimateOptions(quality=quality), silent).asks_twice
+        for quality in ("draft", "standard", "fine")
+    } == {"draft": False, "standard": True, "fine": True}
+
+
 def test_an_unknown_name_is_refused_with_the_known_ones():
     error = refused(AnimateOptions(reconstructor="magic"))
     assert (error.code, error.exit_code) == ("bad-option", EXIT_USAGE)

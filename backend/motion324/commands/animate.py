@@ -74,7 +74,7 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         "--quality",
         metavar="|".join(QUALITIES),
         default=DEFAULTS.quality,
-        help=f"of the deformation fit, against time; default: {DEFAULTS.quality}",
+        help=f"of the result, against time; default: {DEFAULTS.quality}",
     )
     parser.add_argument("--seed", metavar="N", type=int, default=DEFAULTS.seed, help="of every random choice")
     parser.add_argument("--blender", metavar="PATH", type=Path, help="Blender, which .fbx and .blend need")

@@ -41,7 +41,7 @@ def get_reconstructor(options: AnimateOptions, progress: Progress) -> Reconstruc
         from motion324.reconstructors.deformation_fit.reconstructor import RefinedByFit
         from motion324.reconstructors.deformation_fit.settings import settings_for
 
-        return RefinedByFit(predictor, settings_for(options.quality))
+        return RefinedByFit(predictor, settings_for(options.quality), asks_twice=options.quality != "draft")
     transformer = _transformer_for(options)
     transformer.prepare(progress)
     return transformer

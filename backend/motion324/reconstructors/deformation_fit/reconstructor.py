@@ -44,12 +44,15 @@ class DeformationFit:
 class RefinedByFit:
     """Another reconstructor's result, brought nearer to flow and silhouettes by the fit: held to it, most in depth.
 
-    One that can be told where vertices are is asked twice: the second time after a first fit of its first answer.
+    One that can be told where vertices are is asked twice: the second time after a first fit of its first answer. From
+    so near, a draft's rounds and steps do: more of them change nothing.
     """
 
-    def __init__(self, predictor: Reconstructor, settings: FitSettings | None = None) -> None:
+    def __init__(self, predictor: Reconstructor, settings: FitSettings | None = None, asks_twice: bool = True) -> None:
+        """asks_twice: False for a result in half of the time."""
         self.predictor = predictor
-        self.settings = settings or FitSettings()
+        self.asks_twice = asks_twice
+        self.settings = replace(settings or FitSettings(), rounds=DRAFT.rounds, steps=DRAFT.steps)
         self.name = f"{predictor.name}+fit"
 
     def check_job(self, frames: int, vertices: int) -> None:
@@ -64,7 +67,7 @@ class RefinedByFit:
         is asked twice, all of this twice."""
         total = len(scene.frames)
         asked = self.predictor
-        if isinstance(asked, TrackedReconstructor) and asked.takes_tracks(progress):
+        if self.asks_twice and isinstance(asked, TrackedReconstructor) and asked.takes_tracks(progress):
             parts = [_part_of_predicting(progress, part, total) for part in range(PARTS)]
             answer = yield from _gathered(scene, asked.reconstruct(scene, parts[0]))
             first = _fitted(scene, FIRST, _Stages(parts[1], total, refines=True), answer)

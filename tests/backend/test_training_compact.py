@@ -11,6 +11,7 @@ from training_rig import write_rigs
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch, which is not installed here")
 
+from small_node_model import SMALL  # noqa: E402
 from torch.multiprocessing import spawn  # noqa: E402
 
 from motion324.errors import EXIT_BACKEND, EXIT_BAD_MESH, Motion324Error  # noqa: E402
@@ -32,18 +33,6 @@ from motion324.training.split import HELD_OUT  # noqa: E402
 from motion324.training.synthesis import Synthesiser  # noqa: E402
 
 CPU = torch.device("cpu")
-TINY = NodeModelConfig(
-    image_size=32,
-    nodes=12,
-    frames=4,
-    width=64,
-    head_width=32,
-    mlp_width=96,
-    rounds=2,
-    channels=(8, 16, 24, 32),
-    match_width=16,
-    skin_width=8,
-)
 SETTINGS = SynthesisSettings(frames=4, image_size=32, points=64, nodes=12)
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
@@ -67,13 +56,13 @@ def test_the_shipped_size_is_at_most_40_megabytes_in_half_precision():
 
 def test_an_untrained_model_holds_the_mesh_still(synthesiser):
     batch = synthesiser.batch(3)
-    outputs = NodeModel(TINY)(batch.inputs)
-    assert len(outputs.positions) == TINY.rounds
+    outputs = NodeModel(SMALL)(batch.inputs)
+    assert len(outputs.positions) == SMALL.rounds
     assert torch.allclose(outputs.positions[-1], batch.targets[:, :1].expand_as(batch.targets), atol=1e-5)
 
 
 def test_the_reference_frame_stays_whatever_is_predicted(synthesiser):
-    batch, model = synthesiser.batch(2), NodeModel(TINY)
+    batch, model = synthesiser.batch(2), NodeModel(SMALL)
     for block in model.rounds:
         torch.nn.init.normal_(block.head.weight, std=0.5)
     positions = model(batch.inputs).positions[-1]
@@ -103,7 +92,7 @@ def test_ray_axes_are_right_handed_and_look_along_the_ray():
 
 def test_the_loss_falls_on_a_handful_of_clips(synthesiser):
     torch.manual_seed(0)
-    batch, model = synthesiser.batch(4), NodeModel(TINY)
+    batch, model = synthesiser.batch(4), NodeModel(SMALL)
     gradients = FlatGradients(model)
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
     history = []
@@ -119,12 +108,12 @@ def test_the_loss_falls_on_a_handful_of_clips(synthesiser):
 
 
 def test_weights_come_back_in_half_precision_and_what_is_no_file_of_them_is_named(tmp_path):
-    model = NodeModel(TINY)
+    model = NodeModel(SMALL)
     path = tmp_path / "model.safetensors"
-    save_weights(path, TINY, dict(model.named_parameters()))
+    save_weights(path, SMALL, dict(model.named_parameters()))
     assert list(tmp_path.iterdir()) == [path]
     loaded = load_weights(path)
-    assert loaded.config == TINY
+    assert loaded.config == SMALL
     for name, value in model.named_parameters():
         assert torch.equal(dict(loaded.named_parameters())[name], value.half().float())
     path.write_bytes(path.read_bytes()[:-1000])
@@ -207,7 +196,7 @@ def test_a_run_logs_measures_saves_and_can_be_gone_on_with(rigs, tmp_path):
     common += ["--tracks-share", "0"]
     first = parse_options([*common, "--out", str(tmp_path / "first")])
     log = compact.RunLog(first.out)
-    found = compact.train(first, TINY, join_processes("cpu"), log)
+    found = compact.train(first, SMALL, join_processes("cpu"), log)
     log.close()
     entries = [json.loads(line) for line in (first.out / "log.jsonl").read_text().splitlines()]
     assert [entry["kind"] for entry in entries] == ["start", "checked", "warm", "validation"]
@@ -218,7 +207,7 @@ def test_a_run_logs_measures_saves_and_can_be_gone_on_with(rigs, tmp_path):
     weights = first.out / compact.WEIGHTS_NAME
     second = parse_options([*common, "--out", str(tmp_path / "second"), "--init", str(weights), "--no-prefetch"])
     compact.train(second, NodeModelConfig(), join_processes("cpu"), compact.RunLog(second.out))
-    assert load_weights(tmp_path / "second" / compact.WEIGHTS_NAME).config == TINY
+    assert load_weights(tmp_path / "second" / compact.WEIGHTS_NAME).config == SMALL
 
 
 @pytest.mark.parametrize(

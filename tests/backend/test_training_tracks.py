@@ -10,6 +10,8 @@ from training_rig import write_rigs
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch, which is not installed here")
 
+from small_node_model import SMALL  # noqa: E402
+
 from motion324.reconstructors.node_model.config import NodeModelConfig  # noqa: E402
 from motion324.reconstructors.node_model.geometry import project  # noqa: E402
 from motion324.reconstructors.node_model.model import NodeModel  # noqa: E402
@@ -27,8 +29,6 @@ from motion324.training.synthesis import Synthesiser, without_tracks  # noqa: E4
 
 CPU = torch.device("cpu")
 CLIPS, FRAMES, NODES = 40, 6, 24
-SIZES = {"image_size": 32, "nodes": 12, "frames": 4, "width": 64, "head_width": 32, "mlp_width": 96, "rounds": 2}
-TINY = NodeModelConfig(**SIZES, channels=(8, 16, 24, 32), match_width=16, skin_width=8)
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -107,7 +107,7 @@ def test_a_model_that_learns_to_take_tracks_starts_as_the_one_that_took_none(tmp
     common = ["--rigs", str(rigs), "--seconds", "60", "--batch", "2", "--frames", "4", "--image-size", "32"]
     common += ["--nodes", "12", "--points", "64", "--most-steps", "4", "--validation-clips", "1", "--device", "cpu"]
     first = parse_options([*common, "--tracks-share", "0", "--out", str(tmp_path / "first")])
-    compact.train(first, TINY, join_processes("cpu"), compact.RunLog(first.out))
+    compact.train(first, SMALL, join_processes("cpu"), compact.RunLog(first.out))
     weights = first.out / compact.WEIGHTS_NAME
     options = [*common, "--init", str(weights), "--tracks-share", "0.5", "--no-prefetch"]
     second = parse_options([*options, "--out", str(tmp_path / "second")])
@@ -116,7 +116,7 @@ def test_a_model_that_learns_to_take_tracks_starts_as_the_one_that_took_none(tmp
     log.close()
     kinds = [json.loads(line)["kind"] for line in (second.out / "log.jsonl").read_text().splitlines()]
     assert kinds == ["start", "checked", "warm", "validation", "validation without tracks"]
-    assert load_weights(second.out / compact.WEIGHTS_NAME).config == replace(TINY, takes_tracks=True)
+    assert load_weights(second.out / compact.WEIGHTS_NAME).config == replace(SMALL, takes_tracks=True)
 
     before = load_weights(weights)
     begun = compact._starting_model(second, NodeModelConfig())

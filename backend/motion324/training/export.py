@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from motion324.errors import EXIT_BACKEND, Motion324Error
-from motion324.reconstructors.node_model.model import TRACK_VALUES, NodeInputs, NodeModel, NodeMotions
+from motion324.reconstructors.node_model.config import TRACK_VALUES
+from motion324.reconstructors.node_model.model import NodeInputs, NodeModel, NodeMotions
 from motion324.reconstructors.node_model.onnx_file import CONFIG_KEY, DECODER_KEY
 from motion324.reconstructors.node_model.weights_file import load_weights
 from motion324.write_aside import written_aside
@@ -79,29 +80,28 @@ def export(model: NodeModel, path: Path) -> None:
     config = model.config
     side, nodes = config.image_size, config.nodes
     frames = max(config.frames, 2)
-    example = (
-        torch.rand(1, frames, 4, side, side),
-        torch.arange(frames)[None].float(),
-        torch.tensor([[2.0, 0.5, 0.5]]),
-        torch.tensor([[0.0, 0.0, 3.0]]),
-        torch.rand(1, nodes, 10),
-    )
-    model = model.eval()
-    names, free = ["frames", "times", "camera", "translation", "nodes"], {"frames": "T", "times": "T"}
+    example = {
+        "frames": torch.rand(1, frames, 4, side, side),
+        "times": torch.arange(frames)[None].float(),
+        "camera": torch.tensor([[2.0, 0.5, 0.5]]),
+        "translation": torch.tensor([[0.0, 0.0, 3.0]]),
+        "nodes": torch.rand(1, nodes, 10),
+    }
     if config.takes_tracks:
-        names, free = [*names, "tracks"], {**free, "tracks": "T"}
+        example["tracks"] = torch.rand(1, frames, nodes, TRACK_VALUES)
+    model = model.eval()
     states = _traced(
         _Motions(model),
-        (*example, torch.rand(1, frames, nodes, TRACK_VALUES)) if config.takes_tracks else example,
-        free,
-        names,
+        tuple(example.values()),
+        {name: "T" for name in ("frames", "times", "tracks") if name in example},
+        list(example),
         ["state", "codes"],
     )
     decoder = _traced(
         _Points(model),
         (
             torch.rand(1, TRACED_POINTS, 9),
-            example[-1],
+            example["nodes"],
             torch.rand(1, frames, nodes, 9),
             torch.rand(1, nodes, config.skin_width),
         ),

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 
 from motion324.errors import EXIT_BACKEND, Motion324Error
 
+TRACK_VALUES = 5  # of a node's track in a frame: displacement, believed to be seen, believed at all
+
 
 @dataclass(frozen=True)
 class NodeModelConfig:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from motion324.reconstructors.node_model.config import NodeModelConfig
+from motion324.reconstructors.node_model.config import TRACK_VALUES, NodeModelConfig
 from motion324.reconstructors.node_model.frame_encoder import FrameEncoder
 from motion324.reconstructors.node_model.geometry import (
     fourier_codes,
@@ -29,7 +29,6 @@ from motion324.reconstructors.node_model.round_block import RoundBlock, time_tur
 
 PLACE_OCTAVES = 5
 NODE_VALUES = 10  # position, normal, colour, visible at the reference frame
-TRACK_VALUES = 5  # displacement, believed to be seen, believed at all
 POINT_VALUES = 9  # position, normal, colour
 STATE_VALUES = 3 + 6 + 2 + 2  # displacement, rotation, projection and how far that has moved
 PLACE_CODES = 2 * (1 + 2 * PLACE_OCTAVES)

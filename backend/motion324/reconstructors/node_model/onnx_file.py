@@ -15,11 +15,10 @@ import numpy as np
 
 from motion324.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
 from motion324.machine import processor_count
-from motion324.reconstructors.node_model.config import NodeModelConfig
+from motion324.reconstructors.node_model.config import TRACK_VALUES, NodeModelConfig
 
 CONFIG_KEY = "node_model"
 DECODER_KEY = "point_decoder"
-TRACK_VALUES = 5
 POLL_SECONDS = 0.1
 MOST_THREADS = 8  # more gain nothing with matrices of this size
 CPU = "CPUExecutionProvider"

@@ -16,7 +16,7 @@ from motion324.mesh.vertex_attributes import vertex_attributes
 from motion324.mesh.view import View
 from motion324.reconstructors.interface import Scene
 from motion324.reconstructors.motion_transformer.scene_frames import square_of
-from motion324.reconstructors.node_model.config import NodeModelConfig
+from motion324.reconstructors.node_model.config import TRACK_VALUES, NodeModelConfig
 
 MARGIN = 1.15  # side of the frames over the object's; in training nearly always from 1.05 to 1.3
 NODE_CANDIDATES = 1024  # surface samples of which nodes are chosen; as many as in training
@@ -152,7 +152,7 @@ def node_tracks(
     home = inputs.nodes[:, :3] + inputs.translation
     now = moved @ inputs.rotation.T + inputs.translation
     across = home[:, 2:] * (now[..., :2] / np.maximum(now[..., 2:], 1e-2) - home[:, :2] / home[:, 2:])
-    tracks = np.zeros((len(positions), len(chosen), 5), np.float32)
+    tracks = np.zeros((len(positions), len(chosen), TRACK_VALUES), np.float32)
     tracks[..., :2], tracks[..., 4] = across, 1.0
     tracks[..., 3] = [_seen(points, depth, view) for points, depth in zip(moved, depths, strict=True)]
     tracks[0, :, :2] = 0.0

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from motion324.errors import Motion324Error
 from motion324.reconstructors.node_model.config import NodeModelConfig
-from motion324.reconstructors.node_model.model import NodeInputs, NodeModel
+from motion324.reconstructors.node_model.model import NodeInputs, NodeModel, SeenFrames
 from motion324.reconstructors.node_model.weights_file import load_weights, save_weights
 from motion324.training.compact_data import synthesisers
 from motion324.training.compact_device import half_precision, peak_memory, synchronise
@@ -190,7 +190,8 @@ class _Run:
     def _find_gradients(self, batch: TrainingBatch) -> Losses:
         self.gradients.clear()
         with half_precision(self.processes.device):
-            outputs = self.model(_told_own_errors(self.model, batch))
+            seen = self.model.see(batch.inputs.frames)
+            outputs = self.model(_told_own_errors(self.model, batch, seen), seen)
         found = losses(outputs, batch, self.bend)
         found.total.backward()
         return replace(found, total=found.total.detach())
@@ -265,18 +266,19 @@ def _config(options: CompactOptions) -> NodeModelConfig:
 
 def _predicted(model: NodeModel, batch: TrainingBatch) -> Tensor:
     with half_precision(batch.targets.device):
-        outputs = model(_told_own_errors(model, batch))
+        seen = model.see(batch.inputs.frames)
+        outputs = model(_told_own_errors(model, batch, seen), seen)
     positions: Tensor = outputs.positions[-1]
     return positions
 
 
 @torch.no_grad()
-def _told_own_errors(model: NodeModel, batch: TrainingBatch) -> NodeInputs:
+def _told_own_errors(model: NodeModel, batch: TrainingBatch, seen: SeenFrames) -> NodeInputs:
     """The inputs with tracks as a fit would make them of the model's answer without any."""
     inputs = batch.inputs
     if not model.config.takes_tracks or inputs.tracks is None:
         return inputs
-    rounds, _ = model.motions(replace(inputs, tracks=None))
+    rounds, _ = model.motions(replace(inputs, tracks=None), seen)
     home = inputs.nodes[..., :3] + inputs.translation[:, None]
     answer = rounds[-1].state[..., :3].float()
     return replace(inputs, tracks=with_own_errors(inputs.tracks, batch.track_errors, home, answer))

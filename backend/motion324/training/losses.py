@@ -11,7 +11,7 @@ from torch import Tensor
 from motion324.reconstructors.node_model.model import NodeOutputs
 from motion324.training.synthesis import TrainingBatch
 
-MOTION_FLOOR = 0.08  # of the longest side; clips with less motion than this do not count much more than that
+MOTION_FLOOR = 0.05  # of the longest side; clips with less motion than this do not count much more than that
 ROUND_DECAY = 0.8  # a round counts this much of the next one
 MATCH_WEIGHT = 0.02
 

@@ -45,9 +45,7 @@ class TrainingBatch:
 
 def without_tracks(batch: TrainingBatch) -> TrainingBatch:
     """The same clips, of which the model is told no tracks."""
-    none = replace(batch.track_errors, kept=torch.zeros_like(batch.track_errors.kept))
-    inputs = replace(batch.inputs, tracks=torch.zeros_like(batch.inputs.tracks))
-    return replace(batch, inputs=inputs, track_errors=none)
+    return replace(batch, inputs=replace(batch.inputs, tracks=None))
 
 
 class Synthesiser:

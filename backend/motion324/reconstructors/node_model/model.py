@@ -76,6 +76,15 @@ class NodeMotions:
     codes: Tensor
 
 
+@dataclass(frozen=True)
+class SeenFrames:
+    """What the frames look like to the model: maps at strides 4 and 8 (B, T, c, h, w), and patches (B * T, M, d)."""
+
+    match_maps: Tensor
+    fine_maps: Tensor
+    patches: Tensor
+
+
 class NodeModel(nn.Module):
     def __init__(self, config: NodeModelConfig) -> None:
         super().__init__()
@@ -101,18 +110,20 @@ class NodeModel(nn.Module):
         self.node_out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, config.skin_width))
         self.log_sharpness = nn.Parameter(torch.tensor(math.log(0.5 / NODE_SPACING**2)))
 
-    def forward(self, inputs: NodeInputs) -> NodeOutputs:
-        rounds, similarities = self.motions(inputs)
+    def forward(self, inputs: NodeInputs, seen_frames: SeenFrames | None = None) -> NodeOutputs:
+        """seen_frames: of the same inputs, where `see` has made them already."""
+        rounds, similarities = self.motions(inputs, seen_frames)
         point_codes = self.point_codes(inputs.points)
         nodes = inputs.nodes[..., :3]
         positions = [self.moved_points(inputs.points[..., :3], point_codes, nodes, found) for found in rounds]
         return NodeOutputs(positions, similarities)
 
-    def motions(self, inputs: NodeInputs) -> tuple[list[NodeMotions], Tensor]:
+    def motions(self, inputs: NodeInputs, seen_frames: SeenFrames | None = None) -> tuple[list[NodeMotions], Tensor]:
         """The nodes' motions after every round, and NodeOutputs.similarities; does not look at the points."""
         b, t = inputs.times.shape
         nodes, k = inputs.nodes[..., :3], inputs.nodes.shape[1]
-        match_maps, fine_maps, patches = self._encode(inputs.frames)
+        frames = seen_frames or self.see(inputs.frames)
+        match_maps, fine_maps, patches = frames.match_maps, frames.fine_maps, frames.patches
         home = project(nodes + inputs.translation[:, None], inputs.camera)  # (B, K, 2)
         reference = sample_at(match_maps[:, 0], home)
         pyramid = similarity_pyramid(match_maps, reference.to(match_maps.dtype), self.config.match_levels)
@@ -153,8 +164,8 @@ class NodeModel(nn.Module):
             weights = self._weights(similar.float(), _squared_distances(points, nodes))
             return skin(points, nodes, weights, found.state[..., :3], rotation_from_6d(found.state[..., 3:]))
 
-    def _encode(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """frames (B, T, 4, S, S) -> maps at strides 4 and 8 (B, T, c, h, w), and patches (B * T, M, d)."""
+    def see(self, frames: Tensor) -> SeenFrames:
+        """frames (B, T, 4, S, S), as in NodeInputs."""
         b, t = frames.shape[:2]
         match_map, fine_map, coarse = self.encoder(frames.flatten(0, 1))
         side = coarse.shape[-1]
@@ -164,7 +175,7 @@ class NodeModel(nn.Module):
         content = coarse.flatten(2).transpose(1, 2)
         codes = codes.to(content.dtype)[None].expand(b * t, -1, -1)
         patches = self.patch_norm(self.patch_in(torch.cat([content, codes], dim=-1)))
-        return match_map.unflatten(0, (b, t)), fine_map.unflatten(0, (b, t)), patches
+        return SeenFrames(match_map.unflatten(0, (b, t)), fine_map.unflatten(0, (b, t)), patches)
 
     def _static_tokens(self, inputs: NodeInputs, home: Tensor, match: Tensor, fine: Tensor) -> Tensor:
         """(B, K, d): what a node is, from the mesh and the reference frame."""

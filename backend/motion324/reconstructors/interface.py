@@ -62,7 +62,7 @@ class Reconstructor(Protocol):
 
 @runtime_checkable
 class TrackedReconstructor(Reconstructor, Protocol):
-    """One that can be asked again, told where a fit has found the vertices meanwhile."""
+    """One that can be asked again, told where the vertices are believed to be meanwhile."""
 
     def takes_tracks(self, progress: Progress) -> bool:
         """Whether these weights were trained for it. Raises Motion324Error where they cannot be loaded."""

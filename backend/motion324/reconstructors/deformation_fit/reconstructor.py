@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from motion324.mesh.view_search import overlap_of
 from motion324.progress import Progress
 from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose
 from motion324.reconstructors.deformation_fit.frame_fit import FrameFit
@@ -17,8 +18,8 @@ from motion324.reconstructors.deformation_fit.settings import DRAFT, FitSettings
 from motion324.reconstructors.deformation_fit.working_images import working_images
 from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene, TrackedReconstructor
 
-FIRST = DRAFT  # of the fit between both answers; a finer one makes the second no better
-PARTS = 3  # of predicting, where a predictor is asked twice: both answers, and the fit of the first in between
+ANSWERS = 2  # of a predictor that is asked again
+TRUSTED_OVERLAP = 0.8  # of mesh and mask at the reference frame; below it a fit would follow what is not the object
 
 
 class DeformationFit:
@@ -44,38 +45,43 @@ class DeformationFit:
 class RefinedByFit:
     """Another reconstructor's result, brought nearer to flow and silhouettes by the fit: held to it, most in depth.
 
-    One that can be told where vertices are is asked twice: the second time after a first fit of its first answer. From
-    so near, a draft's rounds and steps do: more of them change nothing.
+    One that can be told where vertices are is asked twice: the second time told its first answer. From so near, a
+    draft's rounds and steps of fitting do: more of them change nothing. Where the mesh does not cover the mask in the
+    reference frame, one of them is wrong, or the view, and nothing is fitted.
     """
 
     def __init__(self, predictor: Reconstructor, settings: FitSettings | None = None, asks_twice: bool = True) -> None:
-        """asks_twice: False for a result in half of the time."""
+        """asks_twice: False for a result in less time."""
         self.predictor = predictor
         self.asks_twice = asks_twice
         self.settings = replace(settings or FitSettings(), rounds=DRAFT.rounds, steps=DRAFT.steps)
         self.name = f"{predictor.name}+fit"
+        self._fits = True
 
     def check_job(self, frames: int, vertices: int) -> None:
         """Raises what the predictor's does."""
         self.predictor.check_job(frames, vertices)
 
     def details(self) -> dict[str, Any]:
-        return self.predictor.details()
+        """The predictor's, and "fitted": whether the masks were such that its result was fitted to them."""
+        return {**self.predictor.details(), "fitted": self._fits}
 
     def reconstruct(self, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
-        """Every frame as predicted, then as fitted by itself, then as refined with its neighbours; where the predictor
-        is asked twice, all of this twice."""
-        total = len(scene.frames)
+        """Every frame as predicted, twice where the predictor is asked twice; then as fitted by itself, and then as
+        refined with its neighbours."""
+        self._fits = overlap_of(scene.mesh, scene.view, scene.masks[0]) >= TRUSTED_OVERLAP
         asked = self.predictor
         if self.asks_twice and isinstance(asked, TrackedReconstructor) and asked.takes_tracks(progress):
-            parts = [_part_of_predicting(progress, part, total) for part in range(PARTS)]
-            answer = yield from _gathered(scene, asked.reconstruct(scene, parts[0]))
-            first = _fitted(scene, FIRST, _Stages(parts[1], total, refines=True), answer)
-            believed = yield from _gathered(scene, first)
-            predicted = yield from _gathered(scene, asked.reconstruct(scene, parts[2], believed))
+            first, second = (_part_of_predicting(progress, part) for part in range(ANSWERS))
+            answer = yield from _gathered(scene, asked.reconstruct(scene, first))
+            answers = asked.reconstruct(scene, second, answer)
         else:
-            predicted = yield from _gathered(scene, asked.reconstruct(scene, progress))
-        yield from _fitted(scene, self.settings, _Stages(progress, total, refines=True), predicted)
+            answers = asked.reconstruct(scene, progress)
+        if not self._fits:
+            yield from answers
+            return
+        predicted = yield from _gathered(scene, answers)
+        yield from _fitted(scene, self.settings, _Stages(progress, len(scene.frames), refines=True), predicted)
 
 
 def _gathered(scene: Scene, batches: Iterator[FrameBatch]) -> Generator[FrameBatch, None, np.ndarray]:
@@ -87,14 +93,14 @@ def _gathered(scene: Scene, batches: Iterator[FrameBatch]) -> Generator[FrameBat
     return positions
 
 
-def _part_of_predicting(progress: Progress, part: int, frames: int) -> Progress:
-    """What tells the progress of one of the PARTS of predicting."""
+def _part_of_predicting(progress: Progress, part: int) -> Progress:
+    """What tells the progress of one of the ANSWERS."""
 
     def told(stage: str, done: int, total: int) -> None:
         if stage == "load":
             progress(stage, done, total)
         else:
-            progress("reconstruct", frames * part + frames * done // max(total, 1), frames * PARTS)
+            progress("reconstruct", total * part + done, total * ANSWERS)
 
     return told
 

@@ -64,8 +64,8 @@ class NodeModelReconstructor:
         return self._opened(progress).config.takes_tracks
 
     def reconstruct(self, scene: Scene, progress: Progress, believed: np.ndarray | None = None) -> Iterator[FrameBatch]:
-        """believed (T, N, 3): where another reconstructor has found the vertices, normalised space. A model that takes
-        tracks is told where this lies across the view.
+        """believed (T, N, 3): where the vertices are believed to be, as by a first answer, normalised space. A model
+        that takes tracks is told where this lies across the view.
 
         Raises Motion324Error: what OnnxNodeModel raises, and "no-foreground" where the masks are empty."""
         total = len(scene.frames)

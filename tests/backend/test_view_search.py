@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 from creature import creature, film
 
 from motion324.errors import Cancelled, Motion324Error
+from motion324.mesh.normalisation import normalised_mesh
 from motion324.mesh.pose_fit import fit_pose
+from motion324.mesh.reading import read_mesh
 from motion324.mesh.view import View, look_at_origin
 from motion324.mesh.view_search import find_view
 from motion324.progress import silent
@@ -33,6 +38,20 @@ def test_finds_the_camera_that_filmed_the_mesh(azimuth, elevation, focal):
     match = find_view(mesh, frames[0], masks[0], "auto", silent)
     assert turned_by(match.view, truth) < 3.0
     assert match.overlap > 0.93
+
+
+def test_a_dull_mesh_is_not_seen_from_behind_for_its_colours():
+    bench, name = Path(__file__).resolve().parents[3] / "shared" / "bench" / "dev", "manta_ray_swim"
+    if not bench.is_dir():
+        pytest.skip("the benchmark ../shared/bench/dev is missing")
+    mesh, _ = normalised_mesh(read_mesh(bench / "glbs" / f"{name}.glb"))
+    first = min((bench / "images" / f"{name}_images" / "camera_0").iterdir())
+    packed = np.load(bench / "masks" / f"{name}.npz")
+    mask = np.unpackbits(packed["packed"][0])[: np.prod(packed["shape"][1:])].reshape(packed["shape"][1:])
+    frame = np.ascontiguousarray(cv2.imread(str(first))[..., ::-1])
+    match = find_view(mesh, frame, mask.astype(np.float32), "auto", silent)
+    assert turned_by(match.view, look_at_origin(0.0, 0.0, 1.2, 1.39)) < 3.0
+    assert match.overlap > 0.95
 
 
 def test_given_angles_are_where_the_search_starts_and_are_refined():

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from motion324.errors import Motion324Error
 from motion324.reconstructors.node_model.config import NodeModelConfig
-from motion324.reconstructors.node_model.model import NodeInputs, NodeModel, SeenFrames
+from motion324.reconstructors.node_model.model import NodeInputs, NodeModel, NodeOutputs, SeenFrames
 from motion324.reconstructors.node_model.weights_file import load_weights, save_weights
 from motion324.training.compact_data import synthesisers
 from motion324.training.compact_device import half_precision, peak_memory, synchronise
@@ -189,10 +189,7 @@ class _Run:
 
     def _find_gradients(self, batch: TrainingBatch) -> Losses:
         self.gradients.clear()
-        with half_precision(self.processes.device):
-            seen = self.model.see(batch.inputs.frames)
-            outputs = self.model(_told_own_errors(self.model, batch, seen), seen)
-        found = losses(outputs, batch, self.bend)
+        found = losses(_outputs(self.model, batch), batch, self.bend)
         found.total.backward()
         return replace(found, total=found.total.detach())
 
@@ -265,11 +262,14 @@ def _config(options: CompactOptions) -> NodeModelConfig:
 
 
 def _predicted(model: NodeModel, batch: TrainingBatch) -> Tensor:
+    return _outputs(model, batch).positions[-1]
+
+
+def _outputs(model: NodeModel, batch: TrainingBatch) -> NodeOutputs:
     with half_precision(batch.targets.device):
         seen = model.see(batch.inputs.frames)
-        outputs = model(_told_own_errors(model, batch, seen), seen)
-    positions: Tensor = outputs.positions[-1]
-    return positions
+        outputs: NodeOutputs = model(_told_own_errors(model, batch, seen), seen)
+    return outputs
 
 
 @torch.no_grad()

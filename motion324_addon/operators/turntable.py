@@ -31,7 +31,7 @@ LAYOUTS = (
     (turntable.SEPARATE, "Four Files", "Four fixed views, each in a video or folder of its own"),
 )
 MP4, PNG = "MP4", "PNG"
-FILES = ((MP4, "MP4", "One video"), (PNG, "PNG Pictures", "A folder with one picture per frame"))
+FORMATS = ((MP4, "MP4", "One video"), (PNG, "PNG Pictures", "A folder with one picture per frame"))
 PRESETS = (
     ("NONE", "Own", "The settings below"),
     ("BENCHMARK", "Benchmark", "512 px, white, from 0, 90, 180 and 270 degrees, level, 16 frames per second"),
@@ -48,7 +48,10 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
     filename_ext = ".mp4"
     filter_glob: bpy.props.StringProperty(default="*.mp4", options={"HIDDEN"})
     preset: bpy.props.EnumProperty(name="Preset", description="What is rendered", items=PRESETS)
-    files: bpy.props.EnumProperty(name="Files", description="What is written", items=FILES, options={"SKIP_SAVE"})
+    # Not `files`: Blender's file browser takes a property of that name for its own list of chosen files, and crashes.
+    file_format: bpy.props.EnumProperty(
+        name="Files", description="What is written", items=FORMATS, options={"SKIP_SAVE"}
+    )
     engine: bpy.props.EnumProperty(name="Engine", description="What renders", items=ENGINES)
     look: bpy.props.EnumProperty(name="Look", description="Background and light", items=LOOKS)
     layout_kind: bpy.props.EnumProperty(name="Views", description="From where the object is seen", items=LAYOUTS)
@@ -82,12 +85,12 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
         return ExportHelper.invoke(self, context, event)
 
     def check(self, context: bpy.types.Context) -> bool:
-        """Keeps files and background, and the name and the files, in step while the file browser is open."""
-        before = self.files, self.filepath
+        """Keeps format and background, and the name and the format, in step while the file browser is open."""
+        before = self.file_format, self.filepath
         if _is_transparent(self):
-            self.files = PNG
-        self.filepath = _named_for(self.filepath, self.files)
-        return before != (self.files, self.filepath)
+            self.file_format = PNG
+        self.filepath = _named_for(self.filepath, self.file_format)
+        return before != (self.file_format, self.filepath)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         return self.run(context)
@@ -98,9 +101,9 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
         return turntable.render_turntable(context.object, self.path(), first, last, self.settings(), others)
 
     def path(self) -> Path:
-        """Where it is written: the name decides what, unless the files have been chosen."""
-        chosen = self.properties.is_property_set("files")
-        return Path(bpy.path.abspath(_named_for(self.filepath, self.files) if chosen else self.filepath))
+        """Where it is written: the name decides what, unless the format has been chosen."""
+        chosen = self.properties.is_property_set("file_format")
+        return Path(bpy.path.abspath(_named_for(self.filepath, self.file_format) if chosen else self.filepath))
 
     def settings(self) -> turntable.Turntable:
         if self.preset == "BENCHMARK":
@@ -128,7 +131,7 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
         layout.prop(self, "preset")
         column = layout.column()
         column.enabled = not _is_transparent(self)
-        column.prop(self, "files")
+        column.prop(self, "file_format")
         layout.prop(self, "engine")
         row = layout.row()
         row.active = self.engine != "WORKBENCH"
@@ -149,11 +152,11 @@ def _is_transparent(chosen: MOTION324_OT_turntable) -> bool:
     return chosen.preset == "NONE" and chosen.look == studio.TRANSPARENT
 
 
-def _named_for(filepath: str, files: str) -> str:
-    """The path as these files are named: a video ends in .mp4, a folder of pictures does not."""
+def _named_for(filepath: str, file_format: str) -> str:
+    """The path as such files are named: a video ends in .mp4, a folder of pictures does not."""
     path = Path(filepath)
     if not path.name:
         return filepath
-    if files == MP4:
+    if file_format == MP4:
         return str(path.with_suffix(".mp4"))
     return str(path.with_suffix("")) if path.suffix.lower() == ".mp4" else filepath

@@ -191,16 +191,16 @@ def test_the_button_takes_its_settings_or_the_preset(addon, turntable, moving_ba
 
 def test_the_files_can_be_chosen_and_a_transparent_background_chooses_pictures(addon):
     module = addon("operators.turntable")
-    assert bpy.ops.motion324.turntable.get_rna_type().properties["files"].enum_items.keys() == ["MP4", "PNG"]
+    assert bpy.ops.motion324.turntable.get_rna_type().properties["file_format"].enum_items.keys() == ["MP4", "PNG"]
 
     def checked(**chosen):
-        browser = SimpleNamespace(**{"preset": "NONE", "look": "WHITE", "files": "MP4", **chosen})
+        browser = SimpleNamespace(**{"preset": "NONE", "look": "WHITE", "file_format": "MP4", **chosen})
         changed = module.MOTION324_OT_turntable.check(browser, bpy.context)
-        return browser.filepath, browser.files, changed
+        return browser.filepath, browser.file_format, changed
 
-    assert checked(filepath="/tmp/turn", files="MP4") == ("/tmp/turn.mp4", "MP4", True)
-    assert checked(filepath="/tmp/turn.mp4", files="PNG") == ("/tmp/turn", "PNG", True)
-    assert checked(filepath="/tmp/shots.v2", files="PNG") == ("/tmp/shots.v2", "PNG", False)
+    assert checked(filepath="/tmp/turn", file_format="MP4") == ("/tmp/turn.mp4", "MP4", True)
+    assert checked(filepath="/tmp/turn.mp4", file_format="PNG") == ("/tmp/turn", "PNG", True)
+    assert checked(filepath="/tmp/shots.v2", file_format="PNG") == ("/tmp/shots.v2", "PNG", False)
     assert checked(filepath="/tmp/turn.mp4", look="TRANSPARENT") == ("/tmp/turn", "PNG", True)
     assert checked(filepath="/tmp/turn.mp4", look="TRANSPARENT", preset="BENCHMARK") == ("/tmp/turn.mp4", "MP4", False)
 
@@ -208,7 +208,7 @@ def test_the_files_can_be_chosen_and_a_transparent_background_chooses_pictures(a
 def test_chosen_pictures_are_written_whatever_the_name_says(addon, turntable, moving_ball, tmp_path):
     moving_ball["motion324_frames"] = [5, 5]
     path = str(tmp_path / "turn.mp4")
-    done = bpy.ops.motion324.turntable(filepath=path, files="PNG", size=32, look="TRANSPARENT")
+    done = bpy.ops.motion324.turntable(filepath=path, file_format="PNG", size=32, look="TRANSPARENT")
     assert done == {"FINISHED"} and [entry.name for entry in (tmp_path / "turn").iterdir()] == ["0005.png"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bpy
+import numpy as np
 from mathutils import Vector
 
 from .. import found_view
@@ -61,7 +62,7 @@ class MOTION324_OT_align_view(bpy.types.Operator):
 
 def _turn(region: bpy.types.RegionView3D, found: FoundView) -> None:
     matrix = overlay.camera_matrix(found.view, found.space, found.moved)
-    centre = Vector(found.space.to_source([[0.0, 0.0, 0.0]])[0])
+    centre = Vector(found.space.to_source(np.zeros((1, 3)))[0])
     if found.moved is not None:
         centre = found.moved @ centre
     region.view_perspective = "PERSP"

@@ -84,6 +84,35 @@ def test_the_view_is_found_and_the_camera_put_there(addon, looks, video):
     assert [each.name for each in bpy.data.objects if each.type == "CAMERA"] == ["Motion324 View"]
 
 
+def test_the_viewport_is_turned_to_the_found_view_around_the_object(addon, looks, video):
+    obj = ball()
+    obj.location, obj.scale = (2, 1, 0), (3, 3, 3)
+    bpy.context.view_layer.update()
+    settings_with(video())
+    bpy.ops.motion324.find_view()
+    found = addon("found_view").of_object(obj, bpy.context)
+    area = next(area for area in bpy.context.screen.areas if area.type == "VIEW_3D")
+    main = next(region for region in area.regions if region.type == "WINDOW")
+    viewport = area.spaces.active.region_3d
+    viewport.view_perspective = "ORTHO"
+    with bpy.context.temp_override(area=area, region=main):
+        assert bpy.ops.motion324.align_view() == {"FINISHED"}
+    assert viewport.view_perspective == "PERSP"
+    np.testing.assert_allclose(viewport.view_location, (2, 1, 0), atol=1e-4)
+    expected = addon("scene.overlay").camera_matrix(found.view, found.space)
+    backwards = viewport.view_rotation.to_matrix() @ Vector((0, 0, 1))
+    np.testing.assert_allclose(
+        viewport.view_location + backwards * viewport.view_distance, expected.translation, atol=1e-4
+    )
+    np.testing.assert_allclose(viewport.view_rotation.to_matrix(), expected.to_3x3(), atol=1e-5)
+    assert bpy.context.scene.camera is None
+
+    obj.location.x += 5  # the viewport follows the object, as the camera does
+    bpy.context.view_layer.update()
+    assert bpy.ops.motion324.align_view(camera=False) == {"FINISHED"}  # the largest viewport, where none is named
+    np.testing.assert_allclose(viewport.view_location, (7, 1, 0), atol=1e-4)
+
+
 def test_a_view_that_keywords_asked_for_is_known_and_follows_the_object(addon, looks, video):
     obj, path = ball(), str(video())
     assert bpy.ops.motion324.find_view(video=path, view="front") == {"FINISHED"}

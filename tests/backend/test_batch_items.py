@@ -10,6 +10,7 @@ import pytest
 
 from motion324.batch.items import BatchItem, listed_items
 from motion324.batch.outcomes import is_done, mark_done
+from motion324.batch.worker import Task, animate_item
 from motion324.mesh_providers.settings import MeshSettings
 from motion324.options import AnimateOptions
 from motion324.trajectories.result_files import TRAJECTORY
@@ -45,6 +46,13 @@ def test_result_without_the_overlay_that_is_wanted_is_made_again(tmp_path, item)
     mark_done(tmp_path, item, overlay=True)
     assert is_done(tmp_path, item, overlay=True)
     assert is_done(tmp_path, item)  # more than is wanted is fine
+
+
+def test_an_item_whose_result_would_replace_its_own_input_fails_before_any_work(tmp_path, item):
+    video = tmp_path / "overlay.mp4"
+    video.write_bytes(b"as it was")
+    outcome = animate_item(Task(dataclasses.replace(item, video=video), tmp_path, None, overlay=True))
+    assert (outcome.code, video.read_bytes()) == ("overwrites-input", b"as it was")
 
 
 def test_ways_of_finding_masks_are_no_files(tmp_path, item):

@@ -162,6 +162,25 @@ def test_overlay_refuses_another_mesh(reconstructor, files, capsys):
     assert "was not made from" in capsys.readouterr().err
 
 
+def test_no_output_replaces_an_input(reconstructor, files, capsys):
+    assert animate(files) == 0
+    (files / "link.mp4").symlink_to(files / "box.obj")
+    video, mesh, trajectory = files / "slide", files / "box.obj", files / "out" / "trajectory.npz"
+    before = {path: path.read_bytes() for path in (mesh, trajectory)}
+    for target, kind in (("link.mp4", "mesh"), ("out/../out/trajectory.npz", "trajectory"), ("slide/9.png", "video")):
+        assert main(["overlay", str(mesh), str(video), str(trajectory), "-o", str(files / target)]) == 6
+        assert f"would overwrite the {kind} " in capsys.readouterr().err
+    film = files / "out" / "overlay.mp4"
+    assert main(["overlay", str(mesh), str(video), str(trajectory), "-o", str(film)]) == 0
+    before[film] = film.read_bytes()
+    arguments = ["animate", str(mesh), str(film), "-o", str(files / "out")]
+    assert main([*arguments, "--overlay"]) == 6
+    assert "overlay.mp4' would overwrite the video" in capsys.readouterr().err
+    assert main(["examine", str(video), "-o", str(video)]) == 6
+    assert "frame.png' would overwrite the video" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in before} == before and not (video / "frame.png").exists()
+
+
 def test_serve_runs_jobs_through_the_pipeline(reconstructor, box, sliding_square):
     batches = []
     options = cli.animate.DEFAULTS

@@ -18,6 +18,7 @@ from types import FrameType
 from motion324.batch.items import BatchItem
 from motion324.batch.outcomes import DONE, FAILED, Outcome, mark_done
 from motion324.errors import Motion324Error
+from motion324.input_files import check_inputs_stay, inputs_of_job
 from motion324.mesh_providers.settings import MeshSettings
 
 LOG = "log.txt"
@@ -80,8 +81,9 @@ def _from_mesh(task: Task, path: Path) -> tuple[Outcome, list[dict[str, str]]]:
     from motion324.trajectories.result_files import KeepOptions
 
     item = task.item
-    mesh = read_mesh(path, blender=task.blender)
     keep = KeepOptions(task.folder, overlay=task.overlay)
+    check_inputs_stay(keep.files(), inputs_of_job(path, item.video, item.options))
+    mesh = read_mesh(path, blender=task.blender)
     result = animate(mesh, item.video, item.options, keep=keep)
     outcome = Outcome(
         item.name,

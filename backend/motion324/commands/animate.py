@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motion324.errors import EXIT_OK
+from motion324.input_files import check_inputs_stay, inputs_of_job
 from motion324.options import (
     ATTENTION_CHOICES,
     DEFAULT_RECONSTRUCTOR,
@@ -200,9 +201,10 @@ def _animate(arguments: argparse.Namespace, options: AnimateOptions, terminal: T
     from motion324.pipeline import animate
     from motion324.trajectories.result_files import KeepOptions
 
+    keep = KeepOptions(arguments.output, cutouts=arguments.keep_cutouts, overlay=arguments.overlay)
+    check_inputs_stay(keep.files(), inputs_of_job(arguments.mesh, arguments.video, options))
     terminal.progress("read", 0, 1)
     mesh = read_mesh(arguments.mesh, blender=arguments.blender, progress=terminal.progress)
-    keep = KeepOptions(arguments.output, cutouts=arguments.keep_cutouts, overlay=arguments.overlay)
     return animate(mesh, arguments.video, options, progress=terminal.progress, keep=keep)
 
 

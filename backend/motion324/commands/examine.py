@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from motion324.commands.animate import add_mask_option, parse_frames
 from motion324.errors import EXIT_OK
+from motion324.input_files import check_inputs_stay, inputs_of_job
 from motion324.options import AnimateOptions
 from motion324.terminal import LogToTerminal, Terminal
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from motion324.result import Examination
 
 DEFAULTS = AnimateOptions()
+FRAME, MASK = "frame.png", "mask.png"
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -69,6 +71,9 @@ def _examine(arguments: argparse.Namespace, options: AnimateOptions, terminal: T
     from motion324.mesh.reading import read_mesh
     from motion324.output_folder import OutputFolder
 
+    if arguments.output is not None:
+        pictures = [arguments.output / name for name in (FRAME, MASK)]
+        check_inputs_stay(pictures, inputs_of_job(arguments.mesh, arguments.video, options))
     mesh = None
     if arguments.mesh:
         terminal.progress("read", 0, 1)
@@ -82,12 +87,12 @@ def _examine(arguments: argparse.Namespace, options: AnimateOptions, terminal: T
 
 
 def _write_pictures(folder: Path, found: Examination) -> None:
-    """frame.png (sRGB) and mask.png (white is the object). Raises OSError."""
+    """FRAME (sRGB) and MASK (white is the object). Raises OSError."""
     import cv2
 
-    for name, image in (("frame", found.frame[..., ::-1]), ("mask", (found.mask * 255 + 0.5).astype("uint8"))):
+    for name, image in ((FRAME, found.frame[..., ::-1]), (MASK, (found.mask * 255 + 0.5).astype("uint8"))):
         _, data = cv2.imencode(".png", image)
-        (folder / f"{name}.png").write_bytes(data.tobytes())
+        (folder / name).write_bytes(data.tobytes())
 
 
 def _summary(arguments: argparse.Namespace, found: Examination) -> dict[str, Any]:

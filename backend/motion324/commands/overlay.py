@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from motion324.errors import EXIT_BAD_MESH, EXIT_BAD_VIDEO, EXIT_OK, Motion324Error
+from motion324.input_files import InputFile, check_inputs_stay
 from motion324.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     from motion324.trajectories.trajectory_file import load_trajectory
     from motion324.video.decoding import read_numbered
 
+    inputs = {"mesh": arguments.mesh, "video": arguments.video, "trajectory": arguments.trajectory}
+    check_inputs_stay([arguments.output], [InputFile(kind, path) for kind, path in inputs.items()])
     terminal = Terminal()
     trajectory = load_trajectory(arguments.trajectory)
     mesh = read_mesh(arguments.mesh, blender=arguments.blender, progress=terminal.progress)

@@ -15,6 +15,7 @@ from motion324.result import AnimationResult
 from motion324.trajectories.overlay import write_overlay
 from motion324.trajectories.trajectory_file import save_trajectory
 from motion324.video.clip import VideoClip
+from motion324.video.cutouts import NAMES as CUTOUTS
 from motion324.video.cutouts import write_cutouts
 from motion324.write_aside import written_aside
 
@@ -32,6 +33,11 @@ class KeepOptions:
     folder: Path
     cutouts: bool = False
     overlay: bool = False
+
+    def files(self) -> list[Path]:
+        """All that will be there."""
+        names = [TRAJECTORY, POINT_CACHE, REPORT, *(CUTOUTS if self.cutouts else ()), *([OVERLAY] * self.overlay)]
+        return [self.folder / name for name in names]
 
 
 def needed_space(frame_count: int, mesh: ReferenceMesh, clip: VideoClip, keep: KeepOptions) -> int:

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import bpy
 
 from motion324.errors import EXIT_CANCELLED, EXIT_CANNOT_WRITE, EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
+from motion324.input_files import InputFile, check_inputs_stay, inputs_of_job
 from motion324.write_aside import explained_write_errors
 
 from .batch_item import BatchItem, parse_item
@@ -107,6 +108,7 @@ def _run_logged(line: str, folder: Path, log_path: Path, source: str, label: str
 
 
 def _run_item(item: BatchItem, source: str, log: TextIO, label: str) -> dict[str, Any]:
+    _check_inputs_stay(item, source)
     obj = _open_object(item, source)
     with ProgressLine(sys.stderr, f"{label} {item.mesh}") as line, ProgressLine(log) as log_line:
 
@@ -128,6 +130,17 @@ def _run_item(item: BatchItem, source: str, log: TextIO, label: str) -> dict[str
         "outputs": {name: str(_written(item, name)) for name in item.outputs},
         "report": animation.report,
     }
+
+
+def _check_inputs_stay(item: BatchItem, source: str) -> None:
+    """Raises Motion324Error("overwrites-input") before anything takes its time."""
+    inputs = inputs_of_job(item.path(item.mesh), item.path(item.video), item.options)
+    if source:
+        inputs.append(InputFile(".blend with the mesh", Path(source)))
+    targets = {name: [path] for name, path in item.outputs.items()}
+    if "turntable" in targets:
+        targets["turntable"] = turntable.files(item.outputs["turntable"], item.start, item.start, item.turntable)
+    check_inputs_stay([path for paths in targets.values() for path in paths], inputs)
 
 
 def _open_object(item: BatchItem, source: str) -> bpy.types.Object:

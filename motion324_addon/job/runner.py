@@ -88,6 +88,11 @@ class Runner:
         return self.jobs.failures
 
     @property
+    def orders(self) -> tuple[Order, ...]:
+        """What was asked for, of all jobs that are not forgotten yet."""
+        return tuple(job.order for _, job in self._records.items())
+
+    @property
     def animations(self) -> tuple[Animation, ...]:
         """All that wait to be kept, the newest job's last; a job of several objects has one for each."""
         return self._records.animations

@@ -9,10 +9,11 @@ from bpy_extras.io_utils import ExportHelper
 
 from motion324.errors import Motion324Error
 
-from .. import animated_frames
+from .. import animated_frames, scene_inputs
 from ..scene import export, export_formats, export_size
 from ..text_lines import draw_lines
 from .polling import has_usable_mesh, mesh_objects
+from .proposing import propose_name
 from .reporting import report_error
 
 FORMATS = tuple((suffix, kind.label, kind.carries) for suffix, kind in export_formats.FORMATS.items())
@@ -47,7 +48,7 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
         return has_usable_mesh(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        self.filepath = self.filepath or bpy.path.clean_name(context.object.name) + self.format
+        propose_name(self, context.object, "_animated" + self.format)
         self._sizes: dict[tuple[str, int, int, bool], int] = {}
         self._look(context)
         return ExportHelper.invoke(self, context, event)
@@ -67,6 +68,7 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
         manager = context.window_manager
         manager.progress_begin(0, 1)
         try:
+            scene_inputs.check_targets([path])
             obj, *others = self._objects(context)
             export.export(obj, path, first, last, lambda done, total: manager.progress_update(done / total), others)
         except Motion324Error as error:

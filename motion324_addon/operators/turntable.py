@@ -9,10 +9,11 @@ from pathlib import Path
 import bpy
 from bpy_extras.io_utils import ExportHelper
 
-from .. import animated_frames
+from .. import animated_frames, scene_inputs
 from ..scene import studio, turntable
 from ..text_lines import draw_lines
 from .polling import has_usable_mesh, mesh_objects
+from .proposing import propose_name
 from .reporting import SteppedOperator
 
 ENGINES = (
@@ -81,7 +82,7 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
         return has_usable_mesh(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        self.filepath = self.filepath or bpy.path.clean_name(context.object.name) + self.filename_ext
+        propose_name(self, context.object, "_turntable" + self.filename_ext)
         return ExportHelper.invoke(self, context, event)
 
     def check(self, context: bpy.types.Context) -> bool:
@@ -98,7 +99,9 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
     def steps(self, context: bpy.types.Context) -> Iterator[tuple[int, int]]:
         first, last = animated_frames.frames_of(context.object)
         others = mesh_objects(context)[1:] if self.all_selected else ()
-        return turntable.render_turntable(context.object, self.path(), first, last, self.settings(), others)
+        path, settings = self.path(), self.settings()
+        scene_inputs.check_targets(turntable.files(path, first, last, settings))
+        yield from turntable.render_turntable(context.object, path, first, last, settings, others)
 
     def path(self) -> Path:
         """Where it is written: the name decides what, unless the format has been chosen."""

@@ -113,6 +113,14 @@ def written(path: Path, settings: Turntable) -> list[Path]:
     return [path / name for name in names]
 
 
+def files(path: Path, first: int, last: int, settings: Turntable) -> list[Path]:
+    """Every file that `render_turntable` writes."""
+    if _is_video(path):
+        return written(path, settings)
+    fps = settings.fps or scene_fps(bpy.context.scene)
+    return [picture.path for series in _plan(path, first, last, settings, fps).values() for picture in series]
+
+
 def check_renderer(engine: str) -> None:
     """Raises Motion324Error("no-renderer") where the engine would end the process instead of rendering.
 

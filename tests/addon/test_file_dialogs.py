@@ -1,12 +1,14 @@
-"""Operators with a file dialog: what Blender's file browser takes for its own."""
+"""Operators with a file dialog: what Blender's file browser takes for its own, and what they may not overwrite."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
+from types import SimpleNamespace
 
 import bpy
 import pytest
+from addon.shapes import ball
 
 # What the file browser reads from and writes to the operator that opened it, by name alone, and of which type it takes
 # that to be (Blender's source: file_operator_to_sfile and fileselect_initialize_params_ex). Another type is undefined
@@ -35,7 +37,7 @@ def misused(operator: bpy.types.Struct) -> list[str]:
         element = BROWSERS_ELEMENTS.get(prop.identifier)
         if prop.identifier.startswith("filter_") and expected is None:
             expected = "BOOLEAN"
-        if expected and prop.type != expected or element and prop.fixed_type.identifier != element:
+        if (expected and prop.type != expected) or (element and prop.fixed_type.identifier != element):
             wrong.append(prop.identifier)
     return wrong
 
@@ -65,3 +67,92 @@ def test_such_a_property_would_be_noticed(name):
         assert misused(bpy.ops.motion324.probe.get_rna_type()) == [name]
     finally:
         bpy.utils.unregister_class(MOTION324_OT_probe)
+
+
+@pytest.fixture
+def scene(addon, tmp_path):
+    """A ball that is named after its video, shiba.mp4, beside the .blend, as a new mesh from a video is; its folder."""
+    obj = ball("shiba")
+    obj["motion324_frames"] = [1, 2]
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    for name in ("shiba.mp4", "masks.mp4"):
+        (tmp_path / name).write_bytes(name.encode())
+    settings = bpy.context.scene.motion324
+    settings.video, settings.mask_path = "//shiba.mp4", str(tmp_path / "masks.mp4")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [
+        ("turntable", "shiba_turntable.mp4"),
+        *(("export", f"shiba_animated{suffix}") for suffix in (".fbx", ".glb", ".abc", ".usd", ".pc2", ".mdd")),
+    ],
+)
+def test_the_proposed_name_is_the_objects_with_what_it_is(addon, scene, monkeypatch, name, ending):
+    module = addon(f"operators.{name}")
+    proposed = []
+
+    class Browser(SimpleNamespace):
+        """The operator while its file browser opens; `left`: what was given, or is left of the last use."""
+
+        def _look(self, context):
+            pass
+
+    def invoke(left, is_given):
+        properties = SimpleNamespace(is_property_set=lambda name: is_given)
+        browser = Browser(filepath=left, properties=properties, format=ending[-4:], filename_ext=".mp4")
+        monkeypatch.setattr(module.ExportHelper, "invoke", lambda self, context, event: proposed.append(self.filepath))
+        getattr(module, f"MOTION324_OT_{name}").invoke(browser, bpy.context, None)
+
+    invoke("", False)
+    invoke("/renders/cat_turntable.mp4", False)
+    invoke("/renders/mine.mp4", True)
+    assert proposed == [ending, f"/renders/{ending}", "/renders/mine.mp4"]
+
+
+def test_an_export_or_a_turntable_over_an_input_of_the_scene_is_refused(scene, monkeypatch):
+    folder = scene
+    (folder / "link.mp4").symlink_to(folder / "shiba.mp4")
+    (folder / "cache.pc2").write_bytes(b"POINTCACHE2")
+    bpy.context.object.modifiers.new("Cloth", "MESH_CACHE").filepath = "//cache.pc2"
+    monkeypatch.chdir(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    turntable, export = bpy.ops.motion324.turntable, bpy.ops.motion324.export
+    for operator, name, kind in (
+        (turntable, "shiba.mp4", "video"),
+        (turntable, "link.mp4", "video"),
+        (turntable, "masks.mp4", "masks"),
+        (export, "cache.pc2", "file of this scene"),
+    ):
+        for path in (folder / name, folder / ".." / folder.name / name, name):
+            with pytest.raises(RuntimeError, match=rf"{name}' would overwrite the {kind} '.*'\. Choose another name"):
+                operator(filepath=str(path))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_pictures_do_not_come_among_those_of_the_video_and_the_blend_stays(scene):
+    shots = scene / "shots"
+    shots.mkdir()
+    (shots / "0001.png").write_bytes(b"a frame")
+    bpy.context.scene.motion324.video = str(shots)
+    with pytest.raises(RuntimeError, match=r"would overwrite the video '.*shots'"):
+        bpy.ops.motion324.turntable(filepath=str(shots), file_format="PNG", size=16)
+    assert [path.name for path in shots.iterdir()] == ["0001.png"]
+    (scene / "link.fbx").symlink_to(scene / "scene.blend")
+    blend = (scene / "scene.blend").read_bytes()
+    with pytest.raises(RuntimeError, match=r"would overwrite the \.blend with the mesh"):
+        bpy.ops.motion324.export(filepath=str(scene / "link.fbx"))
+    assert (scene / "scene.blend").read_bytes() == blend
+
+
+def test_the_video_of_a_result_and_of_a_kept_animation_stays_as_well(backend, scene, video):
+    wish = video(frames=2)
+    bpy.ops.motion324.animate(video=str(wish))
+    bpy.context.scene.motion324.video = ""
+    link = scene / "link.fbx"
+    link.symlink_to(wish)
+    for keep in (lambda: None, bpy.ops.motion324.keep_shape_keys):
+        keep()
+        with pytest.raises(RuntimeError, match=r"would overwrite the video '.*\.json'"):
+            bpy.ops.motion324.export(filepath=str(link))

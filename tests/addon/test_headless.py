@@ -106,6 +106,26 @@ def test_a_batch_goes_on_where_it_was_stopped(run_batch, mesh_file, video, tmp_p
     assert (tmp_path / "a.npz").stat().st_mtime_ns != written["a"]
 
 
+def test_a_batch_replaces_none_of_its_inputs(addon, run_batch, mesh_file, video, tmp_path):
+    ball("Cat")
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    wish = video(frames=2)
+    (tmp_path / "Link.mp4").symlink_to(wish)
+    (tmp_path / "link.fbx").symlink_to(mesh_file)
+    item = {"mesh": mesh_file.name, "video": wish.name}
+    before = {path: path.read_bytes() for path in (mesh_file, wish, tmp_path / "scene.blend")}
+    code, results, _ = run_batch(
+        {**item, "outputs": {"turntable": "Link.mp4"}},
+        {**item, "outputs": {"npz": "new.npz", "fbx": "../" + tmp_path.name + "/link.fbx"}},
+        {"mesh": "Cat", "video": wish.name, "outputs": {"blend": "scene.blend"}},
+        before=f"bpy.ops.wm.open_mainfile(filepath={str(tmp_path / 'scene.blend')!r})",
+    )
+    assert code == 1 and [result.get("code") for result in results] == ["overwrites-input"] * 3
+    for result, kind in zip(results, ("the video", "the mesh", "the .blend with the mesh"), strict=True):
+        assert f"would overwrite {kind} '" in result["error"]
+    assert {path: path.read_bytes() for path in before} == before and not (tmp_path / "new.npz").exists()
+
+
 def test_a_batch_that_is_stopped_says_how_to_go_on_and_leaves_no_backend(mesh_file, video, backend_python, tmp_path):
     good = {"mesh": mesh_file.name, "video": video(frames=3).name}
     (tmp_path / "jobs.jsonl").write_text("\n".join(map(json.dumps, (good, {**good, "video": video(do="wait").name}))))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bpy
 
+from ..progress_bar import draw_bar
 from ..text_lines import draw_lines
 from . import environment, plan
 from .check import FINE, PROBLEM
@@ -24,7 +25,8 @@ def draw_first_run(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
     """What the sidebar shows in place of its buttons while no backend can be used: why, and the button that helps."""
     settings = context.preferences.addons[ADDON].preferences
     if settings.backend == "INSTALLED":
-        _draw_installation(layout, context, runner.look())
+        state = runner.look()
+        _draw_installation(_draw_bar(layout, state), context, state)
         return
     box = layout.box().column(align=True)
     missing = "Choose the backend's Python" if settings.backend == "PYTHON" else "Enter the backend's address and token"
@@ -32,16 +34,17 @@ def draw_first_run(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
     _preferences_button(box)
 
 
-def draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """The task that runs, with its bar and the button that cancels it."""
-    state = runner.state
+def _draw_bar(layout: bpy.types.UILayout, state: InstallationState) -> bpy.types.UILayout:
+    """The bar of the task that runs, if there is something to count -> what all the rest is drawn in."""
+    part = fraction(state) if state.busy else None
+    return draw_bar(layout, part, "" if part is None else headline(state)).below
+
+
+def _draw_progress(layout: bpy.types.UILayout, state: InstallationState) -> None:
+    """The task that runs, below its bar, and the button that cancels it."""
     column = layout.column()
-    part = fraction(state)
-    text = headline(state)
-    if part is None:
-        column.label(text=text, icon="SORTTIME", translate=False)
-    else:
-        column.progress(factor=part, text=text)
+    if fraction(state) is None:
+        column.label(text=headline(state), icon="SORTTIME", translate=False)
     row = column.row()
     row.label(text=amount(state) or _duration(state.seconds(time.monotonic())), icon="TIME", translate=False)
     if state.remaining is not None:
@@ -55,12 +58,13 @@ def draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
 def draw_backend(layout: bpy.types.UILayout, context: bpy.types.Context, backend: str, *, from_variable: bool) -> None:
     """The part of the preferences below the choice of the backend."""
     state = runner.look()
+    layout = _draw_bar(layout, state)
     if backend == "INSTALLED":
         if from_variable:
             draw_lines(layout, context, "MOTION324_BACKEND_PYTHON is set: the backend of that Python is used", "INFO")
         _draw_installation(layout, context, state)
     elif state.busy:
-        draw_progress(layout, context)
+        _draw_progress(layout, state)
     else:
         _draw_problem(layout, context, state)
         layout.operator("motion324.check_installation", icon="CHECKMARK")
@@ -69,7 +73,7 @@ def draw_backend(layout: bpy.types.UILayout, context: bpy.types.Context, backend
 
 def _draw_installation(layout: bpy.types.UILayout, context: bpy.types.Context, state: InstallationState) -> None:
     if state.busy:
-        draw_progress(layout, context)
+        _draw_progress(layout, state)
         return
     if state.condition is Condition.READY:
         _draw_problem(layout, context, state)

@@ -10,9 +10,10 @@ import bpy
 from ..job.runner import runner
 from ..job.state import JobState, Phase
 from ..panel_words import in_panel_words
+from ..progress_bar import draw_bar
 from ..readiness import reason_against
 from ..text_lines import draw_lines
-from .progress import draw_bar
+from .progress import draw_stage
 from .sidebar import WorkSidebar, draw_button, duration
 
 LAST_LINES = 4  # of the log of a backend that ended
@@ -26,8 +27,13 @@ class MOTION324_PT_animate(WorkSidebar, bpy.types.Panel):
     bl_label = "Animate"
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout, state = self.layout, runner.state
+        state = runner.state
+        if state.busy and state.phase is not Phase.QUEUED:
+            above, _, layout = draw_stage(self.layout, state.stage, state.done, state.total)
+        else:
+            above, _, layout = draw_bar(self.layout, None)
         if state.busy:
+            _draw_names(above, state)
             _draw_running(layout, state)
             _draw_queue(layout, context)
         else:
@@ -42,17 +48,18 @@ def _draw_start(layout: bpy.types.UILayout, context: bpy.types.Context, text: st
     draw_button(layout, context, "motion324.animate", icon, reason_against(context), text=text, scale=scale)
 
 
-def _draw_running(layout: bpy.types.UILayout, state: JobState) -> None:
-    now = time.monotonic()
+def _draw_names(layout: bpy.types.UILayout, state: JobState) -> None:
     column = layout.column(align=True)
     column.label(text=state.object_name, icon="OUTLINER_OB_MESH", translate=False)
     column.label(text=state.video_name, icon="FILE_MOVIE", translate=False)
+
+
+def _draw_running(layout: bpy.types.UILayout, state: JobState) -> None:
+    now = time.monotonic()
     column = layout.column()
     if state.phase is Phase.QUEUED:
         others = "another job" if state.ahead == 1 else f"{state.ahead} other jobs"
         column.label(text=f"Behind {others} of the backend", icon="SORTTIME")
-    else:
-        draw_bar(column, state.stage, state.done, state.total)
     row = column.row()
     row.label(text=duration(state.seconds(now)), icon="TIME")
     left = state.remaining_total or state.remaining

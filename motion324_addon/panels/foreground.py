@@ -9,7 +9,7 @@ from ..examining import looks
 from ..panel_words import in_panel_words
 from ..readiness import reason_against_video
 from ..text_lines import draw_lines
-from .progress import draw_look
+from .progress import draw_look, draw_look_problem
 from .sidebar import WorkSidebar, draw_button, draw_fact, properties_layout
 
 FOUND_BY = {
@@ -28,14 +28,14 @@ class MOTION324_PT_foreground(WorkSidebar, bpy.types.Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout, settings = properties_layout(self), context.scene.motion324
-        layout.prop(settings, "mask")
+        settings, examiner = context.scene.motion324, looks.mask_look
+        above, _, layout = draw_look(properties_layout(self), examiner, "MASK")
+        above.prop(settings, "mask")
         if settings.mask == choices.MASK_FILE:
-            layout.prop(settings, "mask_path")
-        examiner = looks.mask_look
+            above.prop(settings, "mask_path")
         if not examiner.look.running:
             draw_button(layout, context, "motion324.preview_mask", "MOD_MASK", reason_against_video(context))
-        draw_look(layout, context, examiner, "MASK")
+        draw_look_problem(layout, context, examiner, "MASK")
         found = examiner.look.answers(looks.mask_key(settings))
         if found is None:
             return

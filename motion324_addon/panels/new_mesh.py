@@ -11,7 +11,7 @@ from ..new_mesh_settings import HUNYUAN, HUNYUAN_SERVER, INFLATE
 from ..panel_words import in_panel_words
 from ..readiness import reason_against_video
 from ..text_lines import draw_lines
-from .progress import draw_look
+from .progress import draw_look_problem
 from .sidebar import Sidebar, properties_layout
 
 
@@ -38,7 +38,7 @@ class MOTION324_PT_new_mesh(Sidebar, bpy.types.Panel):
 
 
 def draw_new_mesh(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """Below the mesh in the panel Source."""
+    """Below the video in the panel Source, where the bar is while a mesh is made."""
     if not mesh_look.look.running:
         row = layout.row(align=True)
         button = row.row(align=True)
@@ -49,7 +49,7 @@ def draw_new_mesh(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
         row.popover(MOTION324_PT_new_mesh.bl_idname, text="", icon="DOWNARROW_HLT")
         if reason:
             draw_lines(layout, context, reason, "INFO")
-    draw_look(layout, context, mesh_look, "NEW_MESH")
+    draw_look_problem(layout, context, mesh_look, "NEW_MESH")
     found = mesh_look.look.found
     if found is None or not found.warnings:
         return

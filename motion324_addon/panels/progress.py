@@ -6,6 +6,7 @@ import bpy
 
 from ..examining.examiner import Examiner
 from ..panel_words import in_panel_words
+from ..progress_bar import BarPlace, draw_bar
 from ..text_lines import draw_lines
 
 STAGE_LABELS = {
@@ -22,20 +23,25 @@ STAGE_LABELS = {
 }
 
 
-def draw_bar(layout: bpy.types.UILayout, stage: str, done: int, total: int) -> None:
-    """A bar with the stage's name; without a stage the backend is being started."""
+def draw_stage(layout: bpy.types.UILayout, stage: str, done: int, total: int) -> BarPlace:
+    """A bar with the stage's name; without a stage the backend is being started. See `progress_bar.draw_bar`."""
     text = STAGE_LABELS.get(stage, stage.capitalize()) if stage else "Starting the backend"
-    layout.progress(factor=done / total if total else 0.0, text=text)
+    return draw_bar(layout, done / total if total else 0.0, text)
 
 
-def draw_look(layout: bpy.types.UILayout, context: bpy.types.Context, examiner: Examiner, name: str) -> None:
-    """What a look does, or why it failed, with the button that ends that; nothing where there is neither."""
+def draw_look(layout: bpy.types.UILayout, examiner: Examiner, name: str) -> BarPlace:
+    """What a look does now, with the button that ends that, if anything. See `progress_bar.draw_bar`."""
     look = examiner.look
-    if look.running:
-        row = layout.row(align=True)
-        draw_bar(row, look.stage, look.done, look.total)
-        row.operator("motion324.cancel_look", text="", icon="X").look = name
-    elif look.problem is not None:
+    if not look.running:
+        return draw_bar(layout, None)
+    place = draw_stage(layout, look.stage, look.done, look.total)
+    place.row.operator("motion324.cancel_look", text="", icon="X").look = name
+    return place
+
+
+def draw_look_problem(layout: bpy.types.UILayout, context: bpy.types.Context, examiner: Examiner, name: str) -> None:
+    """Why a look failed, with the button that closes that; nothing where it did not."""
+    if examiner.look.problem is not None:
         box = layout.box()
-        draw_lines(box, context, in_panel_words(str(look.problem.to_error()).partition("\n")[0]), "ERROR")
+        draw_lines(box, context, in_panel_words(str(examiner.look.problem.to_error()).partition("\n")[0]), "ERROR")
         box.operator("motion324.cancel_look", text="Close", icon="X").look = name

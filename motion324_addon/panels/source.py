@@ -5,12 +5,14 @@ from __future__ import annotations
 import bpy
 
 from .. import first_frame, thumbnails
+from ..examining.new_mesh import mesh_look
 from ..operators.polling import mesh_objects
 from ..outcome import FEWEST_FRAMES, outcome_of
 from ..scene import timing
 from ..source_video import VideoFacts, facts_of
 from ..text_lines import draw_lines
 from .new_mesh import draw_new_mesh
+from .progress import draw_look
 from .sidebar import SPLIT, WorkSidebar, draw_fact, properties_layout
 
 THUMBNAIL_SCALE = 4.0  # in heights of a row
@@ -21,19 +23,20 @@ class MOTION324_PT_source(WorkSidebar, bpy.types.Panel):
     bl_label = "Source"
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout, settings = properties_layout(self), context.scene.motion324
+        settings = context.scene.motion324
+        above, _, layout = draw_look(properties_layout(self), mesh_look, "NEW_MESH")
         objects = mesh_objects(context)
         others = f" and {len(objects) - 1} more" if len(objects) > 1 else ""
         if objects:
-            draw_fact(layout, "Mesh", objects[0].name + others, "OUTLINER_OB_MESH")
+            draw_fact(above, "Mesh", objects[0].name + others, "OUTLINER_OB_MESH")
         else:
-            draw_fact(layout, "Mesh", "None selected", "ERROR")
-        row = layout.row(align=True)
+            draw_fact(above, "Mesh", "None selected", "ERROR")
+        row = above.row(align=True)
         row.prop(settings, "video", placeholder="File or folder")
         row.operator("motion324.pick_video", text="", icon="FILEBROWSER")
         facts = facts_of(settings.video)
         if facts is not None:
-            _draw_video(layout, context, facts)
+            _draw_video(above, context, facts)
         draw_new_mesh(layout, context)
         _draw_frames(layout, settings)
         if facts is not None and facts.frames:

@@ -10,7 +10,7 @@ from ..found_view import FoundView
 from ..readiness import reason_against
 from ..scene import view_angles
 from ..text_lines import draw_lines
-from .progress import draw_look
+from .progress import draw_look, draw_look_problem
 from .sidebar import WorkSidebar, draw_button, draw_fact, properties_layout, value_column
 
 LOW_OVERLAP = 0.5  # below which the backend warns
@@ -22,17 +22,18 @@ class MOTION324_PT_view(WorkSidebar, bpy.types.Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout, settings = properties_layout(self), context.scene.motion324
-        layout.prop(settings, "view")
+        settings, examiner = context.scene.motion324, looks.view_look
+        above, _, layout = draw_look(properties_layout(self), examiner, "VIEW")
+        above.prop(settings, "view")
         if settings.view == choices.VIEW_ANGLES:
-            _draw_angles(layout, context)
+            _draw_angles(above, context)
         elif settings.view == choices.VIEW_CAMERA:
-            _draw_camera(layout, context)
+            _draw_camera(above, context)
         elif settings.view == choices.VIEW_VIEWPORT:
-            draw_lines(layout, context, "Taken from this viewport when you press Animate", "INFO")
-        if not looks.view_look.look.running:
+            draw_lines(above, context, "Taken from this viewport when you press Animate", "INFO")
+        if not examiner.look.running:
             draw_button(layout, context, "motion324.find_view", "VIEWZOOM", reason_against(context))
-        draw_look(layout, context, looks.view_look, "VIEW")
+        draw_look_problem(layout, context, examiner, "VIEW")
         found = found_view.of_object(context.object, context)
         if found is not None:
             _draw_found(layout, found)

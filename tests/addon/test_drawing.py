@@ -272,6 +272,56 @@ def test_installing_again_is_grey_without_online_access(addon, installation):
     installation._looked_at = float("-inf")
 
 
+def test_a_bar_is_the_first_that_its_panel_draws_and_has_a_place_while_there_is_none(
+    addon, backend, state, show_jobs, installation
+):
+    """Else Blender paints it over the widget that has become the one with its number, see progress_bar."""
+    ball()
+    bpy.context.scene.motion324.video = str(SHIBA)
+    problem = state.Problem("no-foreground", "The video shows nothing.", "Choose another.")
+    examiners = (addon("examining.looks").mask_look, addon("examining.looks").view_look)
+    examiners += (addon("examining.new_mesh").mesh_look,)
+    words = addon("installation.state")
+    counting = {"task": words.Task.INSTALL, "stage": words.Stage.DOWNLOAD, "done": 3, "total": 10}
+    counted = words.InstallationState(words.Condition.MISSING, unit=words.BYTES, **counting)
+    bars: dict[str, list[list[str]]] = {}
+
+    def look() -> None:
+        context = context_now()
+        panels = {panel.bl_idname: panel.draw for panel in addon("panels").CLASSES}
+        panels["preferences"] = lambda panel, context: addon("installation.drawing").draw_backend(
+            panel.layout, context, "INSTALLED", from_variable=False
+        )
+        for name, draw in panels.items():
+            paper = Paper()
+            draw(SimpleNamespace(layout=paper), context)
+            bare = [what for what, _ in paper.drawn if what in ("progress", "label", "template_icon", "box")]
+            bars.setdefault(name, []).append(bare)
+
+    installation._looked_at = float("inf")  # so that the disk is not looked at
+    for phase in state.Phase:
+        show_jobs(phase=phase, stage="reconstruct", done=5, total=9, problem=problem)
+        look()
+    for looking in ({}, {"running": True, "stage": "view", "done": 1, "total": 2}, {"problem": problem}):
+        for examiner in examiners:
+            examiner.look = dataclasses.replace(type(examiner.look)(), **looking)
+        look()
+    for phase in words.Phase:
+        for shown in (counted, dataclasses.replace(counted, total=0)):
+            installation.state = dataclasses.replace(shown, phase=phase, problem=problem)
+            look()
+    installation._looked_at = float("-inf")
+    for examiner in examiners:
+        examiner.stop()
+    have_bars = {name for name, drawn in bars.items() if any("progress" in bare for bare in drawn)}
+    assert have_bars == {f"MOTION324_PT_{name}" for name in ("set_up", "source", "foreground", "view", "animate")} | {
+        "preferences"
+    }
+    for name in have_bars:
+        for bare in bars[name]:
+            assert bare.count("progress") == 1 and bare[0] == "progress", name
+
+
 def test_every_phase_of_a_job_is_drawn(addon, backend, draw, state, show_jobs):
     ball()
     problem = state.Problem("backend-lost", "The backend ended.", "Why.\n2026-01-01 10:00:00 INFO last words", "/log")

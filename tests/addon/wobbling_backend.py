@@ -2,8 +2,9 @@
 
     {"do": "wobble" | "fail" | "wait" | "die", "frames": 8, "fps": 24, "pause": 0, "warning": "..."}
 
-"wobble": frame 0 is the mesh, frame t is `wobble.wobbled(mesh, t)`; the pause is read anew before each. Started by the
-real client in place of `python -m motion324.cli serve ...`: tests write a launcher that runs this file (conftest.py).
+"wobble": frame 0 is the mesh, frame t is `wobble.wobbled(mesh, t)`; the pause before each is read anew. "wait" waits,
+half done, until the file says something else. Started by the real client in place of `python -m motion324.cli serve
+...`: tests write a launcher that runs this file (conftest.py).
 """
 
 from __future__ import annotations
@@ -27,8 +28,25 @@ from motion324.result import AnimationResult, Examination, MadeMesh
 from motion324.server import serve
 
 
+def wish_of(request) -> dict:
+    """What the file says now."""
+    return json.loads(Path(request.video).read_text())
+
+
+def looked_up(request, progress, stage: str) -> dict:
+    """The same for a quick look, once it says something else than "wait"."""
+    while (wish := wish_of(request))["do"] == "wait":
+        progress(stage, 1, 2)
+        time.sleep(0.02)
+    if wish["do"] == "fail":
+        sentence = f"The video '{request.video}' shows nothing."
+        raise Motion324Error("no-foreground", sentence, "Choose another video.", EXIT_BAD_VIDEO)
+    progress(stage, 1, 1)
+    return wish
+
+
 def run_job(request, progress, on_frames) -> AnimationResult:
-    wish = json.loads(Path(request.video).read_text())
+    wish = wish_of(request)
     if wish["do"] == "fail":
         sentence = f"The video '{request.video}' shows nothing that moves."
         raise Motion324Error("no-foreground", sentence, "Choose another video.", EXIT_BAD_VIDEO)
@@ -39,8 +57,8 @@ def run_job(request, progress, on_frames) -> AnimationResult:
     positions = np.stack([wobbled(request.mesh.positions, index) for index in range(frames)])
     for index in range(frames):
         progress("reconstruct", index, frames)
-        until = time.monotonic() + float(json.loads(Path(request.video).read_text()).get("pause", 0))
-        while wish["do"] == "wait" or time.monotonic() < until:
+        began = time.monotonic()
+        while (now := wish_of(request))["do"] == "wait" or time.monotonic() < began + float(now.get("pause", 0)):
             progress("reconstruct", index, frames)
             time.sleep(0.02)
         on_frames(FrameBatch(np.array([index]), positions[index : index + 1], True))
@@ -60,14 +78,7 @@ def run_job(request, progress, on_frames) -> AnimationResult:
 
 def examine(request, progress) -> Examination:
     """A grey frame whose left half is the object, seen from 30 degrees to the right where a mesh is given."""
-    wish = json.loads(Path(request.video).read_text())
-    if wish["do"] == "fail":
-        sentence = f"The video '{request.video}' shows nothing."
-        raise Motion324Error("no-foreground", sentence, "Choose another video.", EXIT_BAD_VIDEO)
-    while wish["do"] == "wait":
-        progress("foreground", 0, 1)
-        time.sleep(0.02)
-    progress("foreground", 1, 1)
+    wish = looked_up(request, progress, "foreground")
     mask = np.zeros((36, 64), np.float32)
     mask[:, :32] = 1
     return Examination(
@@ -86,14 +97,7 @@ def examine(request, progress) -> Examination:
 
 def make_mesh(request, progress) -> MadeMesh:
     """A tall four-sided body, Y up, whose front (+Z) is red; painted where the settings say so, else coloured."""
-    wish = json.loads(Path(request.video).read_text())
-    if wish["do"] == "fail":
-        sentence = f"The video '{request.video}' shows nothing."
-        raise Motion324Error("no-foreground", sentence, "Choose another video.", EXIT_BAD_VIDEO)
-    while wish["do"] == "wait":
-        progress("mesh", 0, 1)
-        time.sleep(0.02)
-    progress("mesh", 1, 1)
+    looked_up(request, progress, "mesh")
     return _made_body(request)
 
 
@@ -115,7 +119,7 @@ def _made_body(request) -> MadeMesh:
         vertex_colour=None if painted else red,
         name=Path(request.video).stem,
     )
-    wish = json.loads(Path(request.video).read_text())
+    wish = wish_of(request)
     warnings = ({"code": "test", "sentence": wish["warning"]},) if "warning" in wish else ()
     licence = "" if request.settings.provider == "inflate" else "Its licence restricts this."
     return MadeMesh(

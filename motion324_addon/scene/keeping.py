@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from . import kept_note, mesh_reading, modifier_stack, point_cache, preview, shape_keys, single_user
+from . import kept_note, mesh_reading, modifier_stack, point_cache, preview, removing, shape_keys, single_user
 from .animation import Animation
 from .kept_note import PutBack
 
@@ -28,6 +28,7 @@ def check_can_keep(obj: bpy.types.Object, as_what: str, copy_shared: bool = Fals
 def keep_as_shape_keys(animation: Animation, copy_shared: bool = False) -> Iterator[tuple[int, int]]:
     """Bakes in steps, see `shape_keys.bake`; closing the generator leaves the object as it was.
 
+    An animation that was kept on the object before is replaced. Shape keys and animation of others stay.
     copy_shared: gives the object a mesh of its own first, where it shares one.
     Raises Motion324Error("object-gone", "topology-changed", "mesh-shared" or "shape-keys-impossible").
     """
@@ -37,12 +38,13 @@ def keep_as_shape_keys(animation: Animation, copy_shared: bool = False) -> Itera
     copied = copy_shared and single_user.make_single_user(obj)
     put_back = PutBack(_moving_now(obj), basis=obj.data.shape_keys is None)
     try:
-        yield from shape_keys.bake(obj, animation.positions, animation.timing)
+        yield from shape_keys.bake(obj, animation.positions, animation.timing, removing.kept_keys(obj))
     except BaseException:
         if copied:
             own, obj.data = obj.data, shared
             bpy.data.meshes.remove(own)
         raise
+    removing.remove_caches(obj)
     _kept(obj, animation, put_back)
 
 
@@ -91,7 +93,8 @@ def point_cache_paths(animations: Sequence[Animation], folder: Path | None = Non
 
 
 def keep_all_as_point_caches(animations: Sequence[Animation], paths: Sequence[Path]) -> Iterator[tuple[int, int]]:
-    """Writes a cache file for each, in steps of (done, total), and only then plays them.
+    """Writes a cache file for each, in steps of (done, total), and only then plays them, in place of an animation that
+    was kept before; the files of earlier caches stay.
 
     Closing the generator, or an error, leaves neither files nor modifiers. Raises as `keep_as_point_cache`.
     """
@@ -113,6 +116,7 @@ def keep_all_as_point_caches(animations: Sequence[Animation], paths: Sequence[Pa
             path.unlink(missing_ok=True)
         raise
     for obj, animation, path in zip(objects, animations, paths, strict=True):
+        _remove_earlier(obj)
         point_cache.play(obj, path, animation.timing, point_cache.KEPT)
         _kept(obj, animation, PutBack())
 
@@ -126,13 +130,22 @@ def animated_range(obj: bpy.types.Object) -> tuple[int, int]:
     return scene.frame_start, scene.frame_end
 
 
+def _remove_earlier(obj: bpy.types.Object) -> None:
+    """What was kept before, in favour of a cache. Keys that other objects show as well stay: the cache hides them."""
+    if obj.data.library is None and obj.data.users == 1:
+        removing.remove_animation(obj)
+    else:
+        removing.remove_caches(obj)
+
+
 def _moving_now(obj: bpy.types.Object) -> tuple[tuple[str, bool, bool], ...]:
     """Those that a bake of shape keys switches off, as they are."""
     moving = modifier_stack.moving_modifiers(obj, modifier_stack.leading_count(obj))
+    replaced = [point_cache.PREVIEW, *(modifier.name for modifier in removing.kept_caches(obj))]
     return tuple(
         (modifier.name, modifier.show_viewport, modifier.show_render)
         for modifier in moving
-        if modifier.name != point_cache.PREVIEW
+        if modifier.name not in replaced
     )
 
 

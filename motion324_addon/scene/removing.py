@@ -6,11 +6,10 @@ import re
 
 import bpy
 
-from . import fcurves, kept_note, point_cache, shape_keys
+from . import kept_note, point_cache, shape_keys
 from .mesh_reading import check_own
 
 _KEY = re.compile(rf"{shape_keys.NAME} \d{{4,}}(\.\d+)?")
-_NAME_IN_PATH = re.compile(r'key_blocks\["(.*)"\]')
 
 
 def is_kept(obj: bpy.types.Object) -> bool:
@@ -23,6 +22,24 @@ def is_own_key(key: bpy.types.ShapeKey) -> bool:
     return _KEY.fullmatch(key.name) is not None
 
 
+def kept_keys(obj: bpy.types.Object) -> tuple[str, ...]:
+    """The names of the shape keys of a kept animation."""
+    keys = obj.data.shape_keys
+    return tuple(key.name for key in keys.key_blocks if is_own_key(key)) if keys and is_kept(obj) else ()
+
+
+def kept_caches(obj: bpy.types.Object) -> list[bpy.types.Modifier]:
+    """The modifiers that play the cache of a kept animation."""
+    caches = [each for each in obj.modifiers if each.type == "MESH_CACHE"]
+    return [each for each in caches if each.name.partition(".")[0] == point_cache.KEPT] if is_kept(obj) else []
+
+
+def remove_caches(obj: bpy.types.Object) -> None:
+    """Removes what plays a kept animation; the files stay."""
+    for modifier in kept_caches(obj):
+        obj.modifiers.remove(modifier)
+
+
 def remove_animation(obj: bpy.types.Object) -> tuple[str, ...]:
     """Removes the shape keys and caches of kept animations and switches the modifiers back on that they replaced.
 
@@ -31,9 +48,7 @@ def remove_animation(obj: bpy.types.Object) -> tuple[str, ...]:
     """
     check_own(obj)
     put_back = kept_note.read_put_back(obj)
-    for modifier in [each for each in obj.modifiers if each.type == "MESH_CACHE"]:
-        if modifier.name.partition(".")[0] == point_cache.KEPT:
-            obj.modifiers.remove(modifier)
+    remove_caches(obj)
     _remove_keys(obj, with_basis=put_back.basis)
     restored = []
     for name, viewport, render in put_back.modifiers:
@@ -49,18 +64,6 @@ def _remove_keys(obj: bpy.types.Object, with_basis: bool) -> None:
     keys = obj.data.shape_keys
     if keys is None:
         return
-    animation = keys.animation_data
-    curves = fcurves.editable_curves_of(keys) if animation and animation.action else ()
-    for curve in list(curves):
-        found = _NAME_IN_PATH.match(curve.data_path)
-        if found and _KEY.fullmatch(found[1]):
-            curves.remove(curve)
-    for key in [each for each in keys.key_blocks if is_own_key(each)]:
-        obj.shape_key_remove(key)
-    if animation and animation.action and not len(curves):
-        action = animation.action
-        animation.action = None
-        if action.users == 0:
-            bpy.data.actions.remove(action)
+    shape_keys.remove_keys(obj, kept_keys(obj))
     if with_basis and len(keys.key_blocks) == 1:
         obj.shape_key_clear()

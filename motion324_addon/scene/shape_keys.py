@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 
 import bpy
 import numpy as np
@@ -14,28 +15,55 @@ from .mesh_reading import check_own
 from .timing import Timing, split_frame
 
 NAME = "Motion324"
+_NAME_IN_PATH = re.compile(r'key_blocks\["(.*)"\]')
 
 
-def bake(obj: bpy.types.Object, positions: np.ndarray, timing: Timing) -> Iterator[tuple[int, int]]:
+def bake(
+    obj: bpy.types.Object, positions: np.ndarray, timing: Timing, replacing: Collection[str] = ()
+) -> Iterator[tuple[int, int]]:
     """Bakes positions (T, N, 3), object space, so that frame `timing.frame(k)` shows exactly positions[k].
 
     Yields (done, total) after each key, so that the caller may give the interface back, or close the generator: then
     all that was added is removed again. Between two frames the shape moves linearly; before the first and after the
     last one it stays. Keys that were there stay, with their values and animation: what they add at a frame is taken
     off the frame's key. Modifiers that deform the mesh are part of the positions, so they are switched off.
+    replacing: names of keys of an earlier bake, which count for nothing meanwhile and are gone at the end.
     Raises Motion324Error("mesh-shared" or "shape-keys-impossible") before anything is changed.
     """
     check(obj, positions)
     undo = _Undo(obj)
     obj.show_only_shape_key = False  # else the mesh shows its active key and nothing else
+    undo.mute(replacing)
     try:
         yield from _add_keys(obj, positions, timing, undo)
     except BaseException:
         undo.carry_out()
         raise
+    if replacing:
+        remove_keys(obj, replacing)
+        for index, key in enumerate(obj.data.shape_keys.key_blocks[-len(positions) :]):
+            key.name = _name(index)  # which was taken; Blender renames in the key's curve as well
     for modifier in modifier_stack.moving_modifiers(obj, modifier_stack.leading_count(obj)):
         modifier.show_viewport = modifier.show_render = False
     obj.data.update()
+
+
+def remove_keys(obj: bpy.types.Object, names: Collection[str]) -> None:
+    """Removes the keys of these names, and their F-curves with an action that is left empty."""
+    keys, names = obj.data.shape_keys, set(names)
+    animation = keys.animation_data
+    curves = fcurves.editable_curves_of(keys) if animation and animation.action else ()
+    for curve in list(curves):
+        found = _NAME_IN_PATH.match(curve.data_path)
+        if found and bpy.utils.unescape_identifier(found[1]) in names:
+            curves.remove(curve)
+    for key in [each for each in keys.key_blocks if each.name in names]:
+        obj.shape_key_remove(key)
+    if animation and animation.action and not len(curves):
+        action = animation.action
+        animation.action = None
+        if action.users == 0:
+            bpy.data.actions.remove(action)
 
 
 def check(obj: bpy.types.Object, positions: np.ndarray) -> None:
@@ -73,7 +101,7 @@ def _add_keys(obj: bpy.types.Object, positions: np.ndarray, timing: Timing, undo
     curves = None
     for index in range(count):
         # The mix at this frame differs from the basis by what other keys add; the new key takes that off again.
-        key = obj.shape_key_add(name=f"{NAME} {index + 1:04d}", from_mix=False)
+        key = obj.shape_key_add(name=_name(index), from_mix=False)
         undo.added.append(key)
         shape = positions[index] + (basis - corrections.mix(index)) if corrections.needed else positions[index]
         key.points.foreach_set("co", np.ascontiguousarray(shape, np.float32).ravel())
@@ -83,6 +111,10 @@ def _add_keys(obj: bpy.types.Object, positions: np.ndarray, timing: Timing, undo
         undo.curves.append(_write_curve(curves, path, timing, index, count))
         key.value = 1.0 if index == 0 else 0.0
         yield index + 1, count
+
+
+def _name(index: int) -> str:
+    return f"{NAME} {index + 1:04d}"
 
 
 def _write_curve(
@@ -147,6 +179,13 @@ class _Undo:
         self.pinned = obj.show_only_shape_key
         self.added: list[bpy.types.ShapeKey] = []
         self.curves: list[bpy.types.FCurve] = []
+        self.muted: list[str] = []
+
+    def mute(self, names: Collection[str]) -> None:
+        keys = self.obj.data.shape_keys
+        for key in [each for each in keys.key_blocks if each.name in names and not each.mute] if keys else ():
+            key.mute = True
+            self.muted.append(key.name)
 
     def carry_out(self) -> None:
         keys = self.obj.data.shape_keys
@@ -155,6 +194,8 @@ class _Undo:
             curves.remove(curve)
         for key in reversed(self.added):
             self.obj.shape_key_remove(key)
+        for name in self.muted:
+            keys.key_blocks[name].mute = False
         self.obj.active_shape_key_index = self.active
         self.obj.show_only_shape_key = self.pinned
 

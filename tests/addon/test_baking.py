@@ -225,8 +225,10 @@ def test_a_point_cache_lies_beside_the_blend_and_moves_with_it(addon, timing, tm
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "here" / ".." / "scene.blend"), check_existing=False)
     path = keeping.keep_as_point_cache(animation)
     assert path == tmp_path / "scene_motion324" / "Ball.pc2"
+    assert [modifier.filepath for modifier in obj.modifiers] == ["//scene_motion324/Ball.pc2"]
     assert keeping.keep_as_point_cache(animation) == tmp_path / "scene_motion324" / "Ball.001.pc2"
-    assert obj.modifiers[0].filepath == "//scene_motion324/Ball.pc2"
+    assert [modifier.filepath for modifier in obj.modifiers] == ["//scene_motion324/Ball.001.pc2"]
+    assert path.exists()  # for undo
 
 
 def test_a_full_disk_leaves_no_cache_and_no_modifier(addon, timing, tmp_path):

@@ -92,6 +92,79 @@ def test_removing_an_animation_brings_back_what_was_there(addon, animated, tmp_p
     assert not bpy.ops.motion324.remove_animation.poll()
 
 
+def own_motion(obj):
+    """A shape key of the artist's, which comes and goes."""
+    obj.shape_key_add(name="Basis", from_mix=False)
+    smile = obj.shape_key_add(name="Smile", from_mix=False)
+    smile.data.foreach_set("co", (rest(obj) * 1.5).astype(np.float32).ravel())
+    for frame, value in ((1, 0.0), (5, 0.4), (9, 0.1)):
+        smile.value = value
+        smile.keyframe_insert("value", frame=frame)
+
+
+@pytest.mark.parametrize("has_own_motion", [False, True])
+@pytest.mark.parametrize("second", ["shape keys", "point cache"])
+@pytest.mark.parametrize("first", ["shape keys", "point cache"])
+def test_a_second_kept_take_replaces_the_first(addon, animated, tmp_path, first, second, has_own_motion):
+    obj = ball()
+    if has_own_motion:
+        own_motion(obj)
+    posed_by_armature(obj)
+    before = [shown(obj, frame) for frame in (1, 4, 8.5)]
+    keep(addon, animated(obj, frames=9), first, tmp_path)
+    again = animated(obj, frames=6, start=3)
+    again.positions[1:, :, 2] *= 0.7  # another take
+    keep(addon, again, second, tmp_path)
+    for index in range(5):
+        np.testing.assert_allclose(shown(obj, 3 + index), again.positions[index], atol=ROUNDING)
+        between = (again.positions[index] + again.positions[index + 1]) / 2
+        wobbling = second == "shape keys" and has_own_motion  # whose keys follow curves of their own between frames
+        np.testing.assert_allclose(shown(obj, 3.5 + index), between, atol=0.02 if wobbling else ROUNDING)
+    keys = [key.name for key in obj.data.shape_keys.key_blocks] if obj.data.shape_keys else []
+    own = ["Basis", "Smile"] if has_own_motion else ["Basis"] * (second == "shape keys")
+    assert keys == own + [f"Motion324 {n:04d}" for n in range(1, 7)] * (second == "shape keys")
+    caches = ["Motion324"] if second == "point cache" else []
+    assert [modifier.name for modifier in obj.modifiers] == ["Armature", *caches]
+    assert len(bpy.data.actions) == 1 + bool(keys)
+    assert list(obj["motion324_frames"]) == [3, 8]
+    bpy.ops.motion324.remove_animation()
+    for frame, expected in zip((1, 4, 8.5), before, strict=True):
+        np.testing.assert_array_equal(shown(obj, frame), expected)
+
+
+def test_a_second_take_that_is_stopped_leaves_the_first(addon, animated, tmp_path):
+    obj = ball()
+    own_motion(obj)
+    keep(addon, animated(obj, frames=5), "shape keys", tmp_path)
+    before = [shown(obj, frame) for frame in (1, 2.5, 5)]
+    names = [key.name for key in obj.data.shape_keys.key_blocks]
+    again = animated(obj, frames=4)
+    keeping = addon("scene.keeping")
+    for steps in (
+        keeping.keep_as_shape_keys(again),
+        keeping.keep_all_as_point_caches([again], [tmp_path / "again.pc2"]),
+    ):
+        next(steps)
+        steps.close()
+        for frame, expected in zip((1, 2.5, 5), before, strict=True):
+            np.testing.assert_array_equal(shown(obj, frame), expected)
+        assert [key.name for key in obj.data.shape_keys.key_blocks] == names and not obj.modifiers
+        assert not any(key.mute for key in obj.data.shape_keys.key_blocks)
+
+
+def test_a_cache_on_a_mesh_that_others_show_leaves_them_their_animation(addon, animated, tmp_path):
+    obj = ball()
+    keep(addon, animated(obj), "shape keys", tmp_path)
+    twin = bpy.data.objects.new("Twin", obj.data)
+    bpy.context.scene.collection.objects.link(twin)
+    before = shown(twin, 3)
+    again = animated(obj)
+    again.positions[1:] *= 0.5
+    keep(addon, again, "point cache", tmp_path)
+    np.testing.assert_array_equal(shown(twin, 3), before)
+    np.testing.assert_allclose(shown(obj, 3), again.positions[2], atol=ROUNDING)
+
+
 def test_removing_leaves_the_shape_keys_of_others_and_their_motion(addon, animated):
     obj = ball()
     obj.shape_key_add(name="Basis", from_mix=False)

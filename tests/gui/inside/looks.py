@@ -29,15 +29,19 @@ def story(driver: Driver, zip_path: str, backend: str, mesh: str, video: str, sc
     report["azimuth"] = looks.view_look.look.found.view.azimuth
     yield from driver.move_to_viewport()
     yield from driver.shot("all_open")
-    yield from driver.click("motion324.align_view(camera=True")
-    yield 1.0
-    assert bpy.context.scene.camera is not None
+    region = driver.area.spaces.active.region_3d
     yield from driver.click("motion324.align_view(camera=False")
     yield 1.0
+    assert bpy.context.scene.camera is None and region.view_perspective == "PERSP"
     with driver.context():
         report["turned_to"], _ = stage.module("scene.view_angles").from_viewport(bpy.context)
     yield from driver.move_to_viewport()
     yield from driver.shot("aligned")
+    yield from driver.click("motion324.align_view(camera=True")
+    yield 1.0
+    assert bpy.context.scene.camera is not None and region.view_perspective == "CAMERA"
+    yield from driver.move_to_viewport()
+    yield from driver.shot("camera")
     return report
 
 

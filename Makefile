@@ -19,7 +19,7 @@ ADDON_SOURCES := $(shell find motion324_addon backend/motion324 wheels -name '*.
 	blender_manifest.toml build_addon.py backend/pyproject.toml LICENSE.md
 PYTEST_MARKS := not long
 # They skip in .venv, which holds what most people install, and run in .venv-torch.
-TORCH_TESTS := $(shell grep -l -e 'importorskip."torch"' -e 'find_spec."torch"' tests/backend/test_*.py)
+TORCH_TESTS := $(shell grep -l -e 'importorskip."torch"' -e 'find_spec."torch"' -r tests/backend --include='test_*.py')
 CHECKED := backend motion324_addon tests examples benchmarks build_addon.py
 
 .NOTPARALLEL:

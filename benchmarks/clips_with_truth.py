@@ -4,9 +4,10 @@
         [--reconstructor NAME] [--weights FILE] [--keep DIR]
 
 DIR is a benchmark in Motion80's release layout (glbs/, videos/, pcds/). Each clip's mesh and video go through
-motion324.pipeline.animate as a user's would: no mask, no camera and no truth is given to it. Measured as the release's
-README describes: first-frame bounding box to longest side 2, no alignment (the prediction starts from the given mesh),
-20,000 seeded surface samples a side. `still` is the mesh held still. Lower is better for ratios, higher for F.
+motion324.pipeline.animate.animate as a user's would: no mask, no camera and no truth is given to it. Measured as the
+release's README describes: first-frame bounding box to longest side 2, no alignment (the prediction starts from the
+given mesh), 20,000 seeded surface samples a side. `still` is the mesh held still. Lower is better for ratios, higher
+for F.
 """
 
 from __future__ import annotations
@@ -79,9 +80,9 @@ def clip_names(release: Path) -> list[str]:
 
 
 def measure(job: tuple[Path, str, dict[str, str], Path | None]) -> Row:
-    from motion324.mesh.reading import read_mesh
-    from motion324.options import AnimateOptions
-    from motion324.pipeline import animate
+    from motion324.core.options import AnimateOptions
+    from motion324.mesh.files.reading import read_mesh
+    from motion324.pipeline.animate import animate
     from motion324.trajectories.result_files import KeepOptions
 
     release, name, options, keep = job

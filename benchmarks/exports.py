@@ -23,8 +23,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "backend")]
 import bpy  # noqa: E402  it and the next are found only on the path above
 import numpy as np  # noqa: E402
 
-from motion324_addon.scene import export, export_formats, export_size, point_cache  # noqa: E402
-from motion324_addon.scene.timing import Timing  # noqa: E402
+from motion324_addon.scene.exporting import export, export_formats, export_size  # noqa: E402
+from motion324_addon.scene.playing import point_cache  # noqa: E402
+from motion324_addon.scene.playing.timing import Timing  # noqa: E402
 
 TARGET = 60.0  # seconds, for FBX
 

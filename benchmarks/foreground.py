@@ -28,9 +28,9 @@ import numpy as np
 from clips_with_truth import DEFAULT_RELEASE, clip_names
 from PIL import Image
 
-from motion324.machine import processor_count
-from motion324.progress import silent
-from motion324.video.clip import VideoClip
+from motion324.core.clip import VideoClip
+from motion324.core.machine import processor_count
+from motion324.core.progress import silent
 from motion324.video.decoding import read_video
 from motion324.video.foreground import find_masks
 from motion324.video.foreground.rembg_model import new_session

@@ -16,14 +16,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.view import View
 from motion324.evaluation.mesh_sequence import MeshSequence
 from motion324.evaluation.predictions import find_prediction, read_prediction
 from motion324.evaluation.release import ReleaseClip, read_release
 from motion324.mesh.colours import colours_at
-from motion324.mesh.rasteriser import face_normals, rasterise
-from motion324.mesh.reading import read_mesh
-from motion324.mesh.reference_mesh import ReferenceMesh
-from motion324.mesh.view import View
+from motion324.mesh.files.reading import read_mesh
+from motion324.view.rasteriser import face_normals, rasterise
 
 DEFAULT_RELEASE = Path(__file__).parents[2] / "shared" / "bench" / "dev"
 TIMES = (0.0, 0.35, 0.65, 1.0)  # parts of the clip

@@ -28,12 +28,12 @@ import torch
 from training_release import make_release
 
 import motion324
-from motion324.training.config import TrainingConfig
-from motion324.training.config_keys import read_config
-from motion324.training.processes import Processes, joined_processes
-from motion324.training.release_loader import worker_count
-from motion324.training.trainer import Trainer
-from motion324.training.training_run import build_trainer
+from motion324.training.clips.release_loader import worker_count
+from motion324.training.shared.config import TrainingConfig
+from motion324.training.shared.config_keys import read_config
+from motion324.training.shared.processes import Processes, joined_processes
+from motion324.training.transformer.trainer import Trainer
+from motion324.training.transformer.training_run import build_trainer
 
 SAMPLES_OF_A_STEP = 64  # for each GPU
 CLIPS, FRAMES, CAMERAS = 24, 48, 3

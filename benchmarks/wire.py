@@ -19,17 +19,17 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.client import Client, start_server
-from motion324.endpoint import take_token_from_environment
-from motion324.mesh.reference_mesh import ReferenceMesh
-from motion324.mesh.view import look_at_origin
-from motion324.options import AnimateOptions
-from motion324.progress import Progress
-from motion324.protocol import AnimateRequest, Queued, ResultEvent
+from motion324.client.client import Client, start_server
+from motion324.core.clip import VideoClip
+from motion324.core.options import AnimateOptions
+from motion324.core.progress import Progress
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.result import AnimationResult
+from motion324.core.view import look_at_origin
 from motion324.reconstructors.interface import FrameBatch
-from motion324.result import AnimationResult
-from motion324.server import serve
-from motion324.video.clip import VideoClip
+from motion324.server.server import serve
+from motion324.wire.endpoint import take_token_from_environment
+from motion324.wire.protocol import AnimateRequest, Queued, ResultEvent
 
 TARGET = 1.0  # GB/s
 VERTICES = 100_000

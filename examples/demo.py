@@ -67,7 +67,7 @@ class Demo:
         with self.step("import the mesh"):
             scene = bpy.context.scene
             scene.render.fps = 15
-            dog = self.addon("scene.importing").import_mesh(MESH)
+            dog = self.addon("scene.reading.importing").import_mesh(MESH)
         with self.step("animate it after the video, through the backend"):
             animation = self.animate(dog)
         first, last = animation.timing.whole_frames
@@ -76,7 +76,7 @@ class Demo:
             self.keep(dog, animation)
         for suffix in (".fbx", ".glb", ".abc"):
             with self.step(f"export {suffix}"):
-                self.addon("scene.export").export(dog, self.folder / f"animation{suffix}", first, last)
+                self.addon("scene.exporting.export").export(dog, self.folder / f"animation{suffix}", first, last)
         with self.step("save trajectory.npz"):
             trajectory = self.save_trajectory(dog, animation)
         with self.step("render the overlay on the video"):
@@ -110,8 +110,8 @@ class Demo:
         self._installed = True
 
     def animate(self, dog: Any) -> Any:
-        with self.addon("terminal").ProgressLine(self.out) as line:
-            animate_blocking = self.addon("blocking").animate_blocking
+        with self.addon("batch.terminal").ProgressLine(self.out) as line:
+            animate_blocking = self.addon("batch.blocking").animate_blocking
             where = self.addon("job.backend_location").Local(self.backend_python)
             return animate_blocking(dog, VIDEO, None, line.show, where=where)
 
@@ -126,7 +126,7 @@ class Demo:
         second.name = f"{dog.name} (point cache)"
         second.location.x += BESIDE
         bpy.context.scene.collection.objects.link(second)
-        keeping, target = self.addon("scene.keeping"), self.addon("scene.animation").Target
+        keeping, target = self.addon("scene.playing.keeping"), self.addon("scene.playing.animation").Target
         for _ in keeping.keep_as_shape_keys(animation):
             pass
         keeping.keep_as_point_cache(dataclasses.replace(animation, target=target.of(second)))
@@ -134,9 +134,9 @@ class Demo:
 
     def save_trajectory(self, dog: Any, animation: Any) -> np.ndarray:
         """As `motion324 animate` writes it: positions (T, N, 3) in the GLB's own coordinates (Y up), returned too."""
-        from motion324.mesh.normalisation import Normalisation
-        from motion324.result import AnimationResult
-        from motion324.trajectories.trajectory_file import save_trajectory
+        from motion324.core.normalisation import Normalisation
+        from motion324.core.result import AnimationResult
+        from motion324.core.trajectory_file import save_trajectory
 
         positions = Normalisation(np.zeros(3), 1.0, up="Z").to_normalised(animation.positions)
         dog.data.calc_loop_triangles()
@@ -148,11 +148,11 @@ class Demo:
 
     def render_overlay(self) -> None:
         arguments = [MESH, VIDEO, self.folder / "trajectory.npz", "--output", self.folder / "overlay.mp4"]
-        command = [self.backend_python, "-m", "motion324.cli", "overlay", *arguments]
+        command = [self.backend_python, "-m", "motion324", "overlay", *arguments]
         subprocess.run([str(part) for part in command], check=True)
 
     def render_turntable(self, dog: Any, first: int, last: int) -> None:
-        turntable = self.addon("scene.turntable")
+        turntable = self.addon("scene.showing.turntable")
         shown = 0.0
         for done, total in turntable.render_turntable(dog, self.folder / "turntable.mp4", first, last):
             if time.monotonic() - shown > 5 or done == total:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import bpy
 
-from . import file_handlers, menu, operators, panels, properties
+from . import operators, panels
 from .installation import lifetime
-from .job import backend
-from .preferences import Motion324Preferences
+from .job import backend, file_handlers
+from .settings import properties
+from .settings.preferences import Motion324Preferences
+from .ui import menu
 
 
 def register() -> None:

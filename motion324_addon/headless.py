@@ -2,10 +2,11 @@
 
     blender -b [FILE.blend] --python motion324_addon/headless.py -- jobs.jsonl
 
-does many, one JSON object per line (its fields: `BatchItem` in batch.py). It works from the installed extension and
-from a checkout. The backend's Python is that of the add-on's preferences, or of the variable MOTION324_BACKEND_PYTHON.
+does many, one JSON object per line (its fields: `BatchItem` in batch/batch_item.py). It works from the installed
+extension and from a checkout. The backend's Python is that of the add-on's preferences, or of the variable
+MOTION324_BACKEND_PYTHON.
 The exit code is 0 where all went well, 1 where an item failed, 2 where the job file cannot be read.
-In Blender's own Python: `blocking.animate_blocking`.
+In Blender's own Python: `batch.blocking.animate_blocking`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import bpy
 
 def main() -> int:
     arguments = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
-    batch = importlib.import_module(f"{_package_name()}.batch")
+    batch = importlib.import_module(f"{_package_name()}.batch.batch_file")
     return batch.main(arguments)
 
 

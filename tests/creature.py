@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from motion324.mesh.rasteriser import render
-from motion324.mesh.reference_mesh import ReferenceMesh
-from motion324.mesh.view import View, look_at_origin
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.view import View, look_at_origin
+from motion324.view.rasteriser import render
 
 
 def creature() -> ReferenceMesh:

@@ -18,15 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.endpoint import take_token_from_environment
-from motion324.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
-from motion324.mesh.reference_mesh import ReferenceMesh
-from motion324.mesh.view import look_at_origin
-from motion324.progress import Progress
-from motion324.protocol import AnimateRequest, ExamineRequest, MeshRequest
+from motion324.core.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
+from motion324.core.progress import Progress
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.result import AnimationResult, Examination, MadeMesh
+from motion324.core.view import look_at_origin
 from motion324.reconstructors.interface import FrameBatch
-from motion324.result import AnimationResult, Examination, MadeMesh
-from motion324.server import serve
+from motion324.server.server import serve
+from motion324.wire.endpoint import take_token_from_environment
+from motion324.wire.protocol import AnimateRequest, ExamineRequest, MeshRequest
 
 seen: dict[str, object] = {"cancelled": [], "finished": [], "unloaded": 0, "batches": 0}
 

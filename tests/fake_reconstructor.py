@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from motion324.mesh.view import View, look_at_origin
+from motion324.core.view import View, look_at_origin
 from motion324.reconstructors.interface import FrameBatch
 
 STEP = 0.05  # normalised units along x from one frame to the next

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from motion324.reconstructors.motion_transformer.config import ImageEncoderConfig, ModelConfig
-from motion324.training.config import (
+from motion324.training.shared.config import (
     CheckpointsConfig,
     DataConfig,
     LogConfig,
@@ -25,7 +25,7 @@ from motion324.training.config import (
     TrainingConfig,
     ValidationConfig,
 )
-from motion324.training.config_keys import as_toml
+from motion324.training.shared.config_keys import as_toml
 
 TINY = ModelConfig(
     width=24,
@@ -108,7 +108,7 @@ def train_in_processes(config: TrainingConfig, folder: Path, count: int) -> None
     try:
         for rank in range(count):
             with told[rank].open("w") as errors:
-                command = [sys.executable, "-m", "motion324.cli", "train", str(path)]
+                command = [sys.executable, "-m", "motion324", "train", str(path)]
                 own = {**common, "RANK": str(rank), "LOCAL_RANK": str(rank)}
                 running.append(subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=errors))
         deadline = time.monotonic() + LONGEST

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.client import Client, JobEvents, ServerProcess, start_server
-from motion324.mesh.reference_mesh import ReferenceMesh
-from motion324.options import AnimateOptions
-from motion324.protocol import AnimateRequest, Queued
-from motion324.video.clip import VideoClip
+from motion324.client.client import Client, JobEvents, ServerProcess, start_server
+from motion324.core.clip import VideoClip
+from motion324.core.options import AnimateOptions
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.wire.protocol import AnimateRequest, Queued
 
 FAKE_BACKEND = [sys.executable, str(Path(__file__).with_name("fake_backend.py"))]
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from motion324.cli import main
+from motion324.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -13,19 +13,19 @@ from pathlib import Path
 
 import bpy
 
-from motion324.client import Event as BackendEvent
-from motion324.errors import Cancelled, Motion324Error
-from motion324.mesh_providers.settings import MeshSettings
-from motion324.options import AnimateOptions
-from motion324.protocol import ExamineRequest, MeshRequest, ProgressEvent
-from motion324.result import Examination, MadeMesh
+from motion324.client.client import Event as BackendEvent
+from motion324.core.errors import Cancelled, Motion324Error
+from motion324.core.mesh_settings import MeshSettings
+from motion324.core.options import AnimateOptions
+from motion324.core.result import Examination, MadeMesh
+from motion324.wire.protocol import ExamineRequest, MeshRequest, ProgressEvent
 
-from .. import storage
 from ..job import backend
 from ..job.backend_location import Local, Where
 from ..job.worker import problem_of
-from ..scene.joining import JointReading
-from ..window import redraw_sidebars
+from ..scene.reading.joining import JointReading
+from ..settings import storage
+from ..ui.window import redraw_sidebars
 from .look import Asked, Dropped, Event, Failed, Found, Look, Moved, advance
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from motion324.mesh.normalisation import Normalisation
-from motion324.result import Examination, MadeMesh
+from motion324.core.normalisation import Normalisation
+from motion324.core.result import Examination, MadeMesh
 
 from ..job.state import Problem
 

@@ -9,11 +9,12 @@ from types import SimpleNamespace
 import bpy
 from bpy.app.handlers import persistent
 
-from motion324.options import AnimateOptions
-from motion324.result import Examination
+from motion324.core.options import AnimateOptions
+from motion324.core.result import Examination
 
-from .. import choices, preferences, properties, thumbnails
-from ..scene.joining import read_objects_in_steps
+from ..scene.reading.joining import read_objects_in_steps
+from ..settings import preferences, properties
+from ..ui import choices, thumbnails
 from . import mask_picture
 from .examiner import Examiner, Question
 

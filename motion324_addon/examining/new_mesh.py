@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import bpy
 from bpy.app.handlers import persistent
 
-from motion324.result import MadeMesh
+from motion324.core.result import MadeMesh
 
-from .. import new_mesh_settings, preferences, properties
+from ..settings import new_mesh_settings, preferences, properties
 from . import looks
 from .examiner import Examiner, Question
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from motion324 import __version__
-from motion324.errors import EXIT_BACKEND, Motion324Error
+from motion324.core.errors import EXIT_BACKEND, Motion324Error
 
 EXTENSION = Path(__file__).resolve().parents[1]
 

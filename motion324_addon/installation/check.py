@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from motion324.errors import EXIT_BACKEND, Motion324Error
+from motion324.core.errors import EXIT_BACKEND, Motion324Error
 
 from ..job import backend
 from ..job.backend_location import Local, Where
@@ -69,7 +69,7 @@ def report_text(facts: Sequence[tuple[str, str]], report: Report) -> str:
 
 
 def _examine_environment(python: Path, blender: Path, log: Path, gives_up: Callable[[], bool]) -> Report:
-    program = [str(python), "-s", "-P", "-m", "motion324.cli"]
+    program = [str(python), "-s", "-P", "-m", "motion324"]
     asked = ["doctor", "--json"] + (["--blender", str(blender)] if blender.name else [])
     code, said = child.run([*program, *asked], log, gives_up=gives_up)
     answer = _json_answer(said, "findings")

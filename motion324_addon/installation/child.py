@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from motion324.errors import EXIT_BACKEND, Cancelled, Motion324Error
+from motion324.core.errors import EXIT_BACKEND, Cancelled, Motion324Error
 
 TICK = 0.1  # seconds between two looks at whether the work is still wanted
 KILL_SECONDS = 5.0

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import bpy
 
-from ..progress_bar import draw_bar
-from ..text_lines import draw_lines
+from ..ui.progress_bar import draw_bar
+from ..ui.text_lines import draw_lines
 from . import environment, plan
 from .check import FINE, PROBLEM
 from .machine import Machine

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from motion324.errors import EXIT_BACKEND, Motion324Error
-from motion324.write_aside import explained_write_errors, written_aside
+from motion324.core.errors import EXIT_BACKEND, Motion324Error
+from motion324.core.write_aside import explained_write_errors, written_aside
 
 from . import child
 from .bundle import Bundle

@@ -6,7 +6,7 @@ import atexit
 
 import bpy
 
-from ..window import is_background
+from ..ui.window import is_background
 from .runner import runner
 
 FIRST_LOOK_SECONDS = 1.0  # after the start, when Blender's window stands

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import IO
 
-from motion324.errors import EXIT_BACKEND, Motion324Error
-from motion324.write_aside import explained_write_errors
+from motion324.core.errors import EXIT_BACKEND, Motion324Error
+from motion324.core.write_aside import explained_write_errors
 
 from .place import Place
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from motion324.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
 
 from .machine import Machine
 

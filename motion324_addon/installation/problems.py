@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from motion324.errors import EXIT_BACKEND, EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.errors import EXIT_BACKEND, EXIT_CANNOT_WRITE, Motion324Error
 
 OFFLINE = (
     "No connection|Could not fetch URL|ConnectionError|NewConnectionError|NameResolutionError|getaddrinfo|"

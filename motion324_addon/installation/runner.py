@@ -15,10 +15,10 @@ from pathlib import Path
 
 import bpy
 
-from motion324.errors import EXIT_USAGE, Cancelled, Motion324Error
+from motion324.core.errors import EXIT_USAGE, Cancelled, Motion324Error
 
-from .. import storage
 from ..job.backend_location import Local, Where
+from ..settings import storage
 from . import machine
 from .bundle import EXTENSION
 from .packages import Source

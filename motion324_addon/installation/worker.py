@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from motion324.errors import EXIT_BACKEND, Cancelled, Motion324Error
-from motion324.write_aside import explained_write_errors
+from motion324.core.errors import EXIT_BACKEND, Cancelled, Motion324Error
+from motion324.core.write_aside import explained_write_errors
 
 from ..job import backend
 from ..job.backend_location import Local, Where

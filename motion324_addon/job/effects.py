@@ -12,9 +12,9 @@ from pathlib import Path
 
 import bpy
 
-from .. import storage
-from ..scene import preview, timing
-from ..scene.animation import Animation
+from ..scene.playing import preview, timing
+from ..scene.playing.animation import Animation
+from ..settings import storage
 from . import estimate
 from .job_files import remove_when_ended
 from .order import Job, Order

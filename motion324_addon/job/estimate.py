@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from motion324.errors import Motion324Error
-from motion324.options import AnimateOptions, names_mask_files
-from motion324.progress import STAGES
-from motion324.write_aside import written_aside
+from motion324.core.errors import Motion324Error
+from motion324.core.options import AnimateOptions, names_mask_files
+from motion324.core.progress import STAGES
+from motion324.core.write_aside import written_aside
 
-from .. import storage
+from ..settings import storage
 from .backend_location import Remote, Where
 
 log = logging.getLogger(__name__)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import bpy
 
-from motion324.options import AnimateOptions
+from motion324.core.options import AnimateOptions
 
-from ..scene import timing
-from ..scene.animation import Animation
-from ..scene.joining import JointReading
-from ..scene.preview import Preview
+from ..scene.playing import timing
+from ..scene.playing.animation import Animation
+from ..scene.playing.preview import Preview
+from ..scene.reading.joining import JointReading
 from .backend_location import Where
 from .worker import Worker
 

@@ -9,9 +9,9 @@ from types import TracebackType
 
 import numpy as np
 
-from motion324.point_cache import Pc2Writer
+from motion324.core.point_cache import Pc2Writer
 
-from ..scene.orientation import Share
+from ..scene.reading.orientation import Share
 
 
 class PreviewCaches:

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import bpy
 
-from motion324.errors import EXIT_USAGE, Motion324Error
+from motion324.core.errors import EXIT_USAGE, Motion324Error
 
-from ..scene.animation import Animation
-from ..scene.preview import Preview
+from ..scene.playing.animation import Animation
+from ..scene.playing.preview import Preview
 from .order import Job
 from .state import Jobs, JobState
 

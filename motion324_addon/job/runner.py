@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable
 
 import bpy
 
-from motion324.errors import EXIT_USAGE, Cancelled, Motion324Error
+from motion324.core.errors import EXIT_USAGE, Cancelled, Motion324Error
 
-from ..scene import mesh_reading, preview
-from ..scene.animation import Animation
-from ..scene.joining import read_objects_in_steps
-from ..scene.preview import Preview
-from ..window import is_background, redraw_sidebars
+from ..scene.playing import preview
+from ..scene.playing.animation import Animation
+from ..scene.playing.preview import Preview
+from ..scene.reading import mesh_reading
+from ..scene.reading.joining import read_objects_in_steps
+from ..ui.window import is_background, redraw_sidebars
 from . import effects
 from .order import Job, Order
 from .records import Records

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from motion324.errors import EXIT_INTERNAL, Motion324Error
+from motion324.core.errors import EXIT_INTERNAL, Motion324Error
 
 
 class Phase(enum.Enum):

@@ -15,16 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.client import JobEvents
-from motion324.errors import Cancelled, Motion324Error
-from motion324.options import AnimateOptions
-from motion324.point_cache import Pc2Writer, read_pc2
-from motion324.protocol import AnimateRequest, FramesEvent, ProgressEvent, Queued, ResultEvent
-from motion324.result import AnimationResult
-from motion324.write_aside import written_aside
+from motion324.client.client import JobEvents
+from motion324.core.errors import Cancelled, Motion324Error
+from motion324.core.options import AnimateOptions
+from motion324.core.point_cache import Pc2Writer, read_pc2
+from motion324.core.result import AnimationResult
+from motion324.core.write_aside import written_aside
+from motion324.wire.protocol import AnimateRequest, FramesEvent, ProgressEvent, Queued, ResultEvent
 
-from ..scene.joining import JointReading
-from ..scene.orientation import Share
+from ..scene.reading.joining import JointReading
+from ..scene.reading.orientation import Share
 from . import backend
 from .backend_location import Local, Where
 from .preview_caches import PreviewCaches

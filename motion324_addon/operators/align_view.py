@@ -6,9 +6,9 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from .. import found_view
-from ..found_view import FoundView
-from ..scene import overlay, view_angles
+from ..examining import found_view
+from ..examining.found_view import FoundView
+from ..scene.showing import overlay, view_angles
 from .polling import has_mesh
 
 NAME = "Motion324 View"

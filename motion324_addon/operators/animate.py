@@ -7,17 +7,17 @@ from typing import Any
 
 import bpy
 
-from motion324.errors import Motion324Error
+from motion324.core.errors import Motion324Error
 
-from .. import preferences, properties
+from ..batch.terminal import ProgressLine
 from ..job.order import Order, WhenDone
 from ..job.runner import runner
-from ..outcome import outcome_of
-from ..scene import keeping
-from ..scene.animation import Animation
-from ..source_video import facts_of
-from ..terminal import ProgressLine
-from ..window import is_background
+from ..scene.playing import keeping
+from ..scene.playing.animation import Animation
+from ..settings import preferences, properties
+from ..settings.source_video import facts_of
+from ..ui.outcome import outcome_of
+from ..ui.window import is_background
 from .polling import has_mesh, mesh_objects
 from .reporting import report_error
 

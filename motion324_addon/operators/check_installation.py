@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import bpy
 
-from motion324.errors import Motion324Error
+from motion324.core.errors import Motion324Error
 
-from .. import preferences
 from ..installation.runner import Order, runner
 from ..installation.state import Condition, Task
 from ..job.backend_location import Local
+from ..settings import preferences
 from .copy_report import report_text
 from .install_backend import nothing_runs, run
 from .reporting import report_error

@@ -8,9 +8,9 @@ import bpy
 
 from motion324 import __version__
 
-from .. import preferences
 from ..installation import check, environment, plan
 from ..installation.runner import runner
+from ..settings import preferences
 
 
 class MOTION324_OT_copy_report(bpy.types.Operator):

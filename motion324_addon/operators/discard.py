@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from motion324.errors import Motion324Error
+from motion324.core.errors import Motion324Error
 
 from ..job.runner import runner
 from ..job.state import ENDED, Phase

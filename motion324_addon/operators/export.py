@@ -7,11 +7,12 @@ from pathlib import Path
 import bpy
 from bpy_extras.io_utils import ExportHelper
 
-from motion324.errors import Motion324Error
+from motion324.core.errors import Motion324Error
 
-from .. import animated_frames, scene_inputs
-from ..scene import export, export_formats, export_size
-from ..text_lines import draw_lines
+from ..scene.exporting import export, export_formats, export_size
+from ..scene.playing import animated_frames
+from ..settings import scene_inputs
+from ..ui.text_lines import draw_lines
 from .polling import has_usable_mesh, mesh_objects
 from .proposing import propose_name
 from .reporting import report_error

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import bpy
 
-from motion324.errors import Motion324Error
+from motion324.core.errors import Motion324Error
 
-from .. import properties
 from ..examining import looks
+from ..settings import properties
 from .polling import has_usable_mesh, mesh_objects
 from .reporting import report_error
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import bpy
 
-from motion324.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
 
-from .. import preferences
+from ..batch.terminal import ProgressLine
 from ..installation.packages import Source
 from ..installation.runner import Order, runner
 from ..installation.state import Task
 from ..installation.words import describe
 from ..job.runner import runner as jobs
-from ..terminal import ProgressLine
+from ..settings import preferences
 from .reporting import report_error
 
 

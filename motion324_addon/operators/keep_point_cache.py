@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 
 from ..job.runner import runner
-from ..scene import keeping
+from ..scene.playing import keeping
 from .keeping_results import KeepingResults
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import bpy
 
-from motion324.errors import Motion324Error
+from motion324.core.errors import Motion324Error
 
 from ..job.runner import runner
-from ..scene import keeping, kept_note
+from ..scene.playing import keeping, kept_note
 from .keeping_results import KeepingResults
 from .polling import reason_against_shape_keys
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..job.runner import runner
-from ..scene.animation import Animation
+from ..scene.playing.animation import Animation
 from .polling import has_result
 from .reporting import SteppedOperator
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import bpy
 
-from motion324.errors import Motion324Error
+from motion324.core.errors import Motion324Error
 
-from ..scene import single_user
+from ..scene.playing import single_user
 from .polling import mesh_objects
 from .reporting import report_error
 

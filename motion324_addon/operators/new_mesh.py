@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import bpy
 
-from motion324.errors import Motion324Error
-from motion324.result import MadeMesh
+from motion324.core.errors import Motion324Error
+from motion324.core.result import MadeMesh
 
-from .. import new_mesh_settings, properties
 from ..examining import new_mesh
-from ..scene.new_object import add_object
+from ..scene.reading.new_object import add_object
+from ..settings import new_mesh_settings, properties
 from .animate import KEEP
 from .reporting import report_error
 

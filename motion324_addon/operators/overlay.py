@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import bpy
 
-from motion324.errors import Motion324Error
+from motion324.core.errors import Motion324Error
 
 from ..job.runner import runner
-from ..scene import kept_note, overlay
-from ..scene.kept_note import Source
+from ..scene.playing import kept_note
+from ..scene.playing.kept_note import Source
+from ..scene.showing import overlay
 from .polling import has_mesh
 from .reporting import report_error
 

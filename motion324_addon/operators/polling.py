@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 import bpy
 
-from motion324.errors import Motion324Error
+from motion324.core.errors import Motion324Error
 
 from ..job.runner import runner
-from ..readiness import reason_against_object
-from ..scene import shape_keys
-from ..scene.animation import Animation
+from ..scene.playing import shape_keys
+from ..scene.playing.animation import Animation
+from ..ui.readiness import reason_against_object
 
 
 def has_mesh(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import bpy
 
-from motion324.errors import Motion324Error
+from motion324.core.errors import Motion324Error
 
-from .. import properties
 from ..examining import looks, mask_picture
+from ..settings import properties
 from .reporting import report_error
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import bpy
 
-from motion324.errors import Motion324Error
+from motion324.core.errors import Motion324Error
 
 TICK = 0.01  # seconds between two steps, which the interface has for itself
 BUDGET = 0.03  # seconds of work per step

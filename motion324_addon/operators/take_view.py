@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import bpy
 
-from motion324.errors import Motion324Error
+from motion324.core.errors import Motion324Error
 
-from .. import choices
-from ..scene import view_angles
+from ..scene.showing import view_angles
+from ..ui import choices
 from .polling import has_mesh
 from .reporting import report_error
 

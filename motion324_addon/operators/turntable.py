@@ -9,9 +9,10 @@ from pathlib import Path
 import bpy
 from bpy_extras.io_utils import ExportHelper
 
-from .. import animated_frames, scene_inputs
-from ..scene import studio, turntable
-from ..text_lines import draw_lines
+from ..scene.playing import animated_frames
+from ..scene.showing import studio, turntable
+from ..settings import scene_inputs
+from ..ui.text_lines import draw_lines
 from .polling import has_usable_mesh, mesh_objects
 from .proposing import propose_name
 from .reporting import SteppedOperator

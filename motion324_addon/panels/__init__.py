@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import bpy
 
-from .. import first_frame, source_video, thumbnails
 from ..examining import looks
 from ..examining import new_mesh as making
+from ..settings import source_video
+from ..ui import first_frame, thumbnails
 from . import animate, export, foreground, new_mesh, reconstruct, result, set_up, show, source, view
 
 CLASSES = (

@@ -9,10 +9,10 @@ import bpy
 
 from ..job.runner import runner
 from ..job.state import JobState, Phase
-from ..panel_words import in_panel_words
-from ..progress_bar import draw_bar
-from ..readiness import reason_against
-from ..text_lines import draw_lines
+from ..ui.panel_words import in_panel_words
+from ..ui.progress_bar import draw_bar
+from ..ui.readiness import reason_against
+from ..ui.text_lines import draw_lines
 from .progress import draw_stage
 from .sidebar import WorkSidebar, draw_button, duration
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import bpy
 
-from ..animated_frames import frames_of
-from ..readiness import reason_against_object
-from ..scene.export_formats import FORMATS, available
-from ..text_lines import draw_lines
+from ..scene.exporting.export_formats import FORMATS, available
+from ..scene.playing.animated_frames import frames_of
+from ..ui.readiness import reason_against_object
+from ..ui.text_lines import draw_lines
 from .sidebar import Sidebar, draw_fact
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import bpy
 
-from .. import choices, thumbnails
 from ..examining import looks
-from ..panel_words import in_panel_words
-from ..readiness import reason_against_video
-from ..text_lines import draw_lines
+from ..ui import choices, thumbnails
+from ..ui.panel_words import in_panel_words
+from ..ui.readiness import reason_against_video
+from ..ui.text_lines import draw_lines
 from .progress import draw_look, draw_look_problem
 from .sidebar import WorkSidebar, draw_button, draw_fact, properties_layout
 

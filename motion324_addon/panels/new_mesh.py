@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import bpy
 
-from motion324.mesh_providers.hunyuan.licence import LICENCE
+from motion324.core.hunyuan_licence import LICENCE
 
 from ..examining.new_mesh import mesh_look
-from ..new_mesh_settings import HUNYUAN, HUNYUAN_SERVER, INFLATE
-from ..panel_words import in_panel_words
-from ..readiness import reason_against_video
-from ..text_lines import draw_lines
+from ..settings.new_mesh_settings import HUNYUAN, HUNYUAN_SERVER, INFLATE
+from ..ui.panel_words import in_panel_words
+from ..ui.readiness import reason_against_video
+from ..ui.text_lines import draw_lines
 from .progress import draw_look_problem
 from .sidebar import Sidebar, properties_layout
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import bpy
 
 from ..examining.examiner import Examiner
-from ..panel_words import in_panel_words
-from ..progress_bar import BarPlace, draw_bar
-from ..text_lines import draw_lines
+from ..ui.panel_words import in_panel_words
+from ..ui.progress_bar import BarPlace, draw_bar
+from ..ui.text_lines import draw_lines
 
 STAGE_LABELS = {
     "load": "Loading the model",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import bpy
 
-from motion324.errors import Motion324Error
+from motion324.core.errors import Motion324Error
 
-from .. import choices, preferences, properties
 from ..job.estimate import estimate_seconds
 from ..operators.polling import mesh_objects
-from ..outcome import outcome_of
-from ..source_video import facts_of
-from ..text_lines import draw_lines
+from ..settings import preferences, properties
+from ..settings.source_video import facts_of
+from ..ui import choices
+from ..ui.outcome import outcome_of
+from ..ui.text_lines import draw_lines
 from .sidebar import WorkSidebar, draw_fact, duration, properties_layout
 
 

@@ -7,11 +7,11 @@ import bpy
 from ..job.runner import runner
 from ..job.state import JobState
 from ..operators.polling import reason_against_shape_keys
-from ..panel_words import in_panel_words
-from ..scene import removing, single_user
-from ..scene.animation import Animation
-from ..scene.keeping import animated_range
-from ..text_lines import draw_lines
+from ..scene.playing import removing, single_user
+from ..scene.playing.animation import Animation
+from ..scene.playing.keeping import animated_range
+from ..ui.panel_words import in_panel_words
+from ..ui.text_lines import draw_lines
 from .sidebar import Sidebar, draw_button, draw_fact, duration
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from .. import preferences
 from ..installation.drawing import draw_first_run
+from ..settings import preferences
 from .sidebar import Sidebar
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..readiness import reason_against_object
-from ..text_lines import draw_lines
+from ..ui.readiness import reason_against_object
+from ..ui.text_lines import draw_lines
 from .sidebar import Sidebar
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import bpy
 
-from .. import preferences
 from ..job.runner import runner
-from ..text_lines import draw_lines
+from ..settings import preferences
+from ..ui.text_lines import draw_lines
 
 SPLIT = 0.4  # of a row with a property, as Blender splits it
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import bpy
 
-from .. import first_frame, thumbnails
 from ..examining.new_mesh import mesh_look
 from ..operators.polling import mesh_objects
-from ..outcome import FEWEST_FRAMES, outcome_of
-from ..scene import timing
-from ..source_video import VideoFacts, facts_of
-from ..text_lines import draw_lines
+from ..scene.playing import timing
+from ..settings.source_video import VideoFacts, facts_of
+from ..ui import first_frame, thumbnails
+from ..ui.outcome import FEWEST_FRAMES, outcome_of
+from ..ui.text_lines import draw_lines
 from .new_mesh import draw_new_mesh
 from .progress import draw_look
 from .sidebar import SPLIT, WorkSidebar, draw_fact, properties_layout

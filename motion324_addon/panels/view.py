@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import bpy
 
-from .. import choices, found_view
-from ..examining import looks
-from ..found_view import FoundView
-from ..readiness import reason_against
-from ..scene import view_angles
-from ..text_lines import draw_lines
+from ..examining import found_view, looks
+from ..examining.found_view import FoundView
+from ..scene.showing import view_angles
+from ..ui import choices
+from ..ui.readiness import reason_against
+from ..ui.text_lines import draw_lines
 from .progress import draw_look, draw_look_problem
 from .sidebar import WorkSidebar, draw_button, draw_fact, properties_layout, value_column
 

@@ -59,7 +59,7 @@ def installed(extension_zip) -> str:
 
 @pytest.fixture
 def addon(installed):
-    """addon("scene.shape_keys") is that module of the installed extension; the scene is empty, no job is known."""
+    """addon("scene.playing.timing") is that module of the installed extension; the scene is empty, no job is known."""
     runner = importlib.import_module(f"{installed}.job.runner").runner
     runner.forget_all()
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)

@@ -13,7 +13,7 @@ import pytest
 def overlaps(addon, video: Path, frames: Iterable[tuple[int, int]], folder: Path) -> list[float]:
     """Intersection over union for each (scene's frame, video's frame from 0). Skips where Workbench cannot render."""
     try:
-        addon("scene.turntable").check_renderer("WORKBENCH")
+        addon("scene.showing.turntable").check_renderer("WORKBENCH")
     except Exception as error:
         pytest.skip(str(error))
     scene = bpy.context.scene

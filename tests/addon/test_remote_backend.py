@@ -53,7 +53,7 @@ def animate(addon, video):
 
     def run(address: str, token: str = TOKEN, **wish: object):
         where = remote(address, token)
-        return addon("blocking").animate_blocking(ball(), video(**{"frames": 3, **wish}), where=where)
+        return addon("batch.blocking").animate_blocking(ball(), video(**{"frames": 3, **wish}), where=where)
 
     return run
 
@@ -71,7 +71,7 @@ def test_jobs_run_on_a_backend_that_is_running_already(addon, serve, animate):
 
 
 def test_a_local_backend_is_ended_when_a_remote_one_takes_its_place(addon, backend, serve, animate, video):
-    addon("blocking").animate_blocking(ball(), video(frames=2))
+    addon("batch.blocking").animate_blocking(ball(), video(frames=2))
     local = backend.pid()
     _, port = serve()
     animate(f"127.0.0.1:{port}")
@@ -81,12 +81,12 @@ def test_a_local_backend_is_ended_when_a_remote_one_takes_its_place(addon, backe
 def test_a_backend_that_computes_is_not_ended_by_the_choice_of_another_one(
     addon, backend, backend_python, serve, video
 ):
-    from motion324.errors import Cancelled, Motion324Error
-    from motion324.options import AnimateOptions
-    from motion324.protocol import ExamineRequest
+    from motion324.core.errors import Cancelled, Motion324Error
+    from motion324.core.options import AnimateOptions
+    from motion324.wire.protocol import ExamineRequest
 
     places = addon("job.backend_location")
-    log = addon("storage").log_path()
+    log = addon("settings.storage").log_path()
     _, port = serve()
     other = places.Remote(f"127.0.0.1:{port}", TOKEN)
     client = backend.connect(places.Local(backend_python), log)
@@ -105,7 +105,7 @@ def test_a_backend_that_computes_is_not_ended_by_the_choice_of_another_one(
 
 @pytest.mark.parametrize("address", ["localhost", "localhost:", ":7324", "localhost:port", "localhost:70000", ""])
 def test_an_address_that_is_none_is_told(animate, address):
-    from motion324.errors import Motion324Error
+    from motion324.core.errors import Motion324Error
 
     with pytest.raises(Motion324Error, match=f"'{address}' is not of the form host:port") as caught:
         animate(address)
@@ -113,7 +113,7 @@ def test_an_address_that_is_none_is_told(animate, address):
 
 
 def test_nothing_listens_the_token_is_wrong_or_the_version_is_another(serve, animate):
-    from motion324.errors import Motion324Error
+    from motion324.core.errors import Motion324Error
 
     def refused(*arguments: str) -> Motion324Error:
         with pytest.raises(Motion324Error) as caught:
@@ -135,7 +135,7 @@ def test_nothing_listens_the_token_is_wrong_or_the_version_is_another(serve, ani
 
 
 def test_a_remote_backend_that_goes_away_is_lost_without_a_log_of_this_machine(addon, serve, animate):
-    from motion324.errors import Motion324Error
+    from motion324.core.errors import Motion324Error
 
     _, port = serve()
     with pytest.raises(Motion324Error, match="was lost"):

@@ -3,7 +3,7 @@
     {"do": "wobble" | "fail" | "wait" | "die", "frames": 8, "fps": 24, "pause": 0, "warning": "..."}
 
 "wobble": frame 0 is the mesh, frame t is `wobble.wobbled(mesh, t)`; the pause before each is read anew. "wait" waits,
-half done, until the file says something else. Started by the real client in place of `python -m motion324.cli serve
+half done, until the file says something else. Started by the real client in place of `python -m motion324 serve
 ...`: tests write a launcher that runs this file (conftest.py).
 """
 
@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 from wobble import wobbled
 
-from motion324.endpoint import take_token_from_environment
-from motion324.errors import EXIT_BAD_VIDEO, Motion324Error
-from motion324.mesh.reference_mesh import Material, ReferenceMesh
-from motion324.mesh.view import look_at_origin
+from motion324.core.errors import EXIT_BAD_VIDEO, Motion324Error
+from motion324.core.reference_mesh import Material, ReferenceMesh
+from motion324.core.result import AnimationResult, Examination, MadeMesh
+from motion324.core.view import look_at_origin
 from motion324.reconstructors.interface import FrameBatch
-from motion324.result import AnimationResult, Examination, MadeMesh
-from motion324.server import serve
+from motion324.server.server import serve
+from motion324.wire.endpoint import take_token_from_environment
 
 
 def wish_of(request) -> dict:

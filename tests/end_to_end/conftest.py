@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 import pytest
 
-from motion324.mesh.normalisation import normalised_mesh
-from motion324.mesh.rasteriser import render
-from motion324.mesh.reference_mesh import ReferenceMesh
-from motion324.mesh.view import look_at_origin
+from motion324.core.normalisation import normalised_mesh
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.view import look_at_origin
+from motion324.view.rasteriser import render
 
 FRAMES, SIZE = 7, 256
 VIEW = look_at_origin(40.0, 15.0, 2.2, 1.5)
@@ -104,7 +104,7 @@ def motion324() -> Command:
     """motion324("animate", ...) runs the command in a process of its own, as a shell does."""
 
     def run(*arguments: object, **more: object) -> subprocess.CompletedProcess[str]:
-        command: Sequence[str] = [sys.executable, "-m", "motion324.cli", *(str(part) for part in arguments)]
+        command: Sequence[str] = [sys.executable, "-m", "motion324", *(str(part) for part in arguments)]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, **more)
 

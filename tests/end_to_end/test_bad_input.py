@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from end_to_end.conftest import QUICK
 
-from motion324.errors import (
+from motion324.core.errors import (
     EXIT_BAD_MESH,
     EXIT_BAD_VIDEO,
     EXIT_CANNOT_WRITE,

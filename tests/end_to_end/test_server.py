@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from wire_harness import within
 
-from motion324.client import Client, start_server
-from motion324.errors import Motion324Error
-from motion324.mesh.reading import read_mesh
-from motion324.options import AnimateOptions
-from motion324.protocol import AnimateRequest, ExamineRequest, FramesEvent, ProgressEvent, ResultEvent
-from motion324.trajectories.trajectory_file import load_trajectory
+from motion324.client.client import Client, start_server
+from motion324.core.errors import Motion324Error
+from motion324.core.options import AnimateOptions
+from motion324.core.trajectory_file import load_trajectory
+from motion324.mesh.files.reading import read_mesh
+from motion324.wire.protocol import AnimateRequest, ExamineRequest, FramesEvent, ProgressEvent, ResultEvent
 
 
 @pytest.fixture

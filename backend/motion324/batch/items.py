@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from motion324 import __version__
-from motion324.errors import EXIT_USAGE, Motion324Error
+from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.file_state import file_state
+from motion324.core.mesh_settings import MeshSettings
+from motion324.core.options import AnimateOptions, names_mask_files
 from motion324.evaluation.release import read_release
-from motion324.file_state import file_state
-from motion324.mesh_providers.settings import MeshSettings
-from motion324.options import AnimateOptions, names_mask_files
 
 
 @dataclass(frozen=True)

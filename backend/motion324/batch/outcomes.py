@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from motion324.batch.items import BatchItem
+from motion324.core.write_aside import written_aside
 from motion324.trajectories.result_files import TRAJECTORY
-from motion324.write_aside import written_aside
 
 DONE, KEPT, FAILED = "done", "kept", "failed"
 ITEM_FILE = "item.json"

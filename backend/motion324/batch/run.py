@@ -13,8 +13,8 @@ from pathlib import Path
 from motion324.batch.items import BatchItem
 from motion324.batch.outcomes import FAILED, KEPT, Outcome, is_done, log_line, write_summary
 from motion324.batch.worker import Task, work
-from motion324.progress import Progress, silent
-from motion324.write_aside import explained_write_errors
+from motion324.core.progress import Progress, silent
+from motion324.core.write_aside import explained_write_errors
 
 LOOK = 0.2  # seconds between two looks for cancellation
 PATIENCE = 10.0  # seconds that a process gets to clean up before it is killed

@@ -17,9 +17,9 @@ from types import FrameType
 
 from motion324.batch.items import BatchItem
 from motion324.batch.outcomes import DONE, FAILED, Outcome, mark_done
-from motion324.errors import Motion324Error
-from motion324.input_files import check_inputs_stay, inputs_of_job
-from motion324.mesh_providers.settings import MeshSettings
+from motion324.core.errors import Motion324Error
+from motion324.core.input_files import check_inputs_stay, inputs_of_job
+from motion324.core.mesh_settings import MeshSettings
 
 LOG = "log.txt"
 
@@ -76,8 +76,8 @@ def _animate(task: Task, began: float) -> Outcome:
 
 def _from_mesh(task: Task, path: Path) -> tuple[Outcome, list[dict[str, str]]]:
     """The outcome, and the warnings."""
-    from motion324.mesh.reading import read_mesh
-    from motion324.pipeline import animate
+    from motion324.mesh.files.reading import read_mesh
+    from motion324.pipeline.animate import animate
     from motion324.trajectories.result_files import KeepOptions
 
     item = task.item

@@ -9,10 +9,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from motion324.core.progress import Progress, silent
 from motion324.evaluation.sampling import sample_places
 from motion324.evaluation.similarity import Similarity, best_rotation, cube_rotations
 from motion324.evaluation.triangle_tree import TriangleTree
-from motion324.progress import Progress, silent
 
 SCALE_LIMITS = (0.95, 1.05)  # as published, around what each side's bounding box says
 ROUGH_POINTS, FINE_POINTS = 800, 8000

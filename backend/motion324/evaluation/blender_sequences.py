@@ -7,14 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
+from motion324.blender.blender_reading import (
+    ENVIRONMENT_VARIABLE,
+    blender_script,
+    find_blender,
+    run_in_blender,
+    unreadable_by_blender,
+)
+from motion324.core.progress import Progress, silent
 from motion324.evaluation.mesh_sequence import MeshSequence, check_sequence
-from motion324.mesh.blender_reading import ENVIRONMENT_VARIABLE, find_blender, run_in_blender, unreadable_by_blender
 from motion324.mesh.checks import bad_mesh
-from motion324.progress import Progress, silent
 
 SUFFIXES = (".glb", ".gltf", ".fbx", ".abc")
 DEFAULT_FPS = 24.0
-_SCRIPT = Path(__file__).with_name("blender_sequence_script.py")
+_SCRIPT = blender_script("blender_sequence_script.py")
 
 
 def read_animated_file(

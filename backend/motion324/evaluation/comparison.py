@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from motion324.errors import EXIT_USAGE, Motion324Error
+from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.evaluation.metrics import METRICS
 from motion324.evaluation.results import Evaluation
 from motion324.evaluation.statistics import Summary, summarise

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 
 SOME_FACES = 1000
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from motion324.core.progress import Progress, silent
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.trajectory_file import load_trajectory
 from motion324.evaluation.blender_sequences import SUFFIXES, read_animated_file
 from motion324.evaluation.mesh_sequence import MeshSequence, bad_sequence, check_sequence
 from motion324.evaluation.numbered_files import numbered_files
 from motion324.evaluation.release import read_frame_folder
-from motion324.mesh.reading import read_mesh
-from motion324.mesh.reference_mesh import ReferenceMesh
-from motion324.progress import Progress, silent
-from motion324.trajectories.trajectory_file import load_trajectory
+from motion324.mesh.files.reading import read_mesh
 
 TRAJECTORY = "trajectory.npz"
 MADE_MESH = "mesh.glb"  # beside a trajectory from a video alone: the mesh with its colours

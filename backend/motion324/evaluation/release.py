@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.errors import EXIT_USAGE, Motion324Error
+from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.evaluation.mesh_sequence import MeshSequence, bad_sequence, check_sequence
 from motion324.evaluation.numbered_files import numbered_files
 

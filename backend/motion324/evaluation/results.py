@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from motion324.errors import EXIT_USAGE, Motion324Error
+from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.write_aside import explained_write_errors, written_aside
 from motion324.evaluation.statistics import Summary
-from motion324.write_aside import explained_write_errors, written_aside
 
 FORMAT = "motion324-evaluation-1"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from motion324.core.progress import Progress, silent
 from motion324.evaluation.actionmesh import aligned_frame_by_frame, chamfer_over_time, motion_chamfer
 from motion324.evaluation.alignment import SCALE_LIMITS, Alignment, Source, Target, align, mesh_target
 from motion324.evaluation.chamfer import surface_scores
@@ -22,7 +23,6 @@ from motion324.evaluation.sampling import SurfacePlaces, sample_places
 from motion324.evaluation.similarity import Similarity
 from motion324.evaluation.tracked_points import TrackedPoints, point_target
 from motion324.evaluation.triangle_tree import TriangleTree
-from motion324.progress import Progress, silent
 
 SURFACE_POINTS = 10_000  # for distances to the surface itself, which need fewer than the Chamfer distance
 CUT_FRAMES = 12  # at most, evenly spread: the only measure that does not look at all of them

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.errors import EXIT_BACKEND, Motion324Error
+from motion324.blender.blender_reading import blender_script, run_in_blender
+from motion324.core.errors import EXIT_BACKEND, Motion324Error
+from motion324.core.progress import Progress
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.trajectory_file import Trajectory
 from motion324.evaluation.mesh_sequence import normalised_by_first_frame
-from motion324.mesh.blender_reading import run_in_blender
-from motion324.mesh.reference_mesh import ReferenceMesh
-from motion324.progress import Progress
 from motion324.rendering.sequence_pictures import Look, draw_sequence
-from motion324.trajectories.trajectory_file import Trajectory
 from motion324.video.writing import VideoFile
 
 TURNTABLE_SIZE = 512
@@ -22,7 +22,7 @@ LONGEST = 240  # frames of the turntable; of a longer animation every second, th
 
 def write_fbx(path: Path, glb: Path, fps: float, blender: Path, progress: Progress) -> None:
     """The animated .glb as .fbx with shape keys and embedded textures. Raises Motion324Error("export-failed")."""
-    script = Path(__file__).with_name("blender_fbx_script.py")
+    script = blender_script("blender_fbx_script.py")
 
     def tell(stage: str, done: int, total: int) -> None:
         progress("write", done, total)

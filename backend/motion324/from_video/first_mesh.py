@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from motion324.examination import SAMPLED_FRAMES, first_mask
+from motion324.core.clip import VideoClip
+from motion324.core.mesh_settings import MeshSettings
+from motion324.core.options import AnimateOptions
+from motion324.core.progress import Progress, silent
+from motion324.core.result import MadeMesh
 from motion324.mesh_providers.interface import ObjectPicture
 from motion324.mesh_providers.registry import get_provider
-from motion324.mesh_providers.settings import MeshSettings
-from motion324.options import AnimateOptions
-from motion324.progress import Progress, silent
-from motion324.result import MadeMesh
-from motion324.video.clip import VideoClip
+from motion324.pipeline.examine import SAMPLED_FRAMES, first_mask
 from motion324.video.foreground import check_mask_option
 from motion324.video.sampling import sample_clip, sample_video
 
@@ -25,7 +25,7 @@ def make_first_mesh(
 ) -> MadeMesh:
     """The mesh that motion324.from_video.run.from_video would animate, from SAMPLED_FRAMES frames of all.
 
-    Of the options, frames, video_fps and mask count. The mask is the one that motion324.examination.examine
+    Of the options, frames, video_fps and mask count. The mask is the one that motion324.pipeline.examine.examine
     finds. Raises Motion324Error: what is wrong with video, options, foreground or provider; Cancelled.
     """
     options.check()

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from motion324.core.clip import VideoClip
+from motion324.core.normalisation import normalised_mesh
+from motion324.core.progress import Progress
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.trajectory_file import Trajectory
+from motion324.core.write_aside import written_aside
 from motion324.evaluation.report.pictures import as_data_url
 from motion324.evaluation.report.style import STYLE
 from motion324.from_video.preview import as_seen, drawn, reach_of, squared, view_from
 from motion324.from_video.stages import Stage
-from motion324.mesh.normalisation import normalised_mesh
-from motion324.mesh.reference_mesh import ReferenceMesh
-from motion324.progress import Progress
-from motion324.trajectories.trajectory_file import Trajectory
-from motion324.video.clip import VideoClip
 from motion324.video.foreground.masks import ForegroundMasks
-from motion324.write_aside import written_aside
 
 SIDES = ((0.0, "front"), (45.0, "from its left"), (90.0, "left"), (180.0, "back"))
 ELEVATION = 8.0

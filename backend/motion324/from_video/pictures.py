@@ -7,10 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from motion324.progress import Progress
-from motion324.video.clip import VideoClip
+from motion324.core.clip import VideoClip
+from motion324.core.progress import Progress
+from motion324.core.write_aside import explained_write_errors, write_error
 from motion324.video.foreground.crop import cropped, object_crop
-from motion324.write_aside import explained_write_errors, write_error
 
 _QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 CROP_SIDE = 512  # pixels

@@ -9,16 +9,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from motion324.mesh.normalisation import Normalisation, normalised_mesh
-from motion324.mesh.rasteriser import render
-from motion324.mesh.reference_mesh import ReferenceMesh
-from motion324.mesh.view import View, look_at_origin
-from motion324.progress import Progress
+from motion324.core.clip import VideoClip
+from motion324.core.normalisation import Normalisation, normalised_mesh
+from motion324.core.progress import Progress
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.trajectory_file import Trajectory
+from motion324.core.view import View, look_at_origin
 from motion324.trajectories.overlay import outlined
-from motion324.trajectories.trajectory_file import Trajectory
-from motion324.video.clip import VideoClip
 from motion324.video.decoding import read_frames
 from motion324.video.webm import write_webm
+from motion324.view.rasteriser import render
 
 log = logging.getLogger(__name__)
 

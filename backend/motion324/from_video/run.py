@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from motion324.core.mesh_settings import MeshSettings
+from motion324.core.options import AnimateOptions
+from motion324.core.progress import Progress, silent
+from motion324.core.trajectory_file import load_trajectory
 from motion324.from_video.stages import Stage, StageFolder
 from motion324.from_video.way import Way
-from motion324.mesh_providers.settings import MeshSettings
-from motion324.options import AnimateOptions
-from motion324.progress import Progress, silent
 from motion324.trajectories.result_files import TRAJECTORY
-from motion324.trajectories.trajectory_file import load_trajectory
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from motion324 import __version__
-from motion324.errors import EXIT_CANNOT_WRITE, Motion324Error
-from motion324.write_aside import explained_write_errors, written_aside
+from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.write_aside import explained_write_errors, written_aside
 
 MANIFESTS = "stages"
 UNFINISHED = ".motion324-unfinished-"

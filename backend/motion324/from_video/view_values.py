@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from motion324.mesh.view import View
+from motion324.core.view import View
 
 
 def plain_view(view: View | None) -> dict[str, Any] | None:

@@ -10,28 +10,28 @@ from typing import Any
 
 import numpy as np
 
-from motion324.errors import Motion324Error
-from motion324.file_state import file_state
+from motion324.blender.blender_reading import find_blender
+from motion324.core.clip import VideoClip
+from motion324.core.errors import Motion324Error
+from motion324.core.file_state import file_state
+from motion324.core.mesh_settings import MeshSettings
+from motion324.core.options import AnimateOptions, names_mask_files
+from motion324.core.progress import Progress
+from motion324.core.trajectory_file import load_trajectory
+from motion324.core.view import View
 from motion324.from_video import pictures
 from motion324.from_video.exports import write_fbx, write_turntable
 from motion324.from_video.page import PageInputs, write_page
 from motion324.from_video.preview import as_webm, write_preview
 from motion324.from_video.stages import Make, Stage, StageFolder, stage_key
 from motion324.from_video.view_values import plain_view, view_of
-from motion324.mesh.blender_reading import find_blender
-from motion324.mesh.gltf_writing import write_glb
-from motion324.mesh.reading import read_mesh
-from motion324.mesh.view import View
+from motion324.mesh.files.gltf_writing import write_glb
+from motion324.mesh.files.reading import read_mesh
 from motion324.mesh_providers.interface import MeshProvider, ObjectPicture
 from motion324.mesh_providers.registry import get_provider
-from motion324.mesh_providers.settings import MeshSettings
-from motion324.options import AnimateOptions, names_mask_files
-from motion324.pipeline import animate
-from motion324.progress import Progress
+from motion324.pipeline.animate import animate
 from motion324.reconstructors.registry import get_reconstructor
 from motion324.trajectories.result_files import TRAJECTORY, KeepOptions
-from motion324.trajectories.trajectory_file import load_trajectory
-from motion324.video.clip import VideoClip
 from motion324.video.decoding import read_video
 from motion324.video.foreground import check_mask_option, find_masks
 from motion324.video.foreground.masks import ForegroundMasks

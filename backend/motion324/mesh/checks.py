@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from motion324.errors import EXIT_BAD_MESH, Motion324Error
-from motion324.mesh.reference_mesh import ReferenceMesh
+from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.reference_mesh import ReferenceMesh
 
 FIX_IN_MODELLER = "Repair the mesh in a modelling program and export it again."
 

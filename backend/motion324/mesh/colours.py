@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from motion324.mesh.reference_mesh import ReferenceMesh
+from motion324.core.reference_mesh import ReferenceMesh
 
 
 def colours_at(mesh: ReferenceMesh, faces: np.ndarray, barycentric: np.ndarray) -> np.ndarray:

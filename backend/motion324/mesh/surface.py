@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from motion324.core.reference_mesh import ReferenceMesh
 from motion324.mesh.checks import bad_mesh
 from motion324.mesh.colours import colours_at
-from motion324.mesh.reference_mesh import ReferenceMesh
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from motion324.mesh.reference_mesh import ReferenceMesh
+from motion324.core.reference_mesh import ReferenceMesh
 from motion324.mesh.surface import SurfaceSamples
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from motion324.mesh.reading import check_mesh_file, read_mesh
+from motion324.core.progress import Progress
+from motion324.mesh.files.reading import check_mesh_file, read_mesh
 from motion324.mesh_providers.interface import ObjectPicture, ProvidedMesh
-from motion324.progress import Progress
 
 
 class FileProvider:

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from motion324.errors import EXIT_NO_FOREGROUND, Motion324Error
-from motion324.mesh.reference_mesh import ReferenceMesh
-from motion324.mesh.view import View
-from motion324.progress import Progress
+from motion324.core.errors import EXIT_NO_FOREGROUND, Motion324Error
+from motion324.core.progress import Progress
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.view import View
 
 FEWEST_PIXELS = 16  # of an object
 
@@ -52,7 +52,7 @@ class ProvidedMesh:
 
 
 class MeshProvider(Protocol):
-    """name: one of motion324.mesh_providers.settings.MESH_PROVIDERS.
+    """name: one of motion324.core.mesh_settings.MESH_PROVIDERS.
 
     licence: what restricts the use of its meshes, in a sentence with the address of the text; empty where nothing does.
     """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from motion324.core.mesh_settings import MeshSettings
 from motion324.mesh_providers.interface import MeshProvider
-from motion324.mesh_providers.settings import MeshSettings
 
 
 def get_provider(settings: MeshSettings, blender: Path | None = None) -> MeshProvider:

@@ -8,10 +8,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from motion324.mesh.reference_mesh import ReferenceMesh
+from motion324.core.progress import Progress
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.view import View
 from motion324.mesh.surface import SurfaceSamples
-from motion324.mesh.view import View
-from motion324.progress import Progress
 
 
 @dataclass(frozen=True)

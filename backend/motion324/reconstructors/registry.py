@@ -6,8 +6,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from motion324.options import DEFAULT_RECONSTRUCTOR, AnimateOptions
-from motion324.progress import Progress
+from motion324.core.options import DEFAULT_RECONSTRUCTOR, AnimateOptions
+from motion324.core.progress import Progress
 from motion324.reconstructors.interface import Reconstructor
 
 if TYPE_CHECKING:

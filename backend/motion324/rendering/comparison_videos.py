@@ -9,18 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.errors import Motion324Error
+from motion324.core.errors import Motion324Error
+from motion324.core.progress import Progress, silent
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.write_aside import explained_write_errors
 from motion324.evaluation.alignment import Source, align, mesh_target
 from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame
 from motion324.evaluation.predictions import find_prediction, made_mesh, read_prediction
 from motion324.evaluation.release import ReleaseClip
-from motion324.mesh.reading import read_mesh
-from motion324.mesh.reference_mesh import ReferenceMesh
-from motion324.progress import Progress, silent
+from motion324.mesh.files.reading import read_mesh
 from motion324.rendering.render_record import PREDICTION, TRUTH, forget_record, video_name, write_record
 from motion324.rendering.sequence_pictures import Look, draw_sequence, plain_mesh
 from motion324.video.writing import VideoFile
-from motion324.write_aside import explained_write_errors
 
 log = logging.getLogger(__name__)
 

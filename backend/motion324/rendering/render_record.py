@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from motion324.errors import Motion324Error
+from motion324.core.errors import Motion324Error
+from motion324.core.file_state import file_state
+from motion324.core.write_aside import explained_write_errors, written_aside
 from motion324.evaluation.alignment import Alignment
-from motion324.file_state import file_state
 from motion324.rendering.sequence_pictures import Look
-from motion324.write_aside import explained_write_errors, written_aside
 
 RECORD = "render.json"
 TRUTH, PREDICTION = "truth", "prediction"

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.errors import EXIT_USAGE, Motion324Error
+from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.progress import Progress, silent
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.trajectory_file import Trajectory, load_trajectory
 from motion324.evaluation.mesh_sequence import normalised_by_first_frame
 from motion324.evaluation.predictions import made_mesh
-from motion324.mesh.reading import read_mesh
-from motion324.mesh.reference_mesh import ReferenceMesh
-from motion324.progress import Progress, silent
+from motion324.mesh.files.reading import read_mesh
 from motion324.rendering.sequence_pictures import Look, draw_sequence, plain_mesh
 from motion324.trajectories.result_files import TRAJECTORY
-from motion324.trajectories.trajectory_file import Trajectory, load_trajectory
 from motion324.video.writing import VideoFile
 
 log = logging.getLogger(__name__)

@@ -12,11 +12,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from motion324.errors import EXIT_BACKEND, Motion324Error
-from motion324.mesh.blender_reading import ENVIRONMENT_VARIABLE, find_blender, run_in_blender
+from motion324.blender.blender_reading import ENVIRONMENT_VARIABLE, blender_script, find_blender, run_in_blender
+from motion324.core.errors import EXIT_BACKEND, Motion324Error
+from motion324.core.progress import Progress, silent
+from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.mesh.colours import colours_at
-from motion324.mesh.reference_mesh import Material, ReferenceMesh
-from motion324.progress import Progress, silent
 
 FOCAL = 50.0 / 36.0  # a 50 mm lens on a sensor of 36 mm
 MARGIN = 1.05
@@ -69,7 +69,7 @@ def draw_sequence(
     with tempfile.TemporaryDirectory(prefix="motion324-") as name:
         folder = Path(name)
         _write_job(folder, positions, mesh, look)
-        script = Path(__file__).with_name("blender_render_script.py")
+        script = blender_script("blender_render_script.py")
         pictures = len(positions) * len(look.azimuths)
         limit = START_SECONDS + SECONDS_PER_PICTURE * pictures
 

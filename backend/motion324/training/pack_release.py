@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from motion324.errors import Motion324Error
-from motion324.training.release_files import DEFAULT_SHARD_BYTES, pack
+from motion324.core.errors import Motion324Error
+from motion324.training.clips.release_files import DEFAULT_SHARD_BYTES, pack
 
 
 def main(arguments: list[str] | None = None) -> int:

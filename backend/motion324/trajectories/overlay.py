@@ -7,13 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from motion324.mesh.normalisation import normalised_mesh
-from motion324.mesh.rasteriser import render
-from motion324.mesh.reference_mesh import ReferenceMesh
-from motion324.mesh.view import View
-from motion324.progress import Progress, silent
-from motion324.video.clip import VideoClip
+from motion324.core.clip import VideoClip
+from motion324.core.normalisation import normalised_mesh
+from motion324.core.progress import Progress, silent
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.view import View
 from motion324.video.writing import VideoFile
+from motion324.view.rasteriser import render
 
 LARGEST_HEIGHT = 512
 FINER = 2  # pixels drawn for each that is shown, along each side, for smooth edges

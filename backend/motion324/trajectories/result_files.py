@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.mesh.reference_mesh import ReferenceMesh
-from motion324.point_cache import Pc2Writer
-from motion324.progress import Progress
-from motion324.result import AnimationResult
+from motion324.core.clip import VideoClip
+from motion324.core.point_cache import Pc2Writer
+from motion324.core.progress import Progress
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.result import AnimationResult
+from motion324.core.trajectory_file import save_trajectory
+from motion324.core.write_aside import written_aside
 from motion324.trajectories.overlay import write_overlay
-from motion324.trajectories.trajectory_file import save_trajectory
-from motion324.video.clip import VideoClip
 from motion324.video.cutouts import NAMES as CUTOUTS
 from motion324.video.cutouts import write_cutouts
-from motion324.write_aside import written_aside
 
 TRAJECTORY, POINT_CACHE, OVERLAY, REPORT = "trajectory.npz", "animation.pc2", "overlay.mp4", "report.json"
 _FRAMES_AT_ONCE = 16

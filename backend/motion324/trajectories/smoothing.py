@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy.special import ive
 
-from motion324.progress import Progress, silent
+from motion324.core.progress import Progress, silent
 
 # Values filtered at once: two blocks of this size in float64 are 64 MB.
 BLOCK_VALUES = 4_000_000

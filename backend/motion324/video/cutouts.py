@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.progress import Progress, silent
-from motion324.video.clip import VideoClip
+from motion324.core.clip import VideoClip
+from motion324.core.progress import Progress, silent
 from motion324.video.writing import VideoFile
 
 NAMES = ("cutout_black.mp4", "cutout_white.mp4", "mask.mp4")

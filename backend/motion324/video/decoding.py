@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from motion324.progress import Progress, silent
-from motion324.video.clip import VideoClip
+from motion324.core.clip import VideoClip
+from motion324.core.progress import Progress, silent
 from motion324.video.frame_rate import EvenMoments, kept_count, lower_rate
 from motion324.video.frame_size import check_length, reduced, reduced_size, stacked_alpha
 from motion324.video.frame_times import even_frames, rate_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.progress import Progress, silent
+from motion324.core.progress import Progress, silent
 from motion324.video.source import bad_video, open_range, read_image
 from motion324.video.writing import VideoFile
 

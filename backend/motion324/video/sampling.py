@@ -12,8 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from motion324.progress import Progress
-from motion324.video.clip import VideoClip
+from motion324.core.clip import VideoClip
+from motion324.core.progress import Progress
 from motion324.video.frame_rate import kept_count, lower_rate, number_of
 from motion324.video.frame_size import reduced, reduced_size, stacked_alpha
 from motion324.video.source import (

@@ -12,8 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from motion324.errors import EXIT_BAD_VIDEO, Motion324Error
-from motion324.video.image_files import IMAGE_SUFFIXES, images_in
+from motion324.core.errors import EXIT_BAD_VIDEO, Motion324Error
+from motion324.core.image_files import IMAGE_SUFFIXES, images_in
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from motion324.errors import EXIT_USAGE, Motion324Error
-from motion324.video.image_files import images_in
+from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.image_files import images_in
 from motion324.video.source import bad_video, open_capture, read_image
 
 LARGEST = 256  # pixels of the longer side

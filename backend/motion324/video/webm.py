@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from motion324.write_aside import written_aside
+from motion324.core.write_aside import written_aside
 
 
 def write_webm(path: Path, frames: Iterable[np.ndarray], fps: float) -> bool:

@@ -10,8 +10,8 @@ from types import TracebackType
 import cv2
 import numpy as np
 
-from motion324.errors import EXIT_CANNOT_WRITE, Motion324Error
-from motion324.write_aside import written_aside
+from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.write_aside import written_aside
 
 # The systems' own H.264 encoders; OpenCV's Linux wheels have none, and their VP9 takes 0.2 s a frame.
 _CODECS = {"win32": ("avc1", "mp4v"), "darwin": ("avc1", "mp4v")}

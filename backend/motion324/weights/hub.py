@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from motion324.errors import EXIT_BACKEND, EXIT_CANNOT_WRITE, Motion324Error
-from motion324.progress import Progress, silent
+from motion324.core.errors import EXIT_BACKEND, EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.progress import Progress, silent
+from motion324.core.write_aside import explained_write_errors, is_out_of_space, write_error
 from motion324.weights.catalogue import PublishedWeights
-from motion324.write_aside import explained_write_errors, is_out_of_space, write_error
 
 POLL_SECONDS = 0.1
 MEGABYTE = 1_000_000

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from motion324.errors import EXIT_USAGE, Motion324Error
-from motion324.progress import Progress, silent
+from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.progress import Progress, silent
 from motion324.reconstructors.motion_transformer.torch_needed import require_torch
 from motion324.weights import hub, store
 from motion324.weights.catalogue import CATALOGUE, PublishedWeights

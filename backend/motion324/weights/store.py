@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-from motion324.errors import EXIT_USAGE, Motion324Error
+from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.write_aside import explained_write_errors, written_aside
 from motion324.weights.catalogue import MOTION_3_TO_4, PublishedWeights
-from motion324.write_aside import explained_write_errors, written_aside
 
 FOLDER_VARIABLE = "MOTION324_WEIGHTS"
 CONSENTS = "accepted_licences.json"

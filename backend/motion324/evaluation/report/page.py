@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 import numpy as np
 
+from motion324.core.progress import Progress, silent
+from motion324.core.write_aside import explained_write_errors, written_aside
 from motion324.evaluation.metrics import METRICS
 from motion324.evaluation.release import ReleaseClip, read_release
 from motion324.evaluation.report.charts import curve
@@ -16,8 +18,6 @@ from motion324.evaluation.report.pictures import Panels, as_data_url, draw_panel
 from motion324.evaluation.report.style import STYLE
 from motion324.evaluation.results import ClipResult, Evaluation
 from motion324.evaluation.table import columns_of, number
-from motion324.progress import Progress, silent
-from motion324.write_aside import explained_write_errors, written_aside
 
 WORST_FRAMES = 5  # with the video, two rows of three on a wide screen
 CURVES = ("chamfer", "f_0.02", "surface_distance", "vertex_error", "trajectory_error", "jitter", "stretch", "cd_3d",

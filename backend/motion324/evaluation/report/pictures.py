@@ -10,20 +10,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from motion324.errors import Motion324Error
+from motion324.core.errors import Motion324Error
+from motion324.core.progress import Progress
+from motion324.core.reference_mesh import Material, ReferenceMesh
+from motion324.core.view import View, look_at_origin
 from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame
 from motion324.evaluation.predictions import made_mesh, read_prediction
 from motion324.evaluation.release import ReleaseClip
 from motion324.evaluation.results import ClipResult
 from motion324.evaluation.similarity import Similarity
 from motion324.mesh.colours import colours_at
-from motion324.mesh.rasteriser import face_normals, rasterise
-from motion324.mesh.reading import read_mesh
-from motion324.mesh.reference_mesh import Material, ReferenceMesh
-from motion324.mesh.view import View, look_at_origin
-from motion324.progress import Progress
+from motion324.mesh.files.reading import read_mesh
 from motion324.video.decoding import read_video
 from motion324.video.webm import write_webm
+from motion324.view.rasteriser import face_normals, rasterise
 
 log = logging.getLogger(__name__)
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.errors import Cancelled, Motion324Error
+from motion324.core.errors import Cancelled, Motion324Error
+from motion324.core.options import bad_option
+from motion324.core.progress import Progress
 from motion324.evaluation.video.frechet import frechet_distance
 from motion324.evaluation.video.i3d import I3d
 from motion324.evaluation.video.lpips import Lpips
 from motion324.evaluation.video.networks import clip_network
 from motion324.evaluation.video.package_judges import ClipSimilarity, DreamSim
 from motion324.evaluation.video.pixel_metrics import psnr, ssim
-from motion324.options import bad_option
-from motion324.progress import Progress
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from motion324.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.progress import Progress, silent
+from motion324.core.write_aside import explained_write_errors, written_aside
 from motion324.evaluation.video.networks import (
     CLIP_MODELS,
     DREAMSIM,
@@ -23,9 +25,7 @@ from motion324.evaluation.video.networks import (
     MetricNetwork,
     SourcePackage,
 )
-from motion324.progress import Progress, silent
 from motion324.weights.store import is_accepted
-from motion324.write_aside import explained_write_errors, written_aside
 
 POLL_SECONDS = 0.1
 

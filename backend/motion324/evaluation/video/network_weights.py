@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.errors import EXIT_USAGE, Motion324Error
+from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.evaluation.video.networks import METRIC_NETWORKS, SOURCE_PACKAGES, require_installed
 from motion324.evaluation.video.pickled_arrays import read_pickled_arrays
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.errors import Cancelled, Motion324Error
+from motion324.core.errors import Cancelled, Motion324Error
+from motion324.core.progress import Progress, silent
 from motion324.evaluation.results import ClipResult, Evaluation, Problem
 from motion324.evaluation.summaries import summarise_results
 from motion324.evaluation.video.judges import METRICS, Judges, PairScores
 from motion324.evaluation.video.package_judges import DEFAULT_CLIP
-from motion324.progress import Progress, silent
 from motion324.rendering.render_record import AGAIN, recorded_pairs
 from motion324.video.decoding import read_video
 

@@ -9,8 +9,8 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
+from motion324.core.reference_mesh import ReferenceMesh
 from motion324.mesh.checks import check_mesh, triangle_areas
-from motion324.mesh.reference_mesh import ReferenceMesh
 
 log = logging.getLogger(__name__)
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.mesh.normalisation import normalised_mesh
-from motion324.mesh.reading import read_mesh
-from motion324.mesh.reference_mesh import Material, ReferenceMesh
-from motion324.mesh.view_search import find_view
+from motion324.core.normalisation import normalised_mesh
+from motion324.core.progress import Progress
+from motion324.core.reference_mesh import Material, ReferenceMesh
+from motion324.mesh.files.reading import read_mesh
 from motion324.mesh_providers.hunyuan.cleaning import cleaned
 from motion324.mesh_providers.inflate.texture import object_texture
 from motion324.mesh_providers.interface import ObjectPicture, ProvidedMesh
-from motion324.progress import Progress
+from motion324.view.view_search import find_view
 
 
 def finished(path: Path, picture: ObjectPicture, faces: int, progress: Progress) -> ProvidedMesh:

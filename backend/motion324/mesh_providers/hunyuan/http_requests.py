@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from motion324.errors import EXIT_BACKEND, Motion324Error
+from motion324.core.errors import EXIT_BACKEND, Motion324Error
 
 TICK = 0.1  # seconds between two looks for cancellation
 LARGEST_ANSWER = 1 << 30  # bytes

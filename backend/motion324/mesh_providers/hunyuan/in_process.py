@@ -14,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from motion324.errors import EXIT_BACKEND, Motion324Error
+from motion324.core.errors import EXIT_BACKEND, Motion324Error
+from motion324.core.hunyuan_licence import LICENCE
+from motion324.core.mesh_settings import MeshSettings
+from motion324.core.progress import Progress
 from motion324.mesh_providers.hunyuan.finishing import finished
-from motion324.mesh_providers.hunyuan.licence import LICENCE
 from motion324.mesh_providers.hunyuan.picture import object_on_square
 from motion324.mesh_providers.interface import ObjectPicture, ProvidedMesh
-from motion324.mesh_providers.settings import MeshSettings
-from motion324.progress import Progress
 
 log = logging.getLogger(__name__)
 

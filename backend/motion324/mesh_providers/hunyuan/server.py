@@ -21,14 +21,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from motion324.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.hunyuan_licence import LICENCE
+from motion324.core.mesh_settings import MeshSettings
+from motion324.core.progress import Progress
 from motion324.mesh_providers.hunyuan.finishing import finished
 from motion324.mesh_providers.hunyuan.http_requests import Answer, HttpServer
-from motion324.mesh_providers.hunyuan.licence import LICENCE
 from motion324.mesh_providers.hunyuan.picture import object_on_square
 from motion324.mesh_providers.interface import ObjectPicture, ProvidedMesh
-from motion324.mesh_providers.settings import MeshSettings
-from motion324.progress import Progress
 
 KEY_VARIABLE = "MOTION324_HUNYUAN3D_KEY"  # not an option: command lines are seen by others
 POLL_SECONDS = 1.0

@@ -6,17 +6,17 @@ import dataclasses
 
 import numpy as np
 
-from motion324.mesh.normalisation import Normalisation
-from motion324.mesh.rasteriser import rasterise
-from motion324.mesh.reference_mesh import Material, ReferenceMesh
-from motion324.mesh.view import View
+from motion324.core.normalisation import Normalisation
+from motion324.core.progress import Progress
+from motion324.core.reference_mesh import Material, ReferenceMesh
+from motion324.core.view import View
 from motion324.mesh_providers.inflate.even_triangles import evened, triangle_quality
 from motion324.mesh_providers.inflate.silhouette import GRID, Silhouette, silhouette_of
 from motion324.mesh_providers.inflate.tetrahedra import zero_surface
 from motion324.mesh_providers.inflate.texture import object_texture
 from motion324.mesh_providers.inflate.thickness import Thickness
 from motion324.mesh_providers.interface import ObjectPicture, ProvidedMesh
-from motion324.progress import Progress
+from motion324.view.rasteriser import rasterise
 
 VERTICES = 8000  # that are aimed at
 MOST_VERTICES = 20000

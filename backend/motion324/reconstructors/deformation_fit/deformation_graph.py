@@ -15,8 +15,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
-from motion324.mesh.rasteriser import face_normals
 from motion324.reconstructors.deformation_fit.surface_graph import WeldedSurface
+from motion324.view.rasteriser import face_normals
 
 NODES_PER_POINT = 5
 NEIGHBOURS = 6

@@ -8,14 +8,14 @@ from functools import cached_property
 
 import numpy as np
 
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.view import View
 from motion324.mesh.colours import colours_at
-from motion324.mesh.rasteriser import Raster, rasterise
-from motion324.mesh.reference_mesh import ReferenceMesh
-from motion324.mesh.view import View
 from motion324.reconstructors.deformation_fit.deformation_graph import DeformationGraph, build_graph, deform
 from motion324.reconstructors.deformation_fit.settings import FitSettings
 from motion324.reconstructors.deformation_fit.surface_graph import WeldedSurface, weld
 from motion324.reconstructors.deformation_fit.working_images import WorkingImages
+from motion324.view.rasteriser import Raster, rasterise
 
 
 @dataclass(frozen=True)

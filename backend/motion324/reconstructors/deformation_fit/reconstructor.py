@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from motion324.mesh.view_search import overlap_of
-from motion324.progress import Progress
+from motion324.core.progress import Progress
 from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose
 from motion324.reconstructors.deformation_fit.frame_fit import FrameFit
 from motion324.reconstructors.deformation_fit.frame_order import frame_tree
@@ -17,6 +16,7 @@ from motion324.reconstructors.deformation_fit.joint_fit import fit_jointly
 from motion324.reconstructors.deformation_fit.settings import DRAFT, FitSettings
 from motion324.reconstructors.deformation_fit.working_images import working_images
 from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene, TrackedReconstructor
+from motion324.view.view_search import overlap_of
 
 ANSWERS = 2  # of a predictor that is asked again
 TRUSTED_OVERLAP = 0.8  # of mesh and mask at the reference frame; below it a fit would follow what is not the object

@@ -40,5 +40,5 @@ FINE = FitSettings(picture=448, joint_rounds=2)
 
 
 def settings_for(quality: str) -> FitSettings:
-    """quality: one of motion324.options.QUALITIES; what each gains and costs is in benchmarks/results.md."""
+    """quality: one of motion324.core.options.QUALITIES; what each gains and costs is in benchmarks/results.md."""
     return {"draft": DRAFT, "standard": STANDARD, "fine": FINE}[quality]

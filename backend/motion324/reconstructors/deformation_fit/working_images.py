@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from motion324.mesh.view import View
+from motion324.core.view import View
 
 MARGIN = 0.08  # of the object's box, on every side
 MASK_LEVEL = 0.5

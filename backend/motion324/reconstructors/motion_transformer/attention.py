@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from motion324.errors import EXIT_USAGE, Motion324Error
-from motion324.options import ATTENTION_CHOICES, check_choice
+from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.options import ATTENTION_CHOICES, check_choice
 from motion324.reconstructors.motion_transformer.attention_kernels import KERNELS, Kernel, counted, first_line
 from motion324.reconstructors.motion_transformer.attention_shape import Shape, shape_of
 

@@ -16,10 +16,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from motion324.errors import EXIT_USAGE, Motion324Error
+from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.write_aside import explained_write_errors, written_aside
 from motion324.reconstructors.motion_transformer.config import ModelConfig, foreign
 from motion324.reconstructors.motion_transformer.model import MotionModel
-from motion324.write_aside import explained_write_errors, written_aside
 
 FORMAT = "motion324-motion-transformer-1"
 # In published state dicts, but computed anew (pos_embed) or used in DINOv2's own training only.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from motion324.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from motion324.errors import EXIT_BACKEND, EXIT_BAD_MESH, EXIT_BAD_VIDEO, Motion324Error
+from motion324.core.errors import EXIT_BACKEND, EXIT_BAD_MESH, EXIT_BAD_VIDEO, Motion324Error
 
 GIGABYTE = 1e9
 

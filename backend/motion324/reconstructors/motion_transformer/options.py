@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from motion324.options import (
+from motion324.core.options import (
     ATTENTION_CHOICES,
     PRECISIONS,
     TRAINED_FRAMES,

@@ -34,7 +34,7 @@ class Pace:
     """Counts the arithmetic that is handed to a device, cuts it into pieces, and calls back between them.
 
     on_work(flop): called after every piece with the arithmetic that has been done so far, and several times a second
-    while waiting for the device; it may raise (motion324.errors.Cancelled), which ends the work.
+    while waiting for the device; it may raise (motion324.core.errors.Cancelled), which ends the work.
     whole: hand out everything in one piece (training, where autograd needs it).
     """
 

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from motion324.errors import Cancelled
-from motion324.progress import Progress, silent
+from motion324.core.errors import Cancelled
+from motion324.core.progress import Progress, silent
 from motion324.reconstructors.motion_transformer import fused, job_errors
 from motion324.reconstructors.motion_transformer.attention import Attention
 from motion324.reconstructors.motion_transformer.attention_shape import longest_attention
@@ -28,8 +28,8 @@ from motion324.reconstructors.motion_transformer.model import MotionModel, Point
 from motion324.reconstructors.motion_transformer.options import InferenceOptions
 from motion324.reconstructors.motion_transformer.pace import Pace
 from motion324.reconstructors.motion_transformer.stage_times import StageTimes
-from motion324.reconstructors.motion_transformer.windows import Merger, Window, plan_windows
 from motion324.reconstructors.motion_transformer.workload import Workload
+from motion324.reconstructors.windows import Merger, Window, plan_windows
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from motion324.progress import Progress
+from motion324.core.progress import Progress
 from motion324.reconstructors.interface import FrameBatch, Scene
 from motion324.reconstructors.motion_transformer.options import InferenceOptions
 from motion324.reconstructors.motion_transformer.torch_needed import import_torch, require_torch
@@ -61,8 +61,8 @@ class MotionTransformer:
     def reconstruct(self, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
         """Raises what `prepare`, loading (`MotionPredictor.load`) and predicting (`MotionPredictor.stream`) raise."""
         predictor = self._predictor(progress)
-        from motion324.reconstructors.motion_transformer.scene_frames import object_frames
         from motion324.reconstructors.motion_transformer.scene_points import surface_points, vertex_points
+        from motion324.reconstructors.scene_frames import object_frames
 
         progress("reconstruct", 0, len(scene.frames))
         surface = surface_points(scene.surface)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 
-from motion324.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
 
 
 def is_torch_installed() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from motion324.errors import EXIT_BACKEND, Motion324Error
+from motion324.core.errors import EXIT_BACKEND, Motion324Error
 
 TRACK_VALUES = 5  # of a node's track in a frame: displacement, believed to be seen, believed at all
 

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from motion324.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
-from motion324.machine import processor_count
+from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.machine import processor_count
 from motion324.reconstructors.node_model.config import TRACK_VALUES, NodeModelConfig
 
 CONFIG_KEY = "node_model"

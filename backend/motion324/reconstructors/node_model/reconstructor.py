@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from motion324.errors import EXIT_BACKEND, Motion324Error
-from motion324.progress import Progress
+from motion324.core.errors import EXIT_BACKEND, Motion324Error
+from motion324.core.progress import Progress
 from motion324.reconstructors.interface import FrameBatch, Scene
-from motion324.reconstructors.motion_transformer.windows import Merger, plan_windows
 from motion324.reconstructors.node_model.onnx_file import NodeMotions, OnnxNodeModel
 from motion324.reconstructors.node_model.scene_inputs import (
     Look,
@@ -22,6 +21,7 @@ from motion324.reconstructors.node_model.scene_inputs import (
     square_around,
     square_frames,
 )
+from motion324.reconstructors.windows import Merger, plan_windows
 
 BUNDLED = Path(__file__).parent / "models" / "node_model.onnx"
 OVERLAP = 1 / 3  # part of a window that it shares with the next one at the least

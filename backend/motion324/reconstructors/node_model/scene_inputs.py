@@ -1,4 +1,4 @@
-"""A scene as the node model wants it: exactly what motion324.training.synthesis gives it in training.
+"""A scene as the node model wants it: exactly what motion324.training.compact.batches gives it in training.
 
 Letters: T frames, K nodes, P points, S the model's image size.
 """
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from motion324.mesh.rasteriser import rasterise
+from motion324.core.view import View
 from motion324.mesh.vertex_attributes import vertex_attributes
-from motion324.mesh.view import View
 from motion324.reconstructors.interface import Scene
-from motion324.reconstructors.motion_transformer.scene_frames import square_of
 from motion324.reconstructors.node_model.config import TRACK_VALUES, NodeModelConfig
+from motion324.reconstructors.scene_frames import square_of
+from motion324.view.rasteriser import rasterise
 
 MARGIN = 1.15  # side of the frames over the object's; in training nearly always from 1.05 to 1.3
 NODE_CANDIDATES = 1024  # surface samples of which nodes are chosen; as many as in training

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from motion324.video.clip import VideoClip
+from motion324.core.clip import VideoClip
 
 
 def has_meaningful_alpha(clip: VideoClip) -> bool:

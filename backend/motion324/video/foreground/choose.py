@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from motion324.errors import EXIT_NO_FOREGROUND, Motion324Error
-from motion324.progress import Progress, silent
-from motion324.video.clip import VideoClip
+from motion324.core.clip import VideoClip
+from motion324.core.errors import EXIT_NO_FOREGROUND, Motion324Error
+from motion324.core.progress import Progress, silent
 from motion324.video.foreground.alpha import alpha_masks, has_meaningful_alpha
 from motion324.video.foreground.coverage import disc
 from motion324.video.foreground.masks import ForegroundMasks, mask_warnings, several_objects, tells_nothing

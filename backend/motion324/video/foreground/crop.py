@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from motion324.errors import EXIT_NO_FOREGROUND, Motion324Error
+from motion324.core.errors import EXIT_NO_FOREGROUND, Motion324Error
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from motion324.errors import Motion324Error
-from motion324.progress import Progress
-from motion324.video.clip import VideoClip
+from motion324.core.clip import VideoClip
+from motion324.core.errors import Motion324Error
+from motion324.core.progress import Progress
 from motion324.video.decoding import read_frames
 from motion324.video.sampling import VideoSample, sample_video
 from motion324.video.source import bad_video

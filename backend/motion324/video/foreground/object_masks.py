@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from motion324.progress import Progress
+from motion324.core.progress import Progress
 from motion324.video.foreground.background_plate import (
     BackgroundPlate,
     clear_of_object,

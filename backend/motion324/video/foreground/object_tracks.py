@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from motion324.progress import Progress
+from motion324.core.progress import Progress
 from motion324.video.foreground.coverage import disc
 
 # Of the largest thing's area, summed over all frames: another one of so much is an object of its own, ...

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from motion324.progress import Progress
+from motion324.core.progress import Progress
 from motion324.video.foreground.background_plate import distance_beyond_shadow
 from motion324.video.foreground.colour_distance import colour_distance
 from motion324.video.foreground.coverage import coverage_from_evidence, disc

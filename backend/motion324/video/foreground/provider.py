@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.errors import EXIT_USAGE, Motion324Error
-from motion324.options import MASK_MODES, bad_option
-from motion324.progress import Progress
-from motion324.video.clip import VideoClip
+from motion324.core.clip import VideoClip
+from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.options import MASK_MODES, bad_option
+from motion324.core.progress import Progress
 from motion324.video.foreground.alpha import alpha_masks
 from motion324.video.foreground.given import given_masks
 from motion324.video.foreground.plain import find_plain_background, plain_masks

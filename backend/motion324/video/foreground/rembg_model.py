@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from motion324.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
-from motion324.progress import Progress
+from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.progress import Progress
 
 # As their authors publish them; of a model that is not listed the user is told to look.
 _LICENCES = {

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from motion324.progress import Progress
+from motion324.core.progress import Progress
 from motion324.video.foreground.onnx_prefix import network_until
 from motion324.video.foreground.side_by_side import side_by_side
 

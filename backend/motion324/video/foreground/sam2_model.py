@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from motion324.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
-from motion324.progress import Progress
+from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.progress import Progress
 from motion324.video.foreground.prompts import Prompt
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from motion324.machine import processor_count
+from motion324.core.machine import processor_count
 
 _POLL_SECONDS = 0.1
 

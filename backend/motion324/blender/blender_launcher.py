@@ -1,0 +1,37 @@
+"""What a Blender process, or a Python that has bpy, is started with: runs one of our scripts, and says how that ended.
+
+Not part of the backend's own process: motion324.blender.blender_reading.run_in_blender starts it with the arguments
+SCRIPT ARGUMENT... The script's `main` is called with the arguments, as text. Where that fails, it prints
+`motion324-error: SENTENCE` and ends with code 3.
+"""
+
+import importlib.util
+import os
+import sys
+
+
+def run(script: str, arguments: list[str]) -> int:
+    """The exit code."""
+    spec = importlib.util.spec_from_file_location("motion324_script", script)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"'{script}' is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        module.main(*arguments)
+    except Exception as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[-1].removeprefix("Error: ")
+        print(f"motion324-error: {first}", file=sys.stderr, flush=True)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    given = sys.argv[sys.argv.index("--") + 1 :]
+    code = run(given[0], given[1:])
+    blender = sys.modules.get("bpy")
+    if blender is not None and not blender.app.binary_path:  # a module, which can wait for its own threads for ever
+        sys.stdout.flush()
+        os._exit(code)
+    if code:  # Blender takes any SystemExit for a failure, that with 0 as well
+        sys.exit(code)

@@ -1,0 +1,4 @@
+"""The `motion324` command: what its subcommands share, and the examination of an installation.
+
+Imports every room but training, which `motion324 train` imports when it runs; nothing imports it.
+"""

@@ -1,0 +1,76 @@
+"""`motion324 overlay`: a video that shows a trajectory beside the video that it was made from."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from motion324.cli.terminal import Terminal
+from motion324.core.errors import EXIT_BAD_MESH, EXIT_BAD_VIDEO, EXIT_OK, Motion324Error
+from motion324.core.input_files import InputFile, check_inputs_stay
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SAME = 1e-4  # of the mesh's extent
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        "overlay",
+        help="show a trajectory beside its video",
+        description="Writes an .mp4: the video, the video with the result's outline, and the result, side by side.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("mesh", metavar="MESH", type=Path, help="the mesh that was animated")
+    parser.add_argument("video", metavar="VIDEO", type=Path, help="the video that it was animated after")
+    parser.add_argument("trajectory", metavar="TRAJECTORY", type=Path, help="the trajectory.npz of `motion324 animate`")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the .mp4 to write")
+    parser.add_argument("--blender", metavar="PATH", type=Path, help="Blender, which .fbx and .blend need")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from motion324.core.trajectory_file import load_trajectory
+    from motion324.mesh.files.reading import read_mesh
+    from motion324.trajectories.overlay import write_overlay
+    from motion324.video.decoding import read_numbered
+
+    inputs = {"mesh": arguments.mesh, "video": arguments.video, "trajectory": arguments.trajectory}
+    check_inputs_stay([arguments.output], [InputFile(kind, path) for kind, path in inputs.items()])
+    terminal = Terminal()
+    trajectory = load_trajectory(arguments.trajectory)
+    mesh = read_mesh(arguments.mesh, blender=arguments.blender, progress=terminal.progress)
+    if not _is_first_frame(mesh.positions, trajectory.positions[0]):
+        raise Motion324Error(
+            "mesh-differs",
+            f"'{arguments.trajectory}' was not made from '{arguments.mesh}': its first frame is another mesh.",
+            "Give the mesh that was animated.",
+            EXIT_BAD_MESH,
+        )
+    numbers = trajectory.frame_numbers
+    clip = read_numbered(arguments.video, numbers, terminal.progress)
+    if len(clip.frames) != len(numbers):
+        raise Motion324Error(
+            "video-differs",
+            f"'{arguments.trajectory}' was not made from '{arguments.video}': it has {len(numbers)} frames, of which "
+            f"the video has {len(clip.frames)}.",
+            "Give the video that the mesh was animated after.",
+            EXIT_BAD_VIDEO,
+        )
+    write_overlay(
+        arguments.output, clip, mesh, trajectory.positions, trajectory.view, trajectory.fps, terminal.progress
+    )
+    terminal.clear()
+    print(arguments.output)
+    return EXIT_OK
+
+
+def _is_first_frame(positions: np.ndarray, frame: np.ndarray) -> bool:
+    """Whether both (N, 3) are the same mesh in the same coordinates."""
+    if positions.shape != frame.shape:
+        return False
+    extent = (positions.max(axis=0) - positions.min(axis=0)).max()
+    return bool(abs(positions - frame).max() <= SAME * extent)

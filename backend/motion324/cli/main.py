@@ -1,0 +1,142 @@
+"""The `motion324` command."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+from motion324 import __version__
+from motion324.cli.commands import (
+    animate,
+    batch,
+    compare,
+    doctor,
+    evaluate,
+    examine,
+    from_video,
+    images_to_video,
+    overlay,
+    render,
+    serve,
+    train,
+    weights,
+)
+from motion324.cli.terminal import Terminal, error_fields
+from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
+
+EXIT_CODES = """exit codes:
+  0    done
+  1    a defect of this program, a failed item of a batch, a clip that could not be scored, or a problem that
+       `doctor` found
+  2    wrong command line or option
+  3    the mesh cannot be used
+  4    the video or the given masks cannot be used
+  5    no foreground object found
+  6    cannot write: folder, permission or full disk
+  7    out of memory, or the backend process failed
+  8    `train` was told to stop, and has saved a checkpoint
+  130  cancelled with Ctrl-C
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code; errors become one sentence on stderr."""
+    arguments = build_parser().parse_args(argv)
+    as_json = getattr(arguments, "json", False)
+    try:
+        with signals_like_ctrl_c():
+            return int(arguments.run(arguments))
+    except KeyboardInterrupt:
+        error: Motion324Error = Cancelled()
+    except Motion324Error as known:
+        error = known
+    except BrokenPipeError:  # whoever read our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_INTERNAL
+    except Exception as unknown:
+        error = explain(unknown)
+        if error.code == "internal":
+            traceback.print_exc()
+    Terminal().fail(error)
+    if as_json:
+        print(json.dumps({"ok": False, **error_fields(error)}, ensure_ascii=False))
+    return error.exit_code
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="motion324",
+        description="Animates a mesh after a video of the same thing moving.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"motion324 {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in (
+        animate,
+        from_video,
+        examine,
+        overlay,
+        images_to_video,
+        batch,
+        evaluate,
+        compare,
+        render,
+        serve,
+        doctor,
+        weights,
+        train,
+    ):
+        command.add_to(commands).epilog = EXIT_CODES
+    return parser
+
+
+def explain(unknown: Exception) -> Motion324Error:
+    """What a person is told about an exception that nobody foresaw."""
+    from motion324.core.write_aside import is_out_of_space, write_error
+    from motion324.server.job_queue import is_out_of_memory
+
+    if is_out_of_memory(unknown):
+        return Motion324Error(
+            "out-of-memory",
+            "The memory of this machine is not enough for this mesh and video.",
+            "Use fewer frames or a mesh with fewer vertices, or close other programs.",
+            EXIT_BACKEND,
+        )
+    if isinstance(unknown, OSError) and is_out_of_space(unknown):  # where a library writes, such as numba's cache
+        return write_error(Path(unknown.filename or "a file"), unknown)
+    return Motion324Error(
+        "internal",
+        f"A defect of this program stopped it ({type(unknown).__name__}: {unknown}).",
+        "Please report it with what is printed above.",
+    )
+
+
+@contextlib.contextmanager
+def signals_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM and a closed terminal end a command as Ctrl-C does, so that nothing half-written is left behind."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    names = ("SIGTERM", "SIGHUP", "SIGBREAK") if threading.current_thread() is threading.main_thread() else ()
+    known = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = [(number, signal.signal(number, interrupt)) for number in known]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,314 @@
+"""Blender's side of the wire: starts a backend, sends it jobs, hands out what comes back.
+
+    server = start_server(python, log_path=folder / "backend.log")
+    with Client.connect(server.endpoint) as client:
+        for event in client.animate(AnimateRequest.of(mesh, video, AnimateOptions())):
+            ...  # Queued, ProgressEvent, FramesEvent, and last a ResultEvent
+        found = client.examine(ExamineRequest(video))
+    server.stop()
+
+Every wait has a limit, and a backend that died or hangs becomes a Motion324Error. Needs the standard library and numpy.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TypeVar
+
+from motion324.client.job_events import Event, JobEvents
+from motion324.client.pending_jobs import PendingJobs
+from motion324.client.questions import Questions
+from motion324.client.sending import Sending, files_to_send, may_need_files
+from motion324.client.server_process import ServerProcess, start_server
+from motion324.core.errors import EXIT_BACKEND, Motion324Error
+from motion324.core.result import Examination, MadeMesh
+from motion324.wire.endpoint import Endpoint
+from motion324.wire.framing import Connection, ConnectionLost
+from motion324.wire.handshake import open_connection
+from motion324.wire.job_requests import JobRequest
+from motion324.wire.outbox import Outbox
+from motion324.wire.protocol import (
+    AnimateRequest,
+    Cancel,
+    Done,
+    ErrorMessage,
+    ExaminationEvent,
+    ExamineRequest,
+    FramesEvent,
+    Heartbeat,
+    Hello,
+    MeshEvent,
+    MeshRequest,
+    Message,
+    ProgressEvent,
+    Queued,
+    ResultEvent,
+    Seen,
+    SeesFiles,
+    Shutdown,
+    Status,
+    StatusRequest,
+    Unload,
+    UploadReceived,
+    from_wire,
+)
+from motion324.wire.transport import TICK
+
+__all__ = ["Client", "Endpoint", "Event", "JobEvents", "ServerProcess", "start_server"]
+
+Last = TypeVar("Last", ExaminationEvent, MeshEvent)
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 5.0
+SILENCE_SECONDS = 60.0  # a backend that has sent nothing for so long, not even a heartbeat, hangs
+_SLEEP_SECONDS = 5.0
+
+
+class Client:
+    """One connection to a backend. All methods may be called by any thread; none of them touches Blender.
+
+    backend: what the backend said about itself when it was connected.
+    """
+
+    def __init__(
+        self, connection: Connection, backend: Hello, endpoint: Endpoint, heartbeat: float, silence: float
+    ) -> None:
+        self.backend = backend
+        self._endpoint = endpoint
+        self._connection = connection
+        self._outbox = Outbox(connection, f"backend {endpoint}")
+        self._jobs = PendingJobs()
+        self._questions = Questions(endpoint, self._outbox.post)
+        self._sendings: dict[str, Sending] = {}  # by job; single reads and writes of a dict need no lock
+        self._ended = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._read_messages, name=f"backend {endpoint} reader", daemon=True),
+            threading.Thread(
+                target=self._keep_alive, args=(heartbeat, silence), name=f"backend {endpoint} heartbeat", daemon=True
+            ),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @classmethod
+    def connect(
+        cls,
+        endpoint: Endpoint,
+        timeout: float = 10.0,
+        *,
+        program: str = "motion324 client",
+        heartbeat: float = HEARTBEAT_SECONDS,
+        silence: float = SILENCE_SECONDS,
+    ) -> Client:
+        """program: who connects, for the backend's log. heartbeat: seconds between two signs of life.
+
+        Raises Motion324Error: "backend-unreachable", "backend-refused" (wrong secret), "not-a-backend",
+        "version-mismatch" (its hint says which side to update), "backend-timeout", "backend-lost".
+        """
+        connection, backend = open_connection(endpoint, timeout, program)
+        return cls(connection, backend, endpoint, heartbeat, silence)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job or a look of this very connection has not ended; those of other programs do not count."""
+        return bool(self._jobs)
+
+    def animate(self, request: AnimateRequest) -> JobEvents:
+        """Sends the job at once, and returns its events: Queued and ProgressEvent any number of times, FramesEvent as
+        positions become known, and a ResultEvent last. Until the first of them the request's arrays must not change.
+
+        The iterator raises the Motion324Error that ended the job: what the backend reported, Cancelled, or
+        "backend-lost". Closing it before the end cancels the job.
+        Raises Motion324Error("message-too-large", "backend-lost") where the job cannot be sent.
+        """
+        return self._start(request)
+
+    def start_examining(self, request: ExamineRequest) -> JobEvents:
+        """Sends the request at once, and returns its events, as `animate` does: the last is an ExaminationEvent."""
+        return self._start(request)
+
+    def examine(self, request: ExamineRequest, watch: Callable[[Event], None] = lambda event: None) -> Examination:
+        """Takes a quick look at a video, and waits for what it tells; another thread may `cancel(request.job_id)`.
+
+        The backend does it beside an animation job that runs; several examinations are done one after the other.
+        watch: called with every Queued and ProgressEvent; what it raises ends the examination, and passes.
+        Raises the Motion324Error that the backend reported, Cancelled, or "backend-lost".
+        """
+        return self._last(request, ExaminationEvent, watch).examination
+
+    def make_mesh(self, request: MeshRequest, watch: Callable[[Event], None] = lambda event: None) -> MadeMesh:
+        """Has a mesh made of what a video's first frame shows, and waits for it, as `examine` does."""
+        return self._last(request, MeshEvent, watch).made
+
+    def _last(self, request: JobRequest, kind: type[Last], watch: Callable[[Event], None]) -> Last:
+        """Sends the request and waits for the event of this kind, which is its last; watch gets those before."""
+        with self._start(request) as events:
+            for event in events:
+                if isinstance(event, kind):
+                    return event
+                watch(event)
+        raise AssertionError(f"a job ends with its {kind.kind} or an error")
+
+    def _start(self, request: JobRequest) -> JobEvents:
+        events = JobEvents(request.job_id, self.cancel)
+        if not self._jobs.add(events):
+            return events
+        if may_need_files(request, self._endpoint.is_same_machine):
+            name = f"backend {self._endpoint} sender"
+            threading.Thread(target=self._send_with_files, args=(request, events), name=name, daemon=True).start()
+            return events
+        try:
+            self._outbox.post(request)
+        except BaseException:
+            self._jobs.take(request.job_id)
+            events.forget()
+            raise
+        return events
+
+    def _send_with_files(self, request: JobRequest, events: JobEvents) -> None:
+        """On a thread of its own: asks which files the backend needs, sends them, then the request."""
+        try:
+            files = files_to_send(request, self._which_are_seen)
+            if files:
+                sending = Sending(events, self._outbox.post)
+                self._sendings[request.job_id] = sending
+                sending.run(files)
+            self._jobs.send_if_pending(events, functools.partial(self._outbox.post, request))
+        except Motion324Error as error:
+            self._give_up(request.job_id, error)
+        except Exception as error:
+            log.exception("sending the files of %s failed", request.doing)
+            sentence = f"The files for {request.doing} could not be sent ({type(error).__name__}: {error})."
+            self._give_up(request.job_id, Motion324Error("internal", sentence, "Please report it with the log."))
+        finally:
+            self._sendings.pop(request.job_id, None)
+
+    def _which_are_seen(self, question: SeesFiles) -> tuple[bool, ...]:
+        answer = self._questions.ask(question, timeout=60.0)
+        assert isinstance(answer, Seen)
+        return answer.seen
+
+    def _give_up(self, job_id: str, error: Motion324Error) -> None:
+        """Ends a job that could not be sent, and has the backend forget what it has of it."""
+        events = self._jobs.take(job_id)
+        if events:
+            self._outbox.post(Cancel(job_id))
+            events.fail(error)
+
+    def cancel(self, job_id: str) -> None:
+        """Ends a job's events with Cancelled at once, and has the backend stop it. A job that has ended is left alone;
+        one that has not been sent yet will not be.
+        """
+        if self._jobs.cancel(job_id):
+            self._outbox.post(Cancel(job_id))
+
+    def status(self, timeout: float = 10.0) -> Status:
+        """What the backend is and does. Raises Motion324Error("backend-timeout", "backend-lost")."""
+        answer = self._questions.ask(StatusRequest(), timeout)
+        assert isinstance(answer, Status)
+        return answer
+
+    def unload(self, timeout: float = 60.0, *, keep_on_cpu: bool = False) -> None:
+        """Frees the memory of loaded reconstructors, or with keep_on_cpu that of the GPU only.
+
+        Raises Motion324Error("backend-busy") while a job runs.
+        """
+        self._questions.ask(Unload(keep_on_cpu=keep_on_cpu), timeout)
+
+    def shutdown(self, timeout: float = 10.0) -> None:
+        """Ends the backend, and with it every job."""
+        self._questions.ask(Shutdown(), timeout)
+
+    def close(self) -> None:
+        """Ends the connection; jobs that still run are cancelled by that. May be called twice."""
+        error = Motion324Error("backend-lost", "The connection to the backend was closed.", exit_code=EXIT_BACKEND)
+        self._end(error, flush=0.5)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(2 * TICK)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read_messages(self) -> None:
+        try:
+            while True:
+                self._hand_out(from_wire(*self._connection.receive()))
+        except ConnectionLost as error:
+            reason = str(error)
+        except Motion324Error as error:
+            reason = error.sentence
+        except Exception as error:
+            log.exception("reading from the backend failed")
+            reason = f"{type(error).__name__}: {error}"
+        self._lose(reason)
+
+    def _hand_out(self, message: Message) -> None:
+        if isinstance(message, ResultEvent | ExaminationEvent | MeshEvent):
+            events = self._jobs.take(message.job_id)
+            if events:
+                events.add(message)
+        elif isinstance(message, Queued | ProgressEvent | FramesEvent):
+            events = self._jobs.get(message.job_id)
+            if events:
+                events.add(message)
+        elif isinstance(message, UploadReceived):
+            sending = self._sendings.get(message.job_id)
+            if sending:
+                sending.received(message.received)
+        elif isinstance(message, Status | Done | Seen):
+            self._questions.answer(message.question_id, message)
+        elif isinstance(message, ErrorMessage):
+            self._hand_out_error(message)
+
+    def _hand_out_error(self, message: ErrorMessage) -> None:
+        events = self._jobs.take(message.about)
+        error = message.to_error()
+        if events:
+            events.fail(error)
+        elif message.about:
+            self._questions.fail(message.about, error)
+        else:
+            self._end(error)
+
+    def _keep_alive(self, heartbeat: float, silence: float) -> None:
+        before = awake_since = time.monotonic()
+        while not self._ended.wait(heartbeat):
+            self._outbox.post(Heartbeat(), replaces="heartbeat")
+            now = time.monotonic()
+            if now - before > heartbeat + _SLEEP_SECONDS:  # the machine slept, or Blender let no thread run
+                awake_since = now
+            before = now
+            quiet = now - max(self._connection.last_heard, awake_since)
+            if quiet > max(silence, 2 * heartbeat):
+                self._lose(f"it has given no sign of life for {quiet:.0f} s")
+
+    def _lose(self, reason: str) -> None:
+        """Ends everything, with what is known about how the backend ended."""
+        if self._ended.is_set():
+            return
+        last_words = self._endpoint.last_words() if self._endpoint.last_words else ""
+        self._end(
+            Motion324Error(
+                "backend-lost",
+                f"The connection to the backend at {self._endpoint} was lost: {reason}.",
+                last_words or "Start the backend again, then repeat the job.",
+                EXIT_BACKEND,
+            )
+        )
+
+    def _end(self, error: Motion324Error, flush: float = 0.0) -> None:
+        self._ended.set()
+        self._jobs.end(error)
+        self._questions.end(error)
+        self._outbox.close(flush)

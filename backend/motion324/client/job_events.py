@@ -1,0 +1,121 @@
+"""What a client hears of one job, as an iterator that never waits for something that cannot come."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from types import TracebackType
+
+from motion324.core.errors import Cancelled, Motion324Error
+from motion324.wire.protocol import ExaminationEvent, FramesEvent, MeshEvent, ProgressEvent, Queued, ResultEvent
+from motion324.wire.transport import TICK
+
+Event = Queued | ProgressEvent | FramesEvent | ResultEvent | ExaminationEvent | MeshEvent
+
+PREVIEW_BYTES = 256 << 20  # previews that nobody has looked at yet; more are left out
+
+
+class JobEvents(Iterator[Event]):
+    """The events of one job. One thread iterates; another may cancel. Whoever stops early closes it, which cancels the
+    job; it is a context manager for that.
+
+    A slow consumer sees every final frame, but of progress only the newest, and not every preview.
+    """
+
+    def __init__(self, job_id: str, cancel: Callable[[str], None]) -> None:
+        self.job_id = job_id
+        self._cancel_job = cancel
+        self._changed = threading.Condition()
+        self._events: deque[Event] = deque()
+        self._preview_bytes = 0
+        self._error: Motion324Error | None = None
+        self._over = False  # no more events come after those in _events
+
+    def __iter__(self) -> JobEvents:
+        return self
+
+    def __next__(self) -> Event:
+        """The next event. Raises StopIteration after the last one, a ResultEvent, an ExaminationEvent or a MeshEvent,
+        or the Motion324Error that ended the job.
+        """
+        with self._changed:
+            while not self._events:
+                if self._error:
+                    raise self._error
+                if self._over:
+                    raise StopIteration
+                # The client fails this job when the backend is lost or silent, so that this loop ends.
+                self._changed.wait(TICK)
+            return self._take()
+
+    def poll(self) -> Event | None:
+        """The next event if there is one already; None otherwise. Raises as __next__ does."""
+        with self._changed:
+            if not self._events and not self._error and not self._over:
+                return None
+        return next(self)
+
+    def close(self) -> None:
+        """Cancels the job, unless it has ended."""
+        with self._changed:
+            over = self._over
+            self._over = True
+            self._events.clear()
+            self._changed.notify_all()
+        if not over:
+            self._cancel_job(self.job_id)
+
+    def __enter__(self) -> JobEvents:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def over(self) -> bool:
+        """Whether no more events come after those that wait to be taken."""
+        with self._changed:
+            return self._over
+
+    def add(self, event: Event) -> None:
+        """Called by the client as a message comes."""
+        with self._changed:
+            if self._over:
+                return
+            if isinstance(event, FramesEvent) and not event.final:
+                if self._preview_bytes >= PREVIEW_BYTES:
+                    return
+                self._preview_bytes += event.positions.nbytes
+            if self._events and type(event) is type(self._events[-1]) and isinstance(event, ProgressEvent | Queued):
+                self._events.pop()
+            self._events.append(event)
+            self._over = isinstance(event, ResultEvent | ExaminationEvent | MeshEvent)
+            self._changed.notify_all()
+
+    def fail(self, error: Motion324Error) -> None:
+        """Ends the events with an error, once those that have come are consumed."""
+        with self._changed:
+            if not self._over:
+                self._error, self._over = error, True
+                self._changed.notify_all()
+
+    def cancel(self) -> None:
+        """Ends the events with Cancelled at once."""
+        with self._changed:
+            self._events.clear()
+            self._error, self._over = Cancelled(), True
+            self._changed.notify_all()
+
+    def forget(self) -> None:
+        """Ends the events without a word: the job was never sent."""
+        with self._changed:
+            self._over = True
+
+    def _take(self) -> Event:
+        event = self._events.popleft()
+        if isinstance(event, FramesEvent) and not event.final:
+            self._preview_bytes -= event.positions.nbytes
+        return event

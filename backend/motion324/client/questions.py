@@ -1,0 +1,80 @@
+"""Questions to the backend that wait for their answers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from motion324.core.errors import EXIT_BACKEND, Motion324Error
+from motion324.wire.endpoint import Endpoint
+from motion324.wire.protocol import Message, Question, SeesFiles
+
+
+class Questions:
+    """Those of one connection. All methods may be called by any thread. post: adds a message to those that go out."""
+
+    def __init__(self, endpoint: Endpoint, post: Callable[[Message], None]) -> None:
+        self._endpoint = endpoint
+        self._post = post
+        self._lock = threading.Lock()
+        self._waiting: dict[str, _Answer] = {}
+        self._lost: Motion324Error | None = None
+
+    def ask(self, question: Question | SeesFiles, timeout: float) -> Message:
+        """The answer. Raises Motion324Error: the one that the backend answered with, "backend-timeout", or that with
+        which the connection ended.
+        """
+        answer = _Answer()
+        with self._lock:
+            if self._lost:
+                raise self._lost
+            self._waiting[question.question_id] = answer
+        try:
+            self._post(question)
+            if not answer.come.wait(timeout):
+                raise Motion324Error(
+                    "backend-timeout",
+                    f"The backend at {self._endpoint} did not answer '{question.kind}' within {timeout:g} seconds.",
+                    "Stop the backend and start it again.",
+                    EXIT_BACKEND,
+                )
+        finally:
+            with self._lock:
+                self._waiting.pop(question.question_id, None)
+        if answer.error:
+            raise answer.error
+        assert answer.message is not None
+        return answer.message
+
+    def answer(self, question_id: str, message: Message) -> None:
+        """To be called when an answer comes; one that nobody waits for any more is forgotten."""
+        with self._lock:
+            answer = self._waiting.get(question_id)
+        if answer:
+            answer.message = message
+            answer.come.set()
+
+    def fail(self, question_id: str, error: Motion324Error) -> None:
+        """To be called when an error comes that may be an answer."""
+        with self._lock:
+            answer = self._waiting.get(question_id)
+        if answer:
+            answer.error = error
+            answer.come.set()
+
+    def end(self, error: Motion324Error) -> None:
+        """To be called when the connection ends: all questions, and all later ones, get this error."""
+        with self._lock:
+            self._lost = self._lost or error
+            waiting = list(self._waiting)
+        for question_id in waiting:
+            self.fail(question_id, error)
+
+
+class _Answer:
+    """The place where the answer to one question arrives."""
+
+    def __init__(self) -> None:
+        self.come = threading.Event()
+        self.message: Message | None = None
+        self.error: Motion324Error | None = None

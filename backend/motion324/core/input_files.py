@@ -1,0 +1,60 @@
+"""What a job reads is never replaced by what it writes: standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.image_files import IMAGE_SUFFIXES
+from motion324.core.options import AnimateOptions, names_mask_files
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """kind: how people know it, such as "video". path: of a file, or of a folder of images."""
+
+    kind: str
+    path: Path
+
+
+def inputs_of_job(mesh: Path | None, video: Path, options: AnimateOptions) -> list[InputFile]:
+    """What a job reads. mesh: None where it comes from no file."""
+    inputs = [InputFile("video", video)]
+    if mesh is not None:
+        inputs.append(InputFile("mesh", mesh))
+    if names_mask_files(options.mask):
+        inputs.append(InputFile("masks", Path(options.mask)))
+    if options.weights:
+        inputs.append(InputFile("weights", Path(options.weights).expanduser()))
+    return inputs
+
+
+def check_inputs_stay(targets: Iterable[Path], inputs: Iterable[InputFile]) -> None:
+    """Raises Motion324Error("overwrites-input") where a file that is to be written is one of the inputs.
+
+    Whether it is the same file is asked of the file system, which knows links, relative paths, and whether case counts.
+    An image in a folder of images counts as well, also a new one, since it would become one of them.
+    """
+    known = list(inputs)
+    for target in targets:
+        for each in known:
+            if _is_same(target, each.path) or _is_image_of(target, each.path):
+                raise Motion324Error(
+                    "overwrites-input",
+                    f"'{target}' would overwrite the {each.kind} '{each.path}'.",
+                    "Choose another name or folder.",
+                    EXIT_CANNOT_WRITE,
+                )
+
+
+def _is_image_of(target: Path, folder: Path) -> bool:
+    return target.suffix.lower() in IMAGE_SUFFIXES and folder.is_dir() and _is_same(target.parent, folder)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # one of them is not there, or is no path at all
+        return False

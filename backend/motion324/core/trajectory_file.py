@@ -1,0 +1,83 @@
+"""`trajectory.npz`: a trajectory as arrays, for other programs. Needs numpy only."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.result import AnimationResult
+from motion324.core.view import View
+from motion324.core.write_aside import written_aside
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What the file holds. T frames, N vertices, F triangles.
+
+    positions (T, N, 3) float32 and faces (F, 3) int32: the mesh's own coordinates and vertex order.
+    frame_numbers (T,) int64: of the video. fps: frames per second. view: the camera, relative to the mesh of frame 0
+    in normalised space (Y up, bounding box centred, longest side 1).
+    """
+
+    positions: np.ndarray
+    faces: np.ndarray
+    frame_numbers: np.ndarray
+    fps: float
+    view: View
+
+
+def save_trajectory(path: Path, result: AnimationResult, faces: np.ndarray) -> None:
+    """Writes positions, faces, frame_numbers, fps and the view's four parts under the names below, without pickles.
+
+    Raises Motion324Error("disk-full" or "cannot-write"); `path` has the whole file, or stays as it was.
+    """
+    view = result.view
+    with written_aside(path) as aside, aside.open("wb") as file:
+        np.savez(
+            file,
+            positions=np.asarray(result.positions, np.float32),
+            faces=np.asarray(faces, np.int32),
+            frame_numbers=np.asarray(result.frame_numbers, np.int64),
+            fps=np.float64(result.fps),
+            view_rotation=np.asarray(view.rotation, np.float64),
+            view_translation=np.asarray(view.translation, np.float64),
+            view_focal=np.float64(view.focal),
+            view_centre=np.asarray(view.centre, np.float64),
+        )
+
+
+def load_trajectory(path: Path) -> Trajectory:
+    """Raises Motion324Error("trajectory-unreadable") where the file is missing, of another kind, or inconsistent."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            trajectory = Trajectory(
+                positions=arrays["positions"],
+                faces=arrays["faces"],
+                frame_numbers=arrays["frame_numbers"],
+                fps=float(arrays["fps"]),
+                view=View(
+                    rotation=arrays["view_rotation"],
+                    translation=arrays["view_translation"],
+                    focal=float(arrays["view_focal"]),
+                    centre=(float(arrays["view_centre"][0]), float(arrays["view_centre"][1])),
+                ),
+            )
+    except (OSError, KeyError, ValueError, IndexError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, f"cannot be read ({type(error).__name__}: {error})") from error
+    shape = trajectory.positions.shape
+    if len(shape) != 3 or shape[2] != 3 or trajectory.frame_numbers.shape != (shape[0],):
+        raise _unreadable(path, f"has positions of shape {shape} for {trajectory.frame_numbers.size} frames")
+    return trajectory
+
+
+def _unreadable(path: Path, why: str) -> Motion324Error:
+    return Motion324Error(
+        "trajectory-unreadable",
+        f"The trajectory '{path}' {why}.",
+        "Give a trajectory.npz that `motion324 animate` has written.",
+        EXIT_BAD_MESH,
+    )

@@ -1,0 +1,61 @@
+"""Files that appear whole or not at all: written beside their place under another name, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+
+
+@contextlib.contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """Gives the name to write to; when the block ends well, that file takes the place of `path` in one step.
+
+    The other name lies in the same folder and keeps the suffix, since writers choose their format by it.
+    When the block fails, the unfinished file is removed and `path` stays as it was.
+    Raises Motion324Error("disk-full" or "cannot-write") instead of the system's own errors.
+    """
+    aside = path.with_name(f".{path.stem}.{os.getpid()}.unfinished{path.suffix}")
+    try:
+        with explained_write_errors(path):
+            yield aside
+            aside.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def explained_write_errors(path: Path) -> Iterator[None]:
+    """Turns an OSError of the block into a Motion324Error that names `path` and says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def write_error(path: Path, error: OSError) -> Motion324Error:
+    """The error for people behind a system error that happened while `path` was written."""
+    if is_out_of_space(error):
+        return Motion324Error(
+            "disk-full",
+            f"The disk has no room for '{path}'.",
+            "Free some space, or choose a folder on another disk.",
+            EXIT_CANNOT_WRITE,
+        )
+    reason = error.strerror or str(error)
+    return Motion324Error(
+        "cannot-write",
+        f"'{path}' could not be written: {reason[:1].lower()}{reason[1:]}.",
+        "Choose a folder that you may write to.",
+        EXIT_CANNOT_WRITE,
+    )
+
+
+def is_out_of_space(error: OSError) -> bool:
+    """The disk is full, a quota is used up, or the file system has no larger files."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

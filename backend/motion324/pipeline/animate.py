@@ -1,0 +1,178 @@
+"""The whole story: a reference mesh and a video in, the trajectory of every vertex out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from motion324.core.clip import VideoClip
+from motion324.core.errors import EXIT_INTERNAL, Motion324Error
+from motion324.core.machine import peak_memory, versions
+from motion324.core.normalisation import Normalisation, normalised_mesh
+from motion324.core.options import AnimateOptions
+from motion324.core.progress import Progress, silent
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.result import AnimationResult
+from motion324.core.view import View
+from motion324.mesh.checks import check_mesh
+from motion324.mesh.surface import sample_surface
+from motion324.pipeline.output_folder import OutputFolder
+from motion324.pipeline.stage_clock import StageClock
+from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene
+from motion324.reconstructors.registry import get_reconstructor
+from motion324.trajectories.result_files import KeepOptions, needed_space, write_report, write_result_files
+from motion324.trajectories.smoothing import smooth_trajectory
+from motion324.video.decoding import read_video
+from motion324.video.foreground import check_mask_option, find_masks
+from motion324.video.foreground.masks import ForegroundMasks
+from motion324.video.source import bad_video
+from motion324.view.overlap_warning import overlap_warnings
+from motion324.view.view_search import ViewMatch, find_view, overlap_of
+
+SURFACE_SAMPLES = 16384
+
+OnFrames = Callable[[FrameBatch], None]
+
+
+def animate(
+    mesh: ReferenceMesh,
+    video: Path | VideoClip,
+    options: AnimateOptions,
+    *,
+    progress: Progress = silent,
+    on_frames: OnFrames | None = None,
+    keep: KeepOptions | None = None,
+    foreground: ForegroundMasks | None = None,
+    view: View | None = None,
+) -> AnimationResult:
+    """Moves the mesh as the video shows it moving.
+
+    video: a file or a folder of images, of which options.frames are read; or frames, all of which are taken.
+    on_frames: gets positions in the mesh's own coordinates as soon as they are known, at first rough, at last with
+        final=True; the result differs from those by the smoothing over time.
+    keep: leaves files in a folder, all of them at the end or none.
+    foreground: the masks of exactly these frames, where they are known; options.mask is not looked at then.
+    view: the camera that sees the mesh, in normalised space, as the first frame does, where it is known; it is taken as
+        it is, and options.view is not looked at.
+    Raises Motion324Error: what is wrong with mesh, video, options, foreground or folder; Cancelled.
+    """
+    clock = StageClock(progress)
+    with contextlib.ExitStack() as stack:
+        options.check()
+        check_mesh(mesh)
+        if foreground is None:
+            check_mask_option(options.mask)
+        reconstructor = get_reconstructor(options, clock)
+        folder = stack.enter_context(OutputFolder(keep.folder)) if keep else None
+
+        clip = video if isinstance(video, VideoClip) else read_video(video, options.frames, clock, options.video_fps)
+        _check_clip(clip)
+        reconstructor.check_job(len(clip.frames), len(mesh.positions))
+        if folder and keep:
+            folder.check_space(needed_space(len(clip.frames), mesh, clip, keep))
+
+        foreground = foreground or find_masks(clip, options.mask, clock)
+
+        clock("sample", 0, 1)
+        normalised, normalisation = normalised_mesh(mesh)
+        surface = sample_surface(normalised, SURFACE_SAMPLES, options.seed)
+
+        clock("view", 0, 1)
+        if view is None:
+            match = find_view(normalised, clip.frames[0], foreground.masks[0], options.view, clock)
+        else:
+            match = ViewMatch(view, overlap_of(normalised, view, foreground.masks[0]))
+
+        scene = Scene(normalised, surface, clip.frames, foreground.masks, match.view, options.seed)
+        positions = _reconstruct(reconstructor, scene, mesh, normalisation, clip, clock, on_frames)
+
+        clock("smooth", 0, 1)
+        smooth_trajectory(positions, options.smooth, clock, out=positions)
+
+        warnings = [*clip.warnings, *foreground.warnings, *overlap_warnings(match.overlap, mesh.name, clip.name)]
+        result = AnimationResult(
+            positions=positions,
+            frame_numbers=clip.frame_numbers,
+            fps=options.fps or clip.fps,
+            view=match.view,
+            report={
+                "mesh": {"name": mesh.name, "vertices": len(mesh.positions), "faces": len(mesh.faces)},
+                "video": {"name": clip.name, "frames": len(clip.frames), "size": [*clip.frames.shape[2:0:-1]]},
+                "reconstructor": reconstructor.name,
+                "reconstruction": reconstructor.details(),
+                "options": {**options.to_dict(), "frames": list(options.frames)},
+                "mask": foreground.method,
+                "view": _describe_view(match.view),
+                "silhouette_overlap": round(float(match.overlap), 4),
+                "warnings": warnings,
+                "versions": versions(),
+            },
+        )
+        if folder and keep:
+            write_result_files(folder.staging, keep, mesh, clip, foreground.masks, result, clock)
+        result.report["seconds"] = clock.seconds()
+        result.report["peak_memory_mb"] = round(peak_memory() / 1e6)
+        if folder:
+            write_report(folder.staging, result)
+    return result
+
+
+def _check_clip(clip: VideoClip) -> None:
+    if len(clip.frames) < 2:
+        raise bad_video(
+            "video-one-frame",
+            f"The video '{clip.name}' has only {len(clip.frames)} frame; at least 2 are needed.",
+            "Choose a longer video.",
+        )
+
+
+def _reconstruct(
+    reconstructor: Reconstructor,
+    scene: Scene,
+    mesh: ReferenceMesh,
+    normalisation: Normalisation,
+    clip: VideoClip,
+    progress: Progress,
+    on_frames: OnFrames | None,
+) -> np.ndarray:
+    """(T, N, 3) float32 in the mesh's own coordinates; frame 0 is the mesh itself, to the last bit."""
+    positions = np.empty((len(scene.frames), *mesh.positions.shape), np.float32)
+    missing = set(range(len(positions)))
+    for batch in reconstructor.reconstruct(scene, progress):
+        if not np.isfinite(batch.positions).all():
+            broken = clip.frame_numbers[batch.indices[~np.isfinite(batch.positions).all(axis=(1, 2))][0]]
+            raise Motion324Error(
+                "reconstruction-failed",
+                f"'{reconstructor.name}' found no finite positions for frame {broken} of '{clip.name}'.",
+                "Leave that frame out, and please report it with mesh and video.",
+                EXIT_INTERNAL,
+            )
+        positions[batch.indices] = normalisation.to_source(batch.positions)
+        positions[0] = mesh.positions
+        if batch.final:
+            missing.difference_update(int(index) for index in batch.indices)
+        if on_frames:
+            on_frames(FrameBatch(batch.indices, positions[batch.indices], batch.final))
+    if missing:
+        raise Motion324Error(
+            "reconstruction-failed",
+            f"'{reconstructor.name}' left out {len(missing)} of the {len(positions)} frames of '{clip.name}'.",
+            "This is a defect: please report it with mesh and video.",
+            EXIT_INTERNAL,
+        )
+    return positions
+
+
+def _describe_view(view: View) -> dict[str, Any]:
+    return {
+        "azimuth": round(view.azimuth, 2),
+        "elevation": round(view.elevation, 2),
+        "focal": round(float(view.focal), 4),
+        "centre": [float(value) for value in view.centre],
+        "rotation": np.asarray(view.rotation, float).tolist(),
+        "translation": np.asarray(view.translation, float).tolist(),
+    }

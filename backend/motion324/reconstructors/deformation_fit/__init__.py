@@ -1,0 +1,1 @@
+"""Fits a deformation graph to the video's optical flow and silhouettes."""

@@ -1,0 +1,232 @@
+"""One client of the backend, from its first byte to its last."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from motion324.core.errors import EXIT_BACKEND, Motion324Error
+from motion324.server.client_files import ClientFiles
+from motion324.server.job_queue import Job, JobQueue
+from motion324.server.uploads import UploadFolder, Uploads
+from motion324.wire.framing import Connection, ConnectionLost
+from motion324.wire.handshake import accept_client
+from motion324.wire.job_requests import JobRequest
+from motion324.wire.outbox import Outbox
+from motion324.wire.protocol import (
+    AnimateRequest,
+    Cancel,
+    Done,
+    ErrorMessage,
+    ExamineRequest,
+    Heartbeat,
+    Hello,
+    MeshRequest,
+    Message,
+    Question,
+    Seen,
+    SeesFiles,
+    Shutdown,
+    Status,
+    StatusRequest,
+    Unload,
+    Upload,
+    UploadPart,
+    UploadReceived,
+    from_wire,
+)
+
+log = logging.getLogger(__name__)
+
+MAX_STATUS_THREADS = 4
+GOODBYE_SECONDS = 1.0  # for a client to read why its connection is closed
+
+
+@dataclass(frozen=True)
+class Services:
+    """What a client may make use of. describe and unload: as given to motion324.server.server.serve."""
+
+    animations: JobQueue
+    examinations: JobQueue
+    meshes: JobQueue
+    describe: Callable[[], dict[str, Any]]
+    unload: Callable[[bool], None]
+    shut_down: Callable[[], None]
+    log_path: str
+    started: float
+    upload_folder: UploadFolder
+
+    @property
+    def queues(self) -> tuple[JobQueue, ...]:
+        return self.animations, self.examinations, self.meshes
+
+
+class Peer:
+    """Serves one connection on a thread of its own. Until the secret is proven, `trusted` is False."""
+
+    def __init__(self, connection: Connection, name: str, services: Services) -> None:
+        self.connection = connection
+        self.name = name
+        self.trusted = False
+        self._services = services
+        self._outbox: Outbox | None = None
+        self._uploads = Uploads(services.upload_folder)
+        self._files = ClientFiles(self._uploads)
+        self._status_slots = threading.Semaphore(MAX_STATUS_THREADS)
+
+    def serve(self, token: str, handshake_timeout: float, on_end: Callable[[Peer], None]) -> None:
+        """Until the connection ends, however it does; cancels this client's jobs then, and calls on_end."""
+        own = Hello("motion324 backend", pid=os.getpid(), log_path=self._services.log_path)
+        try:
+            client = accept_client(self.connection, token, own, handshake_timeout)
+            log.info("%s: connected, %s", self.name, client.program)
+            self._outbox = Outbox(self.connection, self.name)
+            self.trusted = True
+            self._read_messages(self._outbox)
+        except ConnectionLost as error:
+            log.info("%s: %s", self.name, error)
+        except Motion324Error as error:
+            log.warning("%s: %s", self.name, error)
+        except Exception:
+            log.exception("%s: the connection is closed by a defect", self.name)
+        finally:
+            self.close()
+            on_end(self)
+
+    def close(self, flush: float = 0.0) -> None:
+        """Ends the connection, after `flush` seconds at most for what is still to be written."""
+        if self._outbox is None:
+            self.connection.close()
+            return
+        for queue in self._services.queues:
+            queue.cancel_all_of(self._outbox)
+        self._files.drop_all()
+        self._outbox.close(flush)
+
+    def _read_messages(self, outbox: Outbox) -> None:
+        while True:
+            try:
+                header, arrays = self.connection.receive()
+            except Motion324Error as error:  # what follows in the stream cannot be found any more
+                outbox.post(ErrorMessage.of("", error, self._services.log_path))
+                outbox.flush(GOODBYE_SECONDS)
+                self.connection.drain(GOODBYE_SECONDS)
+                raise
+            try:
+                self._obey(from_wire(header, arrays), outbox)
+            except Motion324Error as error:
+                log.warning("%s: %s", self.name, error)
+                about = header.get("job_id", header.get("question_id"))
+                about = about if isinstance(about, str) else ""
+                outbox.post(ErrorMessage.of(about, error, self._services.log_path))
+            del header, arrays  # so that a request's arrays live only as long as its job
+
+    def _obey(self, message: Message, outbox: Outbox) -> None:
+        if isinstance(message, AnimateRequest):
+            self._submit(self._services.animations, message, outbox)
+        elif isinstance(message, ExamineRequest):
+            self._submit(self._services.examinations, message, outbox)
+        elif isinstance(message, MeshRequest):
+            self._submit(self._services.meshes, message, outbox)
+        elif isinstance(message, Cancel):
+            for queue in self._services.queues:
+                queue.cancel(message.job_id, outbox)
+            self._uploads.drop(message.job_id)
+        elif isinstance(message, Upload):
+            self._uploads.begin(message)
+            outbox.post(UploadReceived(message.job_id, 0))
+        elif isinstance(message, UploadPart):
+            received = self._uploads.write(message.job_id, message.data)
+            if received is not None:
+                outbox.post(UploadReceived(message.job_id, received), replaces=f"upload {message.job_id}")
+        elif isinstance(message, SeesFiles):
+            outbox.post(Seen(message.question_id, self._files.which_are_here(message.paths)))
+        elif isinstance(message, Heartbeat):
+            self._files.forget_old()
+            outbox.post(message, replaces="heartbeat")
+        elif isinstance(message, StatusRequest):
+            self._tell_status(message, outbox)
+        elif isinstance(message, Unload):
+            self._unload(message, outbox)
+        elif isinstance(message, Shutdown):
+            log.info("%s: asks to shut down", self.name)
+            outbox.post(Done(message.question_id))
+            self._services.shut_down()
+        else:
+            raise Motion324Error(
+                "bad-message", f"A message '{message.kind}' does not go to the backend.", exit_code=EXIT_BACKEND
+            )
+
+    def _submit(self, queue: JobQueue, request: JobRequest, outbox: Outbox) -> None:
+        """With the files that were sent for it, which it needs until it ends."""
+        request, release = self._files.bring_into(request)
+        try:
+            queue.submit(Job(request, outbox, release))
+        except BaseException:
+            release()
+            raise
+
+    def _tell_status(self, question: StatusRequest, outbox: Outbox) -> None:
+        """On a thread of its own, since looking at a device may take long, and a cancel must not wait for that."""
+        if not self._status_slots.acquire(blocking=False):
+            raise Motion324Error(
+                "backend-busy", "The backend is still answering earlier questions.", "Wait a little.", EXIT_BACKEND
+            )
+
+        def answer() -> None:
+            try:
+                outbox.post(self._status(question))
+            except Exception as exception:
+                outbox.post(self._defect(question, exception))
+            finally:
+                self._status_slots.release()
+
+        threading.Thread(target=answer, name=f"{self.name} status", daemon=True).start()
+
+    def _status(self, question: StatusRequest) -> Status:
+        details = dict(self._services.describe())
+        running, waiting = self._services.animations.state()
+        return Status(
+            question_id=question.question_id,
+            device=str(details.pop("device", "")),
+            memory=details.pop("memory", {}),
+            reconstructors=tuple(details.pop("reconstructors", ())),
+            running=running,
+            queued=waiting,
+            pid=os.getpid(),
+            uptime=time.monotonic() - self._services.started,
+            details=details,
+        )
+
+    def _unload(self, question: Unload, outbox: Outbox) -> None:
+        def answer() -> None:
+            try:
+                self._services.unload(question.keep_on_cpu)
+                outbox.post(Done(question.question_id))
+            except Exception as exception:
+                outbox.post(self._defect(question, exception))
+
+        if not self._services.animations.do_when_idle(answer):
+            raise Motion324Error(
+                "backend-busy",
+                "The backend cannot free its memory while it animates.",
+                "Wait until the job has ended, or cancel it.",
+                EXIT_BACKEND,
+            )
+
+    def _defect(self, question: Question, exception: Exception) -> ErrorMessage:
+        """The answer to a question that went wrong."""
+        log.error("%s: %s failed", self.name, question.kind, exc_info=exception)
+        error = exception
+        if not isinstance(error, Motion324Error):
+            error = Motion324Error(
+                "internal",
+                f"The backend could not answer '{question.kind}' ({type(exception).__name__}: {exception}).",
+                "Please report it with the log, which has the details.",
+            )
+        return ErrorMessage.of(question.question_id, error, self._services.log_path)

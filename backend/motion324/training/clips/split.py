@@ -1,0 +1,67 @@
+"""Which models are trained on, which only measured on, and how often each is drawn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.training.synthesis.rigs import Rig
+
+# Never trained on: one or two of each kind of thing. None shares its body or its clips with a model that is trained on,
+# as the members of these packs do: men, women, KayKit's characters, fruits, cute fish, space mechs.
+HELD_OUT = frozenset(
+    {
+        "animal_pack_vol2__Eagle",
+        "animals_pack_2016__Chick",
+        "animals_pack__ShibaInu",
+        "animated_robot__Robot",
+        "cyberpunk_pack__Character",
+        "dinosaurs_pack__Apatosaurus",
+        "easy_animated_enemy_pack__Wasp",
+        "fish_pack__Dolphin",
+        "fish_pack__Whale",
+        "monster_pack_animated__Dragon",
+        "monster_pack_animated__Slime",
+        "platformer_game_pack__Chest",
+        "platformer_game_pack__Lever",
+        "zombie_animated__Zombie",
+    }
+)
+
+
+def split(rigs: Sequence[Rig]) -> tuple[list[Rig], list[Rig]]:
+    """Those to train on, and those that are held out."""
+    return [rig for rig in rigs if rig.name not in HELD_OUT], [rig for rig in rigs if rig.name in HELD_OUT]
+
+
+def none_to_train_on(folder: Path, creatures: str) -> Motion324Error:
+    """creatures: the option or key that makes procedural ones."""
+    return Motion324Error(
+        "rigs-missing",
+        f"The folder '{folder}' holds no rigged models but those that are only measured on.",
+        f"Add others, or train on procedural creatures ({creatures}).",
+        EXIT_BAD_MESH,
+    )
+
+
+def none_to_measure_on(folder: Path) -> Motion324Error:
+    return Motion324Error(
+        "rigs-missing",
+        f"The folder '{folder}' holds none of the rigged models that are measured on and never trained on.",
+        f"Add one of them at least, such as '{min(HELD_OUT)}.npz'; training/split.py names them all.",
+        EXIT_BAD_MESH,
+    )
+
+
+def family(name: str) -> str:
+    """Models of one pack are a family."""
+    return name.split("__")[0]
+
+
+def draw_weights(names: list[str]) -> list[float]:
+    """How often each model is drawn, summing to 1: a family counts with the square root of its size."""
+    sizes = Counter(family(name) for name in names)
+    raw = [sizes[family(name)] ** -0.5 for name in names]
+    return [value / sum(raw) for value in raw]

@@ -1,0 +1,145 @@
+"""Whole batches of synthetic clips: posed, lit, filmed and cut out on the device.
+
+Letters: B clips, T frames, K nodes, P points, S the frames' side, V vertices and F faces of all clips together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motion324.reconstructors.node_model.frame_encoder import cut_out_on_black
+from motion324.reconstructors.node_model.model import NodeInputs
+from motion324.training.compact.estimated_tracks import TrackErrors, estimated_tracks
+from motion324.training.shared.settings import SynthesisSettings
+from motion324.training.synthesis.appearance import Appearance
+from motion324.training.synthesis.cameras import Cameras, estimated
+from motion324.training.synthesis.draws import Draws
+from motion324.training.synthesis.filming import filmed_clips
+from motion324.training.synthesis.pictures import estimated_masks
+from motion324.training.synthesis.rig_bank import ModelBatch, RigBank
+from motion324.training.synthesis.rotations import turn
+from motion324.training.synthesis.surface_points import face_normals, mixed, surface_samples
+
+HIDDEN_BEHIND = 0.02  # a point this much farther than what is seen at its pixel is hidden; normalised space
+
+
+@dataclass(frozen=True)
+class TrainingBatch:
+    """inputs: what the model is given. targets (B, T, P, 3): the points' true places, in the inputs' coordinates.
+
+    node_places (B, T, K, 2): where the nodes truly are in the frames, -1..1. node_seen (B, T, K): whether they show.
+    track_errors: what the inputs' tracks lack of those of a fit. names: the rigs' names.
+    """
+
+    inputs: NodeInputs
+    targets: Tensor
+    node_places: Tensor
+    node_seen: Tensor
+    track_errors: TrackErrors
+    names: tuple[str, ...]
+
+
+def without_tracks(batch: TrainingBatch) -> TrainingBatch:
+    """The same clips, of which the model is told no tracks."""
+    return replace(batch, inputs=replace(batch.inputs, tracks=None))
+
+
+class Synthesiser:
+    """Draws batches from a bank of rigs; the same seed gives the same batches on the same device."""
+
+    def __init__(self, bank: RigBank, settings: SynthesisSettings, draw_weights: list[float] | None, seed: int) -> None:
+        self.bank = bank
+        self.settings = settings
+        self._draw_weights = draw_weights
+        self._draws = Draws(seed, bank.device)
+        self._hosts = np.random.default_rng(seed)
+
+    @torch.no_grad()
+    def batch(self, size: int, chosen: list[int] | None = None) -> TrainingBatch:
+        """A batch of `size` clips of the chosen rigs, or of rigs drawn by their weights."""
+        settings, draws = self.settings, self._draws
+        if chosen is None:
+            chosen = self._hosts.choice(len(self.bank.names), size, p=self._draw_weights).tolist()
+        clips = filmed_clips(self.bank, chosen, settings, draws, self._hosts)
+        masks = estimated_masks(clips.alpha, settings, draws)
+        return _as_batch(
+            cut_out_on_black(clips.frames, masks),
+            clips.depth,
+            clips.vertices,
+            clips.models,
+            clips.times,
+            clips.cameras,
+            clips.appearance,
+            settings,
+            draws,
+            tuple(self.bank.names[rig] for rig in chosen),
+        )
+
+
+def _as_batch(
+    frames: Tensor,
+    depth: Tensor,
+    vertices: Tensor,
+    models: ModelBatch,
+    times: Tensor,
+    cameras: Cameras,
+    appearance: Appearance,
+    settings: SynthesisSettings,
+    draws: Draws,
+    names: tuple[str, ...],
+) -> TrainingBatch:
+    size = len(names)
+    face, weights = surface_samples(vertices[:, 0], models, size, settings.points, draws)
+    corner = models.faces[face]  # (B * P, 3)
+    clip = torch.arange(size, device=face.device).repeat_interleave(settings.points)
+    tracks = mixed(vertices[corner].transpose(1, 2), weights[:, None])  # (B * P, T, 3)
+    normals = face_normals(vertices[:, 0], models.faces)[face]
+    base = mixed(appearance.vertex_colours[corner], weights)
+    colours = appearance.coloured(base, mixed(models.rest[corner], weights), clip)
+    colourless = draws.chance(settings.no_colour_share, size)[clip, None]
+    colours = torch.where(colourless, torch.full_like(colours, 0.6), colours)
+
+    seen_as = estimated(cameras, settings, draws)
+    turned = turn(seen_as.rotation[clip, None], tracks).unflatten(0, (size, -1))  # (B, P, T, 3)
+    targets = turned.transpose(1, 2).contiguous()
+    normals = turn(seen_as.rotation[clip], normals)
+    points = torch.cat([targets[:, 0], normals.unflatten(0, (size, -1)), colours.unflatten(0, (size, -1))], dim=-1)
+
+    chosen = farthest_points(targets[:, 0], settings.nodes)
+    tracks = tracks.unflatten(0, (size, -1))
+    node_tracks = tracks.gather(1, chosen[:, :, None, None].expand(-1, -1, *tracks.shape[2:]))  # (B, K, T, 3)
+    places, seen = _seen(node_tracks, cameras, depth)
+    nodes = points.gather(1, chosen[..., None].expand(-1, -1, points.shape[-1]))
+    home = nodes[..., :3] + seen_as.translation[:, None]
+    believed, errors = estimated_tracks(places, seen, home, seen_as.intrinsics[:, 0], settings.tracks_share, draws)
+    visible = seen[:, 0] ^ draws.chance(0.02, size, settings.nodes)
+    nodes = torch.cat([nodes, visible[..., None].float()], dim=-1)
+    inputs = NodeInputs(frames, times, seen_as.intrinsics, seen_as.translation, nodes, points, believed)
+    return TrainingBatch(inputs, targets, places, seen, errors, names)
+
+
+def _seen(tracks: Tensor, cameras: Cameras, depth: Tensor) -> tuple[Tensor, Tensor]:
+    """tracks (B, K, T, 3), depth (B, T, S', S') -> places (B, T, K, 2) in -1..1, and what shows there (B, T, K)."""
+    clip = torch.arange(len(tracks), device=tracks.device)
+    camera_points = cameras.to_camera(tracks, clip)
+    places = 2 * cameras.to_square(camera_points, clip).transpose(1, 2) - 1
+    inside = (places.abs() < 1).all(dim=-1)
+    side = depth.shape[-1]
+    pixel = ((places + 1) / 2 * side).long().clamp(0, side - 1)
+    at = depth.flatten(2).gather(2, pixel[..., 1] * side + pixel[..., 0])
+    return places, inside & (camera_points[..., 2].transpose(1, 2) < at + HIDDEN_BEHIND) & at.isfinite()
+
+
+def farthest_points(points: Tensor, count: int) -> Tensor:
+    """points (B, P, 3) -> (B, count): indices, each the farthest from those before it; the first is point 0."""
+    chosen = torch.zeros(points.shape[0], count, dtype=torch.long, device=points.device)
+    nearest = torch.full(points.shape[:2], float("inf"), device=points.device)
+    for number in range(1, count):
+        last = points.gather(1, chosen[:, number - 1, None, None].expand(-1, 1, 3))
+        nearest = nearest.minimum(((points - last) ** 2).sum(dim=-1))
+        chosen[:, number] = nearest.argmax(dim=1)
+    return chosen

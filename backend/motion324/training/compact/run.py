@@ -1,0 +1,291 @@
+"""Training of the compact model: `python -m motion324.training.compact --rigs DIR --out DIR --seconds 500`.
+
+The story on one screen: load, check, train for the given time while measuring on models never trained on, save.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+
+import torch
+from torch import Tensor
+
+from motion324.core.errors import Motion324Error
+from motion324.core.write_aside import explained_write_errors
+from motion324.reconstructors.node_model.config import NodeModelConfig
+from motion324.reconstructors.node_model.model import NodeInputs, NodeModel, NodeOutputs, SeenFrames
+from motion324.reconstructors.node_model.weights_file import load_weights, save_weights
+from motion324.training.compact.batches import Synthesiser, TrainingBatch, without_tracks
+from motion324.training.compact.contact_sheet import write_contact_sheet
+from motion324.training.compact.data import synthesisers
+from motion324.training.compact.device import half_precision, peak_memory, synchronise
+from motion324.training.compact.estimated_tracks import with_own_errors
+from motion324.training.compact.exported import load_exported
+from motion324.training.compact.losses import Losses, bend_at, losses
+from motion324.training.compact.optimiser import CompactOptimiser
+from motion324.training.compact.options import CompactOptions, parse_options
+from motion324.training.compact.replayed import WARM_CALLS, Replayed
+from motion324.training.compact.run_log import RunLog
+from motion324.training.compact.schedule import AveragedWeights, learning_rate
+from motion324.training.compact.self_check import check_itself
+from motion324.training.compact.validation import Validation, fixed_batches, validate
+from motion324.training.shared.gradients import FlatGradients
+from motion324.training.shared.prefetch import Prefetcher
+from motion324.training.shared.processes import Processes, joined_processes
+from motion324.training.shared.settings import SynthesisSettings
+
+LOOK_STEPS = 10  # the clock and the other processes are looked at every so many steps
+LOG_STEPS = 5 * LOOK_STEPS
+WARM_STEPS = WARM_CALLS + 1  # compiling and recording happen in these; the rate falls from then on to the end
+VALIDATION_BATCH = 16
+WEIGHTS_NAME = "node_model.safetensors"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse_options(arguments)
+    try:
+        with joined_processes(options.device) as processes:
+            with explained_write_errors(options.out):
+                log = RunLog(options.out if processes.is_first else None)
+            try:
+                train(options, _config(options), processes, log)
+            finally:
+                log.close()
+    except Motion324Error as error:
+        print(f"motion324: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def train(options: CompactOptions, config: NodeModelConfig, processes: Processes, log: RunLog) -> Validation | None:
+    """Trains and saves. Returns the last validation, in the first process. config: of a model that starts anew.
+
+    Raises Motion324Error where rigs or weights are missing or broken, or cannot be written.
+    """
+    torch.manual_seed(options.seed)
+    torch.backends.cudnn.benchmark = True
+    model = _starting_model(options, config).to(processes.device)
+    processes.same_start(model)
+    settings = SynthesisSettings(
+        frames=options.frames,
+        image_size=options.image_size,
+        points=options.points,
+        nodes=options.nodes,
+        oversampling=options.oversampling,
+        tracks_share=options.tracks_share,
+    )
+    training, held_out = synthesisers(options, settings, processes)
+    batches = fixed_batches(held_out, options.validation_clips, VALIDATION_BATCH) if processes.is_first else []
+    log.write(
+        "start",
+        parameters=sum(value.numel() for value in model.parameters()),
+        processes=processes.count,
+        torch=torch.__version__,
+        device=torch.cuda.get_device_name() if processes.device.type == "cuda" else "cpu",
+        options={key: str(value) for key, value in asdict(options).items()},
+        model=asdict(model.config),
+    )
+    check_itself(model, training, processes, log)
+    if processes.is_first:
+        write_contact_sheet(options.out / "clips.png", training.batch(8))
+    run = _Run(options, processes, log, model, training, batches)
+    return run.to_the_end()
+
+
+@dataclass
+class _Measured:
+    """Sums since the last line of the log."""
+
+    points: Tensor
+    matches: Tensor
+    length: Tensor
+    since: float
+    waited: float
+
+
+class _Run:
+    def __init__(
+        self,
+        options: CompactOptions,
+        processes: Processes,
+        log: RunLog,
+        model: NodeModel,
+        training: Synthesiser,
+        batches: list[TrainingBatch],
+    ) -> None:
+        self.options, self.processes, self.log, self.model = options, processes, log, model
+        self.batches = batches
+        self.averaged = AveragedWeights(copy.deepcopy(model), options.averaging)
+        self.gradients = FlatGradients(model)
+        self.optimiser = CompactOptimiser(model, options, processes.device)
+        self.bend = torch.zeros((), device=processes.device)
+        if options.compiled:
+            _compile(model)
+        self.find_gradients = Replayed(
+            self._find_gradients, training.batch(options.batch), processes.device, options.recorded
+        )
+        self.move_weights = Replayed(self._move_weights, None, processes.device, options.recorded)
+        self.step = 0
+        self.progress = 0.0
+        self._first_steps(training)
+        self.prefetcher = (
+            Prefetcher(lambda: training.batch(options.batch), processes.device, kept=options.kept)
+            if options.prefetch
+            else None
+        )
+        self.training = training
+        self.warm_at = self.validated = log.seconds
+
+    def to_the_end(self) -> Validation | None:
+        measured = self._nothing_measured()
+        try:
+            while not self._is_over():
+                self._one_step(measured)
+                self.step += 1
+                if self.step % LOOK_STEPS == 0:
+                    self._look_at_the_clock()
+                    if self.step % LOG_STEPS == 0:
+                        self._log_step(measured)
+                        measured = self._nothing_measured()
+                    if self.log.seconds - self.validated > self.options.validate_every:
+                        self._validate_and_save()
+        finally:
+            if self.prefetcher:
+                self.prefetcher.close()
+        return self._validate_and_save()
+
+    def _first_steps(self, training: Synthesiser) -> None:
+        """Before anything else uses the GPU, since recording allows nothing beside it."""
+        for _ in range(WARM_STEPS):
+            self._learn(training.batch(self.options.batch))
+            self.step += 1
+        synchronise(self.processes.device)
+        self.log.write(
+            "warm",
+            step=self.step,
+            gpu_memory_gb=peak_memory(self.processes.device),
+            recorded=self.find_gradients.is_recorded and self.move_weights.is_recorded,
+        )
+
+    def _one_step(self, measured: _Measured) -> None:
+        options = self.options
+        batch = self.prefetcher.next() if self.prefetcher else self.training.batch(options.batch)
+        found, length = self._learn(batch)
+        measured.points += found.points
+        measured.matches += found.matches
+        measured.length += length
+
+    def _learn(self, batch: TrainingBatch) -> tuple[Losses, Tensor]:
+        self.optimiser.set_rate(learning_rate(self.options.rate, self.step, self.options.warm_up, self.progress))
+        self.bend.fill_(bend_at(self.progress))
+        found: Losses = self.find_gradients(batch)
+        length = self.gradients.average_and_clip(self.processes, self.options.clip)
+        self.move_weights(None)
+        self.averaged.update(self.model)
+        return found, length
+
+    def _find_gradients(self, batch: TrainingBatch) -> Losses:
+        self.gradients.clear()
+        found = losses(_outputs(self.model, batch), batch, self.bend)
+        found.total.backward()
+        return replace(found, total=found.total.detach())
+
+    def _move_weights(self, _: None) -> None:
+        self.optimiser.step()
+
+    def _is_over(self) -> bool:
+        return self.progress >= 1.0 or (0 < self.options.most_steps <= self.step)
+
+    def _look_at_the_clock(self) -> None:
+        left = max(self.options.seconds - self.warm_at, 1e-3)
+        self.progress = self.processes.share((self.log.seconds - self.warm_at) / left)
+
+    def _nothing_measured(self) -> _Measured:
+        zero = torch.zeros(3, device=self.processes.device)
+        waited = self.prefetcher.waited if self.prefetcher else 0.0
+        return _Measured(zero[0].clone(), zero[1].clone(), zero[2].clone(), time.monotonic(), waited)
+
+    def _log_step(self, measured: _Measured) -> None:
+        steps = LOG_STEPS if self.step > LOG_STEPS else self.step - WARM_STEPS
+        points, matches, length = (torch.stack([measured.points, measured.matches, measured.length]) / steps).tolist()
+        elapsed = time.monotonic() - measured.since
+        waited = (self.prefetcher.waited if self.prefetcher else 0.0) - measured.waited
+        self.log.write(
+            "step",
+            step=self.step,
+            progress=self.progress,
+            loss=points,
+            matches=matches,
+            gradient=length,
+            step_ms=1000 * elapsed / steps,
+            waiting_share=waited / elapsed,
+            repeats=self.prefetcher.repeats if self.prefetcher else 0,
+        )
+
+    def _validate_and_save(self) -> Validation | None:
+        self.validated = self.log.seconds
+        if not self.processes.is_first:
+            return None
+        found = validate(self.averaged.model, self.batches, _predicted)
+        self.log.write("validation", step=self.step, **asdict(found))
+        if self.options.tracks_share:
+            alone = validate(self.averaged.model, [without_tracks(batch) for batch in self.batches], _predicted)
+            self.log.write("validation without tracks", step=self.step, **asdict(alone))
+        weights = dict(self.averaged.model.named_parameters())
+        save_weights(self.options.out / WEIGHTS_NAME, self.model.config, weights)
+        return found
+
+
+def _starting_model(options: CompactOptions, config: NodeModelConfig) -> NodeModel:
+    """A new model, or an earlier run's, from now on with this run's frames and nodes."""
+    if options.init is None:
+        return NodeModel(config)
+    model = load_exported(options.init) if options.init.suffix == ".onnx" else load_weights(options.init)
+    model.config = replace(model.config, image_size=options.image_size, nodes=options.nodes, frames=options.frames)
+    if options.tracks_share and not model.config.takes_tracks:
+        told = NodeModel(replace(model.config, takes_tracks=True))
+        told.load_state_dict(model.state_dict(), strict=False)  # what is new starts at zero: it changes nothing yet
+        return told
+    return model
+
+
+def _config(options: CompactOptions) -> NodeModelConfig:
+    return NodeModelConfig(
+        image_size=options.image_size,
+        nodes=options.nodes,
+        frames=options.frames,
+        takes_tracks=options.tracks_share > 0,
+    )
+
+
+def _predicted(model: NodeModel, batch: TrainingBatch) -> Tensor:
+    return _outputs(model, batch).positions[-1]
+
+
+def _outputs(model: NodeModel, batch: TrainingBatch) -> NodeOutputs:
+    with half_precision(batch.targets.device):
+        seen = model.see(batch.inputs.frames)
+        outputs: NodeOutputs = model(_told_own_errors(model, batch, seen), seen)
+    return outputs
+
+
+@torch.no_grad()
+def _told_own_errors(model: NodeModel, batch: TrainingBatch, seen: SeenFrames) -> NodeInputs:
+    """The inputs with tracks as a fit would make them of the model's answer without any."""
+    inputs = batch.inputs
+    if not model.config.takes_tracks or inputs.tracks is None:
+        return inputs
+    rounds, _ = model.motions(replace(inputs, tracks=None), seen)
+    home = inputs.nodes[..., :3] + inputs.translation[:, None]
+    answer = rounds[-1].state[..., :3].float()
+    return replace(inputs, tracks=with_own_errors(inputs.tracks, batch.track_errors, home, answer))
+
+
+def _compile(model: NodeModel) -> None:
+    """Part by part: the rounds are alike, so that one is compiled and all use it."""
+    model.encoder.compile(dynamic=False)
+    for block in model.rounds:
+        block.compile(dynamic=False)

@@ -1,0 +1,119 @@
+"""How the models look: colours of their parts, textures that stick to the surface, light.
+
+A texture is a function of a place on the rest pose, so that it moves with the surface.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from motion324.training.shared.settings import SynthesisSettings
+from motion324.training.synthesis.draws import Draws
+from motion324.training.synthesis.rig_bank import ModelBatch
+
+WAVES = 3
+PALETTE = 64
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """Of B clips. vertex_colours (V, 3). Textures: waves (B, 3, M) over the rest pose, phases (B, M), paint (B, 3), how
+    strongly it covers (B,), and how sharp its borders are (B,). sharp_below (B,): cosine of the angle between a face
+    and the smooth surface from which on the face is shaded flat."""
+
+    vertex_colours: Tensor
+    waves: Tensor
+    phases: Tensor
+    paint: Tensor
+    strength: Tensor
+    sharpness: Tensor
+    sharp_below: Tensor
+
+    def coloured(self, base: Tensor, rest: Tensor, clip: Tensor) -> Tensor:
+        """Colours of places on the surface. base (Q, 3): interpolated vertex colours, rest (Q, 3), clip (Q,)."""
+        angles = (rest[..., None] * self.waves[clip]).sum(dim=1) + self.phases[clip]
+        pattern = angles.sin().sum(dim=-1)
+        cover = (self.sharpness[clip] * pattern).sigmoid() * self.strength[clip]
+        return torch.lerp(base, self.paint[clip], cover[:, None])
+
+
+def sample_appearance(models: ModelBatch, batch: int, settings: SynthesisSettings, draws: Draws) -> Appearance:
+    directions = draws.directions(batch, WAVES)
+    stripes = draws.chance(0.3, batch, 1, 1)  # one direction for all waves
+    directions = torch.where(stripes, directions[:, :1], directions)
+    frequency = draws.log_uniform(6, 60, batch, 1, 1) * draws.log_uniform(0.5, 2.0, batch, WAVES, 1)
+    return Appearance(
+        vertex_colours=_part_colours(models, batch, settings, draws),
+        waves=(directions * frequency).transpose(1, 2),
+        phases=draws.uniform(0, 2 * math.pi, batch, WAVES),
+        paint=draws.uniform(0, 1, batch, 3),
+        strength=draws.chance(settings.texture_share, batch) * draws.uniform(0.1, 1.0, batch),
+        sharpness=draws.log_uniform(0.7, 15, batch),
+        sharp_below=_sharp_below(batch, settings, draws),
+    )
+
+
+def _sharp_below(batch: int, settings: SynthesisSettings, draws: Draws) -> Tensor:
+    """Flat faces in some clips, edges of more than a certain angle in others, as renderers usually have them."""
+    kind = draws.uniform(0, 1, batch)
+    edges = draws.uniform(math.radians(12), math.radians(40), batch).cos()
+    edges = torch.where(kind < settings.edges_share, edges, torch.full_like(edges, -2.0))
+    return torch.where(kind > 1 - settings.flat_share, torch.full_like(edges, 2.0), edges)
+
+
+def _part_colours(models: ModelBatch, batch: int, settings: SynthesisSettings, draws: Draws) -> Tensor:
+    """(V, 3): the file's own colours, those with other hues, or a random one per part."""
+    clip = models.vertex_clip
+    own = models.colours
+    kind = draws.uniform(0, 1, batch)
+    kept = kind < settings.original_colour_share
+    by_joint = kind > (1 + settings.original_colour_share) / 2
+    palette = _palette(batch, draws)
+    quantised = (own * 7).round().long()
+    number = (quantised * torch.tensor([1, 8, 64], device=clip.device)).sum(dim=-1)
+    number = torch.where(by_joint[clip], models.parts * 7 + 3, number * 31) % PALETTE
+    colours = torch.where(kept[clip, None], own, palette[clip, number])
+    gain = (0.12 * draws.normal(batch, 3)).exp()
+    gain = torch.where(kept[:, None], torch.ones_like(gain), gain)
+    return (colours * gain[clip]).clamp(0, 1)
+
+
+def _palette(batch: int, draws: Draws) -> Tensor:
+    """(B, 64, 3): colours around a few of the clip's own, or all over."""
+    few = draws.uniform(0, 1, batch, 4, 3)
+    which = draws.below(torch.full((batch, PALETTE), 4, device=draws.device))
+    near = few.gather(1, which[..., None].expand(-1, -1, 3)) + 0.06 * draws.normal(batch, PALETTE, 3)
+    wild = draws.uniform(0, 1, batch, PALETTE, 3)
+    return torch.where(draws.chance(0.3, batch, 1, 1), wild, near).clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class Lights:
+    """Of B clips, in normalised space. direction (B, 3): towards the light. ambient, shine (B,). sky (B, 3)."""
+
+    direction: Tensor
+    ambient: Tensor
+    shine: Tensor
+
+    def lit(self, colours: Tensor, normals: Tensor, to_eye: Tensor, clip: Tensor) -> Tensor:
+        """colours, normals, to_eye (Q, 3), clip (Q,) -> (Q, 3). The back of a face is lit as its front."""
+        facing = (normals * to_eye).sum(dim=-1, keepdim=True)
+        normals = torch.where(facing < 0, -normals, normals)
+        light = self.direction[clip]
+        lambert = (normals * light).sum(dim=-1).clamp(min=0)
+        half = light + to_eye
+        half = half / half.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+        highlight = self.shine[clip] * (normals * half).sum(dim=-1).clamp(min=0) ** 20
+        ambient = self.ambient[clip]
+        return colours * (ambient + (1 - ambient) * lambert)[:, None] + highlight[:, None]
+
+
+def sample_lights(batch: int, draws: Draws) -> Lights:
+    direction = draws.directions(batch)
+    direction[:, 1] = direction[:, 1].abs() * torch.where(draws.chance(0.85, batch), 1.0, -1.0)
+    shine = draws.chance(0.3, batch) * draws.uniform(0, 0.5, batch)
+    return Lights(direction, draws.uniform(0.3, 0.95, batch), shine)

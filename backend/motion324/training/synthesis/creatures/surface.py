@@ -1,0 +1,180 @@
+"""The surface of a creature: a tube around every chain of bones, with eyes and other parts, weights and colours."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from motion324.training.synthesis.creatures.bones import Body, Chain
+
+CAP = np.array([0.45, 0.8])  # a rounded end's rings: how far out, in radii, and ...
+CAP_RADIUS = np.array([0.89, 0.6])  # ... how wide
+
+
+@dataclass
+class Surface:
+    """vertices (N, 3), faces (F, 3), colours (N, 3) sRGB, weights (N, bones)."""
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    colours: np.ndarray
+    weights: np.ndarray
+
+    def __add__(self, other: Surface) -> Surface:
+        return Surface(
+            np.concatenate([self.vertices, other.vertices]),
+            np.concatenate([self.faces, other.faces + len(self.vertices)]),
+            np.concatenate([self.colours, other.colours]),
+            np.concatenate([self.weights, other.weights]),
+        )
+
+
+@dataclass(frozen=True)
+class Style:
+    """sides: corners of a tube's cross-section. rings: per bone. square: 2 round, larger boxy. blend: of a bone's
+    length over which it hands over to the next, 0 for parts that are rigid. colours (4, 3): body, ends, parts, eyes."""
+
+    sides: int
+    rings: int
+    square: float
+    blend: float
+    colours: np.ndarray
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, rigid: bool) -> Style:
+        base = rng.uniform(0.05, 0.95, (4, 3))
+        base[1] = np.clip(base[0] + rng.normal(0, 0.25, 3), 0, 1)
+        base[3] = rng.choice([0.04, 0.96])
+        square = rng.uniform(4, 9) if rigid or rng.random() < 0.15 else rng.uniform(2, 2.6)
+        blend = 0.0 if rigid else rng.uniform(0.15, 0.45)
+        return cls(int(rng.integers(5, 12)), int(rng.integers(2, 5)), square, blend, base)
+
+
+def skinned_surface(body: Body, style: Style, rng: np.random.Generator) -> Surface:
+    surface = tube(body, body.chains[0], style)
+    for chain in body.chains[1:]:
+        surface = surface + tube(body, chain, style)
+    for number, bone in enumerate(body.bones):
+        if bone.role == "head":
+            surface = surface + _eyes(body, number, style, rng)
+    for _ in range(rng.integers(0, 4)):
+        chain = body.chains[int(rng.integers(len(body.chains)))]
+        place = body.at(chain.bones[0], rng.random()) + rng.normal(0, 0.6, 3) * chain.radii[0]
+        size = chain.radii.max() * rng.uniform(0.2, 0.7, 3)
+        surface = surface + ball(place, size, chain.bones[0], len(body.bones), style.colours[2], style.square)
+    return surface
+
+
+def tube(body: Body, chain: Chain, style: Style) -> Surface:
+    joints = np.array([body.bones[chain.bones[0]].head] + [body.bones[bone].tail for bone in chain.bones])
+    count = len(chain.bones)
+    along = np.linspace(0, count, count * style.rings + 1)  # in bones
+    centres = np.stack([np.interp(along, np.arange(count + 1), joints[:, axis]) for axis in range(3)], axis=1)
+    radii = np.interp(along, np.arange(count + 1), chain.radii)
+    first, last = _unit(joints[1] - joints[0]), _unit(joints[-1] - joints[-2])
+    start = centres[0] - first * radii[0] * CAP[::-1, None]
+    end = centres[-1] + last * radii[-1] * CAP[:, None]
+    centres = np.concatenate([start, centres, end])
+    radii = np.concatenate([radii[0] * CAP_RADIUS[::-1], radii, radii[-1] * CAP_RADIUS])
+    along = np.concatenate([[0.0] * len(CAP), along, [float(count)] * len(CAP)])
+    directions = _unit(np.gradient(centres, axis=0))
+    across, above = _frames(directions)
+    angle = 2 * math.pi * np.arange(style.sides) / style.sides
+    x, y = _rounded_square(angle, style.square)
+    ring = x[None, :, None] * across[:, None] + chain.flat * y[None, :, None] * above[:, None]
+    vertices = (centres[:, None] + radii[:, None, None] * ring).reshape(-1, 3)
+    poles = np.stack([centres[0] - first * 0.15 * chain.radii[0], centres[-1] + last * 0.15 * chain.radii[-1]])
+    weights = np.zeros((len(along), len(body.bones)))
+    weights[:, chain.bones] = _chain_weights(along, count, style.blend)
+    ends = np.clip(along / count, 0, 1)[:, None] ** 3
+    colours = style.colours[0] * (1 - ends) + style.colours[1] * ends
+    return Surface(
+        np.concatenate([vertices, poles]),
+        _tube_faces(len(centres), style.sides),
+        np.concatenate([np.repeat(colours, style.sides, axis=0), colours[[0, -1]]]),
+        np.concatenate([np.repeat(weights, style.sides, axis=0), weights[[0, -1]]]),
+    )
+
+
+def ball(
+    centre: np.ndarray, size: np.ndarray, bone: int, bones: int, colour: np.ndarray, square: float = 2.0
+) -> Surface:
+    """An ellipsoid, or nearly a box, that moves with one bone."""
+    rings, sides = 4, 7
+    tilt = np.linspace(-math.pi / 2, math.pi / 2, rings + 2)[1:-1]
+    angle = 2 * math.pi * np.arange(sides) / sides
+    x, y = _rounded_square(angle, square)
+    unit = np.stack(
+        [
+            np.cos(tilt)[:, None] * x,
+            np.cos(tilt)[:, None] * y,
+            np.broadcast_to(np.sin(tilt)[:, None], (rings, sides)),
+        ],
+        axis=-1,
+    ).reshape(-1, 3)
+    places = np.concatenate([unit, [[0, 0, -1.0], [0, 0, 1.0]]])
+    weights = np.zeros((len(places), bones))
+    weights[:, bone] = 1
+    return Surface(centre + size * places, _tube_faces(rings, sides), np.tile(colour, (len(places), 1)), weights)
+
+
+def _eyes(body: Body, head: int, style: Style, rng: np.random.Generator) -> Surface:
+    bone = body.bones[head]
+    chain = next(chain for chain in body.chains if head in chain.bones)
+    radius = chain.radii.max()
+    size = radius * rng.uniform(0.15, 0.35)
+    place = body.at(head, rng.uniform(0.3, 0.7))
+    front = np.array([0, 0, 0.9 * radius]) if abs(bone.tail[1] - bone.head[1]) > abs(bone.tail[2] - bone.head[2]) else 0
+    offset = np.array([0.55 * radius, 0.5 * radius, 0])
+    surfaces = [
+        ball(place + front + offset * [side, 1, 1], np.full(3, size), head, len(body.bones), style.colours[3])
+        for side in (1, -1)
+    ]
+    return surfaces[0] + surfaces[1]
+
+
+def _chain_weights(along: np.ndarray, count: int, blend: float) -> np.ndarray:
+    """along (R,): in bones -> (R, count). Within `blend` of a joint one bone hands over to the next."""
+    edges = np.arange(1, count)
+    if blend > 0:
+        passed = np.clip((along[:, None] - edges) / (2 * blend) + 0.5, 0, 1)
+        passed = passed * passed * (3 - 2 * passed)
+    else:
+        passed = (along[:, None] > edges).astype(float)
+    passed = np.concatenate([np.ones((len(along), 1)), passed, np.zeros((len(along), 1))], axis=1)
+    return np.clip(passed[:, :-1] - passed[:, 1:], 0, 1)
+
+
+def _tube_faces(rings: int, sides: int) -> np.ndarray:
+    """Of rings one after the other, then the pole before the first and the one after the last."""
+    faces = []
+    for ring in range(rings - 1):
+        for side in range(sides):
+            a, b = ring * sides + side, ring * sides + (side + 1) % sides
+            faces += [(a, b, b + sides), (a, b + sides, a + sides)]
+    first, last = rings * sides, rings * sides + 1
+    for side in range(sides):
+        after = (side + 1) % sides
+        faces += [(first, after, side), (last, (rings - 1) * sides + side, (rings - 1) * sides + after)]
+    return np.array(faces)
+
+
+def _frames(directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two axes across each direction (R, 3): the first as level as may be."""
+    upright = np.abs(directions[:, 1]) > 0.9
+    reference = np.where(upright[:, None], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0])
+    across = _unit(np.cross(reference, directions))
+    return across, np.cross(directions, across)
+
+
+def _rounded_square(angle: np.ndarray, square: float) -> tuple[np.ndarray, np.ndarray]:
+    """A superellipse: a circle for 2."""
+    cosine, sine = np.cos(angle), np.sin(angle)
+    radius = (np.abs(cosine) ** square + np.abs(sine) ** square) ** (-1 / square)
+    return radius * cosine, radius * sine
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9))

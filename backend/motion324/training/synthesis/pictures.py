@@ -1,0 +1,83 @@
+"""From rendered pixels to the pictures that the model sees: backgrounds, poor video, estimated masks.
+
+Letters: B clips, T frames, S the side.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from motion324.training.shared.settings import SynthesisSettings
+from motion324.training.synthesis.draws import Draws
+
+
+def as_filmed(colours: Tensor, alpha: Tensor, settings: SynthesisSettings, draws: Draws) -> Tensor:
+    """colours (B, T, 3, S, S) times alpha, alpha (B, T, 1, S, S) -> frames (B, T, 3, S, S) in 0..1."""
+    b, _, _, s, _ = colours.shape
+    frames = colours + (1 - alpha) * _backgrounds(b, s, draws)[:, None]
+    poor = draws.chance(settings.degraded_share, b, 1, 1, 1, 1)
+    tone = torch.where(poor, (0.12 * draws.normal(b, 1, 1, 1, 1)).exp(), torch.ones(1, device=draws.device))
+    frames = frames.clamp(1e-4, 1) ** tone * torch.where(poor, (0.06 * draws.normal(b, 1, 3, 1, 1)).exp(), 1.0)
+    blurred = _blurred(frames)
+    frames = torch.lerp(frames, blurred, draws.chance(0.5, b, 1, 1, 1, 1) * draws.uniform(0, 1, b, 1, 1, 1, 1) * poor)
+    frames = torch.where(draws.chance(0.6, b, 1, 1, 1, 1) & poor, _coarse_colours(frames), frames)
+    noise = draws.normal(*frames.shape)
+    noise = noise * draws.uniform(0, 0.025, b, 1, 1, 1, 1) * poor
+    return (frames + noise).clamp(0, 1)
+
+
+def estimated_masks(alpha: Tensor, settings: SynthesisSettings, draws: Draws) -> Tensor:
+    """alpha (B, T, 1, S, S) -> masks with the errors of an estimate: borders in or out, wobbling, holes, crumbs."""
+    b, t, _, s, _ = alpha.shape
+    wrong = draws.chance(settings.mask_error_share, b, 1, 1, 1, 1)
+    soft = _blurred(alpha)
+    border = draws.uniform(-0.3, 0.3, b, 1, 1, 1, 1)
+    wobble = 0.25 * _upsampled(draws.normal(b * t, 1, 12, 12), s).view(b, t, 1, s, s)
+    steep = draws.uniform(1.5, 4.0, b, 1, 1, 1, 1)
+    masks = steep * (soft - 0.5 + border + wobble * draws.uniform(0, 1, b, 1, 1, 1, 1)) + 0.5
+    masks = masks.maximum(-_grown(-alpha, 2)).minimum(_grown(alpha, 2))  # only borders are uncertain
+    near = _grown(alpha, 4)
+    blobs = _upsampled(draws.normal(b * t, 1, 8, 8), s).view(b, t, 1, s, s)
+    often = draws.chance(0.25, b, 1, 1, 1, 1) & draws.chance(0.5, b, t, 1, 1, 1)
+    masks = torch.where(often & (blobs > 1.3), torch.zeros_like(masks), masks)
+    masks = torch.where(often & (blobs < -1.5) & (near > 0.5), torch.ones_like(masks), masks)
+    return torch.where(wrong, masks, alpha)
+
+
+def _backgrounds(batch: int, side: int, draws: Draws) -> Tensor:
+    """(B, 3, S, S): white or black, a colour, a gradient, or soft noise."""
+    flat = draws.uniform(0, 1, batch, 3, 1, 1)
+    white = draws.chance(0.4, batch, 1, 1, 1)
+    flat = torch.where(white, draws.chance(0.8, batch, 1, 1, 1).float().expand_as(flat), flat)
+    gradient = _upsampled(draws.uniform(0, 1, batch, 3, 2, 2), side)
+    noise = _upsampled(draws.uniform(0, 1, batch, 3, 16, 16), side)
+    kind = draws.uniform(0, 1, batch, 1, 1, 1)
+    varied = torch.where(kind < 0.75, gradient, noise)
+    return torch.where(kind < 0.5, flat.expand_as(varied), varied)
+
+
+def _blurred(pictures: Tensor) -> Tensor:
+    """A 3 x 3 binomial blur of (B, T, C, S, S)."""
+    flat = F.pad(pictures.flatten(0, 2)[:, None], (1, 1, 1, 1), mode="replicate")
+    line = torch.tensor([0.25, 0.5, 0.25], device=pictures.device, dtype=pictures.dtype)
+    flat = F.conv2d(F.conv2d(flat, line.view(1, 1, 1, 3)), line.view(1, 1, 3, 1))
+    return flat.view_as(pictures)
+
+
+def _coarse_colours(frames: Tensor) -> Tensor:
+    """Colour at half the resolution of brightness, as nearly all video has it."""
+    grey = frames.mean(dim=2, keepdim=True)
+    colour = (frames - grey).flatten(0, 1)
+    coarse = F.interpolate(F.avg_pool2d(colour, 2), scale_factor=2.0, mode="bilinear", align_corners=False)
+    return grey + coarse.view_as(frames)
+
+
+def _grown(alpha: Tensor, pixels: int) -> Tensor:
+    flat = alpha.flatten(0, 1)
+    return F.max_pool2d(flat, 2 * pixels + 1, stride=1, padding=pixels).view_as(alpha)
+
+
+def _upsampled(small: Tensor, side: int) -> Tensor:
+    return F.interpolate(small, size=(side, side), mode="bilinear", align_corners=False)

@@ -1,0 +1,135 @@
+"""A small z-buffer renderer: which triangle, and where on it, does every pixel of a view show?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.view import View
+from motion324.mesh.colours import colours_at
+
+NEAR = 1e-3  # points closer to the camera than this (normalised space) are not drawn
+
+
+@dataclass(frozen=True)
+class Raster:
+    """face (H, W) int32: index of the triangle seen, -1 where there is none.
+    barycentric (H, W, 3) float32: perspective-correct position on it. depth (H, W) float32: inf where nothing is seen.
+    """
+
+    face: np.ndarray
+    barycentric: np.ndarray
+    depth: np.ndarray
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(H, W) bool, True where the mesh is seen."""
+        return self.face >= 0
+
+
+def rasterise(positions: np.ndarray, faces: np.ndarray, view: View, height: int, width: int) -> Raster:
+    """positions (N, 3) in normalised space, faces (F, 3). Both sides of a triangle are drawn; the nearest one wins."""
+    pixels, depth = view.project(np.asarray(positions, np.float64), height, width)
+    return rasterise_projected(pixels, depth, faces, height, width)
+
+
+def rasterise_projected(pixels: np.ndarray, depth: np.ndarray, faces: np.ndarray, height: int, width: int) -> Raster:
+    """The same from pixels (N, 2) and depth (N,), as View.project gives them."""
+    face, inverse_depth = _nearest_faces(pixels, depth, faces, height, width)
+    barycentric = _barycentric(pixels, depth, faces, face)
+    with np.errstate(divide="ignore"):
+        return Raster(face, barycentric, np.where(face >= 0, 1.0 / inverse_depth, np.inf).astype(np.float32))
+
+
+def render(
+    positions: np.ndarray,
+    mesh: ReferenceMesh,
+    view: View,
+    height: int,
+    width: int,
+    background: tuple[int, int, int] = (255, 255, 255),
+) -> tuple[np.ndarray, np.ndarray]:
+    """The mesh's own colours with a light at the camera -> (H, W, 3) uint8 and (H, W) bool.
+
+    positions (N, 3) in normalised space replace the mesh's own, so that any frame of an animation can be drawn.
+    """
+    raster = rasterise(positions, mesh.faces, view, height, width)
+    image = np.empty((height, width, 3), np.uint8)
+    image[:] = background
+    seen = raster.mask
+    colours = colours_at(mesh, raster.face[seen], raster.barycentric[seen])
+    facing = np.abs(face_normals(positions, mesh.faces[raster.face[seen]]) @ view.rotation[2])
+    image[seen] = np.clip(colours * (0.45 + 0.55 * facing[:, None]) * 255 + 0.5, 0, 255).astype(np.uint8)
+    return image, seen
+
+
+def face_normals(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """positions (N, 3), faces (F, 3) -> unit normals (F, 3); zero where a triangle has no area."""
+    a, b, c = (positions[faces[:, k]] for k in range(3))
+    normals = np.cross(b - a, c - a)
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
+
+
+@njit(cache=True, nogil=True)
+def _nearest_faces(pixels, depth, faces, height, width):
+    face = np.full((height, width), -1, np.int32)
+    nearest = np.zeros((height, width), np.float64)  # largest 1 / depth so far
+    for f in range(faces.shape[0]):
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        zi, zj, zk = depth[i], depth[j], depth[k]
+        if zi < NEAR or zj < NEAR or zk < NEAR:
+            continue
+        xi, yi, xj, yj, xk, yk = (
+            pixels[i, 0],
+            pixels[i, 1],
+            pixels[j, 0],
+            pixels[j, 1],
+            pixels[k, 0],
+            pixels[k, 1],
+        )
+        area = (xj - xi) * (yk - yi) - (xk - xi) * (yj - yi)
+        if abs(area) < 1e-12:
+            continue
+        x0 = max(int(np.ceil(min(xi, xj, xk) - 0.5)), 0)
+        x1 = min(int(np.floor(max(xi, xj, xk) - 0.5)), width - 1)
+        y0 = max(int(np.ceil(min(yi, yj, yk) - 0.5)), 0)
+        y1 = min(int(np.floor(max(yi, yj, yk) - 0.5)), height - 1)
+        for y in range(y0, y1 + 1):
+            py = y + 0.5
+            for x in range(x0, x1 + 1):
+                px = x + 0.5
+                a = ((xj - px) * (yk - py) - (xk - px) * (yj - py)) / area
+                b = ((xk - px) * (yi - py) - (xi - px) * (yk - py)) / area
+                c = 1.0 - a - b
+                if a < 0.0 or b < 0.0 or c < 0.0:
+                    continue
+                inverse = a / zi + b / zj + c / zk
+                if inverse > nearest[y, x]:
+                    nearest[y, x] = inverse
+                    face[y, x] = f
+    return face, nearest
+
+
+@njit(cache=True, nogil=True)
+def _barycentric(pixels, depth, faces, face):
+    height, width = face.shape
+    out = np.zeros((height, width, 3), np.float32)
+    for y in range(height):
+        for x in range(width):
+            f = face[y, x]
+            if f < 0:
+                continue
+            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+            px, py = x + 0.5, y + 0.5
+            area = (pixels[j, 0] - pixels[i, 0]) * (pixels[k, 1] - pixels[i, 1]) - (pixels[k, 0] - pixels[i, 0]) * (
+                pixels[j, 1] - pixels[i, 1]
+            )
+            a = ((pixels[j, 0] - px) * (pixels[k, 1] - py) - (pixels[k, 0] - px) * (pixels[j, 1] - py)) / area
+            b = ((pixels[k, 0] - px) * (pixels[i, 1] - py) - (pixels[i, 0] - px) * (pixels[k, 1] - py)) / area
+            a, b, c = a / depth[i], b / depth[j], (1.0 - a - b) / depth[k]
+            total = a + b + c
+            out[y, x, 0], out[y, x, 1], out[y, x, 2] = a / total, b / total, c / total
+    return out

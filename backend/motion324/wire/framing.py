@@ -1,0 +1,234 @@
+"""Messages as bytes on a connected socket: bounded in size, and in time.
+
+A message is 16 bytes (b"M324", the header's length as uint32, the body's as uint64, little-endian), the header as JSON,
+then the body: a safetensors buffer, or nothing. This layout outlives protocol versions, since the handshake's first
+message, which tells the versions apart, is one of these.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import struct
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from motion324.core.errors import EXIT_BACKEND, Motion324Error
+from motion324.wire import safetensors_body
+from motion324.wire.transport import limit_waits, receive_some, send_some
+
+PREFIX = struct.Struct("<4sIQ")
+MAGIC = b"M324"
+STALL_SECONDS = 30.0  # in the middle of a message, no byte for so long means that the other side is gone
+SLOWEST_BYTES_PER_SECOND = 100_000  # a message that moves, but slower than this, is given up in the end
+_PIECE = 32 << 20  # bytes per system call; some systems refuse more than 2 GiB
+_PIECES = 64  # buffers per system call; some systems refuse more than 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest message that is read, in bytes of header and body, and number of arrays."""
+
+    header: int
+    body: int
+    arrays: int
+
+
+MESSAGE_LIMITS = Limits(header=16 << 20, body=8 << 30, arrays=4096)
+HELLO_LIMITS = Limits(header=64 << 10, body=0, arrays=0)
+
+
+class ConnectionLost(Exception):
+    """The other side closed the connection, died, or stopped reading or writing; the text says which."""
+
+
+class WaitedTooLong(ConnectionLost):
+    """Nothing came within the time that the caller was ready to wait."""
+
+
+def encode(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> list[memoryview]:
+    """One message as buffers to be sent in this order; contiguous arrays are referred to, not copied.
+
+    Raises Motion324Error("message-too-large") where the other side would refuse it.
+    """
+    text = json.dumps(header, separators=(",", ":"), default=_plain_value).encode()
+    body = safetensors_body.to_buffers(arrays) if arrays else []
+    size = sum(piece.nbytes for piece in body)
+    if len(text) > MESSAGE_LIMITS.header or size > MESSAGE_LIMITS.body or len(arrays) > MESSAGE_LIMITS.arrays:
+        raise Motion324Error(
+            "message-too-large",
+            f"The data of {size / 1e9:.1f} GB in {len(arrays)} arrays is too large to pass between Blender and the "
+            f"backend, which takes {MESSAGE_LIMITS.body / 1e9:.1f} GB at once.",
+            "Use fewer frames, fewer vertices or smaller textures.",
+            EXIT_BACKEND,
+        )
+    return [memoryview(PREFIX.pack(MAGIC, len(text), size) + text), *body]
+
+
+class Connection:
+    """A connected socket that carries whole messages. One thread may send while another receives.
+
+    last_heard: time.monotonic() when the last byte came.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._closed = threading.Event()
+        self._why_closed = "it was closed on this side"
+        self.last_heard = time.monotonic()
+        limit_waits(sock)
+
+    def send(self, buffers: Sequence[memoryview], stall: float = STALL_SECONDS) -> None:
+        """Writes all buffers. Raises ConnectionLost when the other side reads nothing for `stall` seconds, reads too
+        slowly, or is gone.
+        """
+        size = sum(buffer.nbytes for buffer in buffers)
+        moved = time.monotonic()
+        deadline = moved + stall + size / SLOWEST_BYTES_PER_SECOND
+        pending = [buffer.cast("B") for buffer in buffers if buffer.nbytes]
+        first = 0
+        while first < len(pending):
+            self._check_open()
+            try:
+                sent = send_some(self._socket, _portion(pending, first))
+            except OSError as error:
+                self._check_open()
+                raise ConnectionLost(f"it broke while writing ({error})") from error
+            moved = time.monotonic() if sent else moved
+            while sent and sent >= pending[first].nbytes:
+                sent -= pending[first].nbytes
+                pending[first] = memoryview(b"")
+                first += 1
+            if sent:
+                pending[first] = pending[first][sent:]
+            now = time.monotonic()
+            if now - moved > stall or now > deadline:
+                raise ConnectionLost(f"the other side has read nothing, or too slowly, for {now - moved:.0f} s")
+
+    def receive(self, limits: Limits = MESSAGE_LIMITS, wait: float | None = None) -> tuple[dict, dict[str, np.ndarray]]:
+        """The next message: its header and its arrays, views into one fresh buffer.
+
+        wait: seconds until its first byte must have come; None waits until the connection is closed.
+        Raises WaitedTooLong, ConnectionLost, or Motion324Error("bad-message") after which nothing more can be read.
+        """
+        prefix = np.empty(PREFIX.size, np.uint8)
+        self.receive_into(prefix, wait=wait)
+        magic, header_size, body_size = PREFIX.unpack(prefix.tobytes())
+        if magic != MAGIC:
+            raise safetensors_body.malformed("it does not begin as a message of Motion324")
+        if header_size > limits.header or body_size > limits.body:
+            raise safetensors_body.malformed(
+                f"it claims a header of {header_size} and a body of {body_size} bytes, "
+                f"where at most {limits.header} and {limits.body} are allowed"
+            )
+        text = np.empty(header_size, np.uint8)
+        self.receive_into(text)
+        header = _parse_header(text.tobytes())
+        if not body_size:
+            return header, {}
+        try:
+            body = np.empty(body_size, np.uint8)
+        except MemoryError as error:
+            raise safetensors_body.malformed(f"there is no memory for its {body_size / 1e9:.1f} GB") from error
+        self.receive_into(body)
+        return header, safetensors_body.from_buffer(body, limits.arrays)
+
+    def receive_into(self, target: np.ndarray, wait: float | None = STALL_SECONDS, total: float | None = None) -> None:
+        """Fills target (B,) uint8. wait: seconds until the first byte; total: until the last, where the default grows
+        with the size. Raises WaitedTooLong or ConnectionLost.
+        """
+        view = target.data
+        began = moved = time.monotonic()
+        total = STALL_SECONDS + len(view) / SLOWEST_BYTES_PER_SECOND if total is None else total
+        filled = 0
+        while filled < len(view):
+            self._check_open()
+            try:
+                count = receive_some(self._socket, view[filled : filled + _PIECE])
+            except OSError as error:
+                self._check_open()
+                raise ConnectionLost(f"it broke while reading ({error})") from error
+            now = time.monotonic()
+            if count == 0:
+                self._check_open()
+                raise ConnectionLost("the other side closed the connection")
+            if count:
+                began = began if filled else now
+                moved = self.last_heard = now
+                filled += count
+            elif not filled and wait is not None and now - began > wait:
+                raise WaitedTooLong(f"nothing came for {wait:g} s")
+            elif filled and now - moved > STALL_SECONDS:
+                raise ConnectionLost("a message stopped half-way")
+            if 0 < filled < len(view) and now - began > total:
+                raise ConnectionLost("a message came too slowly")
+
+    def drain(self, seconds: float) -> None:
+        """Reads and forgets what still comes, for `seconds` at most. Closing a connection with unread bytes would also
+        take away from the other side what it has not read yet, such as the error that explains the closing.
+        """
+        deadline = time.monotonic() + seconds
+        waste = np.empty(1 << 20, np.uint8).data
+        while time.monotonic() < deadline and not self.closed:
+            try:
+                if receive_some(self._socket, waste) == 0:
+                    return
+            except OSError:
+                return
+
+    def close(self, why: str = "") -> None:
+        """Ends the connection at once, also for a thread that waits in it and is told why. May be called twice, by any
+        thread.
+        """
+        if why and not self.closed:
+            self._why_closed = why
+        self._closed.set()
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    @property
+    def closed(self) -> bool:
+        return self._closed.is_set()
+
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise ConnectionLost(self._why_closed)
+
+
+def _portion(pending: list[memoryview], first: int) -> list[memoryview]:
+    """What one system call should take of the buffers from pending[first] on."""
+    portion: list[memoryview] = []
+    size = 0
+    for buffer in pending[first : first + _PIECES]:
+        portion.append(buffer[: _PIECE - size])
+        size += portion[-1].nbytes
+        if size >= _PIECE:
+            break
+    return portion
+
+
+def _parse_header(text: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise safetensors_body.malformed("its header is not JSON") from error
+    if not isinstance(header, dict):
+        raise safetensors_body.malformed("its header is not a JSON object")
+    return header
+
+
+def _plain_value(value: object) -> object:
+    """What json cannot write by itself but a report may hold: numpy's numbers and arrays, and paths."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, PurePath):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot be sent")

@@ -1,0 +1,1 @@
+"""Jobs that wait for their end: one, or many from a file."""

@@ -1,0 +1,204 @@
+"""Many jobs from a file, one after another, going on after one that fails, and where a batch was stopped."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import bpy
+
+from motion324.core.errors import EXIT_CANCELLED, EXIT_CANNOT_WRITE, EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
+from motion324.core.input_files import InputFile, check_inputs_stay, inputs_of_job
+from motion324.core.write_aside import explained_write_errors
+
+from ..job import backend
+from ..job.worker import problem_of
+from ..scene.exporting import export
+from ..scene.playing import keeping
+from ..scene.playing.animation import Animation
+from ..scene.playing.trajectory_file import write_trajectory
+from ..scene.reading import importing
+from ..scene.showing import turntable
+from .batch_item import BatchItem, parse_item
+from .batch_results import BatchResults, digest_of
+from .blocking import animate_blocking, release
+from .terminal import ProgressLine
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Does what the job file says; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="headless.py", description="Animates meshes after videos, without a window.")
+    parser.add_argument("jobs", type=Path, help="job file: one JSON object per line")
+    parser.add_argument("--again", action="store_true", help="also do items that were done before")
+    given = parser.parse_args(arguments)
+    try:
+        return run(given.jobs.resolve(), given.again)
+    except Motion324Error as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where it was", file=sys.stderr)
+        return EXIT_CANCELLED
+    finally:
+        backend.stop()
+
+
+def run(jobs: Path, again: bool = False) -> int:
+    """Does the items of the file; each leaves a log in JOBS.logs/, and a line in JOBS.results.jsonl and on stdout.
+
+    Items that an earlier run has done are left out, unless `again`; see `batch_results.BatchResults`.
+    """
+    try:
+        lines = jobs.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Motion324Error(
+            "bad-job-file", f"The job file '{jobs}' cannot be read: {error}.", "Check its path.", EXIT_USAGE
+        ) from error
+    items = [
+        (number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")
+    ]
+    if not items:
+        raise Motion324Error("bad-job-file", f"The job file '{jobs}' has no items.", "Add some.", EXIT_USAGE)
+    logs = jobs.with_name(f"{jobs.stem}.logs")
+    source = bpy.data.filepath
+    with explained_write_errors(logs):
+        logs.mkdir(exist_ok=True)
+    results = BatchResults(jobs.with_name(f"{jobs.stem}.results.jsonl"), [line for _, line in items], again)
+    failed = 0
+    with results:
+        for place, (number, line) in enumerate(items):
+            if results.is_done(place):
+                continue
+            name = f"{number:04d}-{digest_of(line)[:8]}.log"
+            result = _run_logged(line, jobs.parent, logs / name, source, f"{place + 1}/{len(items)}")
+            failed += not result["ok"]
+            print(results.add(place, {"line": number, **result}), flush=True)
+    before = f", {results.done_before} of them before" if results.done_before else ""
+    print(f"{len(items) - failed} of {len(items)} items done{before}, results in {results.path}", file=sys.stderr)
+    return EXIT_INTERNAL if failed else EXIT_OK
+
+
+def _run_logged(line: str, folder: Path, log_path: Path, source: str, label: str) -> dict[str, Any]:
+    """One item; its error is part of the result."""
+    began = time.monotonic()
+    with log_path.open("w", encoding="utf-8") as log:
+        print(line, file=log)
+        try:
+            item = parse_item(line, folder)
+            result = {"ok": True, "mesh": item.mesh, "video": item.video, **_run_item(item, source, log, label)}
+        except Exception as error:
+            traceback.print_exc(file=log)
+            problem = problem_of(error)
+            print(f"{label} failed: {problem.sentence} {problem.hint}", file=sys.stderr)
+            result = {
+                "ok": False,
+                "code": problem.code,
+                "error": problem.sentence,
+                "hint": problem.hint,
+                "exit_code": problem.exit_code,
+            }
+        finally:
+            release()
+        result = {**result, "seconds": round(time.monotonic() - began, 2), "log": str(log_path)}
+        print(json.dumps(result, ensure_ascii=False), file=log)
+    return result
+
+
+def _run_item(item: BatchItem, source: str, log: TextIO, label: str) -> dict[str, Any]:
+    _check_inputs_stay(item, source)
+    obj = _open_object(item, source)
+    with ProgressLine(sys.stderr, f"{label} {item.mesh}") as line, ProgressLine(log) as log_line:
+
+        def show(state: Any) -> None:
+            line.show(state)
+            log_line.show(state)
+
+        options = item.options
+        animation = animate_blocking(obj, item.path(item.video), options, show, start=item.start, mode=item.timing)
+    for path in item.outputs.values():
+        with explained_write_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+    _keep(item, animation)
+    _write_outputs(item, obj, animation)
+    return {
+        "frames": len(animation.positions),
+        "vertices": animation.positions.shape[1],
+        "fps": animation.fps,
+        "outputs": {name: str(_written(item, name)) for name in item.outputs},
+        "report": animation.report,
+    }
+
+
+def _check_inputs_stay(item: BatchItem, source: str) -> None:
+    """Raises Motion324Error("overwrites-input") before anything takes its time."""
+    inputs = inputs_of_job(item.path(item.mesh), item.path(item.video), item.options)
+    if source:
+        inputs.append(InputFile(".blend with the mesh", Path(source)))
+    targets = {name: [path] for name, path in item.outputs.items()}
+    if "turntable" in targets:
+        targets["turntable"] = turntable.files(item.outputs["turntable"], item.start, item.start, item.turntable)
+    check_inputs_stay([path for paths in targets.values() for path in paths], inputs)
+
+
+def _open_object(item: BatchItem, source: str) -> bpy.types.Object:
+    """The item's object, in a file as it was before the item before it."""
+    if source:
+        bpy.ops.wm.open_mainfile(filepath=source, load_ui=False)
+        if item.mesh in bpy.data.objects:
+            return bpy.data.objects[item.mesh]
+    bpy.ops.wm.read_homefile(use_empty=True)
+    return importing.import_mesh(item.path(item.mesh))
+
+
+def _keep(item: BatchItem, animation: Animation) -> None:
+    scene = bpy.context.scene
+    first, last = animation.timing.whole_frames
+    scene.frame_start, scene.frame_end = first, last
+    if item.keep == keeping.POINT_CACHE:
+        _save(item.outputs["blend"])  # so that the .blend finds the cache beside itself, wherever both are moved
+        keeping.keep_as_point_cache(animation)
+    else:
+        for _ in keeping.keep_as_shape_keys(animation):
+            pass
+
+
+def _written(item: BatchItem, name: str) -> Path:
+    """The output, or the first file of it where it becomes several."""
+    path = item.outputs[name]
+    return turntable.written(path, item.turntable)[0] if name == "turntable" else path
+
+
+def _write_outputs(item: BatchItem, obj: bpy.types.Object, animation: Animation) -> None:
+    first, last = animation.timing.whole_frames
+    for name, path in item.outputs.items():
+        if name == "blend":
+            _save(path, backup=item.keep != keeping.POINT_CACHE)  # there, _keep has saved it before
+        elif name == "npz":
+            write_trajectory(path, obj, animation)
+        elif name == "turntable":
+            for _ in turntable.render_turntable(obj, path, first, last, item.turntable):
+                pass
+        else:
+            export.export(obj, path, first, last)
+
+
+def _save(path: Path, backup: bool = True) -> None:
+    """backup: whether a file that is there becomes a .blend1, as Blender does it."""
+    settings = bpy.context.preferences.filepaths
+    versions = settings.save_version
+    try:
+        if not backup:
+            settings.save_version = 0
+        bpy.ops.wm.save_as_mainfile(filepath=str(path), check_existing=False)
+    except RuntimeError as error:
+        raise Motion324Error(
+            "cannot-write", f"'{path}' could not be saved: {error}.", "Choose another folder.", EXIT_CANNOT_WRITE
+        ) from error
+    finally:
+        settings.save_version = versions

@@ -1,0 +1,100 @@
+"""One line of a job file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.options import AnimateOptions, names_mask_files
+
+from ..scene.playing import keeping, timing
+from ..scene.showing.turntable import Turntable, check_settings
+
+OUTPUTS = ("blend", "fbx", "glb", "abc", "usd", "pc2", "mdd", "npz", "turntable")
+
+
+@dataclass(frozen=True)
+class BatchItem:
+    """mesh: the name of an object of the opened .blend, or the path of a mesh file.
+    video: a path. options: as in AnimateOptions. keep: "SHAPE_KEYS" or "POINT_CACHE".
+    start: the scene's frame of the first result frame. timing: "KEEP_FRAMES" or "KEEP_DURATION".
+    outputs: what is written where, by the names in OUTPUTS; "turntable" is an .mp4, or a folder for PNG pictures.
+    turntable: its settings, as in scene.turntable.Turntable.
+
+    Paths are relative to the folder of the job file.
+    """
+
+    mesh: str
+    video: str
+    options: AnimateOptions = field(default_factory=AnimateOptions)
+    outputs: dict[str, Path] = field(default_factory=dict)
+    keep: str = keeping.SHAPE_KEYS
+    start: int = 1
+    timing: str = timing.KEEP_FRAMES
+    turntable: Turntable = field(default_factory=Turntable)
+    folder: Path = field(default_factory=Path)
+
+    def path(self, text: str) -> Path:
+        return self.folder / text
+
+
+def parse_item(line: str, folder: Path) -> BatchItem:
+    """Raises Motion324Error("bad-item") that says what is wrong with the line, or "bad-option"."""
+    try:
+        values = json.loads(line)
+    except ValueError as error:
+        raise _bad(f"is no JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise _bad("is no JSON object")
+    known = {f.name for f in dataclasses.fields(BatchItem)} - {"folder"}
+    _refuse_unknown(values, known, "field")
+    for name in ("mesh", "video"):
+        if not isinstance(values.get(name), str) or not values[name]:
+            raise _bad(f"has no '{name}'")
+    outputs = values.get("outputs", {})
+    if not isinstance(outputs, dict) or not all(isinstance(path, str) and path for path in outputs.values()):
+        raise _bad("has 'outputs' that are not names with paths")
+    _refuse_unknown(outputs, OUTPUTS, "output")
+    _check_choice(values, "keep", (keeping.SHAPE_KEYS, keeping.POINT_CACHE))
+    _check_choice(values, "timing", (timing.KEEP_FRAMES, timing.KEEP_DURATION))
+    values["outputs"] = {name: folder / path for name, path in outputs.items()}
+    values["options"] = _options_in(folder, AnimateOptions.from_dict(values.get("options", {})))
+    try:
+        values["turntable"] = Turntable(**values.get("turntable", {}))
+    except TypeError as error:
+        raise _bad(f"has settings of the turntable that are not known: {error}") from error
+    item = BatchItem(**values, folder=folder)
+    if "turntable" in item.outputs:
+        check_settings(item.outputs["turntable"], item.turntable)
+    if item.keep == keeping.POINT_CACHE and "blend" not in item.outputs:
+        raise _bad("keeps a point cache, but has no 'blend' among its outputs beside which that could lie")
+    return item
+
+
+def _options_in(folder: Path, options: AnimateOptions) -> AnimateOptions:
+    """With the paths among them as the backend, which runs in another folder, finds them."""
+
+    def found(text: str) -> str:
+        return str(folder.absolute() / Path(text).expanduser())
+
+    mask = found(options.mask) if names_mask_files(options.mask) else options.mask
+    return dataclasses.replace(options, mask=mask, weights=found(options.weights) if options.weights else "")
+
+
+def _refuse_unknown(values: dict[str, Any], known: Any, kind: str) -> None:
+    for name in values:
+        if name not in known:
+            raise _bad(f"has the unknown {kind} '{name}'; known are {', '.join(sorted(known))}")
+
+
+def _check_choice(values: dict[str, Any], name: str, choices: tuple[str, ...]) -> None:
+    if name in values and values[name] not in choices:
+        raise _bad(f"has '{name}' {values[name]!r}; it must be {' or '.join(choices)}")
+
+
+def _bad(why: str) -> Motion324Error:
+    return Motion324Error("bad-item", f"This line of the job file {why}.", "Correct it.", EXIT_USAGE)

@@ -1,0 +1,70 @@
+"""The progress of a job, or of the installation, on a terminal, or in a log file, line by line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TextIO
+
+from ..installation.state import InstallationState
+from ..job.state import JobState, Phase
+
+LOG_SECONDS = 10.0  # between two lines of one stage where the output is no terminal
+
+
+class ProgressLine:
+    """Shows each state of a job: on a terminal one line that changes, elsewhere a line now and then.
+
+    line_of: (state, seconds of the monotonic clock) -> the line; `describe` for jobs.
+    """
+
+    def __init__(self, out: TextIO, label: str = "", line_of: Callable[[Any, float], str] | None = None) -> None:
+        self._out = out
+        self._line_of = line_of or describe
+        self._label = f"{label}: " if label else ""
+        self._alive = out.isatty()
+        self._last = ""
+        self._said_stage = ""
+        self._said_at = 0.0
+
+    def show(self, state: JobState | InstallationState) -> None:
+        text = self._label + self._line_of(state, time.monotonic())
+        if self._alive:
+            if text != self._last:
+                self._out.write("\r" + text.ljust(len(self._last)))
+                self._out.flush()
+                self._last = text
+            return
+        stage, now = f"{state.phase.value} {state.stage}", time.monotonic()
+        if stage != self._said_stage or now - self._said_at >= LOG_SECONDS:
+            self._said_stage, self._said_at = stage, now
+            print(text, file=self._out, flush=True)
+
+    def __enter__(self) -> ProgressLine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._alive and self._last:
+            self._out.write("\n")
+            self._out.flush()
+
+
+def describe(state: JobState, now: float) -> str:
+    """One line: what happens, how far it is, how long it has taken and still takes."""
+    seconds = f"{state.seconds(now):.0f} s"
+    if state.phase is Phase.STARTING:
+        return f"starting the backend, {seconds}"
+    if state.phase is Phase.QUEUED:
+        return f"waiting behind {state.ahead} other job{'s' if state.ahead > 1 else ''}, {seconds}"
+    if state.phase is Phase.RUNNING and state.stage:
+        part = f" {state.done} of {state.total}" if state.total else ""
+        left = ""
+        if state.remaining_total is not None:
+            left = f", about {state.remaining_total:.0f} s left"
+        elif state.remaining:
+            left = f", about {state.remaining:.0f} s left in this stage"
+        return f"{state.stage}{part}, {seconds}{left}"
+    return f"{state.phase.value}, {seconds}"

@@ -1,0 +1,1 @@
+"""Files for other programs, and what they cannot carry."""

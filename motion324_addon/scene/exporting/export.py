@@ -1,0 +1,200 @@
+"""Exports of an animated object that are the same again when they are read back.
+
+FBX and GLB carry the animation as shape keys, Alembic and USD as one mesh per frame, PC2 and MDD as places of vertices.
+What each setting below prevents was measured by importing the files again; tests/addon does so for every format.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+from motion324.core.point_cache import Pc2Writer
+from motion324.core.write_aside import written_aside
+
+from ..playing.timing import scene_fps
+from ..reading.mesh_reading import checked_object
+from .export_formats import FORMATS, POINT_CACHES, Format, available
+from .image_files import images_as_files
+from .mdd import write_mdd
+from .sampling import sample_positions
+from .stand_in import Report, only_selected, stand_in
+
+Objects = Sequence[bpy.types.Object]
+
+
+def export(
+    obj: bpy.types.Object,
+    path: Path,
+    first: int,
+    last: int,
+    report: Report = lambda done, total: None,
+    others: Objects = (),
+) -> None:
+    """Exports the object with its animation over the scene's frames first..last; the suffix chooses the format.
+
+    `path` has the whole export, or stays as it was. others: objects that come along into the same file, which a point
+    cache cannot have. report(done, total) counts sampled frames and may raise to stop.
+    Raises Motion324Error: "export-format", "export-several", "export-unavailable", "export-failed", "cannot-write",
+    "disk-full", or what `mesh_reading.checked_object` raises.
+    """
+    path = Path(path)
+    kind = FORMATS.get(path.suffix.lower())
+    if kind is None:
+        known = ", ".join(FORMATS)
+        raise Motion324Error(
+            "export-format", f"'{path.name}' has no known export format.", f"Use {known}.", exit_code=EXIT_USAGE
+        )
+    if not available(kind):
+        raise Motion324Error(
+            "export-unavailable",
+            f"This Blender was built without {kind.label} export.",
+            "Use another format, or a Blender from blender.org.",
+            EXIT_CANNOT_WRITE,
+        )
+    objects = [checked_object(each) for each in (obj, *others)]
+    if others and path.suffix.lower() in POINT_CACHES:
+        sentence = f"A {kind.label} holds one object, not {len(objects)}."
+        raise Motion324Error("export-several", sentence, "Export them one by one.", EXIT_USAGE)
+    export_to: dict[str, Callable[[Objects, Path, int, int, Report], None]] = {
+        ".fbx": _export_fbx,
+        ".glb": _export_glb,
+        ".abc": _export_alembic,
+        ".usd": _export_usd,
+        ".pc2": _export_pc2,
+        ".mdd": _export_mdd,
+    }
+    with written_aside(path) as aside:
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with _scene_range(first, last):
+                export_to[path.suffix.lower()](objects, aside, first, last, report)
+        except RuntimeError as error:  # how operators report their errors
+            raise _failed(path, kind, str(error)) from error
+        if not aside.exists():
+            raise _failed(path, kind, "it wrote no file")
+
+
+def _export_fbx(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
+    with images_as_files(objects), _stand_ins(objects, first, last, report):
+        bpy.ops.export_scene.fbx(
+            filepath=str(path),
+            use_selection=True,
+            object_types={"MESH"},
+            use_mesh_modifiers=False,  # with modifiers applied, shape keys would be lost
+            bake_anim=True,
+            bake_anim_use_nla_strips=False,  # with its default, or the next one's, shape-key animation is lost
+            bake_anim_use_all_actions=False,
+            bake_anim_step=1.0,
+            bake_anim_simplify_factor=0.0,
+            path_mode="COPY",
+            embed_textures=True,
+        )
+
+
+def _export_glb(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
+    with _stand_ins(objects, first, last, report):
+        bpy.ops.export_scene.gltf(
+            filepath=str(path),
+            export_format="GLB",
+            use_selection=True,
+            export_apply=False,
+            export_morph=True,
+            export_morph_normal=True,
+            export_morph_animation=True,
+            export_animations=True,
+            export_animation_mode="ACTIVE_ACTIONS",
+            export_frame_range=True,
+            export_force_sampling=True,
+            export_optimize_animation_size=False,  # would drop keys of weights that seem not to change
+        )
+
+
+def _export_alembic(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
+    with only_selected(objects):
+        bpy.ops.wm.alembic_export(
+            filepath=str(path),
+            start=first,
+            end=last,
+            selected=True,
+            flatten=False,
+            uvs=True,
+            face_sets=True,
+            apply_subdiv=True,  # else a subdivision that comes last is left to the receiving program
+            evaluation_mode="VIEWPORT",  # what the artist sees
+            as_background_job=False,
+        )
+    report(last - first + 1, last - first + 1)
+
+
+def _export_usd(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
+    with only_selected(objects):
+        bpy.ops.wm.usd_export(
+            filepath=str(path),
+            selected_objects_only=True,
+            export_animation=True,
+            export_subdivision="TESSELLATE",  # as with Alembic
+            export_shapekeys=False,  # as one mesh per frame instead: exact for every kind of animation
+            export_materials=True,
+            evaluation_mode="VIEWPORT",
+        )
+    report(last - first + 1, last - first + 1)
+
+
+def _export_pc2(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
+    with Pc2Writer(path, len(objects[0].data.vertices), float(first), 1.0) as writer:
+        for positions in _sampled(objects[0], first, last, report):
+            writer.append(positions[None])
+
+
+def _export_mdd(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
+    obj, fps = objects[0], scene_fps(bpy.context.scene)
+    write_mdd(path, _sampled(obj, first, last, report), last - first + 1, len(obj.data.vertices), fps)
+
+
+def _sampled(obj: bpy.types.Object, first: int, last: int, report: Report) -> Iterator[np.ndarray]:
+    for frame, positions in sample_positions(obj, first, last):
+        report(frame - first + 1, last - first + 1)
+        yield positions
+
+
+@contextlib.contextmanager
+def _stand_ins(objects: Objects, first: int, last: int, report: Report) -> Iterator[None]:
+    """A stand-in for each object, all selected, the first one active."""
+    frames = last - first + 1
+    with contextlib.ExitStack() as stack:
+        copies = []
+        for index, obj in enumerate(objects):
+
+            def count(done: int, total: int, before: int = index * frames) -> None:
+                report(before + done, frames * len(objects))
+
+            copies.append(stack.enter_context(stand_in(obj, first, last, count)))
+        stack.enter_context(only_selected(copies))
+        yield
+
+
+@contextlib.contextmanager
+def _scene_range(first: int, last: int) -> Iterator[None]:
+    """Exporters take the scene's own range; it is put back at the end."""
+    scene = bpy.context.scene
+    before = scene.frame_start, scene.frame_end, scene.use_preview_range, scene.frame_current
+    scene.use_preview_range = False
+    scene.frame_start, scene.frame_end = min(first, last), last
+    try:
+        yield
+    finally:
+        scene.frame_start, scene.frame_end, scene.use_preview_range = before[:3]
+        scene.frame_set(before[3])
+
+
+def _failed(path: Path, kind: Format, why: str) -> Motion324Error:
+    lines = [line.removeprefix("Error: ").strip() for line in why.strip().splitlines() if line.strip()]
+    reason = lines[-1].rstrip(".") if lines else "no reason was given"
+    sentence = f"Blender's {kind.label} exporter could not write '{path}': {reason}."
+    return Motion324Error("export-failed", sentence, "See Blender's console for details.", EXIT_CANNOT_WRITE)

@@ -1,0 +1,65 @@
+"""Where an object's vertices are over the frames of the scene."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..reading import modifier_stack
+
+
+def sample_positions(obj: bpy.types.Object, first: int, last: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yields (frame, positions (N, 3) float32, object space) for the scene's frames first..last; see `positions_at`."""
+    return positions_at(obj, range(first, last + 1))
+
+
+def positions_at(obj: bpy.types.Object, frames: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """Yields (frame, positions (N, 3) float32, object space) for these frames of the scene.
+
+    The positions are those before the first modifier that changes topology, so N is the mesh's own vertex count.
+    The scene's frame and the modifiers' switches are put back at the end.
+    """
+    scene = bpy.context.scene
+    before = scene.frame_current, scene.frame_subframe
+    with modifier_stack.only_leading(obj, modifier_stack.leading_count(obj)):
+        try:
+            for frame in frames:
+                scene.frame_set(frame)
+                with modifier_stack.evaluated_mesh(obj) as mesh:
+                    positions = modifier_stack.positions_of(mesh)
+                yield frame, positions
+        finally:
+            scene.frame_set(before[0], subframe=before[1])
+
+
+@dataclass(frozen=True)
+class Extent:
+    """An upright cylinder in the world that holds objects at all times. centre (3,) float64."""
+
+    centre: np.ndarray
+    radius: float
+    half_height: float
+
+
+def extent_in_world(objects: Sequence[bpy.types.Object], first: int, last: int, count: int = 24) -> Extent:
+    """Of all that the objects show, modifiers applied, at `count` of the scene's frames first..last."""
+    scene = bpy.context.scene
+    before = scene.frame_current, scene.frame_subframe
+    parts = []
+    try:
+        for frame in np.unique(np.linspace(first, last, count).round().astype(int)):
+            scene.frame_set(int(frame))
+            for obj in objects:
+                with modifier_stack.evaluated_mesh(obj) as mesh:
+                    positions = modifier_stack.positions_of(mesh)
+                matrix = np.array(obj.matrix_world)
+                parts.append((positions @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.float32))
+    finally:
+        scene.frame_set(before[0], subframe=before[1])
+    points = np.concatenate(parts).astype(np.float64)
+    centre = (points.min(axis=0) + points.max(axis=0)) / 2
+    aside = np.linalg.norm((points - centre)[:, :2], axis=1).max()
+    return Extent(centre, float(aside), float(np.abs(points[:, 2] - centre[2]).max()))

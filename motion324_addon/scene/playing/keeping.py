@@ -1,0 +1,157 @@
+"""Makes animations part of the .blend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import bpy
+
+from ..reading import mesh_reading, modifier_stack
+from . import kept_note, point_cache, preview, removing, shape_keys, single_user
+from .animation import Animation
+from .kept_note import PutBack
+
+SHAPE_KEYS = "SHAPE_KEYS"
+POINT_CACHE = "POINT_CACHE"
+
+
+def check_can_keep(obj: bpy.types.Object, as_what: str, copy_shared: bool = False) -> None:
+    """Raises what `keep_as_shape_keys` or `point_cache_paths` would raise: before a job takes its time."""
+    if as_what == SHAPE_KEYS:
+        if not copy_shared:
+            single_user.check_single_user(obj)
+        shape_keys.check_keys(obj)
+    elif as_what == POINT_CACHE:
+        point_cache.free_path(obj)
+
+
+def keep_as_shape_keys(animation: Animation, copy_shared: bool = False) -> Iterator[tuple[int, int]]:
+    """Bakes in steps, see `shape_keys.bake`; closing the generator leaves the object as it was.
+
+    An animation that was kept on the object before is replaced. Shape keys and animation of others stay.
+    copy_shared: gives the object a mesh of its own first, where it shares one.
+    Raises Motion324Error("object-gone", "topology-changed", "mesh-shared" or "shape-keys-impossible").
+    """
+    obj = animation.target.get()
+    mesh_reading.check_topology(obj, animation.topology)
+    shared = obj.data
+    copied = copy_shared and single_user.make_single_user(obj)
+    put_back = PutBack(_moving_now(obj), basis=obj.data.shape_keys is None)
+    try:
+        yield from shape_keys.bake(obj, animation.positions, animation.timing, removing.kept_keys(obj))
+    except BaseException:
+        if copied:
+            own, obj.data = obj.data, shared
+            bpy.data.meshes.remove(own)
+        raise
+    removing.remove_caches(obj)
+    _kept(obj, animation, put_back)
+
+
+def keep_all_as_shape_keys(animations: Sequence[Animation], copy_shared: bool = False) -> Iterator[tuple[int, int]]:
+    """Bakes one after another, all or none: closing the generator, or an error, leaves all objects as they were.
+
+    Raises as `keep_as_shape_keys`.
+    """
+    for animation in animations:
+        obj = animation.target.get()
+        mesh_reading.check_topology(obj, animation.topology)
+        check_can_keep(obj, SHAPE_KEYS, copy_shared)
+    total = sum(len(animation.positions) for animation in animations)
+    before = 0
+    bakes = [keep_as_shape_keys(animation, copy_shared) for animation in animations]
+    try:
+        for animation, bake in zip(animations, bakes, strict=True):
+            for _ in animation.positions:  # each bake stops after its last key, where it can still be undone
+                done, _ = next(bake)
+                yield before + done, total
+            before += len(animation.positions)
+        for bake in bakes:
+            next(bake, None)
+    finally:
+        for bake in bakes:
+            bake.close()
+
+
+def keep_as_point_cache(animation: Animation, folder: Path | None = None) -> Path:
+    """Writes a cache file, see `point_cache.free_path`, plays it, and returns its path.
+
+    Raises Motion324Error("object-gone", "topology-changed", "cannot-write" or "disk-full"); nothing is changed then.
+    """
+    paths = point_cache_paths([animation], folder)
+    for _ in keep_all_as_point_caches([animation], paths):
+        pass
+    return paths[0]
+
+
+def point_cache_paths(animations: Sequence[Animation], folder: Path | None = None) -> list[Path]:
+    """Free names for the caches, see `point_cache.free_path`, and what is raised; or Motion324Error("object-gone")."""
+    paths: list[Path] = []
+    for animation in animations:
+        paths.append(point_cache.free_path(animation.target.get(), folder, taken=paths))
+    return paths
+
+
+def keep_all_as_point_caches(animations: Sequence[Animation], paths: Sequence[Path]) -> Iterator[tuple[int, int]]:
+    """Writes a cache file for each, in steps of (done, total), and only then plays them, in place of an animation that
+    was kept before; the files of earlier caches stay.
+
+    Closing the generator, or an error, leaves neither files nor modifiers. Raises as `keep_as_point_cache`.
+    """
+    objects = [animation.target.get() for animation in animations]
+    for obj, animation in zip(objects, animations, strict=True):
+        mesh_reading.check_own(obj)
+        mesh_reading.check_topology(obj, animation.topology)
+    total = sum(len(animation.positions) for animation in animations)
+    before = 0
+    written: list[Path] = []
+    try:
+        for animation, path in zip(animations, paths, strict=True):
+            for done, _ in point_cache.write_in_steps(animation.positions, animation.timing, path):
+                yield before + done, total
+            written.append(path)
+            before += len(animation.positions)
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+    for obj, animation, path in zip(objects, animations, paths, strict=True):
+        _remove_earlier(obj)
+        point_cache.play(obj, path, animation.timing, point_cache.KEPT)
+        _kept(obj, animation, PutBack())
+
+
+def animated_range(obj: bpy.types.Object) -> tuple[int, int]:
+    """The scene's frames over which the object's kept animation runs; the scene's own range where it has none."""
+    noted = obj.get(kept_note.FRAMES)
+    if noted is not None and len(noted) == 2:
+        return int(noted[0]), int(noted[1])
+    scene = bpy.context.scene
+    return scene.frame_start, scene.frame_end
+
+
+def _remove_earlier(obj: bpy.types.Object) -> None:
+    """What was kept before, in favour of a cache. Keys that other objects show as well stay: the cache hides them."""
+    if obj.data.library is None and obj.data.users == 1:
+        removing.remove_animation(obj)
+    else:
+        removing.remove_caches(obj)
+
+
+def _moving_now(obj: bpy.types.Object) -> tuple[tuple[str, bool, bool], ...]:
+    """Those that a bake of shape keys switches off, as they are."""
+    moving = modifier_stack.moving_modifiers(obj, modifier_stack.leading_count(obj))
+    replaced = [point_cache.PREVIEW, *(modifier.name for modifier in removing.kept_caches(obj))]
+    return tuple(
+        (modifier.name, modifier.show_viewport, modifier.show_render)
+        for modifier in moving
+        if modifier.name not in replaced
+    )
+
+
+def _kept(obj: bpy.types.Object, animation: Animation, put_back: PutBack) -> None:
+    preview.hide(obj)
+    kept_note.write(obj, animation, put_back)
+    scene = bpy.context.scene
+    scene.frame_end = max(scene.frame_end, animation.timing.whole_frames[1])

@@ -1,0 +1,141 @@
+"""What an object with a kept animation knows about it: custom properties, which are saved and undone with it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from motion324.core.normalisation import Normalisation
+from motion324.core.view import View
+
+from ..reading.modifier_checks import motion_of_its_own
+from .animation import Animation
+from .timing import Timing
+
+FRAMES = "motion324_frames"
+SOURCE = "motion324_source"
+PUT_BACK = "motion324_put_back"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an animation came from, as far as an overlay needs it.
+
+    video: its path. frame_numbers (T,): those of its frames that the animation shows, at `timing`. view: the camera, in
+    the normalised space that `space` relates to the world. matrix (4, 4): of the object, when `space` was taken.
+    """
+
+    video: Path
+    frame_numbers: np.ndarray
+    timing: Timing
+    view: View
+    space: Normalisation
+    matrix: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class PutBack:
+    """What keeping has changed besides adding the animation.
+
+    modifiers: name, show_viewport and show_render of those that it switched off. basis: whether it added the first key.
+    """
+
+    modifiers: tuple[tuple[str, bool, bool], ...] = ()
+    basis: bool = False
+
+
+def source_of(animation: Animation) -> Source | None:
+    """None where the animation does not know."""
+    if animation.video is None or animation.space is None or animation.view is None:
+        return None
+    return Source(
+        video=animation.video,
+        frame_numbers=animation.frame_numbers,
+        timing=animation.timing,
+        view=animation.view,
+        space=animation.space,
+        matrix=animation.matrix,
+    )
+
+
+def write(obj: bpy.types.Object, animation: Animation, put_back: PutBack) -> None:
+    first, last = animation.timing.whole_frames
+    obj[FRAMES] = [first, last]
+    source = source_of(animation)
+    if source is not None:
+        obj[SOURCE] = json.dumps(_as_json(source))
+    before = read_put_back(obj)
+    known = {name for name, _, _ in before.modifiers}
+    modifiers = before.modifiers + tuple(each for each in put_back.modifiers if each[0] not in known)
+    obj[PUT_BACK] = json.dumps({"modifiers": modifiers, "basis": before.basis or put_back.basis})
+
+
+def read_source(obj: bpy.types.Object) -> Source | None:
+    """None where nothing is noted that can be read."""
+    try:
+        return _from_json(json.loads(obj[SOURCE]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def moved_since(obj: bpy.types.Object, matrix: np.ndarray | None) -> Matrix | None:
+    """What the object's matrix was multiplied with, from the left, since it was `matrix` (4, 4).
+
+    None where that is not known, or where it moves anyway, so that its place now tells nothing.
+    """
+    if matrix is None or motion_of_its_own(obj):
+        return None
+    before = Matrix(matrix.tolist())
+    return obj.matrix_world @ before.inverted() if before != obj.matrix_world and before.determinant() else None
+
+
+def read_put_back(obj: bpy.types.Object) -> PutBack:
+    try:
+        values = json.loads(obj[PUT_BACK])
+        modifiers = tuple((str(name), bool(viewport), bool(render)) for name, viewport, render in values["modifiers"])
+        return PutBack(modifiers, bool(values["basis"]))
+    except (KeyError, TypeError, ValueError):
+        return PutBack()
+
+
+def erase(obj: bpy.types.Object) -> None:
+    for name in (FRAMES, SOURCE, PUT_BACK):
+        if name in obj:
+            del obj[name]
+
+
+def _as_json(source: Source) -> dict[str, Any]:
+    view, space, timing = source.view, source.space, source.timing
+    return {
+        "video": str(source.video),
+        "frame_numbers": np.asarray(source.frame_numbers).tolist(),
+        "timing": [timing.start, timing.step, timing.count],
+        "view": {
+            "rotation": np.asarray(view.rotation).tolist(),
+            "translation": np.asarray(view.translation).tolist(),
+            "focal": float(view.focal),
+            "centre": list(view.centre),
+        },
+        "space": {"centre": np.asarray(space.centre).tolist(), "scale": float(space.scale), "up": space.up},
+        "matrix": None if source.matrix is None else source.matrix.tolist(),
+    }
+
+
+def _from_json(values: dict[str, Any]) -> Source:
+    view, space, (start, step, count) = values["view"], values["space"], values["timing"]
+    x, y = view["centre"]
+    matrix = np.array(values["matrix"], float).reshape(4, 4) if values.get("matrix") else None
+    return Source(
+        video=Path(values["video"]),
+        frame_numbers=np.array(values["frame_numbers"], int),
+        timing=Timing(float(start), float(step), int(count)),
+        view=View(np.array(view["rotation"]), np.array(view["translation"]), float(view["focal"]), (x, y)),
+        space=Normalisation(np.array(space["centre"]), float(space["scale"]), str(space["up"])),
+        matrix=matrix,
+    )

@@ -1,0 +1,106 @@
+"""An animation as a point cache: a PC2 file, and the Mesh Cache modifier that plays it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.point_cache import Pc2Writer
+from motion324.core.write_aside import explained_write_errors, written_aside
+
+from ..reading import modifier_stack
+from .timing import Timing
+
+KEPT = "Motion324"
+PREVIEW = "Motion324 Preview"
+STEP_BYTES = 4 << 20  # of a cache file that is written at once
+
+
+def keep(obj: bpy.types.Object, positions: np.ndarray, timing: Timing, path: Path) -> bpy.types.Modifier:
+    """Writes positions (T, N, 3), object space, to `path` and plays them by a modifier that stays.
+
+    Raises Motion324Error("disk-full" or "cannot-write"); nothing is changed then.
+    """
+    write(positions, timing, path)
+    return play(obj, path, timing, KEPT)
+
+
+def write(positions: np.ndarray, timing: Timing, path: Path) -> None:
+    """Writes positions (T, N, 3), object space, to `path`, all at once; see `write_in_steps`."""
+    for _ in write_in_steps(positions, timing, path):
+        pass
+
+
+def write_in_steps(positions: np.ndarray, timing: Timing, path: Path) -> Iterator[tuple[int, int]]:
+    """Writes positions (T, N, 3), object space, to `path`; makes its folder. Steps of (done, total).
+
+    Closing it before its end leaves no file. Raises Motion324Error("disk-full" or "cannot-write").
+    """
+    with explained_write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    at_once = max(1, STEP_BYTES // max(positions[0].nbytes, 1))
+    with written_aside(path) as aside, Pc2Writer(aside, positions.shape[1], timing.start, timing.step) as writer:
+        for first in range(0, len(positions), at_once):
+            yield first, len(positions)
+            writer.append(positions[first : first + at_once])
+
+
+def play(obj: bpy.types.Object, path: Path, timing: Timing, name: str) -> bpy.types.Modifier:
+    """Adds a Mesh Cache modifier that shows sample k of the file at frame `timing.frame(k)`.
+
+    It comes after all that deforms the mesh and before anything that changes its topology: the file has a place for
+    every vertex of the mesh as it is there, and no other.
+    """
+    place = modifier_stack.leading_count(obj)
+    modifier = obj.modifiers.new(name, "MESH_CACHE")
+    obj.modifiers.move(len(obj.modifiers) - 1, place)
+    modifier.show_expanded = False
+    modifier.cache_format = "PC2"
+    modifier.deform_mode = "OVERWRITE"
+    modifier.interpolation = "LINEAR"
+    # Object space in Blender's own axes: the modifier then does not turn anything.
+    modifier.forward_axis, modifier.up_axis = "POS_Y", "POS_Z"
+    # Shown sample = scene frame * scale - start, as Blender's source has it for this mode (MOD_meshcache.cc).
+    modifier.time_mode, modifier.play_mode = "FRAME", "SCENE"
+    set_source(modifier, path, timing)
+    return modifier
+
+
+def set_source(modifier: bpy.types.Modifier, path: Path, timing: Timing) -> None:
+    """Has a Mesh Cache modifier that `play` made show this file."""
+    modifier.frame_scale = 1.0 / timing.step
+    modifier.frame_start = timing.start / timing.step
+    modifier.filepath = _path_in_blend(path)
+
+
+def free_path(obj: bpy.types.Object, folder: Path | None = None, taken: Collection[Path] = ()) -> Path:
+    """A name for a new cache file of the object that is not `taken`: in `folder`, or else beside the .blend.
+
+    Raises Motion324Error("blend-not-saved") where there is neither.
+    """
+    if folder is None:
+        if not bpy.data.filepath:
+            raise Motion324Error(
+                "blend-not-saved",
+                "A point cache is a file beside the .blend, but this .blend has not been saved yet.",
+                "Save it, then keep the point cache; or keep shape keys.",
+                EXIT_CANNOT_WRITE,
+            )
+        blend = Path(bpy.data.filepath)
+        folder = blend.parent / f"{blend.stem}_motion324"
+    stem = bpy.path.clean_name(obj.name)
+    names = (f"{stem}.pc2", *(f"{stem}.{number:03d}.pc2" for number in range(1, 10_000)))
+    return next(folder / name for name in names if not (folder / name in taken or (folder / name).exists()))
+
+
+def _path_in_blend(path: Path) -> str:
+    """Relative to the .blend where the file lies beside or below it, so that both can be moved together."""
+    if bpy.data.filepath:
+        folder = Path(bpy.data.filepath).resolve().parent
+        if path.resolve().is_relative_to(folder):
+            return "//" + path.resolve().relative_to(folder).as_posix()
+    return str(path)

@@ -1,0 +1,1 @@
+"""From Blender's objects to a reference mesh: geometry, materials, modifiers."""

@@ -1,0 +1,1 @@
+"""Looking at it: the video behind the result, turntables, views."""

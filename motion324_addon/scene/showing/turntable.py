@@ -1,0 +1,242 @@
+"""Pictures of the object from all sides while it moves."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import math
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from motion324.core.errors import EXIT_BAD_MESH, EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+from motion324.core.write_aside import explained_write_errors
+
+from ..exporting import sampling
+from ..playing.timing import scene_fps
+from ..reading.mesh_reading import checked_object
+from . import picture_tiles
+from .studio import ENGINES, LOOKS, TRANSPARENT, WHITE, Lighting, Studio
+from .video_encoding import encode_video
+
+ORBIT, FOUR_VIEWS, SEPARATE = "ORBIT", "FOUR_VIEWS", "SEPARATE"
+LAYOUTS = (ORBIT, FOUR_VIEWS, SEPARATE)
+
+
+@dataclass(frozen=True)
+class Turntable:
+    """What is rendered. Each frame of the scene becomes one picture.
+
+    engine: a key of studio.ENGINES. size: pixels of both sides of a view, made even. look: one of studio.LOOKS.
+    layout: ORBIT goes around; FOUR_VIEWS puts four fixed views into one picture, two by two; SEPARATE makes a video, or
+    a folder, of each of these views. seconds: how long it lasts; the animation begins anew where it is shorter, and 0
+    takes its own length. turns: rounds in that time. elevation: degrees above the horizon. azimuth: degrees where the
+    round, or the first of four views, begins; 0 looks at the front (-Y), 90 from +X. fps: of the video and for
+    `seconds`; 0 takes the scene's. samples: per pixel, for Cycles and EEVEE.
+    """
+
+    engine: str = "WORKBENCH"
+    size: int = 512
+    look: str = WHITE
+    layout: str = ORBIT
+    seconds: float = 0.0
+    turns: float = 1.0
+    elevation: float = 15.0
+    azimuth: float = 0.0
+    fps: float = 0.0
+    samples: int = 16
+
+
+# Still views at right angles, as benchmarks of animated meshes compare them.
+BENCHMARK = Turntable(size=512, look=WHITE, layout=SEPARATE, elevation=0.0, azimuth=0.0, fps=16.0)
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """frame: of the scene. azimuths: degrees, of the views in it. path: where it is written."""
+
+    frame: int
+    azimuths: tuple[float, ...]
+    path: Path
+
+
+def render_turntable(
+    obj: bpy.types.Object,
+    path: Path,
+    first: int,
+    last: int,
+    settings: Turntable = Turntable(),
+    others: Sequence[bpy.types.Object] = (),
+) -> Iterator[tuple[int, int]]:
+    """Renders the scene's frames first..last to an .mp4, or to PNG pictures where `path` is a folder or has no suffix.
+
+    others: what is shown beside the object. Yields (done, total) after each picture; closing the generator stops and
+    leaves nothing behind. The scene stays as it is. SEPARATE views go to NAME_000.mp4, NAME_090.mp4 and so on, or to
+    folders 000, 090 and so on in `path`.
+    Raises Motion324Error: "no-renderer", "turntable-path", "turntable-transparent", "turntable-setting",
+    "object-invisible", or what `encode_video` and `mesh_reading.checked_object` raise.
+    """
+    objects = [checked_object(each) for each in (obj, *others)]
+    path = Path(path)
+    check_settings(path, settings)
+    check_renderer(settings.engine)
+    fps = settings.fps or scene_fps(bpy.context.scene)
+    with (
+        tempfile.TemporaryDirectory(prefix="motion324-turntable-") as scratch,
+        _studio(objects, first, last, settings) as studio,
+    ):
+        series = _plan(Path(scratch), first, last, settings, fps)
+        total = sum(len(pictures) for pictures in series.values())
+        done = 0
+        for pictures in series.values():
+            for picture in pictures:
+                _render(studio, picture)
+                done += 1
+                yield done, total
+        for pictures, target in zip(series.values(), written(path, settings), strict=True):
+            paths = [picture.path for picture in pictures]
+            if _is_video(path):
+                encode_video(paths, target, fps)
+            else:
+                _hand_over(paths, target)
+
+
+def written(path: Path, settings: Turntable) -> list[Path]:
+    """The videos, or the folders of pictures, that `render_turntable` makes."""
+    names = [f"{azimuth:03.0f}" for azimuth in _quarters(settings)] if settings.layout == SEPARATE else [""]
+    if _is_video(path):
+        return [path.with_stem(f"{path.stem}_{name}") if name else path for name in names]
+    return [path / name for name in names]
+
+
+def files(path: Path, first: int, last: int, settings: Turntable) -> list[Path]:
+    """Every file that `render_turntable` writes."""
+    if _is_video(path):
+        return written(path, settings)
+    fps = settings.fps or scene_fps(bpy.context.scene)
+    return [picture.path for series in _plan(path, first, last, settings, fps).values() for picture in series]
+
+
+def check_renderer(engine: str) -> None:
+    """Raises Motion324Error("no-renderer") where the engine would end the process instead of rendering.
+
+    Workbench and EEVEE draw through OpenGL. Without a window they reach it by EGL, on Linux.
+    """
+    if engine == "CYCLES" or not bpy.app.background or not sys.platform.startswith("linux"):
+        return
+    try:
+        ctypes.CDLL("libEGL.so.1")
+    except OSError as error:
+        raise Motion324Error(
+            "no-renderer",
+            f"{engine.capitalize()} cannot render without a window here: the library libEGL is missing.",
+            "Install it (Debian, Ubuntu: apt install libegl1 libgl1-mesa-dri), or choose Cycles.",
+            EXIT_CANNOT_WRITE,
+        ) from error
+
+
+def check_settings(path: Path, settings: Turntable) -> None:
+    """Whether a turntable can be so, and be written there: before anything takes its time.
+
+    Raises Motion324Error: "turntable-path", "no-renderer", "turntable-setting" or "turntable-transparent".
+    """
+    if path.suffix and not _is_video(path) and not path.is_dir():
+        raise Motion324Error(
+            "turntable-path",
+            f"A turntable cannot be written as '{path.name}'.",
+            "Use a name that ends in .mp4, or a folder for PNG pictures.",
+            EXIT_CANNOT_WRITE,
+        )
+    if settings.engine not in ENGINES:
+        known = ", ".join(ENGINES)
+        sentence = f"There is no engine '{settings.engine}'."
+        raise Motion324Error("no-renderer", sentence, f"Choose one of {known}.", EXIT_USAGE)
+    for name, value, known_values in (("look", settings.look, LOOKS), ("layout", settings.layout, LAYOUTS)):
+        if value not in known_values:
+            sentence = f"The turntable's {name} '{value}' is not known."
+            raise Motion324Error("turntable-setting", sentence, f"Choose one of {', '.join(known_values)}.", EXIT_USAGE)
+    numbers = [
+        getattr(settings, name) for name in ("turns", "elevation", "azimuth", "seconds", "fps", "size", "samples")
+    ]
+    sound = all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
+    if not sound or settings.size < 1 or settings.seconds < 0 or settings.fps < 0 or settings.samples < 1:
+        sentence = "The turntable's size and samples must be at least 1, its seconds and fps not negative."
+        raise Motion324Error("turntable-setting", sentence, "Correct them.", EXIT_USAGE)
+    if _is_video(path) and settings.look == TRANSPARENT:
+        raise Motion324Error(
+            "turntable-transparent",
+            "An MP4 cannot be transparent.",
+            "Choose a folder for PNG pictures, or another background.",
+            EXIT_USAGE,
+        )
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() == ".mp4" and not path.is_dir()
+
+
+def _plan(folder: Path, first: int, last: int, settings: Turntable, fps: float) -> dict[str, list[_Picture]]:
+    """The pictures of each video or folder, by what is added to its name."""
+    length = last - first + 1
+    count = max(1, round(settings.seconds * fps)) if settings.seconds else length
+
+    def series(name: str, azimuths: Sequence[Sequence[float]]) -> list[_Picture]:
+        return [
+            _Picture(first + index % length, tuple(azimuths[index]), folder / name / f"{first + index:04d}.png")
+            for index in range(count)
+        ]
+
+    if settings.layout == FOUR_VIEWS:
+        return {"": series("", [_quarters(settings)] * count)}
+    if settings.layout == SEPARATE:
+        return {f"{azimuth:03.0f}": series(f"{azimuth:03.0f}", [[azimuth]] * count) for azimuth in _quarters(settings)}
+    return {"": series("", [[settings.azimuth + 360 * settings.turns * index / count] for index in range(count)])}
+
+
+def _quarters(settings: Turntable) -> list[float]:
+    """Degrees of the four fixed views."""
+    return [(settings.azimuth + 90.0 * quarter) % 360 for quarter in range(4)]
+
+
+def _render(studio: Studio, picture: _Picture) -> None:
+    picture.path.parent.mkdir(parents=True, exist_ok=True)
+    if len(picture.azimuths) == 1:
+        studio.render(picture.frame, picture.azimuths[0], picture.path)
+        return
+    views = [picture.path.with_suffix(f".{number}.png") for number in range(len(picture.azimuths))]
+    for azimuth, view in zip(picture.azimuths, views, strict=True):
+        studio.render(picture.frame, azimuth, view)
+    picture_tiles.tile(views, picture.path, columns=2)
+    for view in views:
+        view.unlink()
+
+
+def _hand_over(pictures: list[Path], folder: Path) -> None:
+    with explained_write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for picture in pictures:
+            shutil.copyfile(picture, folder / picture.name)
+
+
+@contextlib.contextmanager
+def _studio(objects: list[bpy.types.Object], first: int, last: int, settings: Turntable) -> Iterator[Studio]:
+    extent = sampling.extent_in_world(objects, first, last)
+    if not extent.radius + extent.half_height > 0:
+        names = ", ".join(f"'{obj.name}'" for obj in objects)
+        raise Motion324Error("object-invisible", f"{names} has no size.", "Choose another object.", EXIT_BAD_MESH)
+    hidden = [obj.hide_render for obj in objects]
+    for obj in objects:
+        obj.hide_render = False
+    lighting = Lighting(settings.engine, settings.look, settings.samples)
+    studio = Studio(objects, extent, settings.size, settings.elevation, lighting)
+    try:
+        yield studio
+    finally:
+        studio.take_down()
+        for obj, before in zip(objects, hidden, strict=True):
+            obj.hide_render = before

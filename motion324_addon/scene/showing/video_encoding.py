@@ -1,0 +1,84 @@
+"""Pictures to a video, by Blender's own sequencer and FFmpeg."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+from motion324.core.write_aside import written_aside
+
+
+def encode_video(pictures: Sequence[Path], path: Path, fps: float) -> None:
+    """Writes the pictures, all of one size with even sides, as an H.264 MP4 at `fps` frames per second.
+
+    Raises Motion324Error: "no-pictures", "video-unavailable", "video-failed", "cannot-write" or "disk-full".
+    """
+    if not pictures:
+        raise Motion324Error("no-pictures", f"There are no pictures for '{path}'.", "Render some.", EXIT_USAGE)
+    if not bpy.app.build_options.codec_ffmpeg:
+        raise Motion324Error(
+            "video-unavailable",
+            "This Blender was built without FFmpeg, so it cannot write videos.",
+            "Choose a folder for a sequence of PNG pictures.",
+            EXIT_CANNOT_WRITE,
+        )
+    scene = bpy.data.scenes.new("Motion324 Encoding")
+    try:
+        _lay_out(scene, pictures, fps)
+        with written_aside(path) as aside:
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            scene.render.filepath = str(aside)
+            try:
+                bpy.ops.render.render(animation=True, scene=scene.name)
+            except RuntimeError as error:
+                raise _failed(path, str(error)) from error
+            if not aside.exists():
+                raise _failed(path, "Blender wrote no file")
+    finally:
+        bpy.data.scenes.remove(scene)
+
+
+def set_fps(render: bpy.types.RenderSettings, fps: float) -> None:
+    """Blender keeps a frame rate as a whole number and a divisor."""
+    render.fps = max(1, round(fps))
+    render.fps_base = render.fps / fps
+
+
+def save_as(settings: bpy.types.ImageFormatSettings, file_format: str) -> None:
+    """Chooses the format; since 5.0 a format is only there after its kind of medium was chosen."""
+    if hasattr(settings, "media_type"):
+        settings.media_type = "VIDEO" if file_format == "FFMPEG" else "IMAGE"
+    settings.file_format = file_format
+
+
+def _lay_out(scene: bpy.types.Scene, pictures: Sequence[Path], fps: float) -> None:
+    editor = scene.sequence_editor_create()
+    strips: Any = editor.strips if hasattr(editor, "strips") else editor.sequences  # renamed in 4.4
+    strip = strips.new_image("pictures", str(pictures[0]), 1, 1)
+    for picture in pictures[1:]:
+        strip.elements.append(picture.name)
+    strip.frame_final_duration = len(pictures)
+    scene.frame_start, scene.frame_end = 1, len(pictures)
+    render = scene.render
+    render.resolution_x, render.resolution_y = strip.elements[0].orig_width, strip.elements[0].orig_height
+    render.resolution_percentage = 100
+    set_fps(render, fps)
+    # The pictures are as they should look: nothing is to be done to their colours.
+    scene.view_settings.view_transform = "Standard"
+    scene.sequencer_colorspace_settings.name = "sRGB"
+    save_as(render.image_settings, "FFMPEG")
+    render.image_settings.color_mode = "RGB"
+    render.ffmpeg.format = "MPEG4"
+    render.ffmpeg.codec = "H264"
+    render.ffmpeg.constant_rate_factor = "HIGH"
+    render.ffmpeg.audio_codec = "NONE"
+
+
+def _failed(path: Path, why: str) -> Motion324Error:
+    lines = [line.strip() for line in why.splitlines() if line.strip()]
+    sentence = f"The video '{path}' could not be written: {lines[-1].rstrip('.')}."
+    return Motion324Error("video-failed", sentence, "See Blender's console for details.", EXIT_CANNOT_WRITE)

@@ -1,0 +1,1 @@
+"""What the artist chooses: the scene's properties, the extension's preferences, the chosen video."""

@@ -1,0 +1,181 @@
+"""What the user sets for the next job; kept with the scene."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import bpy
+from bpy.props import EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+
+from motion324.core.errors import EXIT_BAD_VIDEO, EXIT_USAGE, Motion324Error
+from motion324.core.options import AnimateOptions
+
+from ..scene.playing import timing
+from ..scene.showing import view_angles
+from ..ui import choices
+
+OF_TRANSFORMER = ("device", "precision")  # settings that the panels show for no other method
+
+
+class JobProperties:
+    """What describes a job: settings of the scene, and keyword arguments of the operator."""
+
+    video: StringProperty(
+        name="Video", description="A video of the object moving, or a folder of pictures in their order"
+    )
+    first_frame: IntProperty(
+        name="First Frame",
+        description="Frame of the video, counted from 0, in which the object has the pose of the mesh",
+        min=0,
+    )
+    frame_count: IntProperty(name="Frames", description="How many frames are used; 0 takes all that follow", min=0)
+    frame_step: IntProperty(name="Step", description="2 takes every second frame, and so on", min=1, default=1)
+    video_fps: FloatProperty(
+        name="Frames per Second",
+        description="Of these frames, so many per second of the video are used, evenly spaced in time; 0 takes all",
+        min=0,
+        max=1000,
+        soft_max=60,
+        precision=1,
+    )
+    start_frame: IntProperty(name="Start Frame", description="The scene's frame that shows the first one", default=1)
+    timing: EnumProperty(name="Timing", description="How the video's frames meet the scene's", items=choices.TIMINGS)
+    custom_fps: FloatProperty(
+        name="Frame Rate",
+        description="Frames per second at which the used frames of the video are played",
+        min=0.1,
+        max=1000,
+        soft_max=120,
+        default=24,
+    )
+    mask: EnumProperty(
+        name="Method", description="How the moving object is told from the background", items=choices.MASKS
+    )
+    mask_path: StringProperty(
+        name="Masks", description="Mask video or folder of mask pictures, white on the object", subtype="FILE_PATH"
+    )
+    view: EnumProperty(name="Seen From", description="From where the video sees the mesh", items=choices.VIEWS)
+    azimuth: FloatProperty(
+        name="Azimuth", description="Degrees around; 0 is the front (-Y), 90 is +X", min=-180, max=360, precision=1
+    )
+    elevation: FloatProperty(
+        name="Elevation", description="Degrees above the horizon", min=-90, max=90, precision=1, step=100
+    )
+    reconstructor: EnumProperty(
+        name="Method", description="What turns the video into motion", items=choices.RECONSTRUCTORS
+    )
+    quality: EnumProperty(
+        name="Quality",
+        description="How much time the deformation fit spends; for a draft, the compact model is asked only once",
+        items=choices.QUALITIES,
+        default="standard",
+    )
+    device: EnumProperty(
+        name="Device", description="Where the motion transformer computes; for no other method", items=choices.DEVICES
+    )
+    precision: EnumProperty(
+        name="Precision",
+        description="Numbers that the motion transformer computes with; for no other method",
+        items=choices.PRECISION_ITEMS,
+    )
+    smooth: FloatProperty(
+        name="Smoothing", description="Evens out jitter over so many frames; 0 is off", min=0, soft_max=5, default=0.5
+    )
+    seed: IntProperty(name="Seed", description="The same seed gives the same result", min=0)
+
+
+class Motion324Settings(JobProperties, bpy.types.PropertyGroup):
+    pass
+
+
+def chosen_of(operator: bpy.types.Operator, settings: Motion324Settings) -> SimpleNamespace:
+    """The operator's keyword arguments, and where there are none what `shown_of` has."""
+    is_given = operator.properties.is_property_set
+    return _merged(
+        settings, {name: getattr(operator, name) for name in JobProperties.__annotations__ if is_given(name)}
+    )
+
+
+def shown_of(settings: Motion324Settings) -> SimpleNamespace:
+    """The scene's settings as the panels show them: what the method has no use for, and hides, is "auto"."""
+    return _merged(settings, {})
+
+
+def _merged(settings: Motion324Settings, given: dict[str, Any]) -> SimpleNamespace:
+    values = {name: getattr(settings, name) for name in JobProperties.__annotations__} | given
+    if values["reconstructor"] != choices.MOTION_TRANSFORMER:
+        values |= {name: "auto" for name in OF_TRANSFORMER if name not in given}
+    return SimpleNamespace(**values)
+
+
+def options_of(settings: JobProperties | SimpleNamespace, context: bpy.types.Context | None = None) -> AnimateOptions:
+    """context: where the camera or the viewport is looked up, if the view is taken from one.
+
+    Raises Motion324Error: "bad-option", "no-masks", or what `view_of` raises.
+    """
+    options = AnimateOptions(
+        reconstructor=settings.reconstructor,
+        quality=settings.quality,
+        frames=frames_of(settings),
+        video_fps=settings.video_fps or None,
+        fps=settings.custom_fps if settings.timing == timing.CUSTOM_FPS else None,
+        mask=mask_of(settings),
+        view=view_of(settings, context or bpy.context),
+        smooth=settings.smooth,
+        seed=settings.seed,
+        device=settings.device,
+        precision=settings.precision,
+    )
+    options.check()
+    return options
+
+
+def frames_of(settings: JobProperties | SimpleNamespace) -> tuple[int | None, int | None, int]:
+    """The used frames of the video, as `AnimateOptions.frames` has them."""
+    first, step = settings.first_frame, settings.frame_step
+    stop = first + settings.frame_count * step if settings.frame_count else None
+    return first or None, stop, step
+
+
+def mask_of(settings: JobProperties | SimpleNamespace) -> str:
+    """As `AnimateOptions.mask` has it. Raises Motion324Error("no-masks")."""
+    if settings.mask != choices.MASK_FILE:
+        return settings.mask
+    if not settings.mask_path:
+        raise Motion324Error("no-masks", "No masks have been chosen.", "Choose a mask video or folder.", EXIT_USAGE)
+    return bpy.path.abspath(settings.mask_path)
+
+
+def view_of(settings: JobProperties | SimpleNamespace, context: bpy.types.Context) -> str:
+    """As `AnimateOptions.view` has it. Raises Motion324Error("no-camera" or "no-viewport")."""
+    if settings.view == choices.VIEW_ANGLES:
+        angles = settings.azimuth, settings.elevation
+    elif settings.view == choices.VIEW_CAMERA:
+        angles = view_angles.from_camera(context)
+    elif settings.view == choices.VIEW_VIEWPORT:
+        angles = view_angles.from_viewport(context)
+    else:
+        return settings.view
+    return "{:g},{:g}".format(*(round(angle, 3) for angle in angles))
+
+
+def video_of(settings: JobProperties | SimpleNamespace) -> Path:
+    """Raises Motion324Error("no-video")."""
+    if not settings.video:
+        raise Motion324Error("no-video", "No video has been chosen.", "Choose one, then animate.", EXIT_BAD_VIDEO)
+    path = Path(bpy.path.abspath(settings.video))
+    if not path.exists():
+        raise Motion324Error("video-missing", f"There is no video '{path}'.", "Choose another.", EXIT_BAD_VIDEO)
+    return path
+
+
+def register() -> None:
+    bpy.utils.register_class(Motion324Settings)
+    bpy.types.Scene.motion324 = PointerProperty(type=Motion324Settings)
+
+
+def unregister() -> None:
+    del bpy.types.Scene.motion324
+    bpy.utils.unregister_class(Motion324Settings)

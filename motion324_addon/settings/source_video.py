@@ -1,0 +1,137 @@
+"""What the chosen video is, as far as Blender itself can tell: read once and remembered, never while drawing.
+
+`facts_of` answers at once, with None while a timer still has to look. Opening a video for its header takes 10 to 30 ms.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from ..ui.window import is_background, redraw_sidebars
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+PICTURES_FPS = 24.0  # that the backend assumes for a folder of pictures
+FRESH_SECONDS = 3.0  # after which the file is looked at again, since it may have been replaced
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """frames: that the file promises. size: width and height in pixels; (0, 0) for a folder, which is not opened.
+
+    thumbnail: the file whose picture shows it. problem: why it cannot be used, "" if nothing is known against it.
+    note: why frames and size are not known (0), though the backend may be able to use it.
+    """
+
+    frames: int = 0
+    fps: float = 0.0
+    size: tuple[int, int] = (0, 0)
+    thumbnail: str = ""
+    problem: str = ""
+    note: str = ""
+
+
+@dataclass
+class _Entry:
+    facts: VideoFacts
+    stamp: int
+    looked_at: float
+
+
+_known: dict[str, _Entry] = {}
+_asked: set[str] = set()
+
+
+def facts_of(video: str) -> VideoFacts | None:
+    """video: as the settings have it. None for no video, and while it is not known yet; then the sidebar is redrawn.
+
+    In the background, where nobody waits for a window and no timers run, the file is looked at here and now.
+    """
+    if not video:
+        return None
+    path = bpy.path.abspath(video)
+    entry = _known.get(path)
+    if entry is None or time.monotonic() - entry.looked_at > FRESH_SECONDS:
+        _asked.add(path)
+        if is_background():
+            _look()
+            return _known[path].facts
+        if not bpy.app.timers.is_registered(_look):
+            bpy.app.timers.register(_look, first_interval=0.0)
+    return entry.facts if entry else None
+
+
+def read_facts(path: Path) -> VideoFacts:
+    """Looks at the file or folder now. Never raises: what is wrong is told by `problem`."""
+    try:
+        if path.is_dir():
+            return _read_folder(path)
+        if not path.is_file():
+            return VideoFacts(problem=f"There is no file '{path.name}'")
+    except OSError as error:
+        return VideoFacts(problem=f"'{path.name}' cannot be read: {error.strerror}")
+    return _read_movie(path)
+
+
+def forget() -> None:
+    """Drops what is known, and the timer that would look at more."""
+    _known.clear()
+    _asked.clear()
+    if bpy.app.timers.is_registered(_look):
+        bpy.app.timers.unregister(_look)
+
+
+def _look() -> None:
+    changed = False
+    while _asked:
+        path = _asked.pop()
+        stamp, before = _stamp(Path(path)), _known.get(path)
+        if before is not None and before.stamp == stamp:
+            before.looked_at = time.monotonic()
+            continue
+        _known[path] = _Entry(read_facts(Path(path)), stamp, time.monotonic())
+        changed = True
+    if changed:
+        redraw_sidebars()
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _read_movie(path: Path) -> VideoFacts:
+    try:
+        clip = bpy.data.movieclips.load(str(path))
+    except RuntimeError:
+        return _unknown(path)
+    try:
+        if clip.source != "MOVIE" or not clip.frame_duration or not clip.size[0]:
+            return _unknown(path)
+        return VideoFacts(clip.frame_duration, clip.fps, tuple(clip.size), str(path))
+    finally:
+        bpy.data.movieclips.remove(clip)
+
+
+def _unknown(path: Path) -> VideoFacts:
+    return VideoFacts(note=f"Blender cannot read '{path.name}' as a video")
+
+
+def _read_folder(path: Path) -> VideoFacts:
+    pictures = [file for file in path.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES]
+    if not pictures:
+        return VideoFacts(problem=f"The folder '{path.name}' has no pictures")
+    first = min(pictures, key=lambda file: _natural(file.name))
+    return VideoFacts(len(pictures), PICTURES_FPS, thumbnail=str(first))
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """A key that sorts frame_2 before frame_10, as the backend does."""
+    parts = re.split(r"(\d+)", name.lower())
+    return [(0, int(part), part) if part.isdigit() else (1, 0, part) for part in parts if part]

@@ -1,0 +1,244 @@
+"""Batches from a job file, as the shell starts them, in a process of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import bpy
+import numpy as np
+import pytest
+from addon.shapes import ball, ngon_object, rest, shown
+from addon.wobble import wobble
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def run_batch(backend_python, tmp_path):
+    """run_batch(items, before="") -> exit code, result lines, stderr. `before` is Python, run ahead of the script."""
+
+    def run(*items, before="", script=ROOT / "motion324_addon" / "headless.py", arguments=()):
+        lines = [item if isinstance(item, str) else json.dumps(item) for item in items]
+        (tmp_path / "jobs.jsonl").write_text("\n".join(["# a comment", "", *lines]))
+        code = f"import bpy, runpy, sys\nsys.argv[1:] = ['--', 'jobs.jsonl', *{arguments!r}]\n{before}\n"
+        code += f"runpy.run_path({str(script)!r}, run_name='__main__')\n"
+        wheels = next(path for path in sys.path if path.endswith("site-packages") and "extensions" in path)
+        environment = {**os.environ, "MOTION324_BACKEND_PYTHON": str(backend_python), "PYTHONPATH": wheels}
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+        )
+        results = (tmp_path / "jobs.results.jsonl").read_text().splitlines()
+        return done.returncode, [json.loads(line) for line in results], done.stderr
+
+    return run
+
+
+@pytest.fixture
+def mesh_file(addon, tmp_path) -> Path:
+    """An .obj of a prism, and its vertices in Blender's order and axes."""
+    obj = ngon_object("Prism")
+    path = tmp_path / "prism.obj"
+    bpy.ops.wm.obj_export(filepath=str(path), up_axis="Z", forward_axis="Y")
+    assert obj
+    return path
+
+
+def test_a_batch_goes_on_after_an_item_that_fails_and_tells_so(run_batch, mesh_file, video, tmp_path):
+    good = {"mesh": mesh_file.name, "video": video(frames=4).name, "options": {"smooth": 0}}
+    outputs = {"blend": "out/prism.blend", "fbx": "out/prism.fbx", "npz": "out/prism.npz"}
+    code, results, stderr = run_batch(
+        {**good, "outputs": outputs, "start": 3},
+        {**good, "video": video(do="fail").name},
+        {**good, "mesh": "lost.obj"},
+        "no json",
+        {**good, "options": {"smoth": 1}},
+        {**good, "video": video(do="die").name},
+        {**good, "outputs": {"blend": "out/cache.blend"}, "keep": "POINT_CACHE"},
+    )
+    assert code == 1
+    assert [result["line"] for result in results] == [3, 4, 5, 6, 7, 8, 9]
+    assert [result["ok"] for result in results] == [True, False, False, False, False, False, True]
+    assert [result.get("code") for result in results[1:6]] == [
+        "no-foreground", "mesh-file-missing", "bad-item", "bad-option", "backend-lost"
+    ]  # fmt: skip
+    assert "lost.obj" in results[2]["error"] and "smoth" in results[4]["error"]
+    # 10 vertices: Blender's reader leaves out the one that no face uses.
+    assert (results[0]["frames"], results[0]["vertices"]) == (4, 10)
+    assert "2 of 7 items done" in stderr and "1/7 prism.obj" in stderr
+    for result in results:
+        assert json.loads(Path(result["log"]).read_text().splitlines()[-1])["ok"] == result["ok"]
+    assert "last words of the backend" in Path(results[5]["log"]).read_text()
+    left = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*")}
+    assert left == {
+        "prism.blend", "prism.fbx", "prism.npz", "cache.blend", "cache_motion324", "cache_motion324/Prism.pc2"
+    }  # fmt: skip
+    _check_outputs(tmp_path / "out")
+
+
+def test_a_batch_goes_on_where_it_was_stopped(run_batch, mesh_file, video, tmp_path):
+    good = {"mesh": mesh_file.name, "video": video(frames=3).name}
+    items = [{**good, "outputs": {"npz": f"{name}.npz"}} for name in "abc"]
+    broken = {**good, "video": "lost.mp4"}
+    run_batch(items[0], broken, items[1])
+    path = tmp_path / "jobs.results.jsonl"
+    path.write_text(path.read_text() + '{"ok": true, "item": "torn')  # as a killed batch leaves it
+    written = {name: (tmp_path / f"{name}.npz").stat().st_mtime_ns for name in "ab"}
+    (tmp_path / "b.npz").unlink()
+
+    code, results, stderr = run_batch("# moved by a line", items[0], {**good, "outputs": {}}, items[2], items[1])
+    assert code == 0, stderr
+    assert (tmp_path / "a.npz").stat().st_mtime_ns == written["a"]  # done before: left alone
+    assert (tmp_path / "b.npz").exists() and (tmp_path / "c.npz").exists()
+    assert [result["outputs"] and Path(result["outputs"]["npz"]).name for result in results] == [
+        "a.npz", {}, "c.npz", "b.npz"
+    ]  # fmt: skip
+    assert "4 of 4 items done, 1 of them before" in stderr
+    assert len({result["log"] for result in results}) == 4
+
+    code, results, stderr = run_batch(items[0], items[0], arguments=["--again"])
+    assert code == 0 and len(results) == 2 and "2 of 2 items done, results" in stderr
+    assert (tmp_path / "a.npz").stat().st_mtime_ns != written["a"]
+
+
+def test_a_batch_replaces_none_of_its_inputs(addon, run_batch, mesh_file, video, tmp_path):
+    ball("Cat")
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    wish = video(frames=2)
+    (tmp_path / "Link.mp4").symlink_to(wish)
+    (tmp_path / "link.fbx").symlink_to(mesh_file)
+    item = {"mesh": mesh_file.name, "video": wish.name}
+    before = {path: path.read_bytes() for path in (mesh_file, wish, tmp_path / "scene.blend")}
+    code, results, _ = run_batch(
+        {**item, "outputs": {"turntable": "Link.mp4"}},
+        {**item, "outputs": {"npz": "new.npz", "fbx": "../" + tmp_path.name + "/link.fbx"}},
+        {"mesh": "Cat", "video": wish.name, "outputs": {"blend": "scene.blend"}},
+        before=f"bpy.ops.wm.open_mainfile(filepath={str(tmp_path / 'scene.blend')!r})",
+    )
+    assert code == 1 and [result.get("code") for result in results] == ["overwrites-input"] * 3
+    for result, kind in zip(results, ("the video", "the mesh", "the .blend with the mesh"), strict=True):
+        assert f"would overwrite {kind} '" in result["error"]
+    assert {path: path.read_bytes() for path in before} == before and not (tmp_path / "new.npz").exists()
+
+
+def test_a_batch_that_is_stopped_says_how_to_go_on_and_leaves_no_backend(mesh_file, video, backend_python, tmp_path):
+    good = {"mesh": mesh_file.name, "video": video(frames=3).name}
+    (tmp_path / "jobs.jsonl").write_text("\n".join(map(json.dumps, (good, {**good, "video": video(do="wait").name}))))
+    wheels = next(path for path in sys.path if path.endswith("site-packages") and "extensions" in path)
+    environment = {**os.environ, "MOTION324_BACKEND_PYTHON": str(backend_python), "PYTHONPATH": wheels}
+    command = [sys.executable, str(ROOT / "motion324_addon/headless.py"), "jobs.jsonl"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs inherit that it is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as batch:
+        for line in batch.stderr:
+            if "reconstruct" in line and "2/2" in line:
+                break
+        tasks = Path(f"/proc/{batch.pid}/task").iterdir()
+        children = [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+        batch.send_signal(signal.SIGINT)
+        rest = batch.stderr.read()
+    assert batch.returncode == 130 and "the same command goes on where it was" in rest
+    assert len((tmp_path / "jobs.results.jsonl").read_text().splitlines()) == 1
+    assert children and not any(Path(f"/proc/{pid}").exists() for pid in children)
+
+
+def _check_outputs(out: Path) -> None:
+    with np.load(out / "prism.npz") as arrays:
+        positions = arrays["positions"]
+        assert arrays["faces"].shape == (16, 3) and arrays["fps"] == 24
+    bpy.ops.wm.open_mainfile(filepath=str(out / "prism.blend"))
+    assert (bpy.context.scene.frame_start, bpy.context.scene.frame_end) == (3, 6)
+    (obj,) = bpy.data.objects
+    np.testing.assert_allclose(shown(obj, 5), positions[2], atol=1e-6)
+    bpy.ops.wm.open_mainfile(filepath=str(out / "cache.blend"))
+    (obj,) = bpy.data.objects
+    np.testing.assert_allclose(shown(obj, 3), positions[2], atol=1e-6)
+
+
+def test_a_batch_animates_objects_of_the_opened_file_each_from_the_same_start(addon, run_batch, video, tmp_path):
+    obj = ball("Cat")
+    obj.location = (1, 2, 3)
+    base = rest(obj)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    item = {"mesh": "Cat", "video": video(frames=3).name}
+    before = f"bpy.ops.wm.open_mainfile(filepath={str(tmp_path / 'scene.blend')!r})"
+    code, _, stderr = run_batch(
+        {**item, "outputs": {"blend": "one.blend"}}, {**item, "outputs": {"blend": "two.blend"}}, before=before
+    )
+    assert code == 0, stderr
+    for name in ("one.blend", "two.blend"):
+        bpy.ops.wm.open_mainfile(filepath=str(tmp_path / name))
+        cat = bpy.data.objects["Cat"]
+        assert len(cat.data.shape_keys.key_blocks) == 4
+        np.testing.assert_allclose(shown(cat, 2), wobble(base, 3)[1], atol=1e-6)
+
+
+def test_a_batch_runs_from_the_installed_extension(installed, run_batch, mesh_file, video):
+    import importlib
+
+    script = Path(importlib.import_module(installed).__file__).with_name("headless.py")
+    before = f"bpy.ops.preferences.addon_enable(module={installed!r})"
+    item = {"mesh": mesh_file.name, "video": video(frames=2).name, "outputs": {"glb": "prism.glb"}}
+    code, results, stderr = run_batch(item, before=before, script=script)
+    assert code == 0 and results[0]["ok"], stderr
+    assert Path(results[0]["outputs"]["glb"]).stat().st_size > 500
+
+
+def test_a_good_batch_ends_without_system_exit_in_blender(addon, monkeypatch):
+    headless = addon("headless")
+    monkeypatch.setattr(headless, "bpy", SimpleNamespace(app=SimpleNamespace(binary_path="/usr/bin/blender")))
+    headless._end(0)
+    with pytest.raises(SystemExit) as ended:
+        headless._end(1)
+    assert ended.value.code == 1
+
+
+def test_a_job_file_that_cannot_be_read_is_a_usage_error(addon, tmp_path, capsys):
+    main = addon("batch.batch_file").main
+    assert main([str(tmp_path / "lost.jsonl")]) == 2
+    assert "lost.jsonl' cannot be read" in capsys.readouterr().err
+    (tmp_path / "empty.jsonl").write_text("# nothing\n")
+    assert main([str(tmp_path / "empty.jsonl")]) == 2
+    assert "has no items" in capsys.readouterr().err
+
+
+def test_masks_and_weights_are_looked_for_beside_the_job_file(addon, tmp_path):
+    parse = addon("batch.batch_item").parse_item
+
+    def options(**values):
+        return parse(json.dumps({"mesh": "m", "video": "v", "options": values}), tmp_path).options
+
+    chosen = options(mask="masks/cat", weights="small.safetensors", reconstructor="motion-transformer")
+    assert (chosen.mask, chosen.weights) == (str(tmp_path / "masks/cat"), str(tmp_path / "small.safetensors"))
+    assert (options(mask="plain").mask, options().weights) == ("plain", "")
+    assert options(weights="/far/away.pt").weights == "/far/away.pt"
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ('{"video": "v"}', "has no 'mesh'"),
+        ('{"mesh": "m", "video": "v", "outptus": {}}', "unknown field 'outptus'"),
+        ('{"mesh": "m", "video": "v", "outputs": {"gif": "x"}}', "unknown output 'gif'"),
+        ('{"mesh": "m", "video": "v", "keep": "POINT_CACHE"}', "no 'blend' among its outputs"),
+        ('{"mesh": "m", "video": "v", "keep": "both"}', "must be SHAPE_KEYS or POINT_CACHE"),
+        ('{"mesh": "m", "video": "v", "turntable": {"sides": 3}}', "turntable that are not known"),
+        ("[1, 2]", "is no JSON object"),
+    ],
+)
+def test_a_bad_line_says_what_is_wrong_with_it(addon, tmp_path, line, text):
+    from motion324.core.errors import Motion324Error
+
+    with pytest.raises(Motion324Error, match=text):
+        addon("batch.batch_item").parse_item(line, tmp_path)

@@ -1,0 +1,80 @@
+"""What a batch is to animate, and when its earlier result still counts."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+
+from motion324.batch.items import BatchItem, listed_items
+from motion324.batch.outcomes import is_done, mark_done
+from motion324.batch.worker import Task, animate_item
+from motion324.core.mesh_settings import MeshSettings
+from motion324.core.options import AnimateOptions
+from motion324.trajectories.result_files import TRAJECTORY
+
+
+@pytest.fixture
+def item(tmp_path):
+    """With masks and weights of its own, and the result of it in tmp_path."""
+    for name in ("fox.glb", "fox.mp4", "own.onnx", TRAJECTORY):
+        (tmp_path / name).write_bytes(b"as it was")
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "0.png").write_bytes(b"as it was")
+    options = AnimateOptions(mask=str(tmp_path / "masks"), weights=str(tmp_path / "own.onnx"))
+    made = BatchItem("fox", tmp_path / "fox.glb", tmp_path / "fox.mp4", options)
+    mark_done(tmp_path, made)
+    return made
+
+
+@pytest.mark.parametrize("changed", ["fox.glb", "fox.mp4", "own.onnx", "masks/0.png"])
+def test_result_is_old_once_a_file_that_it_depends_on_has_changed(tmp_path, item, changed):
+    assert is_done(tmp_path, item)
+    (tmp_path / changed).write_bytes(b"other")
+    assert not is_done(tmp_path, item)
+
+
+def test_file_of_the_same_size_is_known_by_its_time(tmp_path, item):
+    os.utime(tmp_path / "own.onnx", (1, 1))
+    assert not is_done(tmp_path, item)
+
+
+def test_result_without_the_overlay_that_is_wanted_is_made_again(tmp_path, item):
+    assert not is_done(tmp_path, item, overlay=True)
+    mark_done(tmp_path, item, overlay=True)
+    assert is_done(tmp_path, item, overlay=True)
+    assert is_done(tmp_path, item)  # more than is wanted is fine
+
+
+def test_an_item_whose_result_would_replace_its_own_input_fails_before_any_work(tmp_path, item):
+    video = tmp_path / "overlay.mp4"
+    video.write_bytes(b"as it was")
+    outcome = animate_item(Task(dataclasses.replace(item, video=video), tmp_path, None, overlay=True))
+    assert (outcome.code, video.read_bytes()) == ("overwrites-input", b"as it was")
+
+
+def test_ways_of_finding_masks_are_no_files(tmp_path, item):
+    for mask in ("auto", "rembg:u2net", "sam2:box=0,0,1,1"):
+        inputs = dataclasses.replace(item, options=AnimateOptions(mask=mask)).fingerprint()["inputs"]
+        assert set(inputs) == {"mesh", "video"}
+
+
+def test_paths_in_a_list_are_relative_to_it(tmp_path):
+    (tmp_path / "pairs").mkdir()
+    path = tmp_path / "pairs" / "list.jsonl"
+    path.write_text(
+        '{"video": "a.mp4", "options": {"mask": "masks", "weights": "own.onnx"}}\n'
+        '{"video": "b.mp4", "options": {"mask": "/elsewhere/masks", "weights": "~/own.onnx"}}\n'
+        '{"video": "c.mp4", "options": {"mask": "plain", "weights": ""}}\n'
+        '{"video": "d.mp4"}\n'
+    )
+    given = AnimateOptions(mask="of the command line", weights="theirs.onnx")
+    found = [(i.options.mask, i.options.weights) for i in listed_items(path, given, made=MeshSettings())]
+    assert found == [
+        (str(path.parent / "masks"), str(path.parent / "own.onnx")),
+        ("/elsewhere/masks", str(Path("~/own.onnx").expanduser())),
+        ("plain", ""),
+        ("of the command line", "theirs.onnx"),
+    ]

@@ -1,0 +1,167 @@
+"""What a quick look finds: the same as the whole pipeline would, from a few frames."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import cv2
+import numpy as np
+import pytest
+from foreground_clips import clip_over, scenery
+
+from motion324.cli.main import main
+from motion324.core.clip import VideoClip
+from motion324.core.errors import EXIT_BAD_VIDEO, EXIT_NO_FOREGROUND, Cancelled, Motion324Error
+from motion324.core.options import AnimateOptions
+from motion324.pipeline.examine import examine
+from motion324.video.decoding import read_video
+from motion324.video.foreground import find_masks
+from motion324.video.sampling import sample_video, spread_indices
+
+
+@pytest.fixture(scope="module")
+def greys(tmp_path_factory):
+    """A video of 90 frames of 320 x 240 pixels; frame t is grey t on the left, and white on the right."""
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    frames = np.full((90, 240, 320, 3), 255, np.uint8)
+    frames[:, :, :160] = np.arange(90, dtype=np.uint8)[:, None, None, None] * 2 + 20
+    write_video(path, frames)
+    return path
+
+
+def write_video(path, frames, fps=25.0):
+    out = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), fps, frames.shape[2:0:-1])
+    for frame in frames:
+        out.write(frame[..., ::-1])
+    out.release()
+
+
+def shade(frame):
+    return (float(frame[100:140, 40:120].mean()) - 20) / 2
+
+
+def test_the_sample_holds_the_first_used_frame_and_frames_all_over_the_range(greys):
+    sample = sample_video(greys, (10, 80, 2), 8, lambda *_: None)
+    assert (sample.frame_count, sample.used, sample.size, sample.fps) == (90, 35, (320, 240), 25.0)
+    numbers = sample.clip.frame_numbers
+    assert numbers[0] == 10
+    assert numbers[-1] == 78
+    assert len(numbers) == 8
+    assert np.diff(numbers).max() <= 2 * 35 / 5 + 2
+    for number, frame in zip(numbers, sample.clip.frames, strict=True):
+        assert shade(frame) == pytest.approx(number, abs=2)
+
+
+def test_frames_of_the_sample_are_those_that_the_whole_would_be_read_as(greys):
+    whole = read_video(greys, (3, None, 1))
+    sample = sample_video(greys, (3, None, 1), 6, lambda *_: None).clip
+    for number, frame in zip(sample.frame_numbers, sample.frames, strict=True):
+        np.testing.assert_array_equal(frame, whole.frames[list(whole.frame_numbers).index(number)])
+    assert sample.fps == whole.fps
+
+
+@pytest.mark.parametrize("count", [1, 5, 8, 9, 30, 1000])
+def test_spread_indices_begin_with_the_first_and_reach_the_last(count):
+    indices = spread_indices(count, 8)
+    assert len(set(indices.tolist())) == len(indices) == min(count, 8)
+    assert indices[0] == 0
+    assert indices.max() == count - 1
+
+
+def test_a_list_that_is_cut_off_early_still_reaches_over_the_whole_range():
+    indices = spread_indices(1000, 12)
+    assert 999 in indices[:5]
+    assert any(300 < index < 700 for index in indices[:6])
+
+
+def test_a_search_that_takes_too_long_ends_with_what_there_is(greys, monkeypatch):
+    from motion324.video import sampling
+
+    monkeypatch.setattr(sampling, "SPREAD_SECONDS", 0.0)
+    slow = sampling._Search._go_to
+
+    def slowly(self, *arguments, **more):
+        time.sleep(0.3)
+        return slow(self, *arguments, **more)
+
+    monkeypatch.setattr(sampling._Search, "_go_to", slowly)
+    sample = sample_video(greys, (None, None, 1), 8, lambda *_: None)
+    assert sample.clip.frame_numbers[0] == 0
+    assert len(sample.clip.frames) < 8
+
+
+def test_a_search_is_cancelled_at_once(greys, monkeypatch):
+    from motion324.video import sampling
+
+    monkeypatch.setattr(sampling._Search, "_go_to", lambda *_, **__: time.sleep(5))
+    asked = time.monotonic() + 0.3
+
+    def progress(stage, done, total):
+        if time.monotonic() > asked:
+            raise Cancelled()
+
+    with pytest.raises(Cancelled):
+        sample_video(greys, (None, None, 1), 8, progress)
+    assert time.monotonic() - asked < 4
+
+
+def test_the_mask_is_the_first_of_those_that_the_job_will_use():
+    frames, _ = clip_over(scenery(), count=6)
+    clip = VideoClip(frames, 25.0, np.arange(6))
+    found = examine(clip, AnimateOptions())
+    wanted = find_masks(clip)
+    assert found.mask_method == wanted.method == "rembg"
+    solid, truth = found.mask > 0.5, wanted.masks[0] > 0.5
+    assert (solid & truth).sum() / (solid | truth).sum() > 0.97
+    assert np.abs(found.mask - wanted.masks[0]).mean() < 0.01
+
+
+def test_given_masks_are_read_at_the_first_used_frame(tmp_path, greys):
+    masks = np.zeros((90, 120, 160, 3), np.uint8)
+    for index, mask in enumerate(masks):
+        mask[:, : 20 + index] = 255
+    write_video(tmp_path / "masks.mp4", masks)
+    found = examine(greys, AnimateOptions(frames=(40, None, 1), mask=str(tmp_path / "masks.mp4")))
+    assert found.mask_method == "given"
+    assert (found.mask > 0.5).mean() == pytest.approx(60 / 160, abs=0.02)
+    write_video(tmp_path / "few.mp4", masks[:30])
+    with pytest.raises(Motion324Error) as caught:
+        examine(greys, AnimateOptions(mask=str(tmp_path / "few.mp4")))
+    assert caught.value.exit_code == EXIT_BAD_VIDEO
+
+
+def test_nothing_to_see_is_said():
+    clip = VideoClip(np.full((5, 64, 64, 3), 255, np.uint8), 25.0, np.arange(5))
+    with pytest.raises(Motion324Error) as caught:
+        examine(clip, AnimateOptions())
+    assert caught.value.exit_code == EXIT_NO_FOREGROUND
+
+
+def test_the_command_leaves_both_pictures_and_tells_what_it_found(tmp_path, example, capsys):
+    mesh, video = example
+    status = main(["examine", str(video), "--mesh", str(mesh), "-o", str(tmp_path / "out"), "--json"])
+    assert status == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["frame_count"], told["used_count"], told["size"], told["fps"]) == (29, 29, [512, 512], 15.0)
+    assert told["mask_method"] == "plain"
+    assert told["view"]["azimuth"] == pytest.approx(40.0, abs=2)
+    assert told["view"]["elevation"] == pytest.approx(12.0, abs=2)
+    assert told["silhouette_overlap"] > 0.95
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["frame.png", "mask.png"]
+    mask = cv2.imread(str(tmp_path / "out" / "mask.png"), cv2.IMREAD_UNCHANGED)
+    assert mask.shape == (512, 512)
+    wanted = find_masks(read_video(video)).masks[0]
+    np.testing.assert_allclose(mask / 255, wanted, atol=0.01)
+
+
+def test_the_command_leaves_nothing_where_it_fails(tmp_path, capsys):
+    assert main(["examine", str(tmp_path / "none.mp4"), "-o", str(tmp_path / "out")]) == EXIT_BAD_VIDEO
+    assert not (tmp_path / "out").exists()
+    assert "none.mp4" in capsys.readouterr().err
+
+
+@pytest.fixture
+def example(request):
+    folder = request.config.rootpath / "examples"
+    return folder / "shiba.glb", folder / "shiba.mp4"

@@ -1,0 +1,225 @@
+"""The weights-free reconstructor and its parts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from creature import creature, film, tube, waving
+from scipy.sparse.csgraph import connected_components
+
+from motion324.core.errors import Cancelled
+from motion324.core.options import QUALITIES, AnimateOptions
+from motion324.core.progress import silent
+from motion324.core.view import look_at_origin
+from motion324.mesh.surface import sample_surface
+from motion324.reconstructors.deformation_fit import joint_fit
+from motion324.reconstructors.deformation_fit.deformation_graph import build_graph, deform
+from motion324.reconstructors.deformation_fit.frame_order import frame_tree
+from motion324.reconstructors.deformation_fit.normal_equations import add_points, add_rigid_edges, mirror, rotated
+from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit
+from motion324.reconstructors.deformation_fit.settings import settings_for
+from motion324.reconstructors.deformation_fit.surface_graph import LONGEST_EDGE, split_long_edges, unique_edges, weld
+from motion324.reconstructors.interface import Scene
+
+VIEW = look_at_origin(0.0, 5.0, 2.0, 1.3)
+
+
+def scene_of(trajectory: np.ndarray, **changes) -> Scene:
+    mesh = creature()
+    frames, masks = film(mesh, trajectory, VIEW)
+    return Scene(mesh, sample_surface(mesh, 256, 0), frames, masks, VIEW, **changes)
+
+
+@pytest.fixture(scope="module")
+def waved():
+    """(truth (T, N, 3), first positions, final positions, batches) of the creature waving."""
+    truth = waving(creature())
+    batches = list(DeformationFit().reconstruct(scene_of(truth), silent))
+    rough, final = np.full_like(truth, np.nan), np.full_like(truth, np.nan)
+    for batch in batches:
+        (final if batch.final else rough)[batch.indices] = batch.positions
+    return truth, rough, final, batches
+
+
+def error(positions: np.ndarray, truth: np.ndarray) -> float:
+    return float(np.linalg.norm(positions - truth, axis=2).mean())
+
+
+def test_motion_across_the_view_is_recovered(waved):
+    truth, rough, final, _ = waved
+    still = error(np.broadcast_to(truth[:1], truth.shape), truth)
+    assert error(rough, truth) < 0.35 * still
+    assert error(final, truth) < 0.35 * still
+
+
+@pytest.mark.parametrize("quality", ["draft", "fine"])
+def test_other_qualities_recover_it_too(quality):
+    truth = waving(creature(), frames=5)
+    still = error(np.broadcast_to(truth[:1], truth.shape), truth)
+    fit = DeformationFit(settings_for(quality))
+    final = {int(b.indices[0]): b.positions[0] for b in fit.reconstruct(scene_of(truth), silent) if b.final}
+    assert error(np.stack([final[t] for t in range(5)]), truth) < 0.45 * still
+
+
+def test_the_standard_quality_is_that_of_no_wish():
+    assert settings_for(AnimateOptions().quality) == DeformationFit().settings
+    assert all(settings_for(quality) for quality in QUALITIES)
+
+
+def test_every_frame_comes_roughly_at_once_and_finally_once(waved):
+    truth, _, _, batches = waved
+    rough = [int(i) for b in batches if not b.final for i in b.indices]
+    final = [int(i) for b in batches if b.final for i in b.indices]
+    assert sorted(rough) == sorted(final) == list(range(len(truth)))
+
+
+def test_the_first_frame_is_the_reference_mesh(waved):
+    truth, _, final, _ = waved
+    assert np.abs(final[0] - truth[0]).max() < 1e-6
+
+
+def test_the_same_seed_gives_the_same_result():
+    scene = scene_of(waving(creature(), frames=3))
+    first, again = (list(DeformationFit().reconstruct(scene, silent)) for _ in range(2))
+    for one, other in zip(first, again, strict=True):
+        assert np.array_equal(one.indices, other.indices)
+        assert np.array_equal(one.positions, other.positions)
+
+
+def test_a_still_object_stays_still():
+    truth = np.repeat(creature().positions[None], 4, axis=0)
+    for batch in DeformationFit().reconstruct(scene_of(truth), silent):
+        assert np.abs(batch.positions - truth[batch.indices]).max() < 0.02
+
+
+def test_frames_where_the_object_was_not_found_do_not_break_the_fit():
+    truth = waving(creature(), frames=4)
+    scene = scene_of(truth)
+    scene.masks[2] = 0.0
+    final = [b for b in DeformationFit().reconstruct(scene, silent) if b.final]
+    assert all(np.isfinite(b.positions).all() for b in final)
+
+
+def test_the_fit_can_be_cancelled_at_any_report():
+    truth = waving(creature(), frames=3)
+    reports = 0
+
+    def stop(stage: str, done: int, total: int) -> None:
+        nonlocal reports
+        reports += 1
+        if reports == 6:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        list(DeformationFit().reconstruct(scene_of(truth), stop))
+
+
+def test_splitting_keeps_a_closed_surface_closed_and_its_points_in_place():
+    points, faces = tube(np.array([-0.5, 0.0, 0.0]), np.array([0.5, 0.0, 0.0]), 0.3, rings=3, sides=5)
+    split_points, split_faces = split_long_edges(points, faces, 0.1)
+    assert np.array_equal(split_points[: len(points)], points)
+    edges = unique_edges(split_faces)
+    assert np.linalg.norm(split_points[edges[:, 0]] - split_points[edges[:, 1]], axis=1).max() <= 0.1
+    sides = np.sort(split_faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    assert (np.unique(sides, axis=0, return_counts=True)[1] == 2).all()  # every edge between exactly two triangles
+    assert area(split_points, split_faces) == pytest.approx(area(points, faces))
+
+
+def area(points: np.ndarray, faces: np.ndarray) -> float:
+    a, b, c = (points[faces[:, k]] for k in range(3))
+    return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
+
+
+def test_vertices_split_at_seams_are_one_point_and_loose_parts_hang_together():
+    mesh = creature()  # body, arm and head are three closed parts
+    soup = mesh.positions[mesh.faces].reshape(-1, 3)
+    surface = weld(soup, np.arange(len(soup)).reshape(-1, 3))
+    assert surface.vertex_point.max() + 1 == len(np.unique(mesh.positions.round(5), axis=0))
+    assert np.allclose(surface.points[surface.vertex_point], soup, atol=1e-6)
+    assert connected_components(surface.lengths)[0] == 1
+    edges = unique_edges(surface.faces)
+    assert np.linalg.norm(surface.points[edges[:, 0]] - surface.points[edges[:, 1]], axis=1).max() <= LONGEST_EDGE
+
+
+def test_a_rigid_motion_of_all_nodes_moves_every_point_rigidly():
+    mesh = creature()
+    surface = weld(mesh.positions, mesh.faces)
+    graph = build_graph(surface, 0, 96, lambda: None)
+    assert np.allclose(graph.point_weights.sum(axis=1), 1.0)
+    turn = rotated(np.eye(3)[None], np.array([[0.3, -0.8, 0.5]]))[0]
+    shift = np.array([0.1, 0.2, -0.3])
+    translations = graph.nodes @ turn.T + shift - graph.nodes
+    rotations = np.tile(turn, (len(graph.nodes), 1, 1))
+    moved = deform(graph, rotations, translations, surface.points, graph.point_nodes, graph.point_weights)
+    assert np.allclose(moved, surface.points @ turn.T + shift, atol=1e-12)
+
+
+def test_normal_equations_are_the_derivatives_of_the_energy():
+    rng = np.random.default_rng(5)
+    nodes, points = rng.normal(size=(6, 3)), rng.normal(size=(20, 3))
+    follow = np.argsort(rng.random((20, 6)), axis=1)[:, :3].astype(np.int32)
+    weights = rng.dirichlet(np.ones(3), 20)
+    edges = np.array([[0, 1], [1, 2], [2, 3], [3, 4], [4, 5], [5, 0], [1, 4]], np.int32)
+    edge_weights = rng.uniform(0.5, 2.0, len(edges))
+    roots = rng.normal(size=(20, 3, 3))
+    metric = np.einsum("pab,pcb->pac", roots, roots)
+    goal = rng.normal(size=(20, 3))
+    rotations, translations = rotated(np.tile(np.eye(3), (6, 1, 1)), rng.normal(size=(6, 3))), rng.normal(size=(6, 3))
+
+    def moved(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        x = x.reshape(6, 6)
+        r, t = rotated(rotations, x[:, :3]), translations + x[:, 3:]
+        at = np.einsum("pk,pkab,pkb->pa", weights, r[follow], points[:, None] - nodes[follow])
+        return at + np.einsum("pk,pka->pa", weights, (nodes + t)[follow]), r, t
+
+    def residuals(x: np.ndarray) -> np.ndarray:
+        at, r, t = moved(x)
+        i, j = edges.T
+        d = nodes[j] - nodes[i]
+        ahead = np.einsum("eab,eb->ea", r[i], d) - d + t[i] - t[j]
+        back = -np.einsum("eab,eb->ea", r[j], d) + d + t[j] - t[i]
+        rigid = np.sqrt(edge_weights)[:, None] * np.concatenate([ahead, back], axis=1)
+        return np.concatenate([np.einsum("pba,pb->pa", roots, at - goal).ravel(), rigid.ravel()])
+
+    hessian, gradient = np.zeros((36, 36)), np.zeros(36)
+    pull = np.einsum("pab,pb->pa", metric, moved(np.zeros(36))[0] - goal)
+    add_points(hessian, gradient, rotations, nodes, points, follow, weights, metric, pull)
+    add_rigid_edges(hessian, gradient, rotations, translations, nodes, edges, edge_weights)
+    mirror(hessian)
+    step = 1e-6
+    jacobian = np.stack([(residuals(step * e) - residuals(-step * e)) / (2 * step) for e in np.eye(36)], axis=1)
+    assert np.allclose(gradient, jacobian.T @ residuals(np.zeros(36)), atol=1e-5)
+    assert np.allclose(hessian, jacobian.T @ jacobian, atol=1e-5)
+
+
+def test_a_frame_that_looks_like_the_first_again_is_reached_from_there():
+    truth = waving(creature(), frames=4)
+    there_and_back = np.concatenate([truth, truth[::-1]])
+    frames, masks = film(creature(), there_and_back, VIEW)
+    greys = [np.where(m > 0, 60 + f[..., 0] // 2, 0).astype(np.uint8) for f, m in zip(frames, masks, strict=True)]
+    order, parent = frame_tree(greys)
+    assert parent[0] == -1
+    assert parent[7] == 0
+    assert sorted(order) == list(range(8))
+    assert all(order.index(int(parent[t])) < order.index(t) for t in order[1:])
+
+
+def test_conjugate_gradients_solve_the_joint_equations():
+    rng = np.random.default_rng(1)
+    roots = rng.normal(size=(4, 12, 12))
+    blocks = np.stack([r @ r.T + np.eye(12) for r in roots])
+    gradients = rng.normal(size=(4, 12))
+    translations = rng.normal(size=(6, 2, 3))  # two frames before the four are known
+    found = joint_fit._solve(blocks.copy(), gradients, translations, 0.7, lambda: None)
+    second = np.zeros((4, 6))
+    for k in range(4):
+        second[k, k : k + 3] = 1, -2, 1
+    ties = np.kron(second, np.eye(12)[[3, 4, 5, 9, 10, 11]])[:, 24:]
+    system = np.zeros((48, 48))
+    for k, block in enumerate(blocks):
+        at = np.arange(12) + 12 * k
+        system[np.ix_(at, at)] = block + np.diag(1e-6 + 1e-4 * np.diag(block))
+    system += 0.7 * ties.T @ ties
+    bend = (second @ translations.reshape(6, 6)).ravel()
+    expected = np.linalg.solve(system, -gradients.ravel() - 0.7 * ties.T @ bend)
+    assert np.allclose(found.ravel(), expected, atol=5e-3)

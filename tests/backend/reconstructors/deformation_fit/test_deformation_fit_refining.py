@@ -1,0 +1,180 @@
+"""The fit that starts from another reconstructor's result and is held to it, most of all in depth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from creature import creature, film, waving
+
+from motion324.core.errors import Cancelled
+from motion324.core.progress import silent
+from motion324.core.view import look_at_origin
+from motion324.mesh.surface import sample_surface
+from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit, RefinedByFit
+from motion324.reconstructors.deformation_fit.settings import DRAFT
+from motion324.reconstructors.interface import FrameBatch, Scene
+
+VIEW = look_at_origin(0.0, 5.0, 2.0, 1.3)
+FRAMES = 6
+
+
+class Predictor:
+    """Predicts what it is given, two frames at a time."""
+
+    name = "given"
+
+    def __init__(self, positions: np.ndarray) -> None:
+        self.positions = positions
+
+    def check_job(self, frames: int, vertices: int) -> None:
+        pass
+
+    def details(self) -> dict[str, Any]:
+        return {"from": "test"}
+
+    def reconstruct(self, scene, progress):
+        return self.predicted(progress)
+
+    def predicted(self, progress):
+        for start in range(0, len(self.positions), 2):
+            progress("reconstruct", start, len(self.positions))
+            part = self.positions[start : start + 2]
+            yield FrameBatch(np.arange(start, start + len(part)), part, final=True)
+
+
+class AskedTwice(Predictor):
+    """Predicts at first that nothing moves, and then the truth; keeps what it was told."""
+
+    def __init__(self, truth: np.ndarray, takes_tracks: bool = True) -> None:
+        super().__init__(np.repeat(truth[:1], len(truth), axis=0))
+        self.truth, self.told_of, self.tracked = truth, [], takes_tracks
+
+    def takes_tracks(self, progress) -> bool:
+        progress("load", 0, 1)
+        return self.tracked
+
+    def reconstruct(self, scene, progress, believed=None):
+        self.told_of.append(believed)
+        yield from (self if believed is None else Predictor(self.truth)).predicted(progress)
+
+
+def towards_the_camera() -> np.ndarray:
+    """(T, N, 3): the creature waves, and its arm bends towards the camera as far as a third of its length."""
+    mesh = creature()
+    truth = waving(mesh, FRAMES).astype(np.float64)
+    height = np.clip((mesh.positions[:, 1] - 0.12) / 0.33, 0, 1) * (mesh.positions[:, 0] > 0)
+    truth[:, :, 2] += 0.15 * height**2 * np.sin(np.pi * np.arange(FRAMES) / FRAMES)[:, None]
+    return truth.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def filmed() -> tuple[np.ndarray, Scene]:
+    truth, mesh = towards_the_camera(), creature()
+    frames, masks = film(mesh, truth, VIEW)
+    return truth, Scene(mesh, sample_surface(mesh, 256, 0), frames, masks, VIEW)
+
+
+def final_positions(reconstructor, scene: Scene) -> np.ndarray:
+    found = np.full((len(scene.frames), *scene.mesh.positions.shape), np.nan, np.float32)
+    for batch in reconstructor.reconstruct(scene, silent):
+        if batch.final:
+            found[batch.indices] = batch.positions
+    return found
+
+
+def errors(found: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """Mean error across the view and along it."""
+    difference = (found - truth) @ VIEW.rotation.T
+    return float(np.linalg.norm(difference[..., :2], axis=2).mean()), float(np.abs(difference[..., 2]).mean())
+
+
+def test_depth_is_the_predictions_and_the_rest_the_images(filmed):
+    truth, scene = filmed
+    ahead = VIEW.rotation[2]
+    still = np.broadcast_to(truth[:1], truth.shape)
+    # Right in depth, wrong by half across the view: what the images can put right.
+    half = (truth + still) / 2
+    predicted = half + (((truth - half) @ ahead)[..., None] * ahead)
+    refined = errors(final_positions(RefinedByFit(Predictor(predicted.astype(np.float32))), scene), truth)
+    alone = errors(final_positions(DeformationFit(), scene), truth)
+    assert refined[0] < 0.5 * errors(predicted, truth)[0]
+    assert refined[1] < 0.6 * alone[1]
+    assert refined[1] < 0.4 * errors(still, truth)[1]
+
+
+def test_a_right_prediction_stays_right(filmed):
+    truth, scene = filmed
+    refined = errors(final_positions(RefinedByFit(Predictor(truth)), scene), truth)
+    still = errors(np.broadcast_to(truth[:1], truth.shape), truth)
+    assert refined[0] < 0.15 * still[0]
+    assert refined[1] < 0.4 * still[1]
+
+
+def test_frames_come_as_predicted_first_and_last_as_refined(filmed):
+    truth, scene = filmed
+    refined = RefinedByFit(Predictor(truth))
+    stages: list[tuple[str, float]] = []
+    batches = list(refined.reconstruct(scene, lambda stage, done, total: stages.append((stage, done / total))))
+    assert refined.name == "given+fit"
+    assert refined.details() == {"from": "test", "fitted": True}
+    assert np.array_equal(batches[0].positions, truth[:2])
+    assert not batches[0].final
+    assert sorted(int(i) for batch in batches if batch.final for i in batch.indices) == list(range(FRAMES))
+    assert [stage for stage, _ in stages] == sorted(stage for stage, _ in stages), "one stage after the other"
+    refining = [share for stage, share in stages if stage == "refine"]
+    assert refining == sorted(refining)
+    assert refining[-1] == 1.0
+
+
+def test_one_that_takes_tracks_is_asked_again_told_its_answer(filmed):
+    truth, scene = filmed
+    asked = AskedTwice(truth)
+    still = errors(asked.positions, truth)
+    stages: list[tuple[str, float]] = []
+    batches = list(
+        RefinedByFit(asked).reconstruct(scene, lambda stage, done, total: stages.append((stage, done / total)))
+    )
+    first, second = asked.told_of
+    assert first is None
+    assert np.array_equal(second, asked.positions)
+    assert sorted(int(i) for batch in batches if batch.final for i in batch.indices) == list(range(FRAMES))
+    found = np.concatenate([batch.positions for batch in batches if batch.final])
+    assert errors(found, truth)[1] < 0.4 * still[1], "depth is the second answer's"
+    names = list(dict.fromkeys(stage for stage, _ in stages))
+    assert names == ["load", "reconstruct", "refine"]
+    for name in names:
+        shares = [share for stage, share in stages if stage == name]
+        assert shares == sorted(shares)
+
+
+@pytest.mark.parametrize(("takes_tracks", "asks_twice"), [(False, True), (True, False)])
+def test_one_is_asked_once_where_its_weights_take_no_tracks_or_time_is_short(filmed, takes_tracks, asks_twice):
+    truth, scene = filmed
+    asked = AskedTwice(truth, takes_tracks)
+    final_positions(RefinedByFit(asked, DRAFT, asks_twice), scene)
+    assert asked.told_of == [None]
+
+
+def test_nothing_is_fitted_where_the_mask_is_of_something_else(filmed):
+    truth, scene = filmed
+    predicted = np.roll(truth, 1, axis=0)
+    wrong = replace(scene, masks=np.roll(scene.masks, scene.masks.shape[2] // 4, axis=2))
+    refined = RefinedByFit(Predictor(predicted))
+    assert np.array_equal(final_positions(refined, wrong), predicted)
+    assert refined.details() == {"from": "test", "fitted": False}
+    assert not np.array_equal(final_positions(refined, scene), predicted)
+    assert refined.details() == {"from": "test", "fitted": True}
+
+
+def test_it_can_be_cancelled_while_the_prediction_is_followed(filmed):
+    truth, scene = filmed
+
+    def progress(stage, done, total):
+        if stage == "refine":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        list(RefinedByFit(Predictor(truth)).reconstruct(scene, progress))

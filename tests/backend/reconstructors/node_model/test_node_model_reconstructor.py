@@ -1,0 +1,204 @@
+"""The compact model as a reconstructor: windows, parts, cancelling, and what is said where it cannot be had."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from creature import creature, film, waving
+
+from motion324.core.errors import Cancelled, Motion324Error
+from motion324.core.options import AnimateOptions
+from motion324.core.progress import silent
+from motion324.core.view import look_at_origin
+from motion324.mesh.surface import sample_surface
+from motion324.reconstructors import registry
+from motion324.reconstructors.interface import Scene
+from motion324.reconstructors.node_model import reconstructor as reconstructing
+from motion324.reconstructors.node_model.reconstructor import BUNDLED, NodeModelReconstructor
+from motion324.reconstructors.node_model.scene_inputs import farthest_points, square_around
+
+VIEW = look_at_origin(20.0, 5.0, 2.0, 1.3)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> str:
+    pytest.importorskip("torch", reason="a model to run is made with PyTorch, which is not installed here")
+    pytest.importorskip("onnx", reason="a model to run is made with the package onnx, which is not installed here")
+    from small_node_model import write_small_node_model
+
+    return str(write_small_node_model(tmp_path_factory.mktemp("weights") / "small.onnx"))
+
+
+@pytest.fixture(scope="module")
+def obedient(weights, tmp_path_factory) -> str:
+    """A model that takes tracks, and leaves the nodes where they are believed to be."""
+    from small_node_model import write_small_node_model
+
+    return str(write_small_node_model(tmp_path_factory.mktemp("told") / "told.onnx", motion=0.0, takes_tracks=True))
+
+
+def scene(frames: int, **changes) -> Scene:
+    mesh = creature()
+    pictures, masks = film(mesh, waving(mesh, frames), VIEW, size=96)
+    return replace(Scene(mesh, sample_surface(mesh, 2000, 0), pictures, masks, VIEW), **changes)
+
+
+def positions_of(weights: str, of: Scene, believed: np.ndarray | None = None) -> np.ndarray:
+    found = np.full((len(of.frames), *of.mesh.positions.shape), np.nan, np.float32)
+    for batch in NodeModelReconstructor(weights, "cpu").reconstruct(of, silent, believed):
+        assert batch.final
+        assert np.isnan(found[batch.indices]).all(), "every frame comes once"
+        found[batch.indices] = batch.positions
+    return found
+
+
+@pytest.mark.parametrize("frames", [2, 4, 5, 11])
+def test_every_frame_comes_once_and_the_reference_frame_stays(weights, frames):
+    given = scene(frames)
+    found = positions_of(weights, given)
+    assert np.isfinite(found).all()
+    assert np.abs(found[0] - given.mesh.positions).max() < 1e-5
+    assert np.abs(found[1:] - given.mesh.positions).max() > 0.01
+
+
+def test_a_model_that_takes_tracks_is_told_where_vertices_are_across_the_view(obedient):
+    """In every window and every look, and nothing of how far away they are."""
+    given = scene(9)
+    sway = 0.08 * np.sin(np.arange(9))
+    right, _, ahead = VIEW.rotation
+    across = given.mesh.positions + sway[:, None, None] * right
+    assert np.abs(positions_of(obedient, given, across) - across).max() < 2e-3
+    nearer = given.mesh.positions * np.ones((9, 1, 1)) - 0.2 * ahead
+    moved = positions_of(obedient, given, nearer) - given.mesh.positions
+    assert np.abs(moved @ ahead).max() < 0.01
+    assert np.abs(positions_of(obedient, given) - given.mesh.positions).max() < 1e-5
+
+
+def test_a_model_that_takes_no_tracks_is_told_none(weights):
+    given = scene(4)
+    believed = np.repeat(given.mesh.positions[None] + np.float32(0.1), 4, axis=0)
+    assert np.array_equal(positions_of(weights, given), positions_of(weights, given, believed))
+    assert not NodeModelReconstructor(weights, "cpu").takes_tracks(silent)
+
+
+def test_windows_join_smoothly(weights):
+    """The model moves at random, but where two windows meet it jumps no more than anywhere else."""
+    found = positions_of(weights, scene(16))
+    steps = np.linalg.norm(np.diff(found[1:], axis=0), axis=2).mean(axis=1)
+    assert steps.max() < 4 * np.median(steps)
+
+
+def test_the_same_scene_gives_the_same_result(weights):
+    assert np.array_equal(positions_of(weights, scene(6)), positions_of(weights, scene(6)))
+
+
+def test_points_go_through_in_parts(weights, monkeypatch):
+    whole = positions_of(weights, scene(5))
+    monkeypatch.setattr(reconstructing, "POINTS_AT_ONCE", 400)
+    assert np.abs(positions_of(weights, scene(5)) - whole).max() < 1e-6
+
+
+def test_a_turned_mesh_with_its_turned_camera_moves_alike(weights):
+    """Only the mesh as the camera sees it matters, not its axes."""
+    given = scene(4)
+    c, s = np.cos(1.1), np.sin(1.1)
+    turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+    surface = replace(
+        given.surface,
+        points=(given.surface.points @ turn.T).astype(np.float32),
+        normals=(given.surface.normals @ turn.T).astype(np.float32),
+    )
+    mesh = replace(given.mesh, positions=(given.mesh.positions @ turn.T).astype(np.float32))
+    turned = replace(given, mesh=mesh, surface=surface, view=replace(VIEW, rotation=VIEW.rotation @ turn.T))
+    assert np.abs(positions_of(weights, turned) - positions_of(weights, given) @ turn.T).max() < 1e-3
+
+
+def test_cancelling_stops_it(weights):
+    calls = []
+
+    def progress(stage, done, total):
+        calls.append(stage)
+        if stage == "reconstruct" and done > 0:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        list(NodeModelReconstructor(weights, "cpu").reconstruct(scene(12), progress))
+    assert calls[0] == "load"
+
+
+def test_empty_masks_are_told(weights):
+    given = scene(3)
+    with pytest.raises(Motion324Error) as caught:
+        list(NodeModelReconstructor(weights).reconstruct(replace(given, masks=given.masks * 0), silent))
+    assert caught.value.code == "no-foreground"
+
+
+def test_an_object_that_leaves_the_picture_is_cut_out_all_the_same(weights):
+    given = scene(4)
+    masks = np.zeros_like(given.masks)
+    masks[:, :40, -30:] = 1.0
+    square = square_around(masks)
+    assert square.left + square.side > masks.shape[2]
+    assert square.top < 0
+    assert np.isfinite(positions_of(weights, replace(given, masks=masks))).all()
+
+
+def test_the_farthest_points_are_all_different_and_spread():
+    points = np.random.default_rng(0).random((500, 3))
+    chosen = farthest_points(points, 40)
+    assert len(set(chosen.tolist())) == 40
+    gaps = np.linalg.norm(points[chosen][:, None] - points[chosen][None], axis=2) + 9 * np.eye(40)
+    assert gaps.min() > 0.15
+
+
+@pytest.mark.parametrize("name", ["node-model", "node-model+fit"])
+def test_weights_that_are_not_there_are_named(name, tmp_path):
+    with pytest.raises(Motion324Error) as caught:
+        registry.get_reconstructor(AnimateOptions(reconstructor=name, weights=str(tmp_path / "none.onnx")), silent)
+    assert caught.value.code == "weights-missing"
+    assert "none.onnx" in caught.value.sentence
+
+
+def test_the_model_that_comes_along_runs_and_starts_from_the_mesh():
+    given = scene(3)
+    found = np.concatenate([batch.positions for batch in NodeModelReconstructor().reconstruct(given, silent)])
+    assert found.shape == (3, *given.mesh.positions.shape) and np.isfinite(found).all()
+    assert np.abs(found[0] - given.mesh.positions).max() < 1e-4
+    assert BUNDLED.stat().st_size <= 40_000_000
+
+
+@pytest.mark.parametrize("name", ["node-model", "node-model+fit"])
+def test_the_registry_gives_it_with_weights(weights, name):
+    found = registry.get_reconstructor(AnimateOptions(reconstructor=name, weights=weights), silent)
+    assert found.name == name
+    found.check_job(10, 1000)
+
+
+def test_it_runs_without_pytorch(weights, tmp_path):
+    given = scene(3)
+    np.savez(tmp_path / "scene.npz", frames=given.frames, masks=given.masks)
+    code = (
+        "import sys\n"
+        "sys.modules['torch'] = None\n"
+        "sys.path.insert(0, 'tests')\n"
+        "import numpy as np\n"
+        "from creature import creature\n"
+        "from motion324.mesh.surface import sample_surface\n"
+        "from motion324.core.view import look_at_origin\n"
+        "from motion324.core.options import AnimateOptions\n"
+        "from motion324.reconstructors.interface import Scene\n"
+        "from motion324.reconstructors.registry import get_reconstructor\n"
+        f"film = np.load({str(tmp_path / 'scene.npz')!r})\n"
+        "mesh, view = creature(), look_at_origin(20.0, 5.0, 2.0, 1.3)\n"
+        "scene = Scene(mesh, sample_surface(mesh, 2000, 0), film['frames'], film['masks'], view)\n"
+        f"options = AnimateOptions(reconstructor='node-model', weights={weights!r}, device='cpu')\n"
+        "silent = lambda stage, done, total: None\n"
+        "found = np.concatenate([b.positions for b in get_reconstructor(options, silent).reconstruct(scene, silent)])\n"
+        f"np.save({str(tmp_path / 'found.npy')!r}, found)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert np.abs(np.load(tmp_path / "found.npy") - positions_of(weights, given)).max() < 1e-6

@@ -1,0 +1,191 @@
+"""In front of scenery the network's guess is made exact; the network itself needs no connection and no compiler."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from foreground_clips import SIZE, clip_over, overlap, rough_guess, scenery
+
+from motion324.core.errors import Cancelled
+from motion324.core.progress import silent
+from motion324.video.decoding import read_video
+from motion324.video.foreground import object_masks as object_masks_module
+from motion324.video.foreground import saliency
+from motion324.video.foreground.background_plate import distance_beyond_shadow, estimate_plate
+from motion324.video.foreground.guided_filter import fit_to_colours
+from motion324.video.foreground.object_masks import object_masks
+from motion324.video.foreground.side_by_side import side_by_side
+from motion324.video.foreground.sorting_network import sort_over_time
+
+BENCH = Path(__file__).resolve().parents[4].parent / "shared" / "bench" / "dev"
+
+
+@pytest.fixture
+def guessing(monkeypatch):
+    """Puts a given guess in the place of the network's."""
+
+    def put(guess: np.ndarray) -> None:
+        monkeypatch.setattr(object_masks_module, "salient_masks", lambda frames, progress: guess.copy())
+
+    return put
+
+
+def test_the_plate_is_what_lies_behind():
+    background = scenery()
+    frames, truth = clip_over(background, count=12)
+    plate = estimate_plate(frames, rough_guess(truth))
+    known = plate.seen & (truth.mean(axis=0) < 0.5)
+    assert np.abs(plate.colour - background)[known].mean() < 2
+    assert not plate.seen[truth.all(axis=0)].any()
+    behind = truth.all(axis=0)
+    assert np.abs(plate.colour - background)[behind].mean() < 40  # filled in smoothly
+    assert plate.trust[behind].mean() < plate.trust[known].mean()
+    assert plate.trust[known].min() > 0.9
+
+
+def test_changes_of_exposure_do_not_spoil_the_plate():
+    background = scenery()
+    frames, truth = clip_over(background, count=10)
+    swinging = np.clip(frames * 0.8 + 12 * np.sin(np.arange(10))[:, None, None, None], 0, 255).astype(np.uint8)
+    steady, moving = (estimate_plate(f, rough_guess(truth)) for f in ((frames * 0.8).astype(np.uint8), swinging))
+    assert np.percentile(moving.tolerance - steady.tolerance, 99) < 8
+
+
+def test_masks_are_exact_before_a_still_background(guessing):
+    frames, truth = clip_over(scenery(0, 512), count=8)
+    guess = rough_guess(truth)
+    guessing(guess)
+    masks = object_masks(frames, silent)
+    assert overlap(guess, truth).mean() < 0.95
+    assert overlap(masks, truth).min() > 0.96
+    assert overlap(masks, truth).mean() > 0.98
+
+
+def test_what_the_network_misses_in_some_frames_is_found(guessing):
+    frames, truth = clip_over(scenery(1, 512), count=12)
+    guess = rough_guess(truth)
+    guess[4:6, :180] = 0  # most of the head
+    guessing(guess)
+    assert overlap(guess, truth)[4:6].max() < 0.9
+    assert overlap(object_masks(frames, silent), truth).min() > 0.96
+
+
+def test_a_moving_camera_falls_back_to_the_guess_fitted_to_colours(guessing):
+    wide = scenery(2, 512)
+    moving = np.stack([wide[100 : 100 + SIZE, 12 * k : 12 * k + SIZE] for k in range(12)])
+    frames, truth = clip_over(moving, count=12)
+    guess = rough_guess(truth)
+    guessing(guess)
+    masks = object_masks(frames, silent)
+    assert overlap(masks, truth).mean() > overlap(guess, truth).mean() + 0.02
+    assert overlap(masks, truth).min() > 0.9
+
+
+def test_large_frames_are_masked_at_a_smaller_size(guessing):
+    frames, truth = clip_over(scenery(0, 900), count=3)
+    small = np.stack([cv2.resize(mask, (720, 720)) for mask in rough_guess(truth)])
+    guessing(small)
+    masks = object_masks(frames, silent)
+    assert masks.shape == truth.shape
+    assert overlap(masks, truth).min() > 0.97
+
+
+def test_the_filter_moves_edges_to_where_the_colours_change():
+    frames, truth = clip_over(scenery(), count=2)
+    guess = rough_guess(truth)
+    fitted = np.stack([fit_to_colours(mask, frame) for mask, frame in zip(guess, frames, strict=True)])
+    assert overlap(fitted, truth).mean() > overlap(guess, truth).mean() + 0.03
+    flat = fit_to_colours(guess[0], np.full_like(frames[0], 128))
+    np.testing.assert_allclose(flat, cv2.blur(guess[0], (9, 9)), atol=0.25)  # nothing to hold on to: it only blurs
+
+
+def test_a_shadow_is_near_its_background_and_other_things_are_not():
+    behind = np.broadcast_to(np.float32([200, 100, 50]), (1, 3, 3))
+    colour = np.array([[[140, 70, 35], [50, 100, 200], [220, 110, 55]]], np.float32)
+    distance = distance_beyond_shadow(colour, behind)[0]
+    assert distance[0] < 2 and distance[1] > 100 and np.isinf(distance[2])
+
+
+def test_the_bundled_network_is_the_published_one():
+    data = saliency.MODEL_FILE.read_bytes()
+    assert hashlib.md5(data).hexdigest() == "8e83ca70e441ab06c318d82300c84806"
+
+
+def test_the_network_loads_offline_in_seconds_and_leaves_numba_as_it_was(tmp_path):
+    program = (
+        "import time; began = time.monotonic()\n"
+        "import numpy as np, numba\n"
+        "from motion324.core.progress import silent\n"
+        "from motion324.video.foreground.saliency import salient_masks\n"
+        "blank = salient_masks(np.full((1, 64, 64, 3), 255, np.uint8), silent)\n"
+        "assert blank.shape == (1, 64, 64) and blank.max() < 0.2, blank.max()\n"
+        "assert not numba.config.DISABLE_JIT\n"
+        "import os; assert 'U2NET_HOME' not in os.environ\n"
+        "print(time.monotonic() - began)"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "U2NET_HOME"}
+    environment |= {"NUMBA_CACHE_DIR": str(tmp_path), "HOME": str(tmp_path), "https_proxy": "http://127.0.0.1:9"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.rglob("*.nbi"))  # nothing was compiled for PyMatting
+
+
+def test_cancelling_stops_between_frames():
+    calls = []
+
+    def cancel(stage: str, done: int, total: int) -> None:
+        calls.append((stage, done, total))
+        if done >= 1:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        object_masks(clip_over(scenery(), count=8)[0], cancel)
+    assert calls[0] == ("foreground", 0, 8)
+
+
+@pytest.mark.parametrize(("name", "least"), [("bull_headbutt", 0.98), ("manta_ray_swim", 0.98), ("koi_swim", 0.99)])
+def test_masks_of_benchmark_clips(name, least):
+    if not BENCH.exists():
+        pytest.skip("the benchmark clips are not beside the repository")
+    from motion324.video.foreground import find_masks
+
+    clip = read_video(BENCH / "videos" / f"{name}.mp4", (0, None, 3))
+    packed = np.load(BENCH / "masks" / f"{name}.npz")
+    frames, height, width = packed["shape"]
+    truth = np.unpackbits(packed["packed"], axis=1)[:, : height * width].reshape(frames, height, width).astype(bool)
+    assert overlap(find_masks(clip).masks, truth[clip.frame_numbers]).min() > least
+
+
+def test_columns_are_sorted_as_numpy_does():
+    random = np.random.default_rng(0)
+    for count in (1, 2, 3, 7, 16, 31, 32):
+        values = random.integers(-300, 300, (count, 40, 3)).astype(np.int16)
+        assert (sort_over_time(values.copy()) == np.sort(values, axis=0)).all()
+
+
+def test_work_on_many_frames_tells_how_far_it_is_and_passes_errors_on():
+    told, done = [], []
+    side_by_side(5, done.append, told.append)
+    assert sorted(done) == [0, 1, 2, 3, 4] and told[0] == 0 and told[-1] == 5
+
+    def fail(index: int) -> None:
+        raise ValueError(index)
+
+    with pytest.raises(ValueError):
+        side_by_side(3, fail, told.append)
+
+
+def test_an_empty_guess_gives_an_empty_mask(guessing):
+    frames, truth = clip_over(scenery(0, 512), count=3)
+    guess = rough_guess(truth)
+    guess[1] = 0
+    guessing(guess)
+    masks = object_masks(frames, silent)
+    assert masks.shape == truth.shape and masks[2].max() > 0.9

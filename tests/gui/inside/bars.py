@@ -41,12 +41,12 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
                 lambda end=end: _wish(video, do=end, frames=4),
                 lambda look=look: look.look.running,
             )
-    _wish(video, do="wobble", frames=4, pause=1)
+    _wish(video, do="wobble", frames=20, pause=1)  # so that there is time to stop it on its way
     yield from driver.click("motion324.animate")
-    yield from driver.wait_until(lambda: runner.state.done > 1, 60, "the job is under way")
-    _wish(video, do="wait", frames=4)
+    yield from driver.wait_until(lambda: runner.state.done > 7, 60, "the job is under way")
+    _wish(video, do="wait", frames=20)
     yield from _end_under_the_mouse(
-        driver, report, "job_wobble", lambda: _wish(video, do="wobble", frames=4), lambda: runner.state.busy
+        driver, report, "job_wobble", lambda: _wish(video, do="wobble", frames=20), lambda: runner.state.busy
     )
     return report
 

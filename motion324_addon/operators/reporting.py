@@ -1,22 +1,63 @@
-"""How operators tell errors, and how they do long work in small steps."""
+"""What operators share: why a button is grey, how errors are told, and how long work is done in small steps."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import bpy
 
 from motion324.core.errors import Motion324Error
 
+from ..job.runner import runner
+from ..ui.readiness import reason_against_object
+
 TICK = 0.01  # seconds between two steps, which the interface has for itself
 BUDGET = 0.03  # seconds of work per step
+
+
+def has_mesh(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """Whether a mesh object is active; else the operator's tooltip says so."""
+    if context.object is None or context.object.type != "MESH":
+        operator.poll_message_set("Select a mesh object")
+        return False
+    return True
+
+
+def has_usable_mesh(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """Whether the active object is a mesh that can be read now; else the operator's tooltip says why not."""
+    reason = reason_against_object(context)
+    if reason:
+        operator.poll_message_set(reason)
+    return not reason
+
+
+def has_result(operator: type[bpy.types.Operator]) -> bool:
+    """Whether a result waits to be kept; else the operator's tooltip says so."""
+    if not runner.animations:
+        operator.poll_message_set("There is no result to keep")
+        return False
+    return True
 
 
 def report_error(operator: bpy.types.Operator, error: Motion324Error) -> set[str]:
     """Shows the sentence; in a Python call it becomes a RuntimeError."""
     operator.report({"ERROR"}, str(error))
     return {"CANCELLED"}
+
+
+def propose_name(operator: bpy.types.Operator, obj: bpy.types.Object, ending: str) -> None:
+    """Has the operator's file dialog propose OBJECT + `ending`, unless the caller has given it a path.
+
+    Never OBJECT alone: that is often the video's name, after which a new mesh is named. What is left of its last
+    use is perhaps another object's path; only its folder is proposed again.
+    """
+    if operator.properties.is_property_set("filepath"):  # False for what is left of the last use
+        return
+    before = Path(operator.filepath) if operator.filepath else None
+    name = bpy.path.clean_name(obj.name) + ending
+    operator.filepath = str(before.parent / name) if before else name
 
 
 class SteppedOperator:

@@ -7,11 +7,11 @@ import bpy
 from motion324.core.errors import Motion324Error
 
 from ..job.estimate import estimate_seconds
-from ..operators.polling import mesh_objects
 from ..settings import preferences, properties
 from ..settings.source_video import facts_of
 from ..ui import choices
 from ..ui.outcome import outcome_of
+from ..ui.readiness import mesh_objects
 from ..ui.text_lines import draw_lines
 from .sidebar import WorkSidebar, draw_fact, duration, properties_layout
 

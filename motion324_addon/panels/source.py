@@ -5,11 +5,11 @@ from __future__ import annotations
 import bpy
 
 from ..examining.new_mesh import mesh_look
-from ..operators.polling import mesh_objects
 from ..scene.playing import timing
 from ..settings.source_video import VideoFacts, facts_of
 from ..ui import first_frame, thumbnails
 from ..ui.outcome import FEWEST_FRAMES, outcome_of
+from ..ui.readiness import mesh_objects
 from ..ui.text_lines import draw_lines
 from .new_mesh import draw_new_mesh
 from .progress import draw_look

@@ -1,11 +1,15 @@
-"""Why a button is grey, for the line below it. What the button does looks at everything again when it is started."""
+"""What a button would work on, and why it is grey, for the line below it; the button looks at everything again."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import bpy
 
 from motion324.core.errors import Motion324Error
 
+from ..scene.playing import shape_keys
+from ..scene.playing.animation import Animation
 from ..scene.reading.mesh_reading import checked_object
 from ..settings.source_video import facts_of
 from . import choices
@@ -45,6 +49,24 @@ def reason_against_video(context: bpy.types.Context) -> str:
     if settings.mask == choices.MASK_FILE and not settings.mask_path:
         return "Choose the masks"
     return ""
+
+
+def reason_against_shape_keys(animations: Iterable[Animation]) -> str:
+    """Why the first object that cannot carry these as shape keys cannot; "" if all can. Shared meshes do not count."""
+    for animation in animations:
+        obj = animation.target.find()
+        try:
+            if obj is not None:
+                shape_keys.check_keys(obj)
+        except Motion324Error as error:
+            return str(error)
+    return ""
+
+
+def mesh_objects(context: bpy.types.Context) -> list[bpy.types.Object]:
+    """The selected mesh objects, and the active one whether selected or not; the active one is first."""
+    active = [context.object] if context.object is not None and context.object.type == "MESH" else []
+    return active + [obj for obj in context.selected_objects if obj.type == "MESH" and obj not in active]
 
 
 def _about_view(context: bpy.types.Context) -> str:

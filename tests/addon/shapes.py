@@ -1,9 +1,15 @@
-"""Small meshes for the tests, and what Blender shows of them."""
+"""Small meshes, a camera and a video for the tests, and what Blender shows of them."""
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 import bpy
 import numpy as np
+from mathutils import Matrix, Vector
+
+SHIBA = Path(__file__).resolve().parents[2] / "examples/shiba.mp4"
 
 
 def ngon_object(name: str = "Ngon") -> bpy.types.Object:
@@ -58,3 +64,16 @@ def finish(steps) -> None:
     """Carries a generator through."""
     for _ in steps:
         pass
+
+
+def camera_at(azimuth: float, elevation: float, centre=(0, 0, 0), distance: float = 6.0) -> bpy.types.Object:
+    """A camera that looks at `centre` from there; degrees."""
+    a, e = math.radians(azimuth), math.radians(elevation)
+    outwards = Vector((math.sin(a) * math.cos(e), -math.cos(a) * math.cos(e), math.sin(e)))
+    camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+    bpy.context.scene.collection.objects.link(camera)
+    turn = outwards.to_track_quat("Z", "Y").to_matrix().to_4x4()
+    camera.matrix_world = Matrix.Translation(Vector(centre) + outwards * distance) @ turn
+    bpy.context.scene.camera = camera
+    bpy.context.view_layer.update()
+    return camera

@@ -142,7 +142,7 @@ def test_a_real_backend_is_checked_and_its_report_is_printed_and_can_be_copied(p
     assert bpy.ops.motion324.check_installation() == {"FINISHED"}
     assert runner.state.report.works, runner.state.report
     assert bpy.ops.motion324.copy_report() == {"FINISHED"}
-    text = addon("operators.copy_report").report_text()
+    text = addon("operators.installation").report_text()
     assert text in capsys.readouterr().out
     lines = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
     assert {"extension", "chosen backend", "motion324", "numpy", "device", "memory", "weights"} <= set(lines)

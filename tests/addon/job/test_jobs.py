@@ -13,8 +13,7 @@ from types import SimpleNamespace
 import bpy
 import numpy as np
 import pytest
-from addon.shapes import add_object, ball, ngon_object, rest, shown
-from addon.test_settings import SHIBA
+from addon.shapes import SHIBA, add_object, ball, ngon_object, rest, shown
 from addon.wobble import wobble
 
 ROUNDING = 1e-6
@@ -98,7 +97,7 @@ def test_the_preview_keeps_the_time_that_the_result_will_have(window, addon, vid
 
 
 def test_an_order_of_a_window_knows_the_frame_rate_of_its_video(addon, backend, monkeypatch):
-    animate, facts = addon("operators.animate"), addon("settings.source_video").VideoFacts(29, 30.0, (512, 512))
+    animate, facts = addon("operators.animation"), addon("settings.source_video").VideoFacts(29, 30.0, (512, 512))
     monkeypatch.setattr(animate, "is_background", lambda: False)
     monkeypatch.setattr(animate, "facts_of", lambda video: facts)
     ball()

@@ -13,8 +13,7 @@ from types import SimpleNamespace
 import bpy
 import pytest
 from addon.paper_layout import Paper
-from addon.shapes import ball
-from addon.test_settings import SHIBA, camera_at
+from addon.shapes import SHIBA, ball, camera_at
 
 
 @pytest.fixture
@@ -227,7 +226,7 @@ def test_shape_keys_that_cannot_be_are_told_where_they_would_be_kept(addon, back
     bpy.ops.motion324.animate(video=str(video(frames=3)))
     keep = "motion324.keep_shape_keys"
     assert draw().are_live(keep) == [True] * 3  # both, and one by one
-    tooltip = addon("operators.keep_shape_keys").MOTION324_OT_keep_shape_keys.description
+    tooltip = addon("operators.results").MOTION324_OT_keep_shape_keys.description
     job = addon("job.runner").runner.results[-1].number
     bpy.ops.object.select_all(action="DESELECT")
     bpy.ops.object.mode_set(mode="EDIT")

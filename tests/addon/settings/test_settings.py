@@ -7,29 +7,15 @@ from pathlib import Path
 
 import bpy
 import pytest
-from addon.shapes import ball
-from mathutils import Euler, Matrix, Vector
+from addon.shapes import SHIBA, ball, camera_at
+from mathutils import Euler, Vector
 
 ROOT = Path(__file__).resolve().parents[3]
-SHIBA = ROOT / "examples/shiba.mp4"
 
 
 @pytest.fixture
 def settings(addon):
     return bpy.context.scene.motion324
-
-
-def camera_at(azimuth: float, elevation: float, centre=(0, 0, 0), distance: float = 6.0) -> bpy.types.Object:
-    """A camera that looks at `centre` from there; degrees."""
-    a, e = math.radians(azimuth), math.radians(elevation)
-    outwards = Vector((math.sin(a) * math.cos(e), -math.cos(a) * math.cos(e), math.sin(e)))
-    camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
-    bpy.context.scene.collection.objects.link(camera)
-    turn = outwards.to_track_quat("Z", "Y").to_matrix().to_4x4()
-    camera.matrix_world = Matrix.Translation(Vector(centre) + outwards * distance) @ turn
-    bpy.context.scene.camera = camera
-    bpy.context.view_layer.update()
-    return camera
 
 
 @pytest.mark.parametrize("angles", [(0, 0), (90, 0), (-135, 20), (30, -40), (179, 75)])

@@ -172,7 +172,7 @@ def test_an_object_that_moves_between_animate_and_keep_takes_the_camera_along(ad
         expected = np.array(away_from) - (0, 3 / 0.5, 0)
         assert operators.overlay() == {"FINISHED"} and operators.align_view(camera=True) == {"FINISHED"}
         bpy.context.view_layer.update()
-        for name in (addon("scene.showing.overlay").NAME, addon("operators.align_view").NAME):
+        for name in (addon("scene.showing.overlay").NAME, addon("operators.views").NAME):
             np.testing.assert_allclose(bpy.data.objects[name].matrix_world.translation, expected, atol=1e-5)
 
     check((0, 0, 0))

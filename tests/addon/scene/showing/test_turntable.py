@@ -190,7 +190,7 @@ def test_the_button_takes_its_settings_or_the_preset(addon, turntable, moving_ba
 
 
 def test_the_files_can_be_chosen_and_a_transparent_background_chooses_pictures(addon):
-    module = addon("operators.turntable")
+    module = addon("operators.showing")
     assert bpy.ops.motion324.turntable.get_rna_type().properties["file_format"].enum_items.keys() == ["MP4", "PNG"]
 
     def checked(**chosen):

@@ -1,4 +1,4 @@
-"""Makes a mesh from the video's first frame: in a window beside the artist's work, in the background this waits."""
+"""Looks at the video before a job: the mask of its first frame, and a mesh that is made of that frame."""
 
 from __future__ import annotations
 
@@ -10,11 +10,72 @@ import bpy
 from motion324.core.errors import Motion324Error
 from motion324.core.result import MadeMesh
 
-from ..examining import new_mesh
+from ..examining import looks, mask_picture, new_mesh
 from ..scene.reading.new_object import add_object
 from ..settings import new_mesh_settings, properties
-from .animate import KEEP
+from .animation import KEEP
 from .reporting import report_error
+
+LOOKS = (
+    ("MASK", "Mask", "The look at the mask"),
+    ("VIEW", "View", "The search for the view"),
+    ("NEW_MESH", "New Mesh", "The making of a mesh from the video"),
+)
+EXAMINERS = {"MASK": looks.mask_look, "VIEW": looks.view_look, "NEW_MESH": new_mesh.mesh_look}
+
+
+class MOTION324_OT_preview_mask(properties.JobProperties, bpy.types.Operator):
+    """Find the object in the first used frame, and show it here and in Image Editors. Not given arguments are taken \
+from the scene's settings"""
+
+    bl_idname = "motion324.preview_mask"
+    bl_label = "Preview Mask"
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return self._run(context.scene.motion324)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return self._run(properties.chosen_of(self, context.scene.motion324))
+
+    def _run(self, settings: properties.JobProperties) -> set[str]:
+        try:
+            question = looks.mask_question(settings)
+            if bpy.app.background:
+                looks.mask_look.ask(question)
+            else:
+                looks.mask_look.start(question)
+        except Motion324Error as error:
+            return report_error(self, error)
+        return {"FINISHED"}
+
+
+class MOTION324_OT_show_mask(bpy.types.Operator):
+    """Show the mask in an Image Editor; opens a window with one where there is none"""
+
+    bl_idname = "motion324.show_mask"
+    bl_label = "Show Mask in Image Editor"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if bpy.data.images.get(mask_picture.NAME) is None:
+            cls.poll_message_set("Preview the mask first")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        editors = mask_picture.image_editors() or self._open_window(context)
+        for space in editors[:1]:
+            space.image = bpy.data.images[mask_picture.NAME]
+        return {"FINISHED"} if editors else {"CANCELLED"}
+
+    def _open_window(self, context: bpy.types.Context) -> list[bpy.types.SpaceImageEditor]:
+        if context.window is None:
+            self.report({"ERROR"}, "There is no window to show it in.")
+            return []
+        bpy.ops.wm.window_new()
+        window = context.window_manager.windows[-1]
+        window.screen.areas[0].ui_type = "IMAGE_EDITOR"
+        return [window.screen.areas[0].spaces.active]
 
 
 class MOTION324_OT_new_mesh(properties.JobProperties, new_mesh_settings.NewMeshProperties, bpy.types.Operator):
@@ -102,3 +163,23 @@ class MOTION324_OT_add_new_mesh(bpy.types.Operator):
 def _to_say(made: MadeMesh) -> list[str]:
     """The warnings about the mesh, and its licence where that restricts anything."""
     return [*(warning["sentence"] for warning in made.warnings), *([made.licence] if made.licence else [])]
+
+
+class MOTION324_OT_cancel_look(bpy.types.Operator):
+    """Stop it, or close what it found"""
+
+    bl_idname = "motion324.cancel_look"
+    bl_label = "Stop Looking"
+
+    look: bpy.props.EnumProperty(name="Look", description="Which one", items=LOOKS)
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        if EXAMINERS[properties.look].look.running:
+            name = next(text for identifier, _, text in LOOKS if identifier == properties.look)
+            return f"Stop {name[0].lower()}{name[1:]}"
+        return "Close this message"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        EXAMINERS[self.look].stop()
+        return {"FINISHED"}

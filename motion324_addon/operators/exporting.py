@@ -12,10 +12,9 @@ from motion324.core.errors import Motion324Error
 from ..scene.exporting import export, export_formats, export_size
 from ..scene.playing import animated_frames
 from ..settings import scene_inputs
+from ..ui.readiness import mesh_objects
 from ..ui.text_lines import draw_lines
-from .polling import has_usable_mesh, mesh_objects
-from .proposing import propose_name
-from .reporting import report_error
+from .reporting import has_usable_mesh, propose_name, report_error
 
 FORMATS = tuple((suffix, kind.label, kind.carries) for suffix, kind in export_formats.FORMATS.items())
 LARGE = 200_000_000  # bytes; from here on the dialog names a smaller format

@@ -1,25 +1,47 @@
-"""Starts a job: in a window it goes on beside the artist's work, in the background this waits for its end."""
+"""Choosing a video, animating after it, and what can be done with jobs that run, wait or failed."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import bpy
+from bpy_extras.io_utils import ImportHelper
 
 from motion324.core.errors import Motion324Error
 
 from ..batch.terminal import ProgressLine
 from ..job.order import Order, WhenDone
 from ..job.runner import runner
+from ..job.state import REPEATABLE, JobState
 from ..scene.playing import keeping
 from ..scene.playing.animation import Animation
 from ..settings import preferences, properties
 from ..settings.source_video import facts_of
 from ..ui.outcome import outcome_of
+from ..ui.readiness import mesh_objects
 from ..ui.window import is_background
-from .polling import has_mesh, mesh_objects
-from .reporting import report_error
+from .reporting import has_mesh, report_error
+
+
+class MOTION324_OT_pick_video(bpy.types.Operator, ImportHelper):
+    """Choose the video of the thing that the mesh shows; a picture stands for all of its folder"""
+
+    bl_idname = "motion324.pick_video"
+    bl_label = "Choose Video"
+    bl_options = {"UNDO"}
+
+    filter_movie: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
+    filter_image: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
+    filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        path = Path(bpy.path.abspath(self.filepath))
+        is_picture = path.suffix.lower() in bpy.path.extensions_image
+        context.scene.motion324.video = str(path.parent if is_picture else path)
+        return {"FINISHED"}
+
 
 KEEP = (
     ("NONE", "Ask", "The result waits as a preview"),
@@ -122,3 +144,99 @@ def _keeper(keep: str, single_user: bool) -> WhenDone | None:
             operator("INVOKE_DEFAULT", True, job=number, **more)
 
     return when_done
+
+
+class MOTION324_OT_cancel(bpy.types.Operator):
+    """Stop the animation that runs; the scene stays as it was, and the next job that waits starts"""
+
+    bl_idname = "motion324.cancel"
+    bl_label = "Cancel Animating"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not runner.state.busy:
+            cls.poll_message_set("Nothing is being animated")
+        return runner.state.busy
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        runner.cancel()
+        return {"FINISHED"}
+
+
+class MOTION324_OT_unqueue(bpy.types.Operator):
+    """Take the job out of the queue, before it has begun"""
+
+    bl_idname = "motion324.unqueue"
+    bl_label = "Remove from Queue"
+
+    index: bpy.props.IntProperty(name="Place", description="In the queue; 0 comes next", min=0)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not runner.queue:
+            cls.poll_message_set("No job waits")
+        return bool(runner.queue)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            runner.unqueue(self.index)
+        except Motion324Error as error:
+            return report_error(self, error)
+        return {"FINISHED"}
+
+
+class MOTION324_OT_restart(bpy.types.Operator):
+    """Start the same job again: the same mesh, video and options, with a new backend where that has ended"""
+
+    bl_idname = "motion324.restart"
+    bl_label = "Restart Job"
+
+    job: bpy.props.IntProperty(
+        name="Job", description="Its number; 0 takes the one that failed last", min=0, options={"SKIP_SAVE"}
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not runner.failures:
+            cls.poll_message_set("No job has failed")
+        return bool(runner.failures)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        failed = {job.number: job for job in runner.failures}
+        last = max(failed.values(), key=lambda job: job.ended)
+        chosen = failed.get(self.job or last.number)
+        if chosen is None or chosen.phase not in REPEATABLE:
+            self.report({"ERROR"}, f"No job {self.job} has failed.")
+            return {"CANCELLED"}
+        runner.restart(chosen.number)
+        return {"FINISHED"}
+
+
+class MOTION324_OT_open_log(bpy.types.Operator):
+    """Open the backend's log, with the details of the error"""
+
+    bl_idname = "motion324.open_log"
+    bl_label = "Open Backend Log"
+
+    job: bpy.props.IntProperty(
+        name="Job", description="Its number; 0 takes the one that failed last", min=0, options={"SKIP_SAVE"}
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not any(_has_log(job) for job in runner.failures):
+            cls.poll_message_set("There is no log")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        told = [job for job in runner.failures if _has_log(job) and self.job in (0, job.number)]
+        if not told:
+            self.report({"ERROR"}, f"Job {self.job} has no log.")
+            return {"CANCELLED"}
+        bpy.ops.wm.path_open(filepath=max(told, key=lambda job: job.ended).problem.log_path)
+        return {"FINISHED"}
+
+
+def _has_log(job: JobState) -> bool:
+    return bool(job.problem and job.problem.log_path and Path(job.problem.log_path).exists())

@@ -20,11 +20,10 @@ from motion324.core.options import AnimateOptions
 from motion324.core.result import Examination, MadeMesh
 from motion324.wire.protocol import ExamineRequest, MeshRequest, ProgressEvent
 
-from ..job import backend
+from ..job import backend, storage
 from ..job.backend_location import Local, Where
 from ..job.worker import problem_of
 from ..scene.reading.joining import JointReading
-from ..settings import storage
 from ..ui.window import redraw_sidebars
 from .look import Asked, Dropped, Event, Failed, Found, Look, Moved, advance
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bpy
 
+from ..job.storage import ADDON
 from ..ui.progress_bar import draw_bar
 from ..ui.text_lines import draw_lines
 from . import environment, plan
@@ -16,7 +17,6 @@ from .runner import runner
 from .state import Condition, InstallationState, Phase, Task
 from .words import CONDITIONS, amount, fraction, headline
 
-ADDON = __package__.rpartition(".")[0]
 # How the subjects begin that are shown also where all is fine: also "memory, GPU" and "torch's device".
 SHOWN_FINDINGS = ("motion324", "device", "memory", "torch", "weights", "answer")
 

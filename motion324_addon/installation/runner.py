@@ -17,8 +17,8 @@ import bpy
 
 from motion324.core.errors import EXIT_USAGE, Cancelled, Motion324Error
 
+from ..job import storage
 from ..job.backend_location import Local, Where
-from ..settings import storage
 from . import machine
 from .bundle import EXTENSION
 from .packages import Source

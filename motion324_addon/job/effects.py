@@ -14,8 +14,7 @@ import bpy
 
 from ..scene.playing import preview, timing
 from ..scene.playing.animation import Animation
-from ..settings import storage
-from . import estimate
+from . import estimate, storage
 from .job_files import remove_when_ended
 from .order import Job, Order
 from .state import Do, Effect, Expected, FromWorker, JobState

@@ -16,7 +16,7 @@ from motion324.core.options import AnimateOptions, names_mask_files
 from motion324.core.progress import STAGES
 from motion324.core.write_aside import written_aside
 
-from ..settings import storage
+from . import storage
 from .backend_location import Remote, Where
 
 log = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ from ..installation.runner import runner
 from ..installation.state import Condition
 from ..installation.words import CONDITIONS
 from ..job.backend_location import Local, Remote, Where
+from ..job.storage import ADDON
 
 VARIABLE = "MOTION324_BACKEND_PYTHON"
 INSTALLED, PYTHON, REMOTE = "INSTALLED", "PYTHON", "REMOTE"
@@ -42,7 +43,7 @@ def _choose_python(self: Motion324Preferences, context: bpy.types.Context) -> No
 
 
 class Motion324Preferences(bpy.types.AddonPreferences):
-    bl_idname = __package__
+    bl_idname = ADDON
 
     backend: bpy.props.EnumProperty(
         name="Backend",
@@ -100,7 +101,7 @@ class Motion324Preferences(bpy.types.AddonPreferences):
 
 def get() -> Motion324Preferences | None:
     """The add-on's preferences; None while Blender has it not switched on."""
-    addon = bpy.context.preferences.addons.get(__package__)
+    addon = bpy.context.preferences.addons.get(ADDON)
     return addon.preferences if addon else None
 
 

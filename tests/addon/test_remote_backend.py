@@ -86,7 +86,7 @@ def test_a_backend_that_computes_is_not_ended_by_the_choice_of_another_one(
     from motion324.wire.protocol import ExamineRequest
 
     places = addon("job.backend_location")
-    log = addon("settings.storage").log_path()
+    log = addon("job.storage").log_path()
     _, port = serve()
     other = places.Remote(f"127.0.0.1:{port}", TOKEN)
     client = backend.connect(places.Local(backend_python), log)

@@ -103,7 +103,7 @@ def test_what_cannot_be_shown_is_not_tried_again(first_frame, video, tmp_path):
 
 def test_without_a_backend_on_this_machine_there_is_none(addon, first_frame, video, tmp_path, monkeypatch):
     monkeypatch.delenv("MOTION324_BACKEND_PYTHON")
-    preferences = bpy.context.preferences.addons[addon("settings.preferences").__package__].preferences
+    preferences = bpy.context.preferences.addons[addon("job.storage").ADDON].preferences
     preferences.backend, preferences.remote_address, preferences.remote_token = "REMOTE", "there:1", "secret"
     try:
         assert first_frame.icon_of(str(video), 3) == 0

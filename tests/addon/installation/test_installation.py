@@ -71,7 +71,7 @@ def wheels(tmp_path):
 @pytest.fixture
 def installation(addon, extension, tmp_path, monkeypatch):
     folder = tmp_path / "Größe & Weite" / "motion324"
-    monkeypatch.setattr(addon("settings.storage"), "user_folder", lambda name="": folder / name)
+    monkeypatch.setattr(addon("job.storage"), "user_folder", lambda name="": folder / name)
     # What leads a Python or a pip astray that does not protect itself.
     for name, value in {"PYTHONPATH": "/nowhere", "PIP_USER": "1", "PIP_TARGET": str(tmp_path / "elsewhere")}.items():
         monkeypatch.setenv(name, value)
@@ -210,7 +210,7 @@ import importlib, pathlib
 import bpy
 bpy.ops.preferences.addon_enable(module={installed!r})
 part = lambda name: importlib.import_module({installed!r} + "." + name)
-part("settings.storage").user_folder = lambda name="": pathlib.Path({str(installation.folder)!r}) / name
+part("job.storage").user_folder = lambda name="": pathlib.Path({str(installation.folder)!r}) / name
 run = part("installation.runner")
 order = run.Order(part("installation.state").Task.INSTALL, wishes=part("installation.plan").Wishes("CPU"))
 runner = run.Runner(pathlib.Path({str(installation.extension)!r}))

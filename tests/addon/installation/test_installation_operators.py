@@ -16,7 +16,7 @@ def runner(addon, tmp_path, monkeypatch):
     bundle = addon("installation.bundle").find_bundle()
     extension = make_extension(tmp_path / "extension", bundle.version, bundle.pip_wheel)
     folder = tmp_path / "user folder"
-    monkeypatch.setattr(addon("settings.storage"), "user_folder", lambda name="": folder / name)
+    monkeypatch.setattr(addon("job.storage"), "user_folder", lambda name="": folder / name)
     monkeypatch.delenv("MOTION324_BACKEND_PYTHON", raising=False)
     module = addon("installation.runner")
     runner = module.runner

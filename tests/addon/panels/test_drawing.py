@@ -87,7 +87,7 @@ def test_the_menu_has_every_button_of_the_panels_since_the_search_finds_nothing_
 
 def test_buttons_of_one_operator_have_tooltips_of_their_own(addon, state, show_jobs):
     def tooltip(name: str, **arguments: object) -> str:
-        operator = getattr(addon(f"operators.{name}"), f"MOTION324_OT_{name}")
+        operator = next(each for each in addon("operators").CLASSES if each.bl_idname == f"motion324.{name}")
         return operator.description(bpy.context, SimpleNamespace(**arguments))
 
     formats = addon("scene.exporting.export_formats").FORMATS
@@ -140,7 +140,7 @@ def test_every_state_of_the_installation_is_drawn_in_the_sidebar_and_in_the_pref
     check = addon("installation.check")
     problem = addon("job.state").Problem("disk-full", "The disk is full.", "Free some space.", "/tmp/log")
     findings = tuple(check.Finding(verdict, verdict, "1.0", "Mend it") for verdict in ("fine", "warning", "problem"))
-    preferences = bpy.context.preferences.addons[addon("settings.preferences").__package__].preferences
+    preferences = bpy.context.preferences.addons[addon("job.storage").ADDON].preferences
     for backend, condition, phase, task in itertools.product(
         ("INSTALLED", "PYTHON", "REMOTE"), states.Condition, states.Phase, states.Task
     ):

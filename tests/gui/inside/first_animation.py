@@ -92,10 +92,10 @@ def _fill(driver: Driver, video: str) -> Wait:
     yield from driver.enter("video", video)
     settings = bpy.context.scene.motion324
     assert settings.video == video, settings.video
-    facts_of = stage.module("source_video").facts_of
+    facts_of = stage.module("settings.source_video").facts_of
     yield from driver.wait_until(lambda: facts_of(video) is not None, 5, "the video's facts are known")
     yield from driver.redraw()
-    first_frame = stage.module("first_frame")
+    first_frame = stage.module("ui.first_frame")
     yield from driver.wait_until(lambda: first_frame._shown is not None, 30, "the first used frame is shown")
     yield from driver.shot("ready")
     yield from driver.enter("frame_count", str(FRAMES))

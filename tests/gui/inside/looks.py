@@ -34,7 +34,7 @@ def story(driver: Driver, zip_path: str, backend: str, mesh: str, video: str, sc
     yield 1.0
     assert bpy.context.scene.camera is None and region.view_perspective == "PERSP"
     with driver.context():
-        report["turned_to"], _ = stage.module("scene.view_angles").from_viewport(bpy.context)
+        report["turned_to"], _ = stage.module("scene.showing.view_angles").from_viewport(bpy.context)
     yield from driver.move_to_viewport()
     yield from driver.shot("aligned")
     yield from driver.click("motion324.align_view(camera=True")

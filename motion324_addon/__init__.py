@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from . import operators, panels
-from .installation import lifetime
+from .installation import runner as installation
 from .job import backend, file_handlers
 from .settings import properties
 from .settings.preferences import Motion324Preferences
@@ -19,11 +19,11 @@ def register() -> None:
     panels.register()
     menu.register()
     file_handlers.register()
-    lifetime.register()
+    installation.register()
 
 
 def unregister() -> None:
-    lifetime.unregister()
+    installation.unregister()
     file_handlers.unregister()
     backend.stop()
     menu.unregister()

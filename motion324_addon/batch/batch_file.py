@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import bpy
+import numpy as np
 
 from motion324.core.errors import EXIT_CANCELLED, EXIT_CANNOT_WRITE, EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
 from motion324.core.input_files import InputFile, check_inputs_stay, inputs_of_job
+from motion324.core.result import AnimationResult
+from motion324.core.trajectory_file import save_trajectory
 from motion324.core.write_aside import explained_write_errors
 
 from ..job import backend
@@ -22,7 +25,6 @@ from ..job.worker import problem_of
 from ..scene.exporting import export
 from ..scene.playing import keeping
 from ..scene.playing.animation import Animation
-from ..scene.playing.trajectory_file import write_trajectory
 from ..scene.reading import importing
 from ..scene.showing import turntable
 from .batch_item import BatchItem, parse_item
@@ -202,3 +204,18 @@ def _save(path: Path, backup: bool = True) -> None:
         ) from error
     finally:
         settings.save_version = versions
+
+
+def write_trajectory(path: Path, obj: bpy.types.Object, animation: Animation) -> None:
+    """Writes `trajectory.npz`, see `motion324.core.trajectory_file`: object space, Blender's vertex order.
+
+    Raises Motion324Error("cannot-write" or "disk-full").
+    """
+    mesh = obj.data
+    mesh.calc_loop_triangles()
+    faces = np.empty((len(mesh.loop_triangles), 3), np.int32)
+    mesh.loop_triangles.foreach_get("vertices", faces.ravel())
+    result = AnimationResult(
+        animation.positions, animation.frame_numbers, animation.fps, animation.view, animation.report
+    )
+    save_trajectory(path, result, faces)

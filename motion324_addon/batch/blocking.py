@@ -10,7 +10,7 @@ import bpy
 from motion324.core.options import AnimateOptions
 
 from ..job.backend_location import Where
-from ..job.order import Order
+from ..job.records import Order
 from ..job.runner import runner
 from ..job.state import JobState
 from ..scene.playing import timing

@@ -23,8 +23,8 @@ from motion324.wire.protocol import ExamineRequest, MeshRequest, ProgressEvent
 from ..job import backend, storage
 from ..job.backend_location import Local, Where
 from ..job.worker import problem_of
+from ..running.window import redraw_sidebars
 from ..scene.reading.joining import JointReading
-from ..ui.window import redraw_sidebars
 from .look import Asked, Dropped, Event, Failed, Found, Look, Moved, advance
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from ..ui.progress_bar import draw_bar
 from ..ui.text_lines import draw_lines
 from . import environment, plan
 from .check import FINE, PROBLEM
-from .machine import Machine
+from .plan import Machine
 from .runner import runner
 from .state import Condition, InstallationState, Phase, Task
 from .words import CONDITIONS, amount, fraction, headline

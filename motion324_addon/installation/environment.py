@@ -16,8 +16,7 @@ from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.write_aside import explained_write_errors, written_aside
 
 from . import child
-from .bundle import Bundle
-from .place import Place
+from .place import Bundle, Place
 from .state import Condition
 
 

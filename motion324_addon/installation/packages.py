@@ -18,8 +18,7 @@ from pathlib import Path
 from motion324.core.write_aside import explained_write_errors
 
 from . import child, environment, problems
-from .bundle import Bundle
-from .place import Place
+from .place import Bundle, Place
 from .state import BYTES, PACKAGES, Stage
 
 CHILDREN = Path(__file__).with_name("children")

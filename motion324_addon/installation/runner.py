@@ -1,10 +1,10 @@
 """Carries out the effects of a task: starts its worker, brings its events to Blender's main thread.
 
-In a window a timer drains the events; in `blender -b`, where timers do not run, `run_blocking` does.
-"""
+In a window a timer drains the events; in `blender -b`, where timers do not run, `run_blocking` does."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import queue
 import threading
@@ -19,10 +19,10 @@ from motion324.core.errors import EXIT_USAGE, Cancelled, Motion324Error
 
 from ..job import storage
 from ..job.backend_location import Local, Where
-from . import machine
-from .bundle import EXTENSION
+from ..running.window import is_background
+from . import plan
 from .packages import Source
-from .place import Place
+from .place import EXTENSION, Place
 from .plan import Wishes
 from .state import (
     CancelAsked,
@@ -89,7 +89,7 @@ class Runner:
         folder = self.place.folder
 
         def work() -> None:
-            self._events.put(MachineSeen(machine.look(folder)))
+            self._events.put(MachineSeen(plan.look(folder)))
 
         self._looking = True
         threading.Thread(target=work, name="motion324 machine", daemon=True).start()
@@ -204,3 +204,25 @@ def redraw() -> None:
 
 
 runner = Runner()
+
+
+FIRST_LOOK_SECONDS = 1.0  # after the start, when Blender's window stands
+
+
+def _look() -> None:
+    """Where something is to be installed, the panel wants to say how large that will be."""
+    if not runner.look().ready:
+        runner.look_at_machine()
+
+
+def register() -> None:
+    if not is_background():
+        bpy.app.timers.register(_look, first_interval=FIRST_LOOK_SECONDS, persistent=True)  # other files may be opened
+    atexit.register(runner.abandon)
+
+
+def unregister() -> None:
+    if bpy.app.timers.is_registered(_look):
+        bpy.app.timers.unregister(_look)
+    runner.abandon()
+    atexit.unregister(runner.abandon)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..job.state import Problem
 from .check import Report
-from .machine import Machine
+from .plan import Machine
 
 
 class Condition(enum.Enum):

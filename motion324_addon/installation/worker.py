@@ -18,11 +18,9 @@ from motion324.core.write_aside import explained_write_errors
 from ..job import backend
 from ..job.backend_location import Local, Where
 from ..job.state import Problem
-from . import check, environment, machine, plan
-from .bundle import Bundle, find_bundle
-from .lock import only_one
+from . import check, environment, plan
 from .packages import Installer, Source
-from .place import Place
+from .place import Bundle, Place, find_bundle, only_one
 from .plan import Wishes
 from .state import Condition, Event, Failed, Finished, MachineSeen, Moved, Stage, Stopped, Task
 
@@ -110,7 +108,7 @@ class Worker:
                 old = environment.read_stamp(place)
                 self._finish(bundle, old.extras if old else "")
                 return report
-        seen = machine.look(place.folder)
+        seen = plan.look(place.folder)
         self._post(MachineSeen(seen))
         planned = plan.make_plan(seen, self.work.wishes)
         anew = condition is not Condition.OUTDATED

@@ -1,12 +1,13 @@
 """What the effects of a job do: its worker begins and ends, its frames and its result are shown and taken away.
 
-`transitions` says which effects there are to be, `runner` calls them; all of them on Blender's main thread.
-"""
+`transitions` says which effects there are to be, `runner` calls them; all of them on Blender's main thread."""
 
 from __future__ import annotations
 
 import functools
+import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -15,8 +16,7 @@ import bpy
 from ..scene.playing import preview, timing
 from ..scene.playing.animation import Animation
 from . import estimate, storage
-from .job_files import remove_when_ended
-from .order import Job, Order
+from .records import Job, Order
 from .state import Do, Effect, Expected, FromWorker, JobState
 from .worker import Work, Worker
 
@@ -140,3 +140,23 @@ def _show(job: Job, paths: tuple[Path, ...], fitted: timing.Timing) -> None:
 def _fit(order: Order, count: int, fps: float | None) -> timing.Timing:
     scene = bpy.context.scene
     return timing.fit(scene, order.start, count, fps or timing.scene_fps(scene), order.mode)
+
+
+LONGEST = 60.0  # seconds for a worker to end; what is left then goes with Blender's temporary folder
+LAST_SECONDS = 2.0
+
+
+def remove_when_ended(worker: Worker, folder: Path | None, wait: bool = False) -> None:
+    """Removes the folder on a thread of its own, since that takes long for long clips; with `wait` here and now."""
+    if folder is None:
+        return
+    if wait:
+        _remove(worker, folder, LAST_SECONDS)
+        return
+    arguments = (worker, folder, LONGEST)
+    threading.Thread(target=_remove, args=arguments, name="motion324 removing files", daemon=True).start()
+
+
+def _remove(worker: Worker, folder: Path, seconds: float) -> None:
+    worker.join(seconds)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -16,15 +16,14 @@ import bpy
 
 from motion324.core.errors import EXIT_USAGE, Cancelled, Motion324Error
 
+from ..running.window import is_background, redraw_sidebars
 from ..scene.playing import preview
 from ..scene.playing.animation import Animation
 from ..scene.playing.preview import Preview
 from ..scene.reading import mesh_reading
 from ..scene.reading.joining import read_objects_in_steps
-from ..ui.window import is_background, redraw_sidebars
 from . import effects
-from .order import Job, Order
-from .records import Records
+from .records import Job, Order, Records
 from .state import (
     CancelAsked,
     Discarded,
@@ -109,6 +108,10 @@ class Runner:
     def result_of(self, obj: bpy.types.Object | None) -> JobState | None:
         """The job whose result waits on this object."""
         return self._records.result_of(obj)
+
+    def frames_of(self, obj: bpy.types.Object) -> tuple[int, int]:
+        """The first and last whole frame over which an object moves, see `Records.frames_of`."""
+        return self._records.frames_of(obj)
 
     def waiting(self, name: str = "", number: int = 0) -> tuple[Animation, ...]:
         """The animations that are meant, see `Records.waiting`. Raises Motion324Error("no-result")."""

@@ -1,17 +1,18 @@
 """The worker thread of a job: talks to the backend, writes the cache files, posts events.
 
-IT MUST NOT TOUCH BPY: Blender's data may move or vanish under it at any time. All that it needs is in its Work.
-"""
+IT MUST NOT TOUCH BPY: Blender's data may move or vanish under it at any time. All that it needs is in its Work."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 
@@ -27,8 +28,42 @@ from ..scene.reading.joining import JointReading
 from ..scene.reading.orientation import Share
 from . import backend
 from .backend_location import Local, Where
-from .preview_caches import PreviewCaches
 from .state import Failed, Finished, FramesCame, FromWorker, Problem, Progressed, QueueMoved
+
+
+class PreviewCaches:
+    """One cache per object, each with its share of the job's vertices, in its own space."""
+
+    def __init__(self, paths: Sequence[Path], shares: Sequence[Share]) -> None:
+        """Raises Motion324Error("disk-full" or "cannot-write")."""
+        self._shares = tuple(shares)
+        with contextlib.ExitStack() as opened:
+            self._writers = [
+                opened.enter_context(Pc2Writer(path, share.count)) for path, share in zip(paths, shares, strict=True)
+            ]
+            self._open = opened.pop_all()  # from here on they stay open
+
+    @property
+    def frame_count(self) -> int:
+        """How many frames, from the first on, all caches have."""
+        return min(writer.frame_count for writer in self._writers)
+
+    def write(self, indices: Sequence[int] | np.ndarray, positions: np.ndarray) -> None:
+        """Puts positions (B, N, 3) of the job's whole mesh at the frames `indices` (B,).
+
+        Raises Motion324Error("disk-full" or "cannot-write").
+        """
+        for writer, share in zip(self._writers, self._shares, strict=True):
+            writer.write(indices, share.own(positions))
+
+    def __enter__(self) -> PreviewCaches:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
 
 log = logging.getLogger(__name__)
 

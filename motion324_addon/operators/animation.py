@@ -12,16 +12,15 @@ from bpy_extras.io_utils import ImportHelper
 from motion324.core.errors import Motion324Error
 
 from ..batch.terminal import ProgressLine
-from ..job.order import Order, WhenDone
+from ..job.records import Order, WhenDone
 from ..job.runner import runner
 from ..job.state import REPEATABLE, JobState
+from ..running.window import is_background
 from ..scene.playing import keeping
 from ..scene.playing.animation import Animation
 from ..settings import preferences, properties
 from ..settings.source_video import facts_of
-from ..ui.outcome import outcome_of
-from ..ui.readiness import mesh_objects
-from ..ui.window import is_background
+from ..ui.readiness import mesh_objects, outcome_of
 from .reporting import has_mesh, report_error
 
 

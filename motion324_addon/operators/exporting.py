@@ -9,8 +9,8 @@ from bpy_extras.io_utils import ExportHelper
 
 from motion324.core.errors import Motion324Error
 
+from ..job.runner import runner
 from ..scene.exporting import export, export_formats, export_size
-from ..scene.playing import animated_frames
 from ..settings import scene_inputs
 from ..ui.readiness import mesh_objects
 from ..ui.text_lines import draw_lines
@@ -115,7 +115,7 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
     def _range(self, context: bpy.types.Context) -> tuple[int, int]:
         if self.use_range:
             return self.first_frame, max(self.first_frame, self.last_frame)
-        return animated_frames.frames_of(context.object)
+        return runner.frames_of(context.object)
 
 
 def in_words(size: int) -> str:

@@ -10,7 +10,7 @@ import bpy
 from motion324.core.errors import Motion324Error
 from motion324.core.result import MadeMesh
 
-from ..examining import looks, mask_picture, new_mesh
+from ..examining import looks, new_mesh
 from ..scene.reading.new_object import add_object
 from ..settings import new_mesh_settings, properties
 from .animation import KEEP
@@ -57,15 +57,15 @@ class MOTION324_OT_show_mask(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if bpy.data.images.get(mask_picture.NAME) is None:
+        if bpy.data.images.get(looks.NAME) is None:
             cls.poll_message_set("Preview the mask first")
             return False
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        editors = mask_picture.image_editors() or self._open_window(context)
+        editors = looks.image_editors() or self._open_window(context)
         for space in editors[:1]:
-            space.image = bpy.data.images[mask_picture.NAME]
+            space.image = bpy.data.images[looks.NAME]
         return {"FINISHED"} if editors else {"CANCELLED"}
 
     def _open_window(self, context: bpy.types.Context) -> list[bpy.types.SpaceImageEditor]:

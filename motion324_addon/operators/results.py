@@ -11,7 +11,7 @@ from motion324.core.errors import Motion324Error
 
 from ..job.runner import runner
 from ..job.state import ENDED, Phase
-from ..scene.playing import keeping, kept_note, removing, single_user
+from ..scene.playing import keeping, kept_note, shape_keys
 from ..scene.playing.animation import Animation
 from ..ui.readiness import mesh_objects, reason_against_shape_keys
 from .reporting import SteppedOperator, has_result, report_error
@@ -152,14 +152,14 @@ class MOTION324_OT_make_single_user(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not any(single_user.reason_to_copy(obj) for obj in mesh_objects(context)):
+        if not any(shape_keys.reason_to_copy(obj) for obj in mesh_objects(context)):
             cls.poll_message_set("No selected object shares its mesh with others")
             return False
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
-            names = [obj.name for obj in mesh_objects(context) if single_user.make_single_user(obj)]
+            names = [obj.name for obj in mesh_objects(context) if shape_keys.make_single_user(obj)]
         except Motion324Error as error:
             return report_error(self, error)
         self.report({"INFO"}, "With a mesh of their own now: " + ", ".join(f"'{name}'" for name in names))
@@ -175,15 +175,15 @@ class MOTION324_OT_remove_animation(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not any(removing.is_kept(obj) for obj in mesh_objects(context)):
+        if not any(keeping.is_kept(obj) for obj in mesh_objects(context)):
             cls.poll_message_set("No selected object has a kept animation")
             return False
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
-            for obj in [each for each in mesh_objects(context) if removing.is_kept(each)]:
-                names = ", ".join(f"'{name}'" for name in removing.remove_animation(obj))
+            for obj in [each for each in mesh_objects(context) if keeping.is_kept(each)]:
+                names = ", ".join(f"'{name}'" for name in keeping.remove_animation(obj))
                 if names:
                     self.report({"INFO"}, f"{names} of '{obj.name}' switched on again")
         except Motion324Error as error:

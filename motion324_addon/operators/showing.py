@@ -12,7 +12,7 @@ from bpy_extras.io_utils import ExportHelper
 from motion324.core.errors import Motion324Error
 
 from ..job.runner import runner
-from ..scene.playing import animated_frames, kept_note
+from ..scene.playing import kept_note
 from ..scene.playing.kept_note import Source
 from ..scene.showing import overlay, studio, turntable
 from ..settings import scene_inputs
@@ -153,7 +153,7 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
         return self.run(context)
 
     def steps(self, context: bpy.types.Context) -> Iterator[tuple[int, int]]:
-        first, last = animated_frames.frames_of(context.object)
+        first, last = runner.frames_of(context.object)
         others = mesh_objects(context)[1:] if self.all_selected else ()
         path, settings = self.path(), self.settings()
         scene_inputs.check_targets(turntable.files(path, first, last, settings))

@@ -119,7 +119,7 @@ class MOTION324_OT_align_view(bpy.types.Operator):
         found = found_view.of_object(context.object, context)
         region = view_angles.viewport_of(context)
         if self.camera:
-            camera = _camera(context.scene)
+            camera = overlay.own_camera(context.scene, NAME, MARK)
             overlay.place_camera(camera, found.view, found.space, found.aspect, found.moved)
             context.scene.camera = camera
             if region is not None:
@@ -142,14 +142,3 @@ def _turn(region: bpy.types.RegionView3D, found: FoundView) -> None:
     # Blender's viewport turns around the point ahead of it at this distance.
     region.view_distance = max((matrix.inverted() @ centre).length, 1e-3)
     region.view_location = matrix @ Vector((0.0, 0.0, -region.view_distance))
-
-
-def _camera(scene: bpy.types.Scene) -> bpy.types.Object:
-    """The one that was made in this scene before, or a new one."""
-    for obj in scene.objects:
-        if obj.type == "CAMERA" and obj.library is None and obj.get(MARK):
-            return obj
-    camera = bpy.data.objects.new(NAME, bpy.data.cameras.new(NAME))
-    camera[MARK] = True
-    scene.collection.objects.link(camera)
-    return camera

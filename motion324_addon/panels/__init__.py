@@ -8,19 +8,19 @@ from ..examining import looks
 from ..examining import new_mesh as making
 from ..settings import source_video
 from ..ui import first_frame, thumbnails
-from . import animate, export, foreground, new_mesh, reconstruct, result, set_up, show, source, view
+from . import animate, foreground, result, showing, sidebar, source, view
 
 CLASSES = (
-    set_up.MOTION324_PT_set_up,
-    new_mesh.MOTION324_PT_new_mesh,
+    sidebar.MOTION324_PT_set_up,
+    source.MOTION324_PT_new_mesh,
     source.MOTION324_PT_source,
     foreground.MOTION324_PT_foreground,
     view.MOTION324_PT_view,
-    reconstruct.MOTION324_PT_reconstruct,
+    animate.MOTION324_PT_reconstruct,
     animate.MOTION324_PT_animate,
     result.MOTION324_PT_result,
-    show.MOTION324_PT_show,
-    export.MOTION324_PT_export,
+    showing.MOTION324_PT_show,
+    showing.MOTION324_PT_export,
 )
 
 

@@ -1,4 +1,4 @@
-"""The button that starts a job, what runs and what waits, and what went wrong."""
+"""How the motion is reconstructed, the button that starts a job, what runs and waits, and what went wrong."""
 
 from __future__ import annotations
 
@@ -7,19 +7,66 @@ import time
 
 import bpy
 
+from motion324.core.errors import Motion324Error
+
+from ..job.estimate import estimate_seconds
 from ..job.runner import runner
 from ..job.state import JobState, Phase
+from ..settings import preferences, properties
+from ..settings.source_video import facts_of
+from ..ui import choices
 from ..ui.panel_words import in_panel_words
 from ..ui.progress_bar import draw_bar
-from ..ui.readiness import reason_against
+from ..ui.readiness import mesh_objects, outcome_of, reason_against
 from ..ui.text_lines import draw_lines
 from .progress import draw_stage
-from .sidebar import WorkSidebar, draw_button, duration
+from .sidebar import WorkSidebar, draw_button, draw_fact, duration, properties_layout
 
 LAST_LINES = 4  # of the log of a backend that ended
 # What the log's lines begin with.
 _HEAD = re.compile(r"^\d{4}-\d\d-\d\d [\d:,.]+ (INFO |WARNING |ERROR )?(motion324[\w.]*: )?")
 _JOB_ID = re.compile(r"\bjob [0-9a-f]{16,}\b")
+
+
+class MOTION324_PT_reconstruct(WorkSidebar, bpy.types.Panel):
+    bl_idname = "MOTION324_PT_reconstruct"
+    bl_label = "Reconstruct"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = properties_layout(self), context.scene.motion324
+        column = layout.column()
+        column.prop(settings, "reconstructor")
+        if settings.reconstructor == choices.MOTION_TRANSFORMER:
+            column.prop(settings, "device")
+            column.prop(settings, "precision")
+            draw_lines(layout, context, "Its published weights may not be used commercially", "INFO")
+        elif settings.reconstructor != choices.COMPACT_MODEL:
+            column.prop(settings, "quality")
+        column = layout.column()
+        column.prop(settings, "smooth")
+        column.prop(settings, "seed")
+        expected = _expected(context)
+        if expected:
+            draw_fact(layout, "Expected", expected, "TIME")
+
+
+def _expected(context: bpy.types.Context) -> str:
+    """How long the job may take, judged by earlier jobs of this kind; "" where something is missing for one."""
+    settings = context.scene.motion324
+    facts = facts_of(settings.video)
+    objects = mesh_objects(context)
+    if facts is None or not facts.frames or not objects:
+        return ""
+    try:
+        options = properties.options_of(properties.shown_of(settings), context)
+        where = preferences.connection()
+    except Motion324Error:
+        return ""
+    vertices = sum(len(obj.data.vertices) for obj in objects)
+    frames = outcome_of(settings, facts, context.scene).frames
+    seconds = estimate_seconds(vertices, frames, facts.size[0] * facts.size[1], options, where)
+    return f"About {duration(seconds)}" if seconds else "Not known yet"
 
 
 class MOTION324_PT_animate(WorkSidebar, bpy.types.Panel):

@@ -6,7 +6,7 @@ import bpy
 
 from ..job.runner import runner
 from ..job.state import JobState
-from ..scene.playing import removing, single_user
+from ..scene.playing import keeping, shape_keys
 from ..scene.playing.animation import Animation
 from ..scene.playing.keeping import animated_range
 from ..ui.panel_words import in_panel_words
@@ -44,8 +44,8 @@ def _draw_waiting(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
     for warning in job.warnings:
         draw_lines(layout, context, in_panel_words(warning), "ERROR")
     obj = context.object
-    if obj is not None and obj.session_uid in job.objects and single_user.reason_to_copy(obj):
-        draw_lines(layout, context, f"For shape keys: {obj.name} {single_user.reason_to_copy(obj)}", "INFO")
+    if obj is not None and obj.session_uid in job.objects and shape_keys.reason_to_copy(obj):
+        draw_lines(layout, context, f"For shape keys: {obj.name} {shape_keys.reason_to_copy(obj)}", "INFO")
         layout.operator("motion324.make_single_user", icon="DUPLICATE")
     column = layout.column(align=True)
     reason = reason_against_shape_keys(runner.animations_of(job.number))
@@ -106,4 +106,4 @@ def _in_short(names: list[str]) -> str:
 
 
 def _is_kept(obj: bpy.types.Object | None) -> bool:
-    return obj is not None and obj.type == "MESH" and removing.is_kept(obj)
+    return obj is not None and obj.type == "MESH" and keeping.is_kept(obj)

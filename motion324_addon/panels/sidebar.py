@@ -1,9 +1,10 @@
-"""What the panels of the sidebar share: their place, and rows in the layout of Blender's own properties."""
+"""What the panels of the sidebar share, and the panel that stands alone until a backend can be used."""
 
 from __future__ import annotations
 
 import bpy
 
+from ..installation.drawing import draw_first_run
 from ..job.runner import runner
 from ..settings import preferences
 from ..ui.text_lines import draw_lines
@@ -77,3 +78,15 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours}:{minutes:02d}:{rest:02d} h"
     return f"{minutes}:{rest:02d} min" if minutes else f"{rest} s"
+
+
+class MOTION324_PT_set_up(Sidebar, bpy.types.Panel):
+    bl_idname = "MOTION324_PT_set_up"
+    bl_label = "Set Up"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return not preferences.is_backend_ready()
+
+    def draw(self, context: bpy.types.Context) -> None:
+        draw_first_run(self.layout, context)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import bpy
 
-from ..ui.window import is_background, redraw_sidebars
+from ..running.window import is_background, redraw_sidebars
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 PICTURES_FPS = 24.0  # that the backend assumes for a folder of pictures

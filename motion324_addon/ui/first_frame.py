@@ -22,9 +22,9 @@ import numpy as np
 from motion324.core.errors import Motion324Error
 
 from ..job.backend_location import Local
+from ..running.window import is_background, redraw_sidebars
 from ..settings import preferences
 from . import thumbnails
-from .window import is_background, redraw_sidebars
 
 log = logging.getLogger(__name__)
 

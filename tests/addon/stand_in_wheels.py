@@ -55,7 +55,7 @@ def make_library(folder: Path, verdict: str = "fine") -> Path:
 
 
 def make_extension(folder: Path, version: str, pip_wheel: Path, cli: str = CLI) -> Path:
-    """A folder that has what `bundle.find_bundle` looks for in the installed extension."""
+    """A folder that has what `place.find_bundle` looks for in the installed extension."""
     files = {"motion324/__init__.py": b"", "motion324/__main__.py": cli.encode()}
     needs = ["stand-in-library>=1", "stand-in-cuda; extra == 'cuda'"]
     make_wheel(folder / "wheels", "motion324", version, files, needs)

@@ -1,13 +1,12 @@
 """Exports of an animated object that are the same again when they are read back.
 
 FBX and GLB carry the animation as shape keys, Alembic and USD as one mesh per frame, PC2 and MDD as places of vertices.
-What each setting below prevents was measured by importing the files again; tests/addon does so for every format.
-"""
+What each setting below prevents was measured by importing the files again; tests/addon does so for every format."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import bpy
@@ -15,15 +14,13 @@ import numpy as np
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
 from motion324.core.point_cache import Pc2Writer
-from motion324.core.write_aside import written_aside
+from motion324.core.write_aside import explained_write_errors, written_aside
 
 from ..playing.timing import scene_fps
 from ..reading.mesh_reading import checked_object
 from .export_formats import FORMATS, POINT_CACHES, Format, available
-from .image_files import images_as_files
-from .mdd import write_mdd
 from .sampling import sample_positions
-from .stand_in import Report, only_selected, stand_in
+from .stand_in import Report, images_as_files, only_selected, stand_in
 
 Objects = Sequence[bpy.types.Object]
 
@@ -198,3 +195,21 @@ def _failed(path: Path, kind: Format, why: str) -> Motion324Error:
     reason = lines[-1].rstrip(".") if lines else "no reason was given"
     sentence = f"Blender's {kind.label} exporter could not write '{path}': {reason}."
     return Motion324Error("export-failed", sentence, "See Blender's console for details.", EXIT_CANNOT_WRITE)
+
+
+def write_mdd(path: Path, frames: Iterable[np.ndarray], frame_count: int, point_count: int, fps: float) -> None:
+    """Writes `frame_count` frames of positions (N, 3), the first at 0 seconds.
+
+    Raises Motion324Error("disk-full" or "cannot-write"); ValueError where the frames are not as announced.
+    """
+    written = 0
+    with explained_write_errors(path), path.open("wb") as file:
+        file.write(np.array([frame_count, point_count], ">i4").tobytes())
+        file.write((np.arange(frame_count) / fps).astype(">f4").tobytes())
+        for positions in frames:
+            if positions.shape != (point_count, 3):
+                raise ValueError(f"positions {positions.shape} are not ({point_count}, 3)")
+            file.write(positions.astype(">f4").tobytes())
+            written += 1
+    if written != frame_count:
+        raise ValueError(f"{written} frames came, not {frame_count}")

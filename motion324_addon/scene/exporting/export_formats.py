@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import bpy
 
-from ..playing import removing
+from ..playing import keeping
 from ..reading import modifier_stack
 
 
@@ -67,7 +67,7 @@ def losses(obj: bpy.types.Object, suffix: str) -> tuple[str, ...]:
 
 def _other_keys(obj: bpy.types.Object) -> bool:
     keys = obj.data.shape_keys
-    return keys is not None and any(not removing.is_own_key(key) for key in keys.key_blocks[1:])
+    return keys is not None and any(not keeping.is_own_key(key) for key in keys.key_blocks[1:])
 
 
 def _loose(obj: bpy.types.Object) -> bool:

@@ -11,8 +11,8 @@ import bpy
 import numpy as np
 
 from ..reading import modifier_stack
-from .image_files import images_of
 from .sampling import positions_at
+from .stand_in import images_of
 
 LOOKS = 5  # frames that are looked at
 MOVED = 1e-6  # of the object's size: the exporters leave out what moves by less, or store it in no space

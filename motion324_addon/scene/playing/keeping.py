@@ -1,26 +1,29 @@
-"""Makes animations part of the .blend."""
+"""Makes animations part of the .blend, and takes them off an object again, also when undo does not reach back."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import bpy
 
 from ..reading import mesh_reading, modifier_stack
-from . import kept_note, point_cache, preview, removing, shape_keys, single_user
+from ..reading.mesh_reading import check_own
+from . import kept_note, point_cache, preview, shape_keys
 from .animation import Animation
 from .kept_note import PutBack
 
 SHAPE_KEYS = "SHAPE_KEYS"
 POINT_CACHE = "POINT_CACHE"
+_KEY = re.compile(rf"{shape_keys.NAME} \d{{4,}}(\.\d+)?")
 
 
 def check_can_keep(obj: bpy.types.Object, as_what: str, copy_shared: bool = False) -> None:
     """Raises what `keep_as_shape_keys` or `point_cache_paths` would raise: before a job takes its time."""
     if as_what == SHAPE_KEYS:
         if not copy_shared:
-            single_user.check_single_user(obj)
+            shape_keys.check_single_user(obj)
         shape_keys.check_keys(obj)
     elif as_what == POINT_CACHE:
         point_cache.free_path(obj)
@@ -36,16 +39,16 @@ def keep_as_shape_keys(animation: Animation, copy_shared: bool = False) -> Itera
     obj = animation.target.get()
     mesh_reading.check_topology(obj, animation.topology)
     shared = obj.data
-    copied = copy_shared and single_user.make_single_user(obj)
+    copied = copy_shared and shape_keys.make_single_user(obj)
     put_back = PutBack(_moving_now(obj), basis=obj.data.shape_keys is None)
     try:
-        yield from shape_keys.bake(obj, animation.positions, animation.timing, removing.kept_keys(obj))
+        yield from shape_keys.bake(obj, animation.positions, animation.timing, kept_keys(obj))
     except BaseException:
         if copied:
             own, obj.data = obj.data, shared
             bpy.data.meshes.remove(own)
         raise
-    removing.remove_caches(obj)
+    remove_caches(obj)
     _kept(obj, animation, put_back)
 
 
@@ -134,15 +137,15 @@ def animated_range(obj: bpy.types.Object) -> tuple[int, int]:
 def _remove_earlier(obj: bpy.types.Object) -> None:
     """What was kept before, in favour of a cache. Keys that other objects show as well stay: the cache hides them."""
     if obj.data.library is None and obj.data.users == 1:
-        removing.remove_animation(obj)
+        remove_animation(obj)
     else:
-        removing.remove_caches(obj)
+        remove_caches(obj)
 
 
 def _moving_now(obj: bpy.types.Object) -> tuple[tuple[str, bool, bool], ...]:
     """Those that a bake of shape keys switches off, as they are."""
     moving = modifier_stack.moving_modifiers(obj, modifier_stack.leading_count(obj))
-    replaced = [point_cache.PREVIEW, *(modifier.name for modifier in removing.kept_caches(obj))]
+    replaced = [point_cache.PREVIEW, *(modifier.name for modifier in kept_caches(obj))]
     return tuple(
         (modifier.name, modifier.show_viewport, modifier.show_render)
         for modifier in moving
@@ -155,3 +158,60 @@ def _kept(obj: bpy.types.Object, animation: Animation, put_back: PutBack) -> Non
     kept_note.write(obj, animation, put_back)
     scene = bpy.context.scene
     scene.frame_end = max(scene.frame_end, animation.timing.whole_frames[1])
+
+
+def is_kept(obj: bpy.types.Object) -> bool:
+    """Whether an animation has been kept on the object."""
+    return kept_note.FRAMES in obj
+
+
+def is_own_key(key: bpy.types.ShapeKey) -> bool:
+    """Whether a bake has made the shape key."""
+    return _KEY.fullmatch(key.name) is not None
+
+
+def kept_keys(obj: bpy.types.Object) -> tuple[str, ...]:
+    """The names of the shape keys of a kept animation."""
+    keys = obj.data.shape_keys
+    return tuple(key.name for key in keys.key_blocks if is_own_key(key)) if keys and is_kept(obj) else ()
+
+
+def kept_caches(obj: bpy.types.Object) -> list[bpy.types.Modifier]:
+    """The modifiers that play the cache of a kept animation."""
+    caches = [each for each in obj.modifiers if each.type == "MESH_CACHE"]
+    return [each for each in caches if each.name.partition(".")[0] == point_cache.KEPT] if is_kept(obj) else []
+
+
+def remove_caches(obj: bpy.types.Object) -> None:
+    """Removes what plays a kept animation; the files stay."""
+    for modifier in kept_caches(obj):
+        obj.modifiers.remove(modifier)
+
+
+def remove_animation(obj: bpy.types.Object) -> tuple[str, ...]:
+    """Removes the shape keys and caches of kept animations and switches the modifiers back on that they replaced.
+
+    Other shape keys, their animation and all other modifiers stay as they are, and so do cache files. Returns the names
+    of the modifiers that were switched on. Raises Motion324Error("linked-object").
+    """
+    check_own(obj)
+    put_back = kept_note.read_put_back(obj)
+    remove_caches(obj)
+    _remove_keys(obj, with_basis=put_back.basis)
+    restored = []
+    for name, viewport, render in put_back.modifiers:
+        switched_off = obj.modifiers.get(name)
+        if switched_off is not None:
+            switched_off.show_viewport, switched_off.show_render = viewport, render
+            restored.append(name)
+    kept_note.erase(obj)
+    return tuple(restored)
+
+
+def _remove_keys(obj: bpy.types.Object, with_basis: bool) -> None:
+    keys = obj.data.shape_keys
+    if keys is None:
+        return
+    shape_keys.remove_keys(obj, kept_keys(obj))
+    if with_basis and len(keys.key_blocks) == 1:
+        obj.shape_key_clear()

@@ -20,7 +20,7 @@ from motion324.core.write_aside import explained_write_errors
 from ..exporting import sampling
 from ..playing.timing import scene_fps
 from ..reading.mesh_reading import checked_object
-from . import picture_tiles
+from . import video_encoding
 from .studio import ENGINES, LOOKS, TRANSPARENT, WHITE, Lighting, Studio
 from .video_encoding import encode_video
 
@@ -211,7 +211,7 @@ def _render(studio: Studio, picture: _Picture) -> None:
     views = [picture.path.with_suffix(f".{number}.png") for number in range(len(picture.azimuths))]
     for azimuth, view in zip(picture.azimuths, views, strict=True):
         studio.render(picture.frame, azimuth, view)
-    picture_tiles.tile(views, picture.path, columns=2)
+    video_encoding.tile(views, picture.path, columns=2)
     for view in views:
         view.unlink()
 

@@ -32,7 +32,7 @@ def test_the_mask_of_the_first_frame_becomes_an_image(addon, looks, video):
     assert bpy.ops.motion324.preview_mask() == {"FINISHED"}
     found = looks.mask_look.look.answers(looks.mask_key(settings))
     assert found.mask_method == "plain"
-    image = bpy.data.images[addon("examining.mask_picture").NAME]
+    image = bpy.data.images[addon("examining.looks").NAME]
     assert tuple(image.size) == (64, 36)
     pixels = np.empty(64 * 36 * 4, np.float32)
     image.pixels.foreach_get(pixels)

@@ -58,7 +58,7 @@ class Installation:
 
 @pytest.fixture
 def extension(addon, tmp_path):
-    bundle = addon("installation.bundle").find_bundle()
+    bundle = addon("installation.place").find_bundle()
     return make_extension(tmp_path / "extension", bundle.version, bundle.pip_wheel)
 
 
@@ -197,7 +197,7 @@ def test_a_folder_that_lacks_a_wheel_is_told_which(installation, tmp_path):
 
 
 def test_a_full_disk_is_refused_before_anything_is_made(installation, wheels, addon, monkeypatch):
-    monkeypatch.setattr(addon("installation.machine"), "free_bytes", lambda folder: 1_000_000)
+    monkeypatch.setattr(addon("installation.plan"), "free_bytes", lambda folder: 1_000_000)
     with pytest.raises(installation.errors.Motion324Error, match="has 1 MB left, and the backend needs about"):
         installation.run(wheels=wheels)
     assert installation.condition == "missing"
@@ -283,7 +283,7 @@ def test_a_backend_that_does_not_work_after_its_installation_does_not_count_as_o
 
 
 def test_a_new_version_of_the_extension_updates_the_backend_in_place(ready, wheels, addon, tmp_path):
-    bundle = addon("installation.bundle").find_bundle(ready.extension)
+    bundle = addon("installation.place").find_bundle(ready.extension)
     newer = tmp_path / "newer"
     shutil.copytree(ready.extension, newer)
     make_extension(newer, bundle.version, bundle.pip_wheel, cli="NEWER = True\n" + _cli_of(bundle.own_wheel))
@@ -295,7 +295,7 @@ def test_a_new_version_of_the_extension_updates_the_backend_in_place(ready, whee
     assert updated.condition == "ready"
     assert (kept.stat().st_mtime_ns, kept.stat().st_ino) == before
     assert updated.python(
-        "import sys; sys.argv[1:] = ['doctor', '--json']; from motion324.cli.main import NEWER"
+        "import sys; sys.argv[1:] = ['doctor', '--json']; from motion324.__main__ import NEWER"
     ).endswith("}")
 
 
@@ -307,7 +307,7 @@ def test_removing_leaves_nothing_but_the_log(ready):
 
 
 def test_two_blenders_never_change_the_same_environment_at_once(installation, wheels, addon):
-    with addon("installation.lock").only_one(installation.place):
+    with addon("installation.place").only_one(installation.place):
         with pytest.raises(installation.errors.Motion324Error, match="Another Blender installs or removes"):
             installation.run(wheels=wheels)
         with pytest.raises(installation.errors.Motion324Error, match="Another Blender installs or removes"):
@@ -348,7 +348,7 @@ def test_the_window_is_told_by_a_timer_and_never_waits(installation, wheels, add
 def test_the_real_backend_is_installed_from_the_package_index(addon, installation, monkeypatch):
     for name in ("PIP_USER", "PIP_TARGET", "PYTHONPATH"):
         monkeypatch.delenv(name)
-    bundle = addon("installation.bundle")
+    bundle = addon("installation.place")
     real = Installation(addon, bundle.EXTENSION, installation.folder)
     state = real.run()
     assert real.condition == "ready" and state.report.works

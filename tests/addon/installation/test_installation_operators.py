@@ -13,7 +13,7 @@ from addon.stand_in_wheels import make_extension, make_library
 @pytest.fixture
 def runner(addon, tmp_path, monkeypatch):
     """The runner of the buttons, with stand-in wheels and a user folder of the test's own."""
-    bundle = addon("installation.bundle").find_bundle()
+    bundle = addon("installation.place").find_bundle()
     extension = make_extension(tmp_path / "extension", bundle.version, bundle.pip_wheel)
     folder = tmp_path / "user folder"
     monkeypatch.setattr(addon("job.storage"), "user_folder", lambda name="": folder / name)
@@ -122,7 +122,7 @@ def test_a_remote_backend_that_does_not_answer_is_told_without_its_token(prefere
 
 
 def test_the_machine_is_looked_at_also_where_another_file_is_opened_at_once(runner, addon, monkeypatch):
-    lifetime = addon("installation.lifetime")
+    lifetime = addon("installation.runner")
     lifetime.unregister()
     monkeypatch.setattr(lifetime, "is_background", lambda: False)
     lifetime.register()

@@ -15,7 +15,7 @@ def plan(addon):
 
 @pytest.fixture
 def machine(addon):
-    return addon("installation.machine")
+    return addon("installation.plan")
 
 
 @pytest.fixture

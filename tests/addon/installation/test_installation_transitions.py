@@ -13,7 +13,7 @@ def names(addon):
         state = addon("installation.state")
         advance = staticmethod(addon("installation.transitions").advance)
         check = addon("installation.check")
-        machine = addon("installation.machine")
+        machine = addon("installation.plan")
         problem = addon("job.state").Problem("index-unreachable", "It did not answer.")
 
     return Names

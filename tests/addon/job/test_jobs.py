@@ -31,7 +31,7 @@ class Window:
         from motion324.core.options import AnimateOptions
 
         where = self._addon("settings.preferences").connection()
-        return self._addon("job.order").Order(obj, video, AnimateOptions(), where, 1.0, **values)
+        return self._addon("job.records").Order(obj, video, AnimateOptions(), where, 1.0, **values)
 
     def start(self, obj, video, **values) -> int:
         return self.runner.start(self.order(obj, video, **values))

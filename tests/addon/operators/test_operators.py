@@ -110,7 +110,7 @@ def test_a_result_waits_until_it_is_kept_or_discarded(addon, backend, video, sta
 
 def test_a_result_that_waits_is_exported_over_its_own_frames(addon, backend, video):
     obj = ball()
-    frames_of = addon("scene.playing.animated_frames").frames_of
+    frames_of = addon("job.runner").runner.frames_of
     assert frames_of(obj) == (bpy.context.scene.frame_start, bpy.context.scene.frame_end)
     bpy.ops.motion324.animate(video=str(video(frames=5)), start_frame=11)
     assert frames_of(obj) == (11, 15)

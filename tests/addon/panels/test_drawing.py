@@ -108,7 +108,7 @@ def test_buttons_of_one_operator_have_tooltips_of_their_own(addon, state, show_j
 
 
 def test_the_first_run_explains_itself_and_offers_the_button(addon, draw, installation, monkeypatch):
-    machine = addon("installation.machine")
+    machine = addon("installation.plan")
     gpu = machine.Gpu("NVIDIA H200", "580.65.06")
     answered = threading.Event()
 

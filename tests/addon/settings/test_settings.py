@@ -127,18 +127,18 @@ def test_the_outcome_says_frames_place_and_seconds(addon, settings, timing, sent
     settings.first_frame, settings.frame_step, settings.start_frame = 5, 2, 11
     settings.timing, settings.custom_fps = timing, 12
     bpy.context.scene.render.fps = 24
-    assert addon("ui.outcome").outcome_of(settings, facts, bpy.context.scene).sentence == sentence
+    assert addon("ui.readiness").outcome_of(settings, facts, bpy.context.scene).sentence == sentence
 
 
 def test_fewer_frames_per_second_are_used_where_that_is_wanted_and_never_more(addon, settings):
     facts = addon("settings.source_video").VideoFacts(frames=60, fps=30.0, size=(64, 48))
     bpy.context.scene.render.fps = 24
     settings.timing, settings.frame_step, settings.video_fps = "KEEP_DURATION", 2, 5
-    outcome = addon("ui.outcome").outcome_of(settings, facts, bpy.context.scene)
+    outcome = addon("ui.readiness").outcome_of(settings, facts, bpy.context.scene)
     assert (outcome.frames, outcome.first) == (10, 1) and outcome.seconds == pytest.approx(2)
     assert addon("settings.properties").options_of(settings).video_fps == 5
     settings.video_fps = 50
-    assert addon("ui.outcome").outcome_of(settings, facts, bpy.context.scene).frames == 30
+    assert addon("ui.readiness").outcome_of(settings, facts, bpy.context.scene).frames == 30
     settings.video_fps = 0
     assert addon("settings.properties").options_of(settings).video_fps is None
 

@@ -159,10 +159,10 @@ def test_the_button_works_for_a_result_and_after_it_was_kept_and_follows_the_obj
 
 
 def test_an_object_that_moves_between_animate_and_keep_takes_the_camera_along(addon, backend, video, monkeypatch):
-    background_video, operators = addon("scene.showing.background_video"), bpy.ops.motion324
+    overlay, operators = addon("scene.showing.overlay"), bpy.ops.motion324
     image = bpy.data.images.new("Frame", 4, 4)
-    monkeypatch.setattr(background_video, "load", lambda path: (image, (4, 4)))
-    monkeypatch.setattr(background_video, "show", lambda *given: None)
+    monkeypatch.setattr(overlay, "load_background", lambda path: (image, (4, 4)))
+    monkeypatch.setattr(overlay, "show_background", lambda *given: None)
     obj = ball()
     operators.animate(video=str(video(frames=3)), keep="SHAPE_KEYS")
     operators.animate(video=str(video(frames=3)))

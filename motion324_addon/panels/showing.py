@@ -1,14 +1,28 @@
-"""Handing the animation on."""
+"""Looking at the animation, and handing it on."""
 
 from __future__ import annotations
 
 import bpy
 
+from ..job.runner import runner
 from ..scene.exporting.export_formats import FORMATS, available
-from ..scene.playing.animated_frames import frames_of
 from ..ui.readiness import reason_against_object
 from ..ui.text_lines import draw_lines
 from .sidebar import Sidebar, draw_fact
+
+
+class MOTION324_PT_show(Sidebar, bpy.types.Panel):
+    bl_idname = "MOTION324_PT_show"
+    bl_label = "Show"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        column = self.layout.column(align=True)
+        column.operator("motion324.overlay", icon="IMAGE_BACKGROUND")
+        column.operator_context = "INVOKE_DEFAULT"
+        column.operator("motion324.turntable", text="Turntable...", icon="RENDER_ANIMATION")
+        reason = reason_against_object(context)
+        if reason:
+            draw_lines(self.layout, context, reason, "INFO")
 
 
 class MOTION324_PT_export(Sidebar, bpy.types.Panel):
@@ -18,7 +32,7 @@ class MOTION324_PT_export(Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         if context.object is not None and context.object.type == "MESH":
-            first, last = frames_of(context.object)
+            first, last = runner.frames_of(context.object)
             draw_fact(layout, "Frames", f"{first} to {last}")
         grid = layout.grid_flow(row_major=True, columns=2, even_columns=True, even_rows=True, align=True)
         grid.operator_context = "INVOKE_DEFAULT"

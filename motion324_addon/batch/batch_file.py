@@ -21,7 +21,7 @@ from motion324.core.trajectory_file import save_trajectory
 from motion324.core.write_aside import explained_write_errors
 
 from ..job import backend
-from ..job.worker import problem_of
+from ..running.state import problem_of
 from ..scene.exporting import export
 from ..scene.playing import keeping
 from ..scene.playing.animation import Animation

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from ..installation.state import InstallationState
 from ..job.state import JobState, Phase
+from ..running.words import STARTING, stage_label
 
 LOG_SECONDS = 10.0  # between two lines of one stage where the output is no terminal
 
@@ -56,15 +57,15 @@ def describe(state: JobState, now: float) -> str:
     """One line: what happens, how far it is, how long it has taken and still takes."""
     seconds = f"{state.seconds(now):.0f} s"
     if state.phase is Phase.STARTING:
-        return f"starting the backend, {seconds}"
+        return f"{STARTING}, {seconds}"
     if state.phase is Phase.QUEUED:
         return f"waiting behind {state.ahead} other job{'s' if state.ahead > 1 else ''}, {seconds}"
     if state.phase is Phase.RUNNING and state.stage:
-        part = f" {state.done} of {state.total}" if state.total else ""
+        part = f", {state.done} of {state.total}" if state.total else ""
         left = ""
         if state.remaining_total is not None:
             left = f", about {state.remaining_total:.0f} s left"
         elif state.remaining:
             left = f", about {state.remaining:.0f} s left in this stage"
-        return f"{state.stage}{part}, {seconds}{left}"
+        return f"{stage_label(state.stage)}{part}, {seconds}{left}"
     return f"{state.phase.value}, {seconds}"

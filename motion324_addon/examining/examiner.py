@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import logging
-import queue
-import threading
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import bpy
 
 from motion324.client.client import Event as BackendEvent
 from motion324.core.errors import Cancelled, Motion324Error
@@ -22,15 +16,12 @@ from motion324.wire.protocol import ExamineRequest, MeshRequest, ProgressEvent
 
 from ..job import backend, storage
 from ..job.backend_location import Local, Where
-from ..job.worker import problem_of
+from ..running.runner import Runner
+from ..running.state import problem_of
 from ..running.window import redraw_sidebars
+from ..running.worker import Worker
 from ..scene.reading.joining import JointReading
-from .look import Asked, Dropped, Event, Failed, Found, Look, Moved, advance
-
-log = logging.getLogger(__name__)
-
-TICK = 0.1  # seconds between two looks at the events
-READING_TICK = 0.01  # between two steps of reading the mesh
+from .look import Asked, Dropped, Effect, Event, Failed, Found, Look, Moved, advance
 
 
 @dataclass(frozen=True)
@@ -48,18 +39,20 @@ class Question:
     mesh_settings: MeshSettings | None = None
 
 
-class Examiner:
-    """One kind of look; a new one takes the place of the one before. All methods are the main thread's.
+class Examiner(Runner):
+    """One kind of look; a new one takes the place of the one before.
 
     when_found: called with the answer.
     """
 
-    def __init__(self, when_found: Callable[[Examination | MadeMesh], None] = lambda found: None) -> None:
+    def __init__(self, name: str, when_found: Callable[[Examination | MadeMesh], None] = lambda found: None) -> None:
+        """name: what is looked at, for the history."""
+        super().__init__()
+        self.name = name
         self.look = Look()
         self._when_found = when_found
-        self._worker: _Worker | None = None
+        self._worker: LookWorker | None = None
         self._question: Question | None = None
-        self._timer = self._tick  # Blender knows a timer by its object, and `self._tick` is a new one each time
 
     def start(self, question: Question) -> None:
         """Begins the look; `look` tells how it goes."""
@@ -68,7 +61,7 @@ class Examiner:
         self._question = question
         if question.reading is None:
             self._begin(question, None)
-        bpy.app.timers.register(self._timer, first_interval=READING_TICK, persistent=True)
+        self._start_timer()
 
     def ask(self, question: Question) -> Examination | MadeMesh:
         """Takes the look and waits for it. Raises the Motion324Error that ended it."""
@@ -76,12 +69,7 @@ class Examiner:
         self._dispatch(Asked(question.key))
         *_, reading = question.reading or (None,)
         self._begin(question, reading)
-        try:
-            while self.look.running:
-                self._dispatch(self._worker.events.get())
-        except BaseException:
-            self.stop()
-            raise
+        self._wait_for_end()
         if self.look.problem is not None:
             raise self.look.problem.to_error()
         if self.look.found is None:
@@ -93,28 +81,44 @@ class Examiner:
         if self._worker is not None:
             self._worker.stop()
         self._worker = self._question = None
-        if bpy.app.timers.is_registered(self._timer):
-            bpy.app.timers.unregister(self._timer)
         self._dispatch(Dropped())
 
-    def _begin(self, question: Question, reading: JointReading | None) -> None:
-        self._question = None
-        self._worker = _Worker(question, reading, storage.log_path())
-        self._worker.start()
+    @property
+    def _working(self) -> bool:
+        return self.look.running
 
-    def _tick(self) -> float | None:
-        if self._question is not None:
-            self._read_on(self._question)
-        elif self._worker is not None:
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    self._dispatch(self._worker.events.get_nowait())
-        if not self.look.running:
-            return None
-        redraw_sidebars()
-        return READING_TICK if self._question is not None else TICK
+    @property
+    def _steps_left(self) -> bool:
+        return self._question is not None
 
-    def _read_on(self, question: Question) -> None:
+    def _is_current(self, worker: Worker) -> bool:
+        return worker is self._worker
+
+    def _advance(self, event: Event) -> tuple[Effect, ...]:
+        self.look, effects = advance(self.look, event)
+        return effects
+
+    def _carry_out(self, effect: Effect) -> None:
+        if effect is Effect.SHOW_FOUND:
+            self._when_found(self.look.found)
+        else:
+            redraw_sidebars()
+
+    def _in_words(self) -> str:
+        if self.look.running:
+            return f"running{f' in {self.look.stage}' if self.look.stage else ''}"
+        if self.look.problem is not None:
+            return f"failed, {self.look.problem.code}"
+        return "found" if self.look.found is not None else "nothing"
+
+    def _give_up(self) -> None:
+        self.stop()
+
+    def _take_steps(self, deadline: float) -> None:
+        """Goes on with reading the mesh, by one step."""
+        question = self._question
+        if question is None:
+            return
         try:
             reading = next(question.reading)
         except Exception as error:
@@ -124,50 +128,42 @@ class Examiner:
         if reading is not None:
             self._begin(question, reading)
 
-    def _dispatch(self, event: Event) -> None:
-        self.look = advance(self.look, event)
-        if isinstance(event, Found) and self.look.found is event.found:
-            self._when_found(event.found)
-        if not isinstance(event, Moved):
-            redraw_sidebars()
+    def _begin(self, question: Question, reading: JointReading | None) -> None:
+        self._question = None
+        self._worker = LookWorker(self.name, question, reading, self.post)
+        self._worker.start()
 
 
-class _Worker:
-    """Asks on a thread of its own, which MUST NOT TOUCH BPY; `events` has Moved, and last Found, Failed or Dropped."""
+class LookWorker(Worker):
+    """Asks the backend; tells Moved, and last Found, Failed or Dropped."""
 
-    def __init__(self, question: Question, reading: JointReading | None, log_path: Path) -> None:
-        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    def __init__(
+        self, name: str, question: Question, reading: JointReading | None, post: Callable[[Worker, Event], None]
+    ) -> None:
+        super().__init__(f"look: {name}", post)
         self._question = question
         self._reading = reading
-        self._log_path = log_path
-        self._stopped = threading.Event()
+        self._log_path = storage.log_path()
         self._cancel: Callable[[], None] = lambda: None
-        self._thread = threading.Thread(target=self._run, name="motion324 look", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
 
     def stop(self) -> None:
-        self._stopped.set()
+        super().stop()
         self._cancel()
 
-    def _run(self) -> None:
-        try:
-            reading = self._reading
-            space, matrix = (reading.space, reading.members[0].matrix) if reading else (None, None)
-            self.events.put(Found(self._ask(), space, matrix))
-        except Cancelled:
-            self.events.put(Dropped())
-        except Exception as error:
-            if not isinstance(error, Motion324Error):
-                log.exception("the look failed")
-            log_path = self._log_path if isinstance(self._question.where, Local) else None
-            self.events.put(Failed(problem_of(error, log_path)))
+    def _work(self) -> Found:
+        reading = self._reading
+        space, matrix = (reading.space, reading.members[0].matrix) if reading else (None, None)
+        return Found(self._ask(), space, matrix)
+
+    def _ended_by(self, error: Exception) -> Failed | Dropped:
+        if isinstance(error, Cancelled):
+            return Dropped()
+        return Failed(problem_of(error, self._log_path if isinstance(self._question.where, Local) else None))
 
     def _ask(self) -> Examination | MadeMesh:
         question = self._question
         mesh = self._reading.completed().mesh if self._reading else None
-        client = backend.connect(question.where, self._log_path, self._stopped.is_set)
+        client = backend.connect(question.where, self._log_path, self.gives_up)
         if question.mesh_settings is not None:
             request = MeshRequest(question.video, question.options, question.mesh_settings)
             answer = client.make_mesh
@@ -181,7 +177,6 @@ class _Worker:
             raise backend.problem_at(question.where, error) from error
 
     def _watch(self, event: BackendEvent) -> None:
-        if self._stopped.is_set():
-            raise Cancelled()
+        self.check()
         if isinstance(event, ProgressEvent):
-            self.events.put(Moved(event.stage, event.done, event.total))
+            self.tell(Moved(event.stage, event.done, event.total))

@@ -1,9 +1,8 @@
-"""The state of one quick look, or of the making of a mesh, the events that change it, and the one function that does:
-frozen data only.
-"""
+"""The state of one quick look, or of the making of a mesh, its events, and the one pure function that changes it."""
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
@@ -12,27 +11,26 @@ import numpy as np
 from motion324.core.normalisation import Normalisation
 from motion324.core.result import Examination, MadeMesh
 
-from ..job.state import Problem
+from ..running.state import Problem, Progress
 
 
 @dataclass(frozen=True)
-class Look:
+class Look(Progress):
     """question: what it is about, to be compared with what the settings ask now; None before the first.
 
-    stage, done, total: as the backend counts them; "" while the backend is being started. found, space: the answer, and
-    where its view is (see `joining.JointReading`); matrix (4, 4): of the active object as it was read. None without a
-    mesh.
+    found, space: the answer, and where its view is (see `joining.JointReading`); matrix (4, 4): of the active object as
+    it was read. None without a mesh.
     """
 
     question: Hashable = None
     running: bool = False
-    stage: str = ""
-    done: int = 0
-    total: int = 0
-    problem: Problem | None = None
     found: Examination | MadeMesh | None = None
     space: Normalisation | None = None
     matrix: np.ndarray | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self.running
 
     def answers(self, question: Hashable) -> Examination | MadeMesh | None:
         """What was found, if it is about this very question."""
@@ -71,16 +69,22 @@ class Dropped:
 Event = Asked | Moved | Found | Failed | Dropped
 
 
-def advance(look: Look, event: Event) -> Look:
+class Effect(enum.Enum):
+    SHOW_FOUND = "show found"
+    REDRAW = "redraw"
+
+
+def advance(look: Look, event: Event) -> tuple[Look, tuple[Effect, ...]]:
     """An event that comes after the look has ended changes nothing."""
     if isinstance(event, Asked):
-        return Look(event.question, running=True)
+        return Look(event.question, running=True), (Effect.REDRAW,)
     if isinstance(event, Dropped):
-        return Look()
+        return Look(), (Effect.REDRAW,)
     if not look.running:
-        return look
+        return look, ()
     if isinstance(event, Moved):
-        return replace(look, stage=event.stage, done=event.done, total=event.total)
+        return replace(look, stage=event.stage, done=event.done, total=event.total), ()
     if isinstance(event, Found):
-        return replace(look, running=False, found=event.found, space=event.space, matrix=event.matrix)
-    return replace(look, running=False, problem=event.problem)
+        found = replace(look, running=False, found=event.found, space=event.space, matrix=event.matrix)
+        return found, (Effect.SHOW_FOUND, Effect.REDRAW)
+    return replace(look, running=False, problem=event.problem), (Effect.REDRAW,)

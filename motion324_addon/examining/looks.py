@@ -82,8 +82,8 @@ def _show(found: Examination) -> None:
     thumbnails.keep_pixels(MASK_ICON, picture)
 
 
-mask_look = Examiner(when_found=_show)
-view_look = Examiner()
+mask_look = Examiner("mask", when_found=_show)
+view_look = Examiner("view")
 
 
 @persistent

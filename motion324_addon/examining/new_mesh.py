@@ -86,7 +86,7 @@ def _pop_up(error: str) -> None:
     bpy.context.window_manager.popup_menu(draw, title="Motion324", icon="ERROR")
 
 
-mesh_look = Examiner(when_found=_add)
+mesh_look = Examiner("new mesh", when_found=_add)
 
 
 @persistent

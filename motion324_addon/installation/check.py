@@ -57,13 +57,15 @@ def examine(where: Where, blender: Path, log: Path, gives_up: Callable[[], bool]
     return _examine_remote(where, log, gives_up)
 
 
-def report_text(facts: Sequence[tuple[str, str]], report: Report) -> str:
-    """Plain text to be sent to somebody: what was found, without the user's name in paths."""
+def report_text(facts: Sequence[tuple[str, str]], report: Report, events: Sequence[str] = ()) -> str:
+    """Plain text to be sent to somebody: what was found, and what happened lately; no user's name in paths."""
     lines = [f"{subject}: {text}" for subject, text in facts]
     for finding in report.findings:
         mark = "" if finding.verdict == FINE else f"{finding.verdict}: "
         lines.append(f"{finding.subject}: {mark}{finding.text}" + (f". {finding.remedy}" if finding.remedy else ""))
     lines.append("Everything that is needed works." if report.works else "Something that is needed does not work.")
+    if events:
+        lines += ["", f"The last {len(events)} events of this Blender:", *events]
     home = str(Path.home())
     return "\n".join(lines).replace(home, "~") if len(home) > 1 else "\n".join(lines)
 

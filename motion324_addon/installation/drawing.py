@@ -8,6 +8,7 @@ from pathlib import Path
 import bpy
 
 from ..job.storage import ADDON
+from ..running.words import duration, readable_size
 from ..ui.progress_bar import draw_bar
 from ..ui.text_lines import draw_lines
 from . import environment, plan
@@ -15,7 +16,7 @@ from .check import FINE, PROBLEM
 from .plan import Machine
 from .runner import runner
 from .state import Condition, InstallationState, Phase, Task
-from .words import CONDITIONS, amount, fraction, headline
+from .words import CONDITIONS, amount, headline
 
 # How the subjects begin that are shown also where all is fine: also "memory, GPU" and "torch's device".
 SHOWN_FINDINGS = ("motion324", "device", "memory", "torch", "weights", "answer")
@@ -36,21 +37,21 @@ def draw_first_run(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
 
 def _draw_bar(layout: bpy.types.UILayout, state: InstallationState) -> bpy.types.UILayout:
     """The bar of the task that runs, if there is something to count -> what all the rest is drawn in."""
-    part = fraction(state) if state.busy else None
+    part = state.fraction if state.busy else None
     return draw_bar(layout, part, "" if part is None else headline(state)).below
 
 
 def _draw_progress(layout: bpy.types.UILayout, state: InstallationState) -> None:
     """The task that runs, below its bar, and the button that cancels it."""
     column = layout.column()
-    if fraction(state) is None:
+    if state.fraction is None:
         column.label(text=headline(state), icon="SORTTIME", translate=False)
     row = column.row()
-    row.label(text=amount(state) or _duration(state.seconds(time.monotonic())), icon="TIME", translate=False)
+    row.label(text=amount(state) or duration(state.seconds(time.monotonic())), icon="TIME", translate=False)
     if state.remaining is not None:
         right = row.row()
         right.alignment = "RIGHT"
-        right.label(text=f"{_duration(state.remaining)} left", translate=False)
+        right.label(text=f"{duration(state.remaining)} left", translate=False)
     if state.task is not Task.REMOVE:
         column.operator("motion324.cancel_installation", text="Cancel", icon="CANCEL")
 
@@ -134,7 +135,7 @@ def _online_switch(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
 def _draw_ready(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     stamp = environment.read_stamp(runner.place)
     if stamp is not None:
-        text = f"Version {stamp.version} is installed, {plan.readable_size(stamp.size)}, in {runner.place.environment}"
+        text = f"Version {stamp.version} is installed, {readable_size(stamp.size)}, in {runner.place.environment}"
         draw_lines(layout, context, _short(text), "CHECKMARK")
     row = layout.row(align=True)
     row.operator("motion324.check_installation", icon="CHECKMARK")
@@ -186,8 +187,3 @@ def _preferences_button(layout: bpy.types.UILayout) -> None:
 def _short(path: Path | str) -> str:
     """A text with the home folder written as ~."""
     return str(path).replace(str(Path.home()), "~")
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes}:{seconds:02d} min" if minutes else f"{seconds} s"

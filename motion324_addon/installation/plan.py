@@ -12,6 +12,8 @@ from pathlib import Path
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
 
+from ..running.words import readable_size
+
 LOOK_SECONDS = 15.0  # a driver that has slept takes seconds to answer
 
 
@@ -177,13 +179,6 @@ def check_room(plan: Plan, machine: Machine, folder: Path, have: int = 0) -> Non
         "Free some space, then install again.",
         EXIT_CANNOT_WRITE,
     )
-
-
-def readable_size(count: int) -> str:
-    """Bytes as people read them: "690 MB", "3.2 GB"."""
-    if count >= 1000 * MB:
-        return f"{count / (1000 * MB):.1f} GB"
-    return f"{count / MB:.0f} MB"
 
 
 def _choose(machine: Machine, wishes: Wishes) -> tuple[str, tuple[str, ...], str]:

@@ -1,13 +1,8 @@
-"""Carries out the effects of a task: starts its worker, brings its events to Blender's main thread.
-
-In a window a timer drains the events; in `blender -b`, where timers do not run, `run_blocking` does."""
+"""The runner of installing, checking and removing the backend, and what it does when the add-on comes and goes."""
 
 from __future__ import annotations
 
 import atexit
-import contextlib
-import queue
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,8 +14,9 @@ from motion324.core.errors import EXIT_USAGE, Cancelled, Motion324Error
 
 from ..job import storage
 from ..job.backend_location import Local, Where
-from ..running.window import is_background
-from . import plan
+from ..running.runner import WAIT, Runner
+from ..running.window import is_background, redraw_areas
+from ..running.worker import Worker
 from .packages import Source
 from .place import EXTENSION, Place
 from .plan import Wishes
@@ -32,16 +28,16 @@ from .state import (
     Event,
     InstallationState,
     Looked,
-    MachineSeen,
     Started,
     Task,
 )
 from .transitions import advance
-from .worker import Work, Worker, condition_of
+from .worker import MachineLook, TaskWorker, Work, condition_of
 
-TICK = 0.1  # seconds between two looks at the events
 LOOK_SECONDS = 1.0  # between two looks at the disk
-REDRAWN_AREAS = {"VIEW_3D", "PREFERENCES"}
+FIRST_LOOK_SECONDS = 1.0  # after the start, when Blender's window stands
+CANCEL_SECONDS = 10.0  # that a task may take to end
+JOIN_SECONDS = 5.0  # that Blender waits for it when it ends itself
 
 
 @dataclass(frozen=True)
@@ -54,18 +50,19 @@ class Order:
     where: Where | None = None
 
 
-class Runner:
-    """The one task of this Blender. Everything but the worker's `post` is called on the main thread."""
+class TaskRunner(Runner):
+    """The one task of this Blender."""
+
+    name = "installation"
 
     def __init__(self, extension: Path = EXTENSION) -> None:
+        super().__init__()
         self.state = InstallationState()
         self._extension = extension
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._worker: Worker | None = None
+        self._worker: TaskWorker | None = None
+        self._machine_look: MachineLook | None = None
         self._order: Order | None = None
         self._looked_at = float("-inf")
-        self._looking = False  # at the machine
-        self._timer = self._tick  # Blender knows a timer by its object, and `self._tick` is a new one each time
 
     @property
     def place(self) -> Place:
@@ -84,16 +81,10 @@ class Runner:
 
         `state.machine` is None until it has answered; may be called whenever a panel is drawn.
         """
-        if self._looking or self.state.machine is not None:
-            return
-        folder = self.place.folder
-
-        def work() -> None:
-            self._events.put(MachineSeen(plan.look(folder)))
-
-        self._looking = True
-        threading.Thread(target=work, name="motion324 machine", daemon=True).start()
-        self._start_timer()
+        if self._machine_look is None and self.state.machine is None:
+            self._machine_look = MachineLook(self.place.folder, self.post)
+            self._machine_look.start()
+            self._start_timer()
 
     def start(self, order: Order) -> None:
         """Begins the task; `state` tells how it goes. Raises Motion324Error("installation-running")."""
@@ -108,15 +99,7 @@ class Runner:
         """
         self._prepare(order)
         self._dispatch(Started(order.task, time.monotonic()))
-        try:
-            while self.state.busy:
-                with contextlib.suppress(queue.Empty):
-                    self._dispatch(self._events.get(timeout=0.5))
-                if self.state.busy:
-                    watch(self.state)
-        except BaseException:
-            self.cancel_and_wait()
-            raise
+        self._wait_for_end(lambda: watch(self.state) if self.state.busy else None)
         if self.state.problem is not None:
             raise self.state.problem.to_error()
         if self.state.task is not None:
@@ -126,13 +109,12 @@ class Runner:
     def cancel(self) -> None:
         self._dispatch(CancelAsked())
 
-    def cancel_and_wait(self, seconds: float = 10.0) -> None:
+    def cancel_and_wait(self, seconds: float = CANCEL_SECONDS) -> None:
         """Cancels, and returns when the task has ended or the time is over."""
         self.cancel()
         deadline = time.monotonic() + seconds
         while self.state.busy and time.monotonic() < deadline:
-            with contextlib.suppress(queue.Empty):
-                self._dispatch(self._events.get(timeout=0.1))
+            self._wait_for_event(WAIT)
 
     def dismiss(self) -> None:
         """Takes the message of a failed or cancelled task away."""
@@ -144,11 +126,10 @@ class Runner:
 
     def abandon(self) -> None:
         """To be called when the add-on or Python ends: stops the worker with its programs."""
-        if bpy.app.timers.is_registered(self._timer):
-            bpy.app.timers.unregister(self._timer)
+        self._stop_timer()
         if self._worker is not None:
             self._worker.stop()
-            self._worker.join()
+            self._worker.join(JOIN_SECONDS)
 
     def _prepare(self, order: Order) -> None:
         if self.state.busy:
@@ -156,28 +137,41 @@ class Runner:
             raise Motion324Error("installation-running", doing, "Wait until it is done, or cancel it.", EXIT_USAGE)
         self._order = order
 
-    def _start_timer(self) -> None:
-        if not bpy.app.background and not bpy.app.timers.is_registered(self._timer):
-            bpy.app.timers.register(self._timer, first_interval=TICK, persistent=True)
+    @property
+    def _working(self) -> bool:
+        return self.state.busy
 
-    def _tick(self) -> float | None:
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._dispatch(self._events.get_nowait())
-        if self.state.busy:
-            redraw()  # the elapsed time goes on
-        self._looking = self._looking and self.state.machine is None
-        return TICK if self.state.busy or self._looking else None
+    @property
+    def _awaits(self) -> bool:
+        return self._working or (self._machine_look is not None and self.state.machine is None)
 
-    def _dispatch(self, event: Event) -> None:
+    def _is_current(self, worker: Worker) -> bool:
+        return worker in (self._worker, self._machine_look)
+
+    def _advance(self, event: Event) -> tuple[Effect, ...]:
         self.state, effects = advance(self.state, event)
-        for effect in effects:
-            if effect is Effect.START_WORK:
-                self._start_work()
-            elif effect is Effect.STOP_WORK:
-                self._worker.stop()
-            elif effect is Effect.REDRAW:
-                redraw()
+        return effects
+
+    def _carry_out(self, effect: Effect) -> None:
+        if effect is Effect.START_WORK:
+            self._start_work()
+        elif effect is Effect.STOP_WORK:
+            self._worker.stop()
+        else:
+            self._redraw()
+
+    def _redraw(self) -> None:
+        redraw_areas("VIEW_3D", "PREFERENCES")
+
+    def _in_words(self) -> str:
+        state, doing = self.state, self.state.task.value if self.state.task else "nothing"
+        ended = f", {state.problem.code}" if state.problem else ""
+        return (
+            f"{state.phase.value}, {doing}{f' in {state.stage}' if state.stage else ''}{ended}, {state.condition.value}"
+        )
+
+    def _give_up(self) -> None:
+        self.cancel_and_wait()
 
     def _start_work(self) -> None:
         place, order = self.place, self._order
@@ -191,22 +185,11 @@ class Runner:
             where=order.where or Local(place.python),
             blender=Path(bpy.app.binary_path),
         )
-        self._worker = Worker(work, self._events.put)
+        self._worker = TaskWorker(work, self.post)
         self._worker.start()
 
 
-def redraw() -> None:
-    """Has everything drawn again that shows the installation."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type in REDRAWN_AREAS:
-                area.tag_redraw()
-
-
-runner = Runner()
-
-
-FIRST_LOOK_SECONDS = 1.0  # after the start, when Blender's window stands
+runner = TaskRunner()
 
 
 def _look() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from ..job.state import Problem
+from ..running.state import Problem, Progress
 from .check import Report
 from .plan import Machine
 
@@ -37,7 +37,7 @@ class Phase(enum.Enum):
     FAILED = "failed"
 
 
-class Stage(enum.Enum):
+class Stage(enum.StrEnum):
     """The steps of an installation, in their order."""
 
     PREPARE = "prepare"
@@ -52,27 +52,19 @@ PACKAGES = "packages"
 
 
 @dataclass(frozen=True)
-class InstallationState:
+class InstallationState(Progress):
     """number: rises with every task, so that late events of an earlier one are told apart.
 
-    stage, item: what is being done, with which package. done, total: of the stage, in `unit` (BYTES or PACKAGES, ""
-    where nothing is counted); total is 0 where it is not known. remaining: seconds of the stage, None if not known.
-    began, ended: seconds of a monotonic clock. machine: None until it was looked at. report: of the last check.
+    stage: a value of Stage. item: the package that is being worked on. unit: of what is counted: BYTES or PACKAGES, ""
+    where nothing is. machine: None until it was looked at. report: of the last check.
     """
 
     condition: Condition = Condition.MISSING
     phase: Phase = Phase.IDLE
     number: int = 0
     task: Task | None = None
-    stage: Stage | None = None
     item: str = ""
-    done: int = 0
-    total: int = 0
     unit: str = ""
-    remaining: float | None = None
-    began: float = 0.0
-    ended: float = 0.0
-    problem: Problem | None = None
     machine: Machine | None = None
     report: Report | None = None
 
@@ -84,10 +76,6 @@ class InstallationState:
     def ready(self) -> bool:
         """Whether the backend may be started from here."""
         return self.condition is Condition.READY and not (self.busy and self.task is not Task.CHECK)
-
-    def seconds(self, now: float) -> float:
-        """How long the task has been running, or ran."""
-        return (now if self.busy else self.ended) - self.began
 
 
 # Events. Those that come from a worker carry its number.
@@ -102,7 +90,9 @@ class Looked:
 
 @dataclass(frozen=True)
 class MachineSeen:
-    machine: Machine
+    """None where the look at it failed."""
+
+    machine: Machine | None
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def _move(state: InstallationState, event: Moved) -> Step:
 
 
 def _end(state: InstallationState, event: Finished | Failed | Stopped) -> Step:
-    ended = replace(state, condition=event.condition, ended=event.now, stage=None, item="", remaining=None)
+    ended = replace(state, condition=event.condition, ended=event.now, stage="", item="", remaining=None)
     if isinstance(event, Failed):
         return replace(ended, phase=Phase.FAILED, problem=event.problem, report=None), (Effect.REDRAW,)
     if isinstance(event, Stopped):

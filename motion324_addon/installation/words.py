@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from .plan import readable_size
-from .state import BYTES, Condition, InstallationState, Phase, Stage, Task
+from ..running.words import readable_size, stage_label
+from .state import BYTES, Condition, InstallationState, Phase, Task
 
-STAGE_LABELS = {
-    Stage.PREPARE: "Making the environment",
-    Stage.RESOLVE: "Choosing packages",
-    Stage.DOWNLOAD: "Downloading",
-    Stage.UNPACK: "Unpacking",
-    Stage.VERIFY: "Checking",
-}
 TASK_LABELS = {Task.INSTALL: "Starting", Task.CHECK: "Checking", Task.REMOVE: "Removing"}
 # What is wrong, and what the button says that mends it.
 CONDITIONS = {
@@ -28,9 +21,9 @@ def headline(state: InstallationState) -> str:
     """What a running task does now, such as "Downloading scipy"."""
     if state.phase is Phase.CANCELLING:
         return "Cancelling"
-    if state.stage is None or state.task is Task.CHECK:
+    if not state.stage or state.task is Task.CHECK:
         return TASK_LABELS[state.task]
-    label = STAGE_LABELS[state.stage]
+    label = stage_label(state.stage)
     return f"{label}: {state.item}" if state.item else label
 
 
@@ -42,11 +35,6 @@ def amount(state: InstallationState) -> str:
     if state.total:
         return f"{state.done} of {state.total} packages"
     return f"{state.done} packages" if state.done else ""
-
-
-def fraction(state: InstallationState) -> float | None:
-    """Of the stage, 0 to 1; None where it is not known."""
-    return min(1.0, state.done / state.total) if state.total else None
 
 
 def describe(state: InstallationState, now: float) -> str:

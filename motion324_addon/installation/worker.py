@@ -5,8 +5,6 @@ IT MUST NOT TOUCH BPY. All that it needs is in its Work.
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,14 +15,13 @@ from motion324.core.write_aside import explained_write_errors
 
 from ..job import backend
 from ..job.backend_location import Local, Where
-from ..job.state import Problem
+from ..running.state import problem_of
+from ..running.worker import Worker
 from . import check, environment, plan
 from .packages import Installer, Source
 from .place import Bundle, Place, find_bundle, only_one
 from .plan import Wishes
 from .state import Condition, Event, Failed, Finished, MachineSeen, Moved, Stage, Stopped, Task
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,39 +41,24 @@ class Work:
     blender: Path
 
 
-class Worker:
-    """Runs one Work on a thread of its own."""
+class TaskWorker(Worker):
+    """Does one Work."""
 
-    def __init__(self, work: Work, post: Callable[[Event], None]) -> None:
+    def __init__(self, work: Work, post: Callable[[Worker, Event], None]) -> None:
+        super().__init__(work.task.value, post)
         self.work = work
-        self._post = post
-        self._stop_asked = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"motion324 {work.task.value}", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
+    def _work(self) -> Finished:
+        report = self._do_task()
+        return Finished(self.work.number, self._condition(), time.monotonic(), report)
 
-    def stop(self) -> None:
-        """Cancels the task; Stopped follows within a tenth of a second or two. Any thread."""
-        self._stop_asked.set()
+    def _ended_by(self, error: Exception) -> Failed | Stopped:
+        if isinstance(error, Cancelled):
+            return Stopped(self.work.number, self._condition(), time.monotonic())
+        problem = problem_of(error, self.work.place.log, "The installation")
+        return Failed(self.work.number, self._condition(), problem, time.monotonic())
 
-    def join(self, seconds: float = 5.0) -> None:
-        if self._thread.is_alive():
-            self._thread.join(seconds)
-
-    def _run(self) -> None:
-        number = self.work.number
-        try:
-            report = self._work()
-            self._post(Finished(number, self._condition(), time.monotonic(), report))
-        except Cancelled:
-            self._post(Stopped(number, self._condition(), time.monotonic()))
-        except Exception as error:
-            if not isinstance(error, Motion324Error):
-                log.exception("the task %s failed", self.work.task.value)
-            self._post(Failed(number, self._condition(), problem_of(error, self.work.place.log), time.monotonic()))
-
-    def _work(self) -> check.Report | None:
+    def _do_task(self) -> check.Report | None:
         place, task = self.work.place, self.work.task
         if task is Task.CHECK:
             self._begin_log("a")  # a check adds to what the installation wrote
@@ -102,22 +84,22 @@ class Worker:
         place = self.work.place
         self._report(Stage.PREPARE)
         condition = environment.inspect(place, bundle)
-        if condition is Condition.PYTHON_GONE and environment.change_python(place, self._gives_up):
+        if condition is Condition.PYTHON_GONE and environment.change_python(place, self.gives_up):
             report = self._verify()
             if not report.damage:
                 old = environment.read_stamp(place)
                 self._finish(bundle, old.extras if old else "")
                 return report
         seen = plan.look(place.folder)
-        self._post(MachineSeen(seen))
+        self.tell(MachineSeen(seen))
         planned = plan.make_plan(seen, self.work.wishes)
         anew = condition is not Condition.OUTDATED
         if anew:
             have = environment.size_of(place.downloads) if place.downloads.exists() else 0
             plan.check_room(planned, seen, place.folder, have)
-            environment.create(place, self._gives_up)
+            environment.create(place, self.gives_up)
         source = self.work.source
-        installer = Installer(place, bundle, source, self._report, self._gives_up)
+        installer = Installer(place, bundle, source, self._report, self.gives_up)
         self._report(Stage.RESOLVE)
         packages = installer.resolve(planned.extras, planned.constraints, anew=anew)
         installer.fetch(packages)
@@ -139,7 +121,7 @@ class Worker:
     def _verify(self) -> check.Report:
         self._report(Stage.VERIFY)
         return check.examine(
-            Local(self.work.place.python), self.work.blender, self.work.place.log, gives_up=self._gives_up
+            Local(self.work.place.python), self.work.blender, self.work.place.log, gives_up=self.gives_up
         )
 
     def _finish(self, bundle: Bundle, extras: str) -> None:
@@ -162,7 +144,7 @@ class Worker:
         own = isinstance(where, Local) and where.python == place.python
         self._report(Stage.VERIFY)
         try:
-            report = check.examine(where, self.work.blender, place.log, self._gives_up)
+            report = check.examine(where, self.work.blender, place.log, self.gives_up)
         except Cancelled:
             raise
         except Motion324Error as error:
@@ -182,13 +164,25 @@ class Worker:
         unit: str = "",
         remaining: float | None = None,
     ) -> None:
-        self._post(Moved(self.work.number, stage, item, done, total, unit, remaining))
-
-    def _gives_up(self) -> bool:
-        return self._stop_asked.is_set()
+        self.tell(Moved(self.work.number, stage, item, done, total, unit, remaining))
 
     def _condition(self) -> Condition:
         return condition_of(self.work.place, self.work.extension)
+
+
+class MachineLook(Worker):
+    """Asks the machine what decides about the installation; tells MachineSeen."""
+
+    def __init__(self, folder: Path, post: Callable[[Worker, Event], None]) -> None:
+        """folder: of the installation."""
+        super().__init__("look at the machine", post)
+        self._folder = folder
+
+    def _work(self) -> MachineSeen:
+        return MachineSeen(plan.look(self._folder))
+
+    def _ended_by(self, error: Exception) -> MachineSeen:
+        return MachineSeen(None)
 
 
 def condition_of(place: Place, extension: Path) -> Condition:
@@ -197,12 +191,3 @@ def condition_of(place: Place, extension: Path) -> Condition:
         return environment.inspect(place, find_bundle(extension))
     except Motion324Error:
         return Condition.MISSING
-
-
-def problem_of(error: Exception, log_path: Path) -> Problem:
-    """Any error as a sentence for people."""
-    path = str(log_path) if log_path.exists() else ""
-    if isinstance(error, Motion324Error):
-        return Problem(error.code, error.sentence, error.hint, path, error.exit_code)
-    sentence = f"The installation met an error of its own: {type(error).__name__}: {error}."
-    return Problem("internal", sentence, "Please report it, with the log.", path)

@@ -1,10 +1,10 @@
 """What the effects of a job do: its worker begins and ends, its frames and its result are shown and taken away.
 
-`transitions` says which effects there are to be, `runner` calls them; all of them on Blender's main thread."""
+`transitions` says which effects there are to be, `runner` calls them; all of them on Blender's main thread.
+"""
 
 from __future__ import annotations
 
-import functools
 import shutil
 import tempfile
 import threading
@@ -13,15 +13,19 @@ from pathlib import Path
 
 import bpy
 
+from ..running.worker import Worker
 from ..scene.playing import preview, timing
 from ..scene.playing.animation import Animation
 from . import estimate, storage
 from .records import Job, Order
 from .state import Do, Effect, Expected, FromWorker, JobState
-from .worker import Work, Worker
+from .worker import JobWorker, Work
+
+LONGEST = 60.0  # seconds for a worker to end; what is left then goes with Blender's temporary folder
+LAST_SECONDS = 2.0
 
 
-def start_work(number: int, job: Job, post: Callable[[Work, FromWorker], None], wants_preview: bool) -> Expected:
+def start_work(number: int, job: Job, post: Callable[[Worker, FromWorker], None], wants_preview: bool) -> Expected:
     """Starts the worker of a job whose mesh has been read; returns how long its stages may take.
 
     post: gets the worker's events, on its thread. Raises OSError where no folder for its files can be made.
@@ -38,7 +42,7 @@ def start_work(number: int, job: Job, post: Callable[[Work, FromWorker], None], 
         folder=job.folder,
         wants_preview=wants_preview,
     )
-    job.worker = Worker(work, functools.partial(post, work))
+    job.worker = JobWorker(work, post)
     job.worker.start()
     size = estimate.JobSize(len(job.reading.mesh.positions), order.frames or 0, order.pixels or 0)
     return Expected(number, estimate.expected_stages(size, order.options, order.where))
@@ -140,10 +144,6 @@ def _show(job: Job, paths: tuple[Path, ...], fitted: timing.Timing) -> None:
 def _fit(order: Order, count: int, fps: float | None) -> timing.Timing:
     scene = bpy.context.scene
     return timing.fit(scene, order.start, count, fps or timing.scene_fps(scene), order.mode)
-
-
-LONGEST = 60.0  # seconds for a worker to end; what is left then goes with Blender's temporary folder
-LAST_SECONDS = 2.0
 
 
 def remove_when_ended(worker: Worker, folder: Path | None, wait: bool = False) -> None:

@@ -17,7 +17,7 @@ from ..scene.playing.preview import Preview
 from ..scene.reading.joining import JointReading
 from .backend_location import Where
 from .state import Jobs, JobState
-from .worker import Worker
+from .worker import JobWorker
 
 WhenDone = Callable[[int], None]
 
@@ -66,7 +66,7 @@ class Job:
     steps: Iterator[JointReading | None] | None
     reading: JointReading | None = None
     wants_start: bool = False
-    worker: Worker | None = None
+    worker: JobWorker | None = None
     folder: Path | None = None
     previews: tuple[Preview, ...] = ()
     changed_from: int | None = None

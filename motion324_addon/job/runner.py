@@ -1,14 +1,11 @@
 """Takes orders and events of jobs to `transitions`, and has the effects carried out: all on Blender's main thread.
 
-In a window a timer drains the events; in `blender -b`, where timers do not run, `run_blocking` does. Nothing here takes
-long: reading goes in steps, and whatever needs no bpy is the worker's.
+Nothing here takes long: reading goes in steps, and whatever needs no bpy is the worker's.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import queue
 import time
 from collections.abc import Callable, Iterable
 
@@ -16,7 +13,10 @@ import bpy
 
 from motion324.core.errors import EXIT_USAGE, Cancelled, Motion324Error
 
+from ..running.runner import TICK, Runner
+from ..running.state import problem_of
 from ..running.window import is_background, redraw_sidebars
+from ..running.worker import Worker
 from ..scene.playing import preview
 from ..scene.playing.animation import Animation
 from ..scene.playing.preview import Preview
@@ -42,25 +42,19 @@ from .state import (
     Unqueued,
 )
 from .transitions import advance
-from .worker import Work, problem_of
+from .worker import JobWorker
 
 log = logging.getLogger(__name__)
 
-TICK = 0.1  # seconds between two looks at the events
-READING_TICK = 0.01  # between two steps of reading
-BUDGET = 0.01  # seconds after which a look takes up nothing more
 
+class JobRunner(Runner):
+    """The jobs of this Blender: one runs, others wait, results wait to be kept."""
 
-class Runner:
-    """The jobs of this Blender: one runs, others wait, results wait to be kept.
-
-    Everything but the workers' `post` is called on the main thread.
-    """
+    name = "jobs"
 
     def __init__(self) -> None:
+        super().__init__()
         self._records = Records()
-        self._events: queue.SimpleQueue[tuple[Work, FromWorker]] = queue.SimpleQueue()
-        self._timer = self._tick  # Blender knows a timer by its object, and `self._tick` is a new one each time
 
     @property
     def jobs(self) -> Jobs:
@@ -143,13 +137,10 @@ class Runner:
         try:
             self._records.held[number].read_all()
             self._start_ready()
-            while self.jobs.busy:
-                with contextlib.suppress(queue.Empty):
-                    self._take(*self._events.get(timeout=0.5))
-                watch(self.state)
         except BaseException:
             self.cancel()
             raise
+        self._wait_for_end(lambda: watch(self.state))
         ended = self.jobs.get(number)
         if ended is not None and ended.problem is not None:
             raise ended.problem.to_error()
@@ -214,22 +205,42 @@ class Runner:
         self._dispatch(Ordered(order.name, order.video.name, objects, time.monotonic()))
         return number
 
+    @property
+    def _working(self) -> bool:
+        return self.jobs.busy is not None
+
+    @property
+    def _steps_left(self) -> bool:
+        return self._records.reading
+
+    def _is_current(self, worker: Worker) -> bool:
+        return any(job.worker is worker for job in self._records.held.values())
+
+    def _advance(self, event: Event) -> tuple[Do, ...]:
+        self._records.jobs, asked = advance(self.jobs, event)
+        return asked
+
+    def _in_words(self) -> str:
+        shown, others = self.state, f"{len(self.queue)} wait, {len(self.results)} results"
+        return f"job {shown.number} {shown.phase.value}{f' in {shown.stage}' if shown.stage else ''}, {others}"
+
+    def _give_up(self) -> None:
+        self.cancel()
+
     def _tick(self) -> float | None:
         if bpy.app.is_job_running("RENDER"):
             return TICK  # the renderer reads what events would change
-        deadline = time.monotonic() + BUDGET
-        with contextlib.suppress(queue.Empty):
-            while time.monotonic() < deadline:
-                self._take(*self._events.get_nowait())
-        effects.refresh_previews(self._records.held.values())
-        reading = self._read_on(deadline)
-        if not self.jobs.busy and not reading:
-            return None
-        redraw_sidebars()  # the elapsed time goes on
-        return READING_TICK if reading else TICK
+        return super()._tick()
 
-    def _read_on(self, deadline: float) -> bool:
-        """Goes on with the first reading that is not done; returns whether any is left."""
+    def _take(self, worker: JobWorker, event: FromWorker) -> None:
+        if isinstance(event, FramesCame) and self._is_current(worker):
+            job = self._records.held[event.number]
+            job.changed_from = event.first if job.changed_from is None else min(job.changed_from, event.first)
+        super()._take(worker, event)
+
+    def _take_steps(self, deadline: float) -> None:
+        """Shows the frames that have come, and goes on with the first reading that is not done."""
+        effects.refresh_previews(self._records.held.values())
         for number, job in self._records.items():
             try:
                 while job.steps is not None and time.monotonic() < deadline:
@@ -238,43 +249,14 @@ class Runner:
                 job.steps = None
                 self._fail(number, error)
         self._start_ready()
-        return self._records.reading
-
-    def _take(self, work: Work, event: FromWorker) -> None:
-        """Events of a worker that was stopped, and may post one more, are dropped."""
-        job = self._records.held.get(work.number)
-        if job is None or job.worker is None or job.worker.work is not work:
-            return
-        if isinstance(event, FramesCame):
-            job.changed_from = event.first if job.changed_from is None else min(job.changed_from, event.first)
-        self._dispatch(event)
-
-    def _dispatch(self, event: Event) -> None:
-        self._records.jobs, asked = advance(self.jobs, event)
-        for do in asked:
-            try:
-                self._carry_out(do)
-            except Exception as error:
-                self._fail(do.number, error)
-        if any(do.effect in (Effect.HIDE_PREVIEW, Effect.FORGET) for do in asked):
-            preview.settle(self.previews())  # copies of the objects have the modifier, too
-        if not self.jobs.busy and not self._records.reading:
-            self._stop_timer()
-
-    def _fail(self, number: int, error: Exception) -> None:
-        log.error("job %d failed", number, exc_info=error)
-        self._dispatch(Failed(number, problem_of(error), time.monotonic()))
-
-    def _start_timer(self) -> None:
-        if not bpy.app.background and not bpy.app.timers.is_registered(self._timer):
-            bpy.app.timers.register(self._timer, first_interval=READING_TICK, persistent=True)
-
-    def _stop_timer(self) -> None:
-        """A timer that is left over keeps a process from ending that has Blender as a module."""
-        if bpy.app.timers.is_registered(self._timer):
-            bpy.app.timers.unregister(self._timer)
 
     def _carry_out(self, do: Do) -> None:
+        try:
+            self._do(do)
+        except Exception as error:
+            self._fail(do.number, error)
+
+    def _do(self, do: Do) -> None:
         job = self._records.held.get(do.number)
         if do.effect is Effect.REDRAW:
             redraw_sidebars()
@@ -288,18 +270,24 @@ class Runner:
             if do.effect is Effect.FORGET and not do.objects:
                 del self._records.held[do.number]
 
+    def _settle(self, asked: tuple[Do, ...]) -> None:
+        if any(do.effect in (Effect.HIDE_PREVIEW, Effect.FORGET) for do in asked):
+            preview.settle(self.previews())  # copies of the objects have the modifier, too
+        super()._settle(asked)
+
     def _start_ready(self) -> None:
         """Starts the work of each job that is to begin, and whose mesh has been read."""
         for number, job in self._records.items():
             if job.wants_start and job.reading is not None:
                 job.wants_start = False
                 try:
-                    self._dispatch(effects.start_work(number, job, self._post, wants_preview=not is_background()))
+                    self._dispatch(effects.start_work(number, job, self.post, wants_preview=not is_background()))
                 except Exception as error:
                     self._fail(number, error)
 
-    def _post(self, work: Work, event: FromWorker) -> None:
-        self._events.put((work, event))
+    def _fail(self, number: int, error: Exception) -> None:
+        log.error("job %d failed", number, exc_info=error)
+        self._dispatch(Failed(number, problem_of(error), time.monotonic()))
 
 
-runner = Runner()
+runner = JobRunner()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from motion324.core.errors import EXIT_INTERNAL, Motion324Error
+from ..running.state import Problem, Progress
 
 
 class Phase(enum.Enum):
@@ -29,29 +29,13 @@ LOST_CODES = frozenset({"backend-lost", "backend-died"})
 
 
 @dataclass(frozen=True)
-class Problem:
-    """An error as people read it. log_path: "" where there is no log."""
-
-    code: str
-    sentence: str
-    hint: str = ""
-    log_path: str = ""
-    exit_code: int = EXIT_INTERNAL
-
-    def to_error(self) -> Motion324Error:
-        return Motion324Error(self.code, self.sentence, self.hint, self.exit_code)
-
-
-@dataclass(frozen=True)
-class JobState:
+class JobState(Progress):
     """One job.
 
     number: of every job another one. objects: the session_uid of each object that it animates.
-    stage, done, total: as the backend counts them. remaining: seconds that the stage still takes, None if not known.
     expected: the stages to come and the seconds that each may take, empty while nothing is known.
     ahead: jobs of others in front of this one. frames_ready: frames of the preview that can be played; frames: of the
-    result. began, ended: seconds of a monotonic clock.
-    notice: what people should know about how it ended, where that is no error.
+    result. notice: what people should know about how it ended, where that is no error.
     """
 
     phase: Phase = Phase.IDLE
@@ -59,27 +43,16 @@ class JobState:
     object_name: str = ""
     video_name: str = ""
     objects: tuple[int, ...] = ()
-    stage: str = ""
-    done: int = 0
-    total: int = 0
-    remaining: float | None = None
     expected: tuple[tuple[str, float], ...] = ()
     ahead: int = 0
     frames_ready: int = 0
     frames: int = 0
-    began: float = 0.0
-    ended: float = 0.0
     warnings: tuple[str, ...] = ()
-    problem: Problem | None = None
     notice: str = ""
 
     @property
     def busy(self) -> bool:
         return self.phase in BUSY
-
-    def seconds(self, now: float) -> float:
-        """How long the job has been running, or ran."""
-        return (now if self.busy else self.ended) - self.began
 
     @property
     def remaining_total(self) -> float | None:

@@ -1,13 +1,12 @@
 """The worker thread of a job: talks to the backend, writes the cache files, posts events.
 
-IT MUST NOT TOUCH BPY: Blender's data may move or vanish under it at any time. All that it needs is in its Work."""
+IT MUST NOT TOUCH BPY: Blender's data may move or vanish under it at any time. All that it needs is in its Work.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,11 +23,121 @@ from motion324.core.result import AnimationResult
 from motion324.core.write_aside import written_aside
 from motion324.wire.protocol import AnimateRequest, FramesEvent, ProgressEvent, Queued, ResultEvent
 
+from ..running.state import problem_of
+from ..running.worker import Worker
 from ..scene.reading.joining import JointReading
 from ..scene.reading.orientation import Share
 from . import backend
 from .backend_location import Local, Where
-from .state import Failed, Finished, FramesCame, FromWorker, Problem, Progressed, QueueMoved
+from .state import Failed, Finished, FramesCame, FromWorker, Progressed, QueueMoved
+
+FRAMES_AT_ONCE = 16  # of a result, while it is turned into object space
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that the thread needs to know. folder: its own, for the caches. wants_preview: False where nobody looks.
+
+    reading: the objects' mesh; each of its members gets caches of its own.
+    """
+
+    number: int
+    reading: JointReading
+    video: Path
+    options: AnimateOptions
+    where: Where
+    log_path: Path
+    folder: Path
+    wants_preview: bool
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        return self.reading.shares
+
+    @property
+    def preview_paths(self) -> tuple[Path, ...]:
+        return tuple(self.folder / f"preview{index}.pc2" for index in range(len(self.shares)))
+
+    @property
+    def result_paths(self) -> tuple[Path, ...]:
+        return tuple(self.folder / f"result{index}.pc2" for index in range(len(self.shares)))
+
+
+class JobWorker(Worker):
+    """Does one Work. `result` is there once Finished was posted.
+
+    `positions` are then one array per object, (T, its vertices, 3) in object space, mapped from a file; the result's
+    own are those of the first.
+    """
+
+    def __init__(self, work: Work, post: Callable[[Worker, FromWorker], None]) -> None:
+        super().__init__(f"job {work.number}", post)
+        self.work = work
+        self.result: AnimationResult | None = None
+        self.positions: tuple[np.ndarray, ...] = ()
+        self._events: JobEvents | None = None
+
+    def stop(self) -> None:
+        super().stop()
+        events = self._events
+        if events is not None:
+            events.close()
+
+    def _work(self) -> Finished:
+        request = AnimateRequest.of(self.work.reading.completed().mesh, self.work.video, self.work.options)
+        client = backend.connect(self.work.where, self.work.log_path, self.gives_up)
+        self.check()
+        with client.animate(request) as self._events:
+            self.check()
+            if self.work.wants_preview:
+                with PreviewCaches(self.work.preview_paths, self.work.shares) as preview:
+                    self._follow(request, preview)
+            else:
+                self._follow(request, None)
+        if self.result is None:
+            raise Cancelled()  # the events ended without a result only where they were closed
+        return Finished(self.work.number, len(self.result.positions), time.monotonic(), self._warnings())
+
+    def _ended_by(self, error: Exception) -> Failed:
+        if isinstance(error, Motion324Error) and not isinstance(error, Cancelled):
+            error = backend.problem_at(self.work.where, error)
+        log_path = self.work.log_path if isinstance(self.work.where, Local) else None
+        return Failed(self.work.number, problem_of(error, log_path), time.monotonic())
+
+    def _follow(self, request: AnimateRequest, preview: PreviewCaches | None) -> None:
+        number = self.work.number
+        for event in self._events:
+            if isinstance(event, Queued):
+                self.tell(QueueMoved(number, event.place))
+            elif isinstance(event, ProgressEvent):
+                self.tell(Progressed(number, event.stage, event.done, event.total, event.remaining))
+            elif isinstance(event, FramesEvent) and preview is not None:
+                before = preview.frame_count
+                preview.write(event.indices, event.positions)
+                self.tell(FramesCame(number, preview.frame_count, min(before, int(event.indices.min()))))
+            elif isinstance(event, ResultEvent):
+                self._take(event, request.topology_hash)
+
+    def _take(self, event: ResultEvent, topology_hash: str) -> None:
+        """The result goes to files and is mapped from there, so that a long one does not fill the memory."""
+        if event.topology_hash != topology_hash:
+            raise Motion324Error(
+                "topology-mismatch", "The backend's result belongs to another mesh than the one sent.", "Animate again."
+            )
+        positions = event.result.positions
+        for path, share in zip(self.work.result_paths, self.work.shares, strict=True):
+            with written_aside(path) as aside, Pc2Writer(aside, share.count) as writer:
+                for first in range(0, len(positions), FRAMES_AT_ONCE):
+                    self.check()
+                    writer.append(share.own(positions[first : first + FRAMES_AT_ONCE]))
+        self.positions = tuple(read_pc2(path).positions for path in self.work.result_paths)
+        self.result = dataclasses.replace(event.result, positions=self.positions[0])
+
+    def _warnings(self) -> tuple[str, ...]:
+        """Those of reading the mesh, then the backend's."""
+        found = self.result.report.get("warnings", []) if self.result else []
+        told = (str(warning["sentence"]) for warning in found if isinstance(warning, dict) and "sentence" in warning)
+        return (*self.work.reading.warnings, *told)
 
 
 class PreviewCaches:
@@ -63,150 +172,3 @@ class PreviewCaches:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open.close()
-
-
-log = logging.getLogger(__name__)
-
-FRAMES_AT_ONCE = 16  # of a result, while it is turned into object space
-
-
-@dataclass(frozen=True)
-class Work:
-    """All that the thread needs to know. folder: its own, for the caches. wants_preview: False where nobody looks.
-
-    reading: the objects' mesh; each of its members gets caches of its own.
-    """
-
-    number: int
-    reading: JointReading
-    video: Path
-    options: AnimateOptions
-    where: Where
-    log_path: Path
-    folder: Path
-    wants_preview: bool
-
-    @property
-    def shares(self) -> tuple[Share, ...]:
-        return self.reading.shares
-
-    @property
-    def preview_paths(self) -> tuple[Path, ...]:
-        return tuple(self.folder / f"preview{index}.pc2" for index in range(len(self.shares)))
-
-    @property
-    def result_paths(self) -> tuple[Path, ...]:
-        return tuple(self.folder / f"result{index}.pc2" for index in range(len(self.shares)))
-
-
-class Worker:
-    """Runs one Work on a thread of its own. `result` is there once Finished was posted.
-
-    `positions` are then one array per object, (T, its vertices, 3) in object space, mapped from a file; the result's
-    own are those of the first.
-    """
-
-    def __init__(self, work: Work, post: Callable[[FromWorker], None]) -> None:
-        self.work = work
-        self.result: AnimationResult | None = None
-        self.positions: tuple[np.ndarray, ...] = ()
-        self._post = post
-        self._stop_asked = threading.Event()
-        self._events: JobEvents | None = None
-        self._thread = threading.Thread(target=self._run, name=f"motion324 job {work.number}", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Cancels the job; the thread ends as soon as it notices, and posts nothing more. Any thread."""
-        self._stop_asked.set()
-        events = self._events
-        if events is not None:
-            events.close()
-
-    def join(self, seconds: float = 2.0) -> None:
-        """Waits for the thread's end, where it was started."""
-        if self._thread.is_alive():
-            self._thread.join(seconds)
-
-    def _run(self) -> None:
-        number = self.work.number
-        try:
-            self._work()
-            self._tell(Finished(number, len(self.result.positions), time.monotonic(), self._warnings()))
-        except Exception as error:
-            if self._stop_asked.is_set():
-                return
-            if not isinstance(error, Motion324Error):
-                log.exception("the job's worker failed")
-            elif not isinstance(error, Cancelled):
-                error = backend.problem_at(self.work.where, error)
-            log_path = self.work.log_path if isinstance(self.work.where, Local) else None
-            self._tell(Failed(number, problem_of(error, log_path), time.monotonic()))
-
-    def _work(self) -> None:
-        request = AnimateRequest.of(self.work.reading.completed().mesh, self.work.video, self.work.options)
-        client = backend.connect(self.work.where, self.work.log_path, self._stop_asked.is_set)
-        self._check()
-        with client.animate(request) as self._events:
-            self._check()
-            if self.work.wants_preview:
-                with PreviewCaches(self.work.preview_paths, self.work.shares) as preview:
-                    self._follow(request, preview)
-            else:
-                self._follow(request, None)
-        if self.result is None:
-            raise Cancelled()  # the events ended without a result only where they were closed
-
-    def _check(self) -> None:
-        if self._stop_asked.is_set():
-            raise Cancelled()
-
-    def _tell(self, event: FromWorker) -> None:
-        if not self._stop_asked.is_set():
-            self._post(event)
-
-    def _follow(self, request: AnimateRequest, preview: PreviewCaches | None) -> None:
-        number = self.work.number
-        for event in self._events:
-            if isinstance(event, Queued):
-                self._tell(QueueMoved(number, event.place))
-            elif isinstance(event, ProgressEvent):
-                self._tell(Progressed(number, event.stage, event.done, event.total, event.remaining))
-            elif isinstance(event, FramesEvent) and preview is not None:
-                before = preview.frame_count
-                preview.write(event.indices, event.positions)
-                self._tell(FramesCame(number, preview.frame_count, min(before, int(event.indices.min()))))
-            elif isinstance(event, ResultEvent):
-                self._take(event, request.topology_hash)
-
-    def _take(self, event: ResultEvent, topology_hash: str) -> None:
-        """The result goes to files and is mapped from there, so that a long one does not fill the memory."""
-        if event.topology_hash != topology_hash:
-            raise Motion324Error(
-                "topology-mismatch", "The backend's result belongs to another mesh than the one sent.", "Animate again."
-            )
-        positions = event.result.positions
-        for path, share in zip(self.work.result_paths, self.work.shares, strict=True):
-            with written_aside(path) as aside, Pc2Writer(aside, share.count) as writer:
-                for first in range(0, len(positions), FRAMES_AT_ONCE):
-                    self._check()
-                    writer.append(share.own(positions[first : first + FRAMES_AT_ONCE]))
-        self.positions = tuple(read_pc2(path).positions for path in self.work.result_paths)
-        self.result = dataclasses.replace(event.result, positions=self.positions[0])
-
-    def _warnings(self) -> tuple[str, ...]:
-        """Those of reading the mesh, then the backend's."""
-        found = self.result.report.get("warnings", []) if self.result else []
-        told = (str(warning["sentence"]) for warning in found if isinstance(warning, dict) and "sentence" in warning)
-        return (*self.work.reading.warnings, *told)
-
-
-def problem_of(error: Exception, log_path: Path | None = None) -> Problem:
-    """Any error as a sentence for people. log_path: of the backend on this machine, if it is on this machine."""
-    path = str(log_path) if log_path and log_path.exists() else ""
-    if isinstance(error, Motion324Error):
-        return Problem(error.code, error.sentence, error.hint, path, error.exit_code)
-    sentence = f"Motion324 met an error of its own: {type(error).__name__}: {error}."
-    return Problem("internal", sentence, "Please report it, with the log.", path)

@@ -10,6 +10,7 @@ from bpy_extras.io_utils import ExportHelper
 from motion324.core.errors import Motion324Error
 
 from ..job.runner import runner
+from ..running.words import readable_size
 from ..scene.exporting import export, export_formats, export_size
 from ..settings import scene_inputs
 from ..ui.readiness import mesh_objects
@@ -88,11 +89,11 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
                 draw_lines(layout, context, loss, "INFO")
         bytes_now = self._sizes.get(self._key(context))
         if bytes_now is not None:
-            draw_lines(layout, context, f"About {in_words(bytes_now)}", "FILE")
+            draw_lines(layout, context, f"About {readable_size(bytes_now)}", "FILE")
             if bytes_now > LARGE and self.format not in export_formats.POINT_CACHES:
                 smaller = export_size.of_point_cache(self._objects(context), *self._range(context))
                 if smaller < 0.5 * bytes_now:
-                    draw_lines(layout, context, f"A PC2 point cache would take {in_words(smaller)}", "LIGHT")
+                    draw_lines(layout, context, f"A PC2 point cache would take {readable_size(smaller)}", "LIGHT")
         layout.prop(self, "all_selected")
         layout.prop(self, "use_range")
         column = layout.column(align=True)
@@ -116,11 +117,3 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
         if self.use_range:
             return self.first_frame, max(self.first_frame, self.last_frame)
         return runner.frames_of(context.object)
-
-
-def in_words(size: int) -> str:
-    """Bytes as people read them."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}" if size < 10 * factor else f"{size / factor:.0f} {unit}"
-    return f"{max(1, round(size / 1e3))} kB"

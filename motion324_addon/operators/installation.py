@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import bpy
@@ -12,13 +13,15 @@ from motion324 import __version__
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
 
 from ..batch.terminal import ProgressLine
-from ..installation import check, environment, plan
+from ..installation import check, environment
 from ..installation.packages import Source
 from ..installation.runner import Order, runner
 from ..installation.state import Condition, Phase, Task
 from ..installation.words import describe
 from ..job.backend_location import Local
 from ..job.runner import runner as jobs
+from ..running.history import history
+from ..running.words import readable_size
 from ..settings import preferences
 from .reporting import report_error
 
@@ -161,19 +164,22 @@ class MOTION324_OT_copy_report(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        context.window_manager.clipboard = report_text()
+        context.window_manager.clipboard = report_text(history.lines())
         self.report({"INFO"}, "The report is in the clipboard")
         return {"FINISHED"}
 
 
-def report_text() -> str:
-    """The report of the last check, after what this Blender and the choice of the backend are."""
+def report_text(events: Sequence[str] = ()) -> str:
+    """The report of the last check, after what this Blender and the choice of the backend are.
+
+    events: what jobs, looks and the installation did lately, a line each.
+    """
     facts = [
         ("extension", __version__),
         ("this Blender", f"{bpy.app.version_string} on {platform.platform()}, Python {platform.python_version()}"),
         ("chosen backend", _backend()),
     ]
-    return check.report_text(facts, runner.state.report)
+    return check.report_text(facts, runner.state.report, events)
 
 
 def _backend() -> str:
@@ -188,9 +194,7 @@ def _backend() -> str:
     if stamp is None:
         return "installed here, unfinished"
     kind = stamp.extras or "cpu"
-    return (
-        f"installed here ({kind}, {stamp.packages} packages, {plan.readable_size(stamp.size)}), Python {stamp.python}"
-    )
+    return f"installed here ({kind}, {stamp.packages} packages, {readable_size(stamp.size)}), Python {stamp.python}"
 
 
 class MOTION324_OT_remove_backend(bpy.types.Operator):

@@ -12,6 +12,7 @@ from motion324.core.errors import Motion324Error
 from ..job.estimate import estimate_seconds
 from ..job.runner import runner
 from ..job.state import JobState, Phase
+from ..running.words import duration
 from ..settings import preferences, properties
 from ..settings.source_video import facts_of
 from ..ui import choices
@@ -20,7 +21,7 @@ from ..ui.progress_bar import draw_bar
 from ..ui.readiness import mesh_objects, outcome_of, reason_against
 from ..ui.text_lines import draw_lines
 from .progress import draw_stage
-from .sidebar import WorkSidebar, draw_button, draw_fact, duration, properties_layout
+from .sidebar import WorkSidebar, draw_button, draw_fact, properties_layout
 
 LAST_LINES = 4  # of the log of a backend that ended
 # What the log's lines begin with.
@@ -76,7 +77,7 @@ class MOTION324_PT_animate(WorkSidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         state = runner.state
         if state.busy and state.phase is not Phase.QUEUED:
-            above, _, layout = draw_stage(self.layout, state.stage, state.done, state.total)
+            above, _, layout = draw_stage(self.layout, state)
         else:
             above, _, layout = draw_bar(self.layout, None)
         if state.busy:

@@ -5,28 +5,16 @@ from __future__ import annotations
 import bpy
 
 from ..examining.examiner import Examiner
+from ..running.state import Progress
+from ..running.words import stage_label
 from ..ui.panel_words import in_panel_words
 from ..ui.progress_bar import BarPlace, draw_bar
 from ..ui.text_lines import draw_lines
 
-STAGE_LABELS = {
-    "load": "Loading the model",
-    "read": "Reading the video",
-    "foreground": "Finding the foreground",
-    "mesh": "Making the mesh",
-    "sample": "Sampling the surface",
-    "view": "Finding the view",
-    "reconstruct": "Reconstructing",
-    "refine": "Refining",
-    "smooth": "Smoothing",
-    "write": "Writing",
-}
 
-
-def draw_stage(layout: bpy.types.UILayout, stage: str, done: int, total: int) -> BarPlace:
+def draw_stage(layout: bpy.types.UILayout, state: Progress) -> BarPlace:
     """A bar with the stage's name; without a stage the backend is being started. See `progress_bar.draw_bar`."""
-    text = STAGE_LABELS.get(stage, stage.capitalize()) if stage else "Starting the backend"
-    return draw_bar(layout, done / total if total else 0.0, text)
+    return draw_bar(layout, state.fraction or 0.0, stage_label(state.stage))
 
 
 def draw_look(layout: bpy.types.UILayout, examiner: Examiner, name: str) -> BarPlace:
@@ -34,7 +22,7 @@ def draw_look(layout: bpy.types.UILayout, examiner: Examiner, name: str) -> BarP
     look = examiner.look
     if not look.running:
         return draw_bar(layout, None)
-    place = draw_stage(layout, look.stage, look.done, look.total)
+    place = draw_stage(layout, look)
     place.row.operator("motion324.cancel_look", text="", icon="X").look = name
     return place
 

@@ -71,15 +71,6 @@ def value_column(layout: bpy.types.UILayout) -> bpy.types.UILayout:
     return column
 
 
-def duration(seconds: float) -> str:
-    """42 s, 3:07 min, 1:05:00 h"""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minutes:02d}:{rest:02d} h"
-    return f"{minutes}:{rest:02d} min" if minutes else f"{rest} s"
-
-
 class MOTION324_PT_set_up(Sidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_set_up"
     bl_label = "Set Up"

@@ -1,4 +1,4 @@
-"""Blender's window: whether there is one, and having the sidebars in it drawn again."""
+"""Blender's window: whether there is one, and having parts of it drawn again."""
 
 from __future__ import annotations
 
@@ -18,3 +18,11 @@ def redraw_sidebars() -> None:
                 for region in area.regions:
                     if region.type == "UI":
                         region.tag_redraw()
+
+
+def redraw_areas(*kinds: str) -> None:
+    """Has all areas of these kinds drawn again, in all windows."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in kinds:
+                area.tag_redraw()

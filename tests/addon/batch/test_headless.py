@@ -142,7 +142,7 @@ def test_a_batch_that_is_stopped_says_how_to_go_on_and_leaves_no_backend(mesh_fi
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as batch:
         for line in batch.stderr:
-            if "reconstruct" in line and "2/2" in line:
+            if "Reconstructing" in line and "2/2" in line:
                 break
         tasks = Path(f"/proc/{batch.pid}/task").iterdir()
         children = [int(pid) for task in tasks for pid in (task / "children").read_text().split()]

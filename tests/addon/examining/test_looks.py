@@ -164,7 +164,8 @@ def test_in_a_window_looking_goes_on_beside_and_can_be_stopped(addon, looks, vid
 def test_late_answers_change_nothing():
     from bl_ext.user_default.motion324.examining.look import Asked, Dropped, Failed, Look, Moved, advance
 
-    asked = advance(Look(), Asked("a"))
-    assert asked.running and advance(asked, Moved("view", 1, 2)).done == 1
-    gone = advance(asked, Dropped())
-    assert advance(gone, Moved("view", 1, 2)) == gone == advance(gone, Failed(None))
+    asked, _ = advance(Look(), Asked("a"))
+    moved, _ = advance(asked, Moved("view", 1, 2))
+    assert asked.running and (moved.done, moved.fraction) == (1, 0.5)
+    gone, _ = advance(asked, Dropped())
+    assert advance(gone, Moved("view", 1, 2)) == (gone, ()) == advance(gone, Failed(None))

@@ -49,7 +49,7 @@ def test_an_installation_runs_from_its_start_to_a_backend_that_is_ready(names):
         True,
         report,
     )
-    assert state.seconds(99.0) == 20.0 and state.stage is None
+    assert state.seconds(99.0) == 20.0 and state.stage == ""
 
 
 def test_a_second_task_changes_nothing_while_one_runs(names):

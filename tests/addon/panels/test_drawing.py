@@ -118,11 +118,11 @@ def test_the_first_run_explains_itself_and_offers_the_button(addon, draw, instal
 
     monkeypatch.setattr(machine, "look", look)
     installation.state = dataclasses.replace(installation.state, machine=None)
-    installation._looking = False
+    installation._machine_look = None
     for _ in range(3):
         paper = draw()
         assert "Looking at this machine" in paper.texts and "about" not in paper.texts
-    assert len([thread for thread in threading.enumerate() if thread.name == "motion324 machine"]) == 1
+    assert len([thread for thread in threading.enumerate() if thread.name == "motion324 look at the machine"]) == 1
     answered.set()
     while installation.state.machine is None:
         installation._tick()

@@ -1,0 +1,66 @@
+"""What the states of jobs, looks and the installation have in common: how far a piece of work is, and why it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from motion324.core.errors import EXIT_INTERNAL, Motion324Error
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An error as people read it. log_path: "" where there is no log."""
+
+    code: str
+    sentence: str
+    hint: str = ""
+    log_path: str = ""
+    exit_code: int = EXIT_INTERNAL
+
+    def to_error(self) -> Motion324Error:
+        return Motion324Error(self.code, self.sentence, self.hint, self.exit_code)
+
+
+def problem_of(error: Exception, log_path: Path | None = None, who: str = "Motion324") -> Problem:
+    """Any error as a sentence for people. log_path: where its details are, if they are on this machine.
+
+    who: met the error, where it is one of our own making.
+    """
+    path = str(log_path) if log_path and log_path.exists() else ""
+    if isinstance(error, Motion324Error):
+        return Problem(error.code, error.sentence, error.hint, path, error.exit_code)
+    sentence = f"{who} met an error of its own: {type(error).__name__}: {error}."
+    return Problem("internal", sentence, "Please report it, with the log.", path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a piece of work is.
+
+    stage, done, total: as whoever does the work counts them; "" while nothing is told, and total 0 where it is not
+    known. remaining: seconds that the stage still takes, None if not known. began, ended: seconds of a monotonic clock.
+    problem: what ended it, if an error did.
+    """
+
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    remaining: float | None = None
+    began: float = 0.0
+    ended: float = 0.0
+    problem: Problem | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether the work goes on."""
+        raise NotImplementedError
+
+    @property
+    def fraction(self) -> float | None:
+        """How much of the stage is done, 0 to 1; None where it is not known."""
+        return min(1.0, self.done / self.total) if self.total else None
+
+    def seconds(self, now: float) -> float:
+        """How long the work has been going on, or went on."""
+        return (now if self.busy else self.ended) - self.began

@@ -1,1 +1,1 @@
-"""Quick looks at the video before a job: the mask of its first frame, and from where it sees the mesh."""
+"""Quick looks at the video before a job, and a mesh that is made of it; operators and panels may import them."""

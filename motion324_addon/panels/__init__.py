@@ -1,4 +1,7 @@
-"""The sidebar, one file per panel, in the order of work: draws what state and settings say, and decides nothing."""
+"""The sidebar: its panels, in the order of work, draw what state and settings say, and decide nothing.
+
+Only the add-on's own registration imports this room.
+"""
 
 from __future__ import annotations
 

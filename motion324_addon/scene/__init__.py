@@ -1,1 +1,1 @@
-"""All that reads or writes a .blend; nothing here knows of sockets, jobs or panels."""
+"""All that reads or writes a .blend; it imports no other room, and every room but `running/` may import it."""

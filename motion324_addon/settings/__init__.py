@@ -1,1 +1,1 @@
-"""What the artist chooses: the scene's properties, the extension's preferences, the chosen video."""
+"""What the artist chooses: the scene's properties, the preferences, the video; all rooms above it may import it."""

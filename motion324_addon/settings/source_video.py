@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 
+from motion324.core.image_files import images_in
+
 from ..running.window import is_background, redraw_sidebars
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 PICTURES_FPS = 24.0  # that the backend assumes for a folder of pictures
 FRESH_SECONDS = 3.0  # after which the file is looked at again, since it may have been replaced
 
@@ -124,14 +124,7 @@ def _unknown(path: Path) -> VideoFacts:
 
 
 def _read_folder(path: Path) -> VideoFacts:
-    pictures = [file for file in path.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES]
+    pictures = images_in(path)
     if not pictures:
         return VideoFacts(problem=f"The folder '{path.name}' has no pictures")
-    first = min(pictures, key=lambda file: _natural(file.name))
-    return VideoFacts(len(pictures), PICTURES_FPS, thumbnail=str(first))
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """A key that sorts frame_2 before frame_10, as the backend does."""
-    parts = re.split(r"(\d+)", name.lower())
-    return [(0, int(part), part) if part.isdigit() else (1, 0, part) for part in parts if part]
+    return VideoFacts(len(pictures), PICTURES_FPS, thumbnail=str(pictures[0]))

@@ -1,1 +1,1 @@
-"""What the panels draw with: words, lines, pictures, the menu, and why a button is grey."""
+"""What is drawn with: words, lines, pictures, the menu, why a button is grey; operators and panels may import it."""

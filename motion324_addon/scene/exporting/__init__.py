@@ -1,1 +1,1 @@
-"""Files for other programs, and what they cannot carry."""
+"""Files for other programs, and what they cannot carry; the panels, operators, batches and `showing/` may import it."""

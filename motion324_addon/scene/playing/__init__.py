@@ -1,1 +1,1 @@
-"""A trajectory on an object: preview, shape keys, point cache, and taking them away again."""
+"""A trajectory on an object: preview, shape keys, point cache, taking them away; all above `running/` may import it."""

@@ -1,1 +1,1 @@
-"""From Blender's objects to a reference mesh: geometry, materials, modifiers."""
+"""From Blender's objects to a reference mesh: geometry, materials, modifiers; all above `running/` may import it."""

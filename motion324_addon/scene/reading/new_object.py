@@ -7,6 +7,8 @@ import numpy as np
 
 from motion324.core.reference_mesh import Material, ReferenceMesh
 
+from .orientation import z_up
+
 SIZE = 2.0  # Blender units of the longest side, as of Blender's own new meshes
 UV_NAME, COLOUR_NAME = "UVMap", "Color"  # as Blender calls its own
 
@@ -35,9 +37,7 @@ def add_object(mesh: ReferenceMesh, context: bpy.types.Context) -> bpy.types.Obj
 
 def _standing(mesh: ReferenceMesh) -> np.ndarray:
     """(N, 3) float32: Z up, in the middle of X and Y and on the ground, the longest side of SIZE."""
-    positions = mesh.positions.astype(np.float64)
-    if mesh.up == "Y":
-        positions = np.stack([positions[:, 0], -positions[:, 2], positions[:, 1]], axis=1)
+    positions = z_up(mesh.positions.astype(np.float64), mesh.up)
     low, high = positions.min(axis=0), positions.max(axis=0)
     foot = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
     return ((positions - foot) * (SIZE / float((high - low).max()))).astype(np.float32)

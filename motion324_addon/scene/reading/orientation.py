@@ -1,10 +1,18 @@
-"""Between an object's own axes and those in which a job sees it. No bpy: worker threads use it too."""
+"""Between the axes of an object, of a job and of the normalised space. No bpy: worker threads use it too."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+
+# (x, y, z) of a space where Y is up -> (x, -z, y) of Blender's world, where Z is.
+Z_UP_FROM_Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+
+
+def z_up(vectors: np.ndarray, up: str = "Y") -> np.ndarray:
+    """vectors (..., 3) where `up` ("Y" or "Z") is up -> (..., 3) where Z is, as in Blender's world."""
+    return vectors @ Z_UP_FROM_Y_UP.T if up == "Y" else vectors
 
 
 @dataclass(frozen=True)

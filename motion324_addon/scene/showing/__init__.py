@@ -1,1 +1,1 @@
-"""Looking at it: the video behind the result, turntables, views."""
+"""Looking at it: video behind the result, turntables, views; settings, panels, operators and batches may import it."""

@@ -16,11 +16,11 @@ from motion324.core.view import View
 
 from ..playing import fcurves
 from ..playing.kept_note import Source
+from ..reading.orientation import z_up
 
 NAME = "Motion324 Overlay"
 MARK = "motion324_overlay"  # a custom property of the camera that this made
 SENSOR = 24.0  # millimetres; only the ratio of the focal length to it matters
-Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  # turns normalised space's axes into Blender's
 
 
 def show_overlay(
@@ -67,7 +67,7 @@ def place_camera(
 
 def camera_matrix(view: View, space: Normalisation, moved: Matrix | None = None) -> Matrix:
     """Where a camera stands in the world that has the view; see `show_overlay` for `moved`."""
-    right, down, ahead = view.rotation @ Z_UP.T
+    right, down, ahead = z_up(view.rotation)
     eye = space.to_source(np.asarray(view.position)[None])[0]
     matrix = Matrix([[*row, 0.0] for row in np.stack([right, -down, -ahead], axis=1).tolist()] + [[0.0, 0.0, 0.0, 1.0]])
     matrix.translation = eye.tolist()

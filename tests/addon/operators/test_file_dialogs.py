@@ -90,7 +90,7 @@ def scene(addon, tmp_path):
     ],
 )
 def test_the_proposed_name_is_the_objects_with_what_it_is(addon, scene, monkeypatch, name, ending):
-    module = addon(f"operators.{name}")
+    module = addon({"turntable": "operators.showing", "export": "operators.exporting"}[name])
     proposed = []
 
     class Browser(SimpleNamespace):

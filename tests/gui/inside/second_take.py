@@ -43,7 +43,7 @@ def _align(driver: Driver, report: dict) -> Wait:
     report["perspective"] = region.view_perspective
     report["around"] = list(region.view_location)
     with driver.context():
-        report["turned_to"], _ = stage.module("scene.view_angles").from_viewport(bpy.context)
+        report["turned_to"], _ = stage.module("scene.showing.view_angles").from_viewport(bpy.context)
     yield from driver.move_to_viewport()
     yield from driver.shot("aligned")
 

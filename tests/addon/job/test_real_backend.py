@@ -11,7 +11,7 @@ import pytest
 from addon.shapes import rest, shown
 from addon.silhouettes import overlaps
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FRAMES = 4
 
 

@@ -1,4 +1,4 @@
-"""Many jobs from a file, one after another, going on after one that fails, and where a batch was stopped."""
+"""Does many jobs from a file, one after another: goes on after one that fails, and where a batch was stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The progress of a job, or of the installation, on a terminal, or in a log file, line by line."""
+"""Shows the progress of a job, or of the installation, on a terminal, or line by line in a log file."""
 
 from __future__ import annotations
 

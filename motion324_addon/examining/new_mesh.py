@@ -1,4 +1,4 @@
-"""The mesh that the backend makes of the video's first used frame, and what follows when it is there."""
+"""Making a mesh of the video's first used frame by the backend, and what follows when it is there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Child processes of the installation: apart from the user's own Python settings, heard line by line, ended at once."""
+"""Runs the installation's child processes without the user's Python settings, and ends them at once where asked."""
 
 from __future__ import annotations
 

@@ -164,11 +164,9 @@ class TaskRunner(Runner):
         redraw_areas("VIEW_3D", "PREFERENCES")
 
     def _in_words(self) -> str:
-        state, doing = self.state, self.state.task.value if self.state.task else "nothing"
-        ended = f", {state.problem.code}" if state.problem else ""
-        return (
-            f"{state.phase.value}, {doing}{f' in {state.stage}' if state.stage else ''}{ended}, {state.condition.value}"
-        )
+        state = self.state
+        doing = (state.task.value if state.task else "", state.stage, state.problem.code if state.problem else "")
+        return ", ".join(each for each in (state.phase.value, *doing, state.condition.value) if each)
 
     def _give_up(self) -> None:
         self.cancel_and_wait()

@@ -1,4 +1,4 @@
-"""What the user asked for, what is known of all jobs, and which results are meant."""
+"""What the user asked for (Order), what is known of all jobs (Records), and which results are meant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exports the active object with its animation."""
+"""Exporting the active object, with its animation, to a file for other programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From where the video sees the mesh: angles taken from the scene, the search, and the viewport turned there."""
+"""The view of the video: taking its angles from the scene, finding it, and turning the viewport to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the motion is reconstructed, the button that starts a job, what runs and waits, and what went wrong."""
+"""The panels Reconstruct and Animate: the method, the button, the jobs that run and wait, and what went wrong."""
 
 from __future__ import annotations
 

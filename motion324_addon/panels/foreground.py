@@ -1,4 +1,4 @@
-"""How the object is told from its background, and what that gives for the first frame."""
+"""The panel Foreground: how the object is separated from the background, and the mask of the first frame."""
 
 from __future__ import annotations
 

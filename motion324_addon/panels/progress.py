@@ -1,4 +1,4 @@
-"""What a running job or look does, in words and as a bar."""
+"""Draws what a running job or look does: its stage, as a bar, and why a look failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results that wait to be kept, or the animation that was."""
+"""The panel Result: the results that wait to be kept, or the animation that was kept."""
 
 from __future__ import annotations
 

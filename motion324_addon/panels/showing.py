@@ -1,4 +1,4 @@
-"""Looking at the animation, and handing it on."""
+"""The panels Show and Export: looking at the animation, and handing it on."""
 
 from __future__ import annotations
 

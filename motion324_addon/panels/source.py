@@ -1,4 +1,4 @@
-"""What is animated after what: the mesh or a new one, the video, which of its frames, and where in the scene."""
+"""The panel Source: which mesh, or a new one, is animated after which video, with which frames, from which frame on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From where the video sees the mesh: what the job starts from, and what was found."""
+"""The panel View: the direction of the camera that a job starts from, and the view that was found."""
 
 from __future__ import annotations
 

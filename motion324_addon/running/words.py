@@ -39,8 +39,9 @@ def duration(seconds: float) -> str:
 
 
 def readable_size(count: int) -> str:
-    """Bytes as people read them: "690 MB", "3.2 GB", "41 kB"."""
+    """Bytes as people read them: "41 kB", "2.5 MB", "690 MB", "3.2 GB"."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6)):
         if count >= factor:
-            return f"{count / factor:.1f} {unit}" if count < 10 * factor else f"{count / factor:.0f} {unit}"
+            digits = 1 if count < 10 * factor else 0
+            return f"{f'{count / factor:.{digits}f}'.removesuffix('.0')} {unit}"
     return f"{round(count / 1e3)} kB"

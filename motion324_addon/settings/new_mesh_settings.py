@@ -1,4 +1,4 @@
-"""How a new mesh comes about from a video; kept with the scene."""
+"""The settings for making a new mesh from a video; kept with the scene."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Installation:
         self.wishes = addon("installation.plan").Wishes
         self.extension, self.folder = extension, folder
         self._module = addon("installation.runner")
-        self.runner = self._module.Runner(extension)
+        self.runner = self._module.TaskRunner(extension)
         self.seen = []
 
     @property
@@ -40,7 +40,7 @@ class Installation:
     @property
     def condition(self) -> str:
         """What lies on the disk now, looked at by a Blender that has just been started."""
-        return self._module.Runner(self.extension).look().condition.value
+        return self._module.TaskRunner(self.extension).look().condition.value
 
     def run(self, task="install", wheels=None, watch=lambda state: None, wishes=None):
         def remember(state) -> None:
@@ -213,7 +213,7 @@ part = lambda name: importlib.import_module({installed!r} + "." + name)
 part("job.storage").user_folder = lambda name="": pathlib.Path({str(installation.folder)!r}) / name
 run = part("installation.runner")
 order = run.Order(part("installation.state").Task.INSTALL, wishes=part("installation.plan").Wishes("CPU"))
-runner = run.Runner(pathlib.Path({str(installation.extension)!r}))
+runner = run.TaskRunner(pathlib.Path({str(installation.extension)!r}))
 runner.run_blocking(order, lambda state: print(state.done, flush=True))
 """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

@@ -113,12 +113,14 @@ def test_a_remote_backend_is_an_address_and_a_token_that_nobody_sees(preferences
     assert "secret" not in repr(where) and preferences.is_backend_ready()
 
 
-def test_a_remote_backend_that_does_not_answer_is_told_without_its_token(preferences, runner):
+def test_a_remote_backend_that_does_not_answer_is_told_without_its_token(preferences, runner, addon):
     chosen = preferences.get()
     chosen.backend, chosen.remote_address, chosen.remote_token = "REMOTE", "127.0.0.1:9", "a-secret-of-many-letters"
     with pytest.raises(RuntimeError, match=r"127\.0\.0\.1:9 cannot be reached") as told:
         bpy.ops.motion324.check_installation()
-    assert "a-secret" not in str(told.value) + runner.place.log.read_text()
+    events = addon("running.history").history.lines()
+    assert "a-secret" not in str(told.value) + runner.place.log.read_text() + "".join(events)
+    assert not any("127.0.0.1" in event for event in events) and "problem backend-unreachable" in events[-1]
 
 
 def test_the_machine_is_looked_at_also_where_another_file_is_opened_at_once(runner, addon, monkeypatch):
@@ -148,6 +150,12 @@ def test_a_real_backend_is_checked_and_its_report_is_printed_and_can_be_copied(p
     assert {"extension", "chosen backend", "motion324", "numpy", "device", "memory", "weights"} <= set(lines)
     assert bpy.app.version_string in lines["this Blender"] and str(Path.home()) not in text
     assert text.endswith("Everything that is needed works.")
+    *_, began, looked, ended = [event.split("installation: ")[-1] for event in addon("running.history").history.lines()]
+    assert began.startswith("Started, task check, now ") and began.endswith("-> working, check, missing")
+    assert looked.startswith("Moved, ") and "stage verify" in looked
+    assert ended.startswith("Finished, ") and ended.endswith("-> idle, missing")
+    handed_over = addon("operators.installation").report_text(["10:00:00.0 installation: Started"])
+    assert handed_over == f"{text}\n\nThe last 1 events of this Blender:\n10:00:00.0 installation: Started"
 
 
 def test_a_python_that_is_no_backend_is_told(preferences, runner, tmp_path):

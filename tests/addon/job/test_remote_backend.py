@@ -16,7 +16,7 @@ from addon.shapes import ball, rest
 from addon.wobble import wobble
 
 TOKEN = "a secret of more than sixteen letters"
-SCRIPT = Path(__file__).with_name("wobbling_backend.py")
+SCRIPT = Path(__file__).parents[1] / "wobbling_backend.py"
 
 
 @pytest.fixture

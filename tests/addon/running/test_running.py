@@ -162,7 +162,14 @@ def test_every_stage_that_the_backend_tells_of_has_a_label(addon):
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(0, "0 kB"), (41_000, "41 kB"), (2_500_000, "2.5 MB"), (690_000_000, "690 MB"), (3_200_000_000, "3.2 GB")],
+    [
+        (0, "0 kB"),
+        (41_000, "41 kB"),
+        (1_000_000, "1 MB"),
+        (2_500_000, "2.5 MB"),
+        (690_000_000, "690 MB"),
+        (3_200_000_000, "3.2 GB"),
+    ],
 )
 def test_sizes_are_said_as_people_read_them(addon, size, text):
     assert addon("running.words").readable_size(size) == text

@@ -12,7 +12,7 @@ from motion324 import __version__
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.file_state import file_state
 from motion324.core.mesh_settings import MeshSettings
-from motion324.core.options import AnimateOptions, names_mask_files
+from motion324.core.options import AnimateOptions
 from motion324.evaluation.release import read_release
 
 
@@ -34,10 +34,7 @@ class BatchItem:
         else:
             mesh = file_state(self.mesh)
         inputs = {"mesh": mesh, "video": file_state(self.video)}
-        if names_mask_files(self.options.mask):
-            inputs["mask"] = file_state(Path(self.options.mask))
-        if self.options.weights:
-            inputs["weights"] = file_state(Path(self.options.weights).expanduser())
+        inputs |= {name: file_state(path) for name, path in self.options.files().items()}
         return {"inputs": inputs, "options": json.loads(json.dumps(self.options.to_dict())), "version": __version__}
 
 
@@ -62,7 +59,7 @@ def listed_items(
 
     Paths are relative to the list, those of masks and weights as well; `name` is the mesh file's, if left out, else the
     video's; options replace some of `options`. Where meshes are `made` from the videos, lines need none.
-    Raises Motion324Error("batch-list-unreadable") that names the line.
+    Raises Motion324Error("batch-list-unreadable", "bad-option") that names the line.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -90,21 +87,16 @@ def _item(path: Path, number: int, line: str, options: AnimateOptions, made: Mes
         name = str(values.get("name", file.stem))
         if not name or Path(name).name != name:
             raise ValueError(f"'{name}' cannot be the name of a folder")
-        chosen = _own_options(path, values.get("options", {}), options)
+        own = values.get("options", {})
+        chosen = AnimateOptions.from_dict({**options.to_dict(), **own}).located(path.parent, own)
+    except Motion324Error as error:
+        raise Motion324Error(
+            error.code, error.sentence, f"Correct line {number} of the list '{path}'.", error.exit_code
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         why = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
         raise _bad_list(path, f"has a line {number} that cannot be used: {why}") from error
     return BatchItem(name, made or file, video, chosen)
-
-
-def _own_options(path: Path, own: dict[str, Any], options: AnimateOptions) -> AnimateOptions:
-    """`options` with an item's `own` in their place, whose paths are relative to the list at `path`."""
-    chosen = AnimateOptions.from_dict({**options.to_dict(), **own})
-    if "mask" in own and names_mask_files(chosen.mask):
-        chosen = dataclasses.replace(chosen, mask=str(path.parent / chosen.mask))
-    if own.get("weights"):
-        chosen = dataclasses.replace(chosen, weights=str(path.parent / Path(chosen.weights).expanduser()))
-    return chosen
 
 
 def _bad_list(path: Path, why: str) -> Motion324Error:

@@ -1,73 +1,123 @@
-"""What a user may choose of how the mesh comes about: the same names on the command line and in Blender."""
+"""What a user may choose of how the mesh comes about: each option is declared here, once, as those of
+motion324.core.options are.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from motion324.core.options import bad_option, check_choice
+from motion324.core.option_group import OptionGroup
+from motion324.core.option_spec import Choice, Flag, Section, Shown, option, same_option
+from motion324.core.option_values import bad_option
+from motion324.core.options import AnimateOptions
 
-MESH_PROVIDERS = ("inflate", "hunyuan3d", "hunyuan3d-server", "file")
-DEFAULT_PROVIDER = "inflate"
-HUNYUAN_MODEL = "tencent/Hunyuan3D-2"
-FACES = 10_000
-FEWEST_FACES = 500
+INFLATE, HUNYUAN, HUNYUAN_SERVER, FILE = "inflate", "hunyuan3d", "hunyuan3d-server", "file"
+WEEK = 7 * 24 * 3600  # seconds
+
+_BOTH_HUNYUANS = ("provider", (HUNYUAN, HUNYUAN_SERVER))
+_MESH = Section("the mesh")
 
 
 @dataclass(frozen=True)
-class MeshSettings:
-    """provider: one of MESH_PROVIDERS. file: the mesh, for "file".
-    faces: that the meshes of Hunyuan3D-2 are reduced to. seed: of their noise. texture: whether they are painted, too.
-    model: folder of Hunyuan3D-2's weights, or their name on the hub, where they are in the hub's cache.
-    server: address of Hunyuan3D-2's own server. time_limit: seconds that it may take.
-    """
+class MeshSettings(OptionGroup):
+    """What each of them means is its help."""
 
-    provider: str = DEFAULT_PROVIDER
-    file: Path | None = None
-    faces: int = FACES
-    seed: int = 0
-    texture: bool = True
-    model: str = HUNYUAN_MODEL
-    server: str = ""
-    time_limit: float = 900.0
+    provider: str = option(
+        INFLATE,
+        "what makes the mesh from the first frame; inflate needs nothing but the picture; Hunyuan3D-2 has to be "
+        "installed here, or to run as a server",
+        choices=(
+            Choice(
+                INFLATE,
+                "Inflate",
+                "Blows the outline up to a rounded body whose back mirrors its front; needs nothing else",
+            ),
+            Choice(
+                HUNYUAN,
+                "Hunyuan3D-2",
+                "The generator Hunyuan3D-2, where its package and weights are in the backend's Python",
+            ),
+            Choice(
+                HUNYUAN_SERVER,
+                "Hunyuan3D-2 Server",
+                "The server that comes with Hunyuan3D-2, on this machine or another",
+            ),
+            Choice(FILE),
+        ),
+        flag=Flag("--mesh-provider", section=_MESH),
+        shown=Shown("Made by", "What makes the mesh from the first frame", panel="New Mesh", name="mesh_provider"),
+    )
+    file: Path | None = option(
+        None,
+        "of the provider file",
+        counts_with=("provider", (FILE,)),
+        on_wire=False,  # it is read where it lies
+        flag=Flag("--mesh-file", metavar="MESH", section=_MESH),
+    )
+    faces: int = option(
+        10_000,
+        "to which Hunyuan3D-2's mesh is reduced",
+        low=500,
+        high=10_000_000,
+        counts_with=_BOTH_HUNYUANS,
+        flag=Flag("--mesh-faces", metavar="N", section=_MESH),
+        shown=Shown("Faces", panel="New Mesh", name="mesh_faces"),
+    )
+    seed: int = same_option(AnimateOptions.specs()["seed"], counts_with=_BOTH_HUNYUANS, flag=None, shown=None)
+    texture: bool = option(
+        True,
+        "do not let Hunyuan3D-2 paint: take the colours of the frame",
+        counts_with=_BOTH_HUNYUANS,
+        flag=Flag("--no-mesh-texture", section=_MESH),
+        shown=Shown(
+            "Paint",
+            "Have Hunyuan3D-2 paint its mesh; else the colours are the frame's",
+            panel="New Mesh",
+            name="mesh_texture",
+        ),
+    )
+    model: str = option(
+        "tencent/Hunyuan3D-2",
+        "Hunyuan3D-2's weights: a folder on the backend's machine, or their name in its hub's cache",
+        counts_with=("provider", (HUNYUAN,)),
+        flag=Flag("--hunyuan-model", metavar="NAME|DIR", section=_MESH),
+        shown=Shown("Weights", panel="New Mesh", name="hunyuan_model"),
+    )
+    server: str = option(
+        "",
+        "of hunyuan3d-server, such as http://127.0.0.1:8081; its key, if any, in MOTION324_HUNYUAN3D_KEY",
+        counts_with=("provider", (HUNYUAN_SERVER,)),
+        flag=Flag("--hunyuan-server", metavar="ADDRESS", section=_MESH),
+        shown=Shown(
+            "Address",
+            "Of Hunyuan3D-2's server as the backend sees it, such as http://127.0.0.1:8081",
+            panel="New Mesh",
+            name="hunyuan_server",
+            placeholder="http://127.0.0.1:8081",
+        ),
+    )
+    time_limit: float = option(
+        900.0,
+        "seconds that the server may take",
+        low=0,
+        above_low=True,
+        high=WEEK,
+        counts_with=("provider", (HUNYUAN_SERVER,)),
+        flag=Flag("--hunyuan-time-limit", metavar="S", section=_MESH),
+    )
 
-    def check(self) -> None:
-        """Raises Motion324Error("bad-option") where a value is outside of what makes sense."""
-        check_choice("mesh-provider", self.provider, MESH_PROVIDERS)
-        if self.provider == "file" and self.file is None:
+    def check_together(self) -> None:
+        if self.provider == FILE and self.file is None:
             raise bad_option("mesh-provider", "is file, but no file is given; name it with --mesh-file")
-        if self.provider == "hunyuan3d-server" and not self.server:
+        if self.provider == HUNYUAN_SERVER and not self.server:
             raise bad_option(
                 "mesh-provider", "is hunyuan3d-server, but no address is given; name it with --hunyuan-server"
             )
-        if self.faces < FEWEST_FACES:
-            raise bad_option("mesh-faces", f"is {self.faces}; it must be at least {FEWEST_FACES}")
-        if not self.time_limit > 0:
-            raise bad_option("hunyuan-time-limit", f"is {self.time_limit:g}; it must be above 0 seconds")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, for from_dict. A given file stays out: it is read where it lies."""
-        return {key: value for key, value in dataclasses.asdict(self).items() if key != "file"}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> MeshSettings:
-        """Raises Motion324Error("bad-option") that names a value that is unknown or cannot be used."""
-        kinds = {"provider": str, "faces": int, "seed": int, "texture": bool, "model": str, "server": str}
-        for name, value in values.items():
-            kind = kinds.get(name, (float, int) if name == "time_limit" else None)
-            if kind is None or not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-                raise bad_option(f"mesh setting {name}", f"cannot be {value!r}")
-        settings = cls(**values)
-        settings.check()
-        return settings
 
     def relevant(self) -> dict[str, Any]:
         """What the chosen provider looks at, as plain JSON values: while it stays the same, so does the mesh."""
-        if self.provider == "inflate":
-            return {"provider": self.provider}
-        if self.provider == "file":
-            return {"provider": self.provider, "file": str(self.file)}
-        hunyuan = {"provider": self.provider, "faces": self.faces, "seed": self.seed, "texture": self.texture}
-        return {**hunyuan, **({"model": self.model} if self.provider == "hunyuan3d" else {"server": self.server})}
+        names = [name for name in self.specs() if self.counts(name) and name != "time_limit"]
+        values = {name: getattr(self, name) for name in names}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}

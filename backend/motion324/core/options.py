@@ -1,23 +1,31 @@
-"""What a user may choose for one animation job: the same names on the command line, on the wire and in Blender."""
+"""What a user may choose for one animation job: each option is declared here, once. The command line, job files, the
+wire and Blender's properties derive from it; how is told in motion324.core.option_spec.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from dataclasses import dataclass
-from typing import Any
 
-from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.option_group import OptionGroup
+from motion324.core.option_spec import Choice, Flag, Section, Shown, option
+from motion324.core.option_values import bad_option, read_value, told
 
-MAX_SMOOTH = 1000.0  # frames
-MASK_MODES = ("auto", "as-is", "alpha", "plain", "rembg", "sam2")
-DEFAULT_RECONSTRUCTOR = "node-model+fit"  # that "auto" stands for
-RECONSTRUCTORS = ("deformation-fit", "motion-transformer", "node-model", "node-model+fit")
-QUALITIES = ("draft", "standard", "fine")
-PRECISIONS = ("auto", "bfloat16", "float16", "float32")
-# "auto", families of kernels, and kernels.
-ATTENTION_CHOICES = (
-    "auto",
+MAX_SMOOTH = 1000  # frames
+MAX_FPS = 1000
+MAX_SEED = 2**63 - 1  # that PyTorch takes as well
+AZIMUTHS, ELEVATIONS = (-360, 360), (-90, 90)  # degrees
+TRAINED_FRAMES = 256  # that the published transformer saw at once
+FIT, TRANSFORMER, COMPACT, COMPACT_AND_FIT = "deformation-fit", "motion-transformer", "node-model", "node-model+fit"
+DEFAULT_RECONSTRUCTOR = COMPACT_AND_FIT  # that "auto" stands for
+
+_ONLY_TRANSFORMER = ("reconstructor", (TRANSFORMER,))
+_WEIGHTS = Section("weights", f"All reconstructors but {FIT} look at these.")
+_TRANSFORMER = Section(
+    TRANSFORMER, f"Only --reconstructor {TRANSFORMER} looks at these; see `motion324 weights` first."
+)
+# Families of kernels, and kernels.
+_KERNELS = (
     "flash-attn",
     "sdpa",
     "flash-attn-4",
@@ -29,100 +37,6 @@ ATTENTION_CHOICES = (
     "efficient",
     "math",
 )
-WINDOW_MODES = ("blend", "published")
-TRAINED_FRAMES = 256  # that the published transformer saw at once
-
-
-@dataclass(frozen=True)
-class AnimateOptions:
-    """reconstructor: "auto" or one of RECONSTRUCTORS.
-    frames: (start, stop, step) of the video's frames as in a Python slice; the first one used is the reference frame.
-    video_fps: of those frames, so many per second are used, evenly spaced in time; None takes all.
-    fps: frames per second of the result; None takes that of the frames that are used.
-    mask: "auto", "as-is", "alpha", "plain", "rembg", "rembg:MODEL", "sam2", "sam2:box=LEFT,TOP,RIGHT,BOTTOM" or
-        "sam2:points=X,Y;X,Y" in parts of the picture, or the path of a mask video or folder.
-    view: "auto", "front", or "AZIMUTH,ELEVATION" in degrees.
-    smooth: standard deviation in frames of the temporal low-pass; 0 switches it off.
-    seed: of every random choice; the same seed gives the same result on the same machine.
-    quality: one of QUALITIES, against time; only the reconstructors "deformation-fit" and "node-model+fit" look at it.
-
-    Only the reconstructors with weights look at these two, only "motion-transformer" at what follows:
-    device: "auto", "cpu", "cuda" or "cuda:N".
-    weights: path, on the backend's machine, of a converted .safetensors or a published .pt, where "" takes what
-        `motion324 weights` has installed; of an exported .onnx for "node-model" and "node-model+fit", where "" takes
-        the model that comes along.
-    precision: of the transformer's blocks, one of PRECISIONS.
-    attention: one of ATTENTION_CHOICES.
-    window: frames that the transformer sees at once, 2 to TRAINED_FRAMES; a longer video runs in overlapping windows.
-    windows: how those are joined, one of WINDOW_MODES: smoothly, or as the authors' script does.
-    """
-
-    reconstructor: str = "auto"
-    frames: tuple[int | None, int | None, int] = (None, None, 1)
-    video_fps: float | None = None
-    fps: float | None = None
-    mask: str = "auto"
-    view: str = "auto"
-    smooth: float = 0.5
-    seed: int = 0
-    quality: str = "standard"
-    device: str = "auto"
-    precision: str = "auto"
-    attention: str = "auto"
-    window: int = TRAINED_FRAMES
-    windows: str = "blend"
-    weights: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> AnimateOptions:
-        """Raises Motion324Error("bad-option") that names an unknown option or one whose value cannot be used."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        for name in values:
-            if name not in known:
-                raise bad_option(name, f"is not known; known are {', '.join(sorted(known))}")
-        values = dict(values)
-        for field in dataclasses.fields(cls):
-            if isinstance(field.default, str) and not isinstance(values.get(field.name, ""), str):
-                raise bad_option(field.name, f"is {values[field.name]!r}; it must be a text")
-        try:
-            if "frames" in values:
-                start, stop, step = values["frames"]
-                values["frames"] = (_whole(start), _whole(stop), int(step if step is not None else 1))
-            for name, kind in (("smooth", float), ("seed", int), ("window", int)):
-                if name in values:
-                    values[name] = kind(values[name])
-            for name in ("fps", "video_fps"):
-                if values.get(name) is not None:
-                    values[name] = float(values[name])
-        except (TypeError, ValueError) as error:
-            raise bad_option("frames, smooth, seed, window, fps or video_fps", f"cannot be read: {error}") from error
-        options = cls(**values)
-        options.check()
-        return options
-
-    def check(self) -> None:
-        """Raises Motion324Error("bad-option") where a value is outside of what makes sense."""
-        if self.frames[2] < 1:
-            raise bad_option("frames", f"has the step {self.frames[2]}; it must be at least 1")
-        if not 0 <= self.smooth <= MAX_SMOOTH:
-            raise bad_option("smooth", f"is {self.smooth}; it must lie between 0 and {MAX_SMOOTH:g}")
-        if self.seed < 0:
-            raise bad_option("seed", f"is {self.seed}; it must not be negative")
-        for name, rate in (("fps", self.fps), ("video-fps", self.video_fps)):
-            if rate is not None and not 0 < rate <= 1000:
-                raise bad_option(name, f"is {rate}; it must lie between 0 and 1000")
-        if self.view not in ("auto", "front"):
-            parse_view_angles(self.view)
-        check_choice("reconstructor", self.reconstructor, ("auto", *RECONSTRUCTORS))
-        check_choice("quality", self.quality, QUALITIES)
-        check_device(self.device)
-        check_choice("precision", self.precision, PRECISIONS)
-        check_choice("attention", self.attention, ATTENTION_CHOICES)
-        check_choice("windows", self.windows, WINDOW_MODES)
-        check_window(self.window)
 
 
 def names_mask_files(mask: str) -> bool:
@@ -130,41 +44,230 @@ def names_mask_files(mask: str) -> bool:
     return mask not in MASK_MODES and not mask.startswith(("rembg:", "sam2:"))
 
 
-def parse_view_angles(text: str) -> tuple[float, float]:
-    """The two numbers of "AZIMUTH,ELEVATION" in degrees. Raises Motion324Error("bad-option")."""
+def _device(text: str) -> None:
+    """Whether it is there, only PyTorch or onnxruntime know."""
+    if not re.fullmatch(r"cuda:(0|[1-9]\d?)", text, re.ASCII):
+        raise ValueError(f"is {told(text)}; it must be auto, cpu, cuda or cuda:N")
+
+
+def _view_angles(text: str) -> tuple[float, float]:
     try:
         azimuth, elevation = (float(part) for part in text.split(","))
     except ValueError as error:
-        raise bad_option("view", f"is '{text}'; it must be auto, front, or AZIMUTH,ELEVATION in degrees") from error
-    if not -360 <= azimuth <= 360:
-        raise bad_option("view", f"has the azimuth {azimuth:g}; it must lie between -360 and 360 degrees")
-    if not -90 <= elevation <= 90:
-        raise bad_option("view", f"has the elevation {elevation:g}; it must lie between -90 and 90 degrees")
+        raise ValueError(f"is {told(text)}; it must be auto, front, or AZIMUTH,ELEVATION in degrees") from error
+    for name, angle, (low, high) in (("azimuth", azimuth, AZIMUTHS), ("elevation", elevation, ELEVATIONS)):
+        if not low <= angle <= high:
+            raise ValueError(f"has the {name} {angle:g}; it must lie between {low} and {high} degrees")
     return azimuth, elevation
 
 
-def check_device(name: str) -> None:
-    """Raises Motion324Error("bad-option") for what is no device's name; whether it is there, only PyTorch knows."""
-    if not re.fullmatch(r"auto|cpu|cuda(:(0|[1-9]\d?))?", name, re.ASCII):
-        raise bad_option("device", f"is '{name}'; it must be auto, cpu, cuda or cuda:N")
+@dataclass(frozen=True)
+class AnimateOptions(OptionGroup):
+    """What each of them means is its help. The first frame that is used is the reference frame."""
+
+    reconstructor: str = option(
+        "auto",
+        "what turns the video into motion",
+        choices=(
+            Choice("auto", "Automatic", "The compact model, refined by the deformation fit; works everywhere"),
+            Choice(COMPACT, "Compact Model", "A small trained network by itself, in about half the time of Automatic"),
+            Choice(
+                FIT,
+                "Deformation Fit",
+                "Fits the mesh to the video, in half the time of Automatic; needs no weights",
+            ),
+            Choice(TRANSFORMER, "Motion Transformer", "A trained network; needs its weights, and a GPU to be fast"),
+            Choice(COMPACT_AND_FIT),  # which Automatic is
+        ),
+        flag=Flag(metavar="NAME", default=f"auto, which is {DEFAULT_RECONSTRUCTOR}"),
+        shown=Shown("Method", panel="Reconstruct"),
+    )
+    frames: tuple[int | None, int | None, int] = option(
+        (None, None, 1),
+        "frames of the video, as a Python slice; the first one shows the mesh as it is",
+        in_looks=True,
+        flag=Flag(metavar="A:B:STEP", default="all"),
+        shown=Shown("First Frame and Frames", panel="Source", composed=True),
+    )
+    video_fps: float | None = option(
+        None,
+        "of these frames, so many per second of the video are used, evenly spaced in time",
+        low=0,
+        above_low=True,
+        high=MAX_FPS,
+        in_looks=True,
+        flag=Flag(metavar="F", default="all"),
+        shown=Shown(
+            "Frames per Second",
+            "Of these frames, so many per second of the video are used, evenly spaced in time; 0 takes all",
+            panel="Source",
+            short="Per Second",
+            soft_high=60,
+            precision=1,
+        ),
+    )
+    fps: float | None = option(
+        None,
+        "frames per second of the result",
+        low=0,
+        above_low=True,
+        high=MAX_FPS,
+        flag=Flag(metavar="F", default="that of the frames that are used"),
+        shown=Shown("Frame Rate", panel="Source", composed=True),
+    )
+    mask: str = option(
+        "auto",
+        "how the object is told from the background; as-is: it was cut out before; alpha: by that channel; plain: the "
+        "background has one colour; rembg: by the bundled network, or another one of rembg's; sam2: by SAM 2.1, with "
+        "PROMPT box=LEFT,TOP,RIGHT,BOTTOM or points=X,Y;X,Y in parts of the picture; PATH: by a mask video or a folder "
+        "of masks",
+        choices=(
+            Choice("auto", "Automatic", "Alpha if the video has it, then a plain background, then background removal"),
+            Choice("as-is", "As It Is", "The video is already cut out: its alpha channel, or one colour around it"),
+            Choice("alpha", "Alpha", "The video's own alpha channel"),
+            Choice("plain", "Plain Background", "One colour: white, black, a green screen or any other"),
+            Choice("rembg", "Background Removal", "A neural network finds the foreground; for any background"),
+            Choice(
+                "sam2", "SAM 2.1", "Follows what stands out in the first frame; needs SAM 2.1 in the backend's Python"
+            ),
+        ),
+        also=lambda text: None,  # a path, or a method with its model or prompt
+        is_file=names_mask_files,
+        in_looks=True,
+        flag=Flag(
+            metavar="auto|as-is|alpha|plain|rembg[:MODEL]|sam2[:PROMPT]|PATH",
+            default="auto, the first of alpha, plain and rembg that fits",
+        ),
+        shown=Shown("Method", "How the moving object is told from the background", panel="Foreground", composed=True),
+    )
+    view: str = option(
+        "auto",
+        "from where the video sees the mesh, in degrees: azimuth 0 looks at its front, 90 from its +X side",
+        choices=(
+            Choice("auto", "Automatic", "Finds from where the video sees the mesh in its first frame"),
+            Choice("front", "Front", "The video sees the mesh from its front (-Y)"),
+        ),
+        also=_view_angles,
+        in_looks=True,
+        flag=Flag(metavar="auto|front|AZIMUTH,ELEVATION"),
+        shown=Shown("Seen From", "From where the video sees the mesh", panel="View", composed=True),
+    )
+    smooth: float = option(
+        0.5,
+        "standard deviation in frames of the temporal low-pass; 0: off",
+        low=0,
+        high=MAX_SMOOTH,
+        flag=Flag(metavar="S"),
+        shown=Shown("Smoothing", "Evens out jitter over so many frames; 0 is off", panel="Reconstruct", soft_high=5),
+    )
+    seed: int = option(
+        0,
+        "of every random choice; the same seed gives the same result on the same machine",
+        low=0,
+        high=MAX_SEED,
+        flag=Flag(metavar="N"),
+        shown=Shown("Seed", "The same seed gives the same result", panel="Reconstruct"),
+    )
+    quality: str = option(
+        "standard",
+        "of the result, against time",
+        choices=(
+            Choice("draft", "Draft", "A quick look"),
+            Choice("standard", "Standard", "For nearly all work"),
+            Choice("fine", "Fine", "Takes longer, and follows small motion more closely"),
+        ),
+        counts_with=("reconstructor", ("auto", FIT, COMPACT_AND_FIT)),
+        shown=Shown(
+            "Quality",
+            "How much time the deformation fit spends; for a draft, the compact model is asked only once",
+            panel="Reconstruct",
+        ),
+    )
+    device: str = option(
+        "auto",
+        "where the reconstructor's network computes",
+        choices=(
+            Choice("auto", "Automatic", "The GPU if there is one that PyTorch can use, else the CPU"),
+            Choice("cuda", "GPU", "The first NVIDIA GPU"),
+            Choice("cpu", "CPU", "Works everywhere, and takes long"),
+        ),
+        also=_device,
+        counts_with=("reconstructor", ("auto", TRANSFORMER, COMPACT, COMPACT_AND_FIT)),
+        flag=Flag(metavar="auto|cpu|cuda|cuda:N", default="a GPU where one can be used", section=_WEIGHTS),
+        shown=Shown(
+            "Device",
+            "Where the motion transformer computes; for no other method",
+            panel="Reconstruct",
+            only_with=_ONLY_TRANSFORMER,
+        ),
+    )
+    precision: str = option(
+        "auto",
+        "of the transformer's blocks",
+        choices=(
+            Choice("auto", "Automatic", "The fastest that keeps the result on the chosen device"),
+            Choice("bfloat16", "bfloat16", "Fast on recent GPUs"),
+            Choice("float16", "float16", "Fast on older GPUs"),
+            Choice("float32", "float32", "Exact, and slow"),
+        ),
+        counts_with=_ONLY_TRANSFORMER,
+        flag=Flag(default="half precision on GPUs that are fast at it, float32 elsewhere", section=_TRANSFORMER),
+        shown=Shown(
+            "Precision",
+            "Numbers that the motion transformer computes with; for no other method",
+            panel="Reconstruct",
+        ),
+    )
+    attention: str = option(
+        "auto",
+        "kernel of the attention",
+        choices=tuple(Choice(name) for name in ("auto", *_KERNELS)),
+        counts_with=_ONLY_TRANSFORMER,
+        flag=Flag(metavar="KERNEL", default="the fastest that runs here", section=_TRANSFORMER),
+    )
+    window: int = option(
+        TRAINED_FRAMES,
+        f"seen at once, 2 to {TRAINED_FRAMES}; fewer need less memory, and a longer video runs in overlapping windows",
+        low=2,
+        high=TRAINED_FRAMES,
+        counts_with=_ONLY_TRANSFORMER,
+        flag=Flag(metavar="FRAMES", section=_TRANSFORMER),
+    )
+    windows: str = option(
+        "blend",
+        "how a longer video's windows are joined: smoothly, or as the model's authors do",
+        choices=(Choice("blend"), Choice("published")),
+        counts_with=_ONLY_TRANSFORMER,
+        flag=Flag(section=_TRANSFORMER),
+    )
+    weights: str = option(
+        "",
+        f"a path on the backend's machine: an exported .onnx for {COMPACT} and {COMPACT_AND_FIT}, a converted "
+        f".safetensors or a published .pt for {TRANSFORMER}",
+        is_file=bool,
+        counts_with=("reconstructor", ("auto", TRANSFORMER, COMPACT, COMPACT_AND_FIT)),
+        flag=Flag(
+            metavar="FILE",
+            default="the model that comes along; those that `motion324 weights` has installed",
+            section=_WEIGHTS,
+        ),
+    )
 
 
-def check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raises Motion324Error("bad-option")."""
-    if value not in choices:
-        raise bad_option(option, f"is '{value}'; it must be one of {', '.join(choices)}")
+MASK_MODES = AnimateOptions.specs()["mask"].values
+RECONSTRUCTORS = tuple(name for name in AnimateOptions.specs()["reconstructor"].values if name != "auto")
+QUALITIES = AnimateOptions.specs()["quality"].values
+ATTENTION_CHOICES = AnimateOptions.specs()["attention"].values
 
 
-def check_window(window: int, trained_frames: int = TRAINED_FRAMES) -> None:
-    """Raises Motion324Error("bad-option")."""
-    most = max(trained_frames, 2)
-    if not 2 <= window <= most:
-        raise bad_option("window", f"is {window}; it must lie between 2 and {most}")
+def parse_view_angles(text: str) -> tuple[float, float]:
+    """The two numbers of "AZIMUTH,ELEVATION" in degrees. Raises Motion324Error("bad-option")."""
+    try:
+        return _view_angles(text)
+    except ValueError as error:
+        raise bad_option("view", str(error)) from None
 
 
-def bad_option(name: str, why: str) -> Motion324Error:
-    return Motion324Error("bad-option", f"The option {name} {why}.", exit_code=EXIT_USAGE)
-
-
-def _whole(value: object) -> int | None:
-    return None if value is None else int(str(value))
+def read_option(name: str, value: object) -> object:
+    """The value of one of AnimateOptions. Raises Motion324Error("bad-option")."""
+    return read_value(AnimateOptions.specs()[name], value)

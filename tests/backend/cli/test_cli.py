@@ -17,9 +17,9 @@ from fake_reconstructor import FakeReconstructor, fake_find_view
 from motion324 import __version__
 from motion324.cli import main as cli
 from motion324.cli.commands import serve
-from motion324.cli.commands.animate import parse_frames
 from motion324.cli.main import main
 from motion324.core.errors import Motion324Error
+from motion324.core.options import AnimateOptions
 from motion324.core.trajectory_file import load_trajectory
 from motion324.pipeline import animate as pipeline
 from motion324.wire.protocol import AnimateRequest
@@ -128,7 +128,7 @@ def test_a_wrong_option_is_named_before_any_work(reconstructor, files, wrong, ca
     ],
 )
 def test_frames_are_written_as_a_slice(text, frames):
-    assert parse_frames(text) == frames
+    assert AnimateOptions.from_dict({"frames": text}).frames == frames
 
 
 def test_a_defect_is_told_with_its_trace_and_exit_code_1(monkeypatch, files, capsys):
@@ -185,7 +185,7 @@ def test_no_output_replaces_an_input(reconstructor, files, capsys):
 
 def test_serve_runs_jobs_through_the_pipeline(reconstructor, box, sliding_square):
     batches = []
-    options = cli.animate.DEFAULTS
+    options = AnimateOptions()
     result = serve.run_job(AnimateRequest.of(box, sliding_square, options), lambda *report: None, batches.append)
     assert result.positions.shape == (12, 8, 3)
     assert len(batches) == 6

@@ -8,16 +8,16 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from motion324.cli.commands.animate import add_mask_option, parse_frames
+from motion324.cli.option_flags import add_flags, chosen_of
 from motion324.cli.terminal import LogToTerminal, Terminal
 from motion324.core.errors import EXIT_OK
 from motion324.core.input_files import check_inputs_stay, inputs_of_job
+from motion324.core.option_spec import OptionSpec
 from motion324.core.options import AnimateOptions
 
 if TYPE_CHECKING:
     from motion324.core.result import Examination
 
-DEFAULTS = AnimateOptions()
 FRAME, MASK = "frame.png", "mask.png"
 
 
@@ -32,12 +32,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
     parser.add_argument("video", metavar="VIDEO", type=Path, help="a video, or a folder of images in natural order")
     parser.add_argument("--mesh", metavar="MESH", type=Path, help="find the view of this mesh, too")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="folder for frame.png and mask.png")
-    parser.add_argument("--frames", metavar="A:B:STEP", default="", help="frames of the video, as a Python slice")
-    parser.add_argument("--video-fps", metavar="F", type=float, help="of these, use so many per second; default: all")
-    add_mask_option(parser)
-    parser.add_argument(
-        "--view", metavar="auto|front|AZIMUTH,ELEVATION", default=DEFAULTS.view, help="in degrees; default: auto"
-    )
+    add_flags(parser, AnimateOptions, _in_looks)
     parser.add_argument("--blender", metavar="PATH", type=Path, help="Blender, which .fbx and .blend need")
     parser.add_argument("--json", action="store_true", help="result as JSON on stdout, progress as JSON on stderr")
     parser.set_defaults(run=run)
@@ -45,13 +40,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
 
 
 def run(arguments: argparse.Namespace) -> int:
-    options = AnimateOptions(
-        frames=parse_frames(arguments.frames),
-        video_fps=arguments.video_fps,
-        mask=arguments.mask,
-        view=arguments.view,
-    )
-    options.check()
+    options = chosen_of(arguments, AnimateOptions, _in_looks)
     terminal = Terminal(as_json=arguments.json)
     log = LogToTerminal(terminal)
     logging.getLogger().addHandler(log)
@@ -64,6 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
         terminal.warn(warning["sentence"])
     print(json.dumps(_summary(arguments, found), ensure_ascii=False) if arguments.json else _text(arguments, found))
     return EXIT_OK
+
+
+def _in_looks(spec: OptionSpec) -> bool:
+    return spec.in_looks
 
 
 def _examine(arguments: argparse.Namespace, options: AnimateOptions, terminal: Terminal) -> Examination:

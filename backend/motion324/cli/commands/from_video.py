@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motion324.cli.commands.animate import add_job_options, options_of
+from motion324.cli.option_flags import add_flags, chosen_of
 from motion324.cli.terminal import LogToTerminal, Terminal
 from motion324.core.errors import EXIT_OK
-from motion324.core.mesh_settings import HUNYUAN_MODEL, MESH_PROVIDERS, MeshSettings
+from motion324.core.mesh_settings import MeshSettings
 
 if TYPE_CHECKING:
     from motion324.from_video.run import FromVideo
-
-DEFAULTS = MeshSettings()
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -41,51 +40,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
 
 def add_mesh_options(parser: argparse.ArgumentParser) -> None:
     """Those that say how a mesh is made from a video; mesh_settings_of reads them."""
-    group = parser.add_argument_group("the mesh")
-    group.add_argument(
-        "--mesh-provider",
-        metavar="|".join(MESH_PROVIDERS),
-        default=DEFAULTS.provider,
-        help="inflate (default) needs nothing but the picture; Hunyuan3D-2 has to be installed here, or to run as a "
-        "server",
-    )
-    group.add_argument("--mesh-file", metavar="MESH", type=Path, help="of the provider file")
-    group.add_argument(
-        "--mesh-faces", metavar="N", type=int, default=DEFAULTS.faces, help="of Hunyuan3D-2's mesh; default: 10000"
-    )
-    group.add_argument(
-        "--no-mesh-texture", action="store_true", help="do not let Hunyuan3D-2 paint: take the colours of the frame"
-    )
-    group.add_argument("--hunyuan-model", metavar="NAME|DIR", default=HUNYUAN_MODEL, help="weights of hunyuan3d")
-    group.add_argument(
-        "--hunyuan-server",
-        metavar="ADDRESS",
-        default="",
-        help="of hunyuan3d-server, such as http://127.0.0.1:8081; its key, if any, in MOTION324_HUNYUAN3D_KEY",
-    )
-    group.add_argument(
-        "--hunyuan-time-limit",
-        metavar="S",
-        type=float,
-        default=DEFAULTS.time_limit,
-        help=f"seconds that the server may take; default: {DEFAULTS.time_limit:g}",
-    )
+    add_flags(parser, MeshSettings)
 
 
 def mesh_settings_of(arguments: argparse.Namespace) -> MeshSettings:
     """Raises Motion324Error("bad-option")."""
-    settings = MeshSettings(
-        provider=arguments.mesh_provider,
-        file=arguments.mesh_file,
-        faces=arguments.mesh_faces,
-        seed=arguments.seed,
-        texture=not arguments.no_mesh_texture,
-        model=arguments.hunyuan_model,
-        server=arguments.hunyuan_server,
-        time_limit=arguments.hunyuan_time_limit,
-    )
-    settings.check()
-    return settings
+    return chosen_of(arguments, MeshSettings, more={"seed": arguments.seed or MeshSettings.seed})
 
 
 def run(arguments: argparse.Namespace) -> int:

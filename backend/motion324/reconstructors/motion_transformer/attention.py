@@ -8,7 +8,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.options import ATTENTION_CHOICES, check_choice
+from motion324.core.options import read_option
 from motion324.reconstructors.motion_transformer.attention_kernels import KERNELS, Kernel, counted, first_line
 from motion324.reconstructors.motion_transformer.attention_shape import Shape, shape_of
 
@@ -43,8 +43,8 @@ class Attention:
     """
 
     def __init__(self, choice: str = "auto") -> None:
-        """Raises Motion324Error("bad-option") for a choice that is not one of ATTENTION_CHOICES."""
-        check_choice("attention", choice, ATTENTION_CHOICES)
+        """Raises Motion324Error("bad-option") for a choice that AnimateOptions.attention does not have."""
+        read_option("attention", choice)
         self.choice = choice
         self._chosen: dict[Shape, list[Kernel]] = {}
         self._proven: set[str] = set()

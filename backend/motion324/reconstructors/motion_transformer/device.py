@@ -27,7 +27,7 @@ class Precision:
 
 
 def choose_device(name: str) -> torch.device:
-    """name: one that options.check_device knows; "auto" takes the first GPU that this PyTorch can use, else the CPU.
+    """name: as in AnimateOptions; "auto" takes the first GPU that this PyTorch can use, else the CPU.
 
     Raises Motion324Error("device-unavailable") for one that is not there, ("gpu-too-old") for a GPU that this PyTorch
     has no kernels for.

@@ -4,44 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from motion324.core.options import (
-    ATTENTION_CHOICES,
-    PRECISIONS,
-    TRAINED_FRAMES,
-    WINDOW_MODES,
-    AnimateOptions,
-    bad_option,
-    check_choice,
-    check_device,
-    check_window,
-)
+from motion324.core.option_group import OptionGroup
+from motion324.core.option_spec import option, same_option
+from motion324.core.option_values import bad_option
+from motion324.core.options import TRAINED_FRAMES, AnimateOptions
+
+_JOB = AnimateOptions.specs()
 
 
 @dataclass(frozen=True)
-class InferenceOptions:
-    """device, precision, attention, window, windows: as in AnimateOptions.
-    trained_frames: length that the table of positions in time is made for; videos are spread over it.
-    keep_memory: keep the GPU memory of a job for the next one, which saves its allocation.
-    """
+class InferenceOptions(OptionGroup):
+    """device, precision, attention, window, windows: as in AnimateOptions; the others are for programs."""
 
-    device: str = "auto"
-    precision: str = "auto"
-    attention: str = "auto"
-    window: int = TRAINED_FRAMES
-    windows: str = "blend"
-    trained_frames: int = TRAINED_FRAMES
-    keep_memory: bool = False
+    device: str = same_option(_JOB["device"])
+    precision: str = same_option(_JOB["precision"])
+    attention: str = same_option(_JOB["attention"])
+    window: int = same_option(_JOB["window"], high=None)
+    windows: str = same_option(_JOB["windows"])
+    trained_frames: int = option(
+        TRAINED_FRAMES,
+        "length that the table of positions in time is made for; videos are spread over it",
+        low=1,
+        flag=None,
+    )
+    keep_memory: bool = option(
+        False, "keep the GPU memory of a job for the next one, which saves its allocation", flag=None
+    )
 
     @classmethod
     def of_job(cls, options: AnimateOptions) -> InferenceOptions:
         return cls(options.device, options.precision, options.attention, options.window, options.windows)
 
-    def check(self) -> None:
-        """Raises Motion324Error("bad-option") where a value is outside of what makes sense."""
-        check_device(self.device)
-        check_choice("precision", self.precision, PRECISIONS)
-        check_choice("attention", self.attention, ATTENTION_CHOICES)
-        check_choice("windows", self.windows, WINDOW_MODES)
-        if self.trained_frames < 1:
-            raise bad_option("trained-frames", f"is {self.trained_frames}; it must be at least 1")
-        check_window(self.window, self.trained_frames)
+    def check_together(self) -> None:
+        most = max(self.trained_frames, 2)
+        if self.window > most:
+            raise bad_option("window", f"is {self.window}; it must be between 2 and {most}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.options import AnimateOptions, names_mask_files
+from motion324.core.options import AnimateOptions
 
 from ..scene.playing import keeping, timing
 from ..scene.showing.turntable import Turntable, check_settings
@@ -62,7 +62,8 @@ def parse_item(line: str, folder: Path) -> BatchItem:
     _check_choice(values, "keep", (keeping.SHAPE_KEYS, keeping.POINT_CACHE))
     _check_choice(values, "timing", (timing.KEEP_FRAMES, timing.KEEP_DURATION))
     values["outputs"] = {name: folder / path for name, path in outputs.items()}
-    values["options"] = _options_in(folder, AnimateOptions.from_dict(values.get("options", {})))
+    # The backend, which finds their paths, runs in another folder.
+    values["options"] = AnimateOptions.from_dict(values.get("options", {})).located(folder.absolute())
     try:
         values["turntable"] = Turntable(**values.get("turntable", {}))
     except TypeError as error:
@@ -73,16 +74,6 @@ def parse_item(line: str, folder: Path) -> BatchItem:
     if item.keep == keeping.POINT_CACHE and "blend" not in item.outputs:
         raise _bad("keeps a point cache, but has no 'blend' among its outputs beside which that could lie")
     return item
-
-
-def _options_in(folder: Path, options: AnimateOptions) -> AnimateOptions:
-    """With the paths among them as the backend, which runs in another folder, finds them."""
-
-    def found(text: str) -> str:
-        return str(folder.absolute() / Path(text).expanduser())
-
-    mask = found(options.mask) if names_mask_files(options.mask) else options.mask
-    return dataclasses.replace(options, mask=mask, weights=found(options.weights) if options.weights else "")
 
 
 def _refuse_unknown(values: dict[str, Any], known: Any, kind: str) -> None:

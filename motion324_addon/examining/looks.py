@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 from bpy.app.handlers import persistent
 
+from motion324.core.errors import Motion324Error
 from motion324.core.options import AnimateOptions
 from motion324.core.result import Examination
 
@@ -93,8 +94,10 @@ def _before_load(*_: object) -> None:
 
 def mask_key(settings: properties.JobProperties) -> Hashable:
     """What the mask of the first frame depends on."""
-    masks = settings.mask_path if settings.mask == choices.MASK_FILE else ""
-    return settings.video, properties.frames_of(settings), settings.video_fps, settings.mask, masks
+    try:
+        return settings.video, options_of_look(settings)
+    except Motion324Error as error:  # masks that are not chosen yet
+        return settings.video, error.code
 
 
 def view_key(settings: properties.JobProperties, obj: bpy.types.Object | None) -> Hashable:
@@ -140,10 +143,5 @@ def forget() -> None:
 
 
 def options_of_look(settings: properties.JobProperties | SimpleNamespace) -> AnimateOptions:
-    """What a look depends on. Raises Motion324Error("no-masks")."""
-    return AnimateOptions(
-        frames=properties.frames_of(settings),
-        video_fps=settings.video_fps or None,
-        mask=properties.mask_of(settings),
-        seed=settings.seed,
-    )
+    """What a look depends on, but for the view. Raises Motion324Error("no-masks")."""
+    return properties.options_of(settings, wanted=lambda spec: spec.in_looks and spec.name != "view")

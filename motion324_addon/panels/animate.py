@@ -8,14 +8,14 @@ import time
 import bpy
 
 from motion324.core.errors import Motion324Error
+from motion324.core.options import TRANSFORMER, AnimateOptions
 
 from ..job.estimate import estimate_seconds
 from ..job.runner import runner
 from ..job.state import JobState, Phase
 from ..running.words import duration
-from ..settings import preferences, properties
+from ..settings import option_properties, preferences, properties
 from ..settings.source_video import facts_of
-from ..ui import choices
 from ..ui.panel_words import in_panel_words
 from ..ui.progress_bar import draw_bar
 from ..ui.readiness import mesh_objects, outcome_of, reason_against
@@ -36,17 +36,15 @@ class MOTION324_PT_reconstruct(WorkSidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = properties_layout(self), context.scene.motion324
-        column = layout.column()
-        column.prop(settings, "reconstructor")
-        if settings.reconstructor == choices.MOTION_TRANSFORMER:
-            column.prop(settings, "device")
-            column.prop(settings, "precision")
+        of_method = layout.column()
+        of_method.prop(settings, "reconstructor")
+        if settings.reconstructor == TRANSFORMER:
             draw_lines(layout, context, "Its published weights may not be used commercially", "INFO")
-        elif settings.reconstructor != choices.COMPACT_MODEL:
-            column.prop(settings, "quality")
-        column = layout.column()
-        column.prop(settings, "smooth")
-        column.prop(settings, "seed")
+        of_all = layout.column()
+        for spec in option_properties.drawn(settings, AnimateOptions, MOTION324_PT_reconstruct.bl_label):
+            if spec.name != "reconstructor":
+                column = of_method if option_properties.rule_of(spec) else of_all
+                column.prop(settings, spec.property_name)
         expected = _expected(context)
         if expected:
             draw_fact(layout, "Expected", expected, "TIME")

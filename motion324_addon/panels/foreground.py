@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import bpy
 
+from motion324.core.options import AnimateOptions
+
 from ..examining import looks
 from ..ui import choices, thumbnails
 from ..ui.panel_words import in_panel_words
@@ -12,13 +14,8 @@ from ..ui.text_lines import draw_lines
 from .progress import draw_look, draw_look_problem
 from .sidebar import WorkSidebar, draw_button, draw_fact, properties_layout
 
-FOUND_BY = {
-    "alpha": "Alpha",
-    "plain": "Plain Background",
-    "rembg": "Background Removal",
-    "sam2": "SAM 2.1",
-    "given": "Mask Sequence",
-}
+_MENU = choices.names_of(AnimateOptions.specs()["mask"])
+FOUND_BY = {**_MENU, "given": _MENU[choices.MASK_FILE]}  # how the backend says what it did
 THUMBNAIL_SCALE = 8.0  # in heights of a row
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import bpy
 
 from motion324.core.hunyuan_licence import LICENCE
+from motion324.core.mesh_settings import INFLATE, MeshSettings
 
 from ..examining.new_mesh import mesh_look
 from ..scene.playing import timing
-from ..settings.new_mesh_settings import HUNYUAN, HUNYUAN_SERVER, INFLATE
+from ..settings import option_properties
 from ..settings.source_video import VideoFacts, facts_of
 from ..ui import first_frame, thumbnails
 from ..ui.panel_words import in_panel_words
@@ -94,16 +95,11 @@ class MOTION324_PT_new_mesh(Sidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = properties_layout(self), context.scene.motion324_new_mesh
-        layout.prop(settings, "mesh_provider")
-        if settings.mesh_provider == INFLATE:
-            return
-        if settings.mesh_provider == HUNYUAN_SERVER:
-            layout.prop(settings, "hunyuan_server", placeholder="http://127.0.0.1:8081")
-        if settings.mesh_provider == HUNYUAN:
-            layout.prop(settings, "hunyuan_model")
-        layout.prop(settings, "mesh_faces")
-        layout.prop(settings, "mesh_texture")
-        draw_lines(layout, context, LICENCE, "INFO")
+        for spec in option_properties.drawn(settings, MeshSettings, MOTION324_PT_new_mesh.bl_label):
+            hint = {"placeholder": spec.shown.placeholder} if spec.shown.placeholder else {}
+            layout.prop(settings, spec.property_name, **hint)
+        if settings.mesh_provider != INFLATE:
+            draw_lines(layout, context, LICENCE, "INFO")
 
 
 def draw_new_mesh(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

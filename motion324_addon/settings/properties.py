@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,17 +11,19 @@ import bpy
 from bpy.props import EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from motion324.core.errors import EXIT_BAD_VIDEO, EXIT_USAGE, Motion324Error
-from motion324.core.options import AnimateOptions
+from motion324.core.options import AZIMUTHS, ELEVATIONS, MAX_FPS, AnimateOptions
 
 from ..scene.playing import timing
 from ..scene.showing import view_angles
 from ..ui import choices
-
-OF_TRANSFORMER = ("device", "precision")  # settings that the panels show for no other method
+from . import option_properties
 
 
 class JobProperties:
-    """What describes a job: settings of the scene, and keyword arguments of the operator."""
+    """What describes a job: settings of the scene, and keyword arguments of the operator. Those that are an option
+    each, which motion324.core.options declares, are added below; these make up an option together, or are Blender's
+    own.
+    """
 
     video: StringProperty(
         name="Video", description="A video of the object moving, or a folder of pictures in their order"
@@ -32,58 +35,37 @@ class JobProperties:
     )
     frame_count: IntProperty(name="Frames", description="How many frames are used; 0 takes all that follow", min=0)
     frame_step: IntProperty(name="Step", description="2 takes every second frame, and so on", min=1, default=1)
-    video_fps: FloatProperty(
-        name="Frames per Second",
-        description="Of these frames, so many per second of the video are used, evenly spaced in time; 0 takes all",
-        min=0,
-        max=1000,
-        soft_max=60,
-        precision=1,
-    )
     start_frame: IntProperty(name="Start Frame", description="The scene's frame that shows the first one", default=1)
     timing: EnumProperty(name="Timing", description="How the video's frames meet the scene's", items=choices.TIMINGS)
     custom_fps: FloatProperty(
         name="Frame Rate",
         description="Frames per second at which the used frames of the video are played",
         min=0.1,
-        max=1000,
+        max=MAX_FPS,
         soft_max=120,
         default=24,
-    )
-    mask: EnumProperty(
-        name="Method", description="How the moving object is told from the background", items=choices.MASKS
     )
     mask_path: StringProperty(
         name="Masks", description="Mask video or folder of mask pictures, white on the object", subtype="FILE_PATH"
     )
-    view: EnumProperty(name="Seen From", description="From where the video sees the mesh", items=choices.VIEWS)
     azimuth: FloatProperty(
-        name="Azimuth", description="Degrees around; 0 is the front (-Y), 90 is +X", min=-180, max=360, precision=1
+        name="Azimuth",
+        description="Degrees around; 0 is the front (-Y), 90 is +X",
+        min=AZIMUTHS[0],
+        max=AZIMUTHS[1],
+        precision=1,
     )
     elevation: FloatProperty(
-        name="Elevation", description="Degrees above the horizon", min=-90, max=90, precision=1, step=100
+        name="Elevation",
+        description="Degrees above the horizon",
+        min=ELEVATIONS[0],
+        max=ELEVATIONS[1],
+        precision=1,
+        step=100,
     )
-    reconstructor: EnumProperty(
-        name="Method", description="What turns the video into motion", items=choices.RECONSTRUCTORS
-    )
-    quality: EnumProperty(
-        name="Quality",
-        description="How much time the deformation fit spends; for a draft, the compact model is asked only once",
-        items=choices.QUALITIES,
-        default="standard",
-    )
-    device: EnumProperty(
-        name="Device", description="Where the motion transformer computes; for no other method", items=choices.DEVICES
-    )
-    precision: EnumProperty(
-        name="Precision",
-        description="Numbers that the motion transformer computes with; for no other method",
-        items=choices.PRECISION_ITEMS,
-    )
-    smooth: FloatProperty(
-        name="Smoothing", description="Evens out jitter over so many frames; 0 is off", min=0, soft_max=5, default=0.5
-    )
-    seed: IntProperty(name="Seed", description="The same seed gives the same result", min=0)
+
+
+JobProperties.__annotations__.update(option_properties.properties_of(AnimateOptions))
 
 
 class Motion324Settings(JobProperties, bpy.types.PropertyGroup):
@@ -99,37 +81,32 @@ def chosen_of(operator: bpy.types.Operator, settings: Motion324Settings) -> Simp
 
 
 def shown_of(settings: Motion324Settings) -> SimpleNamespace:
-    """The scene's settings as the panels show them: what the method has no use for, and hides, is "auto"."""
+    """The scene's settings as the panels show them: what the method has no use for, and hides, has its default."""
     return _merged(settings, {})
 
 
 def _merged(settings: Motion324Settings, given: dict[str, Any]) -> SimpleNamespace:
-    values = {name: getattr(settings, name) for name in JobProperties.__annotations__} | given
-    if values["reconstructor"] != choices.MOTION_TRANSFORMER:
-        values |= {name: "auto" for name in OF_TRANSFORMER if name not in given}
-    return SimpleNamespace(**values)
+    merged = SimpleNamespace(**{name: getattr(settings, name) for name in JobProperties.__annotations__} | given)
+    hidden = option_properties.hidden_of(merged, AnimateOptions)
+    vars(merged).update({name: value for name, value in hidden.items() if name not in given})
+    return merged
 
 
-def options_of(settings: JobProperties | SimpleNamespace, context: bpy.types.Context | None = None) -> AnimateOptions:
-    """context: where the camera or the viewport is looked up, if the view is taken from one.
+def options_of(
+    settings: JobProperties | SimpleNamespace,
+    context: bpy.types.Context | None = None,
+    wanted: option_properties.Wanted = lambda spec: True,
+) -> AnimateOptions:
+    """context: where the camera or the viewport is looked up, if the view is taken from one. The options that are not
+    wanted stay as they are by default.
 
     Raises Motion324Error: "bad-option", "no-masks", or what `view_of` raises.
     """
-    options = AnimateOptions(
-        reconstructor=settings.reconstructor,
-        quality=settings.quality,
-        frames=frames_of(settings),
-        video_fps=settings.video_fps or None,
-        fps=settings.custom_fps if settings.timing == timing.CUSTOM_FPS else None,
-        mask=mask_of(settings),
-        view=view_of(settings, context or bpy.context),
-        smooth=settings.smooth,
-        seed=settings.seed,
-        device=settings.device,
-        precision=settings.precision,
-    )
-    options.check()
-    return options
+    values = option_properties.values_of(settings, AnimateOptions, wanted)
+    for name, compose in _COMPOSED.items():
+        if wanted(AnimateOptions.specs()[name]):
+            values[name] = compose(settings, context or bpy.context)
+    return AnimateOptions.from_dict(values)
 
 
 def frames_of(settings: JobProperties | SimpleNamespace) -> tuple[int | None, int | None, int]:
@@ -159,6 +136,15 @@ def view_of(settings: JobProperties | SimpleNamespace, context: bpy.types.Contex
     else:
         return settings.view
     return "{:g},{:g}".format(*(round(angle, 3) for angle in angles))
+
+
+# The options that several properties make up.
+_COMPOSED: dict[str, Callable[[Any, bpy.types.Context], Any]] = {
+    "frames": lambda settings, _: frames_of(settings),
+    "fps": lambda settings, _: settings.custom_fps if settings.timing == timing.CUSTOM_FPS else None,
+    "mask": lambda settings, _: mask_of(settings),
+    "view": view_of,
+}
 
 
 def video_of(settings: JobProperties | SimpleNamespace) -> Path:

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import re
 
-from ..settings import new_mesh_settings
+from motion324.core.mesh_settings import MeshSettings
+from motion324.core.option_spec import OptionSpec
+from motion324.core.options import AnimateOptions
+
 from . import choices
 
-# Option: where the panel has it, its choices, and what stands for one in the backend's advice.
-_SETTINGS = {
-    "device": ("Reconstruct > Device", choices.DEVICES, {}),
-    "hunyuan-server": ("New Mesh > Address", (), {}),
-    "mesh-faces": ("New Mesh > Faces", (), {}),
-    "mesh-provider": ("New Mesh > Made by", new_mesh_settings.PROVIDERS, {}),
-    "no-mesh-texture": ("New Mesh > Paint, switched off", (), {}),
-    "video-fps": ("Source > Per Second", (), {}),
-    "frames": ("Source > First Frame and Frames", (), {}),
-    "mask": ("Foreground > Method", choices.MASKS, {"FOLDER": choices.MASK_FILE, "PATH": choices.MASK_FILE}),
-    "precision": ("Reconstruct > Precision", choices.PRECISION_ITEMS, {}),
-    "quality": ("Reconstruct > Quality", choices.QUALITIES, {}),
-    "reconstructor": ("Reconstruct > Method", choices.RECONSTRUCTORS, {}),
-    "smooth": ("Reconstruct > Smoothing", (), {}),
-    "view": ("View > Seen From", choices.VIEWS, {"AZIMUTH,ELEVATION": choices.VIEW_ANGLES}),
+# What stands for a choice in the backend's advice, by options.
+_STAND_INS = {
+    "mask": {"FOLDER": choices.MASK_FILE, "PATH": choices.MASK_FILE},
+    "view": {"AZIMUTH,ELEVATION": choices.VIEW_ANGLES},
 }
+
+
+def _settings() -> dict[str, tuple[str, OptionSpec]]:
+    """Where the panels have an option, by what sentences and advice call it."""
+    found = {}
+    for spec in (*AnimateOptions.specs().values(), *MeshSettings.specs().values()):
+        if spec.shown is not None:
+            place = f"{spec.shown.panel} > {spec.shown.short or spec.shown.label}"
+            found[spec.told_name] = (place, spec)
+            if spec.flag_name != f"--{spec.told_name}":
+                found[spec.flag_name.removeprefix("--")] = (f"{place}, switched off", spec)
+    return found
+
+
+_SETTINGS = _settings()
 _NAMES = "|".join(_SETTINGS)
 _VALUE = r"([\w-]+(?:[,:][\w-]+)*)"
 _REFUSED = re.compile(rf"\b[Tt]he option ({_NAMES}) cannot be {_VALUE}")
@@ -48,6 +55,5 @@ def _advised(found: re.Match[str]) -> str:
 
 def _choice(option: str, value: str) -> str:
     """The name of a choice in its menu; the value itself where it is none."""
-    _, items, stand_ins = _SETTINGS[option]
-    names = {identifier: name for identifier, name, _ in items}
-    return names.get(stand_ins.get(value, value), value)
+    names = choices.names_of(_SETTINGS[option][1])
+    return names.get(_STAND_INS.get(option, {}).get(value, value), value)

@@ -56,6 +56,26 @@ class MeshSettings(OptionGroup):
         on_wire=False,  # it is read where it lies
         flag=Flag("--mesh-file", metavar="MESH", section=_MESH),
     )
+    server: str = option(
+        "",
+        "of hunyuan3d-server, such as http://127.0.0.1:8081; its key, if any, in MOTION324_HUNYUAN3D_KEY",
+        counts_with=("provider", (HUNYUAN_SERVER,)),
+        flag=Flag("--hunyuan-server", metavar="ADDRESS", section=_MESH),
+        shown=Shown(
+            "Address",
+            "Of Hunyuan3D-2's server as the backend sees it, such as http://127.0.0.1:8081",
+            panel="New Mesh",
+            name="hunyuan_server",
+            placeholder="http://127.0.0.1:8081",
+        ),
+    )
+    model: str = option(
+        "tencent/Hunyuan3D-2",
+        "Hunyuan3D-2's weights: a folder on the backend's machine, or their name in its hub's cache",
+        counts_with=("provider", (HUNYUAN,)),
+        flag=Flag("--hunyuan-model", metavar="NAME|DIR", section=_MESH),
+        shown=Shown("Weights", panel="New Mesh", name="hunyuan_model"),
+    )
     faces: int = option(
         10_000,
         "to which Hunyuan3D-2's mesh is reduced",
@@ -76,26 +96,6 @@ class MeshSettings(OptionGroup):
             "Have Hunyuan3D-2 paint its mesh; else the colours are the frame's",
             panel="New Mesh",
             name="mesh_texture",
-        ),
-    )
-    model: str = option(
-        "tencent/Hunyuan3D-2",
-        "Hunyuan3D-2's weights: a folder on the backend's machine, or their name in its hub's cache",
-        counts_with=("provider", (HUNYUAN,)),
-        flag=Flag("--hunyuan-model", metavar="NAME|DIR", section=_MESH),
-        shown=Shown("Weights", panel="New Mesh", name="hunyuan_model"),
-    )
-    server: str = option(
-        "",
-        "of hunyuan3d-server, such as http://127.0.0.1:8081; its key, if any, in MOTION324_HUNYUAN3D_KEY",
-        counts_with=("provider", (HUNYUAN_SERVER,)),
-        flag=Flag("--hunyuan-server", metavar="ADDRESS", section=_MESH),
-        shown=Shown(
-            "Address",
-            "Of Hunyuan3D-2's server as the backend sees it, such as http://127.0.0.1:8081",
-            panel="New Mesh",
-            name="hunyuan_server",
-            placeholder="http://127.0.0.1:8081",
         ),
     )
     time_limit: float = option(

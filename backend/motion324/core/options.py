@@ -123,9 +123,13 @@ class AnimateOptions(OptionGroup):
         "of masks",
         choices=(
             Choice("auto", "Automatic", "Alpha if the video has it, then a plain background, then background removal"),
-            Choice("as-is", "As It Is", "The video is already cut out: its alpha channel, or one colour around it"),
+            Choice(
+                "as-is", "As It Is", "The video is already cut out: its alpha channel, or one colour around the object"
+            ),
             Choice("alpha", "Alpha", "The video's own alpha channel"),
-            Choice("plain", "Plain Background", "One colour: white, black, a green screen or any other"),
+            Choice(
+                "plain", "Plain Background", "A background of one colour: white, black, a green screen or any other"
+            ),
             Choice("rembg", "Background Removal", "A neural network finds the foreground; for any background"),
             Choice(
                 "sam2", "SAM 2.1", "Follows what stands out in the first frame; needs SAM 2.1 in the backend's Python"

@@ -42,12 +42,12 @@ def told(value: object) -> str:
 
 
 def _wrong(spec: OptionSpec, value: object, must: str) -> Motion324Error:
-    return bad_option(spec.told_name, f"is {told(value)}; it must be {must}")
+    return bad_option(spec.told_name, f"is {told(value)}; it must {must}")
 
 
 def _text(spec: OptionSpec, value: object) -> str:
     if not isinstance(value, str):
-        raise _wrong(spec, value, "a text")
+        raise _wrong(spec, value, "be a text")
     if len(value) > MAX_LETTERS:
         raise bad_option(spec.told_name, f"has {len(value)} letters; it must have at most {MAX_LETTERS}")
     if "\0" in value:
@@ -59,7 +59,7 @@ def _text(spec: OptionSpec, value: object) -> str:
     if not spec.choices or value in spec.values:
         return value
     if spec.also is None:
-        raise _wrong(spec, value, f"one of {', '.join(spec.values)}")
+        raise _wrong(spec, value, f"be one of {', '.join(spec.values)}")
     try:
         spec.also(value)
     except ValueError as error:
@@ -71,7 +71,7 @@ def _check_parts(spec: OptionSpec, path: str) -> None:
     """A longer name in a path is an error of the system, wherever it is looked at first."""
     for part in Path(path).parts:
         if len(part.encode("utf-8", "surrogatepass")) > MAX_PART:
-            raise _wrong(spec, path, f"a path whose names have at most {MAX_PART} bytes")
+            raise _wrong(spec, path, f"be a path whose names have at most {MAX_PART} bytes")
 
 
 def _path(spec: OptionSpec, value: object) -> Path:
@@ -82,14 +82,14 @@ def _path(spec: OptionSpec, value: object) -> Path:
 
 def _flag(spec: OptionSpec, value: object) -> bool:
     if not isinstance(value, bool):
-        raise _wrong(spec, value, "true or false")
+        raise _wrong(spec, value, "be true or false")
     return value
 
 
 def _whole(spec: OptionSpec, value: object) -> int:
     number = _as_whole(value)
     if number is None:
-        raise _wrong(spec, value, "a whole number")
+        raise _wrong(spec, value, "be a whole number")
     return int(_within(spec, number))
 
 
@@ -102,7 +102,7 @@ def _number(spec: OptionSpec, value: object) -> float:
     except ValueError:
         number = None
     if number is None:
-        raise _wrong(spec, value, "a number")
+        raise _wrong(spec, value, "be a number")
     return float(_within(spec, number))
 
 
@@ -113,16 +113,17 @@ def _within(spec: OptionSpec, number: float) -> float:
     is_inside = (low < number if spec.above_low else low <= number) and number <= high
     if is_inside and -1e300 < number < 1e300:
         return number
-    raise _wrong(spec, number, bounds_in_words(spec) or "a finite number")
+    raise _wrong(spec, number, _bounds(spec) or "be a finite number")
 
 
-def bounds_in_words(spec: OptionSpec) -> str:
-    """What a number must be; "" where it has no bounds."""
+def _bounds(spec: OptionSpec) -> str:
+    """What a number must do; "" where it has no bounds."""
+    if spec.low is not None and spec.high is not None and not spec.above_low:
+        return f"lie between {spec.low} and {spec.high}"
     low = None if spec.low is None else f"{'above' if spec.above_low else 'at least'} {spec.low}"
     high = None if spec.high is None else f"at most {spec.high}"
-    if low and high and not spec.above_low:
-        return f"between {spec.low} and {spec.high}"
-    return " and ".join(part for part in (low, high) if part)
+    words = " and ".join(part for part in (low, high) if part)
+    return f"be {words}" if words else ""
 
 
 def _frames(spec: OptionSpec, value: object) -> tuple[int | None, int | None, int]:
@@ -135,9 +136,9 @@ def _frames(spec: OptionSpec, value: object) -> tuple[int | None, int | None, in
         parts = value
     whole = [None if part is None else _as_whole(part) for part in parts]
     if len(whole) != 3 or any(part is not None and number is None for part, number in zip(parts, whole, strict=True)):
-        raise _wrong(spec, value, "A:B or A:B:STEP, as in 0:60:2 or 10:")
+        raise _wrong(spec, value, "be A:B or A:B:STEP, as in 0:60:2 or 10:")
     if any(number is not None and abs(number) > MAX_FRAME for number in whole):
-        raise _wrong(spec, value, f"made of numbers up to {MAX_FRAME}")
+        raise _wrong(spec, value, f"be made of numbers up to {MAX_FRAME}")
     start, stop, step = whole
     if step is not None and step < 1:
         raise bad_option(spec.told_name, f"has the step {step}; it must be at least 1")

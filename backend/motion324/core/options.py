@@ -273,5 +273,5 @@ def parse_view_angles(text: str) -> tuple[float, float]:
 
 
 def read_option(name: str, value: object) -> object:
-    """The value of one of AnimateOptions. Raises Motion324Error("bad-option")."""
+    """The value of one of AnimateOptions, for who has the same option. Raises Motion324Error("bad-option")."""
     return read_value(AnimateOptions.specs()[name], value)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from motion324.cli.terminal import Terminal
 from motion324.core.errors import EXIT_OK
-from motion324.core.options import bad_option
+from motion324.core.options import bad_option, read_option
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -32,8 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.output.suffix.lower() != ".mp4":
         raise bad_option("output", f"is '{arguments.output}'; it must end in .mp4")
-    if not 0 < arguments.fps <= 1000:
-        raise bad_option("fps", f"is {arguments.fps}; it must lie between 0 and 1000")
+    read_option("fps", arguments.fps)
     terminal = Terminal(as_json=arguments.json)
     try:
         count = write_image_sequence(arguments.folder, arguments.output, arguments.fps, terminal.progress)

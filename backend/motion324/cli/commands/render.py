@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from motion324.cli.terminal import LogToTerminal, Terminal
 from motion324.core.errors import EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
-from motion324.core.options import bad_option
+from motion324.core.options import bad_option, read_option
 
 if TYPE_CHECKING:
     from motion324.rendering.sequence_pictures import Look
@@ -70,8 +70,7 @@ def _look(arguments: argparse.Namespace) -> Look:
         raise bad_option("azimuths", f"is '{arguments.azimuths}'; it must be numbers as in 0,90") from error
     if not 16 <= arguments.size <= 4096:
         raise bad_option("size", f"is {arguments.size}; it must lie between 16 and 4096")
-    if arguments.fps is not None and not 0 < arguments.fps <= 1000:
-        raise bad_option("fps", f"is {arguments.fps}; it must lie between 0 and 1000")
+    read_option("fps", arguments.fps)
     return Look(size=arguments.size, azimuths=azimuths, elevation=arguments.elevation)
 
 

@@ -38,4 +38,4 @@ class InferenceOptions(OptionGroup):
     def check_together(self) -> None:
         most = max(self.trained_frames, 2)
         if self.window > most:
-            raise bad_option("window", f"is {self.window}; it must be between 2 and {most}")
+            raise bad_option("window", f"is {self.window}; it must lie between 2 and {most}")

@@ -12,7 +12,8 @@ from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.options import AnimateOptions
 
 from ..scene.playing import keeping, timing
-from ..scene.showing.turntable import Turntable, check_settings
+from ..scene.showing.turntable import check_settings
+from ..scene.showing.turntable_settings import Turntable
 
 OUTPUTS = ("blend", "fbx", "glb", "abc", "usd", "pc2", "mdd", "npz", "turntable")
 
@@ -23,7 +24,7 @@ class BatchItem:
     video: a path. options: as in AnimateOptions. keep: "SHAPE_KEYS" or "POINT_CACHE".
     start: the scene's frame of the first result frame. timing: "KEEP_FRAMES" or "KEEP_DURATION".
     outputs: what is written where, by the names in OUTPUTS; "turntable" is an .mp4, or a folder for PNG pictures.
-    turntable: its settings, as in scene.turntable.Turntable.
+    turntable: its settings, as in scene.showing.turntable_settings.Turntable.
 
     Paths are relative to the folder of the job file.
     """
@@ -43,7 +44,7 @@ class BatchItem:
 
 
 def parse_item(line: str, folder: Path) -> BatchItem:
-    """Raises Motion324Error("bad-item") that says what is wrong with the line, or "bad-option"."""
+    """Raises Motion324Error("bad-item") that says what is wrong with the line, "bad-option" or "turntable-setting"."""
     try:
         values = json.loads(line)
     except ValueError as error:
@@ -64,10 +65,7 @@ def parse_item(line: str, folder: Path) -> BatchItem:
     values["outputs"] = {name: folder / path for name, path in outputs.items()}
     # The backend, which finds their paths, runs in another folder.
     values["options"] = AnimateOptions.from_dict(values.get("options", {})).located(folder.absolute())
-    try:
-        values["turntable"] = Turntable(**values.get("turntable", {}))
-    except TypeError as error:
-        raise _bad(f"has settings of the turntable that are not known: {error}") from error
+    values["turntable"] = Turntable.of_job(values.get("turntable", {}))
     item = BatchItem(**values, folder=folder)
     if "turntable" in item.outputs:
         check_settings(item.outputs["turntable"], item.turntable)

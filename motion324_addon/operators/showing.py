@@ -14,27 +14,12 @@ from motion324.core.errors import Motion324Error
 from ..job.runner import runner
 from ..scene.playing import kept_note
 from ..scene.playing.kept_note import Source
-from ..scene.showing import overlay, studio, turntable
-from ..settings import scene_inputs
+from ..scene.showing import overlay, studio, turntable, turntable_settings
+from ..settings import option_properties, scene_inputs
 from ..ui.readiness import mesh_objects
 from ..ui.text_lines import draw_lines
 from .reporting import SteppedOperator, has_mesh, has_usable_mesh, propose_name, report_error
 
-ENGINES = (
-    ("WORKBENCH", "Workbench", "Fast, plain light"),
-    ("EEVEE", "EEVEE", "Materials as in the viewport's render preview"),
-    ("CYCLES", "Cycles", "Path tracing; needs no graphics driver"),
-)
-LOOKS = (
-    (studio.WHITE, "White", "Soft light before white"),
-    (studio.TRANSPARENT, "Transparent", "Soft light before nothing; only for PNG pictures"),
-    (studio.THREE_POINT, "Three-Point Light", "Key, fill and rim light before grey"),
-)
-LAYOUTS = (
-    (turntable.ORBIT, "Around", "The camera goes around the object"),
-    (turntable.FOUR_VIEWS, "Four Views", "Four fixed views in one picture, a quarter turn apart"),
-    (turntable.SEPARATE, "Four Files", "Four fixed views, each in a video or folder of its own"),
-)
 MP4, PNG = "MP4", "PNG"
 FORMATS = ((MP4, "MP4", "One video"), (PNG, "PNG Pictures", "A folder with one picture per frame"))
 PRESETS = (
@@ -109,28 +94,6 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
     file_format: bpy.props.EnumProperty(
         name="Files", description="What is written", items=FORMATS, options={"SKIP_SAVE"}
     )
-    engine: bpy.props.EnumProperty(name="Engine", description="What renders", items=ENGINES)
-    look: bpy.props.EnumProperty(name="Look", description="Background and light", items=LOOKS)
-    layout_kind: bpy.props.EnumProperty(name="Views", description="From where the object is seen", items=LAYOUTS)
-    size: bpy.props.IntProperty(
-        name="Size", description="Pixels of both sides of a view", default=512, min=16, max=4096
-    )
-    seconds: bpy.props.FloatProperty(
-        name="Seconds",
-        description="How long it lasts; the animation begins anew where it is shorter. 0 takes its own length",
-        default=0.0,
-        min=0.0,
-        soft_max=60.0,
-    )
-    turns: bpy.props.FloatProperty(name="Turns", description="Rounds of the camera in that time", default=1.0)
-    elevation: bpy.props.FloatProperty(
-        name="Elevation", description="Degrees above the horizon", default=15.0, min=-89.0, max=89.0
-    )
-    azimuth: bpy.props.FloatProperty(name="Azimuth", description="Degrees of the first view; 0 is the front, 90 is +X")
-    fps: bpy.props.FloatProperty(
-        name="Frame Rate", description="Frames per second of the video; 0 takes the scene's", default=0.0, min=0.0
-    )
-    samples: bpy.props.IntProperty(name="Samples", description="Per pixel; not for Workbench", default=16, min=1)
     all_selected: bpy.props.BoolProperty(name="All Selected", description="Show the other selected meshes as well")
 
     @classmethod
@@ -164,21 +127,10 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
         chosen = self.properties.is_property_set("file_format")
         return Path(bpy.path.abspath(_named_for(self.filepath, self.file_format) if chosen else self.filepath))
 
-    def settings(self) -> turntable.Turntable:
+    def settings(self) -> turntable_settings.Turntable:
         if self.preset == "BENCHMARK":
-            return dataclasses.replace(turntable.BENCHMARK, engine=self.engine, samples=self.samples)
-        return turntable.Turntable(
-            engine=self.engine,
-            size=self.size,
-            look=self.look,
-            layout=self.layout_kind,
-            seconds=self.seconds,
-            turns=self.turns,
-            elevation=self.elevation,
-            azimuth=self.azimuth,
-            fps=self.fps,
-            samples=self.samples,
-        )
+            return dataclasses.replace(turntable_settings.BENCHMARK, engine=self.engine, samples=self.samples)
+        return turntable_settings.Turntable.from_dict(option_properties.values_of(self, turntable_settings.Turntable))
 
     def finished(self, context: bpy.types.Context) -> None:
         files = turntable.written(self.path(), self.settings())
@@ -200,11 +152,14 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
         for name in ("look", "layout_kind", "size", "seconds", "elevation", "azimuth", "fps"):
             column.prop(self, name)
         row = column.row()
-        row.active = self.layout_kind == turntable.ORBIT
+        row.active = self.layout_kind == turntable_settings.ORBIT
         row.prop(self, "turns")
         layout.prop(self, "all_selected")
         if _is_transparent(self):
             draw_lines(layout, context, "An MP4 cannot be transparent, so these are PNG pictures", "INFO")
+
+
+MOTION324_OT_turntable.__annotations__.update(option_properties.properties_of(turntable_settings.Turntable))
 
 
 def _is_transparent(chosen: MOTION324_OT_turntable) -> bool:

@@ -77,8 +77,13 @@ def _property(spec: OptionSpec) -> Any:
 
 
 def _bounds(spec: OptionSpec, kind: type) -> dict[str, Any]:
-    low = 0 if spec.optional else spec.low
-    bounds = {"min": low, "max": spec.high, "soft_min": spec.shown.soft_low, "soft_max": spec.shown.soft_high}
+    low = spec.low if spec.shown.low is None else spec.shown.low
+    bounds = {
+        "min": 0 if spec.optional else low,
+        "max": spec.high,
+        "soft_min": spec.shown.soft_low,
+        "soft_max": spec.shown.soft_high,
+    }
     return {name: kind(max(-MOST, min(MOST, value))) for name, value in bounds.items() if value is not None}
 
 

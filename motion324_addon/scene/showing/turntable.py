@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import math
 import shutil
 import sys
 import tempfile
@@ -21,39 +20,9 @@ from ..exporting import sampling
 from ..playing.timing import scene_fps
 from ..reading.mesh_reading import checked_object
 from . import video_encoding
-from .studio import ENGINES, LOOKS, TRANSPARENT, WHITE, Lighting, Studio
+from .studio import TRANSPARENT, Lighting, Studio
+from .turntable_settings import FOUR_VIEWS, SEPARATE, USUAL, Turntable
 from .video_encoding import encode_video
-
-ORBIT, FOUR_VIEWS, SEPARATE = "ORBIT", "FOUR_VIEWS", "SEPARATE"
-LAYOUTS = (ORBIT, FOUR_VIEWS, SEPARATE)
-
-
-@dataclass(frozen=True)
-class Turntable:
-    """What is rendered. Each frame of the scene becomes one picture.
-
-    engine: a key of studio.ENGINES. size: pixels of both sides of a view, made even. look: one of studio.LOOKS.
-    layout: ORBIT goes around; FOUR_VIEWS puts four fixed views into one picture, two by two; SEPARATE makes a video, or
-    a folder, of each of these views. seconds: how long it lasts; the animation begins anew where it is shorter, and 0
-    takes its own length. turns: rounds in that time. elevation: degrees above the horizon. azimuth: degrees where the
-    round, or the first of four views, begins; 0 looks at the front (-Y), 90 from +X. fps: of the video and for
-    `seconds`; 0 takes the scene's. samples: per pixel, for Cycles and EEVEE.
-    """
-
-    engine: str = "WORKBENCH"
-    size: int = 512
-    look: str = WHITE
-    layout: str = ORBIT
-    seconds: float = 0.0
-    turns: float = 1.0
-    elevation: float = 15.0
-    azimuth: float = 0.0
-    fps: float = 0.0
-    samples: int = 16
-
-
-# Still views at right angles, as benchmarks of animated meshes compare them.
-BENCHMARK = Turntable(size=512, look=WHITE, layout=SEPARATE, elevation=0.0, azimuth=0.0, fps=16.0)
 
 
 @dataclass(frozen=True)
@@ -70,7 +39,7 @@ def render_turntable(
     path: Path,
     first: int,
     last: int,
-    settings: Turntable = Turntable(),
+    settings: Turntable = USUAL,
     others: Sequence[bpy.types.Object] = (),
 ) -> Iterator[tuple[int, int]]:
     """Renders the scene's frames first..last to an .mp4, or to PNG pictures where `path` is a folder or has no suffix.
@@ -143,7 +112,7 @@ def check_renderer(engine: str) -> None:
 def check_settings(path: Path, settings: Turntable) -> None:
     """Whether a turntable can be so, and be written there: before anything takes its time.
 
-    Raises Motion324Error: "turntable-path", "no-renderer", "turntable-setting" or "turntable-transparent".
+    Raises Motion324Error: "turntable-path", "turntable-setting" or "turntable-transparent".
     """
     if path.suffix and not _is_video(path) and not path.is_dir():
         raise Motion324Error(
@@ -152,21 +121,7 @@ def check_settings(path: Path, settings: Turntable) -> None:
             "Use a name that ends in .mp4, or a folder for PNG pictures.",
             EXIT_CANNOT_WRITE,
         )
-    if settings.engine not in ENGINES:
-        known = ", ".join(ENGINES)
-        sentence = f"There is no engine '{settings.engine}'."
-        raise Motion324Error("no-renderer", sentence, f"Choose one of {known}.", EXIT_USAGE)
-    for name, value, known_values in (("look", settings.look, LOOKS), ("layout", settings.layout, LAYOUTS)):
-        if value not in known_values:
-            sentence = f"The turntable's {name} '{value}' is not known."
-            raise Motion324Error("turntable-setting", sentence, f"Choose one of {', '.join(known_values)}.", EXIT_USAGE)
-    numbers = [
-        getattr(settings, name) for name in ("turns", "elevation", "azimuth", "seconds", "fps", "size", "samples")
-    ]
-    sound = all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
-    if not sound or settings.size < 1 or settings.seconds < 0 or settings.fps < 0 or settings.samples < 1:
-        sentence = "The turntable's size and samples must be at least 1, its seconds and fps not negative."
-        raise Motion324Error("turntable-setting", sentence, "Correct them.", EXIT_USAGE)
+    settings.check()
     if _is_video(path) and settings.look == TRANSPARENT:
         raise Motion324Error(
             "turntable-transparent",

@@ -233,7 +233,7 @@ def test_masks_and_weights_are_looked_for_beside_the_job_file(addon, tmp_path):
         ('{"mesh": "m", "video": "v", "outputs": {"gif": "x"}}', "unknown output 'gif'"),
         ('{"mesh": "m", "video": "v", "keep": "POINT_CACHE"}', "no 'blend' among its outputs"),
         ('{"mesh": "m", "video": "v", "keep": "both"}', "must be SHAPE_KEYS or POINT_CACHE"),
-        ('{"mesh": "m", "video": "v", "turntable": {"sides": 3}}', "turntable that are not known"),
+        ('{"mesh": "m", "video": "v", "turntable": {"sides": 3}}', "turntable's option sides is not known"),
         ("[1, 2]", "is no JSON object"),
     ],
 )

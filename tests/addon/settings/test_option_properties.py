@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 # The only edit is the field. Then the add-on of this checkout is switched on, in a Blender of its own.
 ONE_MORE = """
-import json, sys
+import json, os, sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -79,6 +79,7 @@ told["lines"] = [of_a_line(), of_a_line(stiffness=1.5), of_a_line(stiffness=3)]
 told["words"] = in_panel_words("Use --stiffness 1.")
 motion324_addon.unregister()
 print(json.dumps(told), flush=True)
+os._exit(0)  # Blender as a module can wait for its own threads for ever when Python ends
 """
 
 

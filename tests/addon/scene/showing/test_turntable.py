@@ -104,11 +104,10 @@ def test_four_views_lie_in_one_picture(addon, turntable, tmp_path):
 
 
 def test_the_benchmark_preset_leaves_a_white_video_of_each_side(addon, turntable, moving_ball, tmp_path):
-    assert (
-        turntable.Turntable(size=512, look="WHITE", layout="SEPARATE", elevation=0, azimuth=0, fps=16)
-        == turntable.BENCHMARK
-    )
-    small = dataclasses.replace(turntable.BENCHMARK, size=32)
+    settings = addon("scene.showing.turntable_settings")
+    sides = settings.Turntable(size=512, look="WHITE", layout="SEPARATE", elevation=0, azimuth=0, fps=16)
+    assert sides == settings.BENCHMARK
+    small = dataclasses.replace(sides, size=32)
     finish(turntable.render_turntable(moving_ball, tmp_path / "out" / "ball.mp4", 5, 8, small))
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == [path.name for path in turntable.written(tmp_path / "out" / "ball.mp4", small)]
@@ -153,13 +152,16 @@ def test_three_lights_before_grey(turntable, moving_ball, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"look": "GREEN"}, r"look 'GREEN' is not known\. Choose one of WHITE, TRANSPARENT, THREE_POINT"),
-        ({"layout": 4}, r"layout '4' is not known\. Choose one of ORBIT"),
-        ({"engine": "POVRAY"}, r"no engine 'POVRAY'\. Choose one of WORKBENCH"),
-        ({"seconds": -1}, "must be at least 1"),
-        ({"size": "large"}, "must be at least 1"),
+        ({"look": "GREEN"}, r"option look is 'GREEN'; it must be one of WHITE, TRANSPARENT, THREE_POINT"),
+        ({"layout": 4}, r"layout is 4; it must be a text"),
+        ({"engine": "POVRAY"}, r"engine is 'POVRAY'; it must be one of WORKBENCH, EEVEE, CYCLES"),
+        ({"seconds": -1}, "seconds is -1; it must lie between 0 and 86400"),
+        ({"size": "large"}, "size is 'large'; it must be a whole number"),
+        ({"size": 10**400}, "size is a number of more than 80 digits; it must lie between 1 and 4096"),
+        ({"turns": float("inf")}, "turns is inf; it must be a finite number"),
         ({"look": "TRANSPARENT"}, "An MP4 cannot be transparent"),
-        ({"wobble": 1}, "settings of the turntable that are not known"),
+        ({"wobble": 1}, "The turntable's option wobble is not known"),
+        (["look"], "The turntable's option"),
     ],
 )
 def test_a_batch_is_told_about_wrong_settings_before_it_begins(addon, tmp_path, settings, text):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
 from motion324.core.image_files import IMAGE_SUFFIXES
-from motion324.core.options import AnimateOptions, names_mask_files
+from motion324.core.options import AnimateOptions
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,8 @@ def inputs_of_job(mesh: Path | None, video: Path, options: AnimateOptions) -> li
     inputs = [InputFile("video", video)]
     if mesh is not None:
         inputs.append(InputFile("mesh", mesh))
-    if names_mask_files(options.mask):
-        inputs.append(InputFile("masks", Path(options.mask)))
-    if options.weights:
-        inputs.append(InputFile("weights", Path(options.weights).expanduser()))
-    return inputs
+    kinds = {"mask": "masks"}
+    return inputs + [InputFile(kinds.get(name, name), path) for name, path in options.files().items()]
 
 
 def check_inputs_stay(targets: Iterable[Path], inputs: Iterable[InputFile]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from motion324.batch.items import BatchItem, listed_items
 from motion324.batch.outcomes import is_done, mark_done
 from motion324.batch.worker import Task, animate_item
+from motion324.core.errors import Motion324Error
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions
 from motion324.trajectories.result_files import TRAJECTORY
@@ -78,3 +79,14 @@ def test_paths_in_a_list_are_relative_to_it(tmp_path):
         ("plain", ""),
         ("of the command line", "theirs.onnx"),
     ]
+
+
+@pytest.mark.parametrize("options", ['{"smooth": 1e999}', '{"mask": ""}', '{"smoth": 1}'])
+def test_a_wrong_option_is_told_with_its_line(tmp_path, options):
+    path = tmp_path / "list.jsonl"
+    good, wrong = '{"mesh": "a.glb", "video": "a.mp4"}', '{"mesh": "b.glb", "video": "b.mp4", "options": OPTIONS}'
+    path.write_text(f"{good}\n{wrong.replace('OPTIONS', options)}")
+    with pytest.raises(Motion324Error, match="The option") as refused:
+        listed_items(path, AnimateOptions())
+    assert refused.value.code == "bad-option"
+    assert refused.value.hint == f"Correct line 2 of the list '{path}'."

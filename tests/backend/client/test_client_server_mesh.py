@@ -33,7 +33,7 @@ def test_a_mesh_comes_back_whole(client):
 
 def test_the_settings_arrive_as_they_were_sent(client):
     settings = MeshSettings(
-        "hunyuan3d-server", None, 4000, 7, texture=False, model="a/b", server="http://h:1", time_limit=0.01
+        "hunyuan3d-server", faces=4000, seed=7, texture=False, model="a/b", server="http://h:1", time_limit=0.01
     )
     client.make_mesh(MeshRequest(Path("/videos/fox.mp4"), AnimateOptions(video_fps=12), settings, send_video=False))
     made = client.status().details["made"]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.client.client import Client, start_server
+from motion324.client import Client, start_server
 from motion324.core.clip import VideoClip
 from motion324.core.options import AnimateOptions
 from motion324.core.progress import Progress

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.client.client import Client, JobEvents, ServerProcess, start_server
+from motion324.client import Client, JobEvents, ServerProcess, start_server
 from motion324.core.clip import VideoClip
 from motion324.core.options import AnimateOptions
 from motion324.core.reference_mesh import ReferenceMesh

@@ -7,12 +7,12 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from motion324.client.client import Event as BackendEvent
+from motion324.client import Event as BackendEvent
+from motion324.client import ExamineRequest, MeshRequest, ProgressEvent
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions
 from motion324.core.result import Examination, MadeMesh
-from motion324.wire.protocol import ExamineRequest, MeshRequest, ProgressEvent
 
 from ..job import backend, storage
 from ..job.backend_location import Local, Where

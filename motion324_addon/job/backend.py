@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from motion324.client.client import Client, Endpoint, ServerProcess, start_server
+from motion324.client import Client, Endpoint, ServerProcess, start_server
 from motion324.core.errors import EXIT_BACKEND, Cancelled, Motion324Error
 
 from .backend_location import Local, Remote, Where
@@ -35,7 +35,7 @@ def connect(where: Where, log_path: Path, gives_up: Callable[[], bool] = lambda:
     To be called by a worker thread. A backend that runs somewhere else is left first, or ended: never two. It is left
     only where it has nothing to do for this Blender.
     gives_up: looked at many times a second; Cancelled follows once it is true.
-    Raises Motion324Error, see `motion324.client.client.start_server` and `Client.connect`, or "bad-address",
+    Raises Motion324Error, see `motion324.client.start_server` and `Client.connect`, or "bad-address",
     "other-backend".
     """
 

@@ -15,13 +15,12 @@ from types import TracebackType
 
 import numpy as np
 
-from motion324.client.client import JobEvents
+from motion324.client import AnimateRequest, FramesEvent, JobEvents, ProgressEvent, Queued, ResultEvent
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.options import AnimateOptions
 from motion324.core.point_cache import Pc2Writer, read_pc2
 from motion324.core.result import AnimationResult
 from motion324.core.write_aside import written_aside
-from motion324.wire.protocol import AnimateRequest, FramesEvent, ProgressEvent, Queued, ResultEvent
 
 from ..running.state import problem_of
 from ..running.worker import Worker

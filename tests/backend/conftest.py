@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from wire_harness import backend
 
-from motion324.client.client import Client
+from motion324.client import Client
 from motion324.core.clip import VideoClip
 from motion324.core.reference_mesh import ReferenceMesh
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from wire_harness import within
 
-from motion324.client.client import Client, start_server
+from motion324.client import Client, start_server
 from motion324.core.errors import Motion324Error
 from motion324.core.options import AnimateOptions
 from motion324.core.trajectory_file import load_trajectory

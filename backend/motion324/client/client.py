@@ -24,7 +24,6 @@ from motion324.client.job_events import Event, JobEvents
 from motion324.client.pending_jobs import PendingJobs
 from motion324.client.questions import Questions
 from motion324.client.sending import Sending, files_to_send, may_need_files
-from motion324.client.server_process import ServerProcess, start_server
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.result import Examination, MadeMesh
 from motion324.wire.endpoint import Endpoint
@@ -58,8 +57,6 @@ from motion324.wire.protocol import (
     from_wire,
 )
 from motion324.wire.transport import TICK
-
-__all__ = ["Client", "Endpoint", "Event", "JobEvents", "ServerProcess", "start_server"]
 
 Last = TypeVar("Last", ExaminationEvent, MeshEvent)
 log = logging.getLogger(__name__)

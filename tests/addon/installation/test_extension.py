@@ -51,7 +51,7 @@ def test_our_own_wheel_holds_the_backend_and_no_tests(extension_zip, tmp_path):
 
 
 def test_the_add_on_imports_nothing_heavy(installed):
-    code = f"import bpy, sys; bpy.ops.preferences.addon_enable(module={installed!r}); import motion324.client.client;"
+    code = f"import bpy, sys; bpy.ops.preferences.addon_enable(module={installed!r}); import motion324.client;"
     code += f"print('HEAVY', [name for name in {HEAVY} if name in sys.modules], hasattr(bpy.types.Scene, 'motion324'))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert "HEAVY [] True" in done.stdout, done.stderr

@@ -13,7 +13,7 @@ import pytest
 from fake_backend import trajectory
 from wire_harness import backend, clip, request, start_and_wait, tetrahedron, within
 
-from motion324.client.client import Client
+from motion324.client import Client
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_BACKEND, EXIT_BAD_VIDEO, EXIT_INTERNAL, Cancelled, Motion324Error
 from motion324.core.options import AnimateOptions

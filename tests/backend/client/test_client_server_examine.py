@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from wire_harness import clip, request, start_and_wait, tetrahedron, within
 
-from motion324.client.client import Client
+from motion324.client import Client
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.options import AnimateOptions
 from motion324.wire.protocol import ExamineRequest, ProgressEvent, Queued, ResultEvent

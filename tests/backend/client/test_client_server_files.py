@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from wire_harness import backend, clip, request, tetrahedron, within
 
-from motion324.client.client import Client, Endpoint
+from motion324.client import Client, Endpoint
 from motion324.core.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from wire_harness import FAKE_BACKEND, backend, process_exists, request, start_and_wait, within
 
-from motion324.client.client import Client, start_server
+from motion324.client import Client, start_server
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.wire.protocol import ReportedError, ResultEvent
 
@@ -121,7 +121,7 @@ def test_a_backend_ends_when_its_parent_is_killed(tmp_path):
         sys.path.insert(0, {str(Path(__file__).parents[2])!r})
         from pathlib import Path
         from wire_harness import FAKE_BACKEND, request, start_and_wait
-        from motion324.client.client import Client, start_server
+        from motion324.client import Client, start_server
         server = start_server(FAKE_BACKEND, log_path=Path({str(tmp_path)!r}) / "backend.log")
         events = start_and_wait(Client.connect(server.endpoint), request("wait"))
         print(server.pid, server.endpoint.host, flush=True)

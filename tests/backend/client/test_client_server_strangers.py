@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from wire_harness import backend, request, start_and_wait, within
 
-from motion324.client.client import Client
+from motion324.client import Client
 from motion324.core.errors import Motion324Error
 from motion324.wire import framing, handshake, protocol
 from motion324.wire.endpoint import Endpoint, take_token_from_environment

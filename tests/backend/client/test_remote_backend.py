@@ -14,7 +14,7 @@ import threading
 import pytest
 
 from motion324.cli.commands.serve import heartbeat_timeout
-from motion324.client.client import Client, Endpoint
+from motion324.client import Client, Endpoint
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.server.server import HEARTBEAT_TIMEOUT
 

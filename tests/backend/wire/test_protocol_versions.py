@@ -16,7 +16,7 @@ LIGHT = [
     "motion324.core.options",
     "motion324.core.progress",
     "motion324.wire.protocol",
-    "motion324.client.client",
+    "motion324.client",
     "motion324.core.result",
     "motion324.core.point_cache",
     "motion324.core.write_aside",
@@ -74,7 +74,7 @@ def test_the_light_modules_load_nothing_heavy():
 
 
 def test_the_client_needs_neither_the_server_nor_the_reconstructors():
-    code = "import sys, motion324.client.client; print([m for m in sys.modules if m.startswith('motion324')])"
+    code = "import sys, motion324.client; print([m for m in sys.modules if m.startswith('motion324')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     for module in (
         "motion324.server.server'",

@@ -15,7 +15,7 @@ from fake_reconstructor import fake_find_view
 from small_transformer import write_small_weights
 
 from motion324.cli.main import main
-from motion324.client.client import Client, start_server
+from motion324.client import Client, start_server
 from motion324.core.options import AnimateOptions
 from motion324.core.trajectory_file import load_trajectory
 from motion324.mesh.files.reading import read_mesh

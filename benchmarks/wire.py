@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -110,6 +111,10 @@ class _Results:
         return self._made[frames]
 
 
+def _refuse(request: object, progress: Progress) -> NoReturn:
+    raise NotImplementedError("only animation jobs are measured")
+
+
 def _serve(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--host")
@@ -119,6 +124,8 @@ def _serve(arguments: list[str]) -> int:
     values = parser.parse_args(arguments)
     return serve(
         _Results().run_job,
+        examine=_refuse,
+        make_mesh=_refuse,
         describe=dict,
         unload=lambda: None,
         token=take_token_from_environment(),

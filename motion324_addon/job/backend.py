@@ -122,10 +122,7 @@ def _stands() -> bool:
     """Whether the connection still stands; a lost one is made anew, together with the process of a local backend."""
     if isinstance(_where, Local) and (_server is None or not _server.is_alive()):
         return False
-    try:
-        return _client is not None and _client.status() is not None
-    except Motion324Error:
-        return False
+    return _client is not None and _client.stands()
 
 
 def _stop() -> None:

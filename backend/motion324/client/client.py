@@ -20,16 +20,16 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
 
+from motion324.client.file_transfer import FileTransfer, may_need_files
 from motion324.client.job_events import Event, JobEvents
 from motion324.client.pending_jobs import PendingJobs
 from motion324.client.questions import Questions
-from motion324.client.sending import Sending, files_to_send, may_need_files
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.result import Examination, MadeMesh
 from motion324.wire.endpoint import Endpoint
 from motion324.wire.framing import Connection, ConnectionLost
 from motion324.wire.handshake import open_connection
-from motion324.wire.job_requests import JobRequest
+from motion324.wire.inbox import Inbox
 from motion324.wire.outbox import Outbox
 from motion324.wire.protocol import (
     AnimateRequest,
@@ -39,8 +39,10 @@ from motion324.wire.protocol import (
     ExaminationEvent,
     ExamineRequest,
     FramesEvent,
+    Goodbye,
     Heartbeat,
     Hello,
+    JobRequest,
     MeshEvent,
     MeshRequest,
     Message,
@@ -48,7 +50,6 @@ from motion324.wire.protocol import (
     Queued,
     ResultEvent,
     Seen,
-    SeesFiles,
     Shutdown,
     Status,
     StatusRequest,
@@ -80,8 +81,9 @@ class Client:
         self._connection = connection
         self._outbox = Outbox(connection, f"backend {endpoint}")
         self._jobs = PendingJobs()
+        self._inbox = Inbox(connection, self._outbox)
         self._questions = Questions(endpoint, self._outbox.post)
-        self._sendings: dict[str, Sending] = {}  # by job; single reads and writes of a dict need no lock
+        self._files = FileTransfer(self._questions.ask, self._outbox, self._jobs)
         self._ended = threading.Event()
         self._threads = [
             threading.Thread(target=self._read_messages, name=f"backend {endpoint} reader", daemon=True),
@@ -170,11 +172,7 @@ class Client:
     def _send_with_files(self, request: JobRequest, events: JobEvents) -> None:
         """On a thread of its own: asks which files the backend needs, sends them, then the request."""
         try:
-            files = files_to_send(request, self._which_are_seen)
-            if files:
-                sending = Sending(events, self._outbox.post)
-                self._sendings[request.job_id] = sending
-                sending.run(files)
+            request = self._files.bring(request, events)
             self._jobs.send_if_pending(events, functools.partial(self._outbox.post, request))
         except Motion324Error as error:
             self._give_up(request.job_id, error)
@@ -182,18 +180,12 @@ class Client:
             log.exception("sending the files of %s failed", request.doing)
             sentence = f"The files for {request.doing} could not be sent ({type(error).__name__}: {error})."
             self._give_up(request.job_id, Motion324Error("internal", sentence, "Please report it with the log."))
-        finally:
-            self._sendings.pop(request.job_id, None)
-
-    def _which_are_seen(self, question: SeesFiles) -> tuple[bool, ...]:
-        answer = self._questions.ask(question, timeout=60.0)
-        assert isinstance(answer, Seen)
-        return answer.seen
 
     def _give_up(self, job_id: str, error: Motion324Error) -> None:
         """Ends a job that could not be sent, and has the backend forget what it has of it."""
         events = self._jobs.take(job_id)
         if events:
+            self._outbox.drop(job_id)
             self._outbox.post(Cancel(job_id))
             events.fail(error)
 
@@ -202,7 +194,21 @@ class Client:
         one that has not been sent yet will not be.
         """
         if self._jobs.cancel(job_id):
+            self._outbox.drop(job_id)
             self._outbox.post(Cancel(job_id))
+
+    def stands(self, patience: float = 10.0) -> bool:
+        """Whether the connection still serves: it does while a job of this client goes on, since then its end is
+        noticed anyway; otherwise if anything at all comes within `patience` seconds of a question.
+        """
+        if self._ended.is_set() or self.is_busy:
+            return not self._ended.is_set()
+        asked = time.monotonic()
+        try:
+            self.status(patience)
+        except Motion324Error:
+            return not self._ended.is_set() and self._connection.last_heard > asked
+        return True
 
     def status(self, timeout: float = 10.0) -> Status:
         """What the backend is and does. Raises Motion324Error("backend-timeout", "backend-lost")."""
@@ -224,6 +230,7 @@ class Client:
     def close(self) -> None:
         """Ends the connection; jobs that still run are cancelled by that. May be called twice."""
         error = Motion324Error("backend-lost", "The connection to the backend was closed.", exit_code=EXIT_BACKEND)
+        self._outbox.post(Goodbye())
         self._end(error, flush=0.5)
         for thread in self._threads:
             if thread is not threading.current_thread():
@@ -240,7 +247,7 @@ class Client:
     def _read_messages(self) -> None:
         try:
             while True:
-                self._hand_out(from_wire(*self._connection.receive()))
+                self._hand_out(from_wire(*self._inbox.receive()))
         except ConnectionLost as error:
             reason = str(error)
         except Motion324Error as error:
@@ -260,9 +267,7 @@ class Client:
             if events:
                 events.add(message)
         elif isinstance(message, UploadReceived):
-            sending = self._sendings.get(message.job_id)
-            if sending:
-                sending.received(message.received)
+            self._files.received(message.job_id, message.received)
         elif isinstance(message, Status | Done | Seen):
             self._questions.answer(message.question_id, message)
         elif isinstance(message, ErrorMessage):

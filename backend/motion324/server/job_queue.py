@@ -13,9 +13,9 @@ import numpy as np
 from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
 from motion324.core.pace import Pace
 from motion324.reconstructors.interface import FrameBatch
-from motion324.wire.job_requests import JobRequest
+from motion324.wire.message import BulkMessage
 from motion324.wire.outbox import Outbox
-from motion324.wire.protocol import ErrorMessage, FramesEvent, Message, ProgressEvent, Queued
+from motion324.wire.protocol import ErrorMessage, FramesEvent, JobRequest, Message, ProgressEvent, Queued
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class JobQueue:
     pass what job.progress and job.on_frames raise. name: of the thread.
     """
 
-    def __init__(self, run: Callable[[Job], Message], log_path: str, name: str) -> None:
+    def __init__(self, run: Callable[[Job], BulkMessage], log_path: str, name: str) -> None:
         self._run_job = run
         self._log_path = log_path
         self._changed = threading.Condition()
@@ -192,6 +192,7 @@ class JobQueue:
     def _answer(self, job: Job, message: Message) -> None:
         if not job.answered:
             job.answered = True
+            job.outbox.drop(job.id)  # frames that wait would only hold up what others wait for
             job.outbox.post(message)
 
     def _announce_places(self) -> None:

@@ -6,17 +6,18 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.server.client_files import ClientFiles
+from motion324.server.file_transfer import FileTransfer
 from motion324.server.job_queue import Job, JobQueue
-from motion324.server.uploads import UploadFolder, Uploads
 from motion324.wire.framing import Connection, ConnectionLost
 from motion324.wire.handshake import accept_client
-from motion324.wire.job_requests import JobRequest
+from motion324.wire.inbox import Inbox
+from motion324.wire.message import BulkMessage
 from motion324.wire.outbox import Outbox
 from motion324.wire.protocol import (
     AnimateRequest,
@@ -24,8 +25,10 @@ from motion324.wire.protocol import (
     Done,
     ErrorMessage,
     ExamineRequest,
+    Goodbye,
     Heartbeat,
     Hello,
+    JobRequest,
     MeshRequest,
     Message,
     Question,
@@ -44,6 +47,7 @@ from motion324.wire.protocol import (
 log = logging.getLogger(__name__)
 
 MAX_STATUS_THREADS = 4
+KEPT_CANCELLATIONS = 256  # ids of jobs that were cancelled, perhaps before they came
 GOODBYE_SECONDS = 1.0  # for a client to read why its connection is closed
 
 
@@ -59,7 +63,7 @@ class Services:
     shut_down: Callable[[], None]
     log_path: str
     started: float
-    upload_folder: UploadFolder
+    files: FileTransfer
 
     @property
     def queues(self) -> tuple[JobQueue, ...]:
@@ -75,8 +79,8 @@ class Peer:
         self.trusted = False
         self._services = services
         self._outbox: Outbox | None = None
-        self._uploads = Uploads(services.upload_folder)
-        self._files = ClientFiles(self._uploads)
+        self._cancelled: deque[str] = deque(maxlen=KEPT_CANCELLATIONS)
+        self._said_goodbye = False
         self._status_slots = threading.Semaphore(MAX_STATUS_THREADS)
 
     def serve(self, token: str, handshake_timeout: float, on_end: Callable[[Peer], None]) -> None:
@@ -105,13 +109,14 @@ class Peer:
             return
         for queue in self._services.queues:
             queue.cancel_all_of(self._outbox)
-        self._files.drop_all()
+        self._services.files.leave(self, forget=self._said_goodbye)
         self._outbox.close(flush)
 
     def _read_messages(self, outbox: Outbox) -> None:
+        inbox = Inbox(self.connection, outbox)
         while True:
             try:
-                header, arrays = self.connection.receive()
+                header, arrays = inbox.receive()
             except Motion324Error as error:  # what follows in the stream cannot be found any more
                 outbox.post(ErrorMessage.of("", error, self._services.log_path))
                 outbox.flush(GOODBYE_SECONDS)
@@ -127,6 +132,8 @@ class Peer:
             del header, arrays  # so that a request's arrays live only as long as its job
 
     def _obey(self, message: Message, outbox: Outbox) -> None:
+        if isinstance(message, BulkMessage) and message.job_id in self._cancelled:
+            return  # the cancel has overtaken it
         if isinstance(message, AnimateRequest):
             self._submit(self._services.animations, message, outbox)
         elif isinstance(message, ExamineRequest):
@@ -136,19 +143,21 @@ class Peer:
         elif isinstance(message, Cancel):
             for queue in self._services.queues:
                 queue.cancel(message.job_id, outbox)
-            self._uploads.drop(message.job_id)
+            self._cancelled.append(message.job_id)
+            self._services.files.interrupt(self, message.job_id)
+            outbox.drop(message.job_id)
         elif isinstance(message, Upload):
-            self._uploads.begin(message)
-            outbox.post(UploadReceived(message.job_id, 0))
+            outbox.post(UploadReceived(message.job_id, self._services.files.begin(self, message)))
         elif isinstance(message, UploadPart):
-            received = self._uploads.write(message.job_id, message.data)
+            received = self._services.files.write(self, message.job_id, message.offset, message.data)
             if received is not None:
                 outbox.post(UploadReceived(message.job_id, received), replaces=f"upload {message.job_id}")
         elif isinstance(message, SeesFiles):
-            outbox.post(Seen(message.question_id, self._files.which_are_here(message.paths)))
+            outbox.post(Seen(message.question_id, self._services.files.which_are_here(self, message.keys)))
         elif isinstance(message, Heartbeat):
-            self._files.forget_old()
             outbox.post(message, replaces="heartbeat")
+        elif isinstance(message, Goodbye):
+            self._said_goodbye = True
         elif isinstance(message, StatusRequest):
             self._tell_status(message, outbox)
         elif isinstance(message, Unload):
@@ -164,7 +173,7 @@ class Peer:
 
     def _submit(self, queue: JobQueue, request: JobRequest, outbox: Outbox) -> None:
         """With the files that were sent for it, which it needs until it ends."""
-        request, release = self._files.bring_into(request)
+        request, release = self._services.files.bring_into(self, request)
         try:
             queue.submit(Job(request, outbox, release))
         except BaseException:

@@ -22,12 +22,13 @@ from motion324.core.log_file import LOG_BYTES, default_log_path, start_log
 from motion324.core.progress import Progress
 from motion324.core.result import AnimationResult, Examination, MadeMesh
 from motion324.reconstructors.interface import FrameBatch
+from motion324.server.file_transfer import FileTransfer, remove_leftovers
 from motion324.server.job_queue import Job, JobQueue
 from motion324.server.parent_watch import parent_is_alive
 from motion324.server.peer import Peer, Services
-from motion324.server.uploads import UploadFolder, remove_leftovers
 from motion324.wire.endpoint import check_token
 from motion324.wire.framing import Connection
+from motion324.wire.message import BulkMessage
 from motion324.wire.protocol import (
     PROTOCOL_VERSION,
     AnimateRequest,
@@ -35,7 +36,6 @@ from motion324.wire.protocol import (
     ExamineRequest,
     MeshEvent,
     MeshRequest,
-    Message,
     ResultEvent,
 )
 from motion324.wire.transport import AUTO, TICK, Listener, listen
@@ -158,7 +158,7 @@ class _Server:
         self._lock = threading.Lock()
         self._peers: list[Peer] = []  # the oldest first
         self._heard = self._awake_since = time.monotonic()
-        self._upload_folder = UploadFolder()
+        self._files = FileTransfer()
         self._services = Services(
             animations=self._animations,
             examinations=self._examinations,
@@ -168,7 +168,7 @@ class _Server:
             shut_down=lambda: self._ask_to_end("a client asked for it"),
             log_path=log_path,
             started=time.monotonic(),
-            upload_folder=self._upload_folder,
+            files=self._files,
         )
 
     def prepare_process(self) -> None:
@@ -197,6 +197,7 @@ class _Server:
             before = now
             if not parent_lives():
                 self._ask_to_end(f"process {parent_pid}, for which it worked, has ended")
+            self._files.forget_old()
             self._drop_silent_clients(now, heartbeat_timeout or HEARTBEAT_TIMEOUT)
             if heartbeat_timeout is not None and now - max(self._heard, self._awake_since) > heartbeat_timeout:
                 self._ask_to_end(f"no heartbeat for {heartbeat_timeout:g} s")
@@ -214,7 +215,7 @@ class _Server:
             peers = list(self._peers)
         for peer in peers:
             peer.close(flush=max(min(1.0, deadline - time.monotonic()), 0.0))
-        self._upload_folder.remove()
+        self._files.close()
         return all(ended)
 
     def _accept(self, listener: Listener, numbers: Iterator[int]) -> None:
@@ -258,24 +259,24 @@ class _Server:
         self._end_reason = self._end_reason or reason
 
 
-def _animation(run_job: RunJob) -> Callable[[Job], Message]:
-    def run(job: Job) -> Message:
+def _animation(run_job: RunJob) -> Callable[[Job], BulkMessage]:
+    def run(job: Job) -> BulkMessage:
         assert isinstance(job.request, AnimateRequest)
         return ResultEvent(job.id, run_job(job.request, job.progress, job.on_frames), job.request.topology_hash)
 
     return run
 
 
-def _examination(examine: Examine) -> Callable[[Job], Message]:
-    def run(job: Job) -> Message:
+def _examination(examine: Examine) -> Callable[[Job], BulkMessage]:
+    def run(job: Job) -> BulkMessage:
         assert isinstance(job.request, ExamineRequest)
         return ExaminationEvent(job.id, examine(job.request, job.progress))
 
     return run
 
 
-def _mesh(make_mesh: MakeMesh) -> Callable[[Job], Message]:
-    def run(job: Job) -> Message:
+def _mesh(make_mesh: MakeMesh) -> Callable[[Job], BulkMessage]:
+    def run(job: Job) -> BulkMessage:
         assert isinstance(job.request, MeshRequest)
         return MeshEvent(job.id, make_mesh(job.request, job.progress))
 

@@ -3,6 +3,12 @@
 A message is 16 bytes (b"M324", the header's length as uint32, the body's as uint64, little-endian), the header as JSON,
 then the body: a safetensors buffer, or nothing. This layout outlives protocol versions, since the handshake's first
 message, which tells the versions apart, is one of these.
+
+After the handshake, control messages are sent like that; bulk messages are cut into pieces, between which control
+messages and pieces of others may come. All begin with 16 bytes of the same layout, (magic, uint32, uint64):
+    b"M32P"  size, number    the next `size` bytes of the bulk message of that number; together they are a message
+    b"M32X"  0, number       the rest of that message will not come
+    b"M32A"  0, total        so many bytes of pieces have been received since the beginning
 """
 
 from __future__ import annotations
@@ -13,7 +19,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -25,11 +31,11 @@ from motion324.wire import safetensors_body
 from motion324.wire.transport import limit_waits, receive_some, send_some
 
 PREFIX = struct.Struct("<4sIQ")
-MAGIC = b"M324"
-STALL_SECONDS = 30.0  # in the middle of a message, no byte for so long means that the other side is gone
-SLOWEST_BYTES_PER_SECOND = 100_000  # a message that moves, but slower than this, is given up in the end
-_PIECE = 32 << 20  # bytes per system call; some systems refuse more than 2 GiB
-_PIECES = 64  # buffers per system call; some systems refuse more than 1024
+MAGIC, PIECE, ABANDONED, ACKNOWLEDGED = b"M324", b"M32P", b"M32X", b"M32A"
+STALL_SECONDS = 60.0  # no byte either way for so long means that the other side is gone; slow is not gone
+READER_PATIENCE = 4  # times as long, for a side that still sends, but reads nothing
+_PORTION = 32 << 20  # bytes per system call; some systems refuse more than 2 GiB
+_BUFFERS = 64  # buffers per system call; some systems refuse more than 1024
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,10 @@ HELLO_LIMITS = Limits(header=64 << 10, body=0, arrays=0)
 
 class ConnectionLost(Exception):
     """The other side closed the connection, died, or stopped reading or writing; the text says which."""
+
+
+class WritingFailed(ConnectionLost):
+    """Nothing can be written any more; what the other side has written before it left may still be read."""
 
 
 class WaitedTooLong(ConnectionLost):
@@ -72,6 +82,52 @@ def encode(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> list[
     return [memoryview(PREFIX.pack(MAGIC, len(text), size) + text), *body]
 
 
+class IncomingMessage:
+    """A message of which more and more has come. prefix: its first 16 bytes.
+
+    Raises Motion324Error("bad-message") where it claims more than `limits`.
+    """
+
+    def __init__(self, prefix: bytes, limits: Limits) -> None:
+        magic, header_size, body_size = PREFIX.unpack(prefix)
+        if magic != MAGIC:
+            raise safetensors_body.malformed("it does not begin as a message of Motion324")
+        if header_size > limits.header or body_size > limits.body:
+            raise safetensors_body.malformed(
+                f"it claims a header of {header_size} and a body of {body_size} bytes, "
+                f"where at most {limits.header} and {limits.body} are allowed"
+            )
+        self._text = np.empty(header_size, np.uint8)
+        try:
+            self._body = np.empty(body_size, np.uint8)
+        except MemoryError as error:
+            raise safetensors_body.malformed(f"there is no memory for its {body_size / 1e9:.1f} GB") from error
+        self._limits = limits
+        self._filled = 0
+
+    @property
+    def left(self) -> int:
+        """Bytes that have not come yet."""
+        return self._text.size + self._body.size - self._filled
+
+    def spaces(self, count: int) -> Iterator[np.ndarray]:
+        """Where the next `count` bytes go, at most `left`: arrays (B,) uint8 to be filled one after the other."""
+        for part, start in ((self._text, 0), (self._body, self._text.size)):
+            begin = self._filled - start
+            if count and begin < part.size:
+                space = part[begin : begin + count]
+                self._filled += space.size
+                count -= space.size
+                yield space
+
+    def message(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Its header and its arrays, once nothing is left to come. Raises Motion324Error("bad-message")."""
+        header = _parse_header(self._text.tobytes())
+        if not self._body.size:
+            return header, {}
+        return header, safetensors_body.from_buffer(self._body, self._limits.arrays)
+
+
 class Connection:
     """A connected socket that carries whole messages. One thread may send while another receives.
 
@@ -86,12 +142,10 @@ class Connection:
         limit_waits(sock)
 
     def send(self, buffers: Sequence[memoryview], stall: float = STALL_SECONDS) -> None:
-        """Writes all buffers. Raises ConnectionLost when the other side reads nothing for `stall` seconds, reads too
-        slowly, or is gone.
+        """Writes all buffers. Raises WritingFailed, or ConnectionLost when the other side is gone: it reads nothing for
+        `stall` seconds and says nothing either, or reads nothing for much longer.
         """
-        size = sum(buffer.nbytes for buffer in buffers)
         moved = time.monotonic()
-        deadline = moved + stall + size / SLOWEST_BYTES_PER_SECOND
         pending = [buffer.cast("B") for buffer in buffers if buffer.nbytes]
         first = 0
         while first < len(pending):
@@ -100,7 +154,7 @@ class Connection:
                 sent = send_some(self._socket, _portion(pending, first))
             except OSError as error:
                 self._check_open()
-                raise ConnectionLost(f"it broke while writing ({error})") from error
+                raise WritingFailed(f"it broke while writing ({error})") from error
             moved = time.monotonic() if sent else moved
             while sent and sent >= pending[first].nbytes:
                 sent -= pending[first].nbytes
@@ -108,50 +162,42 @@ class Connection:
                 first += 1
             if sent:
                 pending[first] = pending[first][sent:]
-            now = time.monotonic()
-            if now - moved > stall or now > deadline:
-                raise ConnectionLost(f"the other side has read nothing, or too slowly, for {now - moved:.0f} s")
+            self.check_reader(moved, stall)
 
-    def receive(self, limits: Limits = MESSAGE_LIMITS, wait: float | None = None) -> tuple[dict, dict[str, np.ndarray]]:
-        """The next message: its header and its arrays, views into one fresh buffer.
+    def check_reader(self, moved: float, stall: float) -> None:
+        """Raises ConnectionLost where the other side counts as gone, see `send`. moved: when it last read something."""
+        unread = time.monotonic() - moved
+        if unread > READER_PATIENCE * stall or min(unread, time.monotonic() - self.last_heard) > stall:
+            raise ConnectionLost(f"the other side has read nothing for {unread:.0f} s")
 
-        wait: seconds until its first byte must have come; None waits until the connection is closed.
+    def receive(
+        self, limits: Limits = MESSAGE_LIMITS, wait: float | None = None, total: float | None = None
+    ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """The next message, which must come whole, as in the handshake; all others: motion324.wire.inbox.Inbox.
+
+        wait: seconds until its first byte must have come; None waits until the connection is closed. total: seconds
+        for each of its parts from the first byte to the last; None: no limit.
         Raises WaitedTooLong, ConnectionLost, or Motion324Error("bad-message") after which nothing more can be read.
         """
         prefix = np.empty(PREFIX.size, np.uint8)
-        self.receive_into(prefix, wait=wait)
-        magic, header_size, body_size = PREFIX.unpack(prefix.tobytes())
-        if magic != MAGIC:
-            raise safetensors_body.malformed("it does not begin as a message of Motion324")
-        if header_size > limits.header or body_size > limits.body:
-            raise safetensors_body.malformed(
-                f"it claims a header of {header_size} and a body of {body_size} bytes, "
-                f"where at most {limits.header} and {limits.body} are allowed"
-            )
-        text = np.empty(header_size, np.uint8)
-        self.receive_into(text)
-        header = _parse_header(text.tobytes())
-        if not body_size:
-            return header, {}
-        try:
-            body = np.empty(body_size, np.uint8)
-        except MemoryError as error:
-            raise safetensors_body.malformed(f"there is no memory for its {body_size / 1e9:.1f} GB") from error
-        self.receive_into(body)
-        return header, safetensors_body.from_buffer(body, limits.arrays)
+        self.receive_into(prefix, wait, total)
+        incoming = IncomingMessage(prefix.tobytes(), limits)
+        for space in incoming.spaces(incoming.left):
+            self.receive_into(space, total=total)
+        return incoming.message()
 
     def receive_into(self, target: np.ndarray, wait: float | None = STALL_SECONDS, total: float | None = None) -> None:
-        """Fills target (B,) uint8. wait: seconds until the first byte; total: until the last, where the default grows
-        with the size. Raises WaitedTooLong or ConnectionLost.
+        """Fills target (B,) uint8. wait: seconds until the first byte; total: until the last; None: no limit.
+
+        Raises WaitedTooLong or ConnectionLost.
         """
         view = target.data
         began = moved = time.monotonic()
-        total = STALL_SECONDS + len(view) / SLOWEST_BYTES_PER_SECOND if total is None else total
         filled = 0
         while filled < len(view):
             self._check_open()
             try:
-                count = receive_some(self._socket, view[filled : filled + _PIECE])
+                count = receive_some(self._socket, view[filled : filled + _PORTION])
             except OSError as error:
                 self._check_open()
                 raise ConnectionLost(f"it broke while reading ({error})") from error
@@ -166,8 +212,8 @@ class Connection:
             elif not filled and wait is not None and now - began > wait:
                 raise WaitedTooLong(f"nothing came for {wait:g} s")
             elif filled and now - moved > STALL_SECONDS:
-                raise ConnectionLost("a message stopped half-way")
-            if 0 < filled < len(view) and now - began > total:
+                raise ConnectionLost(f"a message stopped half-way, and nothing came for {now - moved:.0f} s")
+            if total is not None and 0 < filled < len(view) and now - began > total:
                 raise ConnectionLost("a message came too slowly")
 
     def drain(self, seconds: float) -> None:
@@ -207,10 +253,10 @@ def _portion(pending: list[memoryview], first: int) -> list[memoryview]:
     """What one system call should take of the buffers from pending[first] on."""
     portion: list[memoryview] = []
     size = 0
-    for buffer in pending[first : first + _PIECES]:
-        portion.append(buffer[: _PIECE - size])
+    for buffer in pending[first : first + _BUFFERS]:
+        portion.append(buffer[: _PORTION - size])
         size += portion[-1].nbytes
-        if size >= _PIECE:
+        if size >= _PORTION:
             break
     return portion
 

@@ -145,7 +145,8 @@ def _receive_exactly(connection: Connection, size: int, deadline: float) -> byte
 
 
 def _receive_hello(connection: Connection, timeout: float) -> Hello:
-    hello = from_wire(*connection.receive(HELLO_LIMITS, wait=max(timeout, 0)))
+    timeout = max(timeout, 0)
+    hello = from_wire(*connection.receive(HELLO_LIMITS, wait=timeout, total=timeout))
     if not isinstance(hello, Hello):
         raise ConnectionLost(f"it began with '{hello.kind}' instead of a greeting")
     return hello

@@ -15,12 +15,11 @@ from motion324.core.clip import VideoClip
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.core.result import AnimationResult, Examination, MadeMesh
 from motion324.core.view import View
-from motion324.wire.fields import MessageFields
+from motion324.wire.message import Arrays, MessageFields
 
 MAX_MATERIALS = 2048
 MAX_VALUES = 10_000  # entries of a mesh's metadata
 MAX_WARNINGS = 1000
-Arrays = dict[str, np.ndarray]
 
 
 def mesh_to_wire(mesh: ReferenceMesh, arrays: Arrays) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """The messages between Blender and the backend: what they hold, and how they become JSON and arrays.
 
-From Blender: Hello, AnimateRequest, ExamineRequest, MeshRequest, Cancel, StatusRequest, Unload, Shutdown, Heartbeat.
-From the backend: Hello, Queued, ProgressEvent, FramesEvent, ResultEvent, ExaminationEvent, MeshEvent, ErrorMessage,
-Status, Done, Heartbeat. Both ways, where files have to be sent first: motion324.wire.upload_messages.
-How they become bytes: motion324.wire.framing. Who may speak at all: motion324.wire.handshake.
+From Blender: Hello, Cancel, StatusRequest, Unload, Shutdown, Heartbeat, Goodbye, and the requests of
+motion324.wire.requests. From the backend: Hello, ErrorMessage, Status, Done, Heartbeat, and the events of
+motion324.wire.events. Both ways, where files have to be sent first: motion324.wire.file_messages.
+How they become bytes: motion324.wire.framing. Which goes out first: motion324.wire.outbox. Who may speak at all:
+motion324.wire.handshake.
 """
 
 from __future__ import annotations
@@ -13,14 +14,10 @@ from typing import Any, ClassVar
 
 from motion324 import __version__
 from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
-from motion324.core.topology import topology_hash
-from motion324.wire.animate_messages import AnimateRequest, Cancel, FramesEvent, ProgressEvent, Queued, ResultEvent
-from motion324.wire.examine_messages import ExaminationEvent, ExamineRequest
-from motion324.wire.fields import MAX_TEXT, MessageFields
-from motion324.wire.mesh_messages import MeshEvent, MeshRequest
-from motion324.wire.message import MAX_ID, Message, new_id
-from motion324.wire.payloads import Arrays
-from motion324.wire.upload_messages import Seen, SeesFiles, Upload, UploadPart, UploadReceived
+from motion324.wire.events import ExaminationEvent, FramesEvent, MeshEvent, ProgressEvent, Queued, ResultEvent
+from motion324.wire.file_messages import Seen, SeesFiles, Upload, UploadPart, UploadReceived
+from motion324.wire.message import MAX_ID, MAX_TEXT, Arrays, Message, MessageFields, new_id
+from motion324.wire.requests import AnimateRequest, Cancel, ExamineRequest, JobRequest, MeshRequest
 
 __all__ = [
     "PROTOCOL_VERSION",
@@ -31,8 +28,10 @@ __all__ = [
     "ExaminationEvent",
     "ExamineRequest",
     "FramesEvent",
+    "Goodbye",
     "Heartbeat",
     "Hello",
+    "JobRequest",
     "MeshEvent",
     "MeshRequest",
     "Message",
@@ -52,13 +51,13 @@ __all__ = [
     "UploadReceived",
     "from_wire",
     "to_wire",
-    "topology_hash",
 ]
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 # 1  hello, animate, cancel, status, unload, shutdown, heartbeat; queued, progress, frames, result, error, done
 # 2  examine, examination; sees-files, seen, upload, upload-part, upload-received; a result's view is an object
 # 3  make-mesh, mesh; the option video_fps
+# 4  bulk in acknowledged pieces behind control messages; uploads by file, which go on where they were; goodbye
 
 
 class ReportedError(Motion324Error):
@@ -102,6 +101,17 @@ class Heartbeat(Message):
 
     @classmethod
     def from_wire(cls, fields: MessageFields) -> Heartbeat:
+        return cls()
+
+
+@dataclass(frozen=True)
+class Goodbye(Message):
+    """The client closes the connection and will not come back: nothing has to be kept for it."""
+
+    kind: ClassVar[str] = "goodbye"
+
+    @classmethod
+    def from_wire(cls, fields: MessageFields) -> Goodbye:
         return cls()
 
 
@@ -233,6 +243,7 @@ _MESSAGES: tuple[type[Message], ...] = (
     Unload,
     Shutdown,
     Heartbeat,
+    Goodbye,
     Queued,
     ProgressEvent,
     FramesEvent,

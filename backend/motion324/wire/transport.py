@@ -11,9 +11,11 @@ import socket
 import struct
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
+from motion324.core.owned_folder import LOCK, Lock, OwnedFolder, remove_abandoned, remove_if_abandoned
 
 AUTO = "auto"  # as a host: the best that this machine has
 TICK = 0.25  # seconds for which a socket call may wait before deadlines are looked at
@@ -22,18 +24,19 @@ TICK = 0.25  # seconds for which a socket call may wait before deadlines are loo
 _KERNEL_LIMITS = sys.platform != "win32"
 _WHOLE = socket.MSG_WAITALL if _KERNEL_LIMITS else 0
 _UNIX = "unix:"
-_FOLDER = "motion324-"
+_FOLDER = "motion324-socket-"
 _UNIX_BUFFER = 1 << 20  # bytes; macOS gives 8 KiB by default
 _LONGEST_PATH = 100  # bytes; 104 is what macOS allows
 
 
 class Listener:
-    """A listening socket. host and port: what a client needs to connect."""
+    """A listening socket. host and port: what a client needs to connect. forget: called once it is closed."""
 
-    def __init__(self, sock: socket.socket, host: str, port: int) -> None:
+    def __init__(self, sock: socket.socket, host: str, port: int, forget: Callable[[], None] = lambda: None) -> None:
         self.host = host
         self.port = port
         self._socket = sock
+        self._forget = forget
         sock.settimeout(TICK)
 
     def accept(self) -> socket.socket | None:
@@ -45,7 +48,7 @@ class Listener:
 
     def close(self) -> None:
         self._socket.close()
-        forget_address(self.host)
+        self._forget()
 
     @property
     def is_private(self) -> bool:
@@ -57,6 +60,8 @@ def listen(host: str, port: int, waiting: int) -> Listener:
     """Listens on host:port, where port 0 lets the system choose; on a Unix socket for a host "unix:PATH"; or, for the
     host "auto", on the best that there is.
 
+    A port is taken again though connections of an earlier backend are still being closed, and a Unix socket's path
+    though an earlier backend left its socket there; neither while that one lives.
     waiting: how many clients may wait to be accepted. Raises Motion324Error("cannot-listen").
     """
     if host == AUTO:
@@ -72,6 +77,8 @@ def listen(host: str, port: int, waiting: int) -> Listener:
         try:
             if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # on Windows another program could take the port over
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+            else:  # which elsewhere lets nobody take over a port on which another program listens
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((host, port))
             sock.listen(waiting)
         except BaseException:
@@ -106,15 +113,19 @@ def connect(host: str, port: int, timeout: float) -> socket.socket:
 
 
 def forget_address(host: str) -> None:
-    """Removes a Unix socket's file, and the private folder that `listen` has made for it; also for a backend that was
-    killed before it could.
+    """Removes the Unix socket of a backend that was killed before it could do so itself, and the private folder that
+    `listen` had made for it; never those of a living one.
     """
-    if host.startswith(_UNIX):
-        path = Path(host.removeprefix(_UNIX))
+    if not host.startswith(_UNIX):
+        return
+    path = Path(host.removeprefix(_UNIX))
+    if path.parent.name.startswith(_FOLDER):
+        remove_if_abandoned(path.parent)
+    elif path.exists():
         with contextlib.suppress(OSError):
+            lock = Lock(path.with_name(path.name + LOCK))
             path.unlink(missing_ok=True)
-            if path.parent.name.startswith(_FOLDER):
-                path.parent.rmdir()
+            lock.release()
 
 
 def limit_waits(sock: socket.socket) -> None:
@@ -152,7 +163,43 @@ def send_some(sock: socket.socket, buffers: list[memoryview]) -> int:
 
 
 def _listen_on_path(path: Path, waiting: int) -> Listener:
-    """Raises OSError where this system has no Unix sockets, or the path exists already or cannot be one."""
+    """Raises OSError where this system has no Unix sockets, the path cannot be one, or somebody listens there."""
+    try:
+        lock = Lock(path.with_name(path.name + LOCK))
+    except BlockingIOError as error:
+        raise OSError("another backend listens there") from error
+    try:
+        if path.is_socket() and not _somebody_listens(path):
+            path.unlink()  # a backend was killed there
+        sock = _bind_to_path(path, waiting)
+    except BaseException:
+        lock.release()
+        raise
+
+    def forget() -> None:
+        path.unlink(missing_ok=True)
+        lock.release()
+
+    return Listener(sock, f"{_UNIX}{path}", 0, forget)
+
+
+def _listen_in_private_folder(waiting: int) -> Listener | None:
+    """None where this system has no Unix sockets, or not in its temporary folder."""
+    parent = Path(tempfile.gettempdir())
+    remove_abandoned(_FOLDER, parent)
+    folder = None
+    try:
+        folder = OwnedFolder(_FOLDER, parent)
+        sock = _bind_to_path(folder.path / "socket", waiting)
+    except OSError:
+        if folder:
+            folder.remove()
+        return None
+    return Listener(sock, f"{_UNIX}{folder.path / 'socket'}", 0, folder.remove)
+
+
+def _bind_to_path(path: Path, waiting: int) -> socket.socket:
+    """Raises OSError."""
     if sys.platform == "win32" or not hasattr(socket, "AF_UNIX"):
         raise OSError("this system has no Unix sockets")
     if len(str(path).encode()) > _LONGEST_PATH:
@@ -165,16 +212,18 @@ def _listen_on_path(path: Path, waiting: int) -> Listener:
     except BaseException:
         sock.close()
         raise
-    return Listener(sock, f"{_UNIX}{path}", 0)
+    return sock
 
 
-def _listen_in_private_folder(waiting: int) -> Listener | None:
-    """None where this system has no Unix sockets, or not in its temporary folder."""
-    folder = None
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=_FOLDER))  # readable by this user only
-        return _listen_on_path(folder / "socket", waiting)
-    except OSError:
-        if folder:
-            forget_address(f"{_UNIX}{folder / 'socket'}")
-        return None
+def _somebody_listens(path: Path) -> bool:
+    """Also True where that cannot be told."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with contextlib.closing(sock):
+        sock.settimeout(TICK)
+        try:
+            sock.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True
+    return True

@@ -17,10 +17,11 @@ from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.core.result import AnimationResult, Examination, MadeMesh
+from motion324.core.topology import topology_hash
 from motion324.core.view import look_at_origin
 from motion324.wire import framing, protocol
+from motion324.wire.file_messages import FileKey, SentFile
 from motion324.wire.framing import Connection, ConnectionLost, Limits
-from motion324.wire.upload_messages import UploadedPath
 
 RNG = np.random.default_rng(0)
 
@@ -81,16 +82,18 @@ MESSAGES = [
     protocol.MeshEvent(
         "j", MadeMesh(tetrahedron(), "front", 3, "plain", "inflate", "A licence.", (), {"overlap": 0.9})
     ),
-    protocol.SeesFiles((("/videos/fox.mp4", "f00"), ("C:\\masks", ""))),
+    dataclasses.replace(request(Path("/videos/fox.mp4")), files=(SentFile("video", FileKey("C:\\fox.mp4", "f00", 5)),)),
+    protocol.SeesFiles((FileKey("/videos/fox.mp4", "f00", 5), FileKey("C:\\masks", "", 0))),
     protocol.Seen("q", (True, False)),
-    protocol.Upload("j", (UploadedPath("video", "frames", True, (("0.png", 5), ("1.png", 0))),)),
-    protocol.UploadPart("j", np.arange(9, dtype=np.uint8)),
+    protocol.Upload("j", FileKey("C:\\frames", "f00", 5), "frames", True, (("0.png", 5), ("1.png", 0))),
+    protocol.UploadPart("j", 1 << 40, np.arange(9, dtype=np.uint8)),
     protocol.UploadReceived("j", 1 << 40),
     protocol.Cancel("j"),
     protocol.StatusRequest(),
     protocol.Unload("q", keep_on_cpu=True),
     protocol.Shutdown("q"),
     protocol.Heartbeat(),
+    protocol.Goodbye(),
     protocol.Queued("j", 3),
     protocol.ProgressEvent("j", "refine", 2, 7, 1.5),
     protocol.ProgressEvent("j", "refine", 2, 7),
@@ -307,13 +310,13 @@ def test_a_cancelled_job_arrives_as_cancelled_and_other_errors_keep_their_advice
 def test_the_topology_hash_changes_with_faces_and_vertex_count_only():
     mesh = tetrahedron()
     same = dataclasses.replace(mesh, positions=mesh.positions + 1, name="other", faces=mesh.faces.astype(np.int64))
-    assert protocol.topology_hash(same) == protocol.topology_hash(mesh)
+    assert topology_hash(same) == topology_hash(mesh)
     changed = [
         dataclasses.replace(mesh, faces=mesh.faces[:, [1, 2, 0]]),
         dataclasses.replace(mesh, faces=mesh.faces[::-1]),
         dataclasses.replace(mesh, faces=mesh.faces[:3]),
         dataclasses.replace(mesh, positions=np.concatenate([mesh.positions, mesh.positions[:1]])),
     ]
-    hashes = {protocol.topology_hash(m) for m in changed}
+    hashes = {topology_hash(m) for m in changed}
     assert len(hashes) == len(changed)
-    assert protocol.topology_hash(mesh) not in hashes
+    assert topology_hash(mesh) not in hashes

@@ -1,99 +1,26 @@
-"""The messages of one animation job. N vertices; T frames in the trajectory, B of them in a batch.
+"""What a backend tells of a job: its place in the queue, progress, frames as they become known, and how it ended.
 
-From Blender: AnimateRequest, Cancel. From the backend: Queued, ProgressEvent, FramesEvent, then ResultEvent (or an
-ErrorMessage of motion324.wire.protocol).
+N vertices; T frames in the trajectory, B of them in a batch. A job that ends badly ends with an ErrorMessage
+(motion324.wire.protocol).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from motion324.core.clip import VideoClip
-from motion324.core.options import AnimateOptions
-from motion324.core.reference_mesh import ReferenceMesh
-from motion324.core.result import AnimationResult
-from motion324.core.topology import topology_hash
-from motion324.wire.fields import MessageFields
-from motion324.wire.message import MAX_ID, Message, new_id
+from motion324.core.result import AnimationResult, Examination, MadeMesh
+from motion324.wire.message import MAX_ID, Arrays, BulkMessage, Message, MessageFields
 from motion324.wire.payloads import (
-    Arrays,
-    mesh_from_wire,
-    mesh_to_wire,
+    examination_from_wire,
+    examination_to_wire,
+    made_mesh_from_wire,
+    made_mesh_to_wire,
     result_from_wire,
     result_to_wire,
-    video_from_wire,
-    video_to_wire,
 )
-
-
-@dataclass(frozen=True)
-class AnimateRequest(Message):
-    """One animation job.
-
-    video: a path on the backend's machine, or the frames themselves.
-    topology_hash: comes back with the result, so that positions never land on a mesh that changed meanwhile.
-    send_video: whether the client sends the files at `video`, and at options.mask where that is a path; None: where the
-        backend does not see them. Not sent itself.
-    """
-
-    kind: ClassVar[str] = "animate"
-    job_id: str
-    mesh: ReferenceMesh
-    video: Path | VideoClip
-    options: AnimateOptions
-    topology_hash: str
-    send_video: bool | None = None
-
-    @classmethod
-    def of(
-        cls, mesh: ReferenceMesh, video: Path | VideoClip, options: AnimateOptions, send_video: bool | None = None
-    ) -> AnimateRequest:
-        """A request with a fresh job id and the mesh's own topology hash."""
-        return cls(new_id(), mesh, video, options, topology_hash(mesh), send_video)
-
-    @property
-    def video_name(self) -> str:
-        return self.video.name
-
-    @property
-    def doing(self) -> str:
-        """What the backend does, for people."""
-        return f"animating {self.mesh.name} ({len(self.mesh.positions)} vertices) after {self.video_name}"
-
-    def to_wire(self, arrays: Arrays) -> dict[str, Any]:
-        return {
-            "job_id": self.job_id,
-            "topology_hash": self.topology_hash,
-            "options": self.options.to_dict(),
-            "mesh": mesh_to_wire(self.mesh, arrays),
-            "video": video_to_wire(self.video, arrays),
-        }
-
-    @classmethod
-    def from_wire(cls, fields: MessageFields) -> AnimateRequest:
-        return cls(
-            job_id=fields.text("job_id", MAX_ID),
-            mesh=mesh_from_wire(fields.within("mesh", fields.record("mesh"))),
-            video=video_from_wire(fields.within("video", fields.record("video"))),
-            options=AnimateOptions.from_dict(fields.record("options")),
-            topology_hash=fields.text("topology_hash", 200),
-        )
-
-
-@dataclass(frozen=True)
-class Cancel(Message):
-    """Ends a job, whether it waits or runs; its answer is an ErrorMessage with the code "cancelled"."""
-
-    kind: ClassVar[str] = "cancel"
-    job_id: str
-
-    @classmethod
-    def from_wire(cls, fields: MessageFields) -> Cancel:
-        return cls(fields.text("job_id", MAX_ID))
 
 
 @dataclass(frozen=True)
@@ -134,7 +61,7 @@ class ProgressEvent(Message):
 
 
 @dataclass(frozen=True)
-class FramesEvent(Message):
+class FramesEvent(BulkMessage):
     """Positions of some frames, as soon as they are known.
 
     indices (B,) int64: which frames of the trajectory, 0..T-1; the result tells their numbers in the video.
@@ -164,7 +91,7 @@ class FramesEvent(Message):
 
 
 @dataclass(frozen=True)
-class ResultEvent(Message):
+class ResultEvent(BulkMessage):
     """The end of a job that went well. topology_hash: the one that the request carried."""
 
     kind: ClassVar[str] = "result"
@@ -185,4 +112,42 @@ class ResultEvent(Message):
             job_id=fields.text("job_id", MAX_ID),
             result=result_from_wire(fields.within("result", fields.record("result"))),
             topology_hash=fields.text("topology_hash", 200),
+        )
+
+
+@dataclass(frozen=True)
+class ExaminationEvent(BulkMessage):
+    """The end of a quick look that went well."""
+
+    kind: ClassVar[str] = "examination"
+    job_id: str
+    examination: Examination
+
+    def to_wire(self, arrays: Arrays) -> dict[str, Any]:
+        return {"job_id": self.job_id, "examination": examination_to_wire(self.examination, arrays)}
+
+    @classmethod
+    def from_wire(cls, fields: MessageFields) -> ExaminationEvent:
+        return cls(
+            job_id=fields.text("job_id", MAX_ID),
+            examination=examination_from_wire(fields.within("examination", fields.record("examination"))),
+        )
+
+
+@dataclass(frozen=True)
+class MeshEvent(BulkMessage):
+    """The end of the making of a mesh that went well."""
+
+    kind: ClassVar[str] = "mesh"
+    job_id: str
+    made: MadeMesh
+
+    def to_wire(self, arrays: Arrays) -> dict[str, Any]:
+        return {"job_id": self.job_id, "made": made_mesh_to_wire(self.made, arrays)}
+
+    @classmethod
+    def from_wire(cls, fields: MessageFields) -> MeshEvent:
+        return cls(
+            job_id=fields.text("job_id", MAX_ID),
+            made=made_mesh_from_wire(fields.within("made", fields.record("made"))),
         )

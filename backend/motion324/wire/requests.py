@@ -1,0 +1,183 @@
+"""What a client may ask a backend to work on: an animation, a quick look at a video, or a mesh made from one.
+
+Each request names a video and options and has a job id, under which its events come back (motion324.wire.events).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from motion324.core.clip import VideoClip
+from motion324.core.mesh_settings import MeshSettings
+from motion324.core.options import AnimateOptions
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.topology import topology_hash
+from motion324.wire.file_messages import SentFile, sent_files_from_wire, sent_files_to_wire
+from motion324.wire.message import MAX_ID, Arrays, BulkMessage, Message, MessageFields, new_id
+from motion324.wire.payloads import mesh_from_wire, mesh_to_wire, video_from_wire, video_to_wire
+
+
+@dataclass(frozen=True)
+class AnimateRequest(BulkMessage):
+    """One animation job.
+
+    video: a path on the backend's machine, or the frames themselves.
+    topology_hash: comes back with the result, so that positions never land on a mesh that changed meanwhile.
+    send_video: whether the client sends the files at `video`, and at options.mask where that is a path; None: where the
+        backend does not see them. This itself is not sent.
+    files: what a client on another machine knows by these paths; motion324.client.file_transfer fills them in.
+    """
+
+    kind: ClassVar[str] = "animate"
+    job_id: str
+    mesh: ReferenceMesh
+    video: Path | VideoClip
+    options: AnimateOptions
+    topology_hash: str
+    send_video: bool | None = None
+    files: tuple[SentFile, ...] = ()
+
+    @classmethod
+    def of(
+        cls, mesh: ReferenceMesh, video: Path | VideoClip, options: AnimateOptions, send_video: bool | None = None
+    ) -> AnimateRequest:
+        """A request with a fresh job id and the mesh's own topology hash."""
+        return cls(new_id(), mesh, video, options, topology_hash(mesh), send_video)
+
+    @property
+    def video_name(self) -> str:
+        return self.video.name
+
+    @property
+    def doing(self) -> str:
+        """What the backend does, for people."""
+        return f"animating {self.mesh.name} ({len(self.mesh.positions)} vertices) after {self.video_name}"
+
+    def to_wire(self, arrays: Arrays) -> dict[str, Any]:
+        return {
+            "job_id": self.job_id,
+            "topology_hash": self.topology_hash,
+            "options": self.options.to_dict(),
+            "mesh": mesh_to_wire(self.mesh, arrays),
+            "video": video_to_wire(self.video, arrays),
+            "files": sent_files_to_wire(self.files),
+        }
+
+    @classmethod
+    def from_wire(cls, fields: MessageFields) -> AnimateRequest:
+        return cls(
+            job_id=fields.text("job_id", MAX_ID),
+            mesh=mesh_from_wire(fields.within("mesh", fields.record("mesh"))),
+            video=video_from_wire(fields.within("video", fields.record("video"))),
+            options=AnimateOptions.from_dict(fields.record("options")),
+            files=sent_files_from_wire(fields),
+            topology_hash=fields.text("topology_hash", 200),
+        )
+
+
+@dataclass(frozen=True)
+class ExamineRequest(BulkMessage):
+    """A quick look at a video, and at how a mesh fits its first used frame.
+
+    video: a path on the backend's machine, or the frames themselves. mesh: None where no view is asked for.
+    send_video and files: see AnimateRequest.
+    """
+
+    kind: ClassVar[str] = "examine"
+    video: Path | VideoClip
+    options: AnimateOptions = field(default_factory=AnimateOptions)
+    mesh: ReferenceMesh | None = None
+    send_video: bool | None = None
+    files: tuple[SentFile, ...] = ()
+    job_id: str = field(default_factory=new_id)
+
+    @property
+    def video_name(self) -> str:
+        return self.video.name
+
+    @property
+    def doing(self) -> str:
+        """What the backend does, for people."""
+        return f"examining {self.video_name}"
+
+    def to_wire(self, arrays: Arrays) -> dict[str, Any]:
+        return {
+            "job_id": self.job_id,
+            "options": self.options.to_dict(),
+            "mesh": None if self.mesh is None else mesh_to_wire(self.mesh, arrays),
+            "video": video_to_wire(self.video, arrays),
+            "files": sent_files_to_wire(self.files),
+        }
+
+    @classmethod
+    def from_wire(cls, fields: MessageFields) -> ExamineRequest:
+        mesh = fields.within("mesh", fields.record("mesh")) if fields.has("mesh") else None
+        return cls(
+            video=video_from_wire(fields.within("video", fields.record("video"))),
+            options=AnimateOptions.from_dict(fields.record("options")),
+            files=sent_files_from_wire(fields),
+            mesh=None if mesh is None else mesh_from_wire(mesh),
+            job_id=fields.text("job_id", MAX_ID),
+        )
+
+
+@dataclass(frozen=True)
+class MeshRequest(BulkMessage):
+    """A mesh of what the first used frame shows.
+
+    video: a path on the backend's machine, or the frames themselves. options: frames, video_fps and mask count.
+    send_video and files: see AnimateRequest.
+    """
+
+    kind: ClassVar[str] = "make-mesh"
+    video: Path | VideoClip
+    options: AnimateOptions = field(default_factory=AnimateOptions)
+    settings: MeshSettings = field(default_factory=MeshSettings)
+    send_video: bool | None = None
+    files: tuple[SentFile, ...] = ()
+    job_id: str = field(default_factory=new_id)
+
+    @property
+    def video_name(self) -> str:
+        return self.video.name
+
+    @property
+    def doing(self) -> str:
+        """What the backend does, for people."""
+        return f"making a mesh from {self.video_name}"
+
+    def to_wire(self, arrays: Arrays) -> dict[str, Any]:
+        return {
+            "job_id": self.job_id,
+            "options": self.options.to_dict(),
+            "settings": self.settings.to_dict(),
+            "video": video_to_wire(self.video, arrays),
+            "files": sent_files_to_wire(self.files),
+        }
+
+    @classmethod
+    def from_wire(cls, fields: MessageFields) -> MeshRequest:
+        return cls(
+            video=video_from_wire(fields.within("video", fields.record("video"))),
+            options=AnimateOptions.from_dict(fields.record("options")),
+            files=sent_files_from_wire(fields),
+            settings=MeshSettings.from_dict(fields.record("settings")),
+            job_id=fields.text("job_id", MAX_ID),
+        )
+
+
+JobRequest = AnimateRequest | ExamineRequest | MeshRequest
+
+
+@dataclass(frozen=True)
+class Cancel(Message):
+    """Ends a job, whether it waits or runs; its answer is an ErrorMessage with the code "cancelled"."""
+
+    kind: ClassVar[str] = "cancel"
+    job_id: str
+
+    @classmethod
+    def from_wire(cls, fields: MessageFields) -> Cancel:
+        return cls(fields.text("job_id", MAX_ID))

@@ -1,9 +1,9 @@
 """A slow line between a client and a backend, on this machine's loopback: it paces, delays, stalls and breaks.
 
-    with SlowLine(server.endpoint, rate=125_000, delay=0.4) as line:
-        client = Client.connect(line.endpoint)
-        line.stalled.set()
-        line.reset()
+with SlowLine(server.endpoint, rate=125_000, delay=0.4) as line:
+    client = Client.connect(line.endpoint)
+    line.stalled.set()
+    line.reset()
 """
 
 from __future__ import annotations

@@ -18,11 +18,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 LOCK = ".lock"
+UNFINISHED = ".motion324-unfinished-"  # the prefix of those beside results that are not all there yet
 _ATTEMPTS = 3
 
 
 class Lock:
-    """A file that one living process holds. Raises OSError where another one does, or where it cannot be made."""
+    """A file that one living process holds. Raises BlockingIOError where another one does, OSError where there can be
+    none.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -30,7 +33,7 @@ class Lock:
         try:
             _lock(self._descriptor)
             if not os.path.samestat(os.fstat(self._descriptor), path.stat()):  # whoever held it has just removed it
-                raise OSError(errno.EWOULDBLOCK, "it is held by another process")
+                raise BlockingIOError(errno.EWOULDBLOCK, "it is held by another process")
         except OSError:
             os.close(self._descriptor)
             raise
@@ -52,29 +55,39 @@ class Lock:
 class OwnedFolder:
     """A fresh folder in `parent`, readable by this user only, that is this process's until `remove`. Its name begins
     with `prefix`. Raises OSError.
+
+    Where the disk knows no locks, nothing lies beside it, and nobody ever sweeps it.
     """
 
     def __init__(self, prefix: str, parent: Path) -> None:
-        for attempt in range(_ATTEMPTS):
+        self._lock: Lock | None = None
+        for _ in range(_ATTEMPTS):
             self.path = parent / f"{prefix}{secrets.token_hex(4)}"
+            beside = self.path.with_name(self.path.name + LOCK)
             try:
-                self._lock = Lock(self.path.with_name(self.path.name + LOCK))
+                self._lock = Lock(beside)
                 break
-            except OSError:  # somebody who sweeps had it just then; or there can be none here
-                if attempt + 1 == _ATTEMPTS:
-                    raise
+            except BlockingIOError:  # somebody who sweeps has it just now
+                continue
+            except OSError:
+                with contextlib.suppress(OSError):
+                    beside.unlink(missing_ok=True)
+                break
         try:
             self.path.mkdir(mode=0o700)
         except BaseException:
-            self._lock.release()
+            self._release()
             raise
 
     def remove(self) -> None:
         """Takes the folder away, and all that is in it. May be called twice."""
-        if self.path.exists() or self._lock.path.exists():
-            shutil.rmtree(self.path, ignore_errors=True)
-            with contextlib.suppress(OSError):
-                self._lock.release()
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
 
 def remove_abandoned(prefix: str, parent: Path) -> list[Path]:
@@ -113,7 +126,10 @@ if sys.platform == "win32":
     import msvcrt
 
     def _lock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(errno.EWOULDBLOCK, "it is held by another process") from error
 
 else:
     import fcntl

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,10 +18,10 @@ from typing import Any
 
 from motion324 import __version__
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.owned_folder import UNFINISHED, OwnedFolder, remove_abandoned
 from motion324.core.write_aside import explained_write_errors, written_aside
 
 MANIFESTS = "stages"
-UNFINISHED = ".motion324-unfinished-"
 
 Make = Callable[[Path], dict[str, Any]]  # writes a stage's products into the folder that it is given -> its result
 
@@ -49,8 +48,7 @@ class StageFolder:
         """The folder itself is made for the first stage that is done."""
         self.root = root
         self._afresh = afresh
-        for left in root.glob(UNFINISHED + "*"):  # of a run that was killed
-            shutil.rmtree(left, ignore_errors=True)
+        remove_abandoned(UNFINISHED, root)
 
     def kept(self, name: str, inputs: dict[str, Any]) -> Stage | None:
         """The stage, where it was done from these inputs and its products are there; None where `do` would do it."""
@@ -72,8 +70,9 @@ class StageFolder:
         began = time.perf_counter()
         with explained_write_errors(self.root):
             (self.root / MANIFESTS).mkdir(parents=True, exist_ok=True)
-            staging = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self.root))
+            owned = OwnedFolder(UNFINISHED, self.root)
         try:
+            staging = owned.path
             result = make(staging)
             seconds = round(time.perf_counter() - began, 3)
             made = {product.name: _size(product) for product in sorted(staging.iterdir())}
@@ -89,7 +88,7 @@ class StageFolder:
             }
             self._replace(name, staging, manifest, known)
         finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            owned.remove()
         return Stage(name, key, result, seconds, again=True)
 
     def drop(self, name: str) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 from pathlib import Path
 from types import TracebackType
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.owned_folder import UNFINISHED, OwnedFolder, remove_abandoned
 from motion324.core.write_aside import explained_write_errors
 
 _PROBE_BYTES = 1 << 12
@@ -18,13 +18,15 @@ class OutputFolder:
     """Use it as a context: write files into `staging`; when the block ends well, they move into `path`.
 
     When the block fails, nothing of it stays: neither files nor folders that it made. Files of an earlier run are
-    replaced one by one, each in one step. Entering it proves that the folder can be written to, so that this is known
-    before the work, not after it. Raises Motion324Error("cannot-write" or "disk-full").
+    replaced one by one, each in one step; what a run left that was killed is removed. Entering it proves that the
+    folder can be written to, so that this is known before the work, not after it. Raises
+    Motion324Error("cannot-write" or "disk-full").
     """
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self.staging = self.path
+        self._owned: OwnedFolder | None = None
         self._made: list[Path] = []
 
     def __enter__(self) -> OutputFolder:
@@ -34,7 +36,9 @@ class OutputFolder:
                 for folder in reversed(missing):
                     folder.mkdir(exist_ok=True)
                     self._made.append(folder)
-                self.staging = Path(tempfile.mkdtemp(prefix=".motion324-unfinished-", dir=self.path))
+                remove_abandoned(UNFINISHED, self.path)
+                self._owned = OwnedFolder(UNFINISHED, self.path)
+                self.staging = self._owned.path
                 probe = self.staging / "probe"
                 probe.write_bytes(bytes(_PROBE_BYTES))
                 probe.unlink()
@@ -67,8 +71,8 @@ class OutputFolder:
             self._remove()
 
     def _remove(self) -> None:
-        if self.staging != self.path:
-            shutil.rmtree(self.staging, ignore_errors=True)
+        if self._owned is not None:
+            self._owned.remove()
         for folder in reversed(self._made):
             with contextlib.suppress(OSError):  # somebody else has put a file there meanwhile
                 folder.rmdir()

@@ -8,6 +8,7 @@ import os
 import pytest
 
 from motion324.core.errors import Motion324Error
+from motion324.core.owned_folder import UNFINISHED
 from motion324.core.write_aside import write_error, written_aside
 from motion324.pipeline.output_folder import OutputFolder
 
@@ -16,7 +17,7 @@ def test_files_arrive_together_when_the_block_ends(tmp_path):
     with OutputFolder(tmp_path / "new" / "out") as folder:
         (folder.staging / "a").write_text("1")
         (folder.staging / "b").write_text("2")
-        assert [path.name for path in folder.path.iterdir()] == [folder.staging.name]
+        assert [path for path in folder.path.iterdir() if path.is_dir()] == [folder.staging]
     assert sorted(path.name for path in (tmp_path / "new" / "out").iterdir()) == ["a", "b"]
 
 
@@ -89,3 +90,13 @@ def test_a_file_written_aside_replaces_the_old_one_only_when_it_is_whole(tmp_pat
     with written_aside(path) as aside:
         aside.write_text("new")
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.mp4", "new")]
+
+
+def test_what_a_killed_run_left_is_removed_and_what_a_living_one_makes_is_not(tmp_path):
+    (tmp_path / f"{UNFINISHED}dead").mkdir()
+    (tmp_path / f"{UNFINISHED}dead.lock").touch()
+    with OutputFolder(tmp_path) as living:
+        with OutputFolder(tmp_path):
+            assert not (tmp_path / f"{UNFINISHED}dead").exists()
+        assert living.staging.is_dir()
+    assert not list(tmp_path.iterdir())

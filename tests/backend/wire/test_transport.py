@@ -1,0 +1,121 @@
+"""Where a backend listens: again at once after it has ended, however it did, and never in a living one's place."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from motion324.core.errors import Motion324Error
+from motion324.wire.transport import AUTO, connect, forget_address, listen
+
+LISTENER = """
+import sys, time
+from motion324.wire.transport import listen
+listener = listen(sys.argv[1], int(sys.argv[2]), 4)
+print(listener.host, listener.port, flush=True)
+clients = []
+while True:
+    client = listener.accept()
+    if client:
+        clients.append(client)
+        print("accepted", flush=True)
+"""
+
+
+@pytest.fixture
+def start(monkeypatch, tmp_path):
+    """start(host, port=0): a process that listens there; itself, and the host and the port that it has told."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    started = []
+
+    def begin(host: str, port: int = 0) -> tuple[subprocess.Popen, str, int]:
+        command = [sys.executable, "-c", LISTENER, host, str(port)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        told = process.stdout.readline().split()
+        return process, told[0], int(told[1])
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def kill(process: subprocess.Popen) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_a_port_is_taken_again_at_once_though_a_client_was_connected(start):
+    process, host, port = start("127.0.0.1")
+    with connect(host, port, 5):
+        assert process.stdout.readline() == "accepted\n"
+        kill(process)  # its side closes first, and the system remembers the connection for a minute
+        again = listen(host, port, 1)
+        again.close()
+
+
+def test_a_port_on_which_another_listens_is_not_taken(start):
+    _, host, port = start("127.0.0.1")
+    with pytest.raises(Motion324Error) as caught:
+        listen(host, port, 1)
+    assert caught.value.code == "cannot-listen" and f"{host}:{port}" in caught.value.sentence
+
+
+def test_a_path_is_taken_over_from_a_killed_backend_and_never_from_a_living_one(start, tmp_path):
+    host = f"unix:{tmp_path}/backend"
+    process, _, _ = start(host)
+    with pytest.raises(Motion324Error, match="another backend listens there") as caught:
+        listen(host, 0, 1)
+    assert caught.value.code == "cannot-listen"
+    connect(host, 0, 5).close()  # it still does
+    kill(process)
+    assert (tmp_path / "backend").is_socket()
+    again = listen(host, 0, 1)
+    connect(host, 0, 5).close()
+    again.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_path_on_which_a_program_listens_that_holds_no_lock_is_not_taken_over(tmp_path):
+    path = tmp_path / "backend"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        other.bind(str(path))
+        other.listen(1)
+        with pytest.raises(Motion324Error):
+            listen(f"unix:{path}", 0, 1)
+    listen(f"unix:{path}", 0, 1).close()  # now it does not, and its socket is stale
+
+
+def test_a_file_in_place_of_the_path_stays(tmp_path):
+    (tmp_path / "backend").write_text("notes")
+    with pytest.raises(Motion324Error):
+        listen(f"unix:{tmp_path}/backend", 0, 1)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["notes"]
+
+
+def test_private_folders_of_killed_backends_are_swept_at_the_next_start_and_those_of_living_ones_stay(start, tmp_path):
+    dead, dead_host, _ = start(AUTO)
+    _, living_host, _ = start(AUTO)
+    kill(dead)
+    listener = listen(AUTO, 0, 1)
+    assert not Path(dead_host.removeprefix("unix:")).parent.exists()
+    connect(living_host, 0, 5).close()
+    listener.close()
+    forget_address(living_host)
+    connect(living_host, 0, 5).close()  # somebody who is wrong about its end takes nothing away
+
+
+def test_the_address_of_a_killed_backend_is_forgotten(start, tmp_path):
+    for host in (AUTO, f"unix:{tmp_path}/backend"):
+        process, told, _ = start(host)
+        kill(process)
+        forget_address(told)
+    assert not list(tmp_path.iterdir())

@@ -84,6 +84,7 @@ class Client:
         self._inbox = Inbox(connection, self._outbox)
         self._questions = Questions(endpoint, self._outbox.post)
         self._files = FileTransfer(self._questions.ask, self._outbox, self._jobs)
+        self._ending = threading.Lock()
         self._ended = threading.Event()
         self._threads = [
             threading.Thread(target=self._read_messages, name=f"backend {endpoint} reader", daemon=True),
@@ -310,7 +311,10 @@ class Client:
         )
 
     def _end(self, error: Motion324Error, flush: float = 0.0) -> None:
-        self._ended.set()
+        with self._ending:
+            if not self._ended.is_set():
+                self._files.end()
+            self._ended.set()
         self._jobs.end(error)
         self._questions.end(error)
         self._outbox.close(flush)

@@ -34,6 +34,7 @@ from motion324.wire.file_messages import (
     UploadPart,
     fingerprint,
 )
+from motion324.wire.message import new_id
 from motion324.wire.outbox import Outbox
 from motion324.wire.protocol import JobRequest, Message, ProgressEvent
 from motion324.wire.transport import TICK
@@ -44,6 +45,7 @@ FIRST_PART = SMALLEST_PART = 32 << 10  # bytes; parts become larger on a faster 
 PART_SECONDS = 0.3  # that a part should take, so that its progress is told soon
 MOST_AT_ONCE = 3  # files on their way: of an animation, of a look, of a mesh
 QUESTION_SECONDS = 60.0
+_free_names: list[str] = []  # of senders of this process whose connection has ended
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,14 @@ class FileTransfer:
         self._jobs = jobs
         self._changed = threading.Condition()
         self._on_their_way: dict[FileKey, _Sending] = {}
+        try:
+            self._name = _free_names.pop()
+        except IndexError:
+            self._name = new_id()
+
+    def end(self) -> None:
+        """To be called once, when the connection has ended: the next one goes on with what was interrupted."""
+        _free_names.append(self._name)
 
     def bring(self, request: JobRequest, events: JobEvents) -> JobRequest:
         """Returns once the backend has every file that the request names and this machine has: the request, naming
@@ -118,7 +128,7 @@ class FileTransfer:
 
     def _send(self, file: NamedFile, sending: _Sending, events: JobEvents) -> None:
         names = tuple((path.name, size) for path, size in file.files)
-        upload = Upload(events.job_id, file.key, file.path.name, file.is_folder, names)
+        upload = Upload(events.job_id, self._name, file.key, file.path.name, file.is_folder, names)
         # Not after a cancel: the backend would wait for parts that never come.
         self._jobs.send_if_pending(events, lambda: self._outbox.post(upload))
         self._wait_for(sending, 0, events)

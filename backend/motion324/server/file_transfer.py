@@ -69,7 +69,7 @@ class FileTransfer:
         with self._lock:
             if sum(file.sender is not None and file.sender[0] == client for file in self._files) >= MAX_AT_ONCE:
                 raise refused("too many are sent at once")
-            file = self._complete(upload.key) or self._interrupted(upload.key)
+            file = self._complete(upload.key) or self._interrupted(upload)
             self._make_room(upload, file)
             if file is None:
                 file = ReceivedFile(self._new_folder(), upload)
@@ -78,7 +78,7 @@ class FileTransfer:
             if file.is_complete:
                 file.claims.add((client, upload.job_id))
             else:
-                file.begin_sending((client, upload.job_id))
+                file.begin_sending((client, upload.job_id), upload.sender)
             return file.received
 
     def write(self, client: Client, job_id: str, offset: int, data: np.ndarray) -> int | None:
@@ -170,12 +170,15 @@ class FileTransfer:
     def _complete(self, key: FileKey) -> ReceivedFile | None:
         return next((file for file in self._files if file.key == key and file.is_complete), None)
 
-    def _interrupted(self, key: FileKey) -> ReceivedFile | None:
-        """What has come of an upload that nobody goes on with."""
+    def _interrupted(self, upload: Upload) -> ReceivedFile | None:
+        """What has come of an upload of the same that nobody goes on with: also one whose connection broke without
+        this side having noticed.
+        """
         for file in self._files:
-            quiet = time.monotonic() - file.used > QUIET_SECONDS
-            if file.key == key and not file.is_complete and (file.sender is None or quiet):
-                return file
+            if file.key == upload.key and not file.is_complete:
+                quiet = time.monotonic() - file.used > QUIET_SECONDS
+                if file.sender is None or quiet or file.sender_name == upload.sender:
+                    return file
         return None
 
     def _use(self, file: ReceivedFile, client: Client) -> None:

@@ -24,7 +24,8 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 class ReceivedFile:
     """It lies in a folder of its own. received: bytes that have come.
 
-    sender: (client, job id) of whoever sends it now. displaced: those who sent it before another took over.
+    sender: (client, job id) of whoever sends it now, and sender_name the name under which that one also reconnects.
+    displaced: those who sent it before another took over.
     claims: (client, job id) of those who have announced it, and will need it once their request comes. holders: jobs
     that use it. owner: the client that had to do with it last, at the time `used`. forgotten: its owner does not want
     it to be kept.
@@ -36,6 +37,7 @@ class ReceivedFile:
         self.path = folder / upload.name
         self.received = 0
         self.sender: tuple[object, str] | None = None
+        self.sender_name = ""
         self.displaced: set[tuple[object, str]] = set()
         self.claims: set[tuple[object, str]] = set()
         self.holders = 0
@@ -65,11 +67,11 @@ class ReceivedFile:
     def is_used(self) -> bool:
         return self.sender is not None or bool(self.claims) or self.holders > 0
 
-    def begin_sending(self, sender: tuple[object, str]) -> None:
+    def begin_sending(self, sender: tuple[object, str], name: str) -> None:
         """`sender` sends the rest of it from now on."""
         if self.sender is not None:
             self.displaced.add(self.sender)
-        self.sender = sender
+        self.sender, self.sender_name = sender, name
 
     def end_sending(self) -> None:
         """Nobody does any more; it may be complete or not."""

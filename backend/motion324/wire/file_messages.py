@@ -85,12 +85,15 @@ class Seen(Message):
 class Upload(BulkMessage):
     """Announces one file, or one folder of images. Answered by an UploadReceived, or by an ErrorMessage.
 
+    sender: an id of whoever sends it, which outlives a lost connection: by it the backend knows that an upload it still
+    waits for was interrupted.
     name: the last part of its path. is_folder: whether `files` lie in a folder of that name.
     files: (name, size in bytes) each, in the order in which their bytes will come.
     """
 
     kind: ClassVar[str] = "upload"
     job_id: str
+    sender: str
     key: FileKey
     name: str
     is_folder: bool
@@ -99,6 +102,7 @@ class Upload(BulkMessage):
     def to_wire(self, arrays: Arrays) -> dict[str, Any]:
         return {
             "job_id": self.job_id,
+            "sender": self.sender,
             "key": _key_to_wire(self.key),
             "name": self.name,
             "is_folder": self.is_folder,
@@ -117,7 +121,12 @@ class Upload(BulkMessage):
         if key.size != sum(size for _, size in files):
             raise fields.wrong("key", f"has a size of {key.size} bytes, and its files have another")
         return cls(
-            fields.text("job_id", MAX_ID), key, fields.text("name", MAX_NAME), fields.flag("is_folder"), tuple(files)
+            job_id=fields.text("job_id", MAX_ID),
+            sender=fields.text("sender", MAX_ID),
+            key=key,
+            name=fields.text("name", MAX_NAME),
+            is_folder=fields.flag("is_folder"),
+            files=tuple(files),
         )
 
 

@@ -76,7 +76,7 @@ def write(path, size, seed=0):
 
 def announced(job_id, name, is_folder, *files):
     """An Upload as a client sends it; files: (name, size)."""
-    return Upload(job_id, FileKey(f"/x/{name}", "f00", sum(size for _, size in files)), name, is_folder, files)
+    return Upload(job_id, "s", FileKey(f"/x/{name}", "f00", sum(size for _, size in files)), name, is_folder, files)
 
 
 def received(temporary):

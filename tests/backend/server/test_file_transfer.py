@@ -30,8 +30,8 @@ def files(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def upload(size=10, name="a.mp4", job="j", folder="/client"):
-    return Upload(job, FileKey(f"{folder}/{name}", "f", size), name, False, ((name, size),))
+def upload(size=10, name="a.mp4", job="j", folder="/client", sender=""):
+    return Upload(job, sender or job, FileKey(f"{folder}/{name}", "f", size), name, False, ((name, size),))
 
 
 def send(files, what, client=BLENDER):
@@ -103,7 +103,7 @@ def test_another_file_under_the_same_path_does_not_go_on_with_the_first(files):
     files.begin(BLENDER, upload())
     files.write(BLENDER, "j", 0, np.zeros(4, np.uint8))
     files.interrupt(BLENDER, "j")
-    changed = Upload("k", FileKey("/client/a.mp4", "g", 10), "a.mp4", False, (("a.mp4", 10),))
+    changed = Upload("k", "s", FileKey("/client/a.mp4", "g", 10), "a.mp4", False, (("a.mp4", 10),))
     assert files.begin(BLENDER, changed) == 0
 
 
@@ -122,6 +122,14 @@ def test_an_upload_whose_client_has_gone_quiet_is_taken_over_and_the_first_is_to
     with pytest.raises(Motion324Error) as caught:
         files.write(BLENDER, "j", 4, np.arange(4, 10, dtype=np.uint8))
     assert caught.value.code == "upload-interrupted"
+    assert files.write(OTHER, "k", 4, np.arange(4, 10, dtype=np.uint8)) == 10
+
+
+def test_whoever_lost_the_connection_goes_on_though_the_backend_has_not_noticed_its_end(files):
+    files.begin(BLENDER, upload(sender="Blender"))
+    files.write(BLENDER, "j", 0, np.arange(4, dtype=np.uint8))
+    assert files.begin(OTHER, upload(job="k", sender="Blender")) == 4
+    files.leave(BLENDER, forget=False)
     assert files.write(OTHER, "k", 4, np.arange(4, 10, dtype=np.uint8)) == 10
 
 
@@ -168,7 +176,7 @@ def test_ordinary_names_are_taken(name):
 def test_uploads_that_make_no_sense_are_refused(files, tmp_path, fingerprint, name, is_folder, sent):
     key = FileKey("/client/a", fingerprint, sum(size for _, size in sent))
     with pytest.raises(Motion324Error):
-        files.begin(BLENDER, Upload("j", key, name, is_folder, sent))
+        files.begin(BLENDER, Upload("j", "s", key, name, is_folder, sent))
     assert not list(tmp_path.iterdir())
 
 
@@ -225,7 +233,7 @@ def test_leftovers_of_killed_backends_are_removed_and_those_of_living_ones_stay(
 
 
 def test_received_files_hold_the_announced_names(tmp_path):
-    what = Upload("j", FileKey("/m", "f", 5), "m", True, (("1.png", 2), ("2.png", 0), ("3.png", 3), ("4.png", 0)))
+    what = Upload("j", "s", FileKey("/m", "f", 5), "m", True, (("1.png", 2), ("2.png", 0), ("3.png", 3), ("4.png", 0)))
     file = ReceivedFile(tmp_path, what)
     for offset, piece in ((0, [1, 2, 3]), (3, [4, 5])):
         file.write(offset, np.array(piece, np.uint8))

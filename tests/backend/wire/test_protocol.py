@@ -85,7 +85,7 @@ MESSAGES = [
     dataclasses.replace(request(Path("/videos/fox.mp4")), files=(SentFile("video", FileKey("C:\\fox.mp4", "f00", 5)),)),
     protocol.SeesFiles((FileKey("/videos/fox.mp4", "f00", 5), FileKey("C:\\masks", "", 0))),
     protocol.Seen("q", (True, False)),
-    protocol.Upload("j", FileKey("C:\\frames", "f00", 5), "frames", True, (("0.png", 5), ("1.png", 0))),
+    protocol.Upload("j", "s", FileKey("C:\\frames", "f00", 5), "frames", True, (("0.png", 5), ("1.png", 0))),
     protocol.UploadPart("j", 1 << 40, np.arange(9, dtype=np.uint8)),
     protocol.UploadReceived("j", 1 << 40),
     protocol.Cancel("j"),

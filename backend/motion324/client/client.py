@@ -82,7 +82,7 @@ class Client:
         self._outbox = Outbox(connection, f"backend {endpoint}")
         self._jobs = PendingJobs()
         self._inbox = Inbox(connection, self._outbox)
-        self._questions = Questions(endpoint, self._outbox.post)
+        self._questions = Questions(endpoint, self._outbox.post, lambda: connection.last_heard)
         self._files = FileTransfer(self._questions.ask, self._outbox, self._jobs)
         self._ending = threading.Lock()
         self._ended = threading.Event()
@@ -212,7 +212,7 @@ class Client:
         return True
 
     def status(self, timeout: float = 10.0) -> Status:
-        """What the backend is and does. Raises Motion324Error("backend-timeout", "backend-lost")."""
+        """What the backend is and does. Raises Motion324Error("backend-timeout", "backend-slow", "backend-lost")."""
         answer = self._questions.ask(StatusRequest(), timeout)
         assert isinstance(answer, Status)
         return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
@@ -11,9 +12,12 @@ from motion324.wire.protocol import Message, Question, SeesFiles
 
 
 class Questions:
-    """Those of one connection. All methods may be called by any thread. post: adds a message to those that go out."""
+    """Those of one connection. All methods may be called by any thread. post: adds a message to those that go out.
+    last_heard: time.monotonic() when anything came last.
+    """
 
-    def __init__(self, endpoint: Endpoint, post: Callable[[Message], None]) -> None:
+    def __init__(self, endpoint: Endpoint, post: Callable[[Message], None], last_heard: Callable[[], float]) -> None:
+        self._last_heard = last_heard
         self._endpoint = endpoint
         self._post = post
         self._lock = threading.Lock()
@@ -21,10 +25,11 @@ class Questions:
         self._lost: Motion324Error | None = None
 
     def ask(self, question: Question | SeesFiles, timeout: float) -> Message:
-        """The answer. Raises Motion324Error: the one that the backend answered with, "backend-timeout", or that with
-        which the connection ended.
+        """The answer. Raises Motion324Error: the one that the backend answered with, "backend-timeout" or, where other
+        things came meanwhile, "backend-slow"; or that with which the connection ended.
         """
         answer = _Answer()
+        asked = time.monotonic()
         with self._lock:
             if self._lost:
                 raise self._lost
@@ -32,12 +37,14 @@ class Questions:
         try:
             self._post(question)
             if not answer.come.wait(timeout):
-                raise Motion324Error(
-                    "backend-timeout",
-                    f"The backend at {self._endpoint} did not answer '{question.kind}' within {timeout:g} seconds.",
-                    "Stop the backend and start it again.",
-                    EXIT_BACKEND,
+                sentence = (
+                    f"The backend at {self._endpoint} did not answer '{question.kind}' within {timeout:g} seconds."
                 )
+                if self._last_heard() > asked:
+                    hint = "It is alive, but busy, or the line to it is slow; try again in a while."
+                    raise Motion324Error("backend-slow", sentence, hint, EXIT_BACKEND)
+                hint = "Stop the backend and start it again."
+                raise Motion324Error("backend-timeout", sentence, hint, EXIT_BACKEND)
         finally:
             with self._lock:
                 self._waiting.pop(question.question_id, None)

@@ -81,9 +81,9 @@ def test_a_local_backend_is_ended_when_a_remote_one_takes_its_place(addon, backe
 def test_a_backend_that_computes_is_not_ended_by_the_choice_of_another_one(
     addon, backend, backend_python, serve, video
 ):
+    from motion324.client import ExamineRequest
     from motion324.core.errors import Cancelled, Motion324Error
     from motion324.core.options import AnimateOptions
-    from motion324.wire.protocol import ExamineRequest
 
     places = addon("job.backend_location")
     log = addon("job.storage").log_path()
@@ -101,6 +101,44 @@ def test_a_backend_that_computes_is_not_ended_by_the_choice_of_another_one(
     with pytest.raises(Cancelled):
         list(events)
     assert backend.connect(other, log) is not client and backend.pid() is None
+
+
+def test_a_look_during_an_upload_or_on_a_line_that_stands_still_leaves_the_connection(addon, serve, tmp_path):
+    from slow_line import SlowLine
+
+    from motion324.client import AnimateRequest, Endpoint
+    from motion324.core.errors import Cancelled
+    from motion324.core.options import AnimateOptions
+    from motion324.core.reference_mesh import ReferenceMesh
+
+    backend, log = addon("job.backend"), addon("settings.storage").log_path()
+    video = tmp_path / "fox.mp4"
+    video.write_bytes(bytes(4_000_000))
+    mesh = ReferenceMesh(np.eye(3, dtype=np.float32), np.int32([[0, 1, 2]]), np.int32([0]))
+    _, port = serve()
+    with SlowLine(Endpoint("127.0.0.1", port, TOKEN), rate=250_000) as line:
+        where = addon("job.backend_location").Remote(f"127.0.0.1:{line.endpoint.port}", TOKEN)
+        client = backend.connect(where, log)
+        upload = client.animate(AnimateRequest.of(mesh, video, AnimateOptions(), send_video=True))
+        while line.carried()[0] < 200_000:
+            time.sleep(0.02)
+        assert backend.connect(where, log) is client
+        assert client.status().queued == 0
+        line.stalled.set()
+        began = time.monotonic()
+        assert backend.connect(where, log) is client  # what is busy is never taken for dead
+        assert time.monotonic() - began < 1
+        line.stalled.clear()
+        upload.close()
+        with pytest.raises(Cancelled):
+            list(upload)
+        assert backend.connect(where, log) is client
+        line.reset()
+        while client.stands():
+            time.sleep(0.02)
+        fresh = backend.connect(where, log)  # one that is lost is made anew
+        assert fresh is not client and fresh.stands()
+        backend.stop()
 
 
 @pytest.mark.parametrize("address", ["localhost", "localhost:", ":7324", "localhost:port", "localhost:70000", ""])

@@ -31,7 +31,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
         help="run jobs for Blender or another program",
         description="Runs animation jobs that come over a socket. The session's secret comes in the environment "
         "variable MOTION324_TOKEN. Prints one line of JSON when it is ready. Started by hand it lives until it is "
-        "stopped with Ctrl-C. Files that clients send are kept in the temporary folder (TMPDIR) while their job runs.",
+        "stopped with Ctrl-C. Files that clients send are kept in the temporary folder (TMPDIR) until ten minutes "
+        "after their last use.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="auto", help="address, unix:PATH, or auto: only for this machine (default)")

@@ -27,7 +27,7 @@ from motion324.client import (
     ProgressEvent,
     ResultEvent,
 )
-from motion324.core.errors import Cancelled, Motion324Error
+from motion324.core.errors import Motion324Error
 from motion324.core.options import AnimateOptions
 
 MBIT = 125_000  # bytes per second
@@ -190,19 +190,18 @@ def test_looks_while_frames_come_down_leave_the_job_its_result(server, mbit, meg
         assert final == list(range(frames))  # the result has overtaken none of them
 
 
-@pytest.mark.parametrize("delay", [0.1, pytest.param(0.4, marks=pytest.mark.long)])
-def test_jobs_that_are_cancelled_within_a_round_trip_leave_later_uploads_alone(server, tmp_path, delay):
+@pytest.mark.parametrize("delay", [0.05, pytest.param(0.4, marks=pytest.mark.long)])
+def test_jobs_that_are_cancelled_within_a_round_trip_leave_later_uploads_alone(server, tmp_path, monkeypatch, delay):
+    monkeypatch.chdir(tmp_path)
+    hidden = Path("/proc/self/cwd")  # which leads elsewhere in the backend's process: it is asked, and does not see it
     with over(server, 10 * MBIT, delay) as (_, client):
-        for number in range(6):
-            path = video(tmp_path, 50_000 + number, f"{number}.mp4")
-            wish = dataclasses.replace(sending(path), send_video=None if number % 2 else True)
-            events = client.animate(wish)
-            time.sleep(delay * number / 3)
+        for number in range(12):
+            path = video(hidden, 50_000 + number, f"{number}.mp4")
+            events = client.animate(dataclasses.replace(sending(path), send_video=None))
+            time.sleep(delay * number / 4)
             events.close()
-            with contextlib.suppress(Cancelled):
-                list(events)
-        path = video(tmp_path, 50_000, "last.mp4")
-        assert report_of(client.animate(sending(path))) == digest(path)
+        path = video(hidden, 50_000, "last.mp4")
+        assert report_of(client.animate(dataclasses.replace(sending(path), send_video=None))) == digest(path)
 
 
 def test_a_line_that_stands_still_for_a_while_ends_nothing(server, tmp_path):

@@ -38,7 +38,6 @@ from motion324.wire.protocol import (
     ErrorMessage,
     ExaminationEvent,
     ExamineRequest,
-    FramesEvent,
     Goodbye,
     Heartbeat,
     Hello,
@@ -46,9 +45,6 @@ from motion324.wire.protocol import (
     MeshEvent,
     MeshRequest,
     Message,
-    ProgressEvent,
-    Queued,
-    ResultEvent,
     Seen,
     Shutdown,
     Status,
@@ -259,14 +255,8 @@ class Client:
         self._lose(reason)
 
     def _hand_out(self, message: Message) -> None:
-        if isinstance(message, ResultEvent | ExaminationEvent | MeshEvent):
-            events = self._jobs.take(message.job_id)
-            if events:
-                events.add(message)
-        elif isinstance(message, Queued | ProgressEvent | FramesEvent):
-            events = self._jobs.get(message.job_id)
-            if events:
-                events.add(message)
+        if isinstance(message, Event):
+            self._jobs.hand_out(message)
         elif isinstance(message, UploadReceived):
             self._files.received(message.job_id, message.received)
         elif isinstance(message, Status | Done | Seen):

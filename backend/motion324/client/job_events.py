@@ -11,7 +11,8 @@ from motion324.core.errors import Cancelled, Motion324Error
 from motion324.wire.protocol import ExaminationEvent, FramesEvent, MeshEvent, ProgressEvent, Queued, ResultEvent
 from motion324.wire.transport import TICK
 
-Event = Queued | ProgressEvent | FramesEvent | ResultEvent | ExaminationEvent | MeshEvent
+LastEvent = ResultEvent | ExaminationEvent | MeshEvent
+Event = Queued | ProgressEvent | FramesEvent | LastEvent
 
 PREVIEW_BYTES = 256 << 20  # previews that nobody has looked at yet; more are left out
 
@@ -92,7 +93,7 @@ class JobEvents(Iterator[Event]):
             if self._events and type(event) is type(self._events[-1]) and isinstance(event, ProgressEvent | Queued):
                 self._events.pop()
             self._events.append(event)
-            self._over = isinstance(event, ResultEvent | ExaminationEvent | MeshEvent)
+            self._over = isinstance(event, LastEvent)
             self._changed.notify_all()
 
     def fail(self, error: Motion324Error) -> None:

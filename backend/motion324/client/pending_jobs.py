@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from motion324.client.job_events import JobEvents
+from motion324.client.job_events import Event, JobEvents, LastEvent
 from motion324.core.errors import Motion324Error
 
 _KEPT_CANCELLATIONS = 64
@@ -45,6 +45,12 @@ class PendingJobs:
         """The events of the job; None where it has ended."""
         with self._lock:
             return self._events.get(job_id)
+
+    def hand_out(self, event: Event) -> None:
+        """Gives the event to whoever listens to its job, if that has not ended; it ends with a LastEvent."""
+        events = self.take(event.job_id) if isinstance(event, LastEvent) else self.get(event.job_id)
+        if events:
+            events.add(event)
 
     def take(self, job_id: str) -> JobEvents | None:
         """The events of the job, which ends with this; None where it had ended."""

@@ -143,7 +143,9 @@ class FileTransfer:
                     held.append(file)
                     self._use(file, client)
                     places[sent.role] = file.path
-                elif not _sees(sent.key):
+                elif _sees(sent.key):
+                    places[sent.role] = Path(sent.key.path)
+                else:
                     release()
                     raise Motion324Error(
                         "file-gone",

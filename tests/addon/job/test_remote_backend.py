@@ -111,7 +111,7 @@ def test_a_look_during_an_upload_or_on_a_line_that_stands_still_leaves_the_conne
     from motion324.core.options import AnimateOptions
     from motion324.core.reference_mesh import ReferenceMesh
 
-    backend, log = addon("job.backend"), addon("settings.storage").log_path()
+    backend, log = addon("job.backend"), tmp_path / "backend.log"
     video = tmp_path / "fox.mp4"
     video.write_bytes(bytes(4_000_000))
     mesh = ReferenceMesh(np.eye(3, dtype=np.float32), np.int32([[0, 1, 2]]), np.int32([0]))

@@ -41,8 +41,8 @@ from motion324.wire.transport import TICK
 
 SEND = "send"  # the stage that a client reports while it sends; counted in megabytes
 REPORT_SECONDS = 0.1
-FIRST_PART = SMALLEST_PART = 32 << 10  # bytes; parts become larger on a faster line
-PART_SECONDS = 0.3  # that a part should take, so that its progress is told soon
+SMALLEST_PART = 16 << 10  # bytes
+PART_SECONDS = 0.3  # that a part should take, so that its progress is told soon; and that a pace counts
 MOST_AT_ONCE = 3  # files on their way: of an animation, of a look, of a mesh
 QUESTION_SECONDS = 60.0
 _free_names: list[str] = []  # of senders of this process whose connection has ended
@@ -132,17 +132,11 @@ class FileTransfer:
         # Not after a cancel: the backend would wait for parts that never come.
         self._jobs.send_if_pending(events, lambda: self._outbox.post(upload))
         self._wait_for(sending, 0, events)
-        offset, size = sending.received, FIRST_PART
+        offset = sending.received
         parts = _Bytes(file.files, offset)
         while offset < file.key.size:
-            data = parts.read(size)
-            began = time.monotonic()
+            data = parts.read(sending.part_size(time.monotonic()))
             self._outbox.put(UploadPart(events.job_id, offset, data), lambda: _check(events), ahead=1)
-            taken = time.monotonic() - began
-            if taken < PART_SECONDS / 2:
-                size = min(2 * size, PART_BYTES)
-            elif taken > PART_SECONDS:
-                size = max(size // 2, SMALLEST_PART)
             offset += len(data)
             sending.report(events)
         self._wait_for(sending, file.key.size, events)
@@ -167,6 +161,18 @@ class _Sending:
         self._size = size
         self._pace = Pace()
         self._reported: dict[str, tuple[int, float]] = {}  # by the job that was told: bytes, and when
+        self._part_size = SMALLEST_PART
+        self._measured = (0, 0.0)  # bytes that the backend had, and when; from there the pace is taken
+
+    def part_size(self, now: float) -> int:
+        """How many bytes the next part is to have at the pace at which the backend receives them now."""
+        received, since = self._measured
+        if not since or now - since > PART_SECONDS or self.received - received >= PART_BYTES:
+            if since:
+                pace = (self.received - received) / max(now - since, 1e-3)
+                self._part_size = int(min(max(PART_SECONDS * pace, SMALLEST_PART), PART_BYTES))
+            self._measured = (self.received, now)
+        return self._part_size
 
     def report(self, events: JobEvents) -> None:
         """Tells the job how far it is, unless it knows."""

@@ -74,5 +74,7 @@ class Window:
                 fitting = self.size * (self._shortest + TARGET_SECONDS) / taken
                 self.size = max(int(fitting), SMALLEST_WINDOW)
                 self._shrunk = now
-        elif waited < TARGET_SECONDS / 2 and piece.fills:
-            self.size = min(self.size + fresh, LARGEST_WINDOW)
+        elif piece.fills:
+            # Slower near the target; but some, since a busy interpreter answers late on a fast line, too.
+            growth = 1.0 if waited < TARGET_SECONDS / 2 else 0.25
+            self.size = min(self.size + int(growth * fresh), LARGEST_WINDOW)

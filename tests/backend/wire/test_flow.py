@@ -53,3 +53,13 @@ def test_what_the_other_side_claims_beyond_what_was_sent_counts_for_nothing():
     assert window.on_its_way == 0
     window.acknowledge(5, 0.2)
     assert window.on_its_way == 0
+
+
+def test_an_interpreter_that_answers_late_on_a_fast_line_does_not_slow_it_down():
+    """As one does whose job holds it for a fifth of a second at a time."""
+    _, acknowledged, _ = run(1e9, 0.2, 20, Window())
+    late = Window()
+    late.send(1000, 0.0)
+    late.acknowledge(1000, 0.001)  # the line itself takes no time
+    _, after, _ = run(1e9, 0.2, 20, late, start=1.0)
+    assert after > 0.5 * acknowledged

@@ -195,6 +195,26 @@ def test_the_last_messages_are_written_before_the_connection_ends(sides):
         far.next()
 
 
+def test_spoilt_pieces_never_raise_anything_unexpected():
+    """Every byte of a small bulk message is changed in turn."""
+    whole = b"".join(framing.encode(*protocol.to_wire(frames(0, megabytes=0.0001))))
+    good = PREFIX.pack(PIECE, len(whole) - 9, 1) + whole[:-9] + PREFIX.pack(PIECE, 9, 1) + whole[-9:]
+    noticed = 0
+    for place in range(len(good)):
+        bad = bytearray(good)
+        bad[place] ^= 0x15
+        near, far = socket.socketpair()
+        near.sendall(bad)
+        near.close()
+        side = Side(far)
+        try:
+            side.next(wait=1)
+        except (Motion324Error, ConnectionLost):
+            noticed += 1
+        side.outbox.close()
+    assert noticed > len(good) / 2
+
+
 def test_a_piece_that_does_not_fit_is_refused(ends):
     near, far = ends
     inbox = Inbox(far, Outbox(far, "test"))

@@ -1,4 +1,4 @@
-"""The one backend of this Blender: started on first use, kept for later jobs, ended with Blender; or a remote one."""
+"""Starts or connects the one backend of this Blender on first use, keeps it for later jobs, and ends it at the end."""
 
 from __future__ import annotations
 

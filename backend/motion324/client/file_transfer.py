@@ -1,4 +1,4 @@
-"""The files of a client's requests, for a backend that does not see them: asked about, announced, sent, given up.
+"""Sends a request's files to a backend that does not see them: asks which it lacks, announces and sends those.
 
 A file that two requests need at once is sent once, and one whose sending was interrupted goes on where it was, as long
 as the backend keeps what it has of it.

@@ -1,4 +1,4 @@
-"""What a client hears of one job, as an iterator that never waits for something that cannot come."""
+"""The events of one job, as an iterator that ends when the job ends, fails, or loses its backend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The jobs of one client that have not ended: who listens to each, and which may still be sent."""
+"""Keeps the jobs of one client that have not ended, hands them their events, and ends them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions to the backend that wait for their answers."""
+"""Puts questions to the backend and waits for their answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts a backend process, and knows how it fares."""
+"""Starts a backend process on this machine, watches it, and stops it."""
 
 from __future__ import annotations
 

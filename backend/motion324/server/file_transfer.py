@@ -1,4 +1,4 @@
-"""The files that clients send since this machine does not see them: received, kept for a while, given to jobs, removed.
+"""Receives the files that clients send, keeps them for a while, gives them to jobs, and removes them.
 
 A file is known by its motion324.wire.file_messages.FileKey. What has come of one whose upload was interrupted is kept
 as well, and goes on from there, also for another connection. Nothing that a client says becomes a path before it is

@@ -1,4 +1,4 @@
-"""The jobs of one kind of a backend: one runs, the others wait in line."""
+"""The queue of one kind of jobs: one runs, the others wait in line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notices the end of the process that this one works for."""
+"""Tells whether the process that this one works for still lives."""
 
 from __future__ import annotations
 

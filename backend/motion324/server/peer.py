@@ -1,4 +1,4 @@
-"""One client of the backend, from its first byte to its last."""
+"""Serves one client of the backend, from the handshake to the end of its connection."""
 
 from __future__ import annotations
 

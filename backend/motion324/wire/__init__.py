@@ -1,4 +1,4 @@
-"""How the two processes talk: sockets, frames of bytes, messages, what waits to be sent.
+"""The wire between the two processes: sockets, the handshake, messages as bytes, and the two lanes they are sent in.
 
 Imports core only; client and server import it.
 """

@@ -1,4 +1,4 @@
-"""Where a backend listens, and the secret of its session."""
+"""The address of a backend, and the secret of its session."""
 
 from __future__ import annotations
 

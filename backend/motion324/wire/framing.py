@@ -1,4 +1,4 @@
-"""Messages as bytes on a connected socket: bounded in size, and in time.
+"""Encodes messages as bytes, and sends and receives them on a connected socket, within limits of size and time.
 
 A message is 16 bytes (b"M324", the header's length as uint32, the body's as uint64, little-endian), the header as JSON,
 then the body: a safetensors buffer, or nothing. This layout outlives protocol versions, since the handshake's first

@@ -1,4 +1,4 @@
-"""The first bytes of a connection: who may speak, and whether both sides are the same version.
+"""The handshake at the beginning of a connection: each side proves that it knows the secret, and versions are compared.
 
 1. The backend sends 8 fixed bytes and a random challenge of 32 bytes.
 2. The client sends a random challenge of 32 bytes and HMAC-SHA256(secret, "client" + both challenges).

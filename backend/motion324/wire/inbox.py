@@ -1,4 +1,4 @@
-"""Messages as they come in: whole ones of the control lane, and bulk that comes in pieces between them."""
+"""Receives messages: control messages come whole, and bulk messages in pieces between them."""
 
 from __future__ import annotations
 

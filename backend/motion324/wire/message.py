@@ -1,4 +1,4 @@
-"""What every message between Blender and the backend has in common, and how the fields of one that came are read.
+"""The base classes of all messages, and the checked reading of a received message's fields.
 
 Nothing that came over the wire is used before its type is known.
 """

@@ -1,4 +1,4 @@
-"""Messages on their way out, in two lanes; one thread writes them, so that others wait only if they choose to.
+"""Sends messages in two lanes, control and bulk, on a thread of its own, so that others wait only if they choose to.
 
 Control messages go out before bulk, always. Bulk messages are cut into pieces; those of one job go out in order, those
 of several jobs take turns, and no more is on its way than motion324.wire.flow allows.

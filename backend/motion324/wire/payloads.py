@@ -1,4 +1,4 @@
-"""A mesh, a video clip, a view and the results of jobs as plain JSON values and named arrays, and back, checked.
+"""Converts meshes, video clips, views and results to JSON values and named arrays, and back with checks.
 
 Every `..._to_wire(thing, arrays)` returns JSON values and puts its arrays into `arrays`; contiguous arrays of the right
 type are not copied. Every `..._from_wire(fields)` raises Motion324Error("bad-message") where something does not fit.

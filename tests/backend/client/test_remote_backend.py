@@ -22,9 +22,9 @@ TOKEN = "a secret that is long enough"
 
 
 @contextlib.contextmanager
-def started_by_hand(folder):
-    """`motion324 serve --host 127.0.0.1 --port 0` as a person types it: its process, and its port."""
-    command = [sys.executable, "-m", "motion324", "serve", "--host", "127.0.0.1", "--port", "0"]
+def started_by_hand(folder, port=0):
+    """`motion324 serve --host 127.0.0.1 --port PORT` as a person types it: its process, and its port."""
+    command = [sys.executable, "-m", "motion324", "serve", "--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(
         [*command, "--log", str(folder / "backend.log")],
         env={**os.environ, "MOTION324_TOKEN": TOKEN},
@@ -57,6 +57,20 @@ def test_a_backend_started_by_hand_outlives_its_clients_and_ends_with_ctrl_c(tmp
         assert "MOTION324_TOKEN" in error.hint
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
+
+
+def test_a_backend_is_started_again_at_once_on_its_port_after_it_was_stopped_with_a_client_connected(tmp_path):
+    with (
+        started_by_hand(tmp_path) as (process, port),
+        Client.connect(Endpoint.at(f"127.0.0.1:{port}", TOKEN)) as client,
+    ):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        with started_by_hand(tmp_path, port) as (again, same):
+            assert same == port
+            with Client.connect(Endpoint.at(f"127.0.0.1:{port}", TOKEN)) as fresh:
+                assert fresh.status().pid == again.pid
+            assert not client.stands()
 
 
 def test_only_a_backend_with_a_parent_or_a_limit_ends_for_lack_of_clients():

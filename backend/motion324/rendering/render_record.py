@@ -41,7 +41,7 @@ def write_record(folder: Path, prediction: Path, look: Look, alignment: Alignmen
 
 
 def recorded_pairs(folder: Path, prediction: Path) -> list[tuple[Path, Path]]:
-    """The videos of truth and prediction that were made together; they may be missing all the same.
+    """The videos of truth and prediction that were made together, which are all there.
 
     Raises Motion324Error: renders-missing (also where the record is, as after a run that was stopped), or
     renders-of-another-prediction, where `prediction` is not, or no longer, what they show. It may have been moved.
@@ -59,7 +59,11 @@ def recorded_pairs(folder: Path, prediction: Path) -> list[tuple[Path, Path]]:
             f"The renders in '{folder}' do not show '{prediction}' as it is now, but '{record['prediction']['path']}'.",
             AGAIN,
         )
-    return [(folder / video_name(TRUTH, azimuth), folder / video_name(PREDICTION, azimuth)) for azimuth in azimuths]
+    pairs = [(folder / video_name(TRUTH, azimuth), folder / video_name(PREDICTION, azimuth)) for azimuth in azimuths]
+    for video in (video for pair in pairs for video in pair):
+        if not video.is_file():
+            raise Motion324Error("renders-missing", f"'{video}' is missing.", AGAIN)
+    return pairs
 
 
 def _without_path(state: dict[str, Any]) -> dict[str, Any]:

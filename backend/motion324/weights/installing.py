@@ -1,14 +1,13 @@
-"""From the hub to a converted file that the motion transformer can load."""
+"""Lists the published weights on this machine, and fetches them to a converted file that a model can load."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.progress import Progress, silent
-from motion324.reconstructors.motion_transformer.torch_needed import require_torch
 from motion324.weights import hub, store
 from motion324.weights.catalogue import CATALOGUE, PublishedWeights
 
@@ -36,12 +35,19 @@ def list_weights() -> list[InstalledWeights]:
     return found
 
 
-def install(weights: PublishedWeights, progress: Progress = silent, *, keep_original: bool = False) -> Path:
+def install(
+    weights: PublishedWeights,
+    convert: Callable[[Path, Path, PublishedWeights], object],
+    progress: Progress = silent,
+    *,
+    keep_original: bool = False,
+) -> Path:
     """Downloads and converts the weights, whose licence the user has accepted; returns the converted file.
 
+    convert: makes the converted file (second) from the published one (first); the model that reads it knows how.
     The published file is removed after that, unless it is to be kept or was in huggingface-hub's cache already.
 
-    Raises Motion324Error("licence-not-accepted"), and what `hub.fetch` and `convert_file` raise.
+    Raises Motion324Error("licence-not-accepted"), and what `hub.fetch` and `convert` raise.
     """
     if not store.is_accepted(weights):
         raise Motion324Error(
@@ -53,27 +59,8 @@ def install(weights: PublishedWeights, progress: Progress = silent, *, keep_orig
     target = store.converted_path(weights)
     if target.is_file():
         return target
-    require_torch()
     original = hub.fetch(weights, progress)
-    convert_file(original, target, weights)
+    convert(original, target, weights)
     if not keep_original:
         hub.remove_fetched(original)
     return target
-
-
-def convert_file(source: Path, target: Path, weights: PublishedWeights) -> dict[str, str]:
-    """Converts a published .pt and returns the new file's metadata.
-
-    Raises Motion324Error("torch-missing"), and as `checkpoint.convert` does.
-    """
-    require_torch()
-    from motion324.reconstructors.motion_transformer.checkpoint import convert
-
-    notes = {
-        "title": weights.title,
-        "licence": weights.licence,
-        "licence_url": weights.licence_url,
-        "repository": weights.repository,
-        "converted": time.strftime("%Y-%m-%d", time.gmtime()),
-    }
-    return convert(source, target, notes)

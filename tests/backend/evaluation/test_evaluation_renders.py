@@ -22,7 +22,7 @@ from motion324.evaluation.table import table_lines
 from motion324.evaluation.video import judges
 from motion324.evaluation.video.networks import DREAMSIM, clip_network
 from motion324.evaluation.video.video_scores import with_video_scores
-from motion324.rendering.render_record import write_record
+from motion324.rendering.render_record import recorded_pairs, write_record
 from motion324.rendering.sequence_pictures import Look
 from motion324.video.writing import VideoFile
 
@@ -55,7 +55,7 @@ def test_metric_that_cannot_run_leaves_the_others_alone(monkeypatch, tmp_path, p
     monkeypatch.setenv("MOTION324_WEIGHTS", str(tmp_path / "none"))
     found = evaluated(tmp_path, ("one", "two"))
     write_renders(tmp_path, "one", pictures, pictures[::-1], (0.0, 90.0))
-    found = with_video_scores(found, tmp_path / "renders")
+    found = with_video_scores(found, tmp_path / "renders", recorded_pairs)
     assert 10 < found.clips[0].values["psnr"] < 40 and 0.5 < found.clips[0].values["ssim"] < 1
     assert "psnr" not in found.clips[1].values
     assert [problem.code for clip in found.clips for problem in clip.problems] == ["renders-missing"]
@@ -67,7 +67,7 @@ def test_metric_that_cannot_run_leaves_the_others_alone(monkeypatch, tmp_path, p
     write_json(tmp_path / "found.json", found)
     assert read_json(tmp_path / "found.json").left_out == found.left_out
     with pytest.raises(Motion324Error, match="video-metrics"):
-        with_video_scores(found, tmp_path / "renders", metrics=("fastness",))
+        with_video_scores(found, tmp_path / "renders", recorded_pairs, metrics=("fastness",))
 
 
 def test_renders_that_cannot_be_compared_are_named_and_the_others_go_on(monkeypatch, tmp_path, pictures):
@@ -81,7 +81,7 @@ def test_renders_that_cannot_be_compared_are_named_and_the_others_go_on(monkeypa
     (tmp_path / "renders" / "stopped" / "render.json").unlink()
     os.utime(tmp_path / "predictions" / "other" / "frame_0003.npy", (2**31, 2**31))  # changed since
     (tmp_path / "renders" / "azimuth" / "truth_090.mp4").write_bytes(b"no video")
-    found = with_video_scores(found, tmp_path / "renders", metrics=("psnr",))
+    found = with_video_scores(found, tmp_path / "renders", recorded_pairs, metrics=("psnr",))
     problems = {clip.name: [problem.code for problem in clip.problems] for clip in found.clips}
     assert problems == {
         "good": [],
@@ -102,7 +102,7 @@ def test_renders_and_predictions_may_be_moved_together(tmp_path, pictures):
     write_renders(tmp_path / "before", "one", pictures, pictures)
     after = (tmp_path / "before").rename(tmp_path / "after")
     found = evaluate(after / "release", after / "predictions", samples=200, clips=("one",))
-    assert with_video_scores(found, after / "renders", metrics=("psnr",)).clips[0].values["psnr"] == 100
+    assert with_video_scores(found, after / "renders", recorded_pairs, metrics=("psnr",)).clips[0].values["psnr"] == 100
 
 
 def test_large_renders_are_measured_at_their_own_size(monkeypatch, tmp_path, pictures):
@@ -111,7 +111,7 @@ def test_large_renders_are_measured_at_their_own_size(monkeypatch, tmp_path, pic
     found = evaluated(tmp_path, ("one", "two"))
     large = np.repeat(np.repeat(pictures[:2], 9, axis=1), 9, axis=2)
     write_renders(tmp_path, "one", large, large)
-    with_video_scores(found, tmp_path / "renders", metrics=("psnr",))
+    with_video_scores(found, tmp_path / "renders", recorded_pairs, metrics=("psnr",))
     assert seen == [((1152, 1152, 3), (1152, 1152, 3))] * 2
 
 
@@ -151,7 +151,7 @@ def test_cancelling_while_a_metric_judges_is_no_failure(monkeypatch, tmp_path, p
     for name in ("one", "two"):
         write_renders(tmp_path, name, pictures, pictures, (0.0, 90.0))
     with pytest.raises(Cancelled):
-        with_video_scores(found, tmp_path / "renders", metrics=("lpips_alex",))
+        with_video_scores(found, tmp_path / "renders", recorded_pairs, metrics=("lpips_alex",))
 
 
 class CountingI3d:
@@ -171,7 +171,7 @@ def test_fvd_of_one_length_that_fails_leaves_the_other(monkeypatch, tmp_path, pi
     found = evaluated(tmp_path, ("one", "two"))
     for name in ("one", "two"):
         write_renders(tmp_path, name, np.concatenate([pictures] * 8), np.concatenate([pictures[::-1]] * 8))
-    found = with_video_scores(found, tmp_path / "renders", metrics=("fvd_16", "fvd_32"))
+    found = with_video_scores(found, tmp_path / "renders", recorded_pairs, metrics=("fvd_16", "fvd_32"))
     assert set(found.overall) == {"fvd_16"} and found.left_out == {"fvd_32": "It failed (MemoryError)."}
     assert found.settings["renders"] == str(tmp_path / "renders") and "clip_model" not in found.settings
     other = dataclasses.replace(found, overall={"fvd_16": found.overall["fvd_16"] - 1})
@@ -199,7 +199,7 @@ def test_similarities_by_different_clip_models_are_not_compared(monkeypatch, tmp
     plain = evaluated(tmp_path, ("one", "two"))
     write_renders(tmp_path, "one", pictures, pictures)
     sides = [
-        with_video_scores(plain, tmp_path / "renders", metrics=("clip",), clip_model=model)
+        with_video_scores(plain, tmp_path / "renders", recorded_pairs, metrics=("clip",), clip_model=model)
         for model in ("ViT-L-14", "ViT-B-32")
     ]
     assert [side.settings["clip_model"] for side in sides] == ["ViT-L-14", "ViT-B-32"]
@@ -236,6 +236,8 @@ def test_package_that_does_not_load_is_left_out_with_its_own_words(monkeypatch, 
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.syspath_prepend(tmp_path / "packages")
     found = evaluated(tmp_path, ("one", "two"))
-    found = with_video_scores(found, tmp_path / "renders", metrics=("psnr", "dreamsim", "clip"), clip_model="ViT-B-32")
+    found = with_video_scores(
+        found, tmp_path / "renders", recorded_pairs, metrics=("psnr", "dreamsim", "clip"), clip_model="ViT-B-32"
+    )
     assert sorted(found.left_out) == ["clip", "dreamsim"]
     assert all("operator nms does not exist" in why for why in found.left_out.values())

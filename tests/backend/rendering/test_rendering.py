@@ -21,7 +21,7 @@ from motion324.evaluation.release import read_release
 from motion324.evaluation.similarity import Similarity
 from motion324.rendering import sequence_pictures
 from motion324.rendering.comparison_videos import write_comparisons
-from motion324.rendering.render_record import recorded_pairs, write_record
+from motion324.rendering.render_record import PREDICTION, TRUTH, recorded_pairs, video_name, write_record
 from motion324.rendering.result_videos import tiled
 from motion324.rendering.sequence_pictures import FOCAL, Look, draw_sequence
 from motion324.view.rasteriser import rasterise
@@ -113,6 +113,11 @@ def test_renders_that_are_begun_anew_do_not_count_until_they_are_whole(tmp_path,
     (tmp_path / "out" / "one").mkdir(parents=True)
     found = Alignment(Similarity(), 0.0)
     write_record(tmp_path / "out" / "one", tmp_path / "predictions" / "one", LOOK, found)
+    with pytest.raises(Motion324Error, match=r"\.mp4' is missing"):
+        recorded_pairs(tmp_path / "out" / "one", tmp_path / "predictions" / "one")
+    for azimuth in LOOK.azimuths:
+        for side in (TRUTH, PREDICTION):
+            (tmp_path / "out" / "one" / video_name(side, azimuth)).touch()
     assert recorded_pairs(tmp_path / "out" / "one", tmp_path / "predictions" / "one")
     monkeypatch.setattr(sequence_pictures, "find_blender", lambda preferred: None)
     clips = read_release(tmp_path / "release", ("one",))

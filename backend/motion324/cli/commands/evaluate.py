@@ -121,10 +121,12 @@ def score_and_report(arguments: argparse.Namespace, release: Path, predictions: 
     )
     if arguments.renders:
         from motion324.evaluation.video.video_scores import with_video_scores
+        from motion324.rendering.render_record import recorded_pairs
 
         evaluation = with_video_scores(
             evaluation,
             arguments.renders,
+            recorded_pairs,
             arguments.metric_weights,
             arguments.distances_on,
             _video_metrics(arguments),

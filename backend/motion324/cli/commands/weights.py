@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +100,11 @@ def run_download(arguments: argparse.Namespace) -> int:
         return _download_for_metrics(arguments, METRIC_NETWORKS[arguments.name])
     weights = find_weights(arguments.name)
     _require_consent(arguments, weights, f"{weights.title} ({weights.repository}), about {weights.gigabytes:g} GB")
+    if not store.converted_path(weights).is_file():
+        require_torch()  # which converting needs, before gigabytes are fetched
     terminal = Terminal(as_json=arguments.json)
     try:
-        path = installing.install(weights, terminal.progress, keep_original=arguments.keep_original)
+        path = installing.install(weights, _convert, terminal.progress, keep_original=arguments.keep_original)
     finally:
         terminal.clear()
     return _done(arguments, {"path": str(path)}, f"The weights are ready: {path}")
@@ -140,8 +143,26 @@ def _download_for_masks(arguments: argparse.Namespace) -> int:
 
 def run_convert(arguments: argparse.Namespace) -> int:
     target = arguments.output or store.converted_path(MOTION_3_TO_4)
-    metadata = installing.convert_file(arguments.checkpoint, target, MOTION_3_TO_4)
+    metadata = _convert(arguments.checkpoint, target, MOTION_3_TO_4)
     return _done(arguments, {"path": str(target), "metadata": metadata}, f"Converted: {target}")
+
+
+def _convert(source: Path, target: Path, weights: PublishedWeights) -> dict[str, str]:
+    """Converts a published .pt and returns the new file's metadata.
+
+    Raises Motion324Error("torch-missing"), and as `checkpoint.convert` does.
+    """
+    require_torch()
+    from motion324.reconstructors.motion_transformer.checkpoint import convert
+
+    notes = {
+        "title": weights.title,
+        "licence": weights.licence,
+        "licence_url": weights.licence_url,
+        "repository": weights.repository,
+        "converted": time.strftime("%Y-%m-%d", time.gmtime()),
+    }
+    return convert(source, target, notes)
 
 
 def run_verify(arguments: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,18 @@ from motion324.evaluation.results import ClipResult, Evaluation, Problem
 from motion324.evaluation.summaries import summarise_results
 from motion324.evaluation.video.judges import METRICS, Judges, PairScores
 from motion324.evaluation.video.package_judges import DEFAULT_CLIP
-from motion324.rendering.render_record import AGAIN, recorded_pairs
 from motion324.video.decoding import read_video
 
 log = logging.getLogger(__name__)
+
+# From the folder of a clip's renders and the prediction that they should show to the videos of truth and prediction.
+RecordedPairs = Callable[[Path, Path], list[tuple[Path, Path]]]
 
 
 def with_video_scores(
     evaluation: Evaluation,
     renders: Path,
+    recorded_pairs: RecordedPairs,
     weights: Path | None = None,
     device: str = "cpu",
     metrics: tuple[str, ...] = METRICS,
@@ -34,6 +38,7 @@ def with_video_scores(
     All but FVD are means over a clip's azimuths and frames; FVD compares all clips of 16 or 32 frames of both sides, so
     that it has one value for all. A metric that cannot run, or fails on any clip, is told in `left_out`, and the others
     go on; a clip whose renders are missing, show another prediction or cannot be compared gets a problem.
+    recorded_pairs: finds a clip's videos, as `rendering.render_record.recorded_pairs` does.
     weights: a folder for LPIPS and FVD; None takes what `motion324 weights download` has installed, as DreamSim and
     CLIP do. device: of the networks.
     Raises Motion324Error("bad-option") for a metric or a CLIP model that is not known, Cancelled.
@@ -46,7 +51,9 @@ def with_video_scores(
         def tell(stage: str, done: int, total: int, index: int = index) -> None:
             progress("videos", index, len(evaluation.clips))
 
-        scores, problem = _clip_scores(judges, renders / clip.name, clip, tell)
+        scores, problem = _clip_scores(
+            judges, clip, lambda clip: recorded_pairs(renders / clip.name, Path(clip.prediction)), tell
+        )
         found.append(scores)
         problems.append((*clip.problems, problem) if problem else clip.problems)
     together = PairScores()
@@ -71,12 +78,15 @@ def with_video_scores(
 
 
 def _clip_scores(
-    judges: Judges, folder: Path, clip: ClipResult, progress: Progress
+    judges: Judges,
+    clip: ClipResult,
+    pairs: Callable[[ClipResult], list[tuple[Path, Path]]],
+    progress: Progress,
 ) -> tuple[PairScores, Problem | None]:
     """Of all azimuths; nothing where one of them has a problem, and nothing of a clip without other scores."""
     found = PairScores()
     try:
-        for pair in recorded_pairs(folder, Path(clip.prediction)) if clip.values else ():
+        for pair in pairs(clip) if clip.values else ():
             found.add(judges.scores(*_read_pair(pair, progress), progress))
     except Cancelled:
         raise
@@ -94,11 +104,8 @@ def _means(scores: PairScores, kept: tuple[str, ...]) -> dict[str, float]:
 
 
 def _read_pair(pair: tuple[Path, Path], progress: Progress) -> tuple[np.ndarray, np.ndarray]:
-    """Both (T, H, W, 3) uint8 at their own size. Raises Motion324Error: one is missing or cannot be read, or they
-    differ in frames or size."""
-    for video in pair:
-        if not video.is_file():
-            raise Motion324Error("renders-missing", f"'{video}' is missing.", AGAIN)
+    """Both (T, H, W, 3) uint8 at their own size. Raises Motion324Error: one cannot be read, or they differ in frames or
+    size."""
     true, ours = (read_video(video, progress=progress, reduce=False).frames[..., :3] for video in pair)
     if true.shape != ours.shape:
         shapes = [f"{len(frames)} frames of {frames.shape[2]} x {frames.shape[1]} pixels" for frames in (true, ours)]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.evaluation.chamfer import surface_scores
+from motion324.evaluation.surface_scores import surface_scores
 from motion324.evaluation.mesh_sequence import MeshSequence
 from motion324.evaluation.protocols import get_protocol
 from motion324.evaluation.sampling import sample_places

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from motion324.core.hunyuan_licence import LICENCE
+from motion324.core.mesh_settings import HUNYUAN_LICENCE
 from motion324.core.mesh_settings import INFLATE, MeshSettings
 
 from ..examining.new_mesh import mesh_look
@@ -99,7 +99,7 @@ class MOTION324_PT_new_mesh(Sidebar, bpy.types.Panel):
             hint = {"placeholder": spec.shown.placeholder} if spec.shown.placeholder else {}
             layout.prop(settings, spec.property_name, **hint)
         if settings.mesh_provider != INFLATE:
-            draw_lines(layout, context, LICENCE, "INFO")
+            draw_lines(layout, context, HUNYUAN_LICENCE, "INFO")
 
 
 def draw_new_mesh(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

@@ -1,6 +1,6 @@
 """Runs inside Blender, or a Python that has bpy: writes an animated GLB, FBX or Alembic file as an .npz file.
 
-Not part of the backend's own process: motion324.evaluation.blender_sequences starts it with the arguments
+Not part of the backend's own process: motion324.evaluation.predictions starts it with the arguments
 SOURCE TARGET FPS EXPECTED. FPS: frames per second at which the file's seconds become frames. EXPECTED: how many frames
 it should have, or 0. It works with Blender 4.2 to 5.x; motion324.blender.blender_launcher runs it.
 

@@ -7,17 +7,20 @@ import os
 import platform
 import shutil
 import tempfile
+from dataclasses import dataclass
+from enum import Enum
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 
 from motion324 import __version__
-from motion324.cli.doctor_transformer import transformer_findings
-from motion324.cli.finding import REINSTALL, Finding, Verdict
 from motion324.core.errors import Motion324Error
 from motion324.core.log_file import default_log_path
 from motion324.core.machine import device_name, total_memory
+from motion324.reconstructors.motion_transformer.torch_needed import import_torch, is_torch_installed
+from motion324.weights.store import installed_path
 
+REINSTALL = "Install the backend anew: pip install --force-reinstall motion324."
 # Module: distribution, of what the base installation needs.
 LIBRARIES = {
     "numpy": "numpy",
@@ -32,6 +35,22 @@ LIBRARIES = {
 }
 LITTLE_MEMORY = 3 << 30
 LITTLE_DISK = 1 << 30
+
+
+class Verdict(Enum):
+    FINE = "fine"
+    WARNING = "warning"  # works, but something is missing or slow
+    PROBLEM = "problem"  # does not work
+
+
+@dataclass(frozen=True)
+class Finding:
+    """subject: what was looked at. text: what was found. remedy: what to do, unless it is fine."""
+
+    subject: str
+    verdict: Verdict
+    text: str
+    remedy: str = ""
 
 
 def examine(blender: Path | None = None) -> list[Finding]:
@@ -128,3 +147,62 @@ def _compiled_code() -> Finding:
             return Finding(subject, Verdict.FINE, f"kept in {place}")
     remedy = "Set NUMBA_CACHE_DIR to a folder that you may write to."
     return Finding(subject, Verdict.WARNING, "cannot be kept, so every start compiles anew", remedy)
+
+
+def transformer_findings() -> list[Finding]:
+    """What the motion transformer needs besides: PyTorch, and where it is installed, a device, kernels and weights.
+
+    All of it is optional, so nothing here is a problem of the installation. Takes seconds.
+    """
+    if not is_torch_installed():
+        return [Finding("torch", Verdict.FINE, "not installed; only the reconstructor motion-transformer needs it")]
+    try:
+        import_torch()
+    except Motion324Error as error:
+        return [Finding("torch", Verdict.WARNING, error.sentence.rstrip("."), error.hint)]
+    return [_torch(), *_torch_device(), _weights()]
+
+
+def _torch() -> Finding:
+    import torch
+
+    build = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
+    return Finding("torch", Verdict.FINE, f"{torch.__version__}, {build}")
+
+
+def _torch_device() -> list[Finding]:
+    import torch
+
+    from motion324.reconstructors.motion_transformer.attention import Attention
+    from motion324.reconstructors.motion_transformer.attention_shape import longest_attention
+    from motion324.reconstructors.motion_transformer.config import ModelConfig
+    from motion324.reconstructors.motion_transformer.device import choose_device, choose_precision, free_bytes
+    from motion324.reconstructors.motion_transformer.options import TRAINED_FRAMES
+
+    subject, kernels = "torch's device", "attention"
+    if torch.cuda.is_available():
+        try:
+            device = choose_device("cuda")
+        except Motion324Error as error:
+            return [Finding(subject, Verdict.WARNING, error.sentence.rstrip("."), error.hint)]
+        free = (free_bytes(device) or 0) / 1e9
+        major, minor = torch.cuda.get_device_capability(device)
+        name = f"{torch.cuda.get_device_name(device)}, compute capability {major}.{minor}, {free:.1f} GB free"
+    else:
+        device = choose_device("cpu")
+        name = "the CPU, where patience is needed: PyTorch sees no GPU"
+    precision = choose_precision("auto", device)
+    shape = longest_attention(ModelConfig(), TRAINED_FRAMES, device, precision.blocks)
+    usable = Attention("auto").usable(shape)
+    return [
+        Finding(subject, Verdict.FINE, f"{name}, {precision.name}"),
+        Finding(kernels, Verdict.FINE, f"{', '.join(usable)}; the first is taken"),
+    ]
+
+
+def _weights() -> Finding:
+    try:
+        path = installed_path()
+    except Motion324Error as error:
+        return Finding("weights", Verdict.WARNING, error.sentence.rstrip("."), error.hint)
+    return Finding("weights", Verdict.FINE, f"{path}, {path.stat().st_size / 1e9:.2f} GB")

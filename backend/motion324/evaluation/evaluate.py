@@ -13,15 +13,14 @@ import numpy as np
 from motion324.core.errors import EXIT_USAGE, Cancelled, Motion324Error
 from motion324.core.machine import versions
 from motion324.core.progress import Progress, silent
+from motion324.evaluation.correspondence import TrackedPoints, read_tracked_points
 from motion324.evaluation.mesh_sequence import MeshSequence, bad_sequence
 from motion324.evaluation.neighbours import check_neighbour_device
 from motion324.evaluation.predictions import find_prediction, read_prediction
 from motion324.evaluation.protocols import ALIGNMENTS, DEFAULT, Protocol, get_protocol
 from motion324.evaluation.release import ReleaseClip, read_release
-from motion324.evaluation.results import ClipResult, Evaluation, Problem
+from motion324.evaluation.results import ClipResult, Evaluation, Problem, summarise_results
 from motion324.evaluation.scoring import Scores, score, score_tracked
-from motion324.evaluation.summaries import summarise_results
-from motion324.evaluation.tracked_points import TrackedPoints, read_tracked_points
 
 log = logging.getLogger(__name__)
 

@@ -1,8 +1,9 @@
-"""A moving triangle mesh as plain data: what truth and prediction both are."""
+"""Holds a moving triangle mesh as plain data, which truth and prediction both are, and finds its numbered files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +90,27 @@ def normalised_by_first_frame(positions: np.ndarray) -> np.ndarray:
     first = positions[0].astype(np.float64)
     low, high = first.min(axis=0), first.max(axis=0)
     return np.asarray((positions.astype(np.float64) - (low + high) / 2) * (2.0 / (high - low).max()))
+
+
+def numbered_files(folder: Path, pattern: str) -> list[Path]:
+    """The files that fit `pattern`, such as "frame_*.npy", by their number: 0, 1, 2, ..., leading zeros or not.
+
+    Raises Motion324Error: sequence-empty, sequence-unreadable (a name without a number, or a number twice),
+    sequence-frame-missing.
+    """
+    prefix = pattern.partition("*")[0]
+    found: dict[int, Path] = {}
+    for path in sorted(folder.glob(pattern)):
+        text = path.stem.removeprefix(prefix)
+        if not text.isdecimal():
+            raise bad_sequence("sequence-unreadable", f"'{path}' has no number in its name.")
+        if (twin := found.setdefault(int(text), path)) != path:
+            raise bad_sequence("sequence-unreadable", f"'{twin}' and '{path}' are both frame {int(text)}.")
+    if not found:
+        raise bad_sequence("sequence-empty", f"The folder '{folder}' holds no {pattern.replace('*', 'XXXX')}.")
+    frames = max(found) + 1
+    if missing := frames - len(found):
+        first = next(number for number in count() if number not in found)
+        others = f", nor {missing - 1} more of them." if missing > 1 else "."
+        raise bad_sequence("sequence-frame-missing", f"'{folder}' has no frame {first} of its {frames} frames{others}")
+    return [found[number] for number in sorted(found)]

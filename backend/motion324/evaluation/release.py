@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.evaluation.mesh_sequence import MeshSequence, bad_sequence, check_sequence
-from motion324.evaluation.numbered_files import numbered_files
+from motion324.evaluation.mesh_sequence import MeshSequence, bad_sequence, check_sequence, numbered_files
 
 SPLITS = ("short", "long")
 TRACKED = "surfaces.npy"  # in ActionBench's folder of a sample: (T, N, 6), positions and normals of the same points

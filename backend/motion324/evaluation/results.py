@@ -1,17 +1,47 @@
-"""What an evaluation finds, as plain data, and as JSON."""
+"""Holds what an evaluation finds as plain data, reads and writes it as JSON, and sums it up over clips.
+
+How sure a mean over clips is, the percentile bootstrap says (B. Efron, Bootstrap methods: another look
+at the jackknife, 1979).
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.write_aside import explained_write_errors, written_aside
-from motion324.evaluation.statistics import Summary
+from motion324.evaluation.release import SPLITS
+
+RESAMPLES = 10_000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Summary:
+    """mean over `clips` clips; low and high: its interval of confidence LEVEL, which is a point for a single clip."""
+
+    mean: float
+    low: float
+    high: float
+    clips: int
+
+
+def summarise(values: np.ndarray, seed: int = 0) -> Summary:
+    """values (C,), finite, at least one: of one metric, by clip."""
+    generator = np.random.default_rng(seed)
+    drawn = generator.integers(0, len(values), (RESAMPLES, len(values)))
+    means = values[drawn].mean(axis=1)
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Summary(float(values.mean()), float(low), float(high), len(values))
+
 
 FORMAT = "motion324-evaluation-1"
 
@@ -118,3 +148,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return None if not math.isfinite(value) else float(f"{value:.9g}")
     return value
+
+
+def summarise_results(results: Sequence[ClipResult]) -> dict[str, dict[str, Summary]]:
+    """By split ("all" first) and metric, over the clips that have it; splits without any are left out."""
+    splits = {"all": list(results), **{split: [r for r in results if r.split == split] for split in SPLITS}}
+    out: dict[str, dict[str, Summary]] = {}
+    for split, members in splits.items():
+        names = dict.fromkeys(name for result in members for name in result.values)
+        out[split] = {
+            name: summarise(np.array([result.values[name] for result in members if name in result.values]))
+            for name in names
+        }
+    return {split: metrics for split, metrics in out.items() if metrics}

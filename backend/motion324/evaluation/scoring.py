@@ -10,18 +10,30 @@ import numpy as np
 
 from motion324.core.progress import Progress, silent
 from motion324.evaluation.actionmesh import aligned_frame_by_frame, chamfer_over_time, motion_chamfer
-from motion324.evaluation.alignment import SCALE_LIMITS, Alignment, Source, Target, align, mesh_target
-from motion324.evaluation.chamfer import surface_scores
-from motion324.evaluation.correspondence import vertex_errors, what_differs
+from motion324.evaluation.alignment import SAMPLES as PUBLISHED_SAMPLES
+from motion324.evaluation.alignment import (
+    SCALE_LIMITS,
+    Alignment,
+    Source,
+    Target,
+    align,
+    align_as_published,
+    mesh_target,
+)
+from motion324.evaluation.correspondence import TrackedPoints, point_target, vertex_errors, what_differs
 from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame
-from motion324.evaluation.point_to_surface import surface_distances
 from motion324.evaluation.protocols import Protocol
-from motion324.evaluation.published_alignment import SAMPLES as PUBLISHED_SAMPLES
-from motion324.evaluation.published_alignment import align_as_published
-from motion324.evaluation.regularity import accelerations, self_intersection_rate, stretches, vertex_areas, welded
 from motion324.evaluation.sampling import SurfacePlaces, sample_places
 from motion324.evaluation.similarity import Similarity
-from motion324.evaluation.tracked_points import TrackedPoints, point_target
+from motion324.evaluation.surface_scores import (
+    accelerations,
+    self_intersection_rate,
+    stretches,
+    surface_distances,
+    surface_scores,
+    vertex_areas,
+    welded,
+)
 from motion324.evaluation.triangle_tree import TriangleTree
 
 SURFACE_POINTS = 10_000  # for distances to the surface itself, which need fewer than the Chamfer distance

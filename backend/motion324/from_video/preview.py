@@ -17,7 +17,7 @@ from motion324.core.trajectory_file import Trajectory
 from motion324.core.view import View, look_at_origin
 from motion324.trajectories.overlay import outlined
 from motion324.video.decoding import read_frames
-from motion324.video.webm import write_webm
+from motion324.video.writing import write_webm
 from motion324.view.rasteriser import render
 
 log = logging.getLogger(__name__)

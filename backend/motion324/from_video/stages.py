@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from motion324 import __version__
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
 from motion324.core.owned_folder import UNFINISHED, OwnedFolder, remove_abandoned
+from motion324.core.view import View
 from motion324.core.write_aside import explained_write_errors, written_aside
 
 MANIFESTS = "stages"
@@ -159,3 +162,22 @@ def _remove(product: Path) -> None:
     else:
         with contextlib.suppress(FileNotFoundError):
             product.unlink()
+
+
+def plain_view(view: View | None) -> dict[str, Any] | None:
+    """JSON values, for view_of; None stays None."""
+    if view is None:
+        return None
+    return {
+        "rotation": np.asarray(view.rotation, float).tolist(),
+        "translation": np.asarray(view.translation, float).tolist(),
+        "focal": float(view.focal),
+        "centre": [float(value) for value in view.centre],
+    }
+
+
+def view_of(values: dict[str, Any]) -> View:
+    """The camera that plain_view has told."""
+    centre = values["centre"]
+    rotation, translation = np.array(values["rotation"]), np.array(values["translation"])
+    return View(rotation, translation, values["focal"], (centre[0], centre[1]))

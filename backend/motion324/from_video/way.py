@@ -23,8 +23,7 @@ from motion324.from_video import pictures
 from motion324.from_video.exports import write_fbx, write_turntable
 from motion324.from_video.page import PageInputs, write_page
 from motion324.from_video.preview import as_webm, write_preview
-from motion324.from_video.stages import Make, Stage, StageFolder, stage_key
-from motion324.from_video.view_values import plain_view, view_of
+from motion324.from_video.stages import Make, Stage, StageFolder, plain_view, stage_key, view_of
 from motion324.mesh.files.gltf_writing import write_glb
 from motion324.mesh.files.reading import read_mesh
 from motion324.mesh_providers.interface import MeshProvider, ObjectPicture

@@ -30,7 +30,7 @@ from motion324.video.decoding import read_video
 from motion324.video.foreground import check_mask_option, find_masks
 from motion324.video.foreground.masks import ForegroundMasks
 from motion324.video.source import bad_video
-from motion324.view.overlap_warning import overlap_warnings
+from motion324.view.pose_fit import overlap_warnings
 from motion324.view.view_search import ViewMatch, find_view, overlap_of
 
 SURFACE_SAMPLES = 16384

@@ -17,7 +17,7 @@ from motion324.video.foreground import check_mask_option, find_masks
 from motion324.video.foreground.given import first_given_mask
 from motion324.video.foreground.masks import mask_warnings
 from motion324.video.sampling import VideoSample, sample_clip, sample_video
-from motion324.view.overlap_warning import overlap_warnings
+from motion324.view.pose_fit import overlap_warnings
 from motion324.view.view_search import find_view
 
 SAMPLED_FRAMES = 8

@@ -28,8 +28,8 @@ def get_reconstructor(options: AnimateOptions, progress: Progress) -> Reconstruc
     options.check()
     wanted = DEFAULT_RECONSTRUCTOR if options.reconstructor == "auto" else options.reconstructor
     if wanted == "deformation-fit":
+        from motion324.reconstructors.deformation_fit.fit_problem import settings_for
         from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit
-        from motion324.reconstructors.deformation_fit.settings import settings_for
 
         return DeformationFit(settings_for(options.quality))
     if wanted in ("node-model", "node-model+fit"):
@@ -38,8 +38,8 @@ def get_reconstructor(options: AnimateOptions, progress: Progress) -> Reconstruc
         predictor = NodeModelReconstructor(options.weights, options.device)
         if wanted == "node-model":
             return predictor
+        from motion324.reconstructors.deformation_fit.fit_problem import settings_for
         from motion324.reconstructors.deformation_fit.reconstructor import RefinedByFit
-        from motion324.reconstructors.deformation_fit.settings import settings_for
 
         return RefinedByFit(predictor, settings_for(options.quality), asks_twice=options.quality != "draft")
     transformer = _transformer_for(options)

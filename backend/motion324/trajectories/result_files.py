@@ -1,4 +1,4 @@
-"""The files that an animation job leaves in a folder."""
+"""Writes the files that an animation job leaves in a folder, and the object without its background as videos."""
 
 from __future__ import annotations
 
@@ -10,14 +10,36 @@ import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.point_cache import Pc2Writer
-from motion324.core.progress import Progress
+from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.result import AnimationResult
 from motion324.core.trajectory_file import save_trajectory
 from motion324.core.write_aside import written_aside
 from motion324.trajectories.overlay import write_overlay
-from motion324.video.cutouts import NAMES as CUTOUTS
-from motion324.video.cutouts import write_cutouts
+from motion324.video.writing import VideoFile
+
+CUTOUTS = ("cutout_black.mp4", "cutout_white.mp4", "mask.mp4")
+
+
+def write_cutouts(folder: Path, clip: VideoClip, masks: np.ndarray, progress: Progress = silent) -> None:
+    """Writes the object on black, on white, and its mask, white on black, under CUTOUTS in `folder`.
+
+    masks (T, H, W) float32 in [0, 1]. Raises Motion324Error as motion324.video.writing.VideoFile does.
+    """
+    black, white, mask = (folder / name for name in CUTOUTS)
+    with (
+        VideoFile(black, clip.fps) as on_black,
+        VideoFile(white, clip.fps) as on_white,
+        VideoFile(mask, clip.fps) as own,
+    ):
+        for index, (frame, coverage) in enumerate(zip(clip.frames, masks, strict=True)):
+            progress("write", index, len(masks))
+            opaque = coverage[..., None]
+            on_black.write((frame * opaque + 0.5).astype(np.uint8))
+            on_white.write((frame * opaque + 255 * (1 - opaque) + 0.5).astype(np.uint8))
+            own.write(np.repeat((255 * opaque + 0.5).astype(np.uint8), 3, axis=2))
+    progress("write", len(masks), len(masks))
+
 
 TRAJECTORY, POINT_CACHE, OVERLAY, REPORT = "trajectory.npz", "animation.pc2", "overlay.mp4", "report.json"
 _FRAMES_AT_ONCE = 16

@@ -1,4 +1,7 @@
-"""Camera pose and focal length from matches between points in space and pixels (the perspective-n-point problem)."""
+"""Fits camera pose and focal length to matches between points in space and pixels (perspective-n-point).
+
+Besides it says when a mesh does not look like the frame that shows it.
+"""
 
 from __future__ import annotations
 
@@ -54,3 +57,18 @@ def fit_pose(
     solution = least_squares(residuals, np.zeros(size_of_x), x_scale="jac", max_nfev=40)
     found = moved(solution.x)
     return found if np.isfinite(solution.cost) and found.translation[2] > 0.1 else view
+
+
+LOW_OVERLAP = 0.5  # intersection over union; right pairs of mesh and video lie far above
+
+
+def overlap_warnings(overlap: float, mesh_name: str, video_name: str) -> tuple[dict[str, str], ...]:
+    """A warning {"code", "sentence"} where the silhouettes' overlap is low; none otherwise."""
+    if overlap >= LOW_OVERLAP:
+        return ()
+    sentence = (
+        f"The mesh '{mesh_name}' does not look like the first frame of '{video_name}': their silhouettes overlap by "
+        f"{overlap:.2f} only, where {LOW_OVERLAP:g} is the least that is usual; the mesh should have the pose of that "
+        "frame. Check both, or give the view as AZIMUTH,ELEVATION."
+    )
+    return ({"code": "low-overlap", "sentence": sentence},)

@@ -1,4 +1,4 @@
-"""Where converted weights lie on this machine, and which licences the user has accepted."""
+"""Knows where converted weights lie on this machine, which licences the user has accepted, and installs weights."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import datetime
 import json
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.progress import Progress, silent
 from motion324.core.write_aside import explained_write_errors, written_aside
-from motion324.weights.catalogue import MOTION_3_TO_4, PublishedWeights
+from motion324.weights import hub
+from motion324.weights.catalogue import CATALOGUE, MOTION_3_TO_4, PublishedWeights
 
 FOLDER_VARIABLE = "MOTION324_WEIGHTS"
 CONSENTS = "accepted_licences.json"
@@ -80,3 +84,57 @@ def _consents() -> dict[str, dict[str, str]]:
         if isinstance(found, dict):
             return {name: entry for name, entry in found.items() if isinstance(entry, dict)}
     return {}
+
+
+@dataclass(frozen=True)
+class InstalledWeights:
+    """weights: of the catalogue. path: of the converted file; bytes: its size, 0 where it is not there.
+
+    accepted: whether the user has accepted the licence.
+    """
+
+    weights: PublishedWeights
+    path: Path
+    bytes: int
+    accepted: bool
+
+
+def list_weights() -> list[InstalledWeights]:
+    """All of the catalogue, with what is on this machine."""
+    found = []
+    for weights in CATALOGUE.values():
+        path = converted_path(weights)
+        size = path.stat().st_size if path.is_file() else 0
+        found.append(InstalledWeights(weights, path, size, is_accepted(weights)))
+    return found
+
+
+def install(
+    weights: PublishedWeights,
+    convert: Callable[[Path, Path, PublishedWeights], object],
+    progress: Progress = silent,
+    *,
+    keep_original: bool = False,
+) -> Path:
+    """Downloads and converts the weights, whose licence the user has accepted; returns the converted file.
+
+    convert: makes the converted file (second) from the published one (first); the model that reads it knows how.
+    The published file is removed after that, unless it is to be kept or was in huggingface-hub's cache already.
+
+    Raises Motion324Error("licence-not-accepted"), and what `hub.fetch` and `convert` raise.
+    """
+    if not is_accepted(weights):
+        raise Motion324Error(
+            "licence-not-accepted",
+            f"The licence of these weights ({weights.licence}) has not been accepted.",
+            f"Read it at {weights.licence_url}, then run `motion324 weights download` and agree.",
+            EXIT_USAGE,
+        )
+    target = converted_path(weights)
+    if target.is_file():
+        return target
+    original = hub.fetch(weights, progress)
+    convert(original, target, weights)
+    if not keep_original:
+        hub.remove_fetched(original)
+    return target

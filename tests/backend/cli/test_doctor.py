@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from motion324.cli import doctor, doctor_transformer
+from motion324.cli import doctor
 from motion324.cli.doctor import Verdict, examine
 from motion324.cli.main import main
 from motion324.core.errors import Motion324Error
@@ -48,8 +48,8 @@ def test_a_library_that_cannot_be_loaded_is_a_problem_with_a_remedy(monkeypatch,
 
 
 def test_a_base_installation_is_whole_without_torch(monkeypatch):
-    monkeypatch.setattr(doctor_transformer, "is_torch_installed", lambda: False)
-    (found,) = doctor_transformer.transformer_findings()
+    monkeypatch.setattr(doctor, "is_torch_installed", lambda: False)
+    (found,) = doctor.transformer_findings()
     assert (found.subject, found.verdict) == ("torch", Verdict.FINE)
     assert "motion-transformer" in found.text
 
@@ -60,9 +60,9 @@ def test_a_torch_that_cannot_be_loaded_is_told_with_a_remedy(monkeypatch):
             "torch-broken", "PyTorch is installed but cannot be loaded: libcudart.", "Install it anew."
         )
 
-    monkeypatch.setattr(doctor_transformer, "is_torch_installed", lambda: True)
-    monkeypatch.setattr(doctor_transformer, "import_torch", broken)
-    (found,) = doctor_transformer.transformer_findings()
+    monkeypatch.setattr(doctor, "is_torch_installed", lambda: True)
+    monkeypatch.setattr(doctor, "import_torch", broken)
+    (found,) = doctor.transformer_findings()
     assert found.verdict is Verdict.WARNING
     assert "libcudart" in found.text
     assert found.remedy == "Install it anew."

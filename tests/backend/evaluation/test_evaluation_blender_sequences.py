@@ -9,9 +9,8 @@ import pytest
 from creature import creature
 from small_release import FRAMES, write_frames, write_release
 
-from motion324.evaluation.blender_sequences import read_animated_file
 from motion324.evaluation.evaluate import evaluate
-from motion324.evaluation.predictions import read_prediction
+from motion324.evaluation.predictions import read_animated_file, read_prediction
 
 EXPORT = """
 import os

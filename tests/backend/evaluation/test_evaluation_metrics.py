@@ -9,14 +9,21 @@ from scipy.spatial import cKDTree
 from motion324.core.errors import Motion324Error
 from motion324.core.progress import silent
 from motion324.evaluation.actionmesh import chamfer_over_time, motion_chamfer
-from motion324.evaluation.chamfer import f_score, surface_scores
 from motion324.evaluation.correspondence import vertex_errors, what_differs
 from motion324.evaluation.mesh_sequence import MeshSequence, check_sequence, normalised_by_first_frame
 from motion324.evaluation.neighbours import nearest, nearest_both_ways
-from motion324.evaluation.point_to_surface import surface_distances
-from motion324.evaluation.regularity import accelerations, self_intersection_rate, stretches, vertex_areas, welded
+from motion324.evaluation.results import summarise
 from motion324.evaluation.sampling import sample_places
-from motion324.evaluation.statistics import summarise
+from motion324.evaluation.surface_scores import (
+    accelerations,
+    f_score,
+    self_intersection_rate,
+    stretches,
+    surface_distances,
+    surface_scores,
+    vertex_areas,
+    welded,
+)
 from motion324.evaluation.triangle_tree import TriangleTree
 
 SQUARE = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], float)

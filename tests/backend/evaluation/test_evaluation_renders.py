@@ -22,7 +22,7 @@ from motion324.evaluation.table import table_lines
 from motion324.evaluation.video import judges
 from motion324.evaluation.video.networks import DREAMSIM, clip_network
 from motion324.evaluation.video.video_scores import with_video_scores
-from motion324.rendering.render_record import recorded_pairs, write_record
+from motion324.rendering.comparison_videos import recorded_pairs, write_record
 from motion324.rendering.sequence_pictures import Look
 from motion324.video.writing import VideoFile
 

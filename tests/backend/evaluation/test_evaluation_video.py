@@ -10,10 +10,9 @@ import pytest
 from creature import creature, film, waving
 
 from motion324.core.errors import Motion324Error
-from motion324.evaluation.video.frechet import frechet_distance
+from motion324.evaluation.video.judges import frechet_distance, psnr, ssim
 from motion324.evaluation.video.networks import I3D, LPIPS
 from motion324.evaluation.video.package_judges import ClipSimilarity, DreamSim
-from motion324.evaluation.video.pixel_metrics import psnr, ssim
 
 
 @pytest.fixture(scope="module")

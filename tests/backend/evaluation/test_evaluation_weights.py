@@ -15,9 +15,8 @@ import pytest
 from motion324.cli.main import main
 from motion324.core.errors import EXIT_BACKEND, EXIT_OK, EXIT_USAGE, Motion324Error
 from motion324.evaluation.video import networks
-from motion324.evaluation.video.network_weights import read_network_weights
+from motion324.evaluation.video.network_weights import read_network_weights, read_pickled_arrays
 from motion324.evaluation.video.networks import SourcePackage
-from motion324.evaluation.video.pickled_arrays import read_pickled_arrays
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4])

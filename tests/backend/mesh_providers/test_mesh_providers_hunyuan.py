@@ -19,8 +19,7 @@ from motion324.core.mesh_settings import MeshSettings
 from motion324.core.progress import silent
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.mesh.files.gltf_writing import write_glb
-from motion324.mesh_providers.hunyuan.cleaning import cleaned, without_floaters
-from motion324.mesh_providers.hunyuan.picture import object_on_square
+from motion324.mesh_providers.hunyuan.finishing import cleaned, object_on_square, without_floaters
 from motion324.mesh_providers.interface import ObjectPicture
 from motion324.mesh_providers.registry import get_provider
 

@@ -20,8 +20,14 @@ from motion324.evaluation.alignment import Alignment
 from motion324.evaluation.release import read_release
 from motion324.evaluation.similarity import Similarity
 from motion324.rendering import sequence_pictures
-from motion324.rendering.comparison_videos import write_comparisons
-from motion324.rendering.render_record import PREDICTION, TRUTH, recorded_pairs, video_name, write_record
+from motion324.rendering.comparison_videos import (
+    PREDICTION,
+    TRUTH,
+    recorded_pairs,
+    video_name,
+    write_comparisons,
+    write_record,
+)
 from motion324.rendering.result_videos import tiled
 from motion324.rendering.sequence_pictures import FOCAL, Look, draw_sequence
 from motion324.view.rasteriser import rasterise

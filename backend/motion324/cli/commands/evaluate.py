@@ -121,7 +121,7 @@ def score_and_report(arguments: argparse.Namespace, release: Path, predictions: 
     )
     if arguments.renders:
         from motion324.evaluation.video.video_scores import with_video_scores
-        from motion324.rendering.render_record import recorded_pairs
+        from motion324.rendering.comparison_videos import recorded_pairs
 
         evaluation = with_video_scores(
             evaluation,

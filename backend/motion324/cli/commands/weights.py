@@ -14,7 +14,7 @@ from motion324.core.errors import EXIT_OK, EXIT_USAGE, Motion324Error
 from motion324.evaluation.video import network_downloads
 from motion324.evaluation.video.networks import METRIC_NETWORKS, SOURCE_PACKAGES, MetricNetwork
 from motion324.reconstructors.motion_transformer.torch_needed import require_torch
-from motion324.weights import installing, store
+from motion324.weights import store
 from motion324.weights.catalogue import CATALOGUE, MOTION_3_TO_4, PublishedWeights, find_weights
 
 
@@ -53,7 +53,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
 
 
 def run_list(arguments: argparse.Namespace) -> int:
-    listed = installing.list_weights()
+    listed = store.list_weights()
     if arguments.json:
         entries = [
             {
@@ -104,7 +104,7 @@ def run_download(arguments: argparse.Namespace) -> int:
         require_torch()  # which converting needs, before gigabytes are fetched
     terminal = Terminal(as_json=arguments.json)
     try:
-        path = installing.install(weights, _convert, terminal.progress, keep_original=arguments.keep_original)
+        path = store.install(weights, _convert, terminal.progress, keep_original=arguments.keep_original)
     finally:
         terminal.clear()
     return _done(arguments, {"path": str(path)}, f"The weights are ready: {path}")

@@ -22,7 +22,7 @@ from motion324.evaluation.similarity import Similarity
 from motion324.mesh.colours import colours_at
 from motion324.mesh.files.reading import read_mesh
 from motion324.video.decoding import read_video
-from motion324.video.webm import write_webm
+from motion324.video.writing import write_webm
 from motion324.view.rasteriser import face_normals, rasterise
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""What judges pairs of videos; a metric that fails is left out, with its reason, and the others go on."""
+"""Judges pairs of videos; a metric that fails is left out, with its reason, and the others go on."""
 
 from __future__ import annotations
 
@@ -7,17 +7,63 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.options import bad_option
 from motion324.core.progress import Progress
-from motion324.evaluation.video.frechet import frechet_distance
 from motion324.evaluation.video.i3d import I3d
 from motion324.evaluation.video.lpips import Lpips
 from motion324.evaluation.video.networks import clip_network
 from motion324.evaluation.video.package_judges import ClipSimilarity, DreamSim
-from motion324.evaluation.video.pixel_metrics import psnr, ssim
+
+
+def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """a (M, D) and b (N, D), two rows each at least -> |mean - mean|^2 + trace(A + B - 2 (A B)^(1/2)).
+
+    The root's trace comes from eigenvalues, so that fewer rows than dimensions, which make the covariances singular, do
+    no harm. T. Unterthiner et al., Towards Accurate Generative Models of Video (2018).
+    """
+    middle = a.mean(axis=0) - b.mean(axis=0)
+    first, second = (np.atleast_2d(np.cov(rows, rowvar=False)) for rows in (a, b))
+    values, vectors = np.linalg.eigh(first)
+    root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    product = np.linalg.eigvalsh(root @ second @ root)
+    trace = np.trace(first) + np.trace(second) - 2 * np.sqrt(np.maximum(product, 0)).sum()
+    return float(middle @ middle + max(trace, 0.0))
+
+
+SIGMA, SIDE = 1.5, 11  # of the Gaussian window
+K1, K2 = 0.01, 0.03
+SAME = 100.0  # decibels that equal pictures get, so that means stay finite
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    """a and b (H, W, 3) uint8 -> decibels, at most SAME."""
+    error = float(np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2))
+    return SAME if error == 0 else min(SAME, 10 * float(np.log10(255.0**2 / error)))
+
+
+def ssim(a: np.ndarray, b: np.ndarray) -> float:
+    """a and b (H, W, 3) uint8 -> structural similarity, mean over colours and all places where the window fits.
+
+    Z. Wang, A. Bovik, H. Sheikh, E. Simoncelli, Image quality assessment (2004).
+    """
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    mean_x, mean_y = _blurred(x), _blurred(y)
+    var_x = _blurred(x * x) - mean_x**2
+    var_y = _blurred(y * y) - mean_y**2
+    both = _blurred(x * y) - mean_x * mean_y
+    c1, c2 = (K1 * 255) ** 2, (K2 * 255) ** 2
+    similar = (2 * mean_x * mean_y + c1) * (2 * both + c2) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
+    edge = SIDE // 2
+    return float(similar[edge:-edge, edge:-edge].mean())
+
+
+def _blurred(image: np.ndarray) -> np.ndarray:
+    return np.asarray(cv2.GaussianBlur(image, (SIDE, SIDE), SIGMA, borderType=cv2.BORDER_REFLECT))
+
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,7 @@ import numpy as np
 
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.progress import Progress, silent
-from motion324.evaluation.results import ClipResult, Evaluation, Problem
-from motion324.evaluation.summaries import summarise_results
+from motion324.evaluation.results import ClipResult, Evaluation, Problem, summarise_results
 from motion324.evaluation.video.judges import METRICS, Judges, PairScores
 from motion324.evaluation.video.package_judges import DEFAULT_CLIP
 from motion324.video.decoding import read_video
@@ -38,7 +37,7 @@ def with_video_scores(
     All but FVD are means over a clip's azimuths and frames; FVD compares all clips of 16 or 32 frames of both sides, so
     that it has one value for all. A metric that cannot run, or fails on any clip, is told in `left_out`, and the others
     go on; a clip whose renders are missing, show another prediction or cannot be compared gets a problem.
-    recorded_pairs: finds a clip's videos, as `rendering.render_record.recorded_pairs` does.
+    recorded_pairs: finds a clip's videos, as `rendering.comparison_videos.recorded_pairs` does.
     weights: a folder for LPIPS and FVD; None takes what `motion324 weights download` has installed, as DreamSim and
     CLIP do. device: of the networks.
     Raises Motion324Error("bad-option") for a metric or a CLIP model that is not known, Cancelled.

@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.core.hunyuan_licence import LICENCE
-from motion324.core.mesh_settings import MeshSettings
+from motion324.core.mesh_settings import HUNYUAN_LICENCE, MeshSettings
 from motion324.core.progress import Progress
-from motion324.mesh_providers.hunyuan.finishing import finished
-from motion324.mesh_providers.hunyuan.picture import object_on_square
+from motion324.mesh_providers.hunyuan.finishing import finished, object_on_square
 from motion324.mesh_providers.interface import ObjectPicture, ProvidedMesh
 
 log = logging.getLogger(__name__)
@@ -34,7 +32,7 @@ class HunyuanProvider:
     """Shape, then paint; see MeshProvider. The models are loaded for one picture, and let go after it."""
 
     name = "hunyuan3d"
-    licence = LICENCE
+    licence = HUNYUAN_LICENCE
 
     def __init__(self, settings: MeshSettings) -> None:
         self._settings = settings

@@ -11,10 +11,9 @@ from motion324.core.progress import Progress
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.core.view import View
 from motion324.mesh_providers.inflate.even_triangles import evened, triangle_quality
-from motion324.mesh_providers.inflate.silhouette import GRID, Silhouette, silhouette_of
+from motion324.mesh_providers.inflate.silhouette import GRID, Silhouette, Thickness, silhouette_of
 from motion324.mesh_providers.inflate.tetrahedra import zero_surface
 from motion324.mesh_providers.inflate.texture import object_texture
-from motion324.mesh_providers.inflate.thickness import Thickness
 from motion324.mesh_providers.interface import ObjectPicture, ProvidedMesh
 from motion324.view.rasteriser import rasterise
 

@@ -1,4 +1,4 @@
-"""The weights-free reconstructor: an embedded deformation graph fitted to flow and silhouettes, frame by frame."""
+"""Fits an embedded deformation graph to flow and silhouettes, frame by frame: the reconstructor without weights."""
 
 from __future__ import annotations
 
@@ -6,17 +6,49 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
+from scipy.sparse.csgraph import dijkstra
 
 from motion324.core.progress import Progress
-from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose
+from motion324.reconstructors.deformation_fit.fit_problem import DRAFT, FitProblem, FitSettings, Pose, working_images
 from motion324.reconstructors.deformation_fit.frame_fit import FrameFit
-from motion324.reconstructors.deformation_fit.frame_order import frame_tree
 from motion324.reconstructors.deformation_fit.joint_fit import fit_jointly
-from motion324.reconstructors.deformation_fit.settings import DRAFT, FitSettings
-from motion324.reconstructors.deformation_fit.working_images import working_images
 from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene, TrackedReconstructor
 from motion324.view.view_search import overlap_of
+
+SIZE = 40  # pixels of the thumbnails that are compared
+STEP = 0.01  # what a step costs beside the difference that it crosses
+POWER = 4.0
+
+
+def frame_tree(greys: list[np.ndarray]) -> tuple[list[int], np.ndarray]:
+    """greys: T images (h, w) uint8, even outside of the object.
+
+    Returns the frames in an order in which each comes after its parent, frame 0 first, and parent (T,), -1 for frame 0.
+    """
+    # At least 1: scipy's graphs take what is nearly zero for no edge.
+    cost = np.power(1.0 + _differences(greys) / STEP, POWER)
+    distance, parent = dijkstra(cost, indices=0, return_predecessors=True)
+    order = np.argsort(distance, kind="stable")
+    return [int(t) for t in order], np.where(parent < 0, -1, parent)
+
+
+def _differences(greys: list[np.ndarray]) -> np.ndarray:
+    """(T, T) mean difference of thumbnails in [0, 1], over the pixels where either shows the object."""
+    height, width = greys[0].shape
+    scale = SIZE / max(height, width)
+    size = (max(round(width * scale), 4), max(round(height * scale), 4))
+    small: np.ndarray = np.stack([cv2.resize(g, size, interpolation=cv2.INTER_AREA) for g in greys]).reshape(
+        len(greys), -1
+    )
+    small = small.astype(np.float32) / 255.0
+    out = np.zeros((len(small), len(small)))
+    for i in range(len(small)):
+        either = np.maximum(small, small[i]) > 0.02
+        out[i] = (np.abs(small - small[i]) * either).sum(axis=1) / np.maximum(either.sum(axis=1), 1)
+    return out
+
 
 ANSWERS = 2  # of a predictor that is asked again
 TRUSTED_OVERLAP = 0.8  # of mesh and mask at the reference frame; below it a fit would follow what is not the object

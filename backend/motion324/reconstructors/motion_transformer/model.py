@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from motion324.reconstructors.motion_transformer import fused
 from motion324.reconstructors.motion_transformer.blocks import NORM_EPS, CrossAttentionBlock, SelfAttentionBlock
 from motion324.reconstructors.motion_transformer.config import ModelConfig
-from motion324.reconstructors.motion_transformer.dinov2 import ImageEncoder
+from motion324.reconstructors.motion_transformer.dinov2 import ImageEncoder, space_time_table
 from motion324.reconstructors.motion_transformer.execution import Execution
-from motion324.reconstructors.motion_transformer.position_table import space_time_table
 
 
 @dataclass(frozen=True)

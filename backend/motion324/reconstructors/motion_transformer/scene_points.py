@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from motion324.core.reference_mesh import ReferenceMesh
-from motion324.mesh.surface import SurfaceSamples
-from motion324.mesh.vertex_attributes import vertex_attributes
+from motion324.mesh.surface import SurfaceSamples, vertex_attributes
 from motion324.reconstructors.motion_transformer.predictor import ShapePoints
 
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from motion324.core.view import View
-from motion324.mesh.vertex_attributes import vertex_attributes
+from motion324.mesh.surface import vertex_attributes
 from motion324.reconstructors.interface import Scene
 from motion324.reconstructors.node_model.config import TRACK_VALUES, NodeModelConfig
 from motion324.reconstructors.scene_frames import square_of

@@ -1,7 +1,8 @@
-"""Weights of DINOv2 for the image encoder, from a file of its authors or one with the same tensors."""
+"""Starts a model for training: with random weights, and with DINOv2's for its image encoder."""
 
 from __future__ import annotations
 
+import math
 import pickle
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import nn
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.reconstructors.motion_transformer.config import ModelConfig
 from motion324.reconstructors.motion_transformer.model import MotionModel
 
 UNUSED = ("mask_token",)  # used in DINOv2's own training only
@@ -52,3 +55,25 @@ def _refused(path: Path, why: str) -> Motion324Error:
     return Motion324Error(
         "image-encoder", f"The file '{path}' {why}.", "Give DINOv2's published ViT-B/14 weights.", EXIT_USAGE
     )
+
+
+TOKEN_DEVIATION = 0.5
+
+
+def random_model(config: ModelConfig, seed: int) -> MotionModel:
+    """Matrices keep the variance of what they multiply (deviation 1/sqrt(inputs)), biases are 0, norms 1."""
+    model = MotionModel(config)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, (nn.Linear, nn.Conv2d)):
+                inputs = module.weight[0].numel()
+                module.weight.normal_(0.0, 1.0 / math.sqrt(inputs), generator=generator)
+                if module.bias is not None:
+                    module.bias.zero_()
+        image = model.image_encoder.model
+        for tokens in (model.learnable_tokens, model.special_token_0, model.special_token_rest):
+            tokens.normal_(0.0, TOKEN_DEVIATION, generator=generator)
+        for tokens in (image.cls_token, image.pos_embed):
+            tokens.normal_(0.0, TOKEN_DEVIATION, generator=generator)
+    return model

@@ -17,7 +17,6 @@ from torch.distributed.fsdp import FSDPModule
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.reconstructors.motion_transformer.checkpoint import load_model, write_checkpoint
-from motion324.reconstructors.motion_transformer.initialisation import random_model
 from motion324.reconstructors.motion_transformer.model import MotionModel
 from motion324.training.clips.sample_sources import measured_batches, open_source
 from motion324.training.shared.config import TrainingConfig, check_config
@@ -29,7 +28,7 @@ from motion324.training.transformer.attention_check import settle_attention
 from motion324.training.transformer.batch_size import choose_shares, random_batch
 from motion324.training.transformer.batched_transformer import BatchedTransformer, squared_error
 from motion324.training.transformer.checkpoints import RunState
-from motion324.training.transformer.image_weights import load_image_encoder
+from motion324.training.transformer.image_weights import load_image_encoder, random_model
 from motion324.training.transformer.optimiser import build_optimiser, trained_parameters
 from motion324.training.transformer.parallel import gradients_shared, parallelised
 from motion324.training.transformer.trainer import Trainer

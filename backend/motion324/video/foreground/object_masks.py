@@ -13,9 +13,13 @@ from motion324.video.foreground.background_plate import (
     estimate_plate,
     exposure_offset,
 )
-from motion324.video.foreground.colour_distance import colour_distance, squared_length
-from motion324.video.foreground.coverage import coverage_from_evidence, disc
-from motion324.video.foreground.guided_filter import fit_to_colours
+from motion324.video.foreground.coverage import (
+    colour_distance,
+    coverage_from_evidence,
+    disc,
+    fit_to_colours,
+    squared_length,
+)
 from motion324.video.foreground.saliency import salient_masks
 from motion324.video.foreground.side_by_side import side_by_side
 

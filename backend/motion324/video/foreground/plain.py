@@ -9,8 +9,7 @@ import numpy as np
 
 from motion324.core.progress import Progress
 from motion324.video.foreground.background_plate import distance_beyond_shadow
-from motion324.video.foreground.colour_distance import colour_distance
-from motion324.video.foreground.coverage import coverage_from_evidence, disc
+from motion324.video.foreground.coverage import colour_distance, coverage_from_evidence, disc
 
 # A border counts as plain if this part of it, over the whole clip, lies this close (0..255) to one colour.
 _PLAIN_SHARE = 0.75

@@ -15,7 +15,7 @@ from motion324.core.progress import Progress
 from motion324.video.foreground.alpha import alpha_masks
 from motion324.video.foreground.given import given_masks
 from motion324.video.foreground.plain import find_plain_background, plain_masks
-from motion324.video.foreground.prompts import parse_prompt
+from motion324.video.foreground.sam2_model import parse_prompt
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,9 @@ from motion324.core.view import look_at_origin
 from motion324.mesh.surface import sample_surface
 from motion324.reconstructors.deformation_fit import joint_fit
 from motion324.reconstructors.deformation_fit.deformation_graph import build_graph, deform
-from motion324.reconstructors.deformation_fit.frame_order import frame_tree
+from motion324.reconstructors.deformation_fit.fit_problem import settings_for
 from motion324.reconstructors.deformation_fit.normal_equations import add_points, add_rigid_edges, mirror, rotated
-from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit
-from motion324.reconstructors.deformation_fit.settings import settings_for
+from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit, frame_tree
 from motion324.reconstructors.deformation_fit.surface_graph import LONGEST_EDGE, split_long_edges, unique_edges, weld
 from motion324.reconstructors.interface import Scene
 

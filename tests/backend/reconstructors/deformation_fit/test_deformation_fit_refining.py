@@ -13,8 +13,8 @@ from motion324.core.errors import Cancelled
 from motion324.core.progress import silent
 from motion324.core.view import look_at_origin
 from motion324.mesh.surface import sample_surface
+from motion324.reconstructors.deformation_fit.fit_problem import DRAFT
 from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit, RefinedByFit
-from motion324.reconstructors.deformation_fit.settings import DRAFT
 from motion324.reconstructors.interface import FrameBatch, Scene
 
 VIEW = look_at_origin(0.0, 5.0, 2.0, 1.3)

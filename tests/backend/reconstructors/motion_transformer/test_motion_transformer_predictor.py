@@ -16,10 +16,10 @@ from motion324.core.errors import Cancelled, Motion324Error  # noqa: E402
 from motion324.reconstructors.motion_transformer import decoding, fused  # noqa: E402
 from motion324.reconstructors.motion_transformer import predictor as module  # noqa: E402
 from motion324.reconstructors.motion_transformer.config import ImageEncoderConfig, ModelConfig  # noqa: E402
-from motion324.reconstructors.motion_transformer.initialisation import random_model  # noqa: E402
 from motion324.reconstructors.motion_transformer.model import Points  # noqa: E402
 from motion324.reconstructors.motion_transformer.options import InferenceOptions  # noqa: E402
 from motion324.reconstructors.motion_transformer.predictor import MotionPredictor, ShapePoints  # noqa: E402
+from motion324.training.transformer.image_weights import random_model  # noqa: E402
 
 SMALL = ModelConfig(
     width=96,

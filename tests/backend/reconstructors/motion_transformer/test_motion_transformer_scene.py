@@ -17,7 +17,7 @@ pytest.importorskip("torch", reason="the motion transformer needs PyTorch, which
 from small_transformer import write_small_weights
 
 from motion324.core.view import look_at_origin
-from motion324.mesh.vertex_attributes import vertex_normals
+from motion324.mesh.surface import vertex_normals
 from motion324.reconstructors.interface import Scene
 from motion324.reconstructors.motion_transformer.options import InferenceOptions
 from motion324.reconstructors.motion_transformer.predictor import MotionPredictor

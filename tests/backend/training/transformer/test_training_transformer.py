@@ -21,7 +21,6 @@ from motion324.cli.main import main  # noqa: E402
 from motion324.core.errors import Motion324Error  # noqa: E402
 from motion324.pipeline import animate as pipeline  # noqa: E402
 from motion324.reconstructors.motion_transformer.checkpoint import load_model, verify  # noqa: E402
-from motion324.reconstructors.motion_transformer.initialisation import random_model  # noqa: E402
 from motion324.reconstructors.motion_transformer.model import Points  # noqa: E402
 from motion324.training.clips.synthetic_clips import training_clips, validation_clips  # noqa: E402
 from motion324.training.shared.config import DataConfig, OptimiserConfig, SyntheticConfig  # noqa: E402
@@ -30,6 +29,7 @@ from motion324.training.transformer import checkpoints  # noqa: E402
 from motion324.training.transformer.attention_check import settle_attention  # noqa: E402
 from motion324.training.transformer.batch_size import most_that_fit, random_batch  # noqa: E402
 from motion324.training.transformer.batched_transformer import BatchedTransformer, squared_error  # noqa: E402
+from motion324.training.transformer.image_weights import random_model  # noqa: E402
 from motion324.training.transformer.optimiser import build_optimiser, rate_at, update  # noqa: E402
 from motion324.training.transformer.training_run import EXPORTED, run_training  # noqa: E402
 

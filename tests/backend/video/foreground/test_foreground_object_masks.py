@@ -18,11 +18,10 @@ from motion324.core.progress import silent
 from motion324.video.decoding import read_video
 from motion324.video.foreground import object_masks as object_masks_module
 from motion324.video.foreground import saliency
-from motion324.video.foreground.background_plate import distance_beyond_shadow, estimate_plate
-from motion324.video.foreground.guided_filter import fit_to_colours
+from motion324.video.foreground.background_plate import distance_beyond_shadow, estimate_plate, sort_over_time
+from motion324.video.foreground.coverage import fit_to_colours
 from motion324.video.foreground.object_masks import object_masks
 from motion324.video.foreground.side_by_side import side_by_side
-from motion324.video.foreground.sorting_network import sort_over_time
 
 BENCH = Path(__file__).resolve().parents[4].parent / "shared" / "bench" / "dev"
 

@@ -9,8 +9,8 @@ from foreground_clips import clip_over, plain
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_NO_FOREGROUND, EXIT_USAGE, Motion324Error
 from motion324.core.progress import silent
+from motion324.from_video.pictures import Crop, cropped, object_crop
 from motion324.video.foreground import find_masks
-from motion324.video.foreground.crop import Crop, cropped, object_crop
 from motion324.video.foreground.masks import jumping_frames
 from motion324.video.foreground.object_tracks import largest_object
 from motion324.video.foreground.provider import provider_named

@@ -8,8 +8,7 @@ from foreground_clips import clip_over, scenery
 
 from motion324.core.errors import EXIT_USAGE, Cancelled, Motion324Error
 from motion324.core.progress import silent
-from motion324.video.foreground.prompts import Prompt, parse_prompt
-from motion324.video.foreground.sam2_model import REPOSITORY_VARIABLE, sam2_masks
+from motion324.video.foreground.sam2_model import REPOSITORY_VARIABLE, Prompt, parse_prompt, sam2_masks
 
 
 @pytest.fixture(scope="module")

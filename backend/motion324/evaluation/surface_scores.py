@@ -1,11 +1,60 @@
-"""Whether a motion is as smooth, and a surface as whole, as the truth's: no correspondence is needed."""
+"""Scores two surfaces that need not share vertices: Chamfer distance, F-score, distance to the surface, regularity."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from motion324.evaluation.mesh_sequence import face_areas
+from motion324.evaluation.neighbours import nearest_both_ways
+from motion324.evaluation.sampling import SurfacePlaces
 from motion324.evaluation.triangle_tree import TriangleTree
+
+
+@dataclass(frozen=True)
+class SurfaceScores:
+    """distance: mean nearest distance truth -> prediction plus the mean the other way, both unsquared.
+    f: F-score by threshold; precision is the share of predicted points nearer than the threshold to the truth, recall
+        the share of true points nearer than it to the prediction.
+    """
+
+    distance: float
+    f: dict[float, float]
+
+
+def surface_scores(
+    truth: np.ndarray, predicted: np.ndarray, thresholds: tuple[float, ...], device: str = "cpu"
+) -> SurfaceScores:
+    """truth (A, 3) and predicted (B, 3) are points on both surfaces; distances in their unit."""
+    recalled, precise = nearest_both_ways(truth, predicted, device)
+    return SurfaceScores(
+        float(recalled.mean() + precise.mean()),
+        {threshold: f_score((precise < threshold).mean(), (recalled < threshold).mean()) for threshold in thresholds},
+    )
+
+
+def f_score(precision: float, recall: float) -> float:
+    """The harmonic mean of both; 0 where both are 0."""
+    return float(2 * precision * recall / (precision + recall)) if precision + recall > 0 else 0.0
+
+
+def surface_distances(
+    truth: np.ndarray,
+    true_tree: TriangleTree,
+    true_places: SurfacePlaces,
+    predicted: np.ndarray,
+    predicted_tree: TriangleTree,
+    predicted_places: SurfacePlaces,
+) -> tuple[float, float]:
+    """Of one frame: mean distance of true points from the predicted surface, and of predicted ones from the true one.
+
+    truth (N, 3) and predicted (M, 3) are vertices, aligned; the trees are of their faces, the places lie on them.
+    """
+    there = predicted_tree.moved(predicted).closest(true_places.on(truth))[0]
+    back = true_tree.moved(truth).closest(predicted_places.on(predicted))[0]
+    return float(there.mean()), float(back.mean())
+
 
 WELD = 1e-6  # of the longest side 2: vertices nearer than this in the first frame count as one
 

@@ -1,8 +1,15 @@
-"""Polygons with any number of corners -> triangles that keep the corners' identity."""
+"""Cuts polygons with any number of corners into triangles that keep the corners' identity.
+
+Larger polygons are cut by mapbox-earcut. Quads, which most meshes consist of, are cut all at once here: the library
+takes one polygon at a time, and takes no heed of how a bent one folds.
+"""
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
+from mapbox_earcut import triangulate_float64
 
 
 def triangulate(positions: np.ndarray, corners: np.ndarray, starts: np.ndarray) -> np.ndarray:
@@ -21,14 +28,15 @@ def triangulate(positions: np.ndarray, corners: np.ndarray, starts: np.ndarray) 
     for count in np.unique(counts[counts >= 3]):
         polygons = np.flatnonzero(counts == count)
         indices = starts[polygons, None] + np.arange(count)  # (P, count)
-        if count == 3:
-            cut = indices[:, None, :]
-        elif count == 4:
-            cut = _cut_quads(safe, indices)
-        else:
-            cut = np.stack([polygon[_clip_ears(safe[polygon])] for polygon in indices])
-        triangles.append(cut.reshape(-1, 3))
-        owners.append(np.repeat(polygons, cut.shape[1]))
+        if count <= 4:
+            cut = indices[:, None, :] if count == 3 else _cut_quads(safe, indices)
+            triangles.append(cut.reshape(-1, 3))
+            owners.append(np.repeat(polygons, cut.shape[1]))
+            continue
+        for polygon, corners_of in zip(polygons, indices, strict=True):
+            cut = corners_of[_cut_polygon(safe[corners_of])]
+            triangles.append(cut)
+            owners.append(np.full(len(cut), polygon))
     order = np.argsort(np.concatenate(owners), kind="stable")
     return np.concatenate(triangles)[order]
 
@@ -45,38 +53,53 @@ def _cut_quads(points: np.ndarray, quads: np.ndarray) -> np.ndarray:
     return np.where(along_bd[:, None, None], other, one)
 
 
-def _clip_ears(points: np.ndarray) -> np.ndarray:
-    """One polygon's points (K, 3) in order -> (K - 2, 3) indices, by ear clipping in the polygon's mean plane."""
+def _cut_polygon(points: np.ndarray) -> np.ndarray:
+    """One polygon's points (K, 3) in order -> (K - 2, 3) indices, by ear clipping in the polygon's mean plane.
+
+    Fewer where the polygon touches or crosses itself: it is cut apart there, as far as triangles can cover it.
+    """
+    if not np.isfinite(points).all():
+        return _fan(len(points))
     normal = np.cross(points, np.roll(points, -1, axis=0)).sum(axis=0)  # Newell
     axes = [axis for axis in range(3) if axis != int(np.argmax(np.abs(normal)))]
-    flat = points[:, axes]
-    if _area(flat) < 0:
-        flat = flat * np.array([-1.0, 1.0])
-    left = list(range(len(points)))
-    triangles = []
-    while len(left) > 3:
-        ear = next((k for k in range(len(left)) if _is_ear(flat, left, k)), 0)
-        before, here, after = left[ear - 1], left[ear], left[(ear + 1) % len(left)]
-        triangles.append((before, here, after))
-        del left[ear]
-    triangles.append((left[0], left[1], left[2]))
-    return np.array(triangles)
+    flat = np.ascontiguousarray(points[:, axes])
+    found = triangulate_float64(flat, np.array([len(flat)], np.uint32))
+    if len(found) == 0:  # no area
+        return _fan(len(points))
+    # Each triangle goes around as its polygon does, whose corners are numbered in that order.
+    return _with_passed_corners(np.sort(found.reshape(-1, 3).astype(np.int64), axis=1), len(points))
 
 
-def _area(flat: np.ndarray) -> float:
-    x, y = flat[:, 0], flat[:, 1]
-    return float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y) / 2)
+def _fan(count: int) -> np.ndarray:
+    return np.stack([np.zeros(count - 2, np.int64), np.arange(1, count - 1), np.arange(2, count)], axis=1)
 
 
-def _is_ear(flat: np.ndarray, left: list[int], k: int) -> bool:
-    a, b, c = flat[left[k - 1]], flat[left[k]], flat[left[(k + 1) % len(left)]]
-    if _turn(a, b, c) <= 0:
-        return False
-    others = flat[[v for v in left if v not in (left[k - 1], left[k], left[(k + 1) % len(left)])]]
-    inside = (_turn(a, b, others) >= 0) & (_turn(b, c, others) >= 0) & (_turn(c, a, others) >= 0)
-    return not np.any(inside)
+def _with_passed_corners(triangles: np.ndarray, count: int) -> np.ndarray:
+    """The library passes over corners on a straight line, and one of two at the same place; without them a mesh would
+    tear there as soon as it moves. Each side of a triangle on which such corners lie is cut at them.
+
+    triangles (F, 3) int64: rising numbers of corners, below `count`. -> (K - 2, 3), as `_cut_polygon` returns.
+    """
+    kept = np.unique(triangles)
+    if len(kept) == count:
+        return triangles
+    whole = {tuple(int(corner) for corner in triangle) for triangle in triangles}
+    side_of = {side: triangle for triangle in whole for side in _sides(triangle)}
+    for start, end in zip(kept, np.roll(kept, -1), strict=True):
+        passed = [int(corner) % count for corner in range(start + 1, end if end > start else end + count)]
+        triangle = side_of.get((int(start), int(end)))
+        if not passed or triangle is None:
+            continue
+        (top,) = set(triangle) - {int(start), int(end)}
+        whole.remove(triangle)
+        line = [int(start), *passed, int(end)]
+        for pair in itertools.pairwise(line):
+            cut = tuple(sorted((*pair, top)))
+            whole.add(cut)
+            side_of.update(dict.fromkeys(_sides(cut), cut))
+    return np.array(sorted(whole))
 
 
-def _turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """Twice the signed area of triangle a, b, c; c may be (K, 2)."""
-    return (b[0] - a[0]) * (c[..., 1] - a[1]) - (b[1] - a[1]) * (c[..., 0] - a[0])
+def _sides(triangle: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    first, second, third = triangle
+    return (first, second), (second, third), (third, first)

@@ -15,7 +15,7 @@ TORCH := .venv-torch/bin/python
 # What else pip is told when it installs PyTorch, such as where its CPU builds are: --extra-index-url=...
 TORCH_PIP ?=
 PIP := -m pip --disable-pip-version-check install
-ADDON_SOURCES := $(shell find motion324_addon backend/motion324 wheels -name '*.py' -o -name '*.toml' -o -name '*.onnx') \
+ADDON_SOURCES := $(shell find motion324_addon backend/motion324 wheels -name '*.py' -o -name '*.toml' -o -name '*.onnx' -o -path '*/templates/*') \
 	blender_manifest.toml build_addon.py backend/pyproject.toml LICENSE.md
 PYTEST_MARKS := not long
 # They skip in .venv, which holds what most people install, and run in .venv-torch.

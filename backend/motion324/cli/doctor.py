@@ -30,6 +30,8 @@ LIBRARIES = {
     "onnxruntime": "onnxruntime",
     "rembg": "rembg",
     "trimesh": "trimesh",
+    "mapbox_earcut": "mapbox-earcut",
+    "jinja2": "jinja2",
     "PIL": "pillow",
     "safetensors": "safetensors",
 }

@@ -9,6 +9,7 @@ import subprocess
 from urllib.parse import unquote
 
 import cv2
+import jinja2
 import numpy as np
 import pytest
 from creature import creature
@@ -21,6 +22,7 @@ from motion324.evaluation.release import read_release
 from motion324.evaluation.report.charts import curve
 from motion324.evaluation.report.page import write_report
 from motion324.evaluation.report.pictures import draw_panels
+from motion324.evaluation.report.templating import filled
 from motion324.mesh.files.gltf_writing import write_glb
 
 FACES = creature().faces
@@ -54,7 +56,7 @@ def test_worst_clip_comes_first_and_a_clip_without_scores_is_named(report):
     page = report.read_text()
     order = [page.index(f'<section id="{name}">') for name in ("lost", "far", "near")]
     assert order == sorted(order)
-    assert "no prediction of the clip &#x27;lost&#x27;" in page
+    assert "no prediction of the clip 'lost'" in html.unescape(page)
     assert page.count(", the worst") == 2
 
 
@@ -132,6 +134,13 @@ def test_result_from_a_video_alone_has_the_colours_of_its_own_mesh(tmp_path):
     assert len(shown) > 500 and np.median(greener) > 60
     truth = panels.truth[0][panels.truth[0].min(axis=2) < 250].astype(int)
     assert np.median(truth[:, 1] - truth[:, [0, 2]].max(axis=1)) < 20
+
+
+def test_what_stands_in_a_template_is_escaped():
+    page = filled("base.html", title="</title><script>alert('1')</script>&")
+    assert "<script>" not in page and page.count("&lt;script&gt;alert(&#39;1&#39;)") == 2
+    with pytest.raises(jinja2.UndefinedError, match="title"):
+        filled("base.html")
 
 
 def test_curve_marks_its_worst_frame_and_leaves_gaps():

@@ -11,19 +11,11 @@ from typing import TextIO
 
 from motion324.core.errors import Motion324Error
 from motion324.core.pace import Pace
+from motion324.core.progress import STAGE_LABELS
 
 WORDS = {
-    "read": "Reading",
-    "foreground": "Finding the foreground",
-    "mesh": "Making the mesh",
-    "sample": "Sampling the surface",
-    "view": "Finding the view",
-    "load": "Loading the model",
-    "warm-up": "Warming up",
-    "reconstruct": "Reconstructing",
-    "refine": "Refining",
-    "smooth": "Smoothing",
-    "write": "Writing",
+    **STAGE_LABELS,
+    "read": "Reading",  # a mesh, too, where Blender reads it
     "download": "Downloading megabytes",
     "evaluate": "Scoring clips",
     "align": "Aligning",

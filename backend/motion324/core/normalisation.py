@@ -10,6 +10,16 @@ import numpy as np
 from motion324.core.reference_mesh import ReferenceMesh
 
 
+def turned_y_up(points: np.ndarray, up: str) -> np.ndarray:
+    """points (..., 3), positions or directions, whose up axis is `up`, "Y" or "Z" -> the same with Y up."""
+    return np.stack([points[..., 0], points[..., 2], -points[..., 1]], axis=-1) if up == "Z" else points
+
+
+def turned_z_up(points: np.ndarray) -> np.ndarray:
+    """points (..., 3) with Y up -> the same with Z up, as Blender has it."""
+    return np.stack([points[..., 0], -points[..., 2], points[..., 1]], axis=-1)
+
+
 @dataclass(frozen=True)
 class Normalisation:
     """Source space (a mesh file's, or Blender's object space) <-> normalised space.
@@ -36,15 +46,13 @@ class Normalisation:
     def to_normalised(self, points: np.ndarray) -> np.ndarray:
         """points (..., 3) in source space -> (..., 3) float32."""
         moved = (points.astype(np.float64) - self.centre) * self.scale
-        if self.up == "Z":
-            moved = np.stack([moved[..., 0], moved[..., 2], -moved[..., 1]], axis=-1)
-        return moved.astype(np.float32)
+        return turned_y_up(moved, self.up).astype(np.float32)
 
     def to_source(self, points: np.ndarray) -> np.ndarray:
         """points (..., 3) in normalised space -> (..., 3) float32; the inverse of to_normalised."""
         moved = points.astype(np.float64)
         if self.up == "Z":
-            moved = np.stack([moved[..., 0], -moved[..., 2], moved[..., 1]], axis=-1)
+            moved = turned_z_up(moved)
         return (moved / self.scale + self.centre).astype(np.float32)
 
 

@@ -16,8 +16,21 @@ class Progress(Protocol):
     def __call__(self, stage: str, done: int, total: int) -> None: ...
 
 
-# In the order of the pipeline; the panel and the terminal show these words.
-STAGES = ("read", "foreground", "sample", "view", "load", "warm-up", "reconstruct", "refine", "smooth", "write")
+# What the panel and the terminal call a stage before people; a job's stages in the order of the pipeline.
+STAGE_LABELS = {
+    "read": "Reading the video",
+    "foreground": "Finding the foreground",
+    "sample": "Sampling the surface",
+    "view": "Finding the view",
+    "load": "Loading the model",
+    "warm-up": "Warming up",
+    "reconstruct": "Reconstructing",
+    "refine": "Refining",
+    "smooth": "Smoothing",
+    "write": "Writing",
+    "mesh": "Making the mesh",
+}
+STAGES = tuple(stage for stage in STAGE_LABELS if stage != "mesh")
 
 
 def silent(stage: str, done: int, total: int) -> None:

@@ -17,6 +17,7 @@ from motion324.blender.blender_reading import (
     run_in_blender,
     unreadable_by_blender,
 )
+from motion324.core.normalisation import turned_y_up
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.trajectory_file import load_trajectory
@@ -58,8 +59,7 @@ def read_animated_file(
             raise unreadable_by_blender(path, "it wrote nothing")
         with np.load(target, allow_pickle=False) as arrays:
             positions, faces = arrays["positions"], arrays["faces"]
-    y_up = np.stack([positions[..., 0], positions[..., 2], -positions[..., 1]], axis=-1)
-    return check_sequence(MeshSequence(y_up, faces.astype(np.int32), path))
+    return check_sequence(MeshSequence(turned_y_up(positions, "Z"), faces.astype(np.int32), path))
 
 
 TRAJECTORY = "trajectory.npz"

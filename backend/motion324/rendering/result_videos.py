@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.normalisation import turned_y_up
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.trajectory_file import Trajectory, load_trajectory
@@ -67,7 +68,7 @@ def write_result_video(
     """Raises Motion324Error: the result cannot be read, drawn or written."""
     trajectory = load_trajectory(folder / TRAJECTORY)
     coloured = _mesh_of(folder, trajectory, mesh, blender)
-    positions = normalised_by_first_frame(_y_up(trajectory.positions, coloured.up))
+    positions = normalised_by_first_frame(turned_y_up(trajectory.positions, coloured.up))
     views = draw_sequence(positions, coloured, look.seeing(positions), blender, progress)
     columns = int(np.ceil(np.sqrt(len(views))))
     target = folder / VIDEO
@@ -82,12 +83,6 @@ def tiled(pictures: list[np.ndarray], columns: int) -> np.ndarray:
     blank = np.full_like(pictures[0], 255)
     padded = pictures + [blank] * (-len(pictures) % columns)
     return np.vstack([np.hstack(padded[start : start + columns]) for start in range(0, len(padded), columns)])
-
-
-def _y_up(positions: np.ndarray, up: str) -> np.ndarray:
-    if up == "Y":
-        return positions
-    return np.stack([positions[..., 0], positions[..., 2], -positions[..., 1]], axis=-1)
 
 
 def _mesh_of(folder: Path, trajectory: Trajectory, given: Path | None, blender: Path | None) -> ReferenceMesh:

@@ -29,7 +29,13 @@ class Licensed(Protocol):
     def name(self) -> str: ...
 
     @property
+    def title(self) -> str: ...
+
+    @property
     def licence(self) -> str: ...
+
+    @property
+    def licence_url(self) -> str: ...
 
 
 def weights_folder() -> Path:
@@ -65,6 +71,17 @@ def installed_path(weights: PublishedWeights = MOTION_3_TO_4) -> Path:
 def is_accepted(weights: Licensed) -> bool:
     """Whether the user has accepted the weights' licence on this machine before."""
     return _consents().get(weights.name, {}).get("licence") == weights.licence
+
+
+def require_consent(weights: Licensed) -> None:
+    """Raises Motion324Error("licence-not-accepted")."""
+    if not is_accepted(weights):
+        raise Motion324Error(
+            "licence-not-accepted",
+            f"The licence of {weights.title} ({weights.licence}) has not been accepted.",
+            f"Read it at {weights.licence_url}, then run `motion324 weights download {weights.name}` and agree.",
+            EXIT_USAGE,
+        )
 
 
 def accept(weights: Licensed) -> None:
@@ -123,13 +140,7 @@ def install(
 
     Raises Motion324Error("licence-not-accepted"), and what `hub.fetch` and `convert` raise.
     """
-    if not is_accepted(weights):
-        raise Motion324Error(
-            "licence-not-accepted",
-            f"The licence of these weights ({weights.licence}) has not been accepted.",
-            f"Read it at {weights.licence_url}, then run `motion324 weights download` and agree.",
-            EXIT_USAGE,
-        )
+    require_consent(weights)
     target = converted_path(weights)
     if target.is_file():
         return target

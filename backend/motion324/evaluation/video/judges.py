@@ -15,8 +15,8 @@ from motion324.core.options import bad_option
 from motion324.core.progress import Progress
 from motion324.evaluation.video.i3d import I3d
 from motion324.evaluation.video.lpips import Lpips
-from motion324.evaluation.video.networks import clip_network
 from motion324.evaluation.video.package_judges import ClipSimilarity, DreamSim
+from motion324.weights.metric_networks import clip_network
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.evaluation.video.networks import METRIC_NETWORKS, SOURCE_PACKAGES, require_installed
+from motion324.weights.metric_networks import METRIC_NETWORKS, SOURCE_PACKAGES, require_installed
 
 _RECONSTRUCT = ("numpy.core.multiarray", "_reconstruct")
 _NUMBERS = ("BININT", "BININT1", "BININT2", "LONG1", "NONE")

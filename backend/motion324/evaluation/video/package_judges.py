@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.evaluation.video.network_downloads import prints_on_stderr, read_record, require_package
-from motion324.evaluation.video.networks import CLIP_MODELS, DREAMSIM, MetricNetwork, clip_network, require_installed
+from motion324.weights.metric_downloads import prints_on_stderr, read_record, require_package
+from motion324.weights.metric_networks import CLIP_MODELS, DREAMSIM, MetricNetwork, clip_network, require_installed
 
 DEFAULT_CLIP = "ViT-bigG-14"
 

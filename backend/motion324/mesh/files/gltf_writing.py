@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from motion324.core.normalisation import turned_y_up
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.core.write_aside import written_aside
 
@@ -29,7 +30,7 @@ def write_glb(path: Path, mesh: ReferenceMesh, positions: np.ndarray | None = No
     A mesh with Z up is turned to glTF's Y up. Raises Motion324Error("cannot-write" or "disk-full").
     """
     mesh, source = split_by_uv(mesh)
-    poses = _y_up(mesh.positions[None] if positions is None else positions[:, source], mesh.up)
+    poses = turned_y_up(mesh.positions[None] if positions is None else positions[:, source], mesh.up).astype(np.float32)
     binary = _Binary()
     primitives = _primitives(mesh, poses, binary)
     name = mesh.name
@@ -186,9 +187,3 @@ def _normals(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:
     normals = sums[place]
     lengths = np.linalg.norm(normals, axis=1, keepdims=True)
     return np.where(lengths > 0, normals / np.maximum(lengths, 1e-300), [0.0, 0.0, 1.0]).astype(np.float32)
-
-
-def _y_up(positions: np.ndarray, up: str) -> np.ndarray:
-    if up == "Y":
-        return positions.astype(np.float32)
-    return np.stack([positions[..., 0], positions[..., 2], -positions[..., 1]], axis=-1).astype(np.float32)

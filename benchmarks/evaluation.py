@@ -19,7 +19,7 @@ import numpy as np
 from motion324.evaluation.surface_scores import surface_scores
 from motion324.evaluation.mesh_sequence import MeshSequence
 from motion324.evaluation.protocols import get_protocol
-from motion324.evaluation.sampling import sample_places
+from motion324.evaluation.mesh_sequence import sample_places
 from motion324.evaluation.scoring import score
 
 AROUND, ACROSS = 200, 50

@@ -1,4 +1,4 @@
-"""What a command says while it works: progress and warnings, on stderr, for people or as JSON for programs."""
+"""Shows what a command does while it works: progress and warnings, on stderr, for people or as JSON for programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frames of a video as plain data."""
+"""Holds the frames of a video as plain data."""
 
 from __future__ import annotations
 

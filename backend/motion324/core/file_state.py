@@ -1,4 +1,4 @@
-"""Whether a file is still the one that something was made from."""
+"""Tells whether a file is still the one that something was made from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files of a folder are its images, and in which order: standard library only."""
+"""Finds the images of a folder, in natural order: frame_2 before frame_10. Needs the standard library only."""
 
 from __future__ import annotations
 

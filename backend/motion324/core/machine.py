@@ -1,4 +1,4 @@
-"""What this machine and this process have: memory, processors, versions. Standard library only."""
+"""Tells what this machine and this process have: memory, processors, versions. Needs the standard library only."""
 
 from __future__ import annotations
 

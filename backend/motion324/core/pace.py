@@ -1,4 +1,4 @@
-"""How long a stage still takes, judged by its recent pace."""
+"""Estimates how long a stage still takes from its recent pace."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Point caches in the PC2 format, which Blender's Mesh Cache modifier plays.
+"""Reads and writes point caches in the PC2 format, which Blender's Mesh Cache modifier plays.
 
 The layout, all little-endian (seen in Blender's source, `MOD_meshcache_pc2.cc`):
-12 bytes "POINTCACHE2\\0", int32 version (1), int32 points, float32 start frame, float32 sample rate, int32 samples,
+12 bytes "POINTCACHE2\0", int32 version (1), int32 points, float32 start frame, float32 sample rate, int32 samples,
 then samples x points x 3 float32.
 """
 

@@ -1,4 +1,4 @@
-"""How a long step tells its caller where it is, and how it learns that it should stop."""
+"""Defines how a long step reports where it is and learns that it should stop, and what its stages are called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one job leaves, an animation, an examination or a mesh, as plain data."""
+"""Holds what one job leaves as plain data: an animation, an examination or a mesh."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which vertices and faces a mesh consists of, as one short text."""
+"""Makes one short text of which vertices and faces a mesh consists of, by which two meshes are compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`trajectory.npz`: a trajectory as arrays, for other programs. Needs numpy only."""
+"""Reads and writes `trajectory.npz`: a trajectory as arrays, for other programs. Needs numpy only."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from motion324.core.progress import Progress
 from motion324.evaluation.alignment import Alignment, Source, Target, align
+from motion324.evaluation.mesh_sequence import SurfacePlaces
 from motion324.evaluation.neighbours import nearest, nearest_both_ways
-from motion324.evaluation.sampling import SurfacePlaces
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which of two evaluations is better, and whether that is more than chance: paired bootstrap over clips."""
+"""Compares two evaluations, and says whether their difference is more than chance: paired bootstrap over clips."""
 
 from __future__ import annotations
 

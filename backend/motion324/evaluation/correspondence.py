@@ -9,9 +9,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from motion324.evaluation.alignment import FINE_POINTS, Target
-from motion324.evaluation.mesh_sequence import MeshSequence, bad_sequence, normalised_by_first_frame
+from motion324.evaluation.mesh_sequence import MeshSequence, SurfacePlaces, bad_sequence, normalised_by_first_frame
 from motion324.evaluation.release import load_array
-from motion324.evaluation.sampling import SurfacePlaces
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""evaluate(): the whole story: every clip of a benchmark against its prediction."""
+"""Scores every clip of a benchmark against its prediction: evaluate() tells the whole story."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured: names, words for people, and which way is better."""
+"""Lists what is measured: names, words for people, and which way is better."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nearest neighbours on a GPU as one Triton kernel: all pairs, none kept. Its plain twin is in neighbours.py."""
+"""Finds nearest neighbours on a GPU by one Triton kernel: all pairs, none kept. Its plain twin is in neighbours.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exact distances to nearest neighbours, on all cores or on a GPU."""
+"""Measures exact distances to nearest neighbours, on all cores or on a GPU."""
 
 from __future__ import annotations
 

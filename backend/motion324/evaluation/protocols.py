@@ -1,4 +1,4 @@
-"""The ways to score: what is aligned, sampled and measured, and what to mind about it."""
+"""Describes the ways to score: what is aligned, sampled and measured, and what to mind about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A benchmark in the layout that Motion80 is released in, or in ActionBench's."""
+"""Reads a benchmark in the layout that Motion80 is released in, or in ActionBench's."""
 
 from __future__ import annotations
 

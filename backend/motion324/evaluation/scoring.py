@@ -1,4 +1,4 @@
-"""One clip's scores: truth and prediction in, values over the sequence and by frame out."""
+"""Scores one clip: truth and prediction in, values over the sequence and by frame out."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ from motion324.evaluation.alignment import (
     mesh_target,
 )
 from motion324.evaluation.correspondence import TrackedPoints, point_target, vertex_errors, what_differs
-from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame
+from motion324.evaluation.mesh_sequence import MeshSequence, SurfacePlaces, normalised_by_first_frame, sample_places
 from motion324.evaluation.protocols import Protocol
-from motion324.evaluation.sampling import SurfacePlaces, sample_places
 from motion324.evaluation.similarity import Similarity
 from motion324.evaluation.surface_scores import (
     accelerations,

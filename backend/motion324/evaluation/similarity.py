@@ -1,4 +1,4 @@
-"""Rotation, scale and shift together."""
+"""Holds a rotation, a scale and a shift as one transform."""
 
 from __future__ import annotations
 

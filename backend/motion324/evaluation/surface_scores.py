@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from motion324.evaluation.mesh_sequence import face_areas
+from motion324.evaluation.mesh_sequence import SurfacePlaces, face_areas
 from motion324.evaluation.neighbours import nearest_both_ways
-from motion324.evaluation.sampling import SurfacePlaces
 from motion324.evaluation.triangle_tree import TriangleTree
 
 

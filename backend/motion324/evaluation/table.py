@@ -1,4 +1,4 @@
-"""An evaluation as a table for the terminal."""
+"""Lays an evaluation out as a table for the terminal."""
 
 from __future__ import annotations
 

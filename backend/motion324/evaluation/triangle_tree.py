@@ -1,4 +1,7 @@
-"""A tree of boxes around triangles: exact closest points on a surface, and triangles that cut each other."""
+"""Finds exact closest points on a surface, and triangles that cut each other, by a tree of boxes around triangles.
+
+It is written here and compiled by numba, since scipy's trees hold points only.
+"""
 
 from __future__ import annotations
 

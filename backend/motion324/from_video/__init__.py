@@ -1,1 +1,4 @@
-"""From a video alone to an animated, coloured mesh: stages whose products are kept, and that are not done twice."""
+"""Makes an animated, coloured mesh from a video alone, in stages whose products are kept and not made twice.
+
+Imports every room below it but wire; batch and cli import it.
+"""

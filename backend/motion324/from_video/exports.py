@@ -1,4 +1,4 @@
-"""What other programs take: FBX through a Blender process, and a film that goes around the object."""
+"""Writes what other programs take: FBX through a Blender process, and a film that goes around the object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mesh of what a video's first used frame shows, without reading the whole video."""
+"""Makes a mesh of what a video's first used frame shows, without reading the whole video."""
 
 from __future__ import annotations
 

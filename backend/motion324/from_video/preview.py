@@ -1,4 +1,4 @@
-"""A small film of the way: the input, the mask on it, the result as the camera sees it, and from another side."""
+"""Draws a small film: the input, the mask on it, the result as the camera sees it, and from another side."""
 
 from __future__ import annotations
 

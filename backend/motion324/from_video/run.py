@@ -1,4 +1,4 @@
-"""The whole way from a video to an animated, coloured mesh."""
+"""Runs the whole way from a video to an animated, coloured mesh."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stages of a long way, each with products in a folder and a manifest that says what they were made from.
+"""Keeps the stages of a long way: each has products in a folder and a manifest that says what they were made from.
 
 A stage whose manifest has the same key, and whose products are all there, is not done again. Products appear whole: a
 stage writes into a folder aside, and only what it has finished takes the place of what was there.

@@ -1,4 +1,4 @@
-"""The stages from a video to an animated, coloured mesh."""
+"""Makes an animated, coloured mesh from a video, stage after stage."""
 
 from __future__ import annotations
 

@@ -1,1 +1,4 @@
-"""The reference mesh: reading, surface sampling, normalisation, view alignment."""
+"""The reference mesh's geometry: checks, polygons, colours, samples of the surface; files/ reads and writes it.
+
+Imports core only (files/ also blender); every room above imports it.
+"""

@@ -1,4 +1,4 @@
-"""What a reference mesh must satisfy before anything is computed from it; files and Blender's meshes alike."""
+"""Checks what a reference mesh must satisfy before anything is computed from it, files' and Blender's meshes alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The colour of a mesh's surface: material times texture times vertex colour, all in sRGB.
+"""Computes the colour of a mesh's surface: material times texture times vertex colour, all in sRGB.
 
 glTF multiplies these factors as linear light. For a pure power curve, which sRGB nearly is, the product of the
 encoded values is the encoded value of the product, so that colours can stay in sRGB throughout.

@@ -1,4 +1,4 @@
-"""What turns a picture of an object into a mesh of it."""
+"""Defines what turns a picture of an object into a mesh of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder of results that get there all together, or not at all."""
+"""Writes a folder of results that get there all together, or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long each stage of the pipeline takes."""
+"""Measures how long each stage of the pipeline takes."""
 
 from __future__ import annotations
 

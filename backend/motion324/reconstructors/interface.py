@@ -1,4 +1,4 @@
-"""The interface of a reconstructor: it knows arrays, and nothing of files, sockets or Blender."""
+"""Defines the interface of a reconstructor: it knows arrays, and nothing of files, sockets or Blender."""
 
 from __future__ import annotations
 

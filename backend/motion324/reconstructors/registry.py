@@ -1,4 +1,7 @@
-"""The reconstructors by name. The motion transformer is kept from job to job, until it is unloaded or set otherwise."""
+"""Finds a reconstructor by its name.
+
+The motion transformer is kept from job to job, until it is unloaded or set otherwise.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scene's frames as the model wants them: the object alone on black, filling a square."""
+"""Prepares a scene's frames as the models want them: the object alone on black, filling a square."""
 
 from __future__ import annotations
 

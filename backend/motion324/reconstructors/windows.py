@@ -1,4 +1,4 @@
-"""Videos longer than a window: which frames the model sees together, and how the results become one motion."""
+"""Decides which frames of a video longer than a window the model sees together, and joins the results to one motion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`animation.mp4` in result folders: the object moves, seen from four sides."""
+"""Draws `animation.mp4` in result folders: the object moves, seen from four sides."""
 
 from __future__ import annotations
 

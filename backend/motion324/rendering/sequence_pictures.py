@@ -1,4 +1,4 @@
-"""Pictures of a moving mesh from several sides, under one light and camera, through a Blender process."""
+"""Draws pictures of a moving mesh from several sides, under one light and camera, through a Blender process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A video that shows how well a trajectory follows its input: the input, its outline on the input, the moving mesh."""
+"""Makes a video that shows how well a trajectory follows its input: input, outline on the input, moving mesh."""
 
 from __future__ import annotations
 

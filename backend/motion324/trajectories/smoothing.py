@@ -1,4 +1,4 @@
-"""A zero-phase temporal low-pass for trajectories."""
+"""Smooths trajectories over time by a zero-phase low-pass."""
 
 from __future__ import annotations
 

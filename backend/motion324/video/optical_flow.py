@@ -1,4 +1,4 @@
-"""Dense optical flow with a check of its way back."""
+"""Computes dense optical flow, with a check of its way back."""
 
 from __future__ import annotations
 

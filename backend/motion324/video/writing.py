@@ -1,5 +1,4 @@
-"""Writes videos: MP4, as widely playable as OpenCV's encoders allow, and WebM (VP8) for pages, which
-browsers play and OpenCV's wheels can write."""
+"""Writes videos: MP4, as widely playable as OpenCV allows, and WebM (VP8) for pages, which browsers play."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A small z-buffer renderer: which triangle, and where on it, does every pixel of a view show?"""
+"""Draws meshes by a small z-buffer: which triangle, and where on it, does every pixel of a view show?
+
+It is written here and compiled by numba: renderers that are installed by pip want a GPU or a display, and finding the
+view takes many small pictures on any machine.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding the camera that sees the reference mesh as the first frame shows it.
+"""Finds the camera that sees the reference mesh as the first frame shows it.
 
 First a coarse look from all around, scored by how silhouettes and colours overlap; then, from the best few, flow from
 the rendered mesh to the frame gives matches between surface and image, and a robust fit of pose and focal length.

@@ -1,4 +1,5 @@
-"""The published weights: what there is, the user's consent to their licence, fetching, converting, checking.
+"""Fetches what people publish, after their licence was accepted, and knows where it lies: the one room that downloads.
 
-Importing this package needs the standard library only; fetching needs huggingface-hub, converting needs torch.
+Imports core only; reconstructors, evaluation and cli import it. Fetching from the Hugging Face hub needs
+huggingface-hub.
 """

@@ -1,4 +1,4 @@
-"""The weights that this program knows how to fetch."""
+"""Lists the weights that this program knows how to fetch."""
 
 from __future__ import annotations
 

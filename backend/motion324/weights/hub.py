@@ -1,4 +1,4 @@
-"""Fetching one file from the Hugging Face hub, so that an interrupted download goes on where it stopped.
+"""Fetches one file from the Hugging Face hub, so that an interrupted download goes on where it stopped.
 
 huggingface-hub resumes within one process only: it throws a partial file away when the process ends. Here the partial
 file has a lasting name, and huggingface-hub does the rest: addresses, headers, proxies, retries, and its variables

@@ -1,4 +1,4 @@
-"""The networks that judge pictures: what each is, whose, and where its weights lie on this machine."""
+"""Describes the networks that judge pictures: what each is, whose, and where its weights lie on this machine."""
 
 from __future__ import annotations
 

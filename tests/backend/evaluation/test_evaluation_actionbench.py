@@ -14,8 +14,8 @@ from motion324.cli.main import main
 from motion324.core.errors import EXIT_INTERNAL, Motion324Error
 from motion324.evaluation import neighbours
 from motion324.evaluation.evaluate import evaluate
+from motion324.evaluation.mesh_sequence import sample_places
 from motion324.evaluation.predictions import find_prediction, read_prediction
-from motion324.evaluation.sampling import sample_places
 
 FRAMES, POINTS = 4, 6000
 

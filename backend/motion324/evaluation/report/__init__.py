@@ -1,1 +1,1 @@
-"""An evaluation as one page that opens without a network."""
+"""Writes an evaluation as one page that opens without a network. cli imports it, and from_video its templates."""

@@ -1,4 +1,4 @@
-"""What the page shows of a clip: the input, the truth and the prediction side by side, as pictures and as a video."""
+"""Draws what the page shows of a clip: input, truth and prediction side by side, as pictures and as a video."""
 
 from __future__ import annotations
 

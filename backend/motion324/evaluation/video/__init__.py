@@ -1,1 +1,1 @@
-"""How alike rendered videos of truth and prediction look."""
+"""Measures how alike rendered videos of truth and prediction look. The command `evaluate` imports it."""

@@ -1,4 +1,4 @@
-"""LPIPS: how different two pictures look, by the features of AlexNet or VGG-16.
+"""Computes LPIPS, how different two pictures look, by the features of AlexNet or VGG-16.
 
 R. Zhang, P. Isola, A. Efros, E. Shechtman, O. Wang, The Unreasonable Effectiveness of Deep Features as a Perceptual
 Metric (2018), version 0.1.

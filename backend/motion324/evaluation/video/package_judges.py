@@ -1,4 +1,4 @@
-"""DreamSim and CLIP similarity, by the packages `dreamsim` and `open-clip-torch` and with their own preparation."""
+"""Computes DreamSim and CLIP similarity by the packages dreamsim and open-clip-torch, with their own preparation."""
 
 from __future__ import annotations
 

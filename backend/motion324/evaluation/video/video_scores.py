@@ -1,4 +1,4 @@
-"""Scores of the videos that `motion324 render` makes of truth and prediction."""
+"""Scores the videos that `motion324 render` makes of truth and prediction."""
 
 from __future__ import annotations
 

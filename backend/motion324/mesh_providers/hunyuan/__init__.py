@@ -1,1 +1,1 @@
-"""Meshes by Tencent's Hunyuan3D-2, in this process or through the server that comes with it."""
+"""Makes meshes by Tencent's Hunyuan3D-2, in this process or through its server. The registry imports it."""

@@ -1,1 +1,1 @@
-"""A silhouette blown up to a closed surface: a mesh from one picture, without weights and without a network."""
+"""Blows a silhouette up to a closed surface, without weights and without a network. The registry imports it."""

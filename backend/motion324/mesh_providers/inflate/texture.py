@@ -1,4 +1,4 @@
-"""The object's own picture as the texture of both its sides."""
+"""Makes the object's own picture the texture of both its sides."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Fits a deformation graph to the video's optical flow and silhouettes."""
+"""Fits a deformation graph to the video's optical flow and silhouettes. The registry imports it."""

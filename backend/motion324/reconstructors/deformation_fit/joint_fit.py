@@ -1,4 +1,4 @@
-"""Refining frames together: image, silhouettes and rigidity of each, tied by smoothness in time."""
+"""Refines frames together: image, silhouettes and rigidity of each, tied by smoothness in time."""
 
 from __future__ import annotations
 

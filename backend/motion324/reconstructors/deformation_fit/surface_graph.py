@@ -1,4 +1,4 @@
-"""The welded surface as a graph: coincident vertices joined, long edges split, loose parts bridged."""
+"""Joins the welded surface to a graph: coincident vertices joined, long edges split, loose parts bridged."""
 
 from __future__ import annotations
 

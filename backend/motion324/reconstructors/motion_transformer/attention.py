@@ -1,4 +1,4 @@
-"""One attention function: it picks the fastest kernel that is installed and can do what is asked."""
+"""Computes attention by the fastest kernel that is installed and can do what is asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an attention kernel is asked for."""
+"""Describes what an attention kernel is asked for: sizes, type and device."""
 
 from __future__ import annotations
 

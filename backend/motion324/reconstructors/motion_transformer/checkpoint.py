@@ -1,4 +1,4 @@
-"""Reading checkpoints: the published .pt, once, and the safetensors file that it is converted to."""
+"""Reads checkpoints: the published .pt, once, and the safetensors file that it is converted to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Motion tokens to positions: many frames and points at once, and the results on their way to the host meanwhile."""
+"""Turns motion tokens into positions: many frames and points at once, on their way to the host meanwhile."""
 
 from __future__ import annotations
 

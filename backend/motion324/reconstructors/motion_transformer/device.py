@@ -1,4 +1,4 @@
-"""Which device the model runs on, in which precision, and how much memory is free there."""
+"""Chooses the device and the precision that the model runs in, and tells how much memory is free there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a model's arithmetic is carried out: in pieces that fit the memory, paced, by the chosen kernels."""
+"""Carries out a model's arithmetic: in pieces that fit the memory, paced, by the chosen kernels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames to patch tokens: batches travel to the GPU while the batch before them is being encoded."""
+"""Turns frames into patch tokens: batches travel to the GPU while the batch before them is being encoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with the input of a job, and what a job that does not fit the memory would have needed."""
+"""Says what is wrong with the input of a job, and what a job that does not fit the memory would have needed."""
 
 from __future__ import annotations
 

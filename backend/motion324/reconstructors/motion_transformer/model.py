@@ -1,4 +1,4 @@
-"""Motion 3-to-4: where the points of a shape are in every frame of a video of it.
+"""Computes where the points of a shape are in every frame of a video of it: the model of Motion 3-to-4.
 
 Letters: T frames, S surface samples, N points, K latent tokens, P patches of a frame, d width, H heads of width e,
 L = special tokens + K + P tokens of a frame. There is no batch axis: one shape and one video at a time.

@@ -1,4 +1,4 @@
-"""From a surface, points and the frames of a video to the points' positions in every frame."""
+"""Predicts points' positions in every frame from a surface, these points and the frames of a video."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from torch import Tensor
 
 from motion324.core.errors import Cancelled
 from motion324.core.progress import Progress, silent
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.mesh.surface import SurfaceSamples, vertex_attributes
 from motion324.reconstructors.motion_transformer import fused, job_errors
 from motion324.reconstructors.motion_transformer.attention import Attention
 from motion324.reconstructors.motion_transformer.attention_shape import longest_attention
@@ -26,10 +28,21 @@ from motion324.reconstructors.motion_transformer.execution import Execution
 from motion324.reconstructors.motion_transformer.frame_encoding import FrameEncoder
 from motion324.reconstructors.motion_transformer.model import MotionModel, Points
 from motion324.reconstructors.motion_transformer.options import InferenceOptions
-from motion324.reconstructors.motion_transformer.pace import Pace
-from motion324.reconstructors.motion_transformer.stage_times import StageTimes
+from motion324.reconstructors.motion_transformer.pace import Pace, StageTimes
 from motion324.reconstructors.motion_transformer.workload import Workload
 from motion324.reconstructors.windows import Merger, Window, plan_windows
+
+
+def surface_points(surface: SurfaceSamples) -> ShapePoints:
+    """The samples of the surface, with the normals of their faces."""
+    return ShapePoints(surface.points, surface.normals, surface.colours)
+
+
+def vertex_points(mesh: ReferenceMesh, surface: SurfaceSamples) -> ShapePoints:
+    """The mesh's vertices, with their normals, and the colours of the samples that are nearest to them."""
+    normals, colours = vertex_attributes(mesh, surface)
+    return ShapePoints(mesh.positions.astype(np.float32), normals, colours)
+
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from motion324.weights.store import installed_path
 
 if TYPE_CHECKING:
     from motion324.reconstructors.motion_transformer.predictor import MotionPredictor
-    from motion324.reconstructors.motion_transformer.readiness import Readiness
+    from motion324.reconstructors.motion_transformer.workload import Readiness
 
 POLL_SECONDS = 0.1
 
@@ -49,7 +49,7 @@ class MotionTransformer:
     def prepare(self, progress: Progress) -> None:
         """Looks whether this machine can run these weights as the options say.
 
-        Raises Motion324Error("torch-broken"), and what `readiness.find_readiness` raises.
+        Raises Motion324Error("torch-broken"), and what `workload.find_readiness` raises.
         """
         self._ready(progress)
 
@@ -61,7 +61,7 @@ class MotionTransformer:
     def reconstruct(self, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
         """Raises what `prepare`, loading (`MotionPredictor.load`) and predicting (`MotionPredictor.stream`) raise."""
         predictor = self._predictor(progress)
-        from motion324.reconstructors.motion_transformer.scene_points import surface_points, vertex_points
+        from motion324.reconstructors.motion_transformer.predictor import surface_points, vertex_points
         from motion324.reconstructors.scene_frames import object_frames
 
         progress("reconstruct", 0, len(scene.frames))
@@ -135,7 +135,7 @@ class MotionTransformer:
 
 def _look(options: InferenceOptions, weights: Path) -> Readiness:
     import_torch()
-    from motion324.reconstructors.motion_transformer.readiness import find_readiness
+    from motion324.reconstructors.motion_transformer.workload import find_readiness
 
     return find_readiness(options, weights)
 

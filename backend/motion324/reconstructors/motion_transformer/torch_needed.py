@@ -1,4 +1,4 @@
-"""The motion transformer needs PyTorch, which the base installation does not bring."""
+"""Says that the motion transformer needs PyTorch, which the base installation does not bring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the motion transformer is trained on: samples, and batches of them.
+"""Holds what the motion transformer is trained on: samples, and batches of them.
 
 Letters: B samples, T frames, S surface samples, N query points.
 """

@@ -1,4 +1,4 @@
-"""Imported by the process that reading processes are forked from, and by no other.
+"""Holds what reading processes need, for the process that they are forked from: only that one imports it.
 
 It ignores SIGTERM, since a scheduler may send it to all processes of a run: the one that trains still needs its readers
 to finish its step, and ends them itself. What readers need is imported here once for all of them.

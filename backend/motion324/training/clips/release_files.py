@@ -1,4 +1,4 @@
-"""The files of training data: in folders, or in tar shards that were made from them.
+"""Reads the files of training data, in folders or in tar shards that were made from them.
 
 A shard is an ordinary, uncompressed tar file. The files of a clip lie in it one after the other, behind a member that
 lists them, and index.json says where each clip begins: so that any file is read by one look-up, wherever it lies.

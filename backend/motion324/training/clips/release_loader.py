@@ -1,4 +1,4 @@
-"""Samples of a release on their way to the model: read by processes of their own, ahead of time and in order."""
+"""Brings samples of a release to the model: read by processes of their own, ahead of time and in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configured data: a stream of batches to train on, and fixed batches to measure on."""
+"""Opens the configured data: a stream of batches to train on, and fixed batches to measure on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which models are trained on, which only measured on, and how often each is drawn."""
+"""Decides which models are trained on, which are only measured on, and how often each is drawn."""
 
 from __future__ import annotations
 

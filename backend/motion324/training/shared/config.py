@@ -1,4 +1,4 @@
-"""What a training run is told. The defaults are the published recipe of Motion 3-to-4."""
+"""Holds the configuration of a training run. The defaults are the published recipe of Motion 3-to-4."""
 
 from __future__ import annotations
 

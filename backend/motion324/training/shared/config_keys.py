@@ -1,4 +1,4 @@
-"""Keys of a configuration: read from TOML and from the command line into frozen dataclasses, checked, and printed.
+"""Reads keys of a configuration, from TOML and the command line, into frozen dataclasses, and checks and prints them.
 
 A section of the file is a dataclass, nested sections are dataclasses in it. Every field has a default, whose type is
 the key's type: bool, int, float, str, a tuple of numbers, or another section.

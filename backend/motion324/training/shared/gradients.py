@@ -1,4 +1,4 @@
-"""All gradients of a model in one piece of memory: averaged, measured and clipped in a few operations."""
+"""Keeps all gradients of a model in one piece of memory: averaged, measured and clipped in a few operations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches made ahead, by a thread on a CUDA stream of its own, while the model trains on the ones before.
+"""Makes batches ahead, by a thread on a CUDA stream of its own, while the model trains on the ones before.
 
 Where training is faster than the making of its clips, it can meet earlier ones again instead of waiting.
 """

@@ -1,4 +1,4 @@
-"""Which samples a step takes: numbered from 0 over the whole run, whatever the number of processes.
+"""Numbers the samples that a step takes: from 0 over the whole run, whatever the number of processes.
 
 Step s takes the numbers s * batch to (s + 1) * batch - 1. What is drawn for a number depends on it and the seed alone,
 so that a run goes on with the same samples after a stop, and on another number of GPUs.

@@ -1,4 +1,4 @@
-"""Signals that ask a training run to stop: it finishes its step, saves, and ends."""
+"""Heeds signals that ask a training run to stop: it finishes its step, saves, and ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many samples a GPU takes at once."""
+"""Finds how many samples a GPU takes at once."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""The motion transformer over whole batches, differentiable: the same function as MotionModel.forward.
+"""Runs the motion transformer over whole batches, differentiably: the same function as MotionModel.forward.
 
 Letters: B samples, T frames, S surface samples, N points, K latent tokens, P patches, d width, L tokens of a frame.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.reconstructors.motion_transformer import fused
 from motion324.reconstructors.motion_transformer.attention import Attention
+from motion324.reconstructors.motion_transformer.attention_kernels import first_line
 from motion324.reconstructors.motion_transformer.blocks import NORM_EPS
 from motion324.reconstructors.motion_transformer.device import tf32_products
 from motion324.reconstructors.motion_transformer.dinov2 import space_time_table
@@ -168,3 +171,33 @@ class BatchedTransformer(nn.Module):
 def squared_error(predicted: Tensor, targets: Tensor) -> Tensor:
     """The loss: mean squared error of the coordinates (normalised space). predicted, targets (B, T, N, 3) -> scalar."""
     return F.mse_loss(predicted.float(), targets)
+
+
+log = logging.getLogger(__name__)
+
+PLAINER = ("flash", "efficient", "math")  # PyTorch's own, tried in this order where "auto" fails
+
+
+def settle_attention(module: BatchedTransformer, choice: str, step: Callable[[], object]) -> str:
+    """The first choice whose forward and backward pass runs, which the module uses from then on.
+
+    choice: of the configuration; "auto" may fall back. step: one small forward and backward pass.
+    Raises Motion324Error("attention-unavailable") where another choice fails.
+    """
+    for name in (choice, *PLAINER) if choice == "auto" else (choice,):
+        module.use_attention(name)
+        try:
+            step()
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            why = first_line(error)
+            log.warning("The attention kernels of '%s' cannot be trained through here: %s", name, why)
+            continue
+        return name
+    raise Motion324Error(
+        "attention-unavailable",
+        f"No attention kernel of '{choice}' can be trained through on this device: {why}.",
+        "Set steps.attention to another one.",
+        EXIT_BACKEND,
+    )

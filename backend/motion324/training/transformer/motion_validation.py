@@ -1,4 +1,4 @@
-"""How well the motion transformer does on samples that it is not trained on, beside the mesh held still."""
+"""Measures the motion transformer on samples that it is not trained on, beside the mesh held still."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One model on several processes: DDP, where each holds all of it, or FSDP, where each holds a part."""
+"""Trains one model on several processes: DDP, where each holds all of it, or FSDP, where each holds a part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a training run tells of itself: the terminal, OUT/log.jsonl, TensorBoard, Weights & Biases."""
+"""Writes what a training run tells of itself: to the terminal, OUT/log.jsonl, TensorBoard, Weights & Biases."""
 
 from __future__ import annotations
 

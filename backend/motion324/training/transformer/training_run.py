@@ -1,4 +1,4 @@
-"""A training run of the motion transformer, from its configuration to the exported weights."""
+"""Runs the training of the motion transformer, from its configuration to the exported weights."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ from motion324.training.shared.config_keys import as_tables, keys_of, with_value
 from motion324.training.shared.processes import Processes, joined_processes
 from motion324.training.shared.stop_signals import StopSignals
 from motion324.training.transformer import checkpoints
-from motion324.training.transformer.attention_check import settle_attention
 from motion324.training.transformer.batch_size import choose_shares, random_batch
-from motion324.training.transformer.batched_transformer import BatchedTransformer, squared_error
+from motion324.training.transformer.batched_transformer import BatchedTransformer, settle_attention, squared_error
 from motion324.training.transformer.checkpoints import RunState
 from motion324.training.transformer.image_weights import load_image_encoder, random_model
 from motion324.training.transformer.optimiser import build_optimiser, trained_parameters

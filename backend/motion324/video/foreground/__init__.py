@@ -1,4 +1,4 @@
-"""Finding the foreground: which pixels of each frame show the object."""
+"""Finds the foreground: which pixels of each frame show the object. pipeline, from_video and cli import it."""
 
 from motion324.video.foreground.choose import find_masks
 from motion324.video.foreground.masks import ForegroundMasks

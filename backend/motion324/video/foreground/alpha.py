@@ -1,4 +1,4 @@
-"""Masks from the source's own alpha channel."""
+"""Takes masks from the source's own alpha channel."""
 
 from __future__ import annotations
 

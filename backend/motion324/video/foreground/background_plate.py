@@ -1,4 +1,4 @@
-"""The picture behind a moving object, from the frames in which each of its pixels is seen.
+"""Finds the picture behind a moving object, from the frames in which each of its pixels is seen.
 
 Medians over a few frames come from a sorting network, written here: numpy sorts short columns one by one, whereas each
 comparison of the network is done for all columns at once.

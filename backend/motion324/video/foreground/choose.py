@@ -1,4 +1,4 @@
-"""Which way of finding the foreground fits a clip."""
+"""Chooses the way of finding the foreground that fits a clip."""
 
 from __future__ import annotations
 

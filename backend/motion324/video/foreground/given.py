@@ -1,4 +1,4 @@
-"""Masks that the user gives as a video or a folder of images."""
+"""Reads masks that the user gives as a video or a folder of images."""
 
 from __future__ import annotations
 

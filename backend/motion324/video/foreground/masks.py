@@ -1,4 +1,4 @@
-"""The foreground masks of a clip, and what is odd about them."""
+"""Holds the foreground masks of a clip, and says what is odd about them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masks of an object in front of any background: what is salient, made exact by colours and by what stands still."""
+"""Masks an object in front of any background: what is salient, made exact by colours and by what stands still."""
 
 from __future__ import annotations
 

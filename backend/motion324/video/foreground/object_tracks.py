@@ -1,4 +1,4 @@
-"""Which of the things that a network found is the object: what hangs together in space and time, and lasts."""
+"""Tells which of the things that a network found is the object: what hangs together in space and time, and lasts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masks of clips whose background has one colour all over: white, black, a green screen or any other."""
+"""Masks clips whose background has one colour all over: white, black, a green screen or any other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all ways of finding the foreground have in common: frames in, soft masks out, with progress."""
+"""Defines what all ways of finding the foreground have in common: frames in, soft masks out, with progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bundled U2-Net-P: what stands out in a picture, with no assumption about the background.
+"""Runs the bundled U2-Net-P, which finds what stands out in a picture, whatever the background.
 
 The network ends in seven side outputs of growing resolution and their fusion. Half of its time goes into the finest
 one, stage1d, which changes little: the side output before it, at 160 pixels, agrees with the fusion to a mean IoU of

@@ -1,5 +1,6 @@
-"""SAM 2.1 (Ravi et al., "SAM 2: Segment Anything in Images and Videos", arXiv 2408.00714) through `transformers`:
-one object, shown to it in the first frame, is followed through the video.
+"""Follows one object through a video, after it was shown in the first frame: SAM 2.1 through `transformers`.
+
+Ravi et al., "SAM 2: Segment Anything in Images and Videos", arXiv 2408.00714.
 
 A mask provider is named "sam2", "sam2:box=..." or "sam2:points=...", or, elsewhere, "rembg:MODEL".
 """

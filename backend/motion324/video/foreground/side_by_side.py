@@ -1,4 +1,4 @@
-"""The same work on many frames, or parts of a picture, on all cores: OpenCV, numpy and onnxruntime let go of Python."""
+"""Does the same work on many frames on all cores: OpenCV, numpy and onnxruntime let go of Python."""
 
 from __future__ import annotations
 

@@ -20,9 +20,8 @@ from motion324.core.view import look_at_origin
 from motion324.mesh.surface import vertex_normals
 from motion324.reconstructors.interface import Scene
 from motion324.reconstructors.motion_transformer.options import InferenceOptions
-from motion324.reconstructors.motion_transformer.predictor import MotionPredictor
+from motion324.reconstructors.motion_transformer.predictor import MotionPredictor, surface_points, vertex_points
 from motion324.reconstructors.motion_transformer.reconstructor import MotionTransformer
-from motion324.reconstructors.motion_transformer.scene_points import surface_points, vertex_points
 from motion324.reconstructors.scene_frames import SIDE, object_frames, square_of
 
 

@@ -16,11 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.evaluation.surface_scores import surface_scores
-from motion324.evaluation.mesh_sequence import MeshSequence
+from motion324.evaluation.mesh_sequence import MeshSequence, sample_places
 from motion324.evaluation.protocols import get_protocol
-from motion324.evaluation.mesh_sequence import sample_places
 from motion324.evaluation.scoring import score
+from motion324.evaluation.surface_scores import surface_scores
 
 AROUND, ACROSS = 200, 50
 

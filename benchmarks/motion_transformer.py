@@ -37,12 +37,12 @@ from motion324.reconstructors.motion_transformer.checkpoint import write_checkpo
 from motion324.reconstructors.motion_transformer.config import ModelConfig
 from motion324.reconstructors.motion_transformer.device import tf32_products
 from motion324.reconstructors.motion_transformer.execution import Execution
-from motion324.training.transformer.image_weights import random_model
 from motion324.reconstructors.motion_transformer.model import MotionModel, Points
 from motion324.reconstructors.motion_transformer.options import InferenceOptions
 from motion324.reconstructors.motion_transformer.pace import Pace
 from motion324.reconstructors.motion_transformer.predictor import MotionPredictor, ShapePoints
 from motion324.reconstructors.motion_transformer.workload import Workload
+from motion324.training.transformer.image_weights import random_model
 
 SAMPLES = 16384
 FRAME_SIZE = 512

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from motion324.core.mesh_settings import HUNYUAN_LICENCE
-from motion324.core.mesh_settings import INFLATE, MeshSettings
+from motion324.core.mesh_settings import HUNYUAN_LICENCE, INFLATE, MeshSettings
 
 from ..examining.new_mesh import mesh_look
 from ..scene.playing import timing

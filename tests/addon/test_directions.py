@@ -32,8 +32,6 @@ SCENE_MAY_IMPORT = {
 # Small modules of ui/ that import no other room but scene/, and which settings and the installation are drawn with.
 LEAVES = {"ui.text_lines", "ui.progress_bar", "ui.choices"}
 OF_MOTION324 = ("motion324.core", "motion324.client")
-# Until motion324.client hands these classes on.
-NOT_YET = {"examining.examiner": "motion324.wire.protocol", "job.worker": "motion324.wire.protocol"}
 # Who talks to the backend by motion324.client; the panels and the operators do not.
 OF_CLIENT = {"job.backend", "job.worker", "examining.examiner"}
 WIRES = {"socket", "socketserver", "ssl", "http", "urllib.request", "multiprocessing"}
@@ -112,7 +110,7 @@ def test_of_the_backend_only_core_and_client_are_imported():
     for name, imports in IMPORTS.items():
         ours = {other for other in imports["other"] if other.partition(".")[0] == "motion324"}
         for other in ours - {"motion324", "motion324.__version__"}:
-            assert other.startswith((*OF_MOTION324, NOT_YET.get(name, OF_MOTION324[0]))), f"{name} imports {other}"
+            assert other.startswith(OF_MOTION324), f"{name} imports {other}"
 
 
 @pytest.mark.parametrize("name", ["job.transitions", "installation.transitions", "examining.look"])

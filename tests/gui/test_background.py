@@ -71,7 +71,7 @@ def test_the_operator_waits_tells_its_progress_on_stderr_and_keeps_the_result(bl
     (blender.folder / "wish.json").write_text(json.dumps({"do": "wobble", "frames": 6, "pause": 0.1}))
     done = blender("FOLDER/scene.blend", *python_code(ANIMATE))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "reconstruct" in done.stderr and "reconstruct" not in done.stdout
+    assert "Reconstructing" in done.stderr and "Reconstructing" not in done.stdout
     assert "KEYS [7]" in blender("FOLDER/scene.blend", *python_code(LOOK)).stdout
 
     (blender.folder / "wish.json").write_text(json.dumps({"do": "fail"}))

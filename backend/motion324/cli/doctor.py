@@ -29,9 +29,9 @@ LIBRARIES = {
     "cv2": "opencv-python-headless",
     "onnxruntime": "onnxruntime",
     "rembg": "rembg",
-    "trimesh": "trimesh",
     "mapbox_earcut": "mapbox-earcut",
     "jinja2": "jinja2",
+    "DracoPy": "DracoPy",
     "PIL": "pillow",
     "safetensors": "safetensors",
 }

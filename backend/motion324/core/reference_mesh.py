@@ -28,6 +28,7 @@ class ReferenceMesh:
     vertex_colour (N, 3) float32 in [0, 1] sRGB or None: multiplies the material's colour.
     face_material (F,) int32: index into materials.
     up: "Y" (glTF's axes: Y up, front along +Z) or "Z" (Blender's: Z up, front along -Y).
+    warnings: what of the source could not be taken over, {"code", "sentence"} each; reports tell it.
     """
 
     positions: np.ndarray
@@ -39,3 +40,4 @@ class ReferenceMesh:
     up: str = "Y"
     name: str = "mesh"
     metadata: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[dict[str, str], ...] = ()

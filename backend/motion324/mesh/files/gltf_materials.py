@@ -12,7 +12,7 @@ import numpy as np
 from motion324.core.reference_mesh import Material
 from motion324.mesh.colours import linear_to_srgb
 from motion324.mesh.files.gltf_container import GltfFile
-from motion324.mesh.textures import texture_from_bytes
+from motion324.mesh.textures import Textures
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class GltfMaterials:
             return None
         if source not in self._images:
             try:
-                self._images[source] = texture_from_bytes(*self._gltf.image_bytes(source))
+                self._images[source] = Textures().decode(*self._gltf.image_bytes(source))[0]
             except OSError as error:
                 log.warning("A texture of '%s' is missing: %s.", self._gltf.path, error)
                 self._images[source] = None

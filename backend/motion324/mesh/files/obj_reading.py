@@ -2,179 +2,172 @@
 
 from __future__ import annotations
 
-import logging
+from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import Material, ReferenceMesh
+from motion324.mesh.files.foreign import (
+    MOST_MESH_BYTES,
+    MOST_POLYGON_CORNERS,
+    check_counts,
+    read_regular,
+    short,
+    too_much,
+)
+from motion324.mesh.files.mtl_reading import Materials
+from motion324.mesh.files.obj_lines import logical_lines
 from motion324.mesh.polygons import triangulate
-from motion324.mesh.textures import texture_from_file
 
-log = logging.getLogger(__name__)
+_LINES_BETWEEN_LOOKS = 20_000  # at the counts
 
 
 @dataclass
 class _Statements:
     """What an OBJ file says, before it is made into a mesh."""
 
-    positions: list[list[float]] = field(default_factory=list)
-    colours: list[list[float]] = field(default_factory=list)
-    uv: list[list[float]] = field(default_factory=list)
-    corners: list[int] = field(default_factory=list)
-    corner_uv: list[int] = field(default_factory=list)  # -1: the corner has none
-    starts: list[int] = field(default_factory=lambda: [0])
-    polygon_material: list[str] = field(default_factory=list)
-    libraries: list[str] = field(default_factory=list)
-    parts: list[str] = field(default_factory=list)
+    positions: array[float] = field(default_factory=lambda: array("d"))  # three for each vertex
+    colours: array[float] = field(default_factory=lambda: array("f"))  # empty, or three for each vertex
+    uv: array[float] = field(default_factory=lambda: array("f"))  # two for each vt
+    corners: array[int] = field(default_factory=lambda: array("q"))
+    corner_uv: array[int] = field(default_factory=lambda: array("q"))  # -1: the corner has none
+    starts: array[int] = field(default_factory=lambda: array("q", [0]))
+    material_names: dict[str, int] = field(default_factory=dict)
+    polygon_material: array[int] = field(default_factory=lambda: array("q"))
+    libraries: dict[str, None] = field(default_factory=dict)
+    parts: dict[str, None] = field(default_factory=dict)
 
 
-def read_obj(path: Path) -> ReferenceMesh:
+def read_obj(path: Path, progress: Progress = silent) -> ReferenceMesh:
     """Faces with more than three corners are cut into triangles; lines, points and free-form surfaces are skipped.
 
-    Colours come from `usemtl` and the MTL files (Kd, d, map_Kd) beside the OBJ, or from `v x y z r g b`.
-    Raises ValueError and IndexError for damaged files: motion324.mesh.files.reading turns them into words.
+    Colours come from `usemtl` and the MTL files (Kd, d, map_Kd) beside the OBJ, or from `v x y z r g b`, which is taken
+    as sRGB; 0 to 255 where a value is above 1.
+    Raises Motion324Error for what is too large; ValueError and the like for damaged files:
+    motion324.mesh.files.reading turns them into words.
     """
-    said = _parse(path)
+    said = _parse(path, progress)
     positions = np.array(said.positions, dtype=np.float64).reshape(-1, 3)
     corners = np.array(said.corners, dtype=np.int64)
     starts = np.array(said.starts, dtype=np.int64)
     triangles = triangulate(positions, corners, starts)
     polygon_of = np.searchsorted(starts, triangles[:, 0], side="right") - 1
-    names = list(dict.fromkeys(said.polygon_material)) or [""]
-    index_of = {name: index for index, name in enumerate(names)}
-    polygon_material = np.array([index_of[name] for name in said.polygon_material], dtype=np.int32)
-    painted = len(said.colours) == len(said.positions) > 0
-    plain = Material(base_colour=(1.0, 1.0, 1.0, 1.0)) if painted else Material()
-    known = _read_libraries(path, said.libraries) if any(names) else {}
+    colour = _colour(said)
+    materials = Materials(path, progress)
+    if any(said.material_names):
+        for library in said.libraries:
+            materials.read(library)
+    known = np.where((corners >= 0) & (corners < len(positions)), corners, -1)  # -1 is refused with the number of faces
     return ReferenceMesh(
-        positions=positions.astype(np.float32),
-        faces=corners[triangles].astype(np.int32).reshape(-1, 3),
-        face_material=polygon_material[polygon_of] if len(triangles) else np.zeros(0, np.int32),
-        materials=tuple(known.get(name, plain) for name in names),
+        positions=_single(positions),
+        faces=known[triangles].astype(np.int32).reshape(-1, 3),
+        face_material=np.array(said.polygon_material, dtype=np.int32)[polygon_of],
+        materials=_materials(path, said, materials, painted=colour is not None),
         corner_uv=_corner_uv(said, triangles),
-        vertex_colour=np.clip(np.array(said.colours, dtype=np.float32), 0, 1) if painted else None,
+        vertex_colour=colour,
         up="Y",
         name=path.stem,
-        metadata={"parts": ", ".join(dict.fromkeys(said.parts)), "vertex order": "the file's v lines"},
+        metadata={"parts": ", ".join(said.parts), "vertex order": "the file's v lines"},
+        warnings=tuple(materials.warnings),
     )
 
 
-def _parse(path: Path) -> _Statements:
+def _parse(path: Path, progress: Progress) -> _Statements:
     said = _Statements()
-    material = ""
-    text = path.read_bytes().decode("utf-8", errors="replace").replace("\\\r\n", " ").replace("\\\n", " ")
-    for line in text.splitlines():
-        key, _, rest = line.strip().partition(" ")
-        if key == "v":
-            values = [float(value) for value in rest.split()]
-            if len(values) < 3:
-                raise ValueError(f"the vertex '{line.strip()}' has fewer than three coordinates")
-            said.positions.append(values[:3])
-            if len(values) >= 6:
-                said.colours.append(values[3:6] if len(values) == 6 else values[-3:])
-        elif key == "vt":
-            values = [float(value) for value in rest.split()]
-            said.uv.append([values[0], values[1] if len(values) > 1 else 0.0])
-        elif key == "f":
-            _add_polygon(said, rest.split())
-            said.polygon_material.append(material)
-        elif key == "usemtl":
-            material = rest.strip()
-        elif key == "mtllib":
-            said.libraries.append(rest.strip())
-        elif key in ("o", "g") and rest.strip():
-            said.parts.append(rest.strip())
+    material = -1
+    for number, line in enumerate(logical_lines(read_regular(path, MOST_MESH_BYTES, progress), progress), 1):
+        if number % _LINES_BETWEEN_LOOKS == 0:
+            check_counts(path, len(said.positions) // 3, len(said.corners) // 3)
+        key, *rest = line.split(None, 1)[:2] or [""]
+        if key in ("v", "vt", "f"):
+            words = rest[0].partition("#")[0].split() if rest else []
+            try:
+                if key == "v":
+                    _add_vertex(said, [float(word) for word in words])
+                elif key == "vt":
+                    values = [float(word) for word in words[:2]]
+                    said.uv.extend((values[0], values[1] if len(values) > 1 else 0.0))
+                else:
+                    if len(words) > MOST_POLYGON_CORNERS:
+                        raise too_much(path, f"a face of {len(words):,} corners", f"{MOST_POLYGON_CORNERS:,}")
+                    _add_polygon(said, words)
+                    material = said.material_names.setdefault("", 0) if material < 0 else material
+                    said.polygon_material.append(material)
+            except (ValueError, IndexError, OverflowError) as error:
+                raise ValueError(f"line {number} is no '{key}' as OBJ has it: {short(line.strip(), 60)}") from error
+        elif rest and key == "usemtl":
+            material = said.material_names.setdefault(rest[0].strip(), len(said.material_names))
+        elif rest and key == "mtllib":
+            said.libraries[rest[0].strip()] = None
+        elif rest and key in ("o", "g") and rest[0].strip():
+            said.parts[rest[0].strip()] = None
+    check_counts(path, len(said.positions) // 3, len(said.corners) // 3)
     return said
+
+
+def _add_vertex(said: _Statements, values: list[float]) -> None:
+    """x y z, x y z w, x y z r g b or x y z w r g b."""
+    if len(values) < 3:
+        raise ValueError("a vertex has three coordinates")
+    if len(values) >= 6:
+        if not said.colours:
+            said.colours.extend([1.0] * len(said.positions))  # those before have none: white
+        said.colours.extend(values[3:6] if len(values) == 6 else values[-3:])
+    elif said.colours:
+        said.colours.extend((1.0, 1.0, 1.0))
+    said.positions.extend(values[:3])
 
 
 def _add_polygon(said: _Statements, words: list[str]) -> None:
     """Words like 7, 7/3, 7/3/2 or 7//2: counted from 1, or backwards from the latest where negative."""
+    vertices, coordinates = len(said.positions) // 3, len(said.uv) // 2
     for word in words:
         vertex, _, rest = word.partition("/")
         uv = rest.partition("/")[0]
-        number = int(vertex)
-        said.corners.append(number - 1 if number > 0 else len(said.positions) + number)
-        if uv:
-            number = int(uv)
-            said.corner_uv.append(number - 1 if number > 0 else len(said.uv) + number)
-        else:
-            said.corner_uv.append(-1)
+        said.corners.append(_index(int(vertex), vertices))
+        said.corner_uv.append(_index(int(uv), coordinates) if uv else -1)
     said.starts.append(len(said.corners))
+
+
+def _index(number: int, count: int) -> int:
+    """From 0; negative for what does not exist, as far as that is known yet."""
+    if number > 0:
+        return number - 1
+    return count + number if number < 0 else -1
+
+
+def _colour(said: _Statements) -> np.ndarray | None:
+    if not said.colours:
+        return None
+    colour = np.array(said.colours, dtype=np.float32).reshape(-1, 3)
+    return np.clip(colour / 255 if np.nanmax(colour) > 1.001 else colour, 0, 1)
+
+
+def _materials(path: Path, said: _Statements, materials: Materials, painted: bool) -> tuple[Material, ...]:
+    plain = Material(base_colour=(1.0, 1.0, 1.0, 1.0)) if painted else Material()
+    names = list(said.material_names)
+    lost = [name for name in names if name and materials.named(name) is None]
+    if lost and said.libraries and not materials.warnings:
+        some = ", ".join(f"'{short(name, 40)}'" for name in lost[:3]) + (" and others" if len(lost) > 3 else "")
+        sentence = f"No material file of '{path}' describes the material {some}; a plain colour is used."
+        materials.warnings.append({"code": "mesh-materials", "sentence": sentence})
+    return tuple((materials.named(name) if name else None) or plain for name in names) or (plain,)
 
 
 def _corner_uv(said: _Statements, triangles: np.ndarray) -> np.ndarray | None:
     indices = np.array(said.corner_uv, dtype=np.int64)
     if not said.uv or not (indices >= 0).any():
         return None
-    uv = np.array(said.uv, dtype=np.float32)
+    uv = np.array(said.uv, dtype=np.float32).reshape(-1, 2)
     inside = (indices >= 0) & (indices < len(uv))
     per_corner = np.where(inside[:, None], uv[np.where(inside, indices, 0)], np.float32(0))
     return per_corner[triangles]
 
 
-def _read_libraries(obj: Path, libraries: list[str]) -> dict[str, Material]:
-    materials: dict[str, Material] = {}
-    for library in libraries:
-        whole = obj.parent / library  # a name with spaces is one file; several names on a line are rare
-        candidates = [whole] if whole.exists() else [obj.parent / word for word in library.split()]
-        for path in candidates:
-            if path.exists():
-                materials.update(_read_mtl(path))
-            else:
-                log.warning("The material file '%s' of '%s' is missing; plain grey is used.", path, obj)
-    return materials
-
-
-def _read_mtl(path: Path) -> dict[str, Material]:
-    """Kd is taken as sRGB, as modelling programs show it; with a map_Kd that is nearly black, Kd is ignored."""
-    statements: dict[str, dict[str, str]] = {}
-    current: dict[str, str] = {}
-    for line in path.read_bytes().decode("utf-8", errors="replace").splitlines():
-        key, _, rest = line.strip().partition(" ")
-        if key == "newmtl":
-            current = statements.setdefault(rest.strip(), {})
-        elif key and not key.startswith("#"):
-            current[key.lower()] = rest.strip()
-    return {name: _material(path, name, values) for name, values in statements.items()}
-
-
-def _material(path: Path, name: str, values: dict[str, str]) -> Material:
-    colour = [float(value) for value in values["kd"].split()[:3]] if "kd" in values else [0.8, 0.8, 0.8]
-    if len(colour) == 1:
-        colour = colour * 3
-    opacity = float(values["d"].split()[-1]) if "d" in values else 1.0
-    texture = None
-    if "map_kd" in values:
-        texture = texture_from_file(_texture_path(path, values["map_kd"]))
-        if texture is not None and ("kd" not in values or max(colour) < 0.02):
-            colour = [1.0, 1.0, 1.0]
-    red, green, blue = (float(np.clip(value, 0, 1)) for value in colour)
-    return Material(name=name, base_colour=(red, green, blue, float(np.clip(opacity, 0, 1))), texture=texture)
-
-
-_OPTION_WORDS = {"-blendu": 1, "-blendv": 1, "-cc": 1, "-clamp": 1, "-texres": 1, "-mm": 2, "-bm": 1, "-imfchan": 1}
-
-
-def _texture_path(mtl: Path, value: str) -> Path:
-    """`map_Kd [-option value ...] file name`: the name may hold spaces, and come from another system."""
-    words = value.split()
-    while words and words[0].startswith("-") and len(words) > 1:
-        option = words.pop(0)
-        if option in ("-o", "-s", "-t"):  # one to three numbers
-            while len(words) > 1 and _is_number(words[0]):
-                words.pop(0)
-        else:
-            del words[: _OPTION_WORDS.get(option, 1)]
-    name = " ".join(words).strip('"').replace("\\", "/")
-    beside = mtl.parent / name
-    return beside if beside.exists() else mtl.parent / Path(name).name
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
+def _single(positions: np.ndarray) -> np.ndarray:
+    """float32; what is too large for it becomes infinite, which the checks of the mesh refuse."""
+    with np.errstate(over="ignore"):
+        return positions.astype(np.float32)

@@ -28,13 +28,13 @@ def read_mesh(path: Path | str, *, blender: Path | None = None, progress: Progre
     check_mesh_file(path)
     try:
         mesh = _read(path, path.suffix.lower(), blender, progress)
-    except (Motion324Error, MemoryError, KeyboardInterrupt):
+    except (Motion324Error, MemoryError):
         raise
     except Exception as error:  # parsers raise anything on damaged files
         log.info("Reading %s failed", path, exc_info=True)
         raise bad_mesh(
             "mesh-unreadable",
-            f"The mesh file '{path}' cannot be read: {_first_line(error)}.",
+            f"The mesh file '{path}' cannot be read: {_reason(error)}.",
             "Open it in a modelling program and export it again.",
         ) from error
     if len(mesh.faces) == 0:
@@ -68,16 +68,25 @@ def _read(path: Path, suffix: str, blender: Path | None, progress: Progress) -> 
     if suffix == ".obj":
         from motion324.mesh.files.obj_reading import read_obj
 
-        return read_obj(path)
+        return read_obj(path, progress)
     if suffix in BLENDER_SUFFIXES:
         from motion324.blender.blender_reading import read_through_blender
 
         return read_through_blender(path, blender, progress)
-    from motion324.mesh.files.ply_stl_reading import read_ply_or_stl
+    if suffix == ".ply":
+        from motion324.mesh.files.ply_reading import read_ply
 
-    return read_ply_or_stl(path)
+        return read_ply(path, progress)
+    from motion324.mesh.files.stl_reading import read_stl
+
+    return read_stl(path, progress)
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return (text[0] if text else type(error).__name__).rstrip(".")
+def _reason(error: Exception) -> str:
+    """What a reader said of a damaged file, or that it is one where Python alone has a word for it."""
+    if type(error) is RecursionError:
+        return "it is nested too deeply"
+    first = next(iter(str(error).strip().splitlines()), "")
+    if type(error) is ValueError or isinstance(error, OSError):
+        return first.rstrip(".") or "it is damaged"
+    return f"it is damaged, or not what its name says ({type(error).__name__}{': ' * bool(first)}{first[:80]})"

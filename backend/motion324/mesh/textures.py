@@ -62,7 +62,7 @@ class Textures:
                 if pixels > self._pixels:
                     raise ValueError(f"the file's textures have more than {MOST_PIXELS_OF_A_FILE:,} pixels together")
                 self._pixels -= pixels
-                image.decodermaxblock = _BLOCK  # type: ignore[attr-defined]  # of PIL's ImageFile
+                image.decodermaxblock = _BLOCK
                 texture = _as_texture(image, self._room // 8, self._progress)
         self._room -= texture.nbytes
         return texture

@@ -14,7 +14,7 @@ from motion324.mesh.checks import bad_mesh
 MOST_MESH_BYTES = 2 * 1024**3  # of a mesh file, and of each buffer that a .gltf names
 MOST_IMAGE_BYTES = 256 * 1024**2
 MOST_MATERIAL_BYTES = 16 * 1024**2  # of an .mtl
-MOST_HEADER_BYTES = 256 * 1024**2  # of a GLB's JSON: some 100 bytes for each node, so a million of them
+MOST_HEADER_VALUES = 2**23  # of a glTF file's JSON; a node has some twenty
 MOST_VERTICES = 2**24
 MOST_TRIANGLES = 2**25
 MOST_POLYGON_CORNERS = 10_000

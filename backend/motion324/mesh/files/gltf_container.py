@@ -7,132 +7,196 @@ import json
 import struct
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 import numpy as np
 
-from motion324.mesh.checks import bad_mesh
+from motion324.core.progress import Progress, silent
+from motion324.mesh.files.foreign import (
+    MOST_HEADER_VALUES,
+    MOST_IMAGE_BYTES,
+    MOST_MESH_BYTES,
+    MOST_NUMBERS,
+    file_beside,
+    read_regular,
+    short,
+    too_much,
+)
+from motion324.mesh.files.gltf_extensions import MESHOPT, check_required, refused
 
 _COMPONENTS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
-# What this reader knows; other *required* extensions change the geometry in ways that it cannot follow.
-_KNOWN_REQUIRED = {
-    "KHR_mesh_quantization",
-    "KHR_texture_transform",
-    "EXT_texture_webp",
-    "KHR_texture_basisu",
-    "KHR_lights_punctual",
-}
 
 
 class GltfFile:
     """An opened .glb or .gltf: `header` is its JSON, `accessor(i)` and `image_bytes(i)` its data."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises Motion324Error("mesh-unreadable") for what is not glTF 2.0 or uses an unknown compression."""
+    def __init__(self, path: Path, progress: Progress = silent) -> None:
+        """Raises Motion324Error for what is too large or needs an unknown extension, ValueError for what is no glTF."""
         self.path = path
-        data = path.read_bytes()
-        self._binary: bytes | None = None
-        if data[:4] == b"glTF":
-            self.header, self._binary = _split_glb(data)
-        else:
-            self.header = json.loads(data.decode("utf-8-sig"))
-        if not isinstance(self.header, dict) or "asset" not in self.header:
+        self.progress = progress
+        data = read_regular(path, MOST_MESH_BYTES, progress)
+        text, self._binary = _split_glb(data) if data[:4] == b"glTF" else (data, None)
+        # Each value in JSON stands after one of these; text in quotes, as embedded buffers are, has none.
+        values = sum(text.count(mark) for mark in (b",", b"[", b"{"))
+        if values > MOST_HEADER_VALUES:
+            raise too_much(path, f"a header of {values:,} values", f"{MOST_HEADER_VALUES:,}")
+        self.header = json.loads(text.decode("utf-8-sig"))
+        if not isinstance(self.header, dict) or not isinstance(self.header.get("asset"), dict):
             raise ValueError("it is not a glTF document")
         version = str(self.header["asset"].get("version", ""))
         if not version.startswith("2"):
-            raise ValueError(f"it has glTF version {version or 'unknown'}; version 2.0 is needed")
-        self._refuse_unknown_extensions()
-        self._buffers: dict[int, bytes] = {}
+            raise ValueError(f"it has glTF version {short(version, 20) or 'unknown'}; version 2.0 is needed")
+        check_required(path, self.header.get("extensionsRequired", []))
+        self._buffers: dict[int | str, bytes] = {}
+        self._numbers_left = MOST_NUMBERS
 
     def items(self, kind: str) -> list[dict[str, Any]]:
         """The header's list of "nodes", "meshes", "materials" and so on; empty where there is none."""
-        return list(self.header.get(kind, []))
+        found = self.header.get(kind, [])
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            raise ValueError(f"its {kind} are no list of objects")
+        return found
 
-    def accessor(self, index: int) -> np.ndarray:
+    def item(self, kind: str, index: object) -> dict[str, Any]:
+        """Number `index` of the header's list `kind`."""
+        listed = self.header.get(kind, [])
+        if not isinstance(index, int) or not isinstance(listed, list) or not 0 <= index < len(listed):
+            raise ValueError(f"it names number {short(str(index), 20)} of its {kind}, of which it has {len(listed)}")
+        if not isinstance(listed[index], dict):
+            raise ValueError(f"number {index} of its {kind} is no object")
+        return listed[index]
+
+    def accessor_count(self, index: object) -> int:
+        """How many rows an accessor has, which costs nothing to ask."""
+        return _natural(self.item("accessors", index).get("count"), "an accessor's count")
+
+    def has_data(self, index: object) -> bool:
+        """Whether the file itself has an accessor's values: without, they are zeros or compressed elsewhere."""
+        accessor = self.item("accessors", index)
+        return "bufferView" in accessor or "sparse" in accessor
+
+    def dtype_of(self, index: object) -> tuple[np.dtype, int, bool]:
+        """An accessor's components: their type, how many a row has, and whether whole numbers stand for fractions."""
+        accessor = self.item("accessors", index)
+        return (
+            np.dtype(_COMPONENTS[accessor["componentType"]]),
+            _WIDTHS[accessor["type"]],
+            bool(accessor.get("normalized")),
+        )
+
+    def accessor(self, index: object) -> np.ndarray:
         """(count, width) array; normalised integers come as float32 in [0, 1] or [-1, 1]; sparse values are set in."""
-        accessor = self.header["accessors"][index]
-        dtype, width = np.dtype(_COMPONENTS[accessor["componentType"]]), _WIDTHS[accessor["type"]]
-        count = int(accessor["count"])
+        accessor = self.item("accessors", index)
+        dtype, width, normalised = self.dtype_of(index)
+        count = self.accessor_count(index)
+        self._numbers_left -= count * width
+        if self._numbers_left < 0:
+            raise too_much(self.path, f"more than {MOST_NUMBERS:,} numbers in its accessors", f"{MOST_NUMBERS:,}")
+        self.progress("read", 0, 1)
         if "bufferView" in accessor:
             values = self._strided(accessor["bufferView"], accessor.get("byteOffset", 0), dtype, count, width)
         else:
-            values = np.zeros((count, width), dtype)
+            values = np.broadcast_to(np.zeros((1, width), dtype), (count, width))
         if "sparse" in accessor:
             values = self._with_sparse(values, accessor["sparse"], dtype, width)
-        if accessor.get("normalized") and dtype.kind in "iu":
-            top = np.iinfo(dtype).max
-            return np.maximum(values.astype(np.float32) / np.float32(top), -1.0 if dtype.kind == "i" else 0.0)
-        return values
+        return as_fractions(values) if normalised else values
 
-    def image_bytes(self, index: int) -> tuple[bytes, str]:
-        """An image's file content and a name for messages."""
-        image = self.header["images"][index]
+    def view(self, index: object) -> memoryview:
+        """The bytes of a buffer view."""
+        view = self.item("bufferViews", index)
+        compressed = view.get("extensions", {}).get(MESHOPT)
+        if compressed is not None and not self._has_buffer(view.get("buffer")):
+            raise refused(self.path, MESHOPT)
+        return self._part(view)
+
+    def image_bytes(self, index: object) -> tuple[bytes, str]:
+        """An image's file content and a name for messages. Raises OSError where a file is missing."""
+        image = self.item("images", index)
         if "bufferView" in image:
-            return self._view(image["bufferView"]), f"{self.path.name}, image {index}"
-        return self._uri(image["uri"]), image["uri"][:60]
+            return bytes(self.view(image["bufferView"])), f"{self.path.name}, image {index}"
+        uri = str(image["uri"])
+        name = f"{self.path.name}, image {index}" if uri.startswith("data:") else short(unquote(uri))
+        return self._uri(uri, MOST_IMAGE_BYTES), name
 
-    def _refuse_unknown_extensions(self) -> None:
-        for name in self.header.get("extensionsRequired", []):
-            if name.startswith("KHR_materials_") or name in _KNOWN_REQUIRED:
-                continue
-            raise bad_mesh(
-                "mesh-unreadable",
-                f"The mesh file '{self.path}' needs the glTF extension {name}, which cannot be read.",
-                "Export it again without compression, for example through Blender.",
-            )
+    def _part(self, view: dict[str, Any]) -> memoryview:
+        start = _natural(view.get("byteOffset", 0), "a buffer view's offset")
+        length = _natural(view.get("byteLength"), "a buffer view's length")
+        data = memoryview(self._buffer(view.get("buffer")))[start : start + length]
+        if len(data) < length:
+            raise ValueError("a buffer is shorter than the header says; the file is damaged or cut short")
+        return data
 
     def _with_sparse(self, values: np.ndarray, sparse: dict[str, Any], dtype: np.dtype, width: int) -> np.ndarray:
-        where, what, count = sparse["indices"], sparse["values"], int(sparse["count"])
+        where, what = sparse["indices"], sparse["values"]
+        count = _natural(sparse.get("count"), "the count of sparse values")
         index_type = np.dtype(_COMPONENTS[where["componentType"]])
         rows = self._strided(where["bufferView"], where.get("byteOffset", 0), index_type, count, 1)[:, 0]
+        if index_type.kind != "u" or (count and int(rows.max()) >= len(values)):
+            raise ValueError("an accessor's sparse values stand at places that do not exist; the file is damaged")
         values = values.copy()
         values[rows] = self._strided(what["bufferView"], what.get("byteOffset", 0), dtype, count, width)
         return values
 
-    def _strided(self, view: int, offset: int, dtype: np.dtype, count: int, width: int) -> np.ndarray:
-        data = self._view(view)
+    def _strided(self, view: object, offset: object, dtype: np.dtype, count: int, width: int) -> np.ndarray:
+        data = self.view(view)
         row = dtype.itemsize * width
-        stride = self.header["bufferViews"][view].get("byteStride") or row
-        if count and offset + (count - 1) * stride + row > len(data):
+        start = _natural(offset, "an accessor's offset")
+        stride = _natural(self.item("bufferViews", view).get("byteStride", 0), "a buffer view's stride") or row
+        if count and start + (count - 1) * stride + row > len(data):
             raise ValueError("an accessor reaches beyond the end of its buffer; the file is damaged or cut short")
         if not count:
             return np.zeros((0, width), dtype)
-        return np.ndarray((count, width), dtype, data, offset, (stride, dtype.itemsize))
+        return np.ndarray((count, width), dtype, data, start, (stride, dtype.itemsize))
 
-    def _view(self, index: int) -> bytes:
-        view = self.header["bufferViews"][index]
-        start = view.get("byteOffset", 0)
-        data = self._buffer(view["buffer"])[start : start + view["byteLength"]]
-        if len(data) < view["byteLength"]:
-            raise ValueError("a buffer is shorter than the header says; the file is damaged or cut short")
-        return data
+    def _has_buffer(self, index: object) -> bool:
+        return "uri" in self.item("buffers", index) or (index == 0 and self._binary is not None)
 
-    def _buffer(self, index: int) -> bytes:
-        if index not in self._buffers:
-            uri = self.header["buffers"][index].get("uri")
-            if uri is None and self._binary is None:
+    def _buffer(self, index: object) -> bytes:
+        uri = self.item("buffers", index).get("uri")
+        key: int | str = str(uri) if uri is not None else 0
+        if key not in self._buffers:
+            if uri is None and (self._binary is None or index != 0):
                 raise ValueError("its binary part is missing")
-            self._buffers[index] = self._uri(uri) if uri is not None else self._binary  # type: ignore[assignment]
-        return self._buffers[index]
+            self._buffers[key] = self._uri(str(uri), MOST_MESH_BYTES) if uri is not None else self._binary or b""
+        return self._buffers[key]
 
-    def _uri(self, uri: str) -> bytes:
+    def _uri(self, uri: str, most: int) -> bytes:
         if uri.startswith("data:"):
-            return base64.b64decode(uri.split(",", 1)[1])
-        return (self.path.parent / unquote(uri)).read_bytes()
+            kind, comma, content = uri.partition(",")
+            if not comma:
+                raise ValueError("embedded data has no content")
+            return base64.b64decode(content) if kind.endswith(";base64") else unquote_to_bytes(content)
+        return read_regular(file_beside(self.path, unquote(uri)), most, self.progress)
 
 
-def _split_glb(data: bytes) -> tuple[dict[str, Any], bytes | None]:
+def as_fractions(values: np.ndarray) -> np.ndarray:
+    """Normalised integers -> float32 in [0, 1] or [-1, 1] (glTF 2.0, 3.6.2.2); others as they are."""
+    if values.dtype.kind not in "iu":
+        return values
+    fractions = values.astype(np.float32) / np.float32(np.iinfo(values.dtype).max)
+    return np.maximum(fractions, -1.0 if values.dtype.kind == "i" else 0.0)
+
+
+def _natural(value: object, what: str) -> int:
+    if isinstance(value, float) and value.is_integer():  # some programs write 12.0
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**48:
+        raise ValueError(f"{what} is {short(str(value), 20)}")
+    return value
+
+
+def _split_glb(data: bytes) -> tuple[bytes, bytes | None]:
     """GLB: 12 bytes of header, then chunks of (length, type, content)."""
     chunks: dict[bytes, bytes] = {}
     position = 12
     while position + 8 <= len(data):
         length, kind = struct.unpack_from("<I4s", data, position)
-        content = data[position + 8 : position + 8 + length]
-        if len(content) < length:
+        if position + 8 + length > len(data):
             raise ValueError("it ends in the middle; it is damaged or cut short")
-        chunks.setdefault(kind, content)
+        if kind not in chunks and kind in (b"JSON", b"BIN\0"):
+            chunks[kind] = data[position + 8 : position + 8 + length]
         position += 8 + length
     if b"JSON" not in chunks:
         raise ValueError("it has no JSON header")
-    return json.loads(chunks[b"JSON"]), chunks.get(b"BIN\0")
+    return chunks[b"JSON"], chunks.get(b"BIN\0")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.reference_mesh import Material
 from motion324.mesh.colours import linear_to_srgb
+from motion324.mesh.files.foreign import short
 from motion324.mesh.files.gltf_container import GltfFile
 from motion324.mesh.textures import Textures
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,13 +36,18 @@ class TextureCoordinates:
 
 
 class GltfMaterials:
-    """Reads a file's materials as its primitives ask for them; an image is decoded once, and only if it is used."""
+    """Reads a file's materials as its primitives ask for them; an image is decoded once, and only if it is used.
+
+    What cannot be read is told in `warnings`, and plain colours stand in for it.
+    """
 
     def __init__(self, gltf: GltfFile) -> None:
         self._gltf = gltf
         self._materials: list[Material | None] = []
         self._places: dict[int | None, tuple[int, TextureCoordinates | None]] = {}
-        self._images: dict[int, np.ndarray | None] = {}
+        self._images: dict[tuple[str, str], np.ndarray | None] = {}
+        self._textures = Textures(gltf.progress)
+        self.warnings: list[dict[str, str]] = []
 
     def use(self, index: int | None) -> tuple[int, TextureCoordinates | None]:
         """A primitive's material (None: it has none) -> its place in `used()`, and its texture coordinates, if any."""
@@ -59,37 +63,60 @@ class GltfMaterials:
         return tuple(material or plain for material in self._materials) or (plain,)
 
     def _read(self, index: int) -> tuple[Material, TextureCoordinates | None]:
-        description = self._gltf.items("materials")[index]
+        description = self._gltf.item("materials", index)
         specular = description.get("extensions", {}).get("KHR_materials_pbrSpecularGlossiness")
         metallic = description.get("pbrMetallicRoughness", {})
         if specular is not None:
             factor, texture = specular.get("diffuseFactor"), specular.get("diffuseTexture")
         else:
             factor, texture = metallic.get("baseColorFactor"), metallic.get("baseColorTexture")
-        factor = np.array(factor if factor is not None else (1, 1, 1, 1), dtype=np.float64)
+        factor = np.nan_to_num(np.array(factor if factor is not None else (1, 1, 1, 1), dtype=np.float64), nan=1.0)
         red, green, blue = (float(value) for value in linear_to_srgb(factor[:3]))
         image = self._texture(texture) if texture is not None else None
         material = Material(
-            name=description.get("name", f"material {index}"),
+            name=short(str(description.get("name", f"material {index}"))),
             base_colour=(red, green, blue, float(np.clip(factor[3], 0, 1))),
             texture=image,
         )
         return material, _coordinates(texture) if image is not None and texture is not None else None
 
     def _texture(self, reference: dict[str, Any]) -> np.ndarray | None:
-        texture = self._gltf.items("textures")[reference["index"]]
-        webp = texture.get("extensions", {}).get("EXT_texture_webp", {})
-        source = webp.get("source", texture.get("source"))
+        texture = self._gltf.item("textures", reference["index"])
+        extensions = texture.get("extensions", {})
+        sources = [extensions.get(name, {}).get("source") for name in ("EXT_texture_webp", "EXT_texture_avif")]
+        source = next((found for found in sources if found is not None), texture.get("source"))
         if source is None:
-            log.warning("A texture of '%s' is in a format that cannot be read (KTX2).", self._gltf.path)
+            self._warn(f"A texture of '{self._gltf.path}' is in a format that cannot be read ({_named(extensions)})")
             return None
-        if source not in self._images:
-            try:
-                self._images[source] = Textures().decode(*self._gltf.image_bytes(source))[0]
-            except OSError as error:
-                log.warning("A texture of '%s' is missing: %s.", self._gltf.path, error)
-                self._images[source] = None
-        return self._images[source]
+        image = self._gltf.item("images", source)
+        key = (str(image.get("uri")), str(image.get("bufferView")))
+        if key not in self._images:
+            self._images[key] = self._decoded(source)
+        return self._images[key]
+
+    def _decoded(self, source: object) -> np.ndarray | None:
+        try:
+            data, name = self._gltf.image_bytes(source)
+            texture, why = self._textures.decode(data, name)
+            if texture is None:
+                self._warn(f"The texture '{name}' of '{self._gltf.path}' cannot be decoded ({why})")
+            return texture
+        except Cancelled:
+            raise
+        except OSError as error:
+            self._warn(f"A texture of '{self._gltf.path}' is missing or cannot be read ({error})")
+        except Motion324Error as error:
+            self._warn(f"A texture of '{self._gltf.path}' is not read ({error.sentence.rstrip('.')})")
+        return None
+
+    def _warn(self, what: str) -> None:
+        warning = {"code": "mesh-materials", "sentence": f"{what}; the material's plain colour is used."}
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+
+
+def _named(extensions: dict[str, Any]) -> str:
+    return short(", ".join(extensions) or "it names no image")
 
 
 def _coordinates(reference: dict[str, Any]) -> TextureCoordinates:

@@ -6,219 +6,190 @@ of an animation has to be written back vertex for vertex, so this reader does no
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh
+from motion324.mesh.files.foreign import check_counts, short
 from motion324.mesh.files.gltf_container import GltfFile
 from motion324.mesh.files.gltf_materials import GltfMaterials
+from motion324.mesh.files.gltf_primitives import GltfMesh, Vertices, read_gltf_mesh
+from motion324.mesh.files.gltf_scene import GltfScene, check_shown, read_scene
+from motion324.mesh.vertex_colours import MEANING, REASON, as_srgb, meaning_by_generator
 
-_TRIANGLES, _STRIP, _FAN = 4, 5, 6
-
-
-@dataclass
-class _Parts:
-    """What the walk over the nodes has gathered so far."""
-
-    positions: list[np.ndarray] = field(default_factory=list)
-    faces: list[np.ndarray] = field(default_factory=list)
-    corner_uv: list[np.ndarray] = field(default_factory=list)
-    vertex_colour: list[np.ndarray] = field(default_factory=list)
-    face_material: list[np.ndarray] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    vertex_count: int = 0
-    has_uv: bool = False
-    has_colour: bool = False
+_MOST_NAMES = 200  # of parts in the metadata
+_SKINNED_AT_ONCE = 2**16  # vertices, each of which takes a matrix meanwhile
 
 
-def read_gltf(path: Path) -> ReferenceMesh:
+def read_gltf(path: Path, progress: Progress = silent) -> ReferenceMesh:
     """Nodes of the default scene depth first, each node's primitives in order, each in world space.
 
     Primitives of one node that share a POSITION accessor share its vertices. Skins and morph weights are applied in the
-    file's own pose. COLOR_0 is taken as sRGB, which is what most exporters of painted meshes write.
-    Raises ValueError, KeyError, OSError and the like for damaged files: motion324.mesh.files.reading turns them into
-    words.
+    file's own pose. COLOR_0 is taken as linear light, but for generators that are known to write sRGB; the metadata say
+    which (motion324.mesh.vertex_colours).
+    Raises Motion324Error for what is too large, hidden, or needs an unknown extension; ValueError, KeyError, OSError
+    and the like for damaged files: motion324.mesh.files.reading turns them into words.
     """
-    gltf = GltfFile(path)
-    world = _world_matrices(gltf)
-    materials = GltfMaterials(gltf)
-    parts = _Parts()
-    for node_index, matrix in world:
-        node = gltf.items("nodes")[node_index]
-        if "mesh" in node:
-            _add_node(gltf, node, matrix, dict(world), materials, parts)
-    if not parts.positions:
-        parts.positions, parts.faces = [np.zeros((0, 3))], [np.zeros((0, 3), np.int32)]
-        parts.corner_uv, parts.vertex_colour = [np.zeros((0, 3, 2))], [np.zeros((0, 3))]
-        parts.face_material = [np.zeros(0, np.int32)]
-    return ReferenceMesh(
-        positions=np.concatenate(parts.positions).astype(np.float32),
-        faces=np.concatenate(parts.faces).astype(np.int32),
-        face_material=np.concatenate(parts.face_material).astype(np.int32),
-        materials=materials.used(plain_is_white=parts.has_colour),
-        corner_uv=np.concatenate(parts.corner_uv).astype(np.float32) if parts.has_uv else None,
-        vertex_colour=np.concatenate(parts.vertex_colour).astype(np.float32) if parts.has_colour else None,
-        up="Y",
-        name=path.stem,
-        metadata={"parts": ", ".join(parts.names), "vertex order": "nodes depth first, primitives in file order"},
-    )
+    gltf = GltfFile(path, progress)
+    scene = read_scene(gltf)
+    check_shown(gltf, scene)
+    check_counts(path, _vertices_to_come(gltf, scene))
+    parts = _Parts(gltf, scene)
+    for node, matrix in scene.shown:
+        progress("read", 0, 1)
+        parts.add(gltf.item("nodes", node), matrix)
+    return parts.mesh()
 
 
-def _world_matrices(gltf: GltfFile) -> list[tuple[int, np.ndarray]]:
-    """(node, (4, 4) matrix to world space) of the default scene, parents before children, siblings in file order."""
-    nodes = gltf.items("nodes")
-    scenes = gltf.items("scenes")
-    if scenes:
-        roots = scenes[gltf.header.get("scene", 0)].get("nodes", [])
-    else:
-        children = {child for node in nodes for child in node.get("children", [])}
-        roots = [index for index in range(len(nodes)) if index not in children]
-    found: list[tuple[int, np.ndarray]] = []
-    stack = [(root, np.eye(4)) for root in reversed(roots)]
-    seen: set[int] = set()
-    while stack:
-        index, parent = stack.pop()
-        if index in seen:
-            raise ValueError("its node tree has a loop or a node with two parents")
-        seen.add(index)
-        matrix = parent @ _local_matrix(nodes[index])
-        found.append((index, matrix))
-        stack.extend((child, matrix) for child in reversed(nodes[index].get("children", [])))
-    return found
+class _Parts:
+    """What the nodes show, one after the other."""
+
+    def __init__(self, gltf: GltfFile, scene: GltfScene) -> None:
+        self._gltf = gltf
+        self._scene = scene
+        self._materials = GltfMaterials(gltf)
+        self._meaning, self._reason = meaning_by_generator(str(gltf.header["asset"].get("generator", "")))
+        self._meshes: dict[tuple[object, ...], GltfMesh] = {}
+        self._joints: dict[object, np.ndarray] = {}
+        self._positions: list[np.ndarray] = []
+        self._colours: list[np.ndarray | None] = []
+        self._faces: list[np.ndarray] = []
+        self._uv: list[np.ndarray | None] = []
+        self._material: list[np.ndarray] = []
+        self._names: list[str] = []
+        self._vertex_count = self._face_count = 0
+
+    def add(self, node: dict[str, Any], matrix: np.ndarray) -> None:
+        """One node's mesh at its place."""
+        mesh = self._mesh_of(node)
+        self._vertex_count += sum(len(vertices.points) for vertices in mesh.vertices)
+        self._face_count += sum(len(primitive.faces) for primitive in mesh.primitives)
+        check_counts(self._gltf.path, self._vertex_count, self._face_count)
+        first = self._vertex_count - sum(len(vertices.points) for vertices in mesh.vertices)
+        firsts, mirrored = [], []
+        for vertices in mesh.vertices:
+            points, signs = self._placed(node, vertices, matrix)
+            self._positions.append(points.astype(np.float32))
+            self._colours.append(vertices.colour)
+            firsts.append(first)
+            mirrored.append(signs < 0)
+            first += len(points)
+        for primitive in mesh.primitives:
+            count = len(mesh.vertices[primitive.group].points)
+            known = (primitive.faces >= 0) & (primitive.faces < count)
+            # A mirroring matrix turns the winding over (glTF 2.0, 3.7.4); of a skin, those of most of the corners.
+            over = mirrored[primitive.group][np.where(known, primitive.faces, 0)].sum(axis=1) > 1
+            faces = np.where(known, primitive.faces + firsts[primitive.group], -1)
+            self._faces.append(np.where(over[:, None], faces[:, ::-1], faces).astype(np.int32))
+            self._uv.append(_turned_over(primitive.uv, over))
+            self._material.append(np.full(len(faces), primitive.material, np.int32))
+        if len(self._names) < _MOST_NAMES:
+            name = node.get("name") or self._gltf.item("meshes", node["mesh"]).get("name") or f"mesh {node['mesh']}"
+            self._names.append(short(str(name)))
+
+    def mesh(self) -> ReferenceMesh:
+        """All of it."""
+        painted = any(colour is not None for colour in self._colours)
+        order = "nodes depth first, primitives in file order"
+        metadata = {"parts": ", ".join(self._names), "vertex order": order}
+        if painted:
+            metadata |= {MEANING: self._meaning, REASON: self._reason}
+        return ReferenceMesh(
+            positions=_joined(self._positions, np.zeros((0, 3), np.float32)),
+            faces=_joined(self._faces, np.zeros((0, 3), np.int32)),
+            face_material=_joined(self._material, np.zeros(0, np.int32)),
+            materials=self._materials.used(plain_is_white=painted),
+            corner_uv=self._corner_uv(),
+            vertex_colour=self._vertex_colour() if painted else None,
+            up="Y",
+            name=self._gltf.path.stem,
+            metadata=metadata,
+            warnings=(*self._scene.warnings, *self._materials.warnings),
+        )
+
+    def _mesh_of(self, node: dict[str, Any]) -> GltfMesh:
+        index = node["mesh"]
+        weights = node.get("weights", self._gltf.item("meshes", index).get("weights", []))
+        key = (index, *map(float, weights))
+        if key not in self._meshes:
+            self._meshes[key] = read_gltf_mesh(self._gltf, index, weights, self._materials)
+        return self._meshes[key]
+
+    def _placed(self, node: dict[str, Any], vertices: Vertices, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The points in world space, and (V,) the signs of the determinants of what moved them there."""
+        points = vertices.points
+        if "skin" in node and vertices.joints is not None:
+            return self._skinned(node["skin"], vertices)
+        signs = np.broadcast_to(np.sign(np.linalg.det(matrix[:3, :3])), len(points))
+        if np.array_equal(matrix, np.eye(4)):
+            return points, signs
+        return points @ matrix[:3, :3].T + matrix[:3, 3], signs
+
+    def _skinned(self, skin: object, vertices: Vertices) -> tuple[np.ndarray, np.ndarray]:
+        """Linear blend skinning in the pose of the file's nodes (glTF 2.0, 3.7.3: the node's own matrix is void)."""
+        assert vertices.joints is not None and vertices.weights is not None
+        joints = self._joint_matrices(skin)
+        points, signs = vertices.points.copy(), np.ones(len(vertices.points))
+        for start in range(0, len(points), _SKINNED_AT_ONCE):
+            self._gltf.progress("read", 0, 1)
+            some = slice(start, start + _SKINNED_AT_ONCE)
+            weights = vertices.weights[some]
+            blended = np.zeros((len(weights), 4, 4))
+            for column in range(weights.shape[1]):
+                blended += weights[:, column, None, None] * joints[vertices.joints[some, column]]
+            total = weights.sum(axis=1)
+            bound = total > 0
+            moved = np.einsum("nij,nj->ni", blended[:, :3, :3], points[some]) + blended[:, :3, 3]
+            points[some] = np.where(bound[:, None], moved / np.where(bound, total, 1.0)[:, None], points[some])
+            signs[some] = np.where(bound, np.sign(np.linalg.det(blended[:, :3, :3])), 1.0)
+        return points, signs
+
+    def _joint_matrices(self, skin: object) -> np.ndarray:
+        """(J, 4, 4) from the space in which the mesh was bound to world space."""
+        if skin not in self._joints:
+            described = self._gltf.item("skins", skin)
+            joints = np.stack([self._scene.world.get(joint, np.eye(4)) for joint in described["joints"]])
+            if "inverseBindMatrices" in described:
+                inverse = self._gltf.accessor(described["inverseBindMatrices"]).astype(np.float64).reshape(-1, 4, 4)
+                joints = joints @ inverse[: len(joints)].transpose(0, 2, 1)
+            self._joints[skin] = joints
+        return self._joints[skin]
+
+    def _corner_uv(self) -> np.ndarray | None:
+        if all(uv is None for uv in self._uv):
+            return None
+        missing = zip(self._uv, self._faces, strict=True)
+        return np.concatenate([np.zeros((len(faces), 3, 2), np.float32) if uv is None else uv for uv, faces in missing])
+
+    def _vertex_colour(self) -> np.ndarray:
+        """(N, 3) float32 sRGB, white where a part has none."""
+        colours = []
+        for colour, positions in zip(self._colours, self._positions, strict=True):
+            self._gltf.progress("read", 0, 1)
+            white = np.ones((len(positions), 3), np.float32)
+            colours.append(white if colour is None else as_srgb(colour, self._meaning))
+        return np.concatenate(colours)
 
 
-def _local_matrix(node: dict[str, Any]) -> np.ndarray:
-    if "matrix" in node:
-        return np.array(node["matrix"], dtype=np.float64).reshape(4, 4).T
-    matrix = np.eye(4)
-    x, y, z, w = np.array(node.get("rotation", (0, 0, 0, 1)), dtype=np.float64)
-    length = x * x + y * y + z * z + w * w
-    s = 2.0 / length if length > 0 else 0.0
-    turn = np.array(
-        [
-            [1 - s * (y * y + z * z), s * (x * y - z * w), s * (x * z + y * w)],
-            [s * (x * y + z * w), 1 - s * (x * x + z * z), s * (y * z - x * w)],
-            [s * (x * z - y * w), s * (y * z + x * w), 1 - s * (x * x + y * y)],
-        ]
-    )
-    matrix[:3, :3] = turn * np.array(node.get("scale", (1, 1, 1)), dtype=np.float64)
-    matrix[:3, 3] = node.get("translation", (0, 0, 0))
-    return matrix
+def _vertices_to_come(gltf: GltfFile, scene: GltfScene) -> int:
+    """How many the scene asks for: a file of a few kilobytes can show a large mesh any number of times."""
+    counts: dict[object, int] = {}
+    total = 0
+    for node, _ in scene.shown:
+        mesh = gltf.item("nodes", node)["mesh"]
+        if mesh not in counts:
+            primitives = gltf.item("meshes", mesh)["primitives"]
+            counts[mesh] = sum(map(gltf.accessor_count, {one["attributes"]["POSITION"] for one in primitives}))
+        total += counts[mesh]
+    return total
 
 
-def _add_node(
-    gltf: GltfFile,
-    node: dict[str, Any],
-    matrix: np.ndarray,
-    world: dict[int, np.ndarray],
-    materials: GltfMaterials,
-    parts: _Parts,
-) -> None:
-    mesh = gltf.items("meshes")[node["mesh"]]
-    weights = node.get("weights", mesh.get("weights", []))
-    first_vertex: dict[int, int] = {}  # POSITION accessor -> where its vertices begin
-    for primitive in mesh["primitives"]:
-        if primitive.get("mode", _TRIANGLES) not in (_TRIANGLES, _STRIP, _FAN):
-            continue
-        accessor = primitive["attributes"]["POSITION"]
-        if accessor not in first_vertex:
-            first_vertex[accessor] = parts.vertex_count
-            _add_vertices(gltf, node, primitive, weights, matrix, world, parts)
-        mirrored = "skin" not in node and np.linalg.det(matrix[:3, :3]) < 0
-        _add_faces(gltf, primitive, first_vertex[accessor], mirrored, materials, parts)
-    parts.names.append(node.get("name") or mesh.get("name") or f"mesh {node['mesh']}")
+def _turned_over(uv: np.ndarray | None, over: np.ndarray) -> np.ndarray | None:
+    return uv if uv is None else np.where(over[:, None, None], uv[:, ::-1], uv)
 
 
-def _add_vertices(
-    gltf: GltfFile,
-    node: dict[str, Any],
-    primitive: dict[str, Any],
-    weights: list[float],
-    matrix: np.ndarray,
-    world: dict[int, np.ndarray],
-    parts: _Parts,
-) -> None:
-    attributes = primitive["attributes"]
-    points: np.ndarray = gltf.accessor(attributes["POSITION"]).astype(np.float64)
-    for weight, target in zip(weights, primitive.get("targets", []), strict=False):
-        if weight and "POSITION" in target:
-            points = points + weight * gltf.accessor(target["POSITION"]).astype(np.float64)
-    if "skin" in node and "JOINTS_0" in attributes:
-        points = _skinned(gltf, gltf.items("skins")[node["skin"]], attributes, points, world)
-    elif not np.array_equal(matrix, np.eye(4)):
-        points = points @ matrix[:3, :3].T + matrix[:3, 3]
-    colour: np.ndarray = np.ones((len(points), 3))
-    if "COLOR_0" in attributes:
-        raw = gltf.accessor(attributes["COLOR_0"])[:, :3]
-        colour = raw.astype(np.float64) / (np.iinfo(raw.dtype).max if raw.dtype.kind == "u" else 1.0)
-        parts.has_colour = True
-    parts.positions.append(points)
-    parts.vertex_colour.append(np.clip(colour, 0.0, 1.0))
-    parts.vertex_count += len(points)
-
-
-def _skinned(
-    gltf: GltfFile, skin: dict[str, Any], attributes: dict[str, int], points: np.ndarray, world: dict[int, np.ndarray]
-) -> np.ndarray:
-    """Linear blend skinning in the pose that the file's nodes have (glTF 2.0, 3.7.3: the node's own matrix is void)."""
-    joints = np.stack([world.get(joint, np.eye(4)) for joint in skin["joints"]])
-    if "inverseBindMatrices" in skin:
-        inverse = gltf.accessor(skin["inverseBindMatrices"]).astype(np.float64).reshape(-1, 4, 4)
-        joints = joints @ inverse[: len(joints)].transpose(0, 2, 1)
-    blended = np.zeros((len(points), 4, 4))
-    total = np.zeros(len(points))
-    for number in range(4):
-        if f"JOINTS_{number}" not in attributes:
-            break
-        indices = gltf.accessor(attributes[f"JOINTS_{number}"]).astype(np.intp)
-        weights = gltf.accessor(attributes[f"WEIGHTS_{number}"]).astype(np.float64)
-        for column in range(4):
-            blended += weights[:, column, None, None] * joints[indices[:, column]]
-            total += weights[:, column]
-    bound = total > 0
-    moved = np.einsum("nij,nj->ni", blended[:, :3, :3], points) + blended[:, :3, 3]
-    return np.where(bound[:, None], moved / np.where(bound, total, 1.0)[:, None], points)
-
-
-def _add_faces(
-    gltf: GltfFile,
-    primitive: dict[str, Any],
-    first_vertex: int,
-    mirrored: bool,
-    materials: GltfMaterials,
-    parts: _Parts,
-) -> None:
-    attributes = primitive["attributes"]
-    if "indices" in primitive:
-        indices = gltf.accessor(primitive["indices"])[:, 0].astype(np.int64)
-    else:
-        indices = np.arange(gltf.header["accessors"][attributes["POSITION"]]["count"])
-    faces = _triangles(indices, primitive.get("mode", _TRIANGLES))
-    if mirrored:  # a mirroring matrix turns the winding over (glTF 2.0, 3.7.4)
-        faces = faces[:, ::-1]
-    index, coordinates = materials.use(primitive.get("material"))
-    uv = np.zeros((len(faces), 3, 2))
-    if coordinates is not None and f"TEXCOORD_{coordinates.channel}" in attributes:
-        raw = gltf.accessor(attributes[f"TEXCOORD_{coordinates.channel}"])
-        if len(faces) and faces.max() < len(raw):
-            uv = coordinates.to_v_up(raw.astype(np.float64))[faces]
-            parts.has_uv = True
-    parts.faces.append(faces + first_vertex)
-    parts.corner_uv.append(uv)
-    parts.face_material.append(np.full(len(faces), index, np.int32))
-
-
-def _triangles(indices: np.ndarray, mode: int) -> np.ndarray:
-    """The corners of a list, strip or fan of triangles -> (F, 3)."""
-    if mode == _TRIANGLES:
-        return indices[: len(indices) // 3 * 3].reshape(-1, 3)
-    if len(indices) < 3:
-        return np.zeros((0, 3), np.int64)
-    if mode == _FAN:
-        return np.stack([np.full(len(indices) - 2, indices[0]), indices[1:-1], indices[2:]], axis=1)
-    strip = np.stack([indices[:-2], indices[1:-1], indices[2:]], axis=1)
-    strip[1::2] = strip[1::2][:, [1, 0, 2]]  # every second triangle of a strip is wound the other way
-    return strip[(strip[:, 0] != strip[:, 1]) & (strip[:, 1] != strip[:, 2]) & (strip[:, 0] != strip[:, 2])]
+def _joined(arrays: list[np.ndarray], none: np.ndarray) -> np.ndarray:
+    return np.concatenate(arrays) if arrays else none

@@ -16,8 +16,10 @@ import cv2
 import numpy as np
 
 from motion324.core.normalisation import turned_y_up
+from motion324 import __version__
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.core.write_aside import written_aside
+from motion324.mesh.colours import srgb_to_linear
 
 _FLOAT, _UNSIGNED = 5126, 5125
 _VERTICES, _INDICES = 34962, 34963
@@ -35,7 +37,7 @@ def write_glb(path: Path, mesh: ReferenceMesh, positions: np.ndarray | None = No
     primitives = _primitives(mesh, poses, binary)
     name = mesh.name
     header: dict[str, Any] = {
-        "asset": {"version": "2.0", "generator": "Motion324"},
+        "asset": {"version": "2.0", "generator": f"Motion324 for Blender {__version__}"},
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "name": name}],
@@ -124,7 +126,7 @@ def _primitives(mesh: ReferenceMesh, poses: np.ndarray, binary: _Binary) -> list
         uv[:, 1] = 1 - uv[:, 1]
         attributes["TEXCOORD_0"] = binary.array(uv, "VEC2", _VERTICES)
     if mesh.vertex_colour is not None:
-        attributes["COLOR_0"] = binary.array(mesh.vertex_colour, "VEC3", _VERTICES)
+        attributes["COLOR_0"] = binary.array(srgb_to_linear(mesh.vertex_colour).astype(np.float32), "VEC3", _VERTICES)
     targets = [{"POSITION": binary.array(pose - poses[0], "VEC3", _VERTICES, bounds=True)} for pose in poses[1:]]
     primitives = []
     for material in np.unique(mesh.face_material):
@@ -151,28 +153,31 @@ def _animation(frames: int, fps: float, name: str, binary: _Binary) -> dict[str,
 
 def _materials(materials: tuple[Material, ...], binary: _Binary) -> dict[str, Any]:
     listed: dict[str, list[dict[str, Any]]] = {"materials": [], "textures": [], "images": [], "samplers": []}
+    written: dict[int, int] = {}
     for material in materials:
-        red, green, blue = (_linear(value) for value in material.base_colour[:3])
+        red, green, blue = srgb_to_linear(np.array(material.base_colour[:3])).tolist()
         surface: dict[str, Any] = {
             "baseColorFactor": [red, green, blue, float(material.base_colour[3])],
             "metallicFactor": 0.0,
             "roughnessFactor": 1.0,
         }
         if material.texture is not None:
-            done, png = cv2.imencode(".png", cv2.cvtColor(material.texture, cv2.COLOR_RGBA2BGRA))
-            if not done:
-                raise ValueError("OpenCV cannot encode PNG")
-            view = binary.view(np.asarray(png).tobytes())
-            surface["baseColorTexture"] = {"index": len(listed["textures"])}
-            listed["textures"].append({"source": len(listed["images"]), "sampler": 0})
-            listed["images"].append({"bufferView": view, "mimeType": "image/png", "name": material.name})
-            listed["samplers"] = [{"magFilter": _LINEAR, "minFilter": _MIPMAPS, "wrapS": _WRAP, "wrapT": _WRAP}]
+            if id(material.texture) not in written:  # materials may share one
+                written[id(material.texture)] = len(listed["textures"])
+                view = binary.view(_png(material.texture))
+                listed["textures"].append({"source": len(listed["images"]), "sampler": 0})
+                listed["images"].append({"bufferView": view, "mimeType": "image/png", "name": material.name})
+                listed["samplers"] = [{"magFilter": _LINEAR, "minFilter": _MIPMAPS, "wrapS": _WRAP, "wrapT": _WRAP}]
+            surface["baseColorTexture"] = {"index": written[id(material.texture)]}
         listed["materials"].append({"name": material.name, "pbrMetallicRoughness": surface, "doubleSided": True})
     return {key: values for key, values in listed.items() if values}
 
 
-def _linear(value: float) -> float:
-    return float(value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4)
+def _png(texture: np.ndarray) -> bytes:
+    done, png = cv2.imencode(".png", cv2.cvtColor(texture, cv2.COLOR_RGBA2BGRA))
+    if not done:
+        raise ValueError("OpenCV cannot encode PNG")
+    return np.asarray(png).tobytes()
 
 
 def _normals(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -117,7 +117,8 @@ def _header(data: bytes) -> tuple[_Header, int]:
 
 def _numbers(text: bytes, progress: Progress) -> np.ndarray:
     """(K,) float64: all numbers of a text, whatever stands between them."""
-    found, start = [np.zeros(0)], 0
+    found: list[np.ndarray] = [np.zeros(0)]
+    start = 0
     while start < len(text):
         cut = start + _BLOCK
         while cut < len(text) and text[cut] not in b" \t\r\n":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from motion324.core.errors import Motion324Error
@@ -13,6 +14,7 @@ from motion324.mesh.checks import bad_mesh, check_mesh
 log = logging.getLogger(__name__)
 
 BLENDER_SUFFIXES = (".fbx", ".blend")
+_MOST_WARNINGS = 10
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", *BLENDER_SUFFIXES)
 
 
@@ -44,7 +46,16 @@ def read_mesh(path: Path | str, *, blender: Path | None = None, progress: Progre
             "Export a mesh with faces; point clouds and curves have to be converted first.",
         )
     check_mesh(mesh)
-    return mesh
+    return replace(mesh, warnings=_some(mesh.warnings))
+
+
+def _some(warnings: tuple[dict[str, str], ...]) -> tuple[dict[str, str], ...]:
+    """So many as a person reads."""
+    left_out = len(warnings) - _MOST_WARNINGS
+    if left_out <= 0:
+        return warnings
+    more = {"code": warnings[-1]["code"], "sentence": f"There are {left_out} more warnings about this mesh file."}
+    return (*warnings[:_MOST_WARNINGS], more)
 
 
 def check_mesh_file(path: Path) -> None:
@@ -64,7 +75,7 @@ def _read(path: Path, suffix: str, blender: Path | None, progress: Progress) -> 
     if suffix in (".glb", ".gltf"):
         from motion324.mesh.files.gltf_reading import read_gltf
 
-        return read_gltf(path)
+        return read_gltf(path, progress)
     if suffix == ".obj":
         from motion324.mesh.files.obj_reading import read_obj
 

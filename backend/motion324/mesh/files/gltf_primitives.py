@@ -1,0 +1,142 @@
+"""The meshes of a glTF file, each in its own space: what every node that shows it takes from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from motion324.mesh.files.foreign import check_counts
+from motion324.mesh.files.gltf_container import GltfFile, as_fractions
+from motion324.mesh.files.gltf_extensions import DRACO, DracoData, decode_draco, refused
+from motion324.mesh.files.gltf_materials import GltfMaterials
+
+_TRIANGLES, _STRIP, _FAN = 4, 5, 6
+
+
+@dataclass
+class Vertices:
+    """Of one POSITION accessor: points (V, 3) float64 with morph weights applied, colour (V, 3) float32 as the file has
+    it or None, joints (V, 4 K) and weights (V, 4 K) of a skin or None."""
+
+    points: np.ndarray
+    colour: np.ndarray | None = None
+    joints: np.ndarray | None = None
+    weights: np.ndarray | None = None
+
+
+@dataclass
+class Primitive:
+    """faces (F, 3) int64 of `vertices[group]`; uv (F, 3, 2) float32, v up, or None; material: its place among those
+    used."""
+
+    group: int
+    faces: np.ndarray
+    uv: np.ndarray | None
+    material: int
+
+
+@dataclass
+class GltfMesh:
+    """Primitives that share a POSITION accessor share its vertices."""
+
+    vertices: list[Vertices] = field(default_factory=list)
+    primitives: list[Primitive] = field(default_factory=list)
+
+
+def read_gltf_mesh(gltf: GltfFile, index: object, weights: list[float], materials: GltfMaterials) -> GltfMesh:
+    """Mesh number `index` with these morph weights; what is no triangles is left out."""
+    mesh = GltfMesh()
+    groups: dict[tuple[object, ...], int] = {}
+    for primitive in gltf.item("meshes", index)["primitives"]:
+        if primitive.get("mode", _TRIANGLES) not in (_TRIANGLES, _STRIP, _FAN):
+            continue
+        source = _Source(gltf, primitive)
+        if source.key not in groups:
+            groups[source.key] = len(mesh.vertices)
+            mesh.vertices.append(_vertices(gltf, primitive, source, weights))
+        faces = source.faces()
+        place, coordinates = materials.use(primitive.get("material"))
+        uv = None
+        if coordinates is not None and f"TEXCOORD_{coordinates.channel}" in source.attributes:
+            raw = source.attribute(f"TEXCOORD_{coordinates.channel}")
+            if len(faces) and faces.min() >= 0 and faces.max() < len(raw):
+                uv = coordinates.to_v_up(raw.astype(np.float64)).astype(np.float32)[faces]
+        mesh.primitives.append(Primitive(groups[source.key], faces, uv, place))
+    return mesh
+
+
+class _Source:
+    """Where a primitive's numbers come from: accessors of the file, or Draco's data where those have none."""
+
+    def __init__(self, gltf: GltfFile, primitive: dict[str, Any]) -> None:
+        self._gltf = gltf
+        self._mode = primitive.get("mode", _TRIANGLES)
+        self._indices = primitive.get("indices")
+        self.attributes: dict[str, Any] = primitive["attributes"]
+        position = self.attributes["POSITION"]
+        self.count = gltf.accessor_count(position)
+        corners = self.count if self._indices is None else gltf.accessor_count(self._indices)
+        check_counts(gltf.path, self.count, corners // 3 if self._mode == _TRIANGLES else corners)
+        packed = primitive.get("extensions", {}).get(DRACO)
+        self._draco: DracoData | None = None
+        if packed is not None and not gltf.has_data(position):
+            self._draco = decode_draco(gltf.path, bytes(gltf.view(packed["bufferView"])), self.count, corners)
+            self._numbers: dict[str, int] = packed["attributes"]
+        elif not all(gltf.has_data(one) for one in (position, self._indices) if one is not None):
+            raise ValueError("the positions or the indices of a mesh have no data")
+        self.key = (position, None if self._draco is None else packed["bufferView"])
+
+    def attribute(self, name: str) -> np.ndarray:
+        """(V, width), normalised integers as fractions."""
+        if self._draco is None or name not in self._numbers:
+            found = self._gltf.accessor(self.attributes[name])
+        else:
+            found = self._draco.attributes.get(self._numbers[name], np.zeros((0, 0)))
+            dtype, width, normalised = self._gltf.dtype_of(self.attributes[name])
+            if found.shape != (self.count, width):
+                raise refused(self._gltf.path, DRACO, "whose data differs from what the file says of it")
+            found = as_fractions(found.astype(dtype)) if normalised else found
+        if len(found) != self.count:
+            raise ValueError(f"a mesh has {self.count} positions and {len(found)} values of {name}")
+        return found
+
+    def faces(self) -> np.ndarray:
+        """(F, 3) int64"""
+        if self._draco is not None:
+            return self._draco.triangles
+        if self._indices is None:
+            return _triangles(np.arange(self.count), self._mode)
+        return _triangles(self._gltf.accessor(self._indices)[:, 0].astype(np.int64), self._mode)
+
+
+def _vertices(gltf: GltfFile, primitive: dict[str, Any], source: _Source, weights: list[float]) -> Vertices:
+    points = source.attribute("POSITION").astype(np.float64)
+    if points.shape[1] != 3:
+        raise ValueError(f"the positions of a mesh have {points.shape[1]} coordinates")
+    for weight, target in zip(weights, primitive.get("targets", []), strict=False):
+        if weight and "POSITION" in target:
+            points = points + weight * gltf.accessor(target["POSITION"]).astype(np.float64)
+    colour = joints = spread = None
+    if "COLOR_0" in source.attributes:
+        raw = as_fractions(source.attribute("COLOR_0")[:, :3])  # also where `normalized` was forgotten
+        colour = np.clip(raw, 0.0, 1.0).astype(np.float32)
+    sets = [number for number in range(4) if {f"JOINTS_{number}", f"WEIGHTS_{number}"} <= source.attributes.keys()]
+    if sets:
+        joints = np.concatenate([source.attribute(f"JOINTS_{number}") for number in sets], axis=1).astype(np.intp)
+        spread = np.concatenate([source.attribute(f"WEIGHTS_{number}") for number in sets], axis=1).astype(np.float64)
+    return Vertices(points, colour, joints, spread)
+
+
+def _triangles(indices: np.ndarray, mode: int) -> np.ndarray:
+    """The corners of a list, strip or fan of triangles -> (F, 3)."""
+    if mode == _TRIANGLES:
+        return indices[: len(indices) // 3 * 3].reshape(-1, 3)
+    if len(indices) < 3:
+        return np.zeros((0, 3), np.int64)
+    if mode == _FAN:
+        return np.stack([np.full(len(indices) - 2, indices[0]), indices[1:-1], indices[2:]], axis=1)
+    strip = np.stack([indices[:-2], indices[1:-1], indices[2:]], axis=1)
+    strip[1::2] = strip[1::2][:, [1, 0, 2]]  # every second triangle of a strip is wound the other way
+    return strip[(strip[:, 0] != strip[:, 1]) & (strip[:, 1] != strip[:, 2]) & (strip[:, 0] != strip[:, 2])]

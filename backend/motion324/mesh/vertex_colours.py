@@ -10,18 +10,22 @@ from motion324.core.reference_mesh import ReferenceMesh
 from motion324.mesh.colours import linear_to_srgb, srgb_to_linear
 
 LINEAR, SRGB = "linear", "sRGB"
-# In ReferenceMesh.metadata: which of the two was taken, and why. Without it there is nothing to choose.
-MEANING, REASON = "vertex colours", "vertex colours because"
+# In ReferenceMesh.metadata: which of the two was taken, why, and which it may be as well, where that is not sure.
+MEANING, REASON, OTHER = "vertex colours", "vertex colours because", "vertex colours or"
 
-# Programs that write the sRGB values of a painted mesh as they are, by what `asset.generator` begins with.
-_WRITES_SRGB = ("https://github.com/mikedh/trimesh",)
+# By what `asset.generator` begins with. These convert a mesh's colours to linear light for certain:
+_WRITES_LINEAR = ("Motion324 for Blender ", "Khronos glTF Blender I/O")
+# These write the values that they have, which are sRGB but for meshes that came from a glTF file.
+_WRITES_AS_IT_IS = ("https://github.com/mikedh/trimesh",)
 
 
-def meaning_by_generator(generator: str) -> tuple[str, str]:
-    """LINEAR or SRGB, and the reason in words."""
-    if generator.startswith(_WRITES_SRGB):
-        return SRGB, f"its generator, {generator[:60]}, writes them so"
-    return LINEAR, "the standard says so"
+def meaning_by_generator(generator: str) -> dict[str, str]:
+    """The metadata of a mesh that this program wrote."""
+    if generator.startswith(_WRITES_LINEAR):
+        return {MEANING: LINEAR, REASON: "the standard says so, and the program that wrote the file follows it"}
+    if generator.startswith(_WRITES_AS_IT_IS):
+        return {MEANING: SRGB, REASON: f"the program that wrote the file ({generator[:60]}) does so", OTHER: LINEAR}
+    return {MEANING: LINEAR, REASON: "the standard says so", OTHER: SRGB}
 
 
 def as_srgb(values: np.ndarray, meaning: str) -> np.ndarray:
@@ -31,11 +35,9 @@ def as_srgb(values: np.ndarray, meaning: str) -> np.ndarray:
 
 def with_other_meaning(mesh: ReferenceMesh, reason: str) -> ReferenceMesh | None:
     """The same mesh with its vertex colours taken the other way; None where they have but one meaning."""
-    taken = mesh.metadata.get(MEANING)
-    if taken is None or mesh.vertex_colour is None:
+    other = mesh.metadata.get(OTHER)
+    if other is None or mesh.vertex_colour is None:
         return None
-    in_file = srgb_to_linear(mesh.vertex_colour) if taken == LINEAR else mesh.vertex_colour
-    other = SRGB if taken == LINEAR else LINEAR
-    return dataclasses.replace(
-        mesh, vertex_colour=as_srgb(in_file, other), metadata={**mesh.metadata, MEANING: other, REASON: reason}
-    )
+    in_file = mesh.vertex_colour if other == LINEAR else srgb_to_linear(mesh.vertex_colour)
+    metadata = {**mesh.metadata, MEANING: other, REASON: reason, OTHER: SRGB if other == LINEAR else LINEAR}
+    return dataclasses.replace(mesh, vertex_colour=as_srgb(in_file, other), metadata=metadata)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from motion324.core.result import AnimationResult
 from motion324.core.view import View
 from motion324.mesh.checks import check_mesh
 from motion324.mesh.surface import sample_surface
+from motion324.mesh.vertex_colours import MEANING, REASON
 from motion324.pipeline.output_folder import OutputFolder
 from motion324.pipeline.stage_clock import StageClock
 from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene
@@ -31,7 +34,10 @@ from motion324.video.foreground import check_mask_option, find_masks
 from motion324.video.foreground.masks import ForegroundMasks
 from motion324.video.source import bad_video
 from motion324.view.pose_fit import overlap_warnings
+from motion324.view.vertex_colour_choice import with_fitting_colours
 from motion324.view.view_search import ViewMatch, find_view, overlap_of
+
+log = logging.getLogger(__name__)
 
 SURFACE_SAMPLES = 16384
 
@@ -87,20 +93,31 @@ def animate(
         else:
             match = ViewMatch(view, overlap_of(normalised, view, foreground.masks[0]))
 
+        fitting = with_fitting_colours(normalised, match.view, clip.frames[0], foreground.masks[0])
+        if fitting is not normalised:
+            mesh = dataclasses.replace(mesh, vertex_colour=fitting.vertex_colour, metadata=fitting.metadata)
+            normalised, surface = fitting, sample_surface(fitting, SURFACE_SAMPLES, options.seed)
+        _log_vertex_colours(mesh)
+
         scene = Scene(normalised, surface, clip.frames, foreground.masks, match.view, options.seed)
         positions = _reconstruct(reconstructor, scene, mesh, normalisation, clip, clock, on_frames)
 
         clock("smooth", 0, 1)
         smooth_trajectory(positions, options.smooth, clock, out=positions)
 
-        warnings = [*clip.warnings, *foreground.warnings, *overlap_warnings(match.overlap, mesh.name, clip.name)]
+        warnings = [
+            *mesh.warnings,
+            *clip.warnings,
+            *foreground.warnings,
+            *overlap_warnings(match.overlap, mesh.name, clip.name),
+        ]
         result = AnimationResult(
             positions=positions,
             frame_numbers=clip.frame_numbers,
             fps=options.fps or clip.fps,
             view=match.view,
             report={
-                "mesh": {"name": mesh.name, "vertices": len(mesh.positions), "faces": len(mesh.faces)},
+                "mesh": _describe_mesh(mesh),
                 "video": {"name": clip.name, "frames": len(clip.frames), "size": [*clip.frames.shape[2:0:-1]]},
                 "reconstructor": reconstructor.name,
                 "reconstruction": reconstructor.details(),
@@ -165,6 +182,19 @@ def _reconstruct(
             EXIT_INTERNAL,
         )
     return positions
+
+
+def _log_vertex_colours(mesh: ReferenceMesh) -> None:
+    if MEANING in mesh.metadata:
+        said = mesh.metadata[MEANING], mesh.metadata[REASON]
+        log.info("The vertex colours of '%s' are taken as %s: %s.", mesh.name, *said)
+
+
+def _describe_mesh(mesh: ReferenceMesh) -> dict[str, Any]:
+    described: dict[str, Any] = {"name": mesh.name, "vertices": len(mesh.positions), "faces": len(mesh.faces)}
+    if MEANING in mesh.metadata:
+        described["vertex_colours"] = {"taken_as": mesh.metadata[MEANING], "because": mesh.metadata[REASON]}
+    return described
 
 
 def _describe_view(view: View) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def examine(
         progress("view", 0, 1)
         match = find_view(normalised_mesh(mesh)[0], clip.frames[0], mask, options.view, progress)
         view, overlap = match.view, float(match.overlap)
-        warnings += overlap_warnings(overlap, mesh.name, clip.name)
+        warnings += [*mesh.warnings, *overlap_warnings(overlap, mesh.name, clip.name)]
     return Examination(
         frame=clip.frames[0],
         mask=mask,

@@ -18,7 +18,7 @@ from motion324.mesh.files.gltf_container import GltfFile
 from motion324.mesh.files.gltf_materials import GltfMaterials
 from motion324.mesh.files.gltf_primitives import GltfMesh, Vertices, read_gltf_mesh
 from motion324.mesh.files.gltf_scene import GltfScene, check_shown, read_scene
-from motion324.mesh.vertex_colours import MEANING, REASON, as_srgb, meaning_by_generator
+from motion324.mesh.vertex_colours import MEANING, as_srgb, meaning_by_generator
 
 _MOST_NAMES = 200  # of parts in the metadata
 _SKINNED_AT_ONCE = 2**16  # vertices, each of which takes a matrix meanwhile
@@ -51,7 +51,7 @@ class _Parts:
         self._gltf = gltf
         self._scene = scene
         self._materials = GltfMaterials(gltf)
-        self._meaning, self._reason = meaning_by_generator(str(gltf.header["asset"].get("generator", "")))
+        self._meaning = meaning_by_generator(str(gltf.header["asset"].get("generator", "")))
         self._meshes: dict[tuple[object, ...], GltfMesh] = {}
         self._joints: dict[object, np.ndarray] = {}
         self._positions: list[np.ndarray] = []
@@ -96,7 +96,7 @@ class _Parts:
         order = "nodes depth first, primitives in file order"
         metadata = {"parts": ", ".join(self._names), "vertex order": order}
         if painted:
-            metadata |= {MEANING: self._meaning, REASON: self._reason}
+            metadata |= self._meaning
         return ReferenceMesh(
             positions=_joined(self._positions, np.zeros((0, 3), np.float32)),
             faces=_joined(self._faces, np.zeros((0, 3), np.int32)),
@@ -170,7 +170,7 @@ class _Parts:
         for colour, positions in zip(self._colours, self._positions, strict=True):
             self._gltf.progress("read", 0, 1)
             white = np.ones((len(positions), 3), np.float32)
-            colours.append(white if colour is None else as_srgb(colour, self._meaning))
+            colours.append(white if colour is None else as_srgb(colour, self._meaning[MEANING]))
         return np.concatenate(colours)
 
 

@@ -60,7 +60,7 @@ bench: environments
 	then $(TORCH) benchmarks/motion_transformer.py; fi
 
 clean:
-	rm -rf .venv .venv-blender* .venv-torch .cache out dist build backend/build backend/*.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-blender* .venv-torch .cache out dist build backend/build backend/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find backend motion324_addon tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 system:

@@ -21,6 +21,8 @@ from motion324.core.options import AnimateOptions
 from motion324.core.point_cache import read_pc2
 from motion324.core.progress import STAGES
 from motion324.core.trajectory_file import load_trajectory
+from motion324.mesh.colours import colours_at
+from motion324.mesh.vertex_colours import as_srgb, meaning_by_generator, with_other_meaning
 from motion324.pipeline import animate as pipeline
 from motion324.pipeline.animate import animate
 from motion324.trajectories.result_files import KeepOptions
@@ -69,6 +71,46 @@ def test_the_reconstructor_gets_the_mesh_in_normalised_space_and_samples_of_it(r
     assert scene.seed == 7
     assert scene.masks[0, 30, 30] == 1
     assert scene.masks[0, 5, 5] == 0
+
+
+def test_the_report_says_what_the_mesh_file_lost_and_what_its_colours_mean(
+    reconstructor, box, sliding_square, tmp_path, caplog
+):
+    lost = {"code": "mesh-materials", "sentence": "The texture 'a.png' is missing; the plain colour is used."}
+    file_colours = np.full((8, 3), 0.5, np.float32)
+    mesh = dataclasses.replace(
+        box,
+        vertex_colour=as_srgb(file_colours, "linear"),
+        metadata=meaning_by_generator("somebody's exporter"),
+        warnings=(lost,),
+    )
+    with caplog.at_level("INFO"):
+        result = animate(mesh, sliding_square, UNSMOOTHED, keep=KeepOptions(tmp_path / "out"))
+    assert lost in result.report["warnings"]
+    told = json.loads((tmp_path / "out" / "report.json").read_text())["mesh"]["vertex_colours"]
+    assert told == {"taken_as": "linear", "because": "the standard says so"}
+    assert "taken as linear" in caplog.text
+
+
+def test_the_first_frame_decides_what_colours_mean_before_anything_is_computed(
+    reconstructor, box, sliding_square, monkeypatch
+):
+    told = meaning_by_generator("somebody's exporter")
+    file_colours = np.linspace(0, 1, 24, dtype=np.float32).reshape(8, 3)
+    mesh = dataclasses.replace(box, vertex_colour=as_srgb(file_colours, "linear"), metadata=told)
+
+    def clearly_srgb(normalised, view, frame, mask):
+        np.testing.assert_array_equal(frame, sliding_square.frames[0])
+        return with_other_meaning(normalised, "the frame fits")
+
+    monkeypatch.setattr(pipeline, "with_fitting_colours", clearly_srgb)
+    result = animate(mesh, sliding_square, UNSMOOTHED)
+    assert result.report["mesh"]["vertex_colours"] == {"taken_as": "sRGB", "because": "the frame fits"}
+    (scene,) = reconstructor.scenes
+    np.testing.assert_allclose(scene.mesh.vertex_colour, file_colours, atol=1e-5)
+    np.testing.assert_array_equal(
+        scene.surface.colours, colours_at(scene.mesh, scene.surface.faces, scene.surface.barycentric)
+    )
 
 
 def test_the_same_seed_gives_the_same_samples_and_another_seed_others(reconstructor, box, sliding_square):

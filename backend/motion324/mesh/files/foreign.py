@@ -82,7 +82,9 @@ def file_beside(owner: Path, name: str) -> Path:
         why = "is an absolute path"
     elif ".." in parts:
         why = "leads out of its folder"
-    elif any(ord(letter) < 32 or letter == ":" for letter in name):
+    elif any(ord(letter) < 32 or 0xD800 <= ord(letter) < 0xE000 for letter in name):
+        why = "is no name that a file can have"
+    elif ":" in name:
         why = "is an address, a drive or a stream"
     elif any(part.split(".")[0].strip().lower() in _DEVICES for part in parts):
         why = "is the name of a device"

@@ -38,10 +38,11 @@ def read_gltf(path: Path, progress: Progress = silent) -> ReferenceMesh:
     check_shown(gltf, scene)
     check_counts(path, _vertices_to_come(gltf, scene))
     parts = _Parts(gltf, scene)
-    for node, matrix in scene.shown:
-        progress("read", 0, 1)
-        parts.add(gltf.item("nodes", node), matrix)
-    return parts.mesh()
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused by the checks of the mesh
+        for node, matrix in scene.shown:
+            progress("read", 0, 1)
+            parts.add(gltf.item("nodes", node), matrix)
+        return parts.mesh()
 
 
 class _Parts:

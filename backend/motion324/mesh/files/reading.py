@@ -10,6 +10,7 @@ from motion324.core.errors import Motion324Error
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.mesh.checks import bad_mesh, check_mesh
+from motion324.mesh.files.foreign import short
 
 log = logging.getLogger(__name__)
 
@@ -99,5 +100,5 @@ def _reason(error: Exception) -> str:
         return "it is nested too deeply"
     first = next(iter(str(error).strip().splitlines()), "")
     if type(error) is ValueError or isinstance(error, OSError):
-        return first.rstrip(".") or "it is damaged"
-    return f"it is damaged, or not what its name says ({type(error).__name__}{': ' * bool(first)}{first[:80]})"
+        return short(first.rstrip("."), 300) or "it is damaged"
+    return f"it is damaged, or not what its name says ({type(error).__name__}{': ' * bool(first)}{short(first)})"

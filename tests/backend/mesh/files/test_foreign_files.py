@@ -39,6 +39,7 @@ OUTSIDE = [
     "NUL",
     "a/com1.bin",
     "%00",
+    "\ud800.bin",
     "link.bin",
     "folder_link/secret.bin",
     "",
@@ -100,14 +101,14 @@ def test_gltf_reads_no_image_from_elsewhere_and_says_so(room, uri):
 @pytest.mark.parametrize("name", [name for name in OUTSIDE if name and "%" not in name])
 def test_obj_and_mtl_read_nothing_from_elsewhere(room, name):
     Image.new("RGB", (2, 2), (0, 0, 255)).save(room.parent / "secret.bin", "PNG")
-    (room / "toy.mtl").write_text(f"newmtl a\nKd 1 0 0\nmap_Kd {name}\n")
+    (room / "toy.mtl").write_text(f"newmtl a\nKd 1 0 0\nmap_Kd {name}\n", errors="replace")
     text = "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nusemtl a\nf 1/1 2/1 3/1\n"
     (room / "toy.obj").write_text("mtllib toy.mtl\n" + text)
     mesh = read_mesh(room / "toy.obj")
     assert mesh.materials[0].texture is None and mesh.materials[0].base_colour[:3] == (1, 0, 0)
     assert "toy.mtl" in mesh.warnings[0]["sentence"]
     (room.parent / "secret.bin").write_text("newmtl a\nKd 0 0 1\n")
-    (room / "toy.obj").write_text(f"mtllib {name}\n" + text)
+    (room / "toy.obj").write_text(f"mtllib {name}\n" + text, errors="replace")
     mesh = read_mesh(room / "toy.obj")
     assert mesh.materials[0].base_colour[:3] == (0.8, 0.8, 0.8)
     assert "toy.obj" in mesh.warnings[0]["sentence"]

@@ -19,6 +19,7 @@ class Glb:
 
     def __init__(self) -> None:
         self.binary = b""
+        self.more_buffers: list[dict] = []
         self.header: dict = {"asset": {"version": "2.0"}, "scene": 0, "bufferViews": [], "accessors": []}
 
     def view(self, data: bytes, **extra: int) -> int:
@@ -45,7 +46,7 @@ class Glb:
         return {"bufferView": self.view(data.getvalue()), "mimeType": "image/png"}
 
     def write(self, path: Path) -> Path:
-        self.header["buffers"] = [{"byteLength": len(self.binary)}]
+        self.header["buffers"] = [{"byteLength": len(self.binary)}, *self.more_buffers]
         text = json.dumps(self.header).encode()
         text += b" " * (-len(text) % 4)
         binary = self.binary + b"\0" * (-len(self.binary) % 4)

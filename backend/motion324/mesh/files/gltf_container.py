@@ -23,6 +23,7 @@ from motion324.mesh.files.foreign import (
     too_much,
 )
 from motion324.mesh.files.gltf_extensions import MESHOPT, check_required, refused
+from motion324.mesh.files.meshopt import decode_meshopt
 
 _COMPONENTS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
@@ -49,6 +50,7 @@ class GltfFile:
             raise ValueError(f"it has glTF version {short(version, 20) or 'unknown'}; version 2.0 is needed")
         check_required(path, self.header.get("extensionsRequired", []))
         self._buffers: dict[int | str, bytes] = {}
+        self._unpacked: dict[object, bytes] = {}
         self._numbers_left = MOST_NUMBERS
 
     def items(self, kind: str) -> list[dict[str, Any]]:
@@ -106,9 +108,11 @@ class GltfFile:
         """The bytes of a buffer view."""
         view = self.item("bufferViews", index)
         compressed = view.get("extensions", {}).get(MESHOPT)
-        if compressed is not None and not self._has_buffer(view.get("buffer")):
-            raise refused(self.path, MESHOPT)
-        return self._part(view)
+        if compressed is None or self._has_buffer(view.get("buffer")):
+            return self._part(view)
+        if index not in self._unpacked:
+            self._unpacked[index] = self._unpack(compressed)
+        return memoryview(self._unpacked[index])
 
     def image_bytes(self, index: object) -> tuple[bytes, str]:
         """An image's file content and a name for messages. Raises OSError where a file is missing."""
@@ -118,6 +122,16 @@ class GltfFile:
         uri = str(image["uri"])
         name = f"{self.path.name}, image {index}" if uri.startswith("data:") else short(unquote(uri))
         return self._uri(uri, MOST_IMAGE_BYTES), name
+
+    def _unpack(self, compressed: dict[str, Any]) -> bytes:
+        data = bytes(self._part(compressed))
+        self._numbers_left -= int(compressed["count"]) * int(compressed["byteStride"])
+        if self._numbers_left < 0:
+            raise too_much(self.path, f"more than {MOST_NUMBERS:,} numbers in its accessors", f"{MOST_NUMBERS:,}")
+        try:
+            return decode_meshopt(compressed, data, self.progress)
+        except (ValueError, IndexError, OverflowError) as error:
+            raise refused(self.path, MESHOPT, f"whose data cannot be decoded ({short(str(error))})") from error
 
     def _part(self, view: dict[str, Any]) -> memoryview:
         start = _natural(view.get("byteOffset", 0), "a buffer view's offset")

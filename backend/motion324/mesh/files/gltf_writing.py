@@ -15,8 +15,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from motion324.core.normalisation import turned_y_up
 from motion324 import __version__
+from motion324.core.normalisation import turned_y_up
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.core.write_aside import written_aside
 from motion324.mesh.colours import srgb_to_linear

@@ -82,7 +82,9 @@ def _library(module: str, distribution: str) -> Finding:
         if module == "rembg":  # importing it takes long, and needs nothing that is not imported here anyway
             version = metadata.version(distribution)
             return Finding(distribution, Verdict.FINE, version)
-        return Finding(distribution, Verdict.FINE, str(importlib.import_module(module).__version__))
+        loaded = importlib.import_module(module)
+        version = getattr(loaded, "__version__", None) or metadata.version(distribution)
+        return Finding(distribution, Verdict.FINE, str(version))
     except Exception as error:  # a broken library raises anything
         return Finding(distribution, Verdict.PROBLEM, f"cannot be loaded: {error}", REINSTALL)
 

@@ -8,10 +8,12 @@ SCRIPT ARGUMENT... The script's `main` is called with the arguments, as text. Wh
 import importlib.util
 import os
 import sys
+from pathlib import Path
 
 
 def run(script: str, arguments: list[str]) -> int:
     """The exit code."""
+    know_motion324()
     spec = importlib.util.spec_from_file_location("motion324_script", script)
     if spec is None or spec.loader is None:
         raise ValueError(f"'{script}' is no Python file")
@@ -24,6 +26,22 @@ def run(script: str, arguments: list[str]) -> int:
         print(f"motion324-error: {first}", file=sys.stderr, flush=True)
         return 3
     return 0
+
+
+def know_motion324() -> None:
+    """Lets scripts import motion324.core, which needs numpy only, and nothing else that lies beside it: the folder
+    above has packages for another Python than Blender's."""
+    if "motion324" in sys.modules:
+        return
+    folder = Path(__file__).resolve().parents[1]
+    spec = importlib.util.spec_from_file_location(
+        "motion324", folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(f"there is no package in '{folder}'")
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["motion324"] = package
+    spec.loader.exec_module(package)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from motion324.core.srgb import srgb_to_linear
+
 SENSOR = 36.0  # millimetres
 SHARP = math.radians(45)
 
@@ -70,8 +72,7 @@ def make_mesh(bpy: Any, positions: np.ndarray, arrays: dict[str, np.ndarray]) ->
 
 def make_material(bpy: Any, base: np.ndarray, texture: np.ndarray | None) -> Any:
     material = bpy.data.materials.new("material")
-    linear = np.where(base[:3] <= 0.04045, base[:3] / 12.92, ((base[:3] + 0.055) / 1.055) ** 2.4)
-    material.diffuse_color = (*(float(value) for value in linear), 1.0)
+    material.diffuse_color = (*(float(value) for value in srgb_to_linear(base[:3])), 1.0)
     if texture is not None:
         height, width = texture.shape[:2]
         image = bpy.data.images.new("texture", width, height)

@@ -7,14 +7,13 @@ it should have, or 0. It works with Blender 4.2 to 5.x; motion324.blender.blende
 The .npz holds positions (T, N, 3) float32 in world space, Z up, faces (F, 3) int32 and times (T,) float64 in frames.
 """
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from blender_export_script import fetch, visible_meshes  # type: ignore[import-not-found]
+from motion324.blender.blender_export_script import visible_meshes
+from motion324.core.blender_mesh.geometry import positions_of, triangles_of
 
 
 def main(source: str, target: str, frame_rate: str, expected: str) -> None:
@@ -84,12 +83,10 @@ def read_frame(items: list[Any], with_faces: bool) -> tuple[np.ndarray, np.ndarr
     for _, item, matrix in items:
         mesh = item.to_mesh()
         try:
-            local = fetch(mesh.vertices, "co", (len(mesh.vertices), 3), np.float32).astype(np.float64)
+            local = positions_of(mesh).astype(np.float64)
             positions.append(local @ matrix[:3, :3].T + matrix[:3, 3])
             if with_faces:
-                mesh.calc_loop_triangles()
-                triangles = fetch(mesh.loop_triangles, "vertices", (len(mesh.loop_triangles), 3), np.int32)
-                faces.append((triangles[:, ::-1] if np.linalg.det(matrix[:3, :3]) < 0 else triangles) + count)
+                faces.append(triangles_of(mesh, np.linalg.det(matrix[:3, :3]) < 0).faces + count)
             count += len(local)
         finally:
             item.to_mesh_clear()

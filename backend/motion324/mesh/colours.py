@@ -45,15 +45,3 @@ def sample_texture(texture: np.ndarray, uv: np.ndarray) -> np.ndarray:
     upper = rgb[y0, x0] * (1 - across) + rgb[y0, x1] * across
     lower = rgb[y1, x0] * (1 - across) + rgb[y1, x1] * across
     return (upper * (1 - down) + lower * down) / np.float32(255.0)
-
-
-def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
-    """Linear light in [0, 1] -> sRGB in [0, 1] (IEC 61966-2-1)."""
-    value = np.clip(np.asarray(linear, dtype=np.float64), 0.0, 1.0)
-    return np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
-
-
-def srgb_to_linear(srgb: np.ndarray) -> np.ndarray:
-    """sRGB in [0, 1] -> linear light in [0, 1]; the inverse of linear_to_srgb."""
-    value = np.clip(np.asarray(srgb, dtype=np.float64), 0.0, 1.0)
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)

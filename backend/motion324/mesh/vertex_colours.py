@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from motion324.core.reference_mesh import ReferenceMesh
-from motion324.mesh.colours import linear_to_srgb, srgb_to_linear
+from motion324.core.srgb import linear_to_srgb, srgb_to_linear
 
 LINEAR, SRGB = "linear", "sRGB"
 # In ReferenceMesh.metadata: which of the two was taken, why, and which it may be as well, where that is not sure.

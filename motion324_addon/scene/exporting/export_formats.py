@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import bpy
 
+from motion324.core.blender_mesh.geometry import corner_vertices_of
+
 from ..playing import keeping
 from ..reading import modifier_stack
 
@@ -71,5 +73,5 @@ def _other_keys(obj: bpy.types.Object) -> bool:
 
 
 def _loose(obj: bpy.types.Object) -> bool:
-    corners = modifier_stack.corner_vertices_of(obj.data)
+    corners = corner_vertices_of(obj.data)
     return len(set(corners.tolist())) < len(obj.data.vertices)

@@ -10,6 +10,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from motion324.core.blender_mesh.geometry import corner_vertices_of
+
 from ..reading import modifier_stack
 from .sampling import positions_at
 from .stand_in import images_of
@@ -82,7 +84,7 @@ def _of_fbx(obj: bpy.types.Object, looked: _Looked) -> float:
         shapes.append(_deflated(values) + _deflated(indices) + _deflated(np.zeros_like(values)))
     keys = 900 + 2.5 * looked.frames  # one curve per shape, with a key in every frame
     still = 40_000 + _deflated(looked.first.astype(np.float64))
-    still += _deflated(modifier_stack.corner_vertices_of(mesh)) + 30 * len(mesh.loops) * 0.35
+    still += _deflated(corner_vertices_of(mesh)) + 30 * len(mesh.loops) * 0.35
     return still + (looked.frames - 1) * (float(np.mean(shapes)) + keys if shapes else 0.0)
 
 
@@ -111,7 +113,7 @@ def _of_meshes(obj: bpy.types.Object, suffix: str, frames: int) -> float:
 
 def _vertices_apart(mesh: bpy.types.Mesh) -> np.ndarray:
     """(K,) int32: the vertices of the corners that differ in vertex, normal or texture coordinates."""
-    corners = modifier_stack.corner_vertices_of(mesh)
+    corners = corner_vertices_of(mesh)
     parts = [corners[:, None].astype(np.float32)]
     normals = np.empty((len(corners), 3), np.float32)
     mesh.corner_normals.foreach_get("vector", normals.ravel())

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from motion324.core.blender_mesh.geometry import positions_of
+
 from ..reading import modifier_stack
 
 
@@ -29,7 +31,7 @@ def positions_at(obj: bpy.types.Object, frames: Iterable[int]) -> Iterator[tuple
             for frame in frames:
                 scene.frame_set(frame)
                 with modifier_stack.evaluated_mesh(obj) as mesh:
-                    positions = modifier_stack.positions_of(mesh)
+                    positions = positions_of(mesh)
                 yield frame, positions
         finally:
             scene.frame_set(before[0], subframe=before[1])
@@ -54,7 +56,7 @@ def extent_in_world(objects: Sequence[bpy.types.Object], first: int, last: int, 
             scene.frame_set(int(frame))
             for obj in objects:
                 with modifier_stack.evaluated_mesh(obj) as mesh:
-                    positions = modifier_stack.positions_of(mesh)
+                    positions = positions_of(mesh)
                 matrix = np.array(obj.matrix_world)
                 parts.append((positions @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.float32))
     finally:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from motion324.core.blender_mesh.image_pixels import Pixels
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.normalisation import Normalisation
 from motion324.core.reference_mesh import ReferenceMesh
 
 from ..playing.animation import Target
 from ..playing.timing import split_frame
-from .image_reading import Pixels
 from .mesh_reading import Reading, checked_object, read_in_steps, with_textures
 from .orientation import Share
 

@@ -10,12 +10,22 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from motion324.core.blender_mesh.geometry import (
+    Triangles,
+    corner_vertices_of,
+    face_starts_of,
+    positions_of,
+    triangles_of,
+)
+from motion324.core.blender_mesh.image_pixels import Pixels, read_pixels
+from motion324.core.blender_mesh.surface import Surface, image_of, looks_of, read_surface
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.reference_mesh import ReferenceMesh
 
-from . import material_reading, modifier_checks, modifier_stack
-from .image_reading import Pixels
+from . import modifier_checks, modifier_stack
 from .orientation import Orientation
+
+LARGEST_SIDE = 2048  # pixels of a texture; more brings nothing to a video's resolution and costs time on the wire
 
 
 @dataclass(frozen=True)
@@ -68,18 +78,17 @@ def read_in_steps(obj: bpy.types.Object | None) -> Iterator[Reading | None]:
                 "Switch that modifier off or apply it.",
                 EXIT_BAD_MESH,
             )
-        surface = material_reading.read_surface(mesh, obj)
+        surface = read_surface(mesh, obj.evaluated_get(bpy.context.evaluated_depsgraph_get()))
         reading, triangles = _read(mesh, obj, orientation, surface)
         reading = dataclasses.replace(reading, warnings=warnings)
-    for looks in material_reading.read_looks(surface):
-        yield None if looks is None else _with_looks(reading, looks, triangles)
+    yield from _with_looks(reading, surface, triangles)
 
 
 def with_textures(mesh: ReferenceMesh, pixels: tuple[Pixels | None, ...]) -> ReferenceMesh:
     """The mesh with `pixels`, one per material or None, as its textures. Knows no Blender: any thread may do it."""
     if not pixels:
         return mesh
-    pictures: dict[int, np.ndarray] = {id(picture): picture.to_picture() for picture in pixels if picture}
+    pictures: dict[int, np.ndarray] = {id(picture): picture.to_picture(LARGEST_SIDE) for picture in pixels if picture}
     materials = tuple(
         dataclasses.replace(material, texture=pictures[id(picture)]) if picture else material
         for material, picture in zip(mesh.materials, pixels, strict=True)
@@ -130,8 +139,8 @@ def topology_of(mesh: bpy.types.Mesh) -> str:
     Not that of the triangles on the wire: how Blender cuts an n-gon depends on where its vertices lie.
     """
     digest = hashlib.sha256(str(len(mesh.vertices)).encode())
-    digest.update(modifier_stack.face_starts_of(mesh).tobytes())
-    digest.update(modifier_stack.corner_vertices_of(mesh).tobytes())
+    digest.update(face_starts_of(mesh).tobytes())
+    digest.update(corner_vertices_of(mesh).tobytes())
     return digest.hexdigest()
 
 
@@ -158,10 +167,10 @@ def _orientation(obj: bpy.types.Object) -> Orientation:
 
 
 def _read(
-    mesh: bpy.types.Mesh, obj: bpy.types.Object, orientation: Orientation, surface: material_reading.Surface
-) -> tuple[Reading, np.ndarray]:
-    """The reading without its looks, and the triangles as indices of face corners."""
-    positions = modifier_stack.positions_of(mesh)
+    mesh: bpy.types.Mesh, obj: bpy.types.Object, orientation: Orientation, surface: Surface
+) -> tuple[Reading, Triangles]:
+    """The reading without its looks, and its triangles."""
+    positions = positions_of(mesh)
     if not np.isfinite(positions).all():
         count = int((~np.isfinite(positions).all(axis=1)).sum())
         raise Motion324Error(
@@ -170,14 +179,11 @@ def _read(
             "Remove or move these vertices.",
             EXIT_BAD_MESH,
         )
-    triangles = _triangles(mesh)
-    if orientation.mirrors:  # a mirrored mesh shows its faces from behind, unless their corners turn around
-        triangles = triangles[:, ::-1]
-    corner_vertices = modifier_stack.corner_vertices_of(mesh)
+    triangles = triangles_of(mesh, orientation.mirrors)
     bare = ReferenceMesh(
         positions=orientation.to_world(positions),
-        faces=np.ascontiguousarray(corner_vertices[triangles]),
-        face_material=surface.face_material[_faces_of_triangles(mesh)],
+        faces=triangles.faces,
+        face_material=surface.face_material[triangles.polygons],
         up="Z",
         name=obj.name,
     )
@@ -185,27 +191,33 @@ def _read(
     return Reading(bare, topology_of(mesh), orientation, place, warnings=()), triangles
 
 
-def _with_looks(reading: Reading, looks: material_reading.Looks, triangles: np.ndarray) -> Reading:
+def _with_looks(reading: Reading, surface: Surface, triangles: Triangles) -> Iterator[Reading | None]:
+    """Takes the pixels, at most one picture a step; the last step yields the reading, those before it None.
+
+    A picture that has gone meanwhile, or has no pixels, is a warning.
+    """
+    taken: dict[int, Pixels | None] = {}
+    warnings: list[str] = []
+    for picture in surface.pictures:
+        if picture is None or picture.uid in taken:
+            continue
+        yield None
+        taken[picture.uid] = None
+        try:
+            for found in read_pixels(image_of(picture, bpy.data.images)):
+                taken[picture.uid] = found
+                if found is None:
+                    yield None
+        except ReferenceError:  # it has been removed meanwhile
+            pass
+        if taken[picture.uid] is None:
+            warnings.append(picture.is_missing)
+    pixels = tuple(taken[picture.uid] if picture else None for picture in surface.pictures)
+    looks = looks_of(surface, [found is not None for found in pixels])
     mesh = dataclasses.replace(
         reading.mesh,
         materials=looks.materials,
-        corner_uv=None if looks.corner_uv is None else np.ascontiguousarray(looks.corner_uv[triangles]),
+        corner_uv=None if looks.corner_uv is None else looks.corner_uv[triangles.corners],
         vertex_colour=looks.vertex_colour,
     )
-    warnings = reading.warnings + looks.warnings
-    return dataclasses.replace(reading, mesh=mesh, warnings=warnings, pixels=looks.pixels)
-
-
-def _triangles(mesh: bpy.types.Mesh) -> np.ndarray:
-    """(F, 3) int32: indices of face corners; F triangles in Blender's own triangulation."""
-    mesh.calc_loop_triangles()
-    triangles = np.empty((len(mesh.loop_triangles), 3), np.int32)
-    mesh.loop_triangles.foreach_get("loops", triangles.ravel())
-    return triangles
-
-
-def _faces_of_triangles(mesh: bpy.types.Mesh) -> np.ndarray:
-    """(F,) int32: the face that each triangle is part of."""
-    faces = np.empty(len(mesh.loop_triangles), np.int32)
-    mesh.loop_triangle_polygons.foreach_get("value", faces)
-    return faces
+    yield dataclasses.replace(reading, mesh=mesh, warnings=reading.warnings + tuple(warnings), pixels=pixels)

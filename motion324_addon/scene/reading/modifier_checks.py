@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
+from motion324.core.blender_mesh.geometry import positions_of
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 
 from ..playing import fcurves
@@ -102,4 +103,4 @@ def _check_pose(
 def _shown(obj: bpy.types.Object) -> np.ndarray:
     """(N, 3) float32, object space: with the modifiers that are switched on in the viewport."""
     with modifier_stack.evaluated_mesh(obj) as mesh:
-        return modifier_stack.positions_of(mesh)
+        return positions_of(mesh)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import bpy
 import numpy as np
 
+from motion324.core.blender_mesh.geometry import corner_vertices_of, face_starts_of
+
 # Move vertices, keep their number and order.
 MOVING = {
     "ARMATURE", "CAST", "CLOTH", "CORRECTIVE_SMOOTH", "CURVE", "DISPLACE", "HOOK", "LAPLACIANDEFORM",
@@ -64,28 +66,6 @@ def evaluated_mesh(obj: bpy.types.Object) -> Iterator[bpy.types.Mesh]:
         yield mesh
     finally:
         evaluated.to_mesh_clear()
-
-
-def positions_of(mesh: bpy.types.Mesh) -> np.ndarray:
-    """(N, 3) float32, object space."""
-    positions = np.empty((len(mesh.vertices), 3), np.float32)
-    mesh.attributes["position"].data.foreach_get("vector", positions.ravel())  # 50 times as fast as `vertices`
-    return positions
-
-
-def corner_vertices_of(mesh: bpy.types.Mesh) -> np.ndarray:
-    """(C,) int32: the vertex of every face corner, face after face."""
-    corners = np.empty(len(mesh.loops), np.int32)
-    if len(corners):  # a mesh without faces may lack the attribute, which is 500 times as fast as `loops`
-        mesh.attributes[".corner_vert"].data.foreach_get("value", corners)
-    return corners
-
-
-def face_starts_of(mesh: bpy.types.Mesh) -> np.ndarray:
-    """(P,) int32: the first corner of every face."""
-    starts = np.empty(len(mesh.polygons), np.int32)
-    mesh.polygons.foreach_get("loop_start", starts)
-    return starts
 
 
 def same_topology(one: bpy.types.Mesh, other: bpy.types.Mesh) -> bool:

@@ -6,6 +6,7 @@ import bpy
 import numpy as np
 
 from motion324.core.reference_mesh import Material, ReferenceMesh
+from motion324.core.srgb import srgb_to_linear
 
 from .orientation import z_up
 
@@ -80,7 +81,7 @@ def _material(material: Material, has_vertex_colour: bool, pictures: dict[int, b
         source = made.node_tree.nodes.new("ShaderNodeVertexColor")
         source.layer_name = COLOUR_NAME
     if source is None:
-        red, green, blue = (_linear(channel) for channel in material.base_colour[:3])
+        red, green, blue = (float(channel) for channel in srgb_to_linear(material.base_colour[:3]))
         shader.inputs["Base Color"].default_value = (red, green, blue, 1.0)
         return made
     source.location = (shader.location.x - 320, shader.location.y)
@@ -97,8 +98,3 @@ def _picture(material: Material) -> bpy.types.Image:
     image.update()
     image.pack()
     return image
-
-
-def _linear(srgb: float) -> float:
-    """sRGB -> linear light (IEC 61966-2-1)."""
-    return srgb / 12.92 if srgb <= 0.04045 else ((srgb + 0.055) / 1.055) ** 2.4

@@ -10,9 +10,10 @@ from pathlib import Path
 import bpy
 from mathutils import Euler, Matrix, Vector
 
+from motion324.core.blender_mesh.shader_tracing import trace_material
+
 from ..exporting.sampling import Extent
 from ..playing.timing import scene_fps
-from ..reading.shader_tracing import trace_material
 from .video_encoding import save_as, set_fps
 
 EEVEE = "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"

@@ -14,6 +14,72 @@ from motion324.core.errors import EXIT_BAD_MESH, Cancelled, Motion324Error
 from motion324.mesh.colours import colours_at
 from motion324.mesh.files.reading import read_mesh
 
+MAKE_MIXED = """
+import sys
+import bpy
+import numpy as np
+
+bpy.ops.wm.read_homefile(use_empty=True)
+mesh = bpy.data.meshes.new("squares")
+mesh.from_pydata([(x, y, 0) for y in (0, 1) for x in range(5)], [], [(x, x + 1, x + 6, x + 5) for x in range(4)])
+item = bpy.data.objects.new("squares", mesh)
+bpy.context.scene.collection.objects.link(item)
+mesh.uv_layers.new()
+image = bpy.data.images.new("grey", 2, 2)
+image.pixels.foreach_set(np.tile([0.5, 0.5, 0.5, 1], 4).astype(np.float32))
+image.pack()
+
+def material(name):
+    made = bpy.data.materials.new(name)
+    made.use_nodes = True
+    mesh.materials.append(made)
+    mesh.polygons[len(mesh.materials) - 1].material_index = len(mesh.materials) - 1
+    return made.node_tree, made.node_tree.nodes["Principled BSDF"].inputs["Base Color"]
+
+def mix(tree, kind, factor):
+    node = tree.nodes.new("ShaderNodeMix")
+    node.data_type, node.blend_type = "RGBA", kind
+    node.inputs[0].default_value = factor
+    colours = [socket for socket in node.inputs if socket.type == "RGBA"]
+    return colours[0], colours[1], next(s for s in node.outputs if s.type == "RGBA")
+
+tree, base = material("half of red, half of blue")
+first, second, out = mix(tree, "MIX", 0.5)
+first.default_value, second.default_value = (0.42828, 0, 0, 1), (0, 0, 0.42828, 1)
+tree.links.new(out, base)
+
+tree, base = material("a picture dimmed by a quarter of a colour")
+first, second, out = mix(tree, "MULTIPLY", 0.25)
+picture = tree.nodes.new("ShaderNodeTexImage")
+picture.image = image
+second.default_value = (0, 1, 1, 1)
+tree.links.new(picture.outputs["Color"], first)
+tree.links.new(out, base)
+
+inner = bpy.data.node_groups.new("inner", "ShaderNodeTree")
+for name, way in (("In", "INPUT"), ("Out", "OUTPUT")):
+    inner.interface.new_socket(name, in_out=way, socket_type="NodeSocketColor")
+inner.links.new(inner.nodes.new("NodeGroupInput").outputs[0], inner.nodes.new("NodeGroupOutput").inputs[0])
+outer = inner.copy()
+outer.links.clear()
+nested = outer.nodes.new("ShaderNodeGroup")
+nested.node_tree = inner
+outer.links.new(next(n for n in outer.nodes if n.type == "GROUP_INPUT").outputs[0], nested.inputs[0])
+outer.links.new(nested.outputs[0], next(n for n in outer.nodes if n.type == "GROUP_OUTPUT").inputs[0])
+tree, base = material("a colour through a group in a group")
+group = tree.nodes.new("ShaderNodeGroup")
+group.node_tree = outer
+group.inputs[0].default_value = (0.21404, 1, 0, 1)
+tree.links.new(group.outputs[0], base)
+
+tree, base = material("a muted mix")
+first, second, out = mix(tree, "MIX", 1.0)
+first.default_value, second.default_value = (0, 1, 0, 1), (1, 0, 0, 1)
+first.node.mute = True
+tree.links.new(out, base)
+bpy.ops.wm.save_as_mainfile(filepath=sys.argv[1] + "/mixed.blend")
+"""
+
 MAKE_SCENE = """
 import sys
 import bpy
@@ -91,7 +157,18 @@ def test_blend_file_gives_its_visible_evaluated_meshes(blender, scene):
         int(np.flatnonzero(mesh.faces.min(axis=1) >= start[part])[0]) for part in ("zebra", "ape", "painted")
     ]
     found = colours_at(mesh, np.array(first_faces), np.full((3, 3), 1 / 3))
-    np.testing.assert_allclose(found, [[0, 0, 1], [0.5, 0.5, 0], [0.2, 0.4, 0.6]], atol=0.005)  # 0.8 grey x colours
+    np.testing.assert_allclose(found, [[0, 0, 1], [0.5, 0.5, 0], [0.226, 0.453, 0.68]], atol=0.005)  # grey of 0.8 light
+
+
+def test_mix_nodes_and_node_groups_give_the_colours_that_blender_shows(blender, tmp_path):
+    subprocess.run([blender, "-I", "-c", MAKE_MIXED, tmp_path], check=True, capture_output=True, timeout=120)
+    mesh = read_mesh(tmp_path / "mixed.blend", blender=blender)
+    assert [material.name.split()[0] for material in mesh.materials] == ["half", "a", "a", "a"]
+    found = colours_at(mesh, np.arange(0, 8, 2), np.full((4, 3), 1 / 3))
+    np.testing.assert_allclose(found[0], [0.5, 0, 0.5], atol=0.005)
+    np.testing.assert_allclose(found[1], [0.88 * 0.5, 0.5, 0.5], atol=0.005)  # 0.75 of the light is 0.88 in sRGB
+    np.testing.assert_allclose(found[2], [0.5, 1, 0], atol=0.005)
+    np.testing.assert_allclose(found[3], [0, 1, 0], atol=0.005)
 
 
 def test_fbx_file_gives_the_same_surface(blender, scene):

@@ -10,7 +10,7 @@ import numpy as np
 
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.reference_mesh import Material
-from motion324.mesh.colours import linear_to_srgb
+from motion324.core.srgb import linear_to_srgb
 from motion324.mesh.files.foreign import short
 from motion324.mesh.files.gltf_container import GltfFile
 from motion324.mesh.textures import Textures

@@ -18,8 +18,8 @@ import numpy as np
 from motion324 import __version__
 from motion324.core.normalisation import turned_y_up
 from motion324.core.reference_mesh import Material, ReferenceMesh
+from motion324.core.srgb import srgb_to_linear
 from motion324.core.write_aside import written_aside
-from motion324.mesh.colours import srgb_to_linear
 
 _FLOAT, _UNSIGNED = 5126, 5125
 _VERTICES, _INDICES = 34962, 34963

@@ -259,6 +259,8 @@ def test_an_export_leaves_the_scene_as_it_was(addon, tmp_path, suffix):
 
 @pytest.mark.parametrize("stored", ["packed", "painted"])
 def test_fbx_and_glb_carry_pictures_and_uvs(addon, tmp_path, stored):
+    from motion324.core.blender_mesh.shader_tracing import trace_material
+
     obj = ball()
     material = bpy.data.materials.new("Skin")
     material.use_nodes = True
@@ -279,7 +281,7 @@ def test_fbx_and_glb_carry_pictures_and_uvs(addon, tmp_path, stored):
         bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
         IMPORT[suffix](str(tmp_path / f"ball{suffix}"))
         (back,) = [o for o in bpy.data.objects if o.type == "MESH"]
-        look = addon("scene.reading.shader_tracing").trace_material(back.material_slots[0].material)
+        look = trace_material(back.material_slots[0].material)
         assert look.image is not None and tuple(look.image.size) == (8, 8)
         assert tuple(look.image.pixels[:4]) == (1, 0, 0, 1)
         assert len(back.data.uv_layers) == 1

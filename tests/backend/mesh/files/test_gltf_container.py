@@ -11,7 +11,7 @@ import pytest
 from glb_builder import CORNERS, TWO_TRIANGLES, Glb, quad_glb
 
 from motion324.core.errors import Motion324Error
-from motion324.mesh.colours import linear_to_srgb
+from motion324.core.srgb import linear_to_srgb
 from motion324.mesh.files.reading import read_mesh
 
 DRACO = "KHR_draco_mesh_compression"

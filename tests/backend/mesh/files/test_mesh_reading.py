@@ -11,7 +11,8 @@ from glb_builder import CORNERS, TWO_TRIANGLES, quad_glb
 from PIL import Image
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
-from motion324.mesh.colours import colours_at, linear_to_srgb
+from motion324.core.srgb import linear_to_srgb
+from motion324.mesh.colours import colours_at
 from motion324.mesh.files.reading import SUFFIXES, read_mesh
 
 

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import bpy
 import numpy as np
 
+from motion324.core.blender_mesh.geometry import corner_vertices_of, face_starts_of
+from motion324.core.blender_mesh.shader_tracing import Look, trace_material
 from motion324.core.reference_mesh import Material
+from motion324.core.srgb import linear_to_srgb
 
-from . import modifier_stack
-from .image_reading import Pixels, read_pixels, to_srgb
-from .shader_tracing import Look, trace_material
+
+@dataclass(frozen=True)
+class Picture:
+    """An image that faces show. uid: Blender's `session_uid`. name: its file's, or its own."""
+
+    uid: int
+    name: str
+
+    @property
+    def is_missing(self) -> str:
+        """The warning for one without pixels."""
+        return f"The image '{self.name}' has no pixels to read, so the material's plain colour is used."
 
 
 @dataclass(frozen=True)
 class Surface:
     """What the evaluated mesh itself tells. P faces, C face corners, N vertices.
 
-    names, looks: of the object's material slots; used: the slots that have faces. face_material (P,) int32.
-    corner_uv (C, 2) float32 or None. vertex_colour (N, 3) float32 sRGB or None; is_fallback: it counts only where no
-    material has a texture.
+    names, looks, pictures: of the object's material slots; pictures only of slots that have faces, else None.
+    face_material (P,) int32: the slot of every face. corner_uv (C, 2) float32 or None.
+    vertex_colour (N, 3) float32 sRGB or None; is_fallback: it counts only where no material has a texture.
     """
 
     names: tuple[str, ...]
     looks: tuple[Look, ...]
-    used: frozenset[int]
+    pictures: tuple[Picture | None, ...]
     face_material: np.ndarray
     corner_uv: np.ndarray | None
     vertex_colour: np.ndarray | None
@@ -35,26 +47,25 @@ class Surface:
 
 @dataclass(frozen=True)
 class Looks:
-    """materials: without their textures, whose pixels are, or None, at the same places. The rest as in Surface."""
+    """materials: one per slot, without their textures. The rest as in Surface, None where it does not count."""
 
     materials: tuple[Material, ...]
-    pixels: tuple[Pixels | None, ...]
     corner_uv: np.ndarray | None
     vertex_colour: np.ndarray | None
-    warnings: tuple[str, ...]
 
 
-def read_surface(mesh: bpy.types.Mesh, obj: bpy.types.Object) -> Surface:
-    """Reads materials of the object's slots and the mesh's attributes, but no pixels. Never raises."""
+def read_surface(mesh: Any, obj: Any) -> Surface:
+    """Reads materials of an evaluated object's slots and its mesh's attributes, but no pixels. Never raises."""
     slots = [slot.material for slot in obj.material_slots] or [None]
     looks = tuple(trace_material(material) for material in slots)
     face_material = np.clip(_face_material(mesh), 0, len(slots) - 1)
     corner_material = face_material[_corner_faces(mesh)]
+    used = set(np.unique(face_material).tolist())
     colour, is_fallback = _vertex_colour(mesh, looks, corner_material)
     return Surface(
         names=tuple(material.name if material else "none" for material in slots),
         looks=looks,
-        used=frozenset(np.unique(face_material).tolist()),
+        pictures=tuple(_picture(look) if index in used else None for index, look in enumerate(looks)),
         face_material=face_material,
         corner_uv=_corner_uv(mesh, looks, corner_material) if any(look.image for look in looks) else None,
         vertex_colour=colour,
@@ -62,63 +73,33 @@ def read_surface(mesh: bpy.types.Mesh, obj: bpy.types.Object) -> Surface:
     )
 
 
-def read_looks(surface: Surface) -> Iterator[Looks]:
-    """Takes the pixels, at most one picture a step; the last step yields the looks, those before it None.
-
-    A picture that has gone meanwhile, or has no pixels, is a warning.
-    """
-    taken: dict[int, Pixels | None] = {}
-    warnings: list[str] = []
-    targets = [
-        (look.image.session_uid, look.image.filepath or look.image.name)
-        if look.image and index in surface.used
-        else None
-        for index, look in enumerate(surface.looks)
-    ]
-    for target in targets:
-        if target is None or target[0] in taken:
-            continue
-        yield None
-        uid, name = target
-        taken[uid] = None
-        try:
-            for pixels_so_far in read_pixels(_image(uid)):
-                taken[uid] = pixels_so_far
-                if pixels_so_far is None:
-                    yield None
-        except ReferenceError:  # it has been removed, before or meanwhile
-            pass
-        if taken[uid] is None:
-            warnings.append(f"The image '{name}' has no pixels to read, so the material's plain colour is used.")
-    pixels = tuple(taken[target[0]] if target else None for target in targets)
-    textured = any(found is not None for found in pixels)
-    yield Looks(
+def looks_of(surface: Surface, textured: Sequence[bool]) -> Looks:
+    """textured: of each slot, whether its picture has pixels."""
+    return Looks(
         materials=tuple(
-            _material(name, look, found is not None)
-            for name, look, found in zip(surface.names, surface.looks, pixels, strict=True)
+            _material(name, look, has) for name, look, has in zip(surface.names, surface.looks, textured, strict=True)
         ),
-        pixels=pixels,
-        corner_uv=surface.corner_uv if textured else None,
-        vertex_colour=None if textured and surface.is_fallback else surface.vertex_colour,
-        warnings=tuple(warnings),
+        corner_uv=surface.corner_uv if any(textured) else None,
+        vertex_colour=None if any(textured) and surface.is_fallback else surface.vertex_colour,
     )
 
 
-def _image(uid: int) -> bpy.types.Image:
-    """Raises ReferenceError where it is not there any more."""
-    image = next((image for image in bpy.data.images if image.session_uid == uid), None)
-    if image is None:
-        raise ReferenceError("the image has been removed")
-    return image
+def image_of(picture: Picture, images: Any) -> Any:
+    """That one of Blender's images; None where it has gone."""
+    return next((image for image in images if image.session_uid == picture.uid), None)
+
+
+def _picture(look: Look) -> Picture | None:
+    return Picture(look.image.session_uid, look.image.filepath or look.image.name) if look.image else None
 
 
 def _material(name: str, look: Look, textured: bool) -> Material:
-    colour = to_srgb(np.array(look.colour if textured or look.image is None else look.colour_without_image))
-    red, green, blue = (float(value) for value in colour)
+    colour = linear_to_srgb(look.colour if textured or look.image is None else look.colour_without_image)
+    red, green, blue = (float(value) for value in colour.astype(np.float32))
     return Material(name, (red, green, blue, float(look.alpha)))
 
 
-def _face_material(mesh: bpy.types.Mesh) -> np.ndarray:
+def _face_material(mesh: Any) -> np.ndarray:
     """(P,) int32: the material slot of every face."""
     slots = np.zeros(len(mesh.polygons), np.int32)
     attribute = mesh.attributes.get("material_index")  # missing where every face has the first
@@ -127,13 +108,13 @@ def _face_material(mesh: bpy.types.Mesh) -> np.ndarray:
     return slots
 
 
-def _corner_faces(mesh: bpy.types.Mesh) -> np.ndarray:
+def _corner_faces(mesh: Any) -> np.ndarray:
     """(C,) int32: the face of every corner."""
-    totals = np.diff(modifier_stack.face_starts_of(mesh), append=len(mesh.loops))
+    totals = np.diff(face_starts_of(mesh), append=len(mesh.loops))
     return np.repeat(np.arange(len(totals), dtype=np.int32), totals)
 
 
-def _corner_uv(mesh: bpy.types.Mesh, looks: tuple[Look, ...], corner_material: np.ndarray) -> np.ndarray | None:
+def _corner_uv(mesh: Any, looks: tuple[Look, ...], corner_material: np.ndarray) -> np.ndarray | None:
     """Texture coordinates from the map that each material names, else from the one that renders use."""
     layers = mesh.uv_layers
     if not layers:
@@ -147,15 +128,13 @@ def _corner_uv(mesh: bpy.types.Mesh, looks: tuple[Look, ...], corner_material: n
     return uv
 
 
-def _uv(layer: bpy.types.MeshUVLoopLayer) -> np.ndarray:
+def _uv(layer: Any) -> np.ndarray:
     uv = np.empty((len(layer.uv), 2), np.float32)
     layer.uv.foreach_get("vector", uv.ravel())
     return uv
 
 
-def _vertex_colour(
-    mesh: bpy.types.Mesh, looks: tuple[Look, ...], corner_material: np.ndarray
-) -> tuple[np.ndarray | None, bool]:
+def _vertex_colour(mesh: Any, looks: tuple[Look, ...], corner_material: np.ndarray) -> tuple[np.ndarray | None, bool]:
     """Colours from the attributes that materials show; else from the active one, and then True."""
     attributes = mesh.color_attributes
     shown = [_attribute(attributes, look.colour_attribute) for look in looks]
@@ -164,7 +143,7 @@ def _vertex_colour(
         if attributes.active_color is None:
             return None, True
         shown = [attributes.active_color] * len(looks)
-    corner_vertices = modifier_stack.corner_vertices_of(mesh)
+    corner_vertices = corner_vertices_of(mesh)
     colours = np.ones((len(corner_vertices), 3), np.float32)
     for index, attribute in enumerate(shown):
         if attribute is not None:
@@ -173,7 +152,7 @@ def _vertex_colour(
     return _mean_at_vertices(colours, corner_vertices, len(mesh.vertices)), is_fallback
 
 
-def _attribute(attributes: bpy.types.AttributeGroupMesh, name: str | None) -> bpy.types.Attribute | None:
+def _attribute(attributes: Any, name: str | None) -> Any:
     """The colour attribute of that name; the one that renders use for ""."""
     if name == "":
         index = attributes.render_color_index
@@ -190,9 +169,9 @@ def _mean_at_vertices(values: np.ndarray, corner_vertices: np.ndarray, count: in
     return means.astype(np.float32)
 
 
-def _corner_colours(attribute: bpy.types.Attribute, corner_vertices: np.ndarray) -> np.ndarray:
+def _corner_colours(attribute: Any, corner_vertices: np.ndarray) -> np.ndarray:
     """(C, 3) float32 sRGB: Blender keeps byte colours in sRGB and shows them as linear; `color_srgb` is the former."""
     colours = np.empty((len(attribute.data), 4), np.float32)
     attribute.data.foreach_get("color_srgb", colours.ravel())
-    colours = np.clip(colours[:, :3], 0, 1)
-    return colours[corner_vertices] if attribute.domain == "POINT" else colours
+    shown: np.ndarray = np.clip(colours[:, :3], 0, 1)
+    return shown[corner_vertices] if attribute.domain == "POINT" else shown

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-import bpy
 import numpy as np
 
-LARGEST_SIDE = 2048  # pixels; more brings nothing to a video's resolution and costs time on the wire
+from motion324.core.srgb import linear_to_srgb
+
 JOIN_SECONDS = 0.002  # that a step waits for the memory
 
 
@@ -20,25 +21,23 @@ class Pixels:
     values: np.ndarray
     linear: bool
 
-    def to_picture(self) -> np.ndarray:
-        """(H, W, 4) uint8 sRGB, row 0 on top, no side longer than LARGEST_SIDE. Any thread: it knows no Blender."""
-        values = self.values[::-1]
+    def to_picture(self, largest: int) -> np.ndarray:
+        """(H, W, 4) uint8 sRGB, row 0 on top, no side longer than `largest` pixels. Any thread: it knows no Blender."""
+        values = _shrunk(self.values[::-1], largest)
         if self.linear:
-            values = values.copy()
             colours = values.shape[2] - 1 if values.shape[2] in (2, 4) else values.shape[2]
-            values[..., :colours] = to_srgb(values[..., :colours])
-        values = _shrunk(values, LARGEST_SIDE)
+            values = np.concatenate([linear_to_srgb(values[..., :colours]), values[..., colours:]], axis=2)
         return _with_four_channels((np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8))
 
 
-def read_pixels(image: bpy.types.Image) -> Iterator[Pixels | None]:
-    """In steps, of which the last one yields the pixels, or None where the image has none; those before it None.
+def read_pixels(image: Any) -> Iterator[Pixels | None]:
+    """In steps, of which the last one yields the pixels, or None where the image has none or is None; the others None.
 
     The first has Blender load a file that nothing has shown yet, in one piece; the memory for the pixels, which takes
     as long to get as the pixels themselves, is got by a thread meanwhile.
     """
-    width, height = image.size
-    channels = image.channels
+    width, height = image.size if image is not None else (0, 0)
+    channels = image.channels if image is not None else 0
     if width == 0 or height == 0 or len(image.pixels) != width * height * channels:
         yield None  # the file is missing, or it is a movie
         return
@@ -55,12 +54,6 @@ def read_pixels(image: bpy.types.Image) -> Iterator[Pixels | None]:
     # Blender's manual, "Color Management": byte images keep their own encoding, float images hold linear values.
     linear = image.is_float or image.colorspace_settings.is_data or "linear" in image.colorspace_settings.name.lower()
     yield Pixels(values.reshape(height, width, channels), linear)
-
-
-def to_srgb(linear: np.ndarray) -> np.ndarray:
-    """Linear light -> sRGB (IEC 61966-2-1), any shape, values in [0, 1]."""
-    linear = np.clip(linear, 0, 1)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
 def _with_four_channels(picture: np.ndarray) -> np.ndarray:

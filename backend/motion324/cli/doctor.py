@@ -27,6 +27,7 @@ LIBRARIES = {
     "scipy": "scipy",
     "numba": "numba",
     "cv2": "opencv-python-headless",
+    "av": "av",
     "onnxruntime": "onnxruntime",
     "rembg": "rembg",
     "mapbox_earcut": "mapbox-earcut",

@@ -7,26 +7,17 @@ import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.progress import Progress, silent
+from motion324.video.boxes import ends_inside_a_box, is_boxed
 from motion324.video.frame_rate import EvenMoments, kept_count, lower_rate
-from motion324.video.frame_size import check_length, reduced, reduced_size, stacked_alpha
+from motion324.video.frame_size import check_length, reduced_size, stacked_alpha
 from motion324.video.frame_times import even_frames, rate_of
-from motion324.video.source import (
-    FrameRange,
-    Source,
-    Wanted,
-    bad_video,
-    ends_inside_a_box,
-    in_range,
-    is_boxed,
-    open_capture,
-    open_range,
-    read_image,
-)
+from motion324.video.picture import Picture, StillPicture
+from motion324.video.reader import VideoReader, bad_video
+from motion324.video.source import FrameRange, Source, Wanted, in_range, open_range, read_image
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +37,12 @@ def read_video(
 
     frames: as in a Python slice, counted from 0; negative numbers count from the end. Frames in between are skipped
     without being kept. rate: of those, so many per second are kept, the nearest to evenly spaced moments; a higher one
-    than the video's changes nothing but clip.warnings. Rotation stored in the file is applied; 16-bit images become
-    8-bit; an alpha channel is kept, and what it hides completely is white. Where frames are unevenly spaced in time,
+    than the video's changes nothing but clip.warnings. Rotation, mirroring and the shape of pixels that the file tells
+    are applied; more than 8 bits become 8, HDR becomes sRGB, of interlaced frames one field is used; an alpha channel
+    is kept, and what it hides completely is white. Where frames are unevenly spaced in time,
     some are repeated and others left out, so that as many are evenly spaced: frame_numbers tells which. clip.warnings
-    says that, and when a file ends before its header says. reduce: large frames become smaller, as reduced_size says.
+    says all that, and when a file ends before its header says. reduce: large frames become smaller, as reduced_size
+    says.
     Raises Motion324Error with EXIT_BAD_VIDEO: missing, not a video, nothing decodable, no or only one frame in range.
     """
     path = Path(path)
@@ -66,7 +59,7 @@ def read_video(
 def read_frames(
     path: Path, frames: FrameRange, progress: Progress, rate: float | None = None, reduce: bool = True
 ) -> VideoClip:
-    """read_video without its demand for two frames; masks are read with it, too."""
+    """read_video without its demand for two frames."""
     source, wanted = open_range(path, frames, lambda: progress("read", 0, 0))
     lower = lower_rate(source, wanted, rate)
     if lower is None:
@@ -77,6 +70,16 @@ def read_frames(
     count = kept_count(source, wanted, lower)
     clip, _ = _decode(source, wanted, frames, progress, lambda number, time: moments.wants(time), count, reduce)
     return _at_moments(clip, np.array(moments.chosen), lower)
+
+
+def read_as_counted(path: Path, progress: Progress) -> VideoClip:
+    """All frames once, whatever the times at which they are shown: frame k of the clip is frame k of the file.
+
+    For masks, which belong to the frames of a video one by one. Raises as read_video does, but for a single frame.
+    """
+    frames: FrameRange = (None, None, 1)
+    source, wanted = open_range(path, frames, lambda: progress("read", 0, 0))
+    return _decode(source, wanted, frames, progress)[0]
 
 
 def read_numbered(path: Path, numbers: np.ndarray, progress: Progress) -> VideoClip:
@@ -116,9 +119,10 @@ def _decode(
     times: list[float] = []
     size = (0, 0)
     progress("read", 0, count)
-    for number, time, image in _images(source, wanted, progress, keeps):
+    told: list[dict[str, str]] = []
+    for number, time, picture in _pictures(source, wanted, progress, keeps, told):
         if kept is None:
-            full = (image.shape[1], image.shape[0])
+            full = picture.size
             size = reduced_size(*full, count) if reduce else full
             if size != full:
                 log.info("%s: frames are reduced to %d x %d pixels", source.path, *size)
@@ -127,7 +131,7 @@ def _decode(
         if len(numbers) == len(kept):
             check_length(source, len(kept) + 1, size)
             kept = np.concatenate([kept, np.empty((max(8, len(kept) // 4), *kept.shape[1:]), np.uint8)])
-        colour, alpha = reduced(image, size)
+        colour, alpha = picture.at(size)
         kept[len(numbers)] = colour
         if alpha is not None:
             alphas[len(numbers)] = alpha
@@ -148,7 +152,7 @@ def _decode(
         frame_numbers=np.array(numbers, dtype=np.int64),
         alpha=stacked_alpha(alphas, kept.shape[:3]),
         name=source.path.name,
-        warnings=_warnings(source, wanted, seen),
+        warnings=(*told, *_warnings(source, wanted, seen)),
     )
     return clip, np.array(times)
 
@@ -207,10 +211,10 @@ def _with_warning(clip: VideoClip, code: str, sentence: str) -> VideoClip:
     return dataclasses.replace(clip, warnings=(*clip.warnings, {"code": code, "sentence": sentence}))
 
 
-def _images(
-    source: Source, wanted: Wanted, progress: Progress, keeps: Wants
-) -> Iterator[tuple[int, float, np.ndarray]]:
-    """(frame number, when it is shown in seconds, image (H, W, 3 or 4) uint8 in RGB or RGBA)."""
+def _pictures(
+    source: Source, wanted: Wanted, progress: Progress, keeps: Wants, told: list[dict[str, str]]
+) -> Iterator[tuple[int, float, Picture]]:
+    """(frame number, when it is shown in seconds, picture). told: gets warnings about the file's kind, at the end."""
     if source.images:
         last = source.count - 1 if wanted.last is None else min(wanted.last, source.count - 1)
         first_shape: tuple[int, ...] | None = None
@@ -226,24 +230,18 @@ def _images(
                     f"before it have {first_shape[1]} x {first_shape[0]}.",
                     "All frames must have the same size.",
                 )
-            yield number, number / source.fps, image
+            yield number, number / source.fps, StillPicture(image)
         return
-    capture = open_capture(source.path)
-    try:
+    with VideoReader(source.path) as reader:
         number = 0
-        while (wanted.last is None or number <= wanted.last) and capture.grab():
-            time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        while (wanted.last is None or number <= wanted.last) and (frame := reader.next()) is not None:
             counts = number >= wanted.first and (number - wanted.first) % wanted.step == 0
-            if counts and keeps(number, time):
-                decoded, image = capture.retrieve()
-                if not decoded:
-                    break
-                yield number, time, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+            if counts and keeps(number, frame.time):
+                yield number, frame.time, frame.picture
             else:
                 progress("read", 0 if number < wanted.first else (number - wanted.first) // wanted.step, wanted.count)
             number += 1
-    finally:
-        capture.release()
+        told.extend(reader.warnings())
 
 
 def _warnings(source: Source, wanted: Wanted, decoded: int) -> tuple[dict[str, str], ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 
 from motion324.video.source import Source, bad_video
@@ -23,20 +22,6 @@ def reduced_size(width: int, height: int, count: int) -> tuple[int, int]:
     fits = longest * math.sqrt(FRAME_BYTES / (3.0 * width * height * max(count, 1)))
     side = min(longest, LONGEST_SIDE, max(SMALLEST_SIDE, int(fits)))
     return max(1, round(width * side / longest)), max(1, round(height * side / longest))
-
-
-def reduced(image: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
-    """An RGB or RGBA image at (width, height) -> RGB and, if it had one, alpha."""
-    same = size == (image.shape[1], image.shape[0])
-    if image.shape[2] == 3:
-        return (image if same else cv2.resize(image, size, interpolation=cv2.INTER_AREA)), None
-    colour, alpha = image[..., :3], image[..., 3]
-    if not same:  # colours count by how visible they are, or what is hidden would bleed in
-        weight = alpha.astype(np.float32)[..., None] / 255.0
-        small = cv2.resize(np.concatenate([colour * weight, weight], axis=2), size, interpolation=cv2.INTER_AREA)
-        colour = np.clip(small[..., :3] / np.maximum(small[..., 3:], 1e-4) + 0.5, 0, 255).astype(np.uint8)
-        alpha = (small[..., 3] * 255.0 + 0.5).astype(np.uint8)
-    return np.where(alpha[..., None] > 0, colour, np.uint8(255)), alpha
 
 
 def check_length(source: Source, count: int, size: tuple[int, int]) -> None:

@@ -9,24 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.progress import Progress
+from motion324.video.boxes import ends_inside_a_box, is_boxed
 from motion324.video.frame_rate import kept_count, lower_rate, number_of
-from motion324.video.frame_size import reduced, reduced_size, stacked_alpha
-from motion324.video.source import (
-    FrameRange,
-    Source,
-    bad_video,
-    ends_inside_a_box,
-    in_range,
-    is_boxed,
-    open_capture,
-    open_range,
-    read_image,
-)
+from motion324.video.frame_size import reduced_size, stacked_alpha
+from motion324.video.picture import Picture, StillPicture
+from motion324.video.reader import Frame, VideoReader, bad_video
+from motion324.video.source import FrameRange, Source, in_range, open_range, read_image
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +55,7 @@ def sample_video(
     lower = lower_rate(source, wanted, rate)
     used = kept_count(source, wanted, lower)
     numbers = [number_of(int(index), source, wanted, lower) for index in spread_indices(used, most)]
-    search = _Search(source, numbers)
+    search = _Search(source, numbers, used)
     search.wait(progress)
     if wanted.first not in search.found:
         raise bad_video(
@@ -71,21 +63,18 @@ def sample_video(
             f"No frame of the video '{path}' can be decoded{in_range(frames)}.",
             "Choose frames between 0 and the last one, or check that the file is complete.",
         )
-    images = dict(sorted(search.found.items()))
-    first = next(iter(images.values()))
-    size = reduced_size(first.shape[1], first.shape[0], used)
-    pictures = [reduced(image, size) for image in images.values()]
-    colours = np.stack([colour for colour, _ in pictures])
-    alphas = {index: alpha for index, (_, alpha) in enumerate(pictures) if alpha is not None}
+    found = dict(sorted(search.found.items()))
+    colours = np.stack([colour for colour, _ in found.values()])
+    alphas = {index: alpha for index, (_, alpha) in enumerate(found.values()) if alpha is not None}
     clip = VideoClip(
         frames=colours,
         fps=lower or source.fps / wanted.step,
-        frame_numbers=np.array(list(images), dtype=np.int64),
+        frame_numbers=np.array(list(found), dtype=np.int64),
         alpha=stacked_alpha(alphas, colours.shape[:3]),
         name=source.path.name,
         warnings=_warnings(source, search),
     )
-    return VideoSample(clip, source.count, used, (first.shape[1], first.shape[0]), source.fps)
+    return VideoSample(clip, source.count, used, search.size, source.fps)
 
 
 def sample_clip(clip: VideoClip, most: int) -> VideoSample:
@@ -124,16 +113,20 @@ def _halvings(k: int, count: int) -> int:
 class _Search:
     """Looks for frames on a thread of its own, since a search in a file of few key frames cannot be interrupted.
 
-    found: the images (H, W, 3 or 4) uint8 by number. wanted: how many it looks for. missing: whether some of them are
-    not there.
+    used: of how many frames they are a sample. found: colours and alpha by number, at the size at which so many would
+    be read. size: (width, height) of the first picture itself. wanted: how many it looks for. missing: whether some of
+    them are not there. told: warnings about the file's kind.
     """
 
-    def __init__(self, source: Source, numbers: list[int]) -> None:
-        self.found: dict[int, np.ndarray] = {}
+    def __init__(self, source: Source, numbers: list[int], used: int) -> None:
+        self.found: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
+        self.size = (0, 0)
+        self.told: tuple[dict[str, str], ...] = ()
         self.wanted = len(numbers)
         self.missing = False
         self._source = source
         self._numbers = numbers
+        self._used = used
         self._error: BaseException | None = None
         self._enough = threading.Event()
         self._thread = threading.Thread(target=self._run, name="frames", daemon=True)
@@ -160,54 +153,53 @@ class _Search:
     def _run(self) -> None:
         found = self.found
         try:
-            for number, image in self._images():
-                found[number] = image
+            for number, picture in self._pictures():
+                if not found:
+                    self.size = picture.size
+                found[number] = picture.at(reduced_size(*self.size, self._used))
                 if self._enough.is_set():
                     return
             self.missing = len(found) < len(self._numbers)
         except BaseException as error:
             self._error = error
 
-    def _images(self) -> Iterator[tuple[int, np.ndarray]]:
+    def _pictures(self) -> Iterator[tuple[int, Picture]]:
         if self._source.images:
             for number in self._numbers:
-                yield number, read_image(self._source.images[number])
+                yield number, StillPicture(read_image(self._source.images[number]))
             return
-        capture = open_capture(self._source.path)
-        try:
-            position = 0  # of the frame that the next grab gives
+        with VideoReader(self._source.path) as reader:
+            position = 0  # of the frame that comes next
             for index, number in enumerate(self._numbers):
-                if not self._go_to(capture, position, number, patient=index == 0):
-                    if index == 0:
-                        return
-                    continue
-                decoded, image = capture.retrieve()
-                if decoded:
-                    yield number, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+                frame = self._go_to(reader, position, number, patient=index == 0)
+                self.told = reader.warnings()
+                if frame is not None:
+                    yield number, frame.picture
+                elif index == 0:
+                    return
                 position = number + 1
-        finally:
-            capture.release()
 
-    def _go_to(self, capture: cv2.VideoCapture, position: int, number: int, patient: bool) -> bool:
-        """Grabs frame `number`, whatever the capture has grabbed before; False where there is none."""
+    def _go_to(self, reader: VideoReader, position: int, number: int, patient: bool) -> Frame | None:
+        """Frame `number`, whatever the reader has given before; None where there is none."""
         deadline = time.monotonic() + WALK_SECONDS
         if position <= number and (patient or number - position <= SHORT_WAY):
             while time.monotonic() < deadline and not self._enough.is_set():
-                if not capture.grab():
-                    return False
-                if position == number:
-                    return True
+                frame = reader.next()
+                if frame is None or position == number:
+                    return frame
                 position += 1
-        capture.set(cv2.CAP_PROP_POS_FRAMES, number)
-        return not self._enough.is_set() and capture.grab()
+        if self._enough.is_set():
+            return None
+        reader.seek(number)
+        return None if self._enough.is_set() else reader.next()
 
 
 def _warnings(source: Source, search: _Search) -> tuple[dict[str, str], ...]:
     """Only of what is plain to see: headers are often off by a few frames, and so is the end of the range."""
     lacking = search.missing and len(search.found) <= search.wanted / 2
     if source.images or not (lacking or (is_boxed(source.path) and ends_inside_a_box(source.path))):
-        return ()
+        return search.told
     sentence = (
         f"The video '{source.path}' is damaged or cut short: some of its {source.count} frames cannot be decoded."
     )
-    return ({"code": "video-cut-short", "sentence": sentence},)
+    return (*search.told, {"code": "video-cut-short", "sentence": sentence})

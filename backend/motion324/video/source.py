@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from motion324.core.errors import EXIT_BAD_VIDEO, Motion324Error
 from motion324.core.image_files import IMAGE_SUFFIXES, images_in
+from motion324.video.reader import VideoReader, bad_video
 
 log = logging.getLogger(__name__)
 
@@ -79,12 +78,8 @@ def _open(path: Path, tick: Tick) -> Source:
             f"'{path}' is a single image; a video or a folder of images is needed.",
             "Give the folder that holds the images of all frames.",
         )
-    capture = open_capture(path)
-    try:
-        fps = float(capture.get(cv2.CAP_PROP_FPS))
-        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    finally:
-        capture.release()
+    with VideoReader(path) as reader:
+        fps, count = reader.fps, reader.promised
     if not (math.isfinite(fps) and 0 < fps <= 1000):
         log.warning("The video '%s' does not say its frame rate; %g frames per second are assumed.", path, FALLBACK_FPS)
         fps = FALLBACK_FPS
@@ -102,31 +97,12 @@ def _wanted(source: Source, frames: FrameRange, tick: Tick) -> Wanted:
     return Wanted(promised.start, step, len(promised), last)
 
 
-def open_capture(path: Path) -> cv2.VideoCapture:
-    """A video before its first frame, rotated as the file says. Raises Motion324Error("video-unreadable")."""
-    capture = cv2.VideoCapture(str(path))
-    if not capture.isOpened() or not capture.grab():
-        capture.release()
-        raise bad_video(
-            "video-unreadable",
-            f"The file '{path}' cannot be read as a video: no frame can be decoded.",
-            "Check that it is complete; MP4 with H.264 is read everywhere.",
-        )
-    capture.release()
-    capture = cv2.VideoCapture(str(path))
-    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-    return capture
-
-
 def _count_by_reading(path: Path, tick: Tick) -> int:
-    capture = open_capture(path)
     count = 0
-    try:
-        while capture.grab():
+    with VideoReader(path) as reader:
+        while reader.next() is not None:
             count += 1
             tick()
-    finally:
-        capture.release()
     return count
 
 
@@ -152,27 +128,6 @@ def read_image(file: Path) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
 
 
-def is_boxed(path: Path) -> bool:
-    """Whether this is an MP4 or MOV file, by its name."""
-    return path.suffix.lower() in (".mp4", ".mov", ".m4v")
-
-
-def ends_inside_a_box(path: Path) -> bool:
-    """Whether an MP4 or MOV file (ISO 14496-12: boxes of size, type, content) is shorter than its boxes say."""
-    length = path.stat().st_size
-    with path.open("rb") as file:
-        position = 0
-        while position + 8 <= length:
-            file.seek(position)
-            size, kind = struct.unpack(">I4s", file.read(8))
-            if size == 1 and position + 16 <= length:
-                (size,) = struct.unpack(">Q", file.read(8))
-            if size == 0 or not kind.strip(b"\0"):
-                return False  # the last box reaches to the end
-            position += max(size, 8)
-    return position > length
-
-
 def range_text(frames: FrameRange) -> str:
     """A range as people write it, such as 10::2."""
     start, stop, step = frames
@@ -183,7 +138,3 @@ def in_range(frames: FrameRange, rate: float | None = None) -> str:
     """ " in the range A:B:STEP at 12 frames per second", or nothing where that is the whole video."""
     which = "" if frames == (None, None, 1) else f" in the range {range_text(frames)}"
     return which if rate is None else f"{which} at {rate:g} frames per second"
-
-
-def bad_video(code: str, sentence: str, hint: str = "") -> Motion324Error:
-    return Motion324Error(code, sentence, hint, EXIT_BAD_VIDEO)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.image_files import images_in
-from motion324.video.source import bad_video, open_capture, read_image
+from motion324.video.picture import Picture, StillPicture
+from motion324.video.reader import VideoReader, bad_video
+from motion324.video.source import read_image
 
 LARGEST = 256  # pixels of the longer side
 
@@ -25,32 +26,30 @@ def thumbnail(video: Path, number: int) -> np.ndarray:
     """
     if not video.exists():
         raise bad_video("video-missing", f"The video '{video}' does not exist.", "Check the path.")
-    image = _of_folder(video, number) if video.is_dir() else _of_file(video, number)
-    height, width = image.shape[:2]
+    if video.is_dir():
+        return _small(_of_folder(video, number))
+    with VideoReader(video) as reader:
+        if number:
+            reader.seek(number)
+        frame = reader.next()
+        if frame is None:
+            raise _outside(video, number)
+        return _small(frame.picture)
+
+
+def _small(picture: Picture) -> np.ndarray:
+    width, height = picture.size
     scale = min(1.0, LARGEST / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return small if small.shape[2] == 4 else cv2.cvtColor(small, cv2.COLOR_RGB2RGBA)
+    colour, alpha = picture.at((max(1, round(width * scale)), max(1, round(height * scale))))
+    opaque = np.full(colour.shape[:2], 255, np.uint8) if alpha is None else alpha
+    return np.dstack([colour, opaque])
 
 
-def _of_folder(folder: Path, number: int) -> np.ndarray:
+def _of_folder(folder: Path, number: int) -> Picture:
     images = images_in(folder)
     if not 0 <= number < len(images):
         raise _outside(folder, number)
-    return read_image(images[number])
-
-
-def _of_file(video: Path, number: int) -> np.ndarray:
-    capture = open_capture(video)
-    try:
-        if number:
-            capture.set(cv2.CAP_PROP_POS_FRAMES, number)
-        decoded, image = capture.read()
-    finally:
-        capture.release()
-    if not decoded:
-        raise _outside(video, number)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return StillPicture(read_image(images[number]))
 
 
 def _outside(video: Path, number: int) -> Motion324Error:

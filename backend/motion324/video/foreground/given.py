@@ -10,7 +10,7 @@ import numpy as np
 from motion324.core.clip import VideoClip
 from motion324.core.errors import Motion324Error
 from motion324.core.progress import Progress
-from motion324.video.decoding import read_frames
+from motion324.video.decoding import read_as_counted
 from motion324.video.sampling import VideoSample, sample_video
 from motion324.video.source import bad_video
 
@@ -21,7 +21,7 @@ def given_masks(clip: VideoClip, path: Path, progress: Progress) -> np.ndarray:
     There is one mask for each of the clip's frames, or one for each frame of the clip's source; other sizes of the same
     shape are scaled. Raises Motion324Error with EXIT_BAD_VIDEO where neither number fits or the masks cannot be read.
     """
-    masks = read_frames(path, (None, None, 1), _as_foreground(progress))
+    masks = read_as_counted(path, _as_foreground(progress))
     values = _values(masks)
     last = int(clip.frame_numbers[-1])
     repeated = bool((np.diff(clip.frame_numbers) <= 0).any())  # of a variable frame rate: places tell nothing

@@ -1,0 +1,244 @@
+"""Videos as cameras, editors and phones write them: alpha, shapes of pixels, mirrors, codecs, HDR, fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from motion324.core.clip import VideoClip
+from motion324.core.errors import Motion324Error
+from motion324.core.progress import silent
+from motion324.video.decoding import read_video
+from motion324.video.foreground.choose import find_masks
+from motion324.video.foreground.given import given_masks
+from motion324.video.sampling import sample_video
+from motion324.video.thumbnail import thumbnail
+
+CASES = Path(__file__).resolve().parents[3].parent / "shared" / "cases"
+ROWS, COLUMNS = np.mgrid[:96, :128]
+
+
+def case(name: str) -> Path:
+    path = CASES / name
+    if not path.is_file():
+        pytest.skip(f"{path} is not there")
+    return path
+
+
+def encode(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    codec: str,
+    pix_fmt: str,
+    kind: str = "rgb24",
+    times: list[int] | None = None,
+    **context: object,
+) -> Path:
+    """frames (H, W, C); times: in hundredths of a second; context: attributes of the encoder's context."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.pix_fmt = pix_fmt
+        for name, value in context.items():
+            setattr(stream.codec_context, name, value)
+        if times is not None:
+            stream.codec_context.time_base = Fraction(1, 100)
+        frames = list(frames)
+        stream.height, stream.width = frames[0].shape[:2]
+        for index, image in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(image, format=kind)
+            if kind in ("gray", "gray16le"):
+                frame = frame.reformat(format=pix_fmt)
+            frame.color_range = 1
+            for name in ("colorspace", "color_trc", "color_primaries"):
+                if name in context:
+                    setattr(frame, name, context[name])
+            frame.pts, frame.time_base = (index, Fraction(1, 10)) if times is None else (times[index], Fraction(1, 100))
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def disc(index: int) -> np.ndarray:
+    """(96, 128) bool, as in the shared cases: it moves right by 6 pixels a frame."""
+    return (COLUMNS - 30 - 6 * index) ** 2 + (ROWS - 48) ** 2 < 20**2
+
+
+def hidden_red(index: int) -> np.ndarray:
+    """A blue disc; around it alpha 0 over red."""
+    image = np.zeros((96, 128, 4), np.uint8)
+    image[..., 0] = 255
+    image[disc(index)] = (0, 0, 255, 255)
+    return image
+
+
+def check_discs(clip: VideoClip, count: int, colour: tuple[int, int, int]) -> None:
+    assert clip.frames.shape == (count, 96, 128, 3) and clip.alpha is not None
+    for mode in ("auto", "alpha"):
+        found = find_masks(clip, mode)
+        assert found.method == "alpha"
+        for index, mask in enumerate(found.masks):
+            assert np.mean((mask > 0.5) != disc(index)) < 0.005
+    assert (clip.frames[0][~disc(0) & (clip.alpha[0] == 0)] == 255).all()
+    np.testing.assert_allclose(clip.frames[3, 48, 48], colour, atol=6)
+
+
+@pytest.mark.parametrize("name", ["alpha_prores4444.mov", "alpha_animation.mov"])
+def test_alpha_of_editors_files_is_the_mask(name):
+    clip = read_video(case(name))
+    check_discs(clip, 10, (40, 160, 220))
+    assert clip.fps == pytest.approx(10) and clip.warnings == ()
+    few = sample_video(case(name), (2, None, 1), 4, silent).clip
+    assert few.alpha is not None and np.array_equal(few.alpha, clip.alpha[few.frame_numbers])
+    assert thumbnail(case(name), 4)[0, 0, 3] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt"),
+    [("a.webm", "libvpx-vp9", "yuva420p"), ("a.mkv", "ffv1", "yuva444p"), ("a.mov", "png", "rgba")],
+)
+def test_alpha_of_other_codecs_is_the_mask(tmp_path, name, codec, pix_fmt):
+    clip = read_video(encode(tmp_path / name, map(hidden_red, range(8)), codec, pix_fmt, "rgba"))
+    check_discs(clip, 8, (0, 0, 255))
+
+
+def test_alpha_that_hides_nothing_is_none(tmp_path):
+    opaque = [np.full((96, 128, 4), (9, 99, 200, 255), np.uint8)] * 3
+    assert read_video(encode(tmp_path / "a.mov", opaque, "png", "rgba", "rgba")).alpha is None
+
+
+def test_pixels_that_are_not_square_are_made_so():
+    clip = read_video(case("pixels_twice_as_wide.mp4"))
+    assert clip.frames.shape[1:] == (96, 256, 3)
+    blue = clip.frames[0, :, :, 2].astype(int) - clip.frames[0, :, :, 0] > 60
+    rows, columns = np.nonzero(blue)
+    assert np.ptp(columns) / np.ptp(rows) == pytest.approx(2, rel=0.05)
+    assert thumbnail(case("pixels_twice_as_wide.mp4"), 0).shape[:2] == (96, 256)
+    assert sample_video(case("pixels_twice_as_wide.mp4"), (None, None, 1), 3, silent).size == (256, 96)
+
+
+def test_a_mirrored_picture_is_mirrored_and_not_turned():
+    clip = read_video(case("mirrored_left_right.mp4"))
+    corners = [clip.frames[0, row, column] for row in (10, -10) for column in (10, -10)]
+    for corner, colour in zip(corners, [(0, 255, 0), (255, 0, 0), (255, 255, 255), (0, 0, 255)], strict=True):
+        np.testing.assert_allclose(corner, colour, atol=6)  # green red over white blue
+
+
+def test_av1_is_read():
+    clip = read_video(case("av1.mp4"))
+    assert clip.frames.shape == (10, 96, 128, 3) and clip.warnings == ()
+
+
+@pytest.mark.parametrize("tag", ["BRAW", "icod"])  # no decoder knows the first; the second's does not know the data
+def test_a_codec_that_cannot_be_decoded_is_named_with_a_remedy(tmp_path, tag):
+    data = bytearray(case("av1.mp4").read_bytes())
+    place = data.index(b"av01", data.index(b"stsd"))
+    data[place : place + 4] = tag.encode()
+    (tmp_path / "a.mp4").write_bytes(data)
+    with pytest.raises(Motion324Error) as caught:
+        read_video(tmp_path / "a.mp4")
+    assert caught.value.code == "video-unreadable"
+    assert f"'{'aic' if tag == 'icod' else tag}'" in caught.value.sentence and "libx264" in caught.value.hint
+
+
+def test_sound_alone_is_no_video(tmp_path):
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with pytest.raises(Motion324Error, match="only sound"):
+        read_video(tmp_path / "a.mp4")
+
+
+def test_ten_bits_become_eight(tmp_path):
+    greys = [np.full((48, 64), value * 257, np.uint16) for value in (30, 120, 210)]
+    clip = read_video(encode(tmp_path / "a.mkv", greys, "ffv1", "yuv420p10le", "gray16le"))
+    np.testing.assert_allclose(clip.frames.mean(axis=(1, 2, 3)), [30, 120, 210], atol=1.5)
+    assert clip.warnings == ()
+
+
+def test_colours_follow_the_matrix_that_the_file_names(tmp_path):
+    """Y'CbCr (63, 102, 240) is pure red by BT.709, and another by BT.601, which counts where a file names none."""
+    planes = np.concatenate([np.full((48, 64), v, np.uint8) for v in (63, 102, 240)]).astype(np.uint8)
+    red = [planes.reshape(3 * 48, 64)] * 2
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.pix_fmt, stream.width, stream.height = "yuv444p", 64, 48
+        stream.codec_context.colorspace = 1
+        for index, image in enumerate(red):
+            frame = av.VideoFrame(64, 48, "yuv444p")
+            for plane, values in zip(frame.planes, image.reshape(3, 48, 64), strict=True):
+                plane.update(np.pad(values, ((0, 0), (0, plane.line_size - 64))).tobytes())
+            frame.pts, frame.colorspace = index, 1
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    np.testing.assert_allclose(read_video(tmp_path / "a.mkv").frames[0, 20, 20], [255, 0, 0], atol=4)
+
+
+@pytest.mark.parametrize(("transfer", "paper"), [(18, 0.75), (16, 0.58)])  # HLG and PQ; signal of 203 cd/m2, BT.2408
+def test_hdr_becomes_srgb_and_is_told(tmp_path, transfer, paper):
+    greys = [np.full((48, 64), round(65535 * value), np.uint16) for value in (paper, 0.3 * paper, 1.0)]
+    path = encode(
+        tmp_path / "a.mkv",
+        greys,
+        "ffv1",
+        "yuv420p10le",
+        "gray16le",
+        color_trc=transfer,
+        color_primaries=9,
+        colorspace=9,
+    )
+    clip = read_video(path)
+    white, dark, glare = clip.frames.mean(axis=(1, 2, 3))
+    assert 220 < white < 245 and dark < 90 and 253 < glare <= 255
+    (warning,) = clip.warnings
+    assert warning["code"] == "video-hdr" and ("HLG" if transfer == 18 else "PQ") in warning["sentence"]
+    assert np.ptp(clip.frames[0].astype(int)) <= 1  # grey stays grey
+
+
+def test_of_interlaced_frames_one_moment_is_shown_and_that_is_told(tmp_path):
+    def woven(index: int) -> np.ndarray:
+        image = np.full((96, 128, 3), 255, np.uint8)
+        image[::2][disc(2 * index)[::2]] = (0, 0, 255)
+        image[1::2][disc(2 * index + 1)[1::2]] = (0, 0, 255)
+        return image
+
+    path = tmp_path / "a.mpg"
+    options = {"flags": "+ildct+ilme", "top": "1", "b": "4000000"}
+    clip = read_video(encode(path, map(woven, range(6)), "mpeg2video", "yuv420p", options=options))
+    assert clip.frames.shape[1:] == (96, 128, 3)
+    assert [warning["code"] for warning in clip.warnings] == ["video-interlaced"]
+    blue = clip.frames[2, :, :, 0] < 128
+    assert np.mean(blue != disc(4)) < 0.01  # of both moments together it would be 0.02 and more
+    assert sample_video(path, (None, None, 1), 3, silent).clip.warnings == clip.warnings
+
+
+def test_masks_of_a_variable_frame_rate_belong_to_the_frames_that_are_shown(tmp_path):
+    """30 frames of which the first half is shown five times as long: once by their true times, and not twice."""
+    times = [10 * min(k, 15) + 2 * max(k - 15, 0) for k in range(30)]
+    pictures = [np.full((96, 128, 3), 200, np.uint8) for _ in times]
+    masks = [np.full((96, 128, 3), 8 * k + 8, np.uint8) for k in range(len(times))]
+    video = encode(tmp_path / "a.mkv", pictures, "ffv1", "yuv444p", times=times)
+    clip = read_video(video)
+    assert [warning["code"] for warning in clip.warnings] == ["video-frame-rate-varies"]
+    even = np.linspace(0, times[-1], len(clip.frames))
+    assert np.abs(np.array(times)[clip.frame_numbers] - even).max() <= 5
+    for given in (
+        encode(tmp_path / "same times.mkv", masks, "ffv1", "yuv444p", times=times),
+        encode(tmp_path / "even.mkv", masks, "ffv1", "yuv444p"),
+    ):
+        found = given_masks(clip, given, silent).mean(axis=(1, 2)) * 255
+        np.testing.assert_allclose(found, 8 * clip.frame_numbers + 8, atol=1.5)
+
+
+def test_the_video_is_shut_when_reading_is_cancelled_or_done(tmp_path):
+    path = encode(tmp_path / "a.mkv", [np.zeros((48, 64, 3), np.uint8)] * 4, "ffv1", "yuv444p")
+    read_video(path)
+    open_files = [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert str(path) not in open_files

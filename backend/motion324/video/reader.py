@@ -82,6 +82,7 @@ class VideoReader:
         self._base = self._stream.time_base or Fraction(1, 1000)
         self._start = float((self._stream.start_time or 0) * self._base)
         self._reformatter = VideoReformatter()
+        self._turned: tuple[float, Orientation] | None = None
         self._frames = self._decoded()
         self._waiting = self.next()
         if self._waiting is None:
@@ -139,7 +140,10 @@ class VideoReader:
     def _as_frame(self, frame: Any) -> Frame:
         time = math.nan if frame.pts is None else float(frame.pts * (frame.time_base or self._base)) - self._start
         aspect = float(self._stream.sample_aspect_ratio or 1)
-        picture = VideoPicture(frame, aspect if 0.05 < aspect < 20 else 1.0, Orientation.of(frame), self._reformatter)
+        if self._turned is None or self._turned[0] != frame.rotation:
+            # Once for all: a frame whose side data was looked at refers to itself, and stays until Python cleans up.
+            self._turned = frame.rotation, Orientation.of(frame)
+        picture = VideoPicture(frame, aspect if 0.05 < aspect < 20 else 1.0, self._turned[1], self._reformatter)
         self.interlaced = self.interlaced or picture.is_interlaced
         self.hdr = self.hdr or picture.hdr
         return Frame(time, picture)

@@ -157,7 +157,7 @@ def sizes(system: str, extras: str) -> tuple[int, int]:
 
 def sentences(plan: Plan, folder: str) -> tuple[str, str]:
     """What the first run explains: what is downloaded and how large it is; where to."""
-    what = "numpy, scipy, numba, OpenCV and onnxruntime"
+    what = "numpy, scipy, numba, OpenCV, PyAV and onnxruntime"
     if plan.extras:
         what += ", and PyTorch with CUDA"
     return (

@@ -15,6 +15,7 @@ import numpy as np
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
 from motion324.core.write_aside import written_aside
+from motion324.video.reader import VideoReader
 
 # The systems' own H.264 encoders; OpenCV's Linux wheels have none, and their VP9 takes 0.2 s a frame.
 _CODECS = {"win32": ("avc1", "mp4v"), "darwin": ("avc1", "mp4v")}
@@ -76,9 +77,11 @@ class VideoFile:
 
     def _check(self) -> None:
         """OpenCV says nothing when a disk is full; the file tells."""
-        capture = cv2.VideoCapture(str(self._file))
-        found = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
-        capture.release()
+        try:
+            with VideoReader(self._file) as reader:
+                found = reader.promised
+        except Motion324Error:
+            found = 0
         if found >= self.frame_count > 0:
             return
         full = shutil.disk_usage(self.path.parent).free < _FULL_DISK_BYTES

@@ -29,7 +29,6 @@ LIBRARIES = {
     "cv2": "opencv-python-headless",
     "av": "av",
     "onnxruntime": "onnxruntime",
-    "rembg": "rembg",
     "mapbox_earcut": "mapbox-earcut",
     "jinja2": "jinja2",
     "DracoPy": "DracoPy",
@@ -80,9 +79,6 @@ def _program() -> Finding:
 
 def _library(module: str, distribution: str) -> Finding:
     try:
-        if module == "rembg":  # importing it takes long, and needs nothing that is not imported here anyway
-            version = metadata.version(distribution)
-            return Finding(distribution, Verdict.FINE, version)
         loaded = importlib.import_module(module)
         version = getattr(loaded, "__version__", None) or metadata.version(distribution)
         return Finding(distribution, Verdict.FINE, str(version))

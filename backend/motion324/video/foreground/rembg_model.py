@@ -1,4 +1,4 @@
-"""Any of rembg's models by its name. rembg is imported on first use; nothing is downloaded without being asked for."""
+"""Any of rembg's models by its name. An extra, imported on first use; nothing is downloaded without being asked for."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def rembg_masks(frames: np.ndarray, model: str, progress: Progress) -> np.ndarra
 
 
 def require_model(model: str) -> None:
-    """Raises Motion324Error: "bad-option" for a model that rembg does not have or that cannot run here alone,
-    "model-missing" where it is not on this machine.
+    """Raises Motion324Error: "package-missing" without rembg, "bad-option" for a model that it does not have or that
+    cannot run here alone, "model-missing" where it is not on this machine.
     """
     kind = _kind(model)
     if not _is_installed(kind, model):
@@ -64,7 +64,7 @@ def new_session(model: str) -> Any:
 
 
 def licence_of(model: str) -> str:
-    """The licence of rembg's `model`, in words. Raises Motion324Error("bad-option") for one that cannot be used."""
+    """The licence of rembg's `model`, in words. Raises Motion324Error("bad-option", "package-missing")."""
     _kind(model)
     return _LICENCES.get(model, "look at the page of its authors, which rembg's README names")
 
@@ -86,8 +86,16 @@ def download(model: str) -> str:
 
 def _kind(model: str) -> Any:
     """rembg's class of sessions for `model`."""
-    with _without_compiling():
-        from rembg.sessions import sessions_class
+    try:
+        with _without_compiling():
+            from rembg.sessions import sessions_class
+    except ImportError as error:
+        raise Motion324Error(
+            "package-missing",
+            f"The option mask cannot be rembg:{model}: the package rembg is not installed ({error}).",
+            "Install the backend with the extra 'rembg', or use --mask rembg, the bundled network.",
+            EXIT_USAGE,
+        ) from error
     usable = {}
     for kind in sessions_class:
         name = kind.name()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,14 @@ def test_a_network_that_is_missing_is_told_without_a_look_at_the_video(monkeypat
         with pytest.raises(Motion324Error) as caught:
             examine(Path("/nowhere/clip.mp4"), AnimateOptions(mask=mode))
         assert caught.value.code == code
+
+
+def test_rembgs_own_models_are_an_extra_and_its_lack_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "rembg", None)
+    monkeypatch.setitem(sys.modules, "rembg.sessions", None)
+    with pytest.raises(Motion324Error, match="extra 'rembg'") as caught:
+        examine(Path("/nowhere/clip.mp4"), AnimateOptions(mask="rembg:u2net"))
+    assert caught.value.code == "package-missing"
 
 
 def test_modes_that_cannot_work_say_so(no_network):

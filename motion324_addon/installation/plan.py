@@ -110,11 +110,11 @@ MB = 1_000_000
 # (system, extras): bytes to download, added up over the wheels that pip chose for Python 3.11; on the disk, with ours.
 # Those of CUDA on Windows are a guess by those on Linux, since they depend on the extra package index.
 SIZES = {
-    ("linux", ""): (210 * MB, 690 * MB),
-    ("windows", ""): (170 * MB, 550 * MB),
-    ("macos", ""): (170 * MB, 580 * MB),
-    ("linux", "cuda"): (3200 * MB, 6200 * MB),
-    ("windows", "cuda"): (3000 * MB, 6000 * MB),
+    ("linux", ""): (230 * MB, 730 * MB),
+    ("windows", ""): (180 * MB, 580 * MB),
+    ("macos", ""): (180 * MB, 590 * MB),
+    ("linux", "cuda"): (3220 * MB, 6240 * MB),
+    ("windows", "cuda"): (3010 * MB, 6030 * MB),
 }
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.view import View
-from motion324.mesh.surface import SurfaceSamples
+
+if TYPE_CHECKING:
+    from motion324.mesh.surface import SurfaceSamples  # needs scipy, which whoever only serves jobs need not have
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Holds the frames of a video as plain data."""
+"""Holds the frames of a video as plain data, and says in words which of them are meant."""
 
 from __future__ import annotations
 
@@ -22,3 +22,11 @@ class VideoClip:
     alpha: np.ndarray | None = None
     name: str = "video"
     warnings: tuple[dict[str, str], ...] = ()
+
+
+def told_frames(numbers: np.ndarray) -> str:
+    """[3, 4, 5, 9] -> "frames 3-5, 9"; long lists are cut."""
+    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    texts = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
+    shown = ", ".join(texts[:6]) + (f" and {len(texts) - 6} more ranges" if len(texts) > 6 else "")
+    return f"frame {shown}" if len(numbers) == 1 else f"frames {shown}"

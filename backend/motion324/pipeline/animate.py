@@ -15,7 +15,7 @@ from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_INTERNAL, Motion324Error
 from motion324.core.machine import peak_memory, versions
 from motion324.core.normalisation import Normalisation, normalised_mesh
-from motion324.core.options import AnimateOptions
+from motion324.core.options import AnimateOptions, names_mask_files
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.result import AnimationResult
@@ -31,7 +31,8 @@ from motion324.trajectories.result_files import KeepOptions, needed_space, write
 from motion324.trajectories.smoothing import smooth_trajectory
 from motion324.video.decoding import read_video
 from motion324.video.foreground import check_mask_option, find_masks
-from motion324.video.foreground.masks import ForegroundMasks
+from motion324.video.foreground.masks import ForegroundMasks, from_first_object
+from motion324.video.shots import from_first_picture, shot_warnings
 from motion324.video.source import bad_video
 from motion324.view.pose_fit import overlap_warnings
 from motion324.view.vertex_colour_choice import with_fitting_colours
@@ -77,11 +78,15 @@ def animate(
 
         clip = video if isinstance(video, VideoClip) else read_video(video, options.frames, clock, options.video_fps)
         _check_clip(clip)
+        given = foreground is not None or names_mask_files(options.mask)  # one mask for each frame, also of the first
+        clip = clip if given else from_first_picture(clip)
         reconstructor.check_job(len(clip.frames), len(mesh.positions))
         if folder and keep:
             folder.check_space(needed_space(len(clip.frames), mesh, clip, keep))
 
         foreground = foreground or find_masks(clip, options.mask, clock)
+        clip, foreground = from_first_object(clip, foreground)
+        remarks = shot_warnings(clip, clock)
 
         clock("sample", 0, 1)
         normalised, normalisation = normalised_mesh(mesh)
@@ -105,12 +110,8 @@ def animate(
         clock("smooth", 0, 1)
         smooth_trajectory(positions, options.smooth, clock, out=positions)
 
-        warnings = [
-            *mesh.warnings,
-            *clip.warnings,
-            *foreground.warnings,
-            *overlap_warnings(match.overlap, mesh.name, clip.name),
-        ]
+        odd = overlap_warnings(match.overlap, mesh.name, clip.name)
+        warnings = [*mesh.warnings, *clip.warnings, *remarks, *foreground.warnings, *odd]
         result = AnimationResult(
             positions=positions,
             frame_numbers=clip.frame_numbers,

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from motion324.core.clip import VideoClip, told_frames
+from motion324.video.shots import first_picture, without_start
+
 # The part of the border's pixels that an object has to cover before it counts as leaving the frame.
 _TOUCHING = 0.004
 _EMPTY_PIXELS = 16
@@ -13,6 +16,7 @@ _FULL_SHARE = 0.97
 # A mask jumps where its area leaves the median of the frames around it by this factor, or its middle moves from one
 # frame to the next by this part of its size.
 _JUMP_FACTOR, _JUMP_WAY, _JUMP_FRAMES = 1.6, 0.5, 3
+_OF_FRAMES = _EMPTY, _JUMPS, _LEAVES = "mask-empty", "mask-jumps", "object-leaves-frame"  # codes of warnings
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,29 @@ def empty_frames(masks: np.ndarray) -> np.ndarray:
 
 def tells_nothing(masks: np.ndarray) -> bool:
     """Whether masks (T, H, W) show no object in most frames: next to nothing of it, or the whole picture."""
-    full = (masks > 0.5).mean(axis=(1, 2)) > _FULL_SHARE
-    return len(empty_frames(masks)) + int(full.sum()) > len(masks) / 2
+    return bool(_without_object(masks).sum() > len(masks) / 2)
+
+
+def from_first_object(clip: VideoClip, found: ForegroundMasks) -> tuple[VideoClip, ForegroundMasks]:
+    """Both without the frames at the start whose masks show no object, and with a warning in the clip that names them.
+
+    The first frame is what the mesh is fitted to, so that all depends on what it shows.
+    """
+    count = first_picture(_without_object(found.masks))
+    if not count or count > len(found.masks) - 2:
+        return clip, found
+    shorter = without_start(clip, count)
+    masks = found.masks[count:]
+    kept = tuple(warning for warning in found.warnings if warning["code"] not in _OF_FRAMES)
+    warnings = mask_warnings(masks, shorter.frame_numbers, clip.name) + kept
+    return shorter, ForegroundMasks(masks, found.method, warnings)
+
+
+def _without_object(masks: np.ndarray) -> np.ndarray:
+    """(T,) bool."""
+    without = (masks > 0.5).mean(axis=(1, 2)) > _FULL_SHARE
+    without[empty_frames(masks)] = True
+    return without
 
 
 def mask_warnings(masks: np.ndarray, frame_numbers: np.ndarray, name: str) -> tuple[dict[str, str], ...]:
@@ -45,22 +70,24 @@ def mask_warnings(masks: np.ndarray, frame_numbers: np.ndarray, name: str) -> tu
     warnings = []
     empty = empty_frames(masks)
     if len(empty):
-        sentence = f"No object was found in {_listed(frame_numbers[empty])} of '{name}'; its motion is guessed there."
-        warnings.append({"code": "mask-empty", "sentence": sentence})
+        sentence = (
+            f"No object was found in {told_frames(frame_numbers[empty])} of '{name}'; its motion is guessed there."
+        )
+        warnings.append({"code": _EMPTY, "sentence": sentence})
     jumping = jumping_frames(masks)
     if len(jumping):
         sentence = (
-            f"The mask of the object changes suddenly in {_listed(frame_numbers[jumping])} of '{name}'; look at it, "
-            "and give your own masks where it is wrong."
+            f"The mask of the object changes suddenly in {told_frames(frame_numbers[jumping])} of '{name}'; look at "
+            "it, and give your own masks where it is wrong."
         )
-        warnings.append({"code": "mask-jumps", "sentence": sentence})
+        warnings.append({"code": _JUMPS, "sentence": sentence})
     cut = np.flatnonzero(_border_share(masks) > _TOUCHING)
     if len(cut):
         sentence = (
-            f"The object touches the edge of the picture in {_listed(frame_numbers[cut])} of '{name}'; "
+            f"The object touches the edge of the picture in {told_frames(frame_numbers[cut])} of '{name}'; "
             "what lies outside cannot be followed."
         )
-        warnings.append({"code": "object-leaves-frame", "sentence": sentence})
+        warnings.append({"code": _LEAVES, "sentence": sentence})
     return tuple(warnings)
 
 
@@ -97,11 +124,3 @@ def _border_share(masks: np.ndarray) -> np.ndarray:
     """(T,) the part of each frame's outermost pixels that the object covers."""
     sides = (masks[:, 0], masks[:, -1], masks[:, 1:-1, 0], masks[:, 1:-1, -1])
     return np.concatenate([side > 0.5 for side in sides], axis=1).mean(axis=1)
-
-
-def _listed(numbers: np.ndarray) -> str:
-    """[3, 4, 5, 9] -> "frames 3-5, 9"; long lists are cut."""
-    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
-    texts = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
-    shown = ", ".join(texts[:6]) + (f" and {len(texts) - 6} more ranges" if len(texts) > 6 else "")
-    return f"frame {shown}" if len(numbers) == 1 else f"frames {shown}"

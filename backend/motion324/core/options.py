@@ -156,6 +156,17 @@ class AnimateOptions(OptionGroup):
         flag=Flag(metavar="auto|front|AZIMUTH,ELEVATION"),
         shown=Shown("Seen From", "From where the video sees the mesh", panel="View", composed=True),
     )
+    camera: str = option(
+        "auto",
+        "whether the camera moves; auto: where the background shows it clearly, its motion is taken off, so that the "
+        "object moves as it does in the world; moving: also where it shows it less clearly; still: never",
+        choices=(
+            Choice("auto", "Automatic", "Takes the camera's motion off where the background shows it clearly"),
+            Choice("still", "Still", "The camera stands still, or its motion is to stay in the result"),
+            Choice("moving", "Moving", "Takes the camera's motion off also where the background shows it less clearly"),
+        ),
+        shown=Shown("Camera", "Whether the video's camera moves", panel="Reconstruct"),
+    )
     smooth: float = option(
         0.5,
         "standard deviation in frames of the temporal low-pass; 0: off",

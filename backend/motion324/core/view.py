@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,6 +52,19 @@ class View:
         u = f * camera[..., 0] / safe + self.centre[0] * width
         v = f * camera[..., 1] / safe + self.centre[1] * height
         return np.stack([u, v], axis=-1), depth
+
+    def of_part(self, box: tuple[float, float, float, float], size: tuple[int, int]) -> View:
+        """The same camera for a part of its picture of size (height, width), which may reach beyond it.
+
+        box: the part's top, bottom, left and right in pixels of the whole picture.
+        """
+        top, bottom, left, right = box
+        height, width = size
+        centre = (
+            (self.centre[0] * width - left) / (right - left),
+            (self.centre[1] * height - top) / (bottom - top),
+        )
+        return replace(self, focal=self.focal * height / (bottom - top), centre=centre)
 
 
 def look_at_origin(azimuth: float, elevation: float, distance: float, focal: float) -> View:

@@ -23,6 +23,7 @@ from motion324.core.view import View
 from motion324.mesh.checks import check_mesh
 from motion324.mesh.surface import sample_surface
 from motion324.mesh.vertex_colours import MEANING, REASON
+from motion324.pipeline.camera import filmed_by_a_still_camera
 from motion324.pipeline.output_folder import OutputFolder
 from motion324.pipeline.stage_clock import StageClock
 from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene
@@ -86,7 +87,8 @@ def animate(
 
         foreground = foreground or find_masks(clip, options.mask, clock)
         clip, foreground = from_first_object(clip, foreground)
-        remarks = shot_warnings(clip, clock)
+        filmed = filmed_by_a_still_camera(clip, foreground.masks, options, clock)
+        remarks = [*shot_warnings(clip, clock), *filmed.warnings]
 
         clock("sample", 0, 1)
         normalised, normalisation = normalised_mesh(mesh)
@@ -104,7 +106,7 @@ def animate(
             normalised, surface = fitting, sample_surface(fitting, SURFACE_SAMPLES, options.seed)
         _log_vertex_colours(mesh)
 
-        scene = Scene(normalised, surface, clip.frames, foreground.masks, match.view, options.seed)
+        scene = Scene(normalised, surface, filmed.frames, filmed.masks, filmed.view(match.view), options.seed)
         positions = _reconstruct(reconstructor, scene, mesh, normalisation, clip, clock, on_frames)
 
         clock("smooth", 0, 1)
@@ -124,6 +126,7 @@ def animate(
                 "reconstruction": reconstructor.details(),
                 "options": {**options.to_dict(), "frames": list(options.frames)},
                 "mask": foreground.method,
+                "camera": filmed.report,
                 "view": _describe_view(match.view),
                 "silhouette_overlap": round(float(match.overlap), 4),
                 "warnings": warnings,
@@ -131,7 +134,7 @@ def animate(
             },
         )
         if folder and keep:
-            write_result_files(folder.staging, keep, mesh, clip, foreground.masks, result, clock)
+            write_result_files(folder.staging, keep, mesh, clip, foreground.masks, result, clock, filmed.shown)
         result.report["seconds"] = clock.seconds()
         result.report["peak_memory_mb"] = round(peak_memory() / 1e6)
         if folder:

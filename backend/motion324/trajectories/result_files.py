@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,8 +77,12 @@ def write_result_files(
     masks: np.ndarray,
     result: AnimationResult,
     progress: Progress,
+    shown: Callable[[Progress], VideoClip] | None = None,
 ) -> None:
-    """Writes all but the report, which is complete only after this. Raises Motion324Error("disk-full", ...)."""
+    """Writes all but the report, which is complete only after this. Raises Motion324Error("disk-full", ...).
+
+    shown: the clip as the result's camera, which stands still, would have filmed it; None: as it is.
+    """
     total = len(result.positions)
     progress("write", 0, total)
     save_trajectory(folder / TRAJECTORY, result, mesh.faces)
@@ -88,7 +93,8 @@ def write_result_files(
     if keep.cutouts:
         write_cutouts(folder, clip, masks, progress)
     if keep.overlay:
-        write_overlay(folder / OVERLAY, clip, mesh, result.positions, result.view, result.fps, progress)
+        seen = shown(progress) if shown else clip
+        write_overlay(folder / OVERLAY, seen, mesh, result.positions, result.view, result.fps, progress)
 
 
 def write_report(folder: Path, result: AnimationResult) -> None:

@@ -110,10 +110,7 @@ class _Target:
         )
 
     def of_crop(self, view: View) -> View:
-        y0, y1, x0, x1 = self.box
-        height, width = self.whole
-        centre = ((view.centre[0] * width - x0) / (x1 - x0), (view.centre[1] * height - y0) / (y1 - y0))
-        return replace(view, focal=view.focal * height / (y1 - y0), centre=centre)
+        return view.of_part(self.box, self.whole)
 
 
 def _look_around(mesh: ReferenceMesh, target: _Target, progress: Progress) -> list[View]:

@@ -67,12 +67,7 @@ def working_images(frames: np.ndarray, masks: np.ndarray, view: View, longer_sid
         soft = cv2.resize(masks[t, y0:y1, x0:x1].astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
         small[t] = soft > MASK_LEVEL
     axis, offset, gain = _contrast_axis(colours[:: max(1, total // 8)], small[:: max(1, total // 8)])
-    crop_view = View(
-        rotation=view.rotation,
-        translation=view.translation,
-        focal=view.focal * height / (y1 - y0),
-        centre=((view.centre[0] * width - x0) / (x1 - x0), (view.centre[1] * height - y0) / (y1 - y0)),
-    )
+    crop_view = view.of_part((y0, y1, x0, x1), (height, width))
     return WorkingImages(colours, small, crop_view, axis, offset, gain)
 
 

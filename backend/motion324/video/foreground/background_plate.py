@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from motion324.video.foreground.coverage import colour_distance, disc, largest, product, squared_length
+from motion324.video.foreground.enclosed_background import enclosed_background
 from motion324.video.foreground.side_by_side import side_by_side
 
 
@@ -82,9 +83,9 @@ def estimate_plate(
     """frames (T, H, W, 3) uint8, saliency (T, H, W) float32 in [0, 1]: a first guess of where the object is.
     tick: called several times a second; what it raises passes.
 
-    A pixel shows the background where saliency is low all around it. Things that stand out but never change, and that
-    nothing moving separates from the picture's border, are background as well. A colour that mostly is salient where
-    it appears is not.
+    A pixel shows the background where saliency is low all around it, or through a hole of the object. Things that stand
+    out but never change, and that nothing moving separates from the picture's border, are background as well. A colour
+    that mostly is salient where it appears is not.
     """
     chosen = np.unique(np.linspace(0, len(frames) - 1, _FRAMES_LOOKED_AT).round().astype(int))
     scale = min(frames.shape[1:3]) / 512
@@ -100,8 +101,12 @@ def estimate_plate(
     still = _still_surroundings(spread <= limit, saliency, scale)
     background |= still
     tick()
+    holes = enclosed_background(frames, saliency, background, tick)
+    background |= holes
     colour, seen, change = _seen_background(frames, exposure, background, median, tick)
-    seen &= still | (_saliency_of_matches(frames, exposure, saliency, colour, limit, tick) < 0.5)
+    # What is seen through the object stands still, or it is the object's after all.
+    through = (holes.sum(axis=0) >= 2) & (change <= limit)
+    seen &= still | through | (_saliency_of_matches(frames, exposure, saliency, colour, limit, tick) < 0.5)
     return _completed(colour, seen, change, scale)
 
 

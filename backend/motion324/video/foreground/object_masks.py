@@ -20,8 +20,10 @@ from motion324.video.foreground.coverage import (
     fit_to_colours,
     squared_length,
 )
+from motion324.video.foreground.masks import tells_nothing
 from motion324.video.foreground.saliency import salient_masks
 from motion324.video.foreground.side_by_side import side_by_side
+from motion324.video.foreground.small_objects import from_near, same_area, small_object_area
 
 _WORKING_SIDE = 720  # larger frames are masked at this size: the network itself sees 320 pixels
 _SMOOTHING_SIDE = 256
@@ -38,20 +40,38 @@ def object_masks(frames: np.ndarray, progress: Progress) -> np.ndarray:
 
     U2-Net-P says in each frame what stands out. Frames near in time agree on pixels of the same colour; a guided filter
     fits the guess to the frame's edges; and where the camera stands still, the background behind the object is
-    reconstructed from all frames, and a pixel's distance from it decides.
+    reconstructed from all frames, and a pixel's distance from it decides. A small object is looked at from near.
     """
     height, width = frames.shape[1:3]
-    scale = _WORKING_SIDE / max(height, width)
-    if scale < 1:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        small = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
-        masks = object_masks(small, progress)
-        return np.stack([cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR) for mask in masks])
     count = len(frames)
+    worked = _at_most(frames, _WORKING_SIDE) if max(height, width) > _WORKING_SIDE else frames
     # The network takes most of the time: three quarters of the progress.
-    masks = salient_masks(frames, lambda stage, done, total: progress(stage, round(done * 3 / 4), total))
+    masks = salient_masks(worked, lambda stage, done, total: progress(stage, round(done * 3 / 4), total))
+
+    def tick() -> None:
+        progress("foreground", round(count * 3 / 4), count)
+
+    def find_near(parts: np.ndarray) -> np.ndarray:
+        return _refined_masks(parts, salient_masks(parts, lambda *_: tick()), lambda *_: tick())
+
+    area = small_object_area(worked, masks, tick)
+    if area is not None:
+        area = same_area(area, worked.shape[1:3], (height, width))
+        near = from_near(frames, area, find_near, tick)
+        if not tells_nothing(near):
+            return near
+    masks = _refined_masks(worked, masks, progress)
+    if worked is frames:
+        return masks
+    return np.stack([cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR) for mask in masks])
+
+
+def _refined_masks(frames: np.ndarray, masks: np.ndarray, progress: Progress) -> np.ndarray:
+    """The network's masks (T, H, W), made exact by colours and by what stands still, in place; also returned."""
+    height, width = frames.shape[1:3]
+    count = len(frames)
     plate = estimate_plate(frames, masks, lambda: progress("foreground", round(count * 3 / 4), count))
-    small_frames, small_masks = _small(frames), _small(masks)
+    small_frames, small_masks = _at_most(frames, _SMOOTHING_SIDE), _at_most(masks, _SMOOTHING_SIDE)
 
     def refine(index: int) -> None:
         change = _agreed(small_frames, small_masks, index) - small_masks[index]
@@ -93,10 +113,10 @@ def _brighter(frame: np.ndarray, guess: np.ndarray, plate: BackgroundPlate) -> n
     return exposure_offset((frame[some].astype(np.float32) - plate.colour[some])[background])
 
 
-def _small(images: np.ndarray) -> np.ndarray:
-    """images (T, H, W, ...) -> (T, h, w, ...), the longer side at most _SMOOTHING_SIDE."""
+def _at_most(images: np.ndarray, side: int) -> np.ndarray:
+    """images (T, H, W, ...) -> (T, h, w, ...), the longer side at most `side`."""
     height, width = images.shape[1:3]
-    scale = min(1.0, _SMOOTHING_SIDE / max(height, width))
+    scale = min(1.0, side / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])
 

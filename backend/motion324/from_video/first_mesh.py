@@ -11,9 +11,8 @@ from motion324.core.progress import Progress, silent
 from motion324.core.result import MadeMesh
 from motion324.mesh_providers.interface import ObjectPicture
 from motion324.mesh_providers.registry import get_provider
-from motion324.pipeline.examine import SAMPLED_FRAMES, first_mask
+from motion324.pipeline.examine import look_at_first
 from motion324.video.foreground import check_mask_option
-from motion324.video.sampling import sample_clip, sample_video
 
 
 def make_first_mesh(
@@ -23,7 +22,7 @@ def make_first_mesh(
     *,
     progress: Progress = silent,
 ) -> MadeMesh:
-    """The mesh that motion324.from_video.run.from_video would animate, from SAMPLED_FRAMES frames of all.
+    """The mesh that motion324.from_video.run.from_video would animate, from a few frames of all.
 
     Of the options, frames, video_fps and mask count. The mask is the one that motion324.pipeline.examine.examine
     finds. Raises Motion324Error: what is wrong with video, options, foreground or provider; Cancelled.
@@ -31,20 +30,16 @@ def make_first_mesh(
     options.check()
     check_mask_option(options.mask)
     provider = get_provider(settings)
-    if isinstance(video, VideoClip):
-        sample = sample_clip(video, SAMPLED_FRAMES)
-    else:
-        sample = sample_video(video, options.frames, SAMPLED_FRAMES, progress, options.video_fps)
-    mask, method, remarks = first_mask(sample, options, progress)
+    sample, foreground = look_at_first(video, options, progress)
     clip = sample.clip
-    provided = provider.provide(ObjectPicture(clip.frames[0], mask, Path(clip.name).stem), progress)
+    provided = provider.provide(ObjectPicture(clip.frames[0], foreground.masks[0], Path(clip.name).stem), progress)
     return MadeMesh(
         mesh=provided.mesh,
         rough_view=provided.rough_view if provided.view is None else "front",
         frame_number=int(clip.frame_numbers[0]),
-        mask_method=method,
+        mask_method=foreground.method,
         provider=provider.name,
         licence=provider.licence,
-        warnings=(*clip.warnings, *remarks),
+        warnings=(*clip.warnings, *foreground.warnings),
         details=provided.details,
     )

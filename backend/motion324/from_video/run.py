@@ -54,7 +54,7 @@ def from_video(
     way = Way(video, StageFolder(folder, again), options, mesh_settings, blender, progress)
     way.check()
     clip = way.frames()
-    foreground = way.masks(clip)
+    clip, foreground = way.masks(clip)
     way.crops(clip, foreground)
     view = way.mesh(clip, foreground)
     way.animation(clip, foreground, view)

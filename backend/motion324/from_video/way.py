@@ -33,7 +33,8 @@ from motion324.reconstructors.registry import get_reconstructor
 from motion324.trajectories.result_files import TRAJECTORY, KeepOptions
 from motion324.video.decoding import read_video
 from motion324.video.foreground import check_mask_option, find_masks
-from motion324.video.foreground.masks import ForegroundMasks
+from motion324.video.foreground.masks import ForegroundMasks, from_first_object
+from motion324.video.shots import from_first_picture
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,8 @@ class Way:
     def frames(self) -> VideoClip:
         def make(staging: Path) -> dict[str, Any]:
             clip = read_video(self._video, self._options.frames, self._progress, self._options.video_fps)
+            if not names_mask_files(self._options.mask):  # which has one for each of these frames
+                clip = from_first_picture(clip)
             shown = clip.frames
             if clip.alpha is not None:
                 shown = np.concatenate([shown, clip.alpha[..., None]], axis=3)
@@ -103,7 +106,9 @@ class Way:
             warnings=tuple(found["warnings"]),
         )
 
-    def masks(self, clip: VideoClip) -> ForegroundMasks:
+    def masks(self, clip: VideoClip) -> tuple[VideoClip, ForegroundMasks]:
+        """The clip from the first frame on that shows an object, and the masks of its frames."""
+
         def make(staging: Path) -> dict[str, Any]:
             found = find_masks(clip, self._options.mask, self._progress)
             stored = np.clip(255 * found.masks + 0.5, 0, 255).astype(np.uint8)
@@ -111,7 +116,8 @@ class Way:
             return {"method": found.method, "warnings": list(found.warnings)}
 
         found, stored = self._do_pictures(MASKS, "foreground", make)
-        return ForegroundMasks(stored.astype(np.float32) / 255, found["method"], tuple(found["warnings"]))
+        masks = ForegroundMasks(stored.astype(np.float32) / 255, found["method"], tuple(found["warnings"]))
+        return from_first_object(clip, masks)
 
     def crops(self, clip: VideoClip, foreground: ForegroundMasks) -> None:
         def make(staging: Path) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from motion324.mesh.checks import check_mesh
 from motion324.mesh.surface import sample_surface
 from motion324.mesh.vertex_colours import MEANING, REASON
 from motion324.pipeline.camera import filmed_by_a_still_camera
+from motion324.pipeline.first_look import first_look
 from motion324.pipeline.output_folder import OutputFolder
 from motion324.pipeline.stage_clock import StageClock
 from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene
@@ -96,7 +97,7 @@ def animate(
 
         clock("view", 0, 1)
         if view is None:
-            match = find_view(normalised, clip.frames[0], foreground.masks[0], options.view, clock)
+            match = find_view(normalised, *first_look(video, clip, foreground.masks[0], clock), options.view, clock)
         else:
             match = ViewMatch(view, overlap_of(normalised, view, foreground.masks[0]))
 

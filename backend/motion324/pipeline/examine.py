@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,13 @@ from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.result import Examination
 from motion324.mesh.checks import check_mesh
+from motion324.pipeline.first_look import first_look
 from motion324.video.foreground import check_mask_option, find_masks
 from motion324.video.foreground.given import first_given_mask
-from motion324.video.foreground.masks import mask_warnings
+from motion324.video.foreground.masks import ForegroundMasks, from_first_object, mask_warnings
 from motion324.video.sampling import VideoSample, sample_clip, sample_video
+from motion324.video.shots import begins_later, blank_frames, first_picture, from_first_picture
+from motion324.video.source import FrameRange
 from motion324.view.pose_fit import overlap_warnings
 from motion324.view.view_search import find_view
 
@@ -40,23 +44,19 @@ def examine(
     check_mask_option(options.mask)
     if mesh is not None:
         check_mesh(mesh)
-    if isinstance(video, VideoClip):
-        sample = sample_clip(video, SAMPLED_FRAMES)
-    else:
-        sample = sample_video(video, options.frames, SAMPLED_FRAMES, progress, options.video_fps)
-    mask, method, mask_remarks = first_mask(sample, options, progress)
-    clip = sample.clip
-    warnings = [*clip.warnings, *mask_remarks]
+    sample, foreground = look_at_first(video, options, progress)
+    clip, mask = sample.clip, foreground.masks[0]
+    warnings = [*clip.warnings, *foreground.warnings]
     view = overlap = None
     if mesh is not None:
         progress("view", 0, 1)
-        match = find_view(normalised_mesh(mesh)[0], clip.frames[0], mask, options.view, progress)
+        match = find_view(normalised_mesh(mesh)[0], *first_look(video, clip, mask, progress), options.view, progress)
         view, overlap = match.view, float(match.overlap)
         warnings += [*mesh.warnings, *overlap_warnings(overlap, mesh.name, clip.name)]
     return Examination(
         frame=clip.frames[0],
         mask=mask,
-        mask_method=method,
+        mask_method=foreground.method,
         frame_number=int(clip.frame_numbers[0]),
         frame_count=sample.frame_count,
         used_count=sample.used,
@@ -68,13 +68,42 @@ def examine(
     )
 
 
-def first_mask(
-    sample: VideoSample, options: AnimateOptions, progress: Progress
-) -> tuple[np.ndarray, str, tuple[dict[str, str], ...]]:
-    """The mask (H, W) float32 of the first frame, how it was found, and warnings."""
-    clip = sample.clip
-    if not names_mask_files(options.mask):
-        found = find_masks(clip, options.mask, progress)
-        return found.masks[0], found.method, found.warnings
-    mask = first_given_mask(sample, Path(options.mask), progress)
-    return mask, "given", mask_warnings(mask[None], clip.frame_numbers[:1], clip.name)
+def look_at_first(
+    video: Path | VideoClip, options: AnimateOptions, progress: Progress
+) -> tuple[VideoSample, ForegroundMasks]:
+    """SAMPLED_FRAMES frames, the first that shows an object first, and at least that one's mask."""
+    if names_mask_files(options.mask):
+        sample = _sampled(video, options.frames, options, progress)
+        mask = first_given_mask(sample, Path(options.mask), progress)[None]
+        remarks = mask_warnings(mask, sample.clip.frame_numbers[:1], sample.clip.name)
+        return sample, ForegroundMasks(mask, "given", remarks)
+    sample = _from_first_picture(video, options, progress)
+    clip, foreground = from_first_object(sample.clip, find_masks(sample.clip, options.mask, progress))
+    return dataclasses.replace(sample, clip=clip), foreground
+
+
+def _sampled(video: Path | VideoClip, frames: FrameRange, options: AnimateOptions, progress: Progress) -> VideoSample:
+    if isinstance(video, VideoClip):
+        return sample_clip(video, SAMPLED_FRAMES)
+    return sample_video(video, frames, SAMPLED_FRAMES, progress, options.video_fps)
+
+
+def _from_first_picture(video: Path | VideoClip, options: AnimateOptions, progress: Progress) -> VideoSample:
+    """As motion324.video.shots.from_first_picture would have it, without reading all frames before that."""
+    if isinstance(video, VideoClip):
+        return sample_clip(from_first_picture(video), SAMPLED_FRAMES)
+    sample = _sampled(video, options.frames, options, progress)
+    count = first_picture(blank_frames(sample.clip))
+    if not 0 < count < len(sample.clip.frames):
+        return sample
+    step = options.frames[2]
+    start, blank, shown = (int(sample.clip.frame_numbers[k]) for k in (0, count - 1, count))
+    while shown - blank > step:
+        middle = blank + (shown - blank) // (2 * step) * step
+        one = sample_video(video, (middle, middle + 1, 1), 1, progress)
+        blank, shown = (middle, shown) if blank_frames(one.clip)[0] else (blank, middle)
+    later = _sampled(video, (shown, options.frames[1], step), options, progress)
+    if len(later.clip.frames) < 2:
+        return sample
+    remark = begins_later(np.arange(start, shown, step), shown, later.clip.name)
+    return dataclasses.replace(later, clip=dataclasses.replace(later.clip, warnings=(*later.clip.warnings, remark)))

@@ -167,12 +167,20 @@ def _followed(
     first: np.ndarray, second: np.ndarray, corners: np.ndarray, expected: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where corners (P, 2) of the first picture are in the second, near `expected`, and which of them return (P,)."""
-    options = {"winSize": _WINDOW, "maxLevel": 4, "flags": cv2.OPTFLOW_USE_INITIAL_FLOW}
-    there, seen, _ = cv2.calcOpticalFlowPyrLK(first, second, corners, expected.copy(), **options)
-    back, returned, _ = cv2.calcOpticalFlowPyrLK(second, first, there, corners.copy(), **options)
+
+    def follow(
+        one: np.ndarray, other: np.ndarray, places: np.ndarray, near: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        where, known, _ = cv2.calcOpticalFlowPyrLK(
+            one, other, places, near.copy(), winSize=_WINDOW, maxLevel=4, flags=cv2.OPTFLOW_USE_INITIAL_FLOW
+        )
+        return where, known[:, 0] > 0
+
+    there, seen = follow(first, second, corners, expected)
+    back, returned = follow(second, first, there, corners)
     close = np.linalg.norm(back - corners, axis=1) < 0.7
     inside = ((there >= 0) & (there <= (first.shape[1] - 1, first.shape[0] - 1))).all(axis=1)
-    return there, (seen[:, 0] > 0) & (returned[:, 0] > 0) & close & inside
+    return there, seen & returned & close & inside
 
 
 def _fit(key: _Key, places: np.ndarray, good: np.ndarray, shape: tuple[int, ...]) -> _Fit | None:

@@ -40,20 +40,23 @@ def first_picture(blank: np.ndarray) -> int:
 
 def without_start(clip: VideoClip, count: int) -> VideoClip:
     """The clip without its first `count` frames, in which no object is to be seen, and with a warning that says so."""
-    numbers = clip.frame_numbers
-    first = int(numbers[count])
-    verb = "shows" if count == 1 else "show"
-    sentence = (
-        f"{told_frames(numbers[:count]).capitalize()} of '{clip.name}' {verb} no object; frame {first} is taken as the "
-        f"first one, in which the mesh is as it is. Use --frames {first}: or a later one to choose it yourself."
-    )
     return dataclasses.replace(
         clip,
         frames=clip.frames[count:],
-        frame_numbers=numbers[count:],
+        frame_numbers=clip.frame_numbers[count:],
         alpha=None if clip.alpha is None else clip.alpha[count:],
-        warnings=(*clip.warnings, {"code": "first-frame-without-object", "sentence": sentence}),
+        warnings=(*clip.warnings, begins_later(clip.frame_numbers[:count], int(clip.frame_numbers[count]), clip.name)),
     )
+
+
+def begins_later(without: np.ndarray, first: int, name: str) -> dict[str, str]:
+    """The warning {"code", "sentence"} that frames `without` (K,) show no object, and that `first` is the first one."""
+    sentence = (
+        f"{told_frames(without).capitalize()} of '{name}' {'shows' if len(without) == 1 else 'show'} no object; frame "
+        f"{first} is taken as the first one, in which the mesh is as it is. Use --frames {first}: or a later one to "
+        "choose it yourself."
+    )
+    return {"code": "first-frame-without-object", "sentence": sentence}
 
 
 def shot_warnings(clip: VideoClip, progress: Progress = silent) -> tuple[dict[str, str], ...]:

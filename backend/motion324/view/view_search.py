@@ -32,6 +32,7 @@ FOCAL = 50.0 / 36.0  # Blender's own default lens, in units of the image; refine
 COARSE_SIZE, FINE_SIZE = 80, 256  # pixels of the object's box
 COLOUR_WEIGHT = 0.2  # of differing colours against differing silhouettes; with 0.35 dull things showed their back
 FRAMING_POINTS = 4000  # of the mesh, whose box is what counts, are looked at to frame it
+ENLARGED = 2.0  # a crop that is enlarged by so much is as soft as a picture can be
 REFINED = 5  # candidates that are refined
 ROUNDS = 5  # of rendering, flow and pose
 
@@ -102,9 +103,10 @@ class _Target:
         top, left = pad[0][0], pad[1][0]
         colours = np.pad(frame, (*pad, (0, 0)), mode="edge")[y0 + top : y1 + top, x0 + left : x1 + left]
         soft = np.pad(mask.astype(np.float32), pad)[y0 + top : y1 + top, x0 + left : x1 + left]
+        way = cv2.INTER_AREA if scale < ENLARGED else cv2.INTER_CUBIC  # that, enlarging, leaves steps
         return _Target(
-            cv2.resize(colours, shape, interpolation=cv2.INTER_AREA),
-            cv2.resize(soft, shape, interpolation=cv2.INTER_AREA) > 0.5,
+            cv2.resize(colours, shape, interpolation=way),
+            cv2.resize(soft, shape, interpolation=way) > 0.5,
             (y0, y1, x0, x1),
             mask.shape,
         )

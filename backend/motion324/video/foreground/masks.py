@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from motion324.core.clip import VideoClip, told_frames
@@ -16,7 +17,9 @@ _FULL_SHARE = 0.97
 # A mask jumps where its area leaves the median of the frames around it by this factor, or its middle moves from one
 # frame to the next by this part of its size.
 _JUMP_FACTOR, _JUMP_WAY, _JUMP_FRAMES = 1.6, 0.5, 3
-_OF_FRAMES = _EMPTY, _JUMPS, _LEAVES = "mask-empty", "mask-jumps", "object-leaves-frame"  # codes of warnings
+# An object is told to be small that has fewer pixels than this on its longer side, and is so small a part of all.
+_FEWEST_PIXELS, _SMALL_SHARE = 48, 1 / 8
+_OF_FRAMES = _EMPTY, _JUMPS, _SMALL, _LEAVES = ("mask-empty", "mask-jumps", "object-small", "object-leaves-frame")
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ def _without_object(masks: np.ndarray) -> np.ndarray:
 
 
 def mask_warnings(masks: np.ndarray, frame_numbers: np.ndarray, name: str) -> tuple[dict[str, str], ...]:
-    """What to tell the user about masks (T, H, W): frames with no object, and frames in which it leaves the picture."""
+    """What to tell the user about masks (T, H, W): frames with no object, in which it jumps, or leaves the picture, and
+    an object that is small in the first one."""
     warnings = []
     empty = empty_frames(masks)
     if len(empty):
@@ -81,6 +85,13 @@ def mask_warnings(masks: np.ndarray, frame_numbers: np.ndarray, name: str) -> tu
             "it, and give your own masks where it is wrong."
         )
         warnings.append({"code": _JUMPS, "sentence": sentence})
+    size = _first_size(masks)
+    if 0 < max(size) < min(_FEWEST_PIXELS, _SMALL_SHARE * max(masks.shape[1:])):
+        sentence = (
+            f"The object is only {size[0]} x {size[1]} pixels large in frame {frame_numbers[0]} of '{name}', as the "
+            "picture is used here, so that view and motion are rough. Use a video in which it is larger, or cut to it."
+        )
+        warnings.append({"code": _SMALL, "sentence": sentence})
     cut = np.flatnonzero(_border_share(masks) > _TOUCHING)
     if len(cut):
         sentence = (
@@ -118,6 +129,12 @@ def several_objects(name: str, count: int, kept_all: bool) -> dict[str, str]:
     what = "all of them are taken as one" if kept_all else "only the largest is used"
     sentence = f"'{name}' shows {count} objects that never touch; {what}. Give masks of the one that is meant."
     return {"code": "several-objects", "sentence": sentence}
+
+
+def _first_size(masks: np.ndarray) -> tuple[int, int]:
+    """(width, height) of the object in the first frame."""
+    _, _, width, height = cv2.boundingRect((masks[0] > 0.5).view(np.uint8))
+    return width, height
 
 
 def _border_share(masks: np.ndarray) -> np.ndarray:

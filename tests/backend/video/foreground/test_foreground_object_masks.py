@@ -22,6 +22,7 @@ from motion324.video.foreground.background_plate import distance_beyond_shadow, 
 from motion324.video.foreground.coverage import fit_to_colours
 from motion324.video.foreground.object_masks import object_masks
 from motion324.video.foreground.side_by_side import side_by_side
+from motion324.video.foreground.small_objects import small_object_area
 
 BENCH = Path(__file__).resolve().parents[4].parent / "shared" / "bench" / "dev"
 
@@ -94,6 +95,133 @@ def test_large_frames_are_masked_at_a_smaller_size(guessing):
     masks = object_masks(frames, silent)
     assert masks.shape == truth.shape
     assert overlap(masks, truth).min() > 0.97
+
+
+def a_ring(place, size=SIZE, angle=None):
+    """Coverage (H, W) float32 of a ring; with an angle, of a wheel with three spokes."""
+    mask = np.zeros((4 * size, 4 * size), np.uint8)
+    middle = tuple(round(4 * value) for value in place)
+    cv2.circle(mask, middle, 4 * 62, 255, 4 * 18, cv2.LINE_8)
+    if angle is not None:
+        for spoke in range(3):
+            turn = angle + spoke * 2 * np.pi / 3
+            end = (round(middle[0] + 4 * 60 * np.cos(turn)), round(middle[1] + 4 * 60 * np.sin(turn)))
+            cv2.line(mask, middle, end, 255, 4 * 8)
+    return cv2.resize(mask.astype(np.float32) / 255, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def noise(seed=5):
+    rng = np.random.default_rng(seed)
+    return cv2.resize(rng.uniform(40, 220, (SIZE // 6, SIZE // 6, 3)).astype(np.float32), (SIZE, SIZE))
+
+
+def filled(coverage):
+    """As the network sees them: without their holes."""
+    contours, _ = cv2.findContours((coverage > 0.5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(np.zeros(coverage.shape, np.uint8), contours, -1, 1, -1) > 0
+
+
+@pytest.mark.parametrize("spokes", [False, True], ids=["ring", "wheel"])
+@pytest.mark.parametrize("background", [noise(), scenery(4)], ids=["noise", "smooth"])
+def test_the_holes_of_rings_and_wheels_before_scenery_are_background(guessing, spokes, background):
+    frames, truth = [], []
+    for index in range(6):
+        coverage = a_ring((110 + 5 * index, 128), angle=0.12 * index if spokes else None)
+        shown = (190, 60, 25) * coverage[..., None] + background * (1 - coverage[..., None])
+        frames.append(shown.astype(np.uint8))
+        truth.append(coverage > 0.5)
+    guessing(rough_guess(np.stack([filled(mask) for mask in truth])))
+    masks = object_masks(np.stack(frames), silent)
+    assert overlap(masks, np.stack(truth)).min() > 0.85
+    assert all(mask[128, 140] < 0.5 or inside[128, 140] for mask, inside in zip(masks, truth, strict=True))
+
+
+def test_a_patch_of_the_object_that_looks_like_the_background_stays_its_own(guessing):
+    """A plain patch in the background's mean colour, and one with its very pattern that moves with the object."""
+    background = noise()
+    patch = background[100:140, 100:140]
+    frames, truth = [], []
+    for index in range(6):
+        coverage = filled(a_ring((110 + 5 * index, 128))).astype(np.float32)
+        shown = np.where(coverage[..., None] > 0, (190.0, 60.0, 25.0), background)
+        x = 90 + 5 * index
+        shown[80:110, x : x + 30] = background.mean(axis=(0, 1))
+        shown[118:158, x : x + 40] = patch
+        frames.append(shown.astype(np.uint8))
+        truth.append(coverage > 0.5)
+    guessing(rough_guess(np.stack(truth)))
+    masks = object_masks(np.stack(frames), silent)
+    assert overlap(masks, np.stack(truth)).min() > 0.95
+
+
+def test_the_ring_of_the_cases_keeps_its_hole():
+    case = BENCH.parents[1] / "cases" / "ring_before_scenery.mp4"
+    if not case.is_file():
+        pytest.skip("shared/cases/ring_before_scenery.mp4 is not here")
+    frames = read_video(case).frames
+    red = (frames[..., 0] > 150) & (frames[..., 1] < 90) & (frames[..., 2] < 80)
+    masks = object_masks(frames, silent)
+    assert (masks > 0.5).mean() < 0.14
+    assert overlap(masks, red).min() > 0.88
+
+
+def small_and_moving(count=8):
+    """A still picture of 640 x 360 with coloured boxes, and a creature of 30 pixels that moves in it."""
+    from foreground_clips import creature
+
+    rng = np.random.default_rng(2)
+    behind = cv2.resize(rng.uniform(100, 160, (30, 53, 3)).astype(np.float32), (640, 360))
+    cv2.rectangle(behind, (60, 60), (130, 120), (230, 30, 30), -1)
+    frames, truth = [], []
+    for index in range(count):
+        colour, coverage = creature(index)
+        small, covered = (cv2.resize(image, (48, 48), interpolation=cv2.INTER_AREA) for image in (colour, coverage))
+        frame, mask = behind.copy(), np.zeros((360, 640), bool)
+        place = (slice(200, 248), slice(400 + index, 448 + index))
+        frame[place] = small + frame[place] * (1 - covered[..., None])
+        mask[place] = covered > 0.5
+        frames.append(frame.astype(np.uint8))
+        truth.append(mask)
+    return np.stack(frames), np.stack(truth)
+
+
+def test_a_small_object_that_moves_is_found_though_the_network_takes_something_else(monkeypatch):
+    frames, truth = small_and_moving()
+    asked = []
+
+    def network(pictures, progress):
+        asked.append(pictures.shape)
+        guess = np.zeros(pictures.shape[:3], np.float32)
+        if len(asked) == 1:
+            guess[:, 60:120, 60:130] = 1  # the red box, which stands still
+        else:
+            red = pictures[..., 0].astype(int) - pictures[..., 2]
+            guess[:] = red > 60
+        return guess
+
+    monkeypatch.setattr(object_masks_module, "salient_masks", network)
+    masks = object_masks(frames, silent)
+    assert overlap(masks, truth).min() > 0.6
+    assert len(asked) == 2
+    assert max(asked[1][1:3]) == 320
+
+
+def test_what_is_not_small_is_looked_at_once(guessing):
+    frames, truth = clip_over(scenery(), count=6)
+    assert small_object_area(frames, truth.astype(np.float32)) is None
+    frames, truth = small_and_moving()
+    rows, columns = small_object_area(frames, truth.astype(np.float32))
+    assert truth[:, rows, columns].sum() == truth.sum()
+    assert max(rows.stop - rows.start, columns.stop - columns.start) < 160
+
+
+def test_the_small_dog_of_the_cases_is_found_where_it_is():
+    case = BENCH.parents[1] / "cases" / "dog_30_pixels_wide.mp4"
+    if not case.is_file():
+        pytest.skip("shared/cases/dog_30_pixels_wide.mp4 is not here")
+    frames = read_video(case).frames[::4]
+    x, y, width, height = cv2.boundingRect((object_masks(frames, silent)[0] > 0.5).astype(np.uint8))
+    np.testing.assert_allclose((x, y, x + width, y + height), (499, 278, 517, 296), atol=4)
 
 
 def test_the_filter_moves_edges_to_where_the_colours_change():

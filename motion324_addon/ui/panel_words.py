@@ -34,6 +34,8 @@ _NAMES = "|".join(_SETTINGS)
 _VALUE = r"([\w-]+(?:[,:][\w-]+)*)"
 _REFUSED = re.compile(rf"\b[Tt]he option ({_NAMES}) cannot be {_VALUE}")
 _MENTIONED = re.compile(rf"\b[Tt]he option ({_NAMES})\b")
+_FROM = re.compile(r"--frames (\d+):(?!\d)")
+_UNTIL = re.compile(r"--frames :(\d+)")
 _ADVISED = re.compile(rf"--({_NAMES})\b(?: {_VALUE})?")
 
 
@@ -41,6 +43,9 @@ def in_panel_words(text: str) -> str:
     """Use --mask auto -> Use Foreground > Method > Automatic; what the panel does not have stays as it is."""
     text = _REFUSED.sub(lambda found: f"{_SETTINGS[found[1]][0]} cannot be {_choice(*found.groups())}", text)
     text = _MENTIONED.sub(lambda found: _SETTINGS[found[1]][0], text)
+    # The range of frames is two properties: the first one, and how many.
+    text = _FROM.sub(r"Source > First Frame \1", text)
+    text = _UNTIL.sub(r"Source > Frames before frame \1", text)
     return _ADVISED.sub(_advised, text)
 
 

@@ -165,3 +165,17 @@ def test_the_command_leaves_nothing_where_it_fails(tmp_path, capsys):
 def example(request):
     folder = request.config.rootpath / "examples"
     return folder / "shiba.glb", folder / "shiba.mp4"
+
+
+@pytest.mark.parametrize("blank", [1, 2, 7, 20])
+def test_the_look_begins_at_the_first_frame_that_shows_something_as_the_job_does(tmp_path, blank):
+    frames = clip_over(np.full((256, 256, 3), 240, np.float32), count=30)[0]
+    frames[:blank] = 0
+    write_video(tmp_path / "late.mp4", frames)
+    found = examine(tmp_path / "late.mp4", AnimateOptions())
+    assert found.frame_number == blank
+    assert found.used_count == 30 - blank
+    assert found.mask_method == "plain"
+    (warning,) = found.warnings
+    assert warning["code"] == "first-frame-without-object"
+    assert f"--frames {blank}:" in warning["sentence"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import cv2
 import numpy as np
 import pytest
 from fake_reconstructor import STEP, FakeReconstructor, fake_find_view
 
+from motion324.core.clip import VideoClip
 from motion324.core.errors import (
     EXIT_BAD_MESH,
     EXIT_BAD_VIDEO,
@@ -26,6 +28,7 @@ from motion324.mesh.vertex_colours import as_srgb, meaning_by_generator, with_ot
 from motion324.pipeline import animate as pipeline
 from motion324.pipeline.animate import animate
 from motion324.trajectories.result_files import KeepOptions
+from motion324.video.foreground import ForegroundMasks
 
 UNSMOOTHED = AnimateOptions(smooth=0)
 
@@ -320,3 +323,47 @@ def test_positions_that_are_not_finite_are_found_out_with_the_frame(monkeypatch,
     clip = dataclasses.replace(sliding_square, frame_numbers=np.arange(50, 62))
     with pytest.raises(Motion324Error, match=r"frame 56 of 'slide\.mp4'"):
         animate(box, clip, AnimateOptions())
+
+
+def test_black_frames_at_the_start_are_left_out_and_the_others_keep_their_numbers(reconstructor, box, sliding_square):
+    frames = sliding_square.frames.copy()
+    frames[:3] = 0
+    result = animate(box, dataclasses.replace(sliding_square, frames=frames), UNSMOOTHED)
+    assert result.frame_numbers.tolist() == list(range(3, 12))
+    assert len(result.positions) == 9
+    np.testing.assert_array_equal(result.positions[0], box.positions)
+    assert [warning["code"] for warning in result.report["warnings"]] == ["first-frame-without-object"]
+    assert "--frames 3:" in result.report["warnings"][0]["sentence"]
+
+
+def test_given_masks_that_show_no_object_at_the_start_leave_these_frames_out(reconstructor, box, sliding_square):
+    masks = (sliding_square.frames[..., 1] < 128).astype(np.float32)
+    masks[:2] = 0
+    result = animate(box, sliding_square, UNSMOOTHED, foreground=ForegroundMasks(masks, "given"))
+    assert result.frame_numbers.tolist() == list(range(2, 12))
+    assert reconstructor.scenes[0].masks[0].sum() == 24 * 24
+
+
+def test_a_still_camera_gives_the_reconstructor_the_very_frames(reconstructor, box, sliding_square):
+    result = animate(box, sliding_square, UNSMOOTHED)
+    assert reconstructor.scenes[0].frames is sliding_square.frames
+    assert result.report["camera"]["motion"] == "not known"  # the background is plain
+    assert result.report["warnings"] == []
+
+
+def test_a_panning_camera_is_taken_off_before_the_reconstruction(reconstructor, box):
+    world = cv2.resize(np.random.default_rng(0).integers(60, 200, (25, 60, 3), np.uint8), (600, 250))
+    world[100:150, 100:150] = (250, 20, 20)
+    frames = np.stack([world[:200, 6 * k : 6 * k + 300] for k in range(8)])
+    masks = (frames[..., 0] > 240).astype(np.float32)
+    clip = VideoClip(frames, 12.0, np.arange(8), name="pan.mp4")
+    result = animate(box, clip, UNSMOOTHED, foreground=ForegroundMasks(masks, "given"))
+    (scene,) = reconstructor.scenes
+    assert abs(scene.masks - scene.masks[0]).mean() < 0.01
+    assert [warning["code"] for warning in result.report["warnings"]] == ["camera-motion-removed"]
+    assert result.report["camera"]["motion"] == "taken off"
+    result = animate(
+        box, clip, dataclasses.replace(UNSMOOTHED, camera="still"), foreground=ForegroundMasks(masks, "given")
+    )
+    assert reconstructor.scenes[1].frames is frames
+    assert result.report["warnings"] == []

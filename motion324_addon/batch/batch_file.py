@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 import traceback
@@ -22,7 +23,7 @@ from motion324.core.write_aside import explained_write_errors
 
 from ..job import backend
 from ..running.state import problem_of
-from ..scene.exporting import export
+from ..scene.exporting import export, export_formats, export_size, proof
 from ..scene.playing import keeping
 from ..scene.playing.animation import Animation
 from ..scene.reading import importing
@@ -127,14 +128,26 @@ def _run_item(item: BatchItem, source: str, log: TextIO, label: str) -> dict[str
         with explained_write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
     _keep(item, animation)
+    losses = _losses(item, obj, animation)
+    for name, sentences in losses.items():
+        print(f"{name}: {' '.join(sentences)}", file=log)
     _write_outputs(item, obj, animation)
     return {
         "frames": len(animation.positions),
         "vertices": animation.positions.shape[1],
         "fps": animation.fps,
         "outputs": {name: str(_written(item, name)) for name in item.outputs},
+        "losses": losses,
         "report": animation.report,
     }
+
+
+def _losses(item: BatchItem, obj: bpy.types.Object, animation: Animation) -> dict[str, list[str]]:
+    """What formats among the outputs cannot carry of the object, in sentences."""
+    first, _ = animation.timing.whole_frames
+    kinds = [name for name in item.outputs if f".{name}" in export_formats.FORMATS]
+    told = {name: list(export_formats.losses(obj, f".{name}", first)) for name in kinds}
+    return {name: sentences for name, sentences in told.items() if sentences}
 
 
 def _check_inputs_stay(item: BatchItem, source: str) -> None:
@@ -194,16 +207,25 @@ def _save(path: Path, backup: bool = True) -> None:
     """backup: whether a file that is there becomes a .blend1, as Blender does it."""
     settings = bpy.context.preferences.filepaths
     versions = settings.save_version
+    proof.reserve(path, path.with_name(f".{path.name}.{os.getpid()}.reserved"), export_size.of_blend())
     try:
         if not backup:
             settings.save_version = 0
         bpy.ops.wm.save_as_mainfile(filepath=str(path), check_existing=False)
     except RuntimeError as error:
+        why = str(error).strip().removeprefix("Error: ")
+        if why in ("Success", "No such file or directory", "Unknown error writing blend-file"):
+            why = "Blender gives no reason, which often is a full disk"  # these are what is left of it by then
         raise Motion324Error(
-            "cannot-write", f"'{path}' could not be saved: {error}.", "Choose another folder.", EXIT_CANNOT_WRITE
+            "cannot-write", f"'{path}' could not be saved: {why}.", "Choose another folder.", EXIT_CANNOT_WRITE
         ) from error
     finally:
         settings.save_version = versions
+    try:
+        proof.check_whole(path)
+    except (proof.Broken, OSError) as error:
+        sentence = f"'{path}' was saved, but {error}."
+        raise Motion324Error("cannot-write", sentence, "Choose another folder.", EXIT_CANNOT_WRITE) from error
 
 
 def write_trajectory(path: Path, obj: bpy.types.Object, animation: Animation) -> None:

@@ -12,7 +12,7 @@ from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.options import AnimateOptions
 
 from ..scene.playing import keeping, timing
-from ..scene.playing.animation import Animation
+from ..scene.playing.animation import Animation, Target
 from ..scene.playing.preview import Preview
 from ..scene.reading.joining import JointReading
 from .backend_location import Where
@@ -56,14 +56,16 @@ class Order:
 
 @dataclass
 class Job:
-    """steps: of the reading, while it goes on; reading: at its end. previews: what is shown, in members' order.
+    """targets: the order's objects. steps: of the reading, while it goes on; reading: at its end, and None where it
+    failed. previews: what is shown, in members' order.
 
     wants_start: the work is to begin as soon as the reading is there. folder: of the worker's files.
     changed_from: the first frame of the preview that has changed since it was shown last.
     """
 
     order: Order
-    steps: Iterator[JointReading | None] | None
+    targets: tuple[Target, ...]
+    steps: Iterator[JointReading | None] | None = None
     reading: JointReading | None = None
     wants_start: bool = False
     worker: JobWorker | None = None

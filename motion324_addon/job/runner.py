@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import bpy
 
@@ -18,7 +18,7 @@ from ..running.state import problem_of
 from ..running.window import is_background, redraw_sidebars
 from ..running.worker import Worker
 from ..scene.playing import preview
-from ..scene.playing.animation import Animation
+from ..scene.playing.animation import Animation, Target
 from ..scene.playing.preview import Preview
 from ..scene.reading import mesh_reading
 from ..scene.reading.joining import read_objects_in_steps
@@ -197,13 +197,23 @@ class JobRunner(Runner):
             mesh_reading.checked_object(obj)
         objects = tuple(obj.session_uid for obj in order.objects)
         self._records.check_free(objects)
-        job = Job(order, read_objects_in_steps(order.objects, order.start))
-        with preview.hidden(shown for shown in self.previews() if shown.target.uid in objects):
-            job.read_on()  # which takes all that the pose decides; previews are no part of that
+        job = Job(order, tuple(Target.of(obj) for obj in order.objects))
+        self._begin_reading(job, order.objects)
         number = self.jobs.newest + 1
         self._records.held[number] = job
         self._dispatch(Ordered(order.name, order.video.name, objects, time.monotonic()))
         return number
+
+    def _begin_reading(self, job: Job, objects: Sequence[bpy.types.Object]) -> None:
+        """Takes all that the pose decides; previews are no part of that."""
+        uids = [target.uid for target in job.targets]
+        job.steps = read_objects_in_steps(objects, job.order.start)
+        try:
+            with preview.hidden(shown for shown in self.previews() if shown.target.uid in uids):
+                job.read_on()
+        except BaseException:
+            job.steps = None
+            raise
 
     @property
     def _working(self) -> bool:
@@ -246,8 +256,7 @@ class JobRunner(Runner):
                 while job.steps is not None and time.monotonic() < deadline:
                     job.read_on()
             except Exception as error:
-                job.steps = None
-                self._fail(number, error)
+                self._reading_failed(number, job, error)
         self._start_ready()
 
     def _carry_out(self, do: Do) -> None:
@@ -263,6 +272,8 @@ class JobRunner(Runner):
         elif job is None:
             return
         elif do.effect is Effect.START_WORK:
+            if job.reading is None and job.steps is None:  # it failed, and is to be done again
+                self._begin_reading(job, [target.get() for target in job.targets])
             job.wants_start = True
             self._start_ready()
         else:
@@ -284,6 +295,10 @@ class JobRunner(Runner):
                     self._dispatch(effects.start_work(number, job, self.post, wants_preview=not is_background()))
                 except Exception as error:
                     self._fail(number, error)
+
+    def _reading_failed(self, number: int, job: Job, error: Exception) -> None:
+        job.steps, job.wants_start = None, False
+        self._fail(number, error)
 
     def _fail(self, number: int, error: Exception) -> None:
         log.error("job %d failed", number, exc_info=error)

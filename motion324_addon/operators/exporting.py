@@ -65,12 +65,15 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
         path = Path(bpy.path.abspath(self.filepath))
         if path.suffix.lower() not in export_formats.FORMATS:
             path = path.with_name(path.name + self.format)
+        self.format = path.suffix.lower()
         first, last = self._range(context)
         manager = context.window_manager
         manager.progress_begin(0, 1)
         try:
             scene_inputs.check_targets([path])
             obj, *others = self._objects(context)
+            for loss in self._losses(context):
+                self.report({"WARNING"}, loss)
             export.export(obj, path, first, last, lambda done, total: manager.progress_update(done / total), others)
         except Motion324Error as error:
             return report_error(self, error)
@@ -84,9 +87,8 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
         layout.use_property_split = True
         layout.prop(self, "format")
         draw_lines(layout, context, export_formats.FORMATS[self.format].carries, "CHECKMARK")
-        for obj in self._objects(context):
-            for loss in export_formats.losses(obj, self.format):
-                draw_lines(layout, context, loss, "INFO")
+        for loss in self._losses(context):
+            draw_lines(layout, context, loss, "INFO")
         bytes_now = self._sizes.get(self._key(context))
         if bytes_now is not None:
             draw_lines(layout, context, f"About {readable_size(bytes_now)}", "FILE")
@@ -100,6 +102,12 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
         column.active = self.use_range
         column.prop(self, "first_frame")
         column.prop(self, "last_frame")
+
+    def _losses(self, context: bpy.types.Context) -> list[str]:
+        """What the format cannot carry, each sentence once."""
+        first, _ = self._range(context)
+        found = [loss for obj in self._objects(context) for loss in export_formats.losses(obj, self.format, first)]
+        return list(dict.fromkeys(found))
 
     def _look(self, context: bpy.types.Context) -> None:
         """Estimates the size, once for each choice: it shows some frames of the scene."""

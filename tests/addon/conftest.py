@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -83,6 +86,24 @@ def backend(addon, backend_python, monkeypatch):
     """The tests' backend, as the one that the user chose."""
     monkeypatch.setenv("MOTION324_BACKEND_PYTHON", str(backend_python))
     return addon("job.backend")
+
+
+@pytest.fixture
+def full_disk():
+    """A context in which no file of this process can grow beyond `limit` bytes, much as on a disk that is full."""
+
+    @contextlib.contextmanager
+    def limited(limit: int = 512):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, handler)
+
+    return limited
 
 
 @pytest.fixture

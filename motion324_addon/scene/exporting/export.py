@@ -6,7 +6,9 @@ What each setting below prevents was measured by importing the files again; test
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import errno
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import bpy
@@ -14,11 +16,14 @@ import numpy as np
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
 from motion324.core.point_cache import Pc2Writer
-from motion324.core.write_aside import explained_write_errors, written_aside
+from motion324.core.write_aside import explained_write_errors, write_error, written_aside
 
 from ..playing.timing import scene_fps
 from ..reading.mesh_reading import checked_object
-from .export_formats import FORMATS, POINT_CACHES, Format, available
+from . import export_size
+from .export_formats import FORMATS, POINT_CACHES, Format, available, usd_takes_as_it_is
+from .placing import metres_per_unit
+from .proof import proven, reserve
 from .sampling import sample_positions
 from .stand_in import Report, images_as_files, only_selected, stand_in
 
@@ -66,19 +71,24 @@ def export(
         ".pc2": _export_pc2,
         ".mdd": _export_mdd,
     }
+    expected = export_size.expected(objects, path.suffix.lower(), first, last)
     with written_aside(path) as aside:
         aside.parent.mkdir(parents=True, exist_ok=True)
+        reserve(path, aside, expected.bytes)
         try:
-            with _scene_range(first, last):
-                export_to[path.suffix.lower()](objects, aside, first, last, report)
+            export_to[path.suffix.lower()](objects, aside, first, last, report)
         except RuntimeError as error:  # how operators report their errors
             raise _failed(path, kind, str(error)) from error
-        if not aside.exists():
-            raise _failed(path, kind, "it wrote no file")
+        except Motion324Error as error:
+            if isinstance(error.__cause__, OSError):  # of the name that is written to
+                raise write_error(path, error.__cause__) from error
+            raise
+        proven(path, aside, expected)
 
 
 def _export_fbx(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
-    with images_as_files(objects), _stand_ins(objects, first, last, report):
+    start = max(first, 0)
+    with images_as_files(objects), _stand_ins(objects, first, last, start, report):
         bpy.ops.export_scene.fbx(
             filepath=str(path),
             use_selection=True,
@@ -95,7 +105,7 @@ def _export_fbx(objects: Objects, path: Path, first: int, last: int, report: Rep
 
 
 def _export_glb(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
-    with _stand_ins(objects, first, last, report):
+    with _stand_ins(objects, first, last, 0, report):  # a GLB begins with its animation
         bpy.ops.export_scene.gltf(
             filepath=str(path),
             export_format="GLB",
@@ -121,16 +131,23 @@ def _export_alembic(objects: Objects, path: Path, first: int, last: int, report:
             selected=True,
             flatten=False,
             uvs=True,
+            vcolors=True,
             face_sets=True,
             apply_subdiv=True,  # else a subdivision that comes last is left to the receiving program
             evaluation_mode="VIEWPORT",  # what the artist sees
+            global_scale=metres_per_unit(bpy.context.scene),
             as_background_job=False,
         )
     report(last - first + 1, last - first + 1)
 
 
 def _export_usd(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
-    with only_selected(objects):
+    with contextlib.ExitStack() as stack:
+        if usd_takes_as_it_is(bpy.context.scene, first):
+            stack.enter_context(only_selected(objects))
+            stack.enter_context(_scene_range(first, last))
+        else:
+            stack.enter_context(_stand_ins(objects, first, last, max(first, 0), report, whole=True))
         bpy.ops.wm.usd_export(
             filepath=str(path),
             selected_objects_only=True,
@@ -144,25 +161,32 @@ def _export_usd(objects: Objects, path: Path, first: int, last: int, report: Rep
 
 
 def _export_pc2(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
-    with Pc2Writer(path, len(objects[0].data.vertices), float(first), 1.0) as writer:
-        for positions in _sampled(objects[0], first, last, report):
+    with (
+        Pc2Writer(path, len(objects[0].data.vertices), float(first), 1.0) as writer,
+        contextlib.closing(_sampled(objects[0], first, last, report)) as frames,
+    ):
+        for positions in frames:
             writer.append(positions[None])
 
 
 def _export_mdd(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
     obj, fps = objects[0], scene_fps(bpy.context.scene)
-    write_mdd(path, _sampled(obj, first, last, report), last - first + 1, len(obj.data.vertices), fps)
+    with contextlib.closing(_sampled(obj, first, last, report)) as frames:
+        write_mdd(path, frames, last - first + 1, len(obj.data.vertices), fps)
 
 
-def _sampled(obj: bpy.types.Object, first: int, last: int, report: Report) -> Iterator[np.ndarray]:
-    for frame, positions in sample_positions(obj, first, last):
-        report(frame - first + 1, last - first + 1)
-        yield positions
+def _sampled(obj: bpy.types.Object, first: int, last: int, report: Report) -> Generator[np.ndarray, None, None]:
+    with contextlib.closing(sample_positions(obj, first, last)) as samples:  # which puts the scene back
+        for frame, positions in samples:
+            report(frame - first + 1, last - first + 1)
+            yield positions
 
 
 @contextlib.contextmanager
-def _stand_ins(objects: Objects, first: int, last: int, report: Report) -> Iterator[None]:
-    """A stand-in for each object, all selected, the first one active."""
+def _stand_ins(
+    objects: Objects, first: int, last: int, start: int, report: Report, whole: bool = False
+) -> Iterator[None]:
+    """A stand-in for each object, all selected, the first one active, in a scene of metres that begins at `start`."""
     frames = last - first + 1
     with contextlib.ExitStack() as stack:
         copies = []
@@ -171,8 +195,12 @@ def _stand_ins(objects: Objects, first: int, last: int, report: Report) -> Itera
             def count(done: int, total: int, before: int = index * frames) -> None:
                 report(before + done, frames * len(objects))
 
-            copies.append(stack.enter_context(stand_in(obj, first, last, count)))
+            copies.append(stack.enter_context(stand_in(obj, first, last, start, count, whole)))
         stack.enter_context(only_selected(copies))
+        stack.enter_context(_scene_range(start, start + frames - 1))
+        units = bpy.context.scene.unit_settings
+        stack.callback(setattr, units, "scale_length", units.scale_length)
+        units.scale_length = 1.0  # else the FBX exporter scales once more
         yield
 
 
@@ -182,7 +210,7 @@ def _scene_range(first: int, last: int) -> Iterator[None]:
     scene = bpy.context.scene
     before = scene.frame_start, scene.frame_end, scene.use_preview_range, scene.frame_current
     scene.use_preview_range = False
-    scene.frame_start, scene.frame_end = min(first, last), last
+    scene.frame_start, scene.frame_end = first, last
     try:
         yield
     finally:
@@ -191,7 +219,11 @@ def _scene_range(first: int, last: int) -> Iterator[None]:
 
 
 def _failed(path: Path, kind: Format, why: str) -> Motion324Error:
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if f"[Errno {number}]" in why:
+            return write_error(path, OSError(number, os.strerror(number)))
     lines = [line.removeprefix("Error: ").strip() for line in why.strip().splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("Location: ")]  # a line of Blender's own scripts
     reason = lines[-1].rstrip(".") if lines else "no reason was given"
     sentence = f"Blender's {kind.label} exporter could not write '{path}': {reason}."
     return Motion324Error("export-failed", sentence, "See Blender's console for details.", EXIT_CANNOT_WRITE)

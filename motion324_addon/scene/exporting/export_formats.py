@@ -9,7 +9,8 @@ import bpy
 from motion324.core.blender_mesh.geometry import corner_vertices_of
 
 from ..playing import keeping
-from ..reading import modifier_stack
+from ..reading import modifier_checks, modifier_stack
+from .placing import is_sheared, metres_per_unit
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,12 @@ def available(kind: Format) -> bool:
     return name in dir(getattr(bpy.ops, module))
 
 
-def losses(obj: bpy.types.Object, suffix: str) -> tuple[str, ...]:
-    """What the format cannot carry of this very object, a sentence each."""
+def losses(obj: bpy.types.Object, suffix: str, first: int | None = None) -> tuple[str, ...]:
+    """What the format cannot carry of this very object, a sentence each. first: the scene's frame that is the first one
+    of the export, None where that does not matter.
+    """
     found = []
+    scene = bpy.context.scene
     later = [m.name for m in list(obj.modifiers)[modifier_stack.leading_count(obj) :] if m.show_viewport]
     if FORMATS[suffix].samples and later:
         names = ", ".join(f"'{name}'" for name in later)
@@ -56,15 +60,44 @@ def losses(obj: bpy.types.Object, suffix: str) -> tuple[str, ...]:
         found.append("Other shape keys become part of the animation.")
     if suffix in (".fbx", ".glb") and any(m.type == "ARMATURE" for m in obj.modifiers):
         found.append("Without the rig: its pose becomes part of the animation.")
+    if suffix in (".fbx", ".glb") and is_sheared(obj):
+        found.append("It is sheared by its parent, which becomes part of the shape keys.")
     if suffix == ".glb" and _loose(obj):
         found.append("Vertices that no face uses are left out.")
     if suffix == ".abc" and obj.material_slots:
         found.append("Without materials: only their names and faces.")
+    if suffix == ".abc":
+        lost = [each.name for each in obj.data.color_attributes if not _in_alembic(each)]
+        if lost:
+            names = ", ".join(f"'{name}'" for name in lost)
+            found.append(f"Without the colours {names}: Alembic has only those of face corners in bytes.")
+    if first is not None:
+        found += _losses_in_time(suffix, first)
     if suffix in POINT_CACHES:
         found.append("Only a cache: the receiving program needs the same mesh, with its vertices in the same order.")
-        if obj.animation_data and obj.animation_data.action:
+        if modifier_checks.motion_of_its_own(obj):
             found.append("Without the object's own motion.")
+        if metres_per_unit(scene) != 1.0:
+            found.append(f"In Blender's units, of which each is {metres_per_unit(scene):g} m, not in metres.")
     return tuple(found)
+
+
+def usd_takes_as_it_is(scene: bpy.types.Scene, first: int) -> bool:
+    """Whether Blender's USD exporter itself is right: it has no frames before 0, and takes each unit for a metre."""
+    return first >= 0 and metres_per_unit(scene) == 1.0
+
+
+def _losses_in_time(suffix: str, first: int) -> list[str]:
+    if suffix == ".glb" and first:
+        return [f"It begins at 0 seconds with the scene's frame {first}."]
+    if suffix in (".fbx", ".usd") and first < 0:
+        return [f"Without frames before 0: it begins at frame 0 with the scene's frame {first}."]
+    return []
+
+
+def _in_alembic(colours: bpy.types.Attribute) -> bool:
+    """Whether Blender's Alembic exporter writes them."""
+    return colours.domain == "CORNER" and colours.data_type == "BYTE_COLOR"
 
 
 def _other_keys(obj: bpy.types.Object) -> bool:

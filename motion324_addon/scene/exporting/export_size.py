@@ -10,7 +10,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.geometry import corner_vertices_of
+from motion324.core.blender_mesh.geometry import corner_vertices_of, positions_of
 
 from ..reading import modifier_stack
 from .sampling import positions_at
@@ -40,11 +40,46 @@ class _Looked:
         return (np.abs(self.offsets) > MOVED * size).any(axis=2)
 
 
+@dataclass(frozen=True)
+class Expected:
+    """Of a file that is to be written. bytes: as `estimate` has it. least: it cannot be smaller, even if nothing moves
+    and all of it is compressed well. frames: that it shows.
+    """
+
+    bytes: int
+    least: int
+    frames: int
+
+
+def expected(objects: Sequence[bpy.types.Object], suffix: str, first: int, last: int) -> Expected:
+    """What is known of the file that `export.export` is to write, as `estimate`."""
+    likely = estimate(objects, suffix, first, last)
+    least = likely if suffix in (".pc2", ".mdd") else sum(_least(obj, suffix) for obj in objects)
+    return Expected(likely, least, last - first + 1)
+
+
+def _least(obj: bpy.types.Object, suffix: str) -> int:
+    """Half of what one still mesh takes; of an FBX, which is deflated, as much as is left of its positions."""
+    with modifier_stack.evaluated_mesh(obj) as mesh:
+        shown = positions_of(mesh)
+    if suffix == ".fbx":
+        return _deflated(shown[: len(obj.data.vertices)].astype(np.float64)) // 4
+    if suffix == ".glb":
+        return 6 * len(np.unique(modifier_stack.corner_vertices_of(obj.data)))
+    return 6 * len(shown)
+
+
 def estimate(objects: Sequence[bpy.types.Object], suffix: str, first: int, last: int) -> int:
     """Bytes of the file that `export.export` would write, within 30 percent for animations that go on like a few of
     their frames. Takes as long as showing LOOKS frames; the scene's frame is put back.
     """
     return round(sum(_of_one(obj, suffix, first, last) for obj in objects))
+
+
+def of_blend() -> int:
+    """Bytes that a .blend of what is open has at least: those of its meshes and their shape keys."""
+    keys = sum(len(each.key_blocks) * len(each.reference_key.data) for each in bpy.data.shape_keys if each.key_blocks)
+    return 12 * (keys + sum(len(mesh.vertices) for mesh in bpy.data.meshes))
 
 
 def of_point_cache(objects: Sequence[bpy.types.Object], first: int, last: int) -> int:

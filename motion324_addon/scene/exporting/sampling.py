@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -13,26 +14,39 @@ from motion324.core.blender_mesh.geometry import positions_of
 from ..reading import modifier_stack
 
 
-def sample_positions(obj: bpy.types.Object, first: int, last: int) -> Iterator[tuple[int, np.ndarray]]:
+def sample_positions(obj: bpy.types.Object, first: int, last: int) -> Generator[tuple[int, np.ndarray], None, None]:
     """Yields (frame, positions (N, 3) float32, object space) for the scene's frames first..last; see `positions_at`."""
     return positions_at(obj, range(first, last + 1))
 
 
-def positions_at(obj: bpy.types.Object, frames: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
+def positions_at(obj: bpy.types.Object, frames: Iterable[int]) -> Generator[tuple[int, np.ndarray], None, None]:
     """Yields (frame, positions (N, 3) float32, object space) for these frames of the scene.
 
     The positions are those before the first modifier that changes topology, so N is the mesh's own vertex count.
     The scene's frame and the modifiers' switches are put back at the end.
     """
+    with (
+        modifier_stack.switched_on([obj]),
+        modifier_stack.only_leading(obj, modifier_stack.leading_count(obj)),
+        contextlib.closing(shown_meshes(obj, frames)) as meshes,
+    ):
+        for frame, mesh in meshes:
+            yield frame, positions_of(mesh)
+
+
+def shown_meshes(obj: bpy.types.Object, frames: Iterable[int]) -> Generator[tuple[int, bpy.types.Mesh], None, None]:
+    """Yields (frame, the mesh with all modifiers, valid until the next step) for these frames of the scene.
+
+    Meanwhile the scene shows that frame; its own is put back at the end.
+    """
     scene = bpy.context.scene
     before = scene.frame_current, scene.frame_subframe
-    with modifier_stack.only_leading(obj, modifier_stack.leading_count(obj)):
+    with modifier_stack.switched_on([obj]):
         try:
             for frame in frames:
                 scene.frame_set(frame)
                 with modifier_stack.evaluated_mesh(obj) as mesh:
-                    positions = positions_of(mesh)
-                yield frame, positions
+                    yield frame, mesh
         finally:
             scene.frame_set(before[0], subframe=before[1])
 
@@ -51,16 +65,17 @@ def extent_in_world(objects: Sequence[bpy.types.Object], first: int, last: int, 
     scene = bpy.context.scene
     before = scene.frame_current, scene.frame_subframe
     parts = []
-    try:
-        for frame in np.unique(np.linspace(first, last, count).round().astype(int)):
-            scene.frame_set(int(frame))
-            for obj in objects:
-                with modifier_stack.evaluated_mesh(obj) as mesh:
-                    positions = positions_of(mesh)
-                matrix = np.array(obj.matrix_world)
-                parts.append((positions @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.float32))
-    finally:
-        scene.frame_set(before[0], subframe=before[1])
+    with modifier_stack.switched_on(objects):
+        try:
+            for frame in np.unique(np.linspace(first, last, count).round().astype(int)):
+                scene.frame_set(int(frame))
+                for obj in objects:
+                    with modifier_stack.evaluated_mesh(obj) as mesh:
+                        positions = positions_of(mesh)
+                    matrix = np.array(obj.matrix_world)
+                    parts.append((positions @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.float32))
+        finally:
+            scene.frame_set(before[0], subframe=before[1])
     points = np.concatenate(parts).astype(np.float64)
     centre = (points.min(axis=0) + points.max(axis=0)) / 2
     aside = np.linalg.norm((points - centre)[:, :2], axis=1).max()

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 import bpy
 import numpy as np
 
+from motion324.core.blender_mesh.geometry import positions_of
+from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+
 from ..playing import shape_keys
 from ..playing.timing import Timing
+from ..reading import modifier_stack
 from . import sampling
+from .placing import metres_per_unit, placing_of, put
 
 
 @contextlib.contextmanager
@@ -75,31 +80,79 @@ Report = Callable[[int, int], None]
 
 
 @contextlib.contextmanager
-def stand_in(obj: bpy.types.Object, first: int, last: int, report: Report) -> Iterator[bpy.types.Object]:
-    """A copy of the object, with its name, animated over the scene's frames first..last.
+def stand_in(
+    obj: bpy.types.Object, first: int, last: int, start: int, report: Report, whole: bool = False
+) -> Iterator[bpy.types.Object]:
+    """A copy of the object, with its name, in metres, that shows the scene's frames first..last from `start` on.
 
-    Materials, texture coordinates, vertex groups, the object's own motion and its parent are those of the object.
-    Modifiers that change topology are not part of it. Names are put back at the end.
+    Materials, texture coordinates and vertex groups are those of the object; whatever moves it in the world has become
+    keys of its own, see `placing`. Modifiers that change topology are part of it only with `whole`. Names are put back
+    at the end. Raises Motion324Error("export-changing-topology") where the topology changes within these frames.
     """
     frames = last - first + 1
-    positions = np.empty((frames, len(obj.data.vertices), 3), np.float32)
-    for frame, sample in sampling.sample_positions(obj, first, last):
-        positions[frame - first] = sample
-        report(frame - first + 1, frames)
-    name, mesh_name = obj.name, obj.data.name
-    copy, mesh = obj.copy(), obj.data.copy()
+    copy = obj.copy()
     try:
-        copy.data = mesh
-        _strip(copy, positions[0])
+        copy.data = _mesh_of(obj, first) if whole else obj.data.copy()
+        _strip(copy)
+        positions = np.empty((frames, len(copy.data.vertices), 3), np.float32)
+        matrices = np.empty((frames, 4, 4))
+        samples = _shown_whole(obj, copy.data, first, last) if whole else sampling.sample_positions(obj, first, last)
+        with contextlib.closing(samples):  # which puts the scene back, also where `report` raises
+            for index, (_, sample) in enumerate(samples):
+                positions[index], matrices[index] = sample, obj.matrix_world
+                report(index + 1, frames)
+        placing = placing_of(matrices, metres_per_unit(bpy.context.scene))
+        placing.shear_vertices(positions)
+        copy.data.vertices.foreach_set("co", positions[0].ravel())
+        copy.data.update()
+        put(copy, placing, start)
         bpy.context.scene.collection.objects.link(copy)
-        obj.name, obj.data.name = f"{name}.original", f"{mesh_name}.original"
-        copy.name, mesh.name = name, mesh_name
-        for _ in shape_keys.bake(copy, positions, Timing(float(first), 1.0, frames)):
-            pass
-        yield copy
+        with _name_of(copy, obj), _name_of(copy.data, obj.data):
+            for _ in shape_keys.bake(copy, positions, Timing(float(start), 1.0, frames)):
+                pass
+            yield copy
     finally:
-        _remove(copy, mesh)
-        obj.name, obj.data.name = name, mesh_name
+        _remove(copy, obj)
+
+
+def _mesh_of(obj: bpy.types.Object, frame: int) -> bpy.types.Mesh:
+    """A copy of what the viewport shows of the object at that frame, with all modifiers."""
+    with contextlib.closing(sampling.shown_meshes(obj, [frame])) as shown:
+        next(shown)
+        evaluated = obj.evaluated_get(bpy.context.evaluated_depsgraph_get())
+        return bpy.data.meshes.new_from_object(evaluated, preserve_all_data_layers=True)
+
+
+def _shown_whole(
+    obj: bpy.types.Object, mesh: bpy.types.Mesh, first: int, last: int
+) -> Generator[tuple[int, np.ndarray], None, None]:
+    """As `sampling.sample_positions`, with all modifiers; the topology has to stay that of `mesh`."""
+    with contextlib.closing(sampling.shown_meshes(obj, range(first, last + 1))) as meshes:
+        for frame, shown in meshes:
+            if not modifier_stack.same_topology(mesh, shown):
+                raise Motion324Error(
+                    "export-changing-topology",
+                    f"The vertices or faces of '{obj.name}' change at frame {frame}, which Blender's USD exporter can "
+                    "write only from frame 0 on, and where Blender's unit is a metre.",
+                    "Use Alembic instead.",
+                    EXIT_CANNOT_WRITE,
+                )
+            yield frame, positions_of(shown)
+
+
+@contextlib.contextmanager
+def _name_of(copy: bpy.types.ID, original: bpy.types.ID) -> Iterator[None]:
+    """Lends the copy the name of the original. One from another file keeps it beside any of this file."""
+    name = original.name
+    if original.library is None:
+        original.name = f"{name}.original"
+    copy.name = name
+    try:
+        yield
+    finally:
+        copy.name = f"{name}.copy"
+        if original.library is None:
+            original.name = name
 
 
 @contextlib.contextmanager
@@ -107,39 +160,42 @@ def only_selected(objects: Sequence[bpy.types.Object]) -> Iterator[None]:
     """Selects these objects alone and makes the first active; puts the selection back at the end."""
     layer = bpy.context.view_layer
     selected, active = [other for other in layer.objects if other.select_get()], layer.objects.active
-    hidden = [obj.hide_get() for obj in objects]
+    hidden = [(obj.hide_get(), obj.hide_select) for obj in objects]
     for other in selected:
         other.select_set(False)
-    for obj in objects:
-        obj.hide_set(False)
-        obj.select_set(True)
-    layer.objects.active = objects[0]
     try:
-        yield
+        with modifier_stack.switched_on(objects):
+            for obj in objects:
+                obj.hide_select = False
+                obj.hide_set(False)
+                obj.select_set(True)
+            layer.objects.active = objects[0]
+            yield
     finally:
-        for obj, was_hidden in zip(objects, hidden, strict=True):
+        for obj, (was_hidden, was_unselectable) in zip(objects, hidden, strict=True):
             obj.select_set(False)
             obj.hide_set(was_hidden)
+            obj.hide_select = was_unselectable
         for other in selected:
             other.select_set(True)
         layer.objects.active = active
 
 
-def _strip(copy: bpy.types.Object, pose: np.ndarray) -> None:
-    """Removes modifiers and shape keys, and puts the mesh into the first frame's pose."""
+def _strip(copy: bpy.types.Object) -> None:
+    """Removes modifiers and shape keys."""
     copy.modifiers.clear()
-    copy.hide_viewport = False
+    copy.hide_viewport = copy.hide_select = False
+    shape_keys.clear_keys(copy)
+
+
+def _remove(copy: bpy.types.Object, obj: bpy.types.Object) -> None:
     mesh = copy.data
-    if mesh.shape_keys:
-        copy.shape_key_clear()
-    mesh.vertices.foreach_set("co", np.ascontiguousarray(pose).ravel())
-    mesh.update()
-
-
-def _remove(copy: bpy.types.Object, mesh: bpy.types.Mesh) -> None:
-    keys = mesh.shape_keys
-    action = keys.animation_data.action if keys and keys.animation_data else None
+    keys = mesh.shape_keys if mesh != obj.data else None
+    animations = [owner.animation_data for owner in (copy, keys) if owner is not None]
+    actions = {animation.action for animation in animations if animation and animation.action}
     bpy.data.objects.remove(copy)
-    bpy.data.meshes.remove(mesh)
-    if action is not None and action.users == 0:
-        bpy.data.actions.remove(action)
+    if mesh != obj.data:
+        bpy.data.meshes.remove(mesh)
+    for action in actions:
+        if action.users == 0:
+            bpy.data.actions.remove(action)

@@ -44,10 +44,15 @@ def editable_curves_of(data: bpy.types.ID) -> Any:
 
 
 def write_curve(
-    curves: Any, data_path: str, frames: Sequence[float], values: Sequence[float], interpolation: int = LINEAR
+    curves: Any,
+    data_path: str,
+    frames: Sequence[float],
+    values: Sequence[float] | np.ndarray,
+    interpolation: int = LINEAR,
+    index: int = 0,
 ) -> bpy.types.FCurve:
-    """Adds a curve; frames must rise. interpolation: CONSTANT or LINEAR."""
-    curve = curves.new(data_path)
+    """Adds a curve; frames must rise. interpolation: CONSTANT or LINEAR. index: of a vector's component."""
+    curve = curves.new(data_path, index=index)
     points = curve.keyframe_points
     points.add(len(frames))
     points.foreach_set("co", np.column_stack([frames, values]).astype(np.float32).ravel())

@@ -171,15 +171,19 @@ def is_own_key(key: bpy.types.ShapeKey) -> bool:
 
 
 def kept_keys(obj: bpy.types.Object) -> tuple[str, ...]:
-    """The names of the shape keys of a kept animation."""
+    """The names of the shape keys of a kept animation.
+
+    Their names tell, since what the object knows about it may be lost: by an export that was imported again, or by
+    another object that was given the mesh.
+    """
     keys = obj.data.shape_keys
-    return tuple(key.name for key in keys.key_blocks if is_own_key(key)) if keys and is_kept(obj) else ()
+    return tuple(key.name for key in keys.key_blocks[1:] if is_own_key(key)) if keys else ()
 
 
 def kept_caches(obj: bpy.types.Object) -> list[bpy.types.Modifier]:
-    """The modifiers that play the cache of a kept animation."""
+    """The modifiers that play the cache of a kept animation; their names tell, as in `kept_keys`."""
     caches = [each for each in obj.modifiers if each.type == "MESH_CACHE"]
-    return [each for each in caches if each.name.partition(".")[0] == point_cache.KEPT] if is_kept(obj) else []
+    return [each for each in caches if each.name.partition(".")[0] == point_cache.KEPT]
 
 
 def remove_caches(obj: bpy.types.Object) -> None:
@@ -214,4 +218,4 @@ def _remove_keys(obj: bpy.types.Object, with_basis: bool) -> None:
         return
     shape_keys.remove_keys(obj, kept_keys(obj))
     if with_basis and len(keys.key_blocks) == 1:
-        obj.shape_key_clear()
+        shape_keys.clear_keys(obj)

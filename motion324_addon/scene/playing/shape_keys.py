@@ -102,6 +102,22 @@ def remove_keys(obj: bpy.types.Object, names: Collection[str]) -> None:
             bpy.data.actions.remove(action)
 
 
+def clear_keys(obj: bpy.types.Object) -> None:
+    """Removes all shape keys of the object's mesh, whose shape stays that of its vertices.
+
+    Blender counts the keys of a mesh that `Mesh.copy` made once too often, so that `shape_key_clear` leaves them
+    behind, without a mesh, and each later save reports an "invalid 'from' pointer".
+    """
+    keys = obj.data.shape_keys
+    if keys is None:
+        return
+    name = keys.name
+    obj.shape_key_clear()
+    left = bpy.data.shape_keys.get(name)
+    if left is not None:
+        bpy.data.batch_remove([left])
+
+
 def check(obj: bpy.types.Object, positions: np.ndarray) -> None:
     """Raises Motion324Error("linked-object", "mesh-shared" or "shape-keys-impossible") where it cannot carry keys."""
     mesh = obj.data

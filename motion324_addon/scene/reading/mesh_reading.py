@@ -64,6 +64,13 @@ def read_in_steps(obj: bpy.types.Object | None) -> Iterator[Reading | None]:
     `modifier_checks.check_shown` raise, "modifier-changes-topology", "object-flat" or "mesh-not-finite".
     """
     obj = checked_object(obj)
+    with modifier_stack.switched_on([obj]):
+        reading, triangles, surface = _read_pose(obj)
+    yield from _with_looks(reading, surface, triangles)
+
+
+def _read_pose(obj: bpy.types.Object) -> tuple[Reading, Triangles, Surface]:
+    """The reading without its looks, its triangles, and what the looks are read from."""
     orientation = _orientation(obj)
     count = modifier_stack.leading_count(obj)
     warnings = modifier_checks.check_shown(obj, count) + modifier_checks.motion_of_its_own(obj)
@@ -80,8 +87,7 @@ def read_in_steps(obj: bpy.types.Object | None) -> Iterator[Reading | None]:
             )
         surface = read_surface(mesh, obj.evaluated_get(bpy.context.evaluated_depsgraph_get()))
         reading, triangles = _read(mesh, obj, orientation, surface)
-        reading = dataclasses.replace(reading, warnings=warnings)
-    yield from _with_looks(reading, surface, triangles)
+        return dataclasses.replace(reading, warnings=warnings), triangles, surface
 
 
 def with_textures(mesh: ReferenceMesh, pixels: tuple[Pixels | None, ...]) -> ReferenceMesh:
@@ -109,6 +115,7 @@ def checked_object(obj: bpy.types.Object | None) -> bpy.types.Object:
         raise Motion324Error(
             "edit-mode", f"'{obj.name}' is in Edit Mode.", "Leave Edit Mode, then try again.", EXIT_BAD_MESH
         )
+    bpy.context.view_layer.update()  # else it may not know yet what a script has just put into a collection
     if obj.name not in bpy.context.view_layer.objects:
         raise Motion324Error(
             "not-in-view-layer",

@@ -70,6 +70,7 @@ def motion_of_its_own(obj: bpy.types.Object) -> tuple[str, ...]:
     while parent is not None:
         drivers = parent.animation_data.drivers if parent.animation_data else ()
         animated = any(curve.data_path.startswith(PLACING) for curve in (*fcurves.curves_of(parent), *drivers))
+        animated = animated or _has_strips(parent)
         constrained = any(not constraint.mute for constraint in parent.constraints)
         on_bone = parent.parent is not None and parent.parent_type == "BONE"
         if animated or constrained or on_bone:
@@ -79,6 +80,12 @@ def motion_of_its_own(obj: bpy.types.Object) -> tuple[str, ...]:
         return ()
     whose = "has a motion of its own" if movers[0] == obj else f"follows '{movers[0].name}'"
     return (f"'{obj.name}' {whose}, which stays and is added to the motion from the video.",)
+
+
+def _has_strips(obj: bpy.types.Object) -> bool:
+    """Whether the object has actions in the NLA editor that are not muted."""
+    tracks = obj.animation_data.nla_tracks if obj.animation_data else ()
+    return any(not track.mute and any(not strip.mute for strip in track.strips) for track in tracks)
 
 
 def _check_pose(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import bpy
 import numpy as np
 
 from motion324.core.blender_mesh.geometry import corner_vertices_of, face_starts_of
+
+from ..playing import fcurves
 
 # Move vertices, keep their number and order.
 MOVING = {
@@ -58,14 +60,47 @@ def only_leading(obj: bpy.types.Object, count: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def evaluated_mesh(obj: bpy.types.Object) -> Iterator[bpy.types.Mesh]:
-    """The object's mesh as the viewport shows it now: shape keys and modifiers applied. Valid within the block only."""
-    bpy.context.view_layer.update()
-    evaluated = obj.evaluated_get(bpy.context.evaluated_depsgraph_get())
-    mesh = evaluated.to_mesh()
-    try:
-        yield mesh
-    finally:
-        evaluated.to_mesh_clear()
+    """The object's mesh as the viewport shows it now, or would show it where it is switched off there: shape keys and
+    modifiers applied. Valid within the block only.
+    """
+    with switched_on([obj]):
+        bpy.context.view_layer.update()
+        evaluated = obj.evaluated_get(bpy.context.evaluated_depsgraph_get())
+        mesh = evaluated.to_mesh()
+        try:
+            yield mesh
+        finally:
+            evaluated.to_mesh_clear()
+
+
+@contextlib.contextmanager
+def switched_on(objects: Sequence[bpy.types.Object]) -> Iterator[None]:
+    """Has Blender evaluate objects for a while that are switched off in the viewport, by themselves, by a collection or
+    by their animation: without that they have no modifiers, and stay where they were when the file was opened.
+
+    Objects that are only hidden (by an eye in the Outliner) are evaluated anyway. All switches are put back.
+    """
+    root = bpy.context.scene.collection
+    with contextlib.ExitStack() as put_back:
+        for obj in objects:
+            if _is_evaluated(obj):
+                continue
+            for curve in fcurves.curves_of(obj):
+                if curve.data_path == "hide_viewport" and not curve.mute:
+                    curve.mute = True
+                    put_back.callback(setattr, curve, "mute", False)
+            put_back.callback(setattr, obj, "hide_viewport", obj.hide_viewport)
+            obj.hide_viewport = False
+            if not _is_evaluated(obj) and root not in obj.users_collection:
+                root.objects.link(obj)  # which nothing switches off
+                put_back.callback(root.objects.unlink, obj)
+        yield
+
+
+def _is_evaluated(obj: bpy.types.Object) -> bool:
+    if obj.hide_viewport:
+        return False
+    return bool(obj.evaluated_get(bpy.context.evaluated_depsgraph_get()).is_evaluated)
 
 
 def same_topology(one: bpy.types.Mesh, other: bpy.types.Mesh) -> bool:

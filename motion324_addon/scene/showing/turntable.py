@@ -14,7 +14,7 @@ from pathlib import Path
 import bpy
 
 from motion324.core.errors import EXIT_BAD_MESH, EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
-from motion324.core.write_aside import explained_write_errors
+from motion324.core.write_aside import explained_write_errors, written_aside
 
 from ..exporting import sampling
 from ..playing.timing import scene_fps
@@ -175,7 +175,8 @@ def _hand_over(pictures: list[Path], folder: Path) -> None:
     with explained_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for picture in pictures:
-            shutil.copyfile(picture, folder / picture.name)
+            with written_aside(folder / picture.name) as aside:
+                shutil.copyfile(picture, aside)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,11 @@ import numpy as np
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
 from motion324.core.write_aside import written_aside
 
+from ..exporting.export_size import Expected
+from ..exporting.proof import proven, reserve
+
+SMALLEST = 500  # bytes of a video with one grey picture are more
+
 
 def tile(pictures: Sequence[Path], path: Path, columns: int) -> None:
     """Writes the pictures, all of one size, as one PNG: row after row from the top left."""
@@ -59,15 +64,21 @@ def encode_video(pictures: Sequence[Path], path: Path, fps: float) -> None:
         _lay_out(scene, pictures, fps)
         with written_aside(path) as aside:
             aside.parent.mkdir(parents=True, exist_ok=True)
+            expected = Expected(_at_most(pictures), SMALLEST, len(pictures))
+            reserve(path, aside, expected.bytes)
             scene.render.filepath = str(aside)
             try:
                 bpy.ops.render.render(animation=True, scene=scene.name)
             except RuntimeError as error:
                 raise _failed(path, str(error)) from error
-            if not aside.exists():
-                raise _failed(path, "Blender wrote no file")
+            proven(path, aside, expected)
     finally:
         bpy.data.scenes.remove(scene)
+
+
+def _at_most(pictures: Sequence[Path]) -> int:
+    """Bytes: a video is smaller than its pictures, which lose nothing."""
+    return sum(picture.stat().st_size for picture in pictures)
 
 
 def set_fps(render: bpy.types.RenderSettings, fps: float) -> None:

@@ -213,6 +213,53 @@ def test_a_job_that_cannot_begin_fails_and_the_next_one_starts(window, addon, vi
     assert [job.number for job in window.runner.results] == [second]
 
 
+@pytest.mark.parametrize("busy", [False, True], ids=["alone", "behind another"])
+def test_a_job_whose_reading_failed_in_a_later_step_is_read_again_on_restart(window, addon, video, monkeypatch, busy):
+    runner = addon("job.runner")
+    read = runner.read_objects_in_steps
+
+    def failing(objects, frame):
+        yield next(read(objects, frame), None) and None
+        raise OSError(5, "the picture cannot be read")
+
+    monkeypatch.setattr(runner, "read_objects_in_steps", failing)
+    obj = ball("Broken")
+    number = window.start(obj, video(frames=3))
+    window.until_idle()
+    assert [job.number for job in window.runner.failures] == [number]
+    for again in range(2):  # the first time it fails again
+        if again:
+            monkeypatch.setattr(runner, "read_objects_in_steps", read)
+        other = window.start(ball("Other"), video(frames=3)) if busy and again else None
+        window.runner.restart(number)
+        window.until_idle()
+        assert [job.number for job in window.runner.failures] == ([] if again else [number])
+    assert {job.number for job in window.runner.results} == {number} | ({other} if busy else set())
+    np.testing.assert_allclose(shown(obj, 1), rest(obj), atol=ROUNDING)
+    after = window.start(ball("After"), video(frames=2))
+    window.until_idle()
+    assert after in [job.number for job in window.runner.results]
+
+
+def test_a_job_whose_object_is_gone_fails_again_on_restart(window, addon, video, monkeypatch):
+    runner = addon("job.runner")
+    read = runner.read_objects_in_steps
+
+    def failing(objects, frame):
+        yield None
+        raise OSError(5, "the picture cannot be read")
+
+    monkeypatch.setattr(runner, "read_objects_in_steps", failing)
+    obj = ball("Gone")
+    number = window.start(obj, video(frames=3))
+    window.until_idle()
+    monkeypatch.setattr(runner, "read_objects_in_steps", read)
+    bpy.data.objects.remove(obj)
+    window.runner.restart(number)
+    window.until_idle()
+    assert window.runner.failures[0].problem.code == "object-gone"
+
+
 def test_who_waits_for_a_result_is_told_which_job_it_is(window, video):
     done, path = [], video(do="fail")
     number = window.start(ball("One"), path, when_done=done.append)

@@ -65,10 +65,11 @@ def test_an_export_read_back_shows_the_same_at_the_same_frames(addon, tmp_path, 
     (back,) = [o for o in bpy.data.objects if o.type == "MESH"]
     assert back.name == "Prism"
     size = np.ptp(expected[0], axis=0).max()
+    start = 0 if suffix == ".glb" else FIRST  # a GLB begins with its animation
     for index in range(FRAMES):
-        found = in_world(back, shown(back, FIRST + index))
+        found = in_world(back, shown(back, start + index))
         assert distance(found, expected[index][used] if suffix == ".glb" else expected[index]) < 1e-4 * size
-    assert distance(in_world(back, shown(back, FIRST - 3)), in_world(back, shown(back, FIRST))) < 1e-4 * size
+    assert distance(in_world(back, shown(back, start - 3)), in_world(back, shown(back, start))) < 1e-4 * size
 
 
 @pytest.mark.parametrize("suffix", [".fbx", ".glb", ".abc", ".usd"])
@@ -85,7 +86,7 @@ def test_the_motion_of_the_object_itself_comes_along(addon, tmp_path, suffix):
     (back,) = [o for o in bpy.data.objects if o.type == "MESH"]
     used = slice(1, None) if suffix == ".glb" else slice(None)
     for index in range(FRAMES):
-        positions = shown(back, FIRST + index)
+        positions = shown(back, (0 if suffix == ".glb" else FIRST) + index)
         assert distance(in_world(back, positions), expected[index][used]) < 3e-4
 
 
@@ -124,7 +125,8 @@ def test_frames_per_second_come_along(addon, tmp_path):
         (back,) = [o for o in bpy.data.objects if o.type == "MESH"]
         for index in (1, 4):
             rate = bpy.context.scene.render.fps / 30  # the FBX importer sets the file's in the scene
-            found = in_world(back, shown(back, round(rate * (FIRST + index))))
+            start = 0 if suffix == ".glb" else FIRST
+            found = in_world(back, shown(back, round(rate * (start + index))))
             wanted = expected[index][used] if suffix == ".glb" else expected[index]
             assert distance(found, wanted) < 1e-4 * np.ptp(expected[0], axis=0).max(), suffix
 
@@ -153,7 +155,7 @@ def test_several_objects_go_into_one_file_as_themselves(addon, tmp_path, suffix)
     back = {o.name: o for o in bpy.data.objects if o.type == "MESH"}
     assert sorted(back) == ["Other", "Prism"]
     used = slice(1, None) if suffix == ".glb" else slice(None)
-    found = in_world(back["Prism"], shown(back["Prism"], FIRST + 3))
+    found = in_world(back["Prism"], shown(back["Prism"], (0 if suffix == ".glb" else FIRST) + 3))
     assert distance(found, expected[3][used]) < 1e-3
     assert distance(in_world(back["Other"], shown(back["Other"])), still) < 1e-3
 
@@ -315,3 +317,62 @@ def test_a_stopped_export_leaves_the_scene_and_the_old_file(addon, tmp_path):
     assert path.read_text() == "old"
     assert [o.name for o in bpy.data.objects] == ["Prism"]
     assert bpy.context.scene.frame_end == 250
+
+
+@pytest.mark.parametrize("suffix", [".fbx", ".glb", ".abc", ".usd", ".pc2", ".mdd"])
+def test_kept_shape_keys_can_be_saved_after_an_export(addon, tmp_path, suffix):
+    obj, _ = moving_object(addon, tmp_path, "shape keys")
+    addon("scene.exporting.export").export(obj, tmp_path / f"prism{suffix}", FIRST, FIRST + FRAMES - 1)
+    assert [keys.user.name for keys in bpy.data.shape_keys] == ["Prism"]
+    assert bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "saved.blend")) == {"FINISHED"}
+
+
+@pytest.mark.parametrize("suffix", [".fbx", ".glb", ".abc", ".usd", ".pc2", ".mdd"])
+@pytest.mark.parametrize("namesake", [False, True])
+def test_an_object_whose_mesh_is_linked_is_exported(addon, tmp_path, suffix, namesake):
+    bpy.data.libraries.write(str(tmp_path / "library.blend"), {ball().data})
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    with bpy.data.libraries.load(str(tmp_path / "library.blend"), link=True) as (there, here):
+        here.meshes = there.meshes
+    obj = bpy.data.objects.new("Local", here.meshes[0])
+    bpy.context.scene.collection.objects.link(obj)
+    if namesake:
+        bpy.data.meshes.new("Ball")
+    obj.location.x = 2
+    expected = in_world(obj, rest(obj)) + np.array([2, 0, 0])
+    addon("scene.exporting.export").export(obj, tmp_path / f"local{suffix}", 1, 3)
+    assert obj.name == "Local" and obj.data.library is not None and obj.data.name == "Ball"
+    assert len(bpy.data.meshes) == 1 + namesake and not bpy.data.shape_keys
+    if suffix in IMPORT:
+        bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+        IMPORT[suffix](str(tmp_path / f"local{suffix}"))
+        (back,) = [o for o in bpy.data.objects if o.type == "MESH"]
+        assert back.name == "Local" and distance(in_world(back, shown(back, 2)), expected) < 1e-4
+
+
+@pytest.mark.parametrize("switch", ["object", "collection", "eye", "not selectable"])
+@pytest.mark.parametrize("suffix", [".fbx", ".glb", ".abc", ".usd"])
+def test_an_object_that_the_viewport_does_not_show_is_exported(addon, tmp_path, suffix, switch):
+    obj, expected = moving_object(addon, tmp_path, "point cache")
+    collection = bpy.data.collections.new("Inner")
+    bpy.context.scene.collection.children.link(collection)
+    bpy.context.scene.collection.objects.unlink(obj)
+    collection.objects.link(obj)
+    if switch == "object":
+        obj.hide_viewport = True
+    elif switch == "collection":
+        collection.hide_viewport = True
+    elif switch == "eye":
+        obj.hide_set(True)
+    else:
+        obj.hide_select = True
+    before = obj.hide_viewport, collection.hide_viewport, obj.hide_get(), obj.hide_select
+    addon("scene.exporting.export").export(obj, tmp_path / f"prism{suffix}", FIRST, FIRST + 2)
+    assert (obj.hide_viewport, collection.hide_viewport, obj.hide_get(), obj.hide_select) == before
+    assert obj.users_collection == (collection,)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    IMPORT[suffix](str(tmp_path / f"prism{suffix}"))
+    (back,) = [o for o in bpy.data.objects if o.type == "MESH"]
+    used = slice(1, None) if suffix == ".glb" else slice(None)
+    found = in_world(back, shown(back, 2 if suffix == ".glb" else FIRST + 2))
+    assert distance(found, expected[2][used]) < 1e-3

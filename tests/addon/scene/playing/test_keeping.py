@@ -383,3 +383,34 @@ def test_undo_takes_a_kept_point_cache_back_in_one_step(addon, backend, video, t
     obj = bpy.data.objects["Ball"]
     assert not obj.modifiers and "motion324_frames" not in obj
     np.testing.assert_array_equal(shown(obj, 3), before)
+
+
+@pytest.mark.parametrize("loses", ["nothing", "its note"])
+@pytest.mark.parametrize("second", ["shape keys", "point cache"])
+@pytest.mark.parametrize("first", ["shape keys", "point cache"])
+def test_nothing_of_a_longer_take_plays_behind_the_end_of_a_shorter_one(
+    addon, animated, tmp_path, first, second, loses
+):
+    """loses: a mesh that came back from an export, or that was given to another object, has the keys without a note."""
+    obj = ball()
+    keep(addon, animated(obj, frames=12), first, tmp_path)
+    if loses == "its note":
+        for name in [name for name in dict(obj) if name.startswith("motion324")]:
+            del obj[name]
+    again = animated(obj, frames=4)
+    again.positions[1:, :, 2] *= 0.7  # another take
+    keep(addon, again, second, tmp_path)
+    for frame in range(1, 15):
+        np.testing.assert_allclose(shown(obj, frame), again.positions[min(frame, 4) - 1], atol=ROUNDING)
+    assert len(obj.modifiers) == (second == "point cache")
+
+
+def test_taking_keys_off_a_copied_mesh_leaves_no_keys_without_a_mesh(addon, animated, tmp_path):
+    """Blender counts the keys of a mesh that Python copied twice; left over, each save would report them."""
+    obj = ball()
+    keep(addon, animated(obj), "shape keys", tmp_path)
+    obj.data = obj.data.copy()
+    bpy.ops.motion324.remove_animation()
+    assert obj.data.shape_keys is None
+    assert [keys.user.shape_keys == keys for keys in bpy.data.shape_keys] == [True]  # that of the mesh before
+    assert bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "saved.blend")) == {"FINISHED"}

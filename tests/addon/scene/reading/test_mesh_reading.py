@@ -244,3 +244,46 @@ def test_what_cannot_be_animated_is_refused_with_one_sentence(read):
     bpy.ops.object.mode_set(mode="EDIT")
     refused(obj, "'Broken' is in Edit Mode")
     bpy.ops.object.mode_set(mode="OBJECT")
+
+
+@pytest.mark.parametrize("switch", ["object", "keyed", "collection", "outer collection", "eye"])
+def test_an_object_that_the_viewport_does_not_show_is_read_as_it_would_show_it(addon, read, switch):
+    scene = bpy.context.scene
+    outer, inner = bpy.data.collections.new("Outer"), bpy.data.collections.new("Inner")
+    scene.collection.children.link(outer)
+    outer.children.link(inner)
+    obj = ball()
+    for collection in obj.users_collection:
+        collection.objects.unlink(obj)
+    inner.objects.link(obj)
+    obj.modifiers.new("Wave", "WAVE").height = 0.5
+    parent = bpy.data.objects.new("Parent", None)
+    scene.collection.objects.link(parent)
+    obj.parent = parent
+    scene.frame_set(5)
+    expected = read(obj)
+    if switch == "object":
+        obj.hide_viewport = True
+    elif switch == "keyed":
+        obj.hide_viewport = True
+        obj.keyframe_insert("hide_viewport", frame=1)
+    elif switch == "eye":
+        obj.hide_set(True)
+    else:
+        (inner if switch == "collection" else outer).hide_viewport = True
+    parent.location.x, parent.scale = 3.0, (1, 2, 1)
+
+    def state():
+        switches = (obj.hide_viewport, obj.hide_get(), inner.hide_viewport, outer.hide_viewport)
+        return switches, [each.name for each in obj.users_collection], [m.show_viewport for m in obj.modifiers]
+
+    before = state()
+    found = read(obj)
+    assert state() == before
+    np.testing.assert_allclose(found.mesh.positions, expected.mesh.positions * [1, 2, 1], atol=1e-6)
+    assert np.abs(expected.mesh.positions - rest(obj)).max() > 0.2
+    assert found.place[0] == 3.0
+    samples = dict(addon("scene.exporting.sampling").sample_positions(obj, 5, 7))
+    np.testing.assert_allclose(samples[5] * [1, 2, 1], found.mesh.positions, atol=1e-6)
+    assert np.abs(samples[7] - samples[5]).max() > 1e-3
+    assert state() == before

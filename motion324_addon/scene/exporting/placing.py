@@ -1,0 +1,106 @@
+"""An object's own motion, with all that parents, constraints, drivers and NLA strips make of it, as plain keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+from mathutils import Matrix, Quaternion
+
+from ..playing import fcurves
+
+SHEARED = 1e-5  # of a matrix's largest number: what Blender's own rounding stays below
+
+
+@dataclass(frozen=True)
+class Placing:
+    """Where an object is over T frames, as place, turn and size, which is all that FBX and glTF know.
+
+    locations (T, 3), rotations (T, 4) quaternions w x y z, scales (T, 3), all float64. shear (T, 3, 3) float64 or None:
+    what comes before them on the mesh's own vertices, where these three cannot say all.
+    """
+
+    locations: np.ndarray
+    rotations: np.ndarray
+    scales: np.ndarray
+    shear: np.ndarray | None = None
+
+    def shear_vertices(self, positions: np.ndarray) -> None:
+        """Puts the shear, which only vertices can show, into positions (T, N, 3)."""
+        if self.shear is not None:
+            for frame, matrix in zip(positions, self.shear, strict=True):
+                frame[:] = frame @ matrix.T
+
+
+def metres_per_unit(scene: bpy.types.Scene) -> float:
+    """How long Blender's unit is in metres, as the interface shows lengths and as the FBX exporter takes it."""
+    settings = scene.unit_settings
+    return 1.0 if settings.system == "NONE" else float(settings.scale_length)
+
+
+def placing_of(matrices: np.ndarray, unit: float = 1.0) -> Placing:
+    """matrices (T, 4, 4): of the object in the world. unit: the world is scaled by it."""
+    parts = [_parts(matrix) for matrix in matrices]
+    if any(part is None for part in parts):
+        return _rigid(matrices, unit)
+    locations, rotations, scales = (np.array([part[k] for part in parts if part]) for k in range(3))
+    return Placing(unit * locations, _continuous(rotations), unit * scales)
+
+
+def is_sheared(obj: bpy.types.Object) -> bool:
+    """Whether place, turn and size cannot say where the object's vertices are now."""
+    return _parts(np.array(obj.matrix_world)) is None
+
+
+def put(obj: bpy.types.Object, placing: Placing, start: int) -> None:
+    """Frees the object of all that moved it, and keys the placing from the scene's frame `start` on."""
+    obj.animation_data_clear()
+    obj.constraints.clear()
+    obj.parent = None
+    obj.matrix_parent_inverse.identity()
+    obj.delta_location, obj.delta_scale = (0, 0, 0), (1, 1, 1)
+    obj.delta_rotation_euler, obj.delta_rotation_quaternion = (0, 0, 0), (1, 0, 0, 0)
+    obj.rotation_mode = "QUATERNION"
+    paths = {"location": placing.locations, "rotation_quaternion": placing.rotations, "scale": placing.scales}
+    for path, values in paths.items():
+        setattr(obj, path, values[0])
+        if not np.ptp(values, axis=0).any():
+            continue
+        curves = fcurves.editable_curves_of(obj)
+        for index in range(values.shape[1]):
+            fcurves.write_curve(curves, path, range(start, start + len(values)), values[:, index], index=index)
+
+
+def _parts(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    whole = Matrix(matrix.tolist())
+    location, rotation, scale = whole.decompose()
+    again = np.array(Matrix.LocRotScale(location, rotation, scale))
+    if not np.abs(again - matrix)[:3, :3].max() <= SHEARED * np.abs(matrix[:3, :3]).max():
+        return None
+    return np.array(location), np.array(rotation), np.array(scale)
+
+
+def _rigid(matrices: np.ndarray, unit: float) -> Placing:
+    """Only places and turns; all else is the vertices' affair. A mirrored object stays one, lest it turn inside out."""
+    linear = np.asarray(matrices, np.float64)[:, :3, :3]
+    mirror = -1.0 if np.linalg.det(linear[0]) < 0 else 1.0
+    left, _, right = np.linalg.svd(mirror * linear)
+    left[:, :, 2] *= np.sign(np.linalg.det(left @ right))[:, None]
+    turns = left @ right
+    rotations = np.array([Matrix(turn.tolist()).to_quaternion() for turn in turns])
+    exact = np.array([Quaternion(rotation.tolist()).to_matrix() for rotation in rotations])  # what will be turned back
+    shear = mirror * np.linalg.solve(exact, linear)
+    count = len(matrices)
+    return Placing(
+        locations=unit * np.asarray(matrices, np.float64)[:, :3, 3],
+        rotations=_continuous(rotations),
+        scales=np.full((count, 3), unit * mirror),
+        shear=shear,
+    )
+
+
+def _continuous(rotations: np.ndarray) -> np.ndarray:
+    """Of the two quaternions of each turn the one nearer to that of the frame before."""
+    flips = np.where((rotations[1:] * rotations[:-1]).sum(axis=1) < 0, -1.0, 1.0)
+    return rotations * np.concatenate([[1.0], np.cumprod(flips)])[:, None]

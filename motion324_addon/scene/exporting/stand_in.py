@@ -117,10 +117,17 @@ def stand_in(
 
 def _mesh_of(obj: bpy.types.Object, frame: int) -> bpy.types.Mesh:
     """A copy of what the viewport shows of the object at that frame, with all modifiers."""
-    with contextlib.closing(sampling.shown_meshes(obj, [frame])) as shown:
-        next(shown)
-        evaluated = obj.evaluated_get(bpy.context.evaluated_depsgraph_get())
-        return bpy.data.meshes.new_from_object(evaluated, preserve_all_data_layers=True)
+    scene = bpy.context.scene
+    before = scene.frame_current, scene.frame_subframe
+    with modifier_stack.switched_on([obj]):
+        scene.frame_set(frame)
+        try:
+            graph = bpy.context.evaluated_depsgraph_get()
+            return bpy.data.meshes.new_from_object(
+                obj.evaluated_get(graph), preserve_all_data_layers=True, depsgraph=graph
+            )
+        finally:
+            scene.frame_set(before[0], subframe=before[1])
 
 
 def _shown_whole(

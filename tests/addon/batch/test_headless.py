@@ -195,6 +195,45 @@ def test_a_batch_runs_from_the_installed_extension(installed, run_batch, mesh_fi
     assert Path(results[0]["outputs"]["glb"]).stat().st_size > 500
 
 
+def test_a_blend_that_comes_after_exports_is_saved_each_time(run_batch, mesh_file, video, tmp_path):
+    """Exporters copy the mesh with its shape keys; keys that stay behind fail the next save."""
+    outputs = {name: f"out/prism.{name}" for name in ("fbx", "glb", "usd", "abc", "blend")}
+    item = {"mesh": mesh_file.name, "video": video(frames=3).name, "outputs": outputs, "start": -1}
+    for arguments in ((), ("--again",)):
+        code, (result,), stderr = run_batch(item, arguments=arguments)
+        assert code == 0 and result["ok"], stderr
+    assert list(result["losses"]) == ["fbx", "glb", "usd"]
+    assert "Without frames before 0: it begins at frame 0 with the scene's frame -1." in result["losses"]["usd"]
+    log = Path(result["log"]).read_text()
+    assert "usd: Without frames before 0" in log
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "out/prism.blend"))
+    assert [keys.user.name for keys in bpy.data.shape_keys] == ["Prism"]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of its own with 4 kB of free space, at tmp_path / "out"."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or os.system(f"mount -t tmpfs -o size=64k tmpfs '{folder}'"):
+        pytest.skip("only root may mount a small disk, and not everywhere")
+    (folder / "other").write_bytes(bytes(56 << 10))
+    yield folder
+    os.system(f"umount '{folder}'")
+
+
+@pytest.mark.parametrize("suffix", ["fbx", "glb", "abc", "usd", "pc2", "mdd", "blend"])
+def test_an_output_on_a_full_disk_is_no_success(run_batch, mesh_file, video, small_disk, suffix):
+    (small_disk / f"prism.{suffix}").write_bytes(b"good old file")
+    outputs = {suffix: f"out/prism.{suffix}"}
+    item = {"mesh": mesh_file.name, "video": video(frames=40).name, "outputs": outputs}
+    code, (result,), stderr = run_batch(item)
+    assert code == 1 and not result["ok"], stderr
+    assert "prism" in result["error"] and "internal" not in result["code"]
+    assert (small_disk / f"prism.{suffix}").read_bytes() == b"good old file"
+    assert sorted(path.name for path in small_disk.iterdir()) == ["other", f"prism.{suffix}"]
+
+
 def test_a_good_batch_ends_without_system_exit_in_blender(addon, monkeypatch):
     headless = addon("headless")
     monkeypatch.setattr(headless, "bpy", SimpleNamespace(app=SimpleNamespace(binary_path="/usr/bin/blender")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from motion324.core.options import AnimateOptions
 from ..scene.playing import keeping, timing
 from ..scene.playing.animation import Animation, Target
 from ..scene.playing.preview import Preview
-from ..scene.reading.joining import JointReading
+from ..scene.reading.joining import JointReading, read_objects_in_steps
 from .backend_location import Where
 from .state import Jobs, JobState
 from .worker import JobWorker
@@ -73,6 +73,15 @@ class Job:
     previews: tuple[Preview, ...] = ()
     changed_from: int | None = None
     animations: tuple[Animation, ...] = ()
+
+    def begin_reading(self, objects: Sequence[bpy.types.Object]) -> None:
+        """Takes the first step of the reading, as `read_on`. objects: the order's, as Blender has them now."""
+        self.steps = read_objects_in_steps(objects, self.order.start)
+        try:
+            self.read_on()
+        except BaseException:
+            self.steps = None
+            raise
 
     def read_on(self) -> None:
         """Takes one step of the reading. Raises what `joining.read_objects_in_steps` raises."""

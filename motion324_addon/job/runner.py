@@ -21,7 +21,6 @@ from ..scene.playing import preview
 from ..scene.playing.animation import Animation, Target
 from ..scene.playing.preview import Preview
 from ..scene.reading import mesh_reading
-from ..scene.reading.joining import read_objects_in_steps
 from . import effects
 from .records import Job, Order, Records
 from .state import (
@@ -207,13 +206,8 @@ class JobRunner(Runner):
     def _begin_reading(self, job: Job, objects: Sequence[bpy.types.Object]) -> None:
         """Takes all that the pose decides; previews are no part of that."""
         uids = [target.uid for target in job.targets]
-        job.steps = read_objects_in_steps(objects, job.order.start)
-        try:
-            with preview.hidden(shown for shown in self.previews() if shown.target.uid in uids):
-                job.read_on()
-        except BaseException:
-            job.steps = None
-            raise
+        with preview.hidden(shown for shown in self.previews() if shown.target.uid in uids):
+            job.begin_reading(objects)
 
     @property
     def _working(self) -> bool:
@@ -256,7 +250,8 @@ class JobRunner(Runner):
                 while job.steps is not None and time.monotonic() < deadline:
                     job.read_on()
             except Exception as error:
-                self._reading_failed(number, job, error)
+                job.steps, job.wants_start = None, False
+                self._fail(number, error)
         self._start_ready()
 
     def _carry_out(self, do: Do) -> None:
@@ -295,10 +290,6 @@ class JobRunner(Runner):
                     self._dispatch(effects.start_work(number, job, self.post, wants_preview=not is_background()))
                 except Exception as error:
                     self._fail(number, error)
-
-    def _reading_failed(self, number: int, job: Job, error: Exception) -> None:
-        job.steps, job.wants_start = None, False
-        self._fail(number, error)
 
     def _fail(self, number: int, error: Exception) -> None:
         log.error("job %d failed", number, exc_info=error)

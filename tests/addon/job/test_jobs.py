@@ -215,21 +215,21 @@ def test_a_job_that_cannot_begin_fails_and_the_next_one_starts(window, addon, vi
 
 @pytest.mark.parametrize("busy", [False, True], ids=["alone", "behind another"])
 def test_a_job_whose_reading_failed_in_a_later_step_is_read_again_on_restart(window, addon, video, monkeypatch, busy):
-    runner = addon("job.runner")
-    read = runner.read_objects_in_steps
+    records = addon("job.records")
+    read = records.read_objects_in_steps
 
     def failing(objects, frame):
         yield next(read(objects, frame), None) and None
         raise OSError(5, "the picture cannot be read")
 
-    monkeypatch.setattr(runner, "read_objects_in_steps", failing)
+    monkeypatch.setattr(records, "read_objects_in_steps", failing)
     obj = ball("Broken")
     number = window.start(obj, video(frames=3))
     window.until_idle()
     assert [job.number for job in window.runner.failures] == [number]
     for again in range(2):  # the first time it fails again
         if again:
-            monkeypatch.setattr(runner, "read_objects_in_steps", read)
+            monkeypatch.setattr(records, "read_objects_in_steps", read)
         other = window.start(ball("Other"), video(frames=3)) if busy and again else None
         window.runner.restart(number)
         window.until_idle()
@@ -242,18 +242,18 @@ def test_a_job_whose_reading_failed_in_a_later_step_is_read_again_on_restart(win
 
 
 def test_a_job_whose_object_is_gone_fails_again_on_restart(window, addon, video, monkeypatch):
-    runner = addon("job.runner")
-    read = runner.read_objects_in_steps
+    records = addon("job.records")
+    read = records.read_objects_in_steps
 
     def failing(objects, frame):
         yield None
         raise OSError(5, "the picture cannot be read")
 
-    monkeypatch.setattr(runner, "read_objects_in_steps", failing)
+    monkeypatch.setattr(records, "read_objects_in_steps", failing)
     obj = ball("Gone")
     number = window.start(obj, video(frames=3))
     window.until_idle()
-    monkeypatch.setattr(runner, "read_objects_in_steps", read)
+    monkeypatch.setattr(records, "read_objects_in_steps", read)
     bpy.data.objects.remove(obj)
     window.runner.restart(number)
     window.until_idle()

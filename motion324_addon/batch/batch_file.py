@@ -204,16 +204,23 @@ def _write_outputs(item: BatchItem, obj: bpy.types.Object, animation: Animation)
 
 
 def _save(path: Path, backup: bool = True) -> None:
-    """backup: whether a file that is there becomes a .blend1, as Blender does it."""
+    """backup: whether a file that is there becomes a .blend1, as Blender does it.
+
+    Raises Motion324Error("disk-full" or "cannot-write"); what was there before is there then.
+    """
     settings = bpy.context.preferences.filepaths
     versions = settings.save_version
     proof.reserve(path, path.with_name(f".{path.name}.{os.getpid()}.reserved"), export_size.of_blend())
     try:
-        if not backup:
-            settings.save_version = 0
-        bpy.ops.wm.save_as_mainfile(filepath=str(path), check_existing=False)
-    except RuntimeError as error:
+        with proof.given_back(path):
+            if not backup:
+                settings.save_version = 0
+            bpy.ops.wm.save_as_mainfile(filepath=str(path), check_existing=False)
+            proof.check_whole(path)
+    except (RuntimeError, proof.Broken, OSError) as error:
         why = str(error).strip().removeprefix("Error: ")
+        if isinstance(error, proof.Broken):
+            why = f"what was written {why}"
         if why in ("Success", "No such file or directory", "Unknown error writing blend-file"):
             why = "Blender gives no reason, which often is a full disk"  # these are what is left of it by then
         raise Motion324Error(
@@ -221,11 +228,6 @@ def _save(path: Path, backup: bool = True) -> None:
         ) from error
     finally:
         settings.save_version = versions
-    try:
-        proof.check_whole(path)
-    except (proof.Broken, OSError) as error:
-        sentence = f"'{path}' was saved, but {error}."
-        raise Motion324Error("cannot-write", sentence, "Choose another folder.", EXIT_CANNOT_WRITE) from error
 
 
 def write_trajectory(path: Path, obj: bpy.types.Object, animation: Animation) -> None:

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -70,6 +70,32 @@ def proven(path: Path, aside: Path, expected: Expected) -> None:
         raise _broken(path, str(error)) from error
     with explained_write_errors(path), aside.open("rb+") as file:
         os.fsync(file.fileno())  # some disks tell only now that they are full
+
+
+@contextlib.contextmanager
+def given_back(path: Path) -> Iterator[None]:
+    """For a writer that takes no other name: where the block fails, the file that was there before is there again."""
+    before = path.with_name(f".{path.name}.{os.getpid()}.before")
+    there = path.is_file()
+    try:
+        if there:
+            with explained_write_errors(path):
+                try:
+                    os.link(path, before)  # takes no room; Blender's own saving puts a new file in the place
+                except OSError:
+                    shutil.copyfile(path, before)
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(OSError):
+                if there:
+                    before.replace(path)
+                else:
+                    path.unlink()
+            raise
+    finally:
+        with contextlib.suppress(OSError):
+            before.unlink()
 
 
 def check_whole(path: Path, frames: int | None = None) -> None:

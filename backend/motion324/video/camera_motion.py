@@ -47,8 +47,8 @@ class CameraMotion:
 
     @property
     def moves(self) -> bool:
-        """Whether the camera moves visibly, where that is known."""
-        return bool((self.shift[self.found] > _MOVES).any())
+        """Whether the camera moves visibly; of a few frames alone it is not believed."""
+        return bool((self.shift[self.found] > _MOVES).any() and self.found.mean() >= 0.5)
 
     @property
     def is_clear(self) -> bool:

@@ -132,7 +132,7 @@ def test_the_holes_of_rings_and_wheels_before_scenery_are_background(guessing, s
         truth.append(coverage > 0.5)
     guessing(rough_guess(np.stack([filled(mask) for mask in truth])))
     masks = object_masks(np.stack(frames), silent)
-    assert overlap(masks, np.stack(truth)).min() > 0.85
+    assert overlap(masks, np.stack(truth)).min() > 0.8  # filled, 0.5
     assert all(mask[128, 140] < 0.5 or inside[128, 140] for mask, inside in zip(masks, truth, strict=True))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -15,8 +16,8 @@ from typing import Any, TextIO
 import bpy
 import numpy as np
 
-from motion324.core.errors import EXIT_CANCELLED, EXIT_CANNOT_WRITE, EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
-from motion324.core.input_files import InputFile, check_inputs_stay, inputs_of_job
+from motion324.core.errors import EXIT_CANCELLED, EXIT_CANNOT_WRITE, EXIT_INTERNAL, EXIT_OK, Motion324Error
+from motion324.core.hold import Hold
 from motion324.core.result import AnimationResult
 from motion324.core.trajectory_file import save_trajectory
 from motion324.core.write_aside import explained_write_errors
@@ -28,9 +29,10 @@ from ..scene.playing import keeping
 from ..scene.playing.animation import Animation
 from ..scene.reading import importing
 from ..scene.showing import turntable
-from .batch_item import BatchItem, parse_item
+from .batch_item import BatchItem
 from .batch_results import BatchResults, digest_of
 from .blocking import animate_blocking, release
+from .job_file import Line, check_inputs_of_item, output_folders, read_job_file
 from .terminal import ProgressLine
 
 
@@ -56,44 +58,52 @@ def run(jobs: Path, again: bool = False) -> int:
     """Does the items of the file; each leaves a log in JOBS.logs/, and a line in JOBS.results.jsonl and on stdout.
 
     Items that an earlier run has done are left out, unless `again`; see `batch_results.BatchResults`.
+    Raises Motion324Error: "bad-job-file", or "in-use" where another batch has this file or an output folder.
     """
-    try:
-        lines = jobs.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Motion324Error(
-            "bad-job-file", f"The job file '{jobs}' cannot be read: {error}.", "Check its path.", EXIT_USAGE
-        ) from error
-    items = [
-        (number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")
-    ]
-    if not items:
-        raise Motion324Error("bad-job-file", f"The job file '{jobs}' has no items.", "Add some.", EXIT_USAGE)
-    logs = jobs.with_name(f"{jobs.stem}.logs")
     source = bpy.data.filepath
+    lines = read_job_file(jobs, source)
+    logs = jobs.with_name(f"{jobs.stem}.logs")
     with explained_write_errors(logs):
         logs.mkdir(exist_ok=True)
-    results = BatchResults(jobs.with_name(f"{jobs.stem}.results.jsonl"), [line for _, line in items], again)
+    results = BatchResults(jobs.with_name(f"{jobs.stem}.results.jsonl"), [line.text for line in lines], again)
     failed = 0
-    with results:
-        for place, (number, line) in enumerate(items):
+    with contextlib.ExitStack() as held:
+        held.enter_context(Hold(results.path, "file of results", is_folder=False))
+        for folder in output_folders(lines):
+            _hold(held, folder)
+        held.enter_context(results)
+        # Those that cannot work come first, so that they are told before anything takes its time.
+        for place, line in sorted(enumerate(lines), key=lambda entry: entry[1].problem is None):
             if results.is_done(place):
                 continue
-            name = f"{number:04d}-{digest_of(line)[:8]}.log"
-            result = _run_logged(line, jobs.parent, logs / name, source, f"{place + 1}/{len(items)}")
+            name = f"{line.number:04d}-{digest_of(line.text)[:8]}.log"
+            result = _run_logged(line, logs / name, source, f"{place + 1}/{len(lines)}")
             failed += not result["ok"]
-            print(results.add(place, {"line": number, **result}), flush=True)
+            print(results.add(place, {"line": line.number, **result}), flush=True)
     before = f", {results.done_before} of them before" if results.done_before else ""
-    print(f"{len(items) - failed} of {len(items)} items done{before}, results in {results.path}", file=sys.stderr)
+    print(f"{len(lines) - failed} of {len(lines)} items done{before}, results in {results.path}", file=sys.stderr)
     return EXIT_INTERNAL if failed else EXIT_OK
 
 
-def _run_logged(line: str, folder: Path, log_path: Path, source: str, label: str) -> dict[str, Any]:
+def _hold(held: contextlib.ExitStack, folder: Path) -> None:
+    """Raises Motion324Error("in-use"). A folder that cannot be written to is only told by the lines that need it."""
+    try:
+        held.enter_context(Hold(folder, "output folder"))
+    except Motion324Error as error:
+        if error.code == "in-use":
+            raise
+
+
+def _run_logged(line: Line, log_path: Path, source: str, label: str) -> dict[str, Any]:
     """One item; its error is part of the result."""
     began = time.monotonic()
     with log_path.open("w", encoding="utf-8") as log:
-        print(line, file=log)
+        print(line.text, file=log)
         try:
-            item = parse_item(line, folder)
+            if line.problem:
+                raise line.problem
+            assert line.item is not None
+            item = line.item
             result = {"ok": True, "mesh": item.mesh, "video": item.video, **_run_item(item, source, log, label)}
         except Exception as error:
             traceback.print_exc(file=log)
@@ -114,7 +124,7 @@ def _run_logged(line: str, folder: Path, log_path: Path, source: str, label: str
 
 
 def _run_item(item: BatchItem, source: str, log: TextIO, label: str) -> dict[str, Any]:
-    _check_inputs_stay(item, source)
+    check_inputs_of_item(item, source)  # again: earlier lines have written since
     obj = _open_object(item, source)
     with ProgressLine(sys.stderr, f"{label} {item.mesh}") as line, ProgressLine(log) as log_line:
 
@@ -148,17 +158,6 @@ def _losses(item: BatchItem, obj: bpy.types.Object, animation: Animation) -> dic
     kinds = [name for name in item.outputs if f".{name}" in export_formats.FORMATS]
     told = {name: list(export_formats.losses(obj, f".{name}", first)) for name in kinds}
     return {name: sentences for name, sentences in told.items() if sentences}
-
-
-def _check_inputs_stay(item: BatchItem, source: str) -> None:
-    """Raises Motion324Error("overwrites-input") before anything takes its time."""
-    inputs = inputs_of_job(item.path(item.mesh), item.path(item.video), item.options)
-    if source:
-        inputs.append(InputFile(".blend with the mesh", Path(source)))
-    targets = {name: [path] for name, path in item.outputs.items()}
-    if "turntable" in targets:
-        targets["turntable"] = turntable.files(item.outputs["turntable"], item.start, item.start, item.turntable)
-    check_inputs_stay([path for paths in targets.values() for path in paths], inputs)
 
 
 def _open_object(item: BatchItem, source: str) -> bpy.types.Object:

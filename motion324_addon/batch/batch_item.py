@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.option_values import told
 from motion324.core.options import AnimateOptions
 
 from ..scene.playing import keeping, timing
@@ -16,6 +17,7 @@ from ..scene.showing.turntable import check_settings
 from ..scene.showing.turntable_settings import Turntable
 
 OUTPUTS = ("blend", "fbx", "glb", "abc", "usd", "pc2", "mdd", "npz", "turntable")
+LAST_FRAME = 1_048_574  # of Blender's scenes, in both directions
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ def parse_item(line: str, folder: Path) -> BatchItem:
     if not isinstance(outputs, dict) or not all(isinstance(path, str) and path for path in outputs.values()):
         raise _bad("has 'outputs' that are not names with paths")
     _refuse_unknown(outputs, OUTPUTS, "output")
+    for name, path in outputs.items():
+        if name != "turntable" and Path(path).suffix.lower() != f".{name}":
+            raise _bad(f"has the output '{name}' with the name '{path}', which must end in .{name}")
+    _check_start(values.get("start", 1))
     _check_choice(values, "keep", (keeping.SHAPE_KEYS, keeping.POINT_CACHE))
     _check_choice(values, "timing", (timing.KEEP_FRAMES, timing.KEEP_DURATION))
     values["outputs"] = {name: folder / path for name, path in outputs.items()}
@@ -80,9 +86,15 @@ def _refuse_unknown(values: dict[str, Any], known: Any, kind: str) -> None:
             raise _bad(f"has the unknown {kind} '{name}'; known are {', '.join(sorted(known))}")
 
 
+def _check_start(start: Any) -> None:
+    is_whole = isinstance(start, int) and not isinstance(start, bool)
+    if not is_whole or abs(start) > LAST_FRAME:
+        raise _bad(f"has 'start' {told(start)}; it must be a whole number of up to {LAST_FRAME}, without quotes")
+
+
 def _check_choice(values: dict[str, Any], name: str, choices: tuple[str, ...]) -> None:
     if name in values and values[name] not in choices:
-        raise _bad(f"has '{name}' {values[name]!r}; it must be {' or '.join(choices)}")
+        raise _bad(f"has '{name}' {told(values[name])}; it must be {' or '.join(choices)}")
 
 
 def _bad(why: str) -> Motion324Error:

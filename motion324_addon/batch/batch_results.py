@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from collections import defaultdict
@@ -18,18 +17,18 @@ class BatchResults:
     """The results file of a batch; a context manager that keeps it open.
 
     An item is done where an earlier run ended well with the same line, wherever it stands in the job file now, and all
-    that it wrote is still there. The results of others are dropped when the file is opened, so that it has one line
-    per item.
+    that it wrote is still there. What is to be done anew loses its earlier result when the file is opened, so that it
+    has one line per item; results of items that the job file does not name now stay, for when it names them again.
     """
 
     def __init__(self, path: Path, lines: Sequence[str], again: bool = False) -> None:
         """lines: the items of the job file; again: none of them counts as done.
 
-        Raises Motion324Error("disk-full" or "cannot-write").
+        Entering raises Motion324Error("disk-full" or "cannot-write").
         """
-        self.path = path
+        self.path, self._again = path, again
         self._digests = [digest_of(line) for line in lines]
-        self._done: dict[int, str] = {} if again else self._find_done()
+        self._done: dict[int, str] = {}
         self._out: TextIO | None = None
 
     @property
@@ -49,8 +48,13 @@ class BatchResults:
         return line
 
     def __enter__(self) -> BatchResults:
+        earlier = self._earlier()
+        if not self._again:
+            self._done = self._find_done(earlier)
+        others = [line for digest, line in earlier if digest not in self._digests]
+        kept = [*others, *(self._done[place] for place in sorted(self._done))]
         with written_aside(self.path) as aside:
-            aside.write_text("".join(f"{self._done[place]}\n" for place in sorted(self._done)), "utf-8")
+            aside.write_text("".join(f"{line}\n" for line in kept), "utf-8")
         with explained_write_errors(self.path):
             self._out = self.path.open("a", encoding="utf-8")
         return self
@@ -61,14 +65,21 @@ class BatchResults:
         if self._out is not None:
             self._out.close()
 
-    def _find_done(self) -> dict[int, str]:
+    def _earlier(self) -> list[tuple[str, str]]:
+        """The item's digest and the line of every earlier result. Raises Motion324Error("cannot-write")."""
+        with explained_write_errors(self.path):
+            if not self.path.exists():
+                return []
+            lines = self.path.read_bytes().decode("utf-8", "replace").split("\n")
+        return [(str(result["item"]), line) for line in lines if "item" in (result := _read(line))]
+
+    def _find_done(self, earlier: list[tuple[str, str]]) -> dict[int, str]:
         """The result lines of earlier runs by the places of their items; two equal items need two results."""
         found = defaultdict(list)
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            for line in self.path.read_text("utf-8").splitlines():
-                result = _read(line)
-                if result.get("ok") is True and all(Path(path).exists() for path in result.get("outputs", {}).values()):
-                    found[result.get("item")].append(line)
+        for digest, line in earlier:
+            result = _read(line)
+            if result.get("ok") is True and all(Path(path).exists() for path in result.get("outputs", {}).values()):
+                found[digest].append(line)
         return {place: found[digest].pop(0) for place, digest in enumerate(self._digests) if found.get(digest)}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from motion324 import __version__
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.file_state import file_state
+from motion324.core.job_lines import numbered_lines
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions
 from motion324.evaluation.release import read_release
@@ -62,10 +63,10 @@ def listed_items(
     Raises Motion324Error("batch-list-unreadable", "bad-option") that names the line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise _bad_list(path, f"cannot be read: {error}") from error
-    items = [_item(path, number, line, options, made) for number, line in enumerate(lines, 1) if line.strip()]
+        lines = numbered_lines(path)
+    except ValueError as error:
+        raise _bad_list(path, f"cannot be used: {error}") from error
+    items = [_item(path, number, line, options, made) for number, line in lines]
     names = [item.name for item in items]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -13,8 +13,8 @@ from pathlib import Path
 from motion324.batch.items import BatchItem
 from motion324.batch.outcomes import FAILED, KEPT, Outcome, is_done, log_line, write_summary
 from motion324.batch.worker import Task, work
+from motion324.core.hold import Hold
 from motion324.core.progress import Progress, silent
-from motion324.core.write_aside import explained_write_errors
 
 LOOK = 0.2  # seconds between two looks for cancellation
 PATIENCE = 10.0  # seconds that a process gets to clean up before it is killed
@@ -44,10 +44,22 @@ def run_batch(
 
     An item whose result is there already, from the same files, options and version, is kept, unless it lacks an
     `overlay` that is wanted. A process that dies takes only its own item with it. -> outcomes in the items' order.
-    Raises Motion324Error("cannot-write", "disk-full") for the folder itself, Cancelled; the processes are ended then.
+    Raises Motion324Error("cannot-write", "disk-full", "in-use") for the folder itself, Cancelled; the processes are
+    ended then.
     """
-    with explained_write_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    with Hold(folder, "output folder"):
+        return _run_batch(items, folder, workers, blender, overlay, progress, on_outcome)
+
+
+def _run_batch(
+    items: Sequence[BatchItem],
+    folder: Path,
+    workers: int,
+    blender: Path | None,
+    overlay: bool,
+    progress: Progress,
+    on_outcome: OnOutcome | None,
+) -> list[Outcome]:
     outcomes: dict[str, Outcome] = {}
 
     def tell(outcome: Outcome) -> None:

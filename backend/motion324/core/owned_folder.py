@@ -38,6 +38,12 @@ class Lock:
             os.close(self._descriptor)
             raise
 
+    def write(self, text: str) -> None:
+        """Replaces what the file says, for whoever finds it locked. Raises OSError."""
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        os.write(self._descriptor, text.encode())
+
     def release(self) -> None:
         """Lets go of it, and removes its file. To be called once."""
         if sys.platform == "win32":  # where an open file cannot be removed
@@ -125,7 +131,10 @@ def _is_own(path: Path, kind: Callable[[int], bool]) -> bool:
 if sys.platform == "win32":
     import msvcrt
 
+    _FAR = 1 << 30  # a byte behind all that is written, since a locked one cannot be read by others
+
     def _lock(descriptor: int) -> None:
+        os.lseek(descriptor, _FAR, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except PermissionError as error:

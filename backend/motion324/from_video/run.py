@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from motion324.core.hold import Hold
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions
 from motion324.core.progress import Progress, silent
@@ -51,22 +52,23 @@ def from_video(
     """
     options.check()
     mesh_settings.check()
-    way = Way(video, StageFolder(folder, again), options, mesh_settings, blender, progress)
-    way.check()
-    clip = way.frames()
-    clip, foreground = way.masks(clip)
-    way.crops(clip, foreground)
-    view = way.mesh(clip, foreground)
-    way.animation(clip, foreground, view)
-    way.exports()
-    way.page(clip, foreground)
-    trajectory = load_trajectory(folder / TRAJECTORY)
-    warnings = [*clip.warnings, *way.done["animation"].result["warnings"]]
-    return FromVideo(
-        folder,
-        tuple(way.done.values()),
-        len(trajectory.positions),
-        trajectory.positions.shape[1],
-        tuple({warning["sentence"]: warning for warning in warnings}.values()),
-        way.done["mesh"].result["licence"],
-    )
+    with Hold(folder, "output folder"):
+        way = Way(video, StageFolder(folder, again), options, mesh_settings, blender, progress)
+        way.check()
+        clip = way.frames()
+        clip, foreground = way.masks(clip)
+        way.crops(clip, foreground)
+        view = way.mesh(clip, foreground)
+        way.animation(clip, foreground, view)
+        way.exports()
+        way.page(clip, foreground)
+        trajectory = load_trajectory(folder / TRAJECTORY)
+        warnings = [*clip.warnings, *way.done["animation"].result["warnings"]]
+        return FromVideo(
+            folder,
+            tuple(way.done.values()),
+            len(trajectory.positions),
+            trajectory.positions.shape[1],
+            tuple({warning["sentence"]: warning for warning in warnings}.values()),
+            way.done["mesh"].result["licence"],
+        )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from pathlib import Path
 from types import TracebackType
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.hold import Hold
 from motion324.core.owned_folder import UNFINISHED, OwnedFolder, remove_abandoned
 from motion324.core.write_aside import explained_write_errors
 
@@ -19,23 +19,20 @@ class OutputFolder:
 
     When the block fails, nothing of it stays: neither files nor folders that it made. Files of an earlier run are
     replaced one by one, each in one step; what a run left that was killed is removed. Entering it proves that the
-    folder can be written to, so that this is known before the work, not after it. Raises
-    Motion324Error("cannot-write" or "disk-full").
+    folder can be written to, so that this is known before the work, not after it, and keeps other runs out. Raises
+    Motion324Error("cannot-write", "disk-full", "in-use").
     """
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self.staging = self.path
         self._owned: OwnedFolder | None = None
-        self._made: list[Path] = []
+        self._hold = Hold(self.path, "output folder")
 
     def __enter__(self) -> OutputFolder:
-        missing = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        self._hold.__enter__()
         try:
             with explained_write_errors(self.path):
-                for folder in reversed(missing):
-                    folder.mkdir(exist_ok=True)
-                    self._made.append(folder)
                 remove_abandoned(UNFINISHED, self.path)
                 self._owned = OwnedFolder(UNFINISHED, self.path)
                 self.staging = self._owned.path
@@ -66,13 +63,10 @@ class OutputFolder:
                 with explained_write_errors(self.path):
                     for file in sorted(self.staging.iterdir()):
                         file.replace(self.path / file.name)
-                self._made.clear()
         finally:
             self._remove()
 
     def _remove(self) -> None:
         if self._owned is not None:
             self._owned.remove()
-        for folder in reversed(self._made):
-            with contextlib.suppress(OSError):  # somebody else has put a file there meanwhile
-                folder.rmdir()
+        self._hold.release()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,7 +27,7 @@ def run_batch(backend_python, tmp_path):
 
     def run(*items, before="", script=ROOT / "motion324_addon" / "headless.py", arguments=()):
         lines = [item if isinstance(item, str) else json.dumps(item) for item in items]
-        (tmp_path / "jobs.jsonl").write_text("\n".join(["# a comment", "", *lines]))
+        (tmp_path / "jobs.jsonl").write_text("\n".join(["# a comment", "", *lines]), "utf-8")
         code = f"import bpy, runpy, sys\nsys.argv[1:] = ['--', 'jobs.jsonl', *{arguments!r}]\n{before}\n"
         code += f"runpy.run_path({str(script)!r}, run_name='__main__')\n"
         wheels = next(path for path in sys.path if path.endswith("site-packages") and "extensions" in path)
@@ -33,8 +35,11 @@ def run_batch(backend_python, tmp_path):
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
         )
-        results = (tmp_path / "jobs.results.jsonl").read_text().splitlines()
-        return done.returncode, [json.loads(line) for line in results], done.stderr
+        results = (tmp_path / "jobs.results.jsonl").read_text("utf-8").strip().split("\n")
+        found = [json.loads(line) for line in results]
+        digests = [hashlib.sha256(line.encode()).hexdigest()[:16] for line in lines]
+        asked = sorted((one for one in found if one["item"] in digests), key=lambda one: one["line"])
+        return done.returncode, asked, done.stderr
 
     return run
 
@@ -101,9 +106,58 @@ def test_a_batch_goes_on_where_it_was_stopped(run_batch, mesh_file, video, tmp_p
     assert "4 of 4 items done, 1 of them before" in stderr
     assert len({result["log"] for result in results}) == 4
 
-    code, results, stderr = run_batch(items[0], items[0], arguments=["--again"])
-    assert code == 0 and len(results) == 2 and "2 of 2 items done, results" in stderr
+    code, results, stderr = run_batch(items[0], arguments=["--again"])
+    assert code == 0 and len(results) == 1 and "1 of 1 items done, results" in stderr
     assert (tmp_path / "a.npz").stat().st_mtime_ns != written["a"]
+
+    before = {name: (tmp_path / f"{name}.npz").stat().st_mtime_ns for name in "abc"}
+    code, results, stderr = run_batch(*items)  # those that the shorter file left out are still known
+    assert code == 0 and "3 of 3 items done, 3 of them before" in stderr
+    assert {name: (tmp_path / f"{name}.npz").stat().st_mtime_ns for name in "abc"} == before
+
+
+def test_lines_that_cannot_work_are_told_before_any_work(run_batch, mesh_file, video, tmp_path):
+    good = {"mesh": mesh_file.name, "video": video(frames=2).name}
+    (tmp_path / "linked").symlink_to(tmp_path)
+    code, results, stderr = run_batch(
+        json.dumps({**good, "outputs": {"npz": "a\u2028.npz"}}, ensure_ascii=False),
+        {**good, "start": 2, "outputs": {"npz": "linked/a\u2028.npz"}},
+        {**good, "outputs": {"fbx": "x.glb"}},
+        {**good, "start": "one"},
+        # 10 ** 400 as JSON, which no float holds
+        json.dumps(good)[:-1] + ', "start": 1' + "0" * 400 + "}",
+        json.dumps(good)[:-1] + ', "start": Infinity}',
+    )
+    assert code == 1 and "1 of 6 items done" in stderr
+    assert stderr.index("6/6 failed") < stderr.index("1/6 prism.obj")  # before the first line's work
+    told = {result["line"]: (result["code"], result["error"]) for result in results if not result["ok"]}
+    assert told[4][0] == "output-twice" and "as line 3 does" in told[4][1]
+    assert "'fbx' with the name 'x.glb', which must end in .fbx" in told[5][1]
+    assert "'start' 'one'; it must be a whole number" in told[6][1]
+    assert "a number of more than 80 digits" in told[7][1] and "'start' inf" in told[8][1]
+    assert (tmp_path / "a\u2028.npz").exists()
+
+
+def test_a_second_batch_is_told_who_has_the_job_file_or_the_output_folder(addon, tmp_path, capsys):
+    from motion324.core.hold import Hold
+
+    main = addon("batch.batch_file").main
+    jobs = tmp_path / "jobs.jsonl"
+    jobs.write_text(json.dumps({"mesh": "lost.obj", "video": "lost.mp4", "outputs": {"npz": "out/a.npz"}}))
+    held = {
+        "file of results": Hold(tmp_path / "jobs.results.jsonl", "file of results", is_folder=False),
+        "output folder": Hold(tmp_path / "out", "output folder"),
+    }
+    for what, hold in held.items():
+        with hold:
+            assert main([str(jobs)]) == 6
+        said = capsys.readouterr().err
+        assert re.search(
+            rf"error: The {what} '.*' is in use by process {os.getpid()} since \d\d:\d\d:\d\d\. Wait", said
+        )
+        assert not (tmp_path / "jobs.results.jsonl").exists()
+    assert main([str(jobs)]) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"jobs.jsonl", "jobs.logs", "jobs.results.jsonl"}
 
 
 def test_a_batch_replaces_none_of_its_inputs(addon, run_batch, mesh_file, video, tmp_path):
@@ -246,10 +300,13 @@ def test_a_good_batch_ends_without_system_exit_in_blender(addon, monkeypatch):
 def test_a_job_file_that_cannot_be_read_is_a_usage_error(addon, tmp_path, capsys):
     main = addon("batch.batch_file").main
     assert main([str(tmp_path / "lost.jsonl")]) == 2
-    assert "lost.jsonl' cannot be read" in capsys.readouterr().err
+    assert "lost.jsonl' cannot be used: it cannot be read" in capsys.readouterr().err
     (tmp_path / "empty.jsonl").write_text("# nothing\n")
     assert main([str(tmp_path / "empty.jsonl")]) == 2
     assert "has no items" in capsys.readouterr().err
+    (tmp_path / "wide.jsonl").write_text("{}", encoding="utf-16")
+    assert main([str(tmp_path / "wide.jsonl")]) == 2
+    assert "it is written in UTF-16; save it as UTF-8" in capsys.readouterr().err
 
 
 def test_masks_and_weights_are_looked_for_beside_the_job_file(addon, tmp_path):

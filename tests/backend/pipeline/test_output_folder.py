@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 
 import pytest
 
+from motion324.batch.run import run_batch
 from motion324.core.errors import Motion324Error
-from motion324.core.owned_folder import UNFINISHED
+from motion324.core.hold import IN_USE, Hold
+from motion324.core.owned_folder import UNFINISHED, OwnedFolder
 from motion324.core.write_aside import write_error, written_aside
 from motion324.pipeline.output_folder import OutputFolder
 
@@ -95,8 +99,42 @@ def test_a_file_written_aside_replaces_the_old_one_only_when_it_is_whole(tmp_pat
 def test_what_a_killed_run_left_is_removed_and_what_a_living_one_makes_is_not(tmp_path):
     (tmp_path / f"{UNFINISHED}dead").mkdir()
     (tmp_path / f"{UNFINISHED}dead.lock").touch()
-    with OutputFolder(tmp_path) as living:
-        with OutputFolder(tmp_path):
-            assert not (tmp_path / f"{UNFINISHED}dead").exists()
-        assert living.staging.is_dir()
+    (tmp_path / IN_USE).write_text('{"process": 1}')
+    living = OwnedFolder(UNFINISHED, tmp_path)
+    with OutputFolder(tmp_path):
+        assert not (tmp_path / f"{UNFINISHED}dead").exists()
+        assert living.path.is_dir()
+    living.remove()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_second_run_is_told_who_fills_the_folder(tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path; from motion324.pipeline.output_folder import OutputFolder\n"
+        "with OutputFolder(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "out")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        try:
+            other.stdout.readline()
+            told = rf"The output folder '.*out' is in use by process {other.pid} since [\d:]+\."
+            with pytest.raises(Motion324Error, match=told) as caught, OutputFolder(tmp_path / "out"):
+                raise AssertionError
+            with pytest.raises(Motion324Error, match=told):
+                run_batch([], tmp_path / "out")
+        finally:
+            other.kill()
+    assert caught.value.code == "in-use" and caught.value.exit_code == 6
+    with OutputFolder(tmp_path / "out") as folder:  # a killed one keeps nobody out
+        (folder.staging / "a").touch()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a"]
+
+
+def test_a_holder_on_another_machine_or_day_is_named(tmp_path):
+    with Hold(tmp_path, "output folder") as held:
+        held.lock_path.write_text('{"process": 7, "machine": "render-12", "since": "2020-02-03T04:05:06+00:00"}')
+        with pytest.raises(Motion324Error, match="process 7 on render-12 since 2020-02-03"), Hold(tmp_path, "folder"):
+            raise AssertionError
+        held.lock_path.write_text("")
+        with pytest.raises(Motion324Error, match="in use by another run"), Hold(tmp_path, "folder"):
+            raise AssertionError

@@ -22,6 +22,7 @@ from .place import Bundle, Place
 from .state import BYTES, PACKAGES, Stage
 
 CHILDREN = Path(__file__).with_name("children")
+WHEEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\.whl")
 # report(stage, item, done, total, unit, seconds that remain or None)
 Report = Callable[[Stage, str, int, int, str, float | None], None]
 
@@ -191,5 +192,16 @@ def _read_answer(answer: Path, bundle: Bundle) -> list[Package]:
         name, where = entry["metadata"]["name"], entry["download_info"]
         hashes = where.get("archive_info", {}).get("hashes", {})
         if name != "motion324":
-            packages.append(Package(name, entry["metadata"]["version"], where["url"], hashes.get("sha256", "")))
+            package = Package(name, entry["metadata"]["version"], where["url"], hashes.get("sha256", ""))
+            _check_safe(package)
+            packages.append(package)
     return packages
+
+
+def _check_safe(package: Package) -> None:
+    """A wheel goes into the folder of downloads and nowhere else, and is what its index says, or comes from that index
+    for certain. Raises Motion324Error("unsafe-download")."""
+    if not WHEEL_NAME.fullmatch(package.file_name):
+        raise problems.unsafe(package.name, f"its file is named {package.file_name[:80]!r}")
+    if not package.is_local and not package.sha256 and not package.url.startswith("https:"):
+        raise problems.unsafe(package.name, "without a hash, and not by https")

@@ -15,6 +15,8 @@ OFFLINE = (
 )
 CERTIFICATE = "SSLError|CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError|certificate verify"
 NO_ROOM = "No space left on device|Disk quota exceeded|not enough space on the disk|Errno 28|WinError 112"
+INDEX_ERROR = r"^Package index error: (\d{3})"  # as children/run_pip.py says it
+FILE_ERROR = r"\b([45]\d\d) (?:Client|Server) Error|too many ([45]\d\d) error responses"
 NOT_FOUND = re.compile(r"No matching distribution found for ([^\s,;]+)")
 
 
@@ -30,6 +32,8 @@ def pip_failed(doing: str, said: Sequence[str], *, offline_folder: bool) -> Moti
             "A company's proxy needs its certificate in pip's configuration: pip config set global.cert FILE.",
             EXIT_BACKEND,
         )
+    if answered := re.search(INDEX_ERROR, text, re.MULTILINE):
+        return index_error(doing, int(answered[1]))
     found = NOT_FOUND.search(text)
     if offline_folder and found:
         return Motion324Error(
@@ -62,7 +66,34 @@ def fetch_failed(kind: str, name: str, text: str) -> Motion324Error:
         return Motion324Error("bad-download", sentence, "Try again; a proxy may change downloads.", EXIT_BACKEND)
     if re.search(CERTIFICATE, text):
         return pip_failed(doing, [text], offline_folder=False)
+    if answered := re.search(FILE_ERROR, text):
+        return index_error(doing, int(answered[1] or answered[2]))
+    if kind == "unsafe":
+        return unsafe(name, text)
     return unreachable(doing)
+
+
+def index_error(doing: str, code: int) -> Motion324Error:
+    """code: of HTTP, 400 or more."""
+    if code in (401, 403, 407):
+        hint = "Check the name and password in pip's configuration or in the extra index's address."
+    elif code >= 500 or code == 429:
+        hint = "It is overloaded or out of order: try again later; what came is kept."
+    else:
+        hint = "Check the package index in pip's configuration and in the preferences."
+    return Motion324Error(
+        "index-error", f"{doing}: the package index answered with the error {code}.", hint, EXIT_BACKEND
+    )
+
+
+def unsafe(name: str, why: str) -> Motion324Error:
+    """What an index offers is not taken, whatever it is."""
+    return Motion324Error(
+        "unsafe-download",
+        f"The package index offers {name} in a way that is not safe: {why}.",
+        "Use an index with https://, or a folder of wheels; report it to whoever runs that index.",
+        EXIT_BACKEND,
+    )
 
 
 def unreachable(doing: str) -> Motion324Error:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import http.server
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 CHUNK = 50_000
@@ -15,11 +17,14 @@ CHUNK = 50_000
 class PackageIndex:
     """Serves the wheels of a folder. asked: (path, Range header) of every file that was asked for.
 
+    links(path of a wheel): how the page names it; by default with its hash. fails_with: an HTTP error for every page.
     pause: seconds between two chunks of a file. breaks_after: bytes after which connections end, None for never.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.links: Callable[[Path], str] = _link_with_hash
+        self.fails_with: int | None = None
         self.asked: list[tuple[str, str]] = []
         self.pause = 0.0
         self.breaks_after: int | None = None
@@ -37,6 +42,10 @@ class PackageIndex:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def _link_with_hash(path: Path) -> str:
+    return f"/files/{path.name}#sha256={hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -57,9 +66,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _answer(self, with_body: bool) -> None:
         kind, name = self.path.strip("/").split("/")
         if kind == "simple":
-            links = [path.name for path in self.index.folder.glob(f"{name.replace('-', '_')}-*.whl")]
-            page = "".join(f'<a href="/files/{link}">{link}</a>' for link in links).encode()
-            self._send(200, page, {"Content-Type": "text/html"}, with_body)
+            wheels = self.index.folder.glob(f"{name.replace('-', '_')}-*.whl")
+            page = "".join(f'<a href="{self.index.links(path)}">{path.name}</a>' for path in wheels).encode()
+            self._send(self.index.fails_with or 200, page, {"Content-Type": "text/html"}, with_body)
             return
         data = (self.index.folder / name).read_bytes()
         span = self.headers.get("Range", "")

@@ -2,8 +2,8 @@
 
 The order is {"folder": ..., "extra_index": ..., "files": [{"name", "url", "sha256"}]}. It prints a JSON object a line:
 {"done": bytes, "total": bytes or 0, "name": file} now and then, and {"error": kind, "name", "text"} before it ends with
-code 1; kinds are "network", "hash" and "disk". pip's own session is used, so that proxies, certificates and passwords
-are those of the user's pip configuration; pip's version is the one of the given wheel.
+code 1; kinds are "network", "hash", "unsafe" and "disk". pip's own session is used, so that proxies, certificates and
+passwords are those of the user's pip configuration; pip's version is the one of the given wheel.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def fetch(session: Any, folder: Path, file: dict[str, str], meter: Meter) -> Non
     counted = 0
     for attempt in range(ATTEMPTS):
         try:
-            for have in receive(session, file["url"], part):
+            for have in receive(session, file, part):
                 meter.add(have - counted, file["name"])
                 counted = have
             if file["sha256"] and hash_of(part) != file["sha256"]:
@@ -104,6 +104,8 @@ def fetch(session: Any, folder: Path, file: dict[str, str], meter: Meter) -> Non
             part.replace(path)
             return
         except Exception as error:  # the session's libraries have many of their own
+            if isinstance(error, FetchError) and error.kind == "unsafe":
+                raise
             if getattr(error, "errno", None) in CANNOT_WRITE:
                 raise FetchError("disk", file["name"], str(error)) from error
             failure: Exception = error
@@ -113,13 +115,18 @@ def fetch(session: Any, folder: Path, file: dict[str, str], meter: Meter) -> Non
     raise FetchError("network", file["name"], f"{type(failure).__name__}: {failure}") from failure
 
 
-def receive(session: Any, url: str, part: Path) -> Iterator[int]:
-    """Appends to the unfinished file; yields how many bytes it has."""
+def receive(session: Any, file: dict[str, str], part: Path) -> Iterator[int]:
+    """Appends to the unfinished file; yields how many bytes it has.
+
+    Raises FetchError where it has no hash, and was sent on to an address that anybody in between could change.
+    """
     have = part.stat().st_size if part.exists() else 0
     headers = {"Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
-    with session.get(url, headers=headers, stream=True) as answer:
+    with session.get(file["url"], headers=headers, stream=True) as answer:
+        if not file["sha256"] and not answer.url.startswith("https:"):
+            raise FetchError("unsafe", file["name"], "without a hash, and from an address without https")
         if have and answer.status_code == 416:  # there is nothing behind that byte: it was whole
             yield have
             return

@@ -190,6 +190,35 @@ def test_an_index_that_does_not_answer_is_told_with_what_to_do(installation, mon
     assert installation.runner.state.problem.log_path == str(installation.place.log)
 
 
+@pytest.mark.parametrize(("code", "advice"), [(503, "try again later"), (403, "name and password")])
+def test_an_index_that_answers_with_an_error_is_told_with_its_number(installation, index, monkeypatch, code, advice):
+    index.fails_with = code
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    with pytest.raises(installation.errors.Motion324Error, match=f"answered with the error {code}") as told:
+        installation.run()
+    assert advice in told.value.hint
+
+
+def test_a_wheel_without_a_hash_is_refused_where_it_does_not_come_by_https(installation, index):
+    index.links = lambda path: f"/files/{path.name}"
+    with pytest.raises(installation.errors.Motion324Error, match="without a hash, and not by https"):
+        installation.run()
+    assert not [name for name, span in index.asked if not span]  # its metadata are all that was read
+
+
+@pytest.mark.parametrize(
+    "name", ["..%2F..%2Fevil-1.0-py3-none-any.whl", "..%5Cevil.whl", "C%3Aevil.whl", "%2Fevil.whl"]
+)
+def test_a_wheel_whose_name_is_a_path_is_refused(addon, tmp_path, name):
+    packages, problems = addon("installation.packages"), addon("installation.problems")
+    answer = tmp_path / "chosen.json"
+    info = {"url": f"https://index.example/{name}", "archive_info": {"hashes": {"sha256": "0" * 64}}}
+    entry = {"metadata": {"name": "evil", "version": "1.0"}, "download_info": info}
+    answer.write_text(json.dumps({"install": [entry]}))
+    with pytest.raises(problems.Motion324Error, match="not safe: its file is named"):
+        packages._read_answer(answer, None)
+
+
 def test_a_folder_that_lacks_a_wheel_is_told_which(installation, tmp_path):
     with pytest.raises(installation.errors.Motion324Error, match="the folder has no fitting wheel of stand-in-library"):
         installation.run(wheels=tmp_path)

@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import FrameType
 
 from motion324.batch.items import BatchItem
 from motion324.batch.outcomes import DONE, FAILED, Outcome, mark_done
-from motion324.core.errors import Motion324Error
+from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.input_files import check_inputs_stay, inputs_of_job
+from motion324.core.interruption import Interruption, looking
 from motion324.core.mesh_settings import MeshSettings
+from motion324.core.progress import silent
 
 LOG = "log.txt"
 
@@ -40,19 +41,25 @@ def work(connection: Connection, threads: int) -> None:
     os.environ.setdefault("NUMBA_NUM_THREADS", str(threads))  # before anything loads numba or OpenMP
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which then ends us by SIGTERM
-    signal.signal(signal.SIGTERM, _interrupt)
-    with contextlib.suppress(KeyboardInterrupt, EOFError, BrokenPipeError):
+    with Interruption() as told, contextlib.suppress(KeyboardInterrupt, Cancelled, EOFError, BrokenPipeError):
         while (task := connection.recv()) is not None:
-            connection.send(animate_item(task))
+            outcome = animate_item(task)
+            told.look()
+            connection.send(outcome)
 
 
 def animate_item(task: Task) -> Outcome:
-    """Leaves the item's files and its log in task.folder; whatever goes wrong is told in the outcome."""
+    """Leaves the item's files and its log in task.folder; whatever goes wrong is told in the outcome.
+
+    Raises Cancelled.
+    """
     began = time.perf_counter()
     try:
         task.folder.mkdir(parents=True, exist_ok=True)
         with _logged_to(task.folder / LOG):
             return _animate(task, began)
+    except Cancelled:
+        raise
     except Motion324Error as error:
         return _failed(task, began, error.code, str(error))
     except MemoryError:
@@ -84,7 +91,7 @@ def _from_mesh(task: Task, path: Path) -> tuple[Outcome, list[dict[str, str]]]:
     keep = KeepOptions(task.folder, overlay=task.overlay)
     check_inputs_stay(keep.files(), inputs_of_job(path, item.video, item.options))
     mesh = read_mesh(path, blender=task.blender)
-    result = animate(mesh, item.video, item.options, keep=keep)
+    result = animate(mesh, item.video, item.options, progress=looking(silent), keep=keep)
     outcome = Outcome(
         item.name,
         DONE,
@@ -101,7 +108,7 @@ def _from_video(task: Task, settings: MeshSettings) -> tuple[Outcome, list[dict[
     from motion324.from_video.run import from_video
 
     item = task.item
-    result = from_video(item.video, task.folder, item.options, settings, blender=task.blender)
+    result = from_video(item.video, task.folder, item.options, settings, blender=task.blender, progress=looking(silent))
     found = next(stage.result for stage in result.stages if stage.name == "animation")
     outcome = Outcome(
         item.name,
@@ -117,10 +124,6 @@ def _from_video(task: Task, settings: MeshSettings) -> tuple[Outcome, list[dict[
 def _failed(task: Task, began: float, code: str, sentence: str) -> Outcome:
     seconds = round(time.perf_counter() - began, 3)
     return Outcome(task.item.name, FAILED, seconds=seconds, code=code, sentence=sentence)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

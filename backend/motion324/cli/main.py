@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from motion324 import __version__
 from motion324.cli.commands import (
@@ -32,6 +28,7 @@ from motion324.cli.commands import (
 )
 from motion324.cli.terminal import Terminal, error_fields
 from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
+from motion324.core.interruption import Interruption
 
 EXIT_CODES = """exit codes:
   0    done
@@ -50,20 +47,27 @@ EXIT_CODES = """exit codes:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; errors become one sentence on stderr."""
+    with Interruption() as interruption:
+        return run_command(interruption, argv)
+
+
+def run_command(interruption: Interruption, argv: Sequence[str] | None = None) -> int:
+    """The same, where Ctrl-C is heeded already."""
     arguments = build_parser().parse_args(argv)
     as_json = getattr(arguments, "json", False)
     try:
-        with signals_like_ctrl_c():
-            return int(arguments.run(arguments))
+        interruption.look()
+        return int(arguments.run(arguments))
     except KeyboardInterrupt:
         error: Motion324Error = Cancelled()
     except Motion324Error as known:
-        error = known
+        error = Cancelled() if interruption.asked else known
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_INTERNAL
     except Exception as unknown:
-        error = explain(unknown)
+        # Once somebody has asked to stop, what a library makes of that is no defect.
+        error = Cancelled() if interruption.asked else explain(unknown)
         if error.code == "internal":
             traceback.print_exc()
     Terminal().fail(error)
@@ -119,23 +123,6 @@ def explain(unknown: Exception) -> Motion324Error:
         f"A defect of this program stopped it ({type(unknown).__name__}: {unknown}).",
         "Please report it with what is printed above.",
     )
-
-
-@contextlib.contextmanager
-def signals_like_ctrl_c() -> Iterator[None]:
-    """SIGTERM and a closed terminal end a command as Ctrl-C does, so that nothing half-written is left behind."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    names = ("SIGTERM", "SIGHUP", "SIGBREAK") if threading.current_thread() is threading.main_thread() else ()
-    known = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = [(number, signal.signal(number, interrupt)) for number in known]
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

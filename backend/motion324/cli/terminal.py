@@ -10,6 +10,7 @@ import time
 from typing import TextIO
 
 from motion324.core.errors import Motion324Error
+from motion324.core.interruption import look
 from motion324.core.pace import Pace
 from motion324.core.progress import STAGE_LABELS
 
@@ -47,6 +48,8 @@ class Terminal:
         self._said: set[str] = set()
 
     def progress(self, stage: str, done: int, total: int) -> None:
+        """Raises Cancelled after Ctrl-C."""
+        look()
         now = time.monotonic()
         remaining = self._pace.update(stage, done, total, now)
         stage_before, shown_at = self._shown

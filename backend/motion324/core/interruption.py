@@ -1,0 +1,116 @@
+"""Ctrl-C without accidents: it sets a flag, which every report of progress looks at.
+
+An exception that a signal raises wherever the program happens to be is lost or becomes another one where that is in
+the middle of an import, of numba's compiler, or of a callback from C. So it is raised only at a place that reports
+progress; where none comes within GRACE seconds (a prompt, a download's silence, a long import) by a second signal to
+ourselves, as a last resort. Whatever goes wrong once the flag is set is a consequence of it. Standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+from motion324.core.errors import EXIT_CANCELLED, Cancelled
+
+GRACE = 1.0  # seconds for which a stage may be silent
+AGAIN = 10.0  # seconds after which a signal to ourselves was lost, in a callback for instance; cleaning up is quicker
+_STOPS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+
+
+class Interruption:
+    """Use it as a context, on the main thread: while it lasts, Ctrl-C, SIGTERM and a closed terminal set `asked`.
+
+    A second Ctrl-C ends the process at once, with code 130. An ignored signal stays ignored, as in a shell's background
+    jobs.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._overdue = self._heeded = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interruption:
+        if threading.current_thread() is threading.main_thread():
+            for number in (getattr(signal, name) for name in _STOPS if hasattr(signal, name)):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._on_signal)
+        _present.append(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _present.remove(self)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def ignore_from_now(self) -> None:
+        """The process ends anyway: a signal that comes while it does changes nothing any more."""
+        for number in self._before:
+            signal.signal(number, signal.SIG_IGN)
+
+    def look(self) -> None:
+        """Raises Cancelled where somebody has asked to stop."""
+        if self.asked:
+            self._heeded = True
+            raise Cancelled()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._overdue:
+            self._overdue = False
+            raise KeyboardInterrupt
+        if self.asked and number == signal.SIGINT:
+            _end_at_once()
+        if not self.asked:
+            self.asked = True
+            threading.Thread(target=self._insist, args=(number,), name="interruption", daemon=True).start()
+
+    def _insist(self, number: int) -> None:
+        """Once nobody has looked for long."""
+        time.sleep(GRACE)
+        while self in _present and not self._heeded:
+            self._overdue = True
+            with contextlib.suppress(OSError, ValueError, RuntimeError):
+                if sys.platform == "win32":
+                    signal.raise_signal(number)
+                else:  # which also wakes the main thread where it waits
+                    signal.pthread_kill(threading.main_thread().ident or 0, number)
+            time.sleep(AGAIN)
+
+
+_present: list[Interruption] = []  # the innermost last; more than one only where one command runs in another
+
+
+def look() -> None:
+    """Raises Cancelled where the present Interruption, if there is any, was asked to stop. For any thread."""
+    if _present:
+        _present[-1].look()
+
+
+def looking(progress: Callable[[str, int, int], None]) -> Callable[[str, int, int], None]:
+    """The same Progress, which looks before it reports."""
+
+    def report(stage: str, done: int, total: int) -> None:
+        look()
+        progress(stage, done, total)
+
+    return report
+
+
+def _end_at_once() -> None:
+    if "multiprocessing" in sys.modules:  # which alone takes longer to import than the rest
+        import multiprocessing
+
+        for child in multiprocessing.active_children():
+            child.terminate()
+    with contextlib.suppress(OSError):
+        os.write(2, b"\nstopped at once\n")
+    os._exit(EXIT_CANCELLED)

@@ -19,8 +19,10 @@ from motion324.batch.outcomes import DONE, FAILED, Outcome, mark_done
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.input_files import check_inputs_stay, inputs_of_job
 from motion324.core.interruption import Interruption, looking
+from motion324.core.memory import is_out_of_memory
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.progress import silent
+from motion324.core.write_aside import system_error
 
 LOG = "log.txt"
 
@@ -62,9 +64,11 @@ def animate_item(task: Task) -> Outcome:
         raise
     except Motion324Error as error:
         return _failed(task, began, error.code, str(error))
-    except MemoryError:
-        return _failed(task, began, "out-of-memory", "The memory of this machine is not enough.")
     except Exception as error:  # one item's defect leaves the others alone
+        if is_out_of_memory(error):
+            return _failed(task, began, "out-of-memory", "The memory of this machine is not enough.")
+        if known := system_error(error):
+            return _failed(task, began, known.code, str(known))
         return _failed(task, began, "internal", f"A defect of this program: {type(error).__name__}: {error}.")
 
 

@@ -8,7 +8,6 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
 from motion324 import __version__
 from motion324.cli.commands import (
@@ -29,6 +28,8 @@ from motion324.cli.commands import (
 from motion324.cli.terminal import Terminal, error_fields
 from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
 from motion324.core.interruption import Interruption
+from motion324.core.memory import check_memory, is_out_of_memory
+from motion324.core.write_aside import system_error
 
 EXIT_CODES = """exit codes:
   0    done
@@ -44,6 +45,9 @@ EXIT_CODES = """exit codes:
   130  cancelled with Ctrl-C
 """
 
+# Commands that may need less: they are tried, whatever the limits are.
+LIGHT = (compare, doctor, images_to_video, serve, train, weights)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; errors become one sentence on stderr."""
@@ -57,6 +61,8 @@ def run_command(interruption: Interruption, argv: Sequence[str] | None = None) -
     as_json = getattr(arguments, "json", False)
     try:
         interruption.look()
+        if arguments.run.__module__ not in [command.__name__ for command in LIGHT]:
+            check_memory()
         return int(arguments.run(arguments))
     except KeyboardInterrupt:
         error: Motion324Error = Cancelled()
@@ -106,9 +112,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def explain(unknown: Exception) -> Motion324Error:
     """What a person is told about an exception that nobody foresaw."""
-    from motion324.core.write_aside import is_out_of_space, write_error
-    from motion324.server.job_queue import is_out_of_memory
-
     if is_out_of_memory(unknown):
         return Motion324Error(
             "out-of-memory",
@@ -116,9 +119,7 @@ def explain(unknown: Exception) -> Motion324Error:
             "Use fewer frames or a mesh with fewer vertices, or close other programs.",
             EXIT_BACKEND,
         )
-    if isinstance(unknown, OSError) and is_out_of_space(unknown):  # where a library writes, such as numba's cache
-        return write_error(Path(unknown.filename or "a file"), unknown)
-    return Motion324Error(
+    return system_error(unknown) or Motion324Error(
         "internal",
         f"A defect of this program stopped it ({type(unknown).__name__}: {unknown}).",
         "Please report it with what is printed above.",

@@ -27,7 +27,7 @@ from motion324.client.questions import Questions
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.result import Examination, MadeMesh
 from motion324.wire.endpoint import Endpoint
-from motion324.wire.framing import Connection, ConnectionLost
+from motion324.wire.framing import Connection, ConnectionLost, UnusableMessage
 from motion324.wire.handshake import open_connection
 from motion324.wire.inbox import Inbox
 from motion324.wire.outbox import Outbox
@@ -244,7 +244,11 @@ class Client:
     def _read_messages(self) -> None:
         try:
             while True:
-                self._hand_out(from_wire(*self._inbox.receive()))
+                try:
+                    self._hand_out(from_wire(*self._inbox.receive()))
+                except UnusableMessage as error:
+                    if not self._fail(error.about, error):
+                        raise
         except ConnectionLost as error:
             reason = str(error)
         except Motion324Error as error:
@@ -265,14 +269,20 @@ class Client:
             self._hand_out_error(message)
 
     def _hand_out_error(self, message: ErrorMessage) -> None:
-        events = self._jobs.take(message.about)
         error = message.to_error()
-        if events:
-            events.fail(error)
-        elif message.about:
-            self._questions.fail(message.about, error)
+        if message.about:
+            self._fail(message.about, error)
         else:
             self._end(error)
+
+    def _fail(self, job_or_question: str, error: Motion324Error) -> bool:
+        """Ends what has that id; returns whether it can be anything."""
+        events = self._jobs.take(job_or_question)
+        if events:
+            events.fail(error)
+        elif job_or_question:
+            self._questions.fail(job_or_question, error)
+        return bool(job_or_question)
 
     def _keep_alive(self, heartbeat: float, silence: float) -> None:
         before = awake_since = time.monotonic()

@@ -8,7 +8,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+
+_TOLD = 120  # letters of a path
+_OF_A_PATH = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EIO)
 
 
 @contextlib.contextmanager
@@ -53,6 +56,23 @@ def write_error(path: Path, error: OSError) -> Motion324Error:
         f"'{path}' could not be written: {reason[:1].lower()}{reason[1:]}.",
         "Choose a folder that you may write to.",
         EXIT_CANNOT_WRITE,
+    )
+
+
+def system_error(error: BaseException) -> Motion324Error | None:
+    """The error for people behind a system error that nobody caught where it happened; None where it says nothing about
+    a path or a disk, and is a defect."""
+    if not isinstance(error, OSError):
+        return None
+    path = str(error.filename or "")
+    if is_out_of_space(error):  # where a library writes, such as numba's cache
+        return write_error(Path(path or "a file"), error)
+    if not path or error.errno not in _OF_A_PATH:
+        return None
+    told = path if len(path) <= _TOLD else f"{path[:_TOLD]}..."
+    reason = error.strerror or str(error)
+    return Motion324Error(
+        "cannot-open", f"'{told}' cannot be used: {reason[:1].lower()}{reason[1:]}.", "Check that path.", EXIT_USAGE
     )
 
 

@@ -11,7 +11,9 @@ from collections.abc import Callable
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
+from motion324.core.memory import is_out_of_memory
 from motion324.core.pace import Pace
+from motion324.core.write_aside import system_error
 from motion324.reconstructors.interface import FrameBatch
 from motion324.wire.message import BulkMessage
 from motion324.wire.outbox import Outbox
@@ -257,7 +259,7 @@ def explain(exception: BaseException, request: JobRequest) -> Motion324Error:
             "Use fewer frames of the video or a mesh with fewer vertices, or close other programs.",
             EXIT_BACKEND,
         )
-    return Motion324Error(
+    return system_error(exception) or Motion324Error(
         "internal",
         f"{_begun(request.doing)} failed by a defect of the backend "
         f"({type(exception).__name__}: {str(exception)[:300]}).",
@@ -269,10 +271,3 @@ def explain(exception: BaseException, request: JobRequest) -> Motion324Error:
 def _begun(text: str) -> str:
     """The text as the beginning of a sentence."""
     return text[:1].upper() + text[1:]
-
-
-def is_out_of_memory(exception: BaseException) -> bool:
-    """Python's and numpy's own, OpenCV's error -4, and what GPU libraries raise."""
-    if isinstance(exception, MemoryError) or type(exception).__name__ == "OutOfMemoryError":
-        return True
-    return type(exception).__module__.startswith("cv2") and getattr(exception, "code", None) == -4

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
+from motion324.core.memory import is_out_of_memory
+from motion324.core.write_aside import system_error
 from motion324.server.file_transfer import FileTransfer
 from motion324.server.job_queue import Job, JobQueue
-from motion324.wire.framing import Connection, ConnectionLost
+from motion324.wire.framing import Connection, ConnectionLost, UnusableMessage, about
 from motion324.wire.handshake import accept_client
 from motion324.wire.inbox import Inbox
-from motion324.wire.message import BulkMessage
+from motion324.wire.message import MAX_ID, BulkMessage
 from motion324.wire.outbox import Outbox
 from motion324.wire.protocol import (
     AnimateRequest,
@@ -117,6 +119,9 @@ class Peer:
         while True:
             try:
                 header, arrays = inbox.receive()
+            except UnusableMessage as error:
+                self._refuse(error, error.about, outbox)
+                continue
             except Motion324Error as error:  # what follows in the stream cannot be found any more
                 outbox.post(ErrorMessage.of("", error, self._services.log_path))
                 outbox.flush(GOODBYE_SECONDS)
@@ -125,11 +130,15 @@ class Peer:
             try:
                 self._obey(from_wire(header, arrays), outbox)
             except Motion324Error as error:
-                log.warning("%s: %s", self.name, error)
-                about = header.get("job_id", header.get("question_id"))
-                about = about if isinstance(about, str) else ""
-                outbox.post(ErrorMessage.of(about, error, self._services.log_path))
+                self._refuse(error, about(header), outbox)
+            except Exception as defect:  # one message's leaves the others alone
+                log.error("%s: %s failed", self.name, header.get("kind"), exc_info=defect)
+                self._refuse(_explained(defect), about(header), outbox)
             del header, arrays  # so that a request's arrays live only as long as its job
+
+    def _refuse(self, error: Motion324Error, job_or_question: str, outbox: Outbox) -> None:
+        log.warning("%s: %s", self.name, error)
+        outbox.post(ErrorMessage.of(job_or_question[:MAX_ID], error, self._services.log_path))
 
     def _obey(self, message: Message, outbox: Outbox) -> None:
         if isinstance(message, BulkMessage) and message.job_id in self._cancelled:
@@ -231,11 +240,17 @@ class Peer:
     def _defect(self, question: Question, exception: Exception) -> ErrorMessage:
         """The answer to a question that went wrong."""
         log.error("%s: %s failed", self.name, question.kind, exc_info=exception)
-        error = exception
-        if not isinstance(error, Motion324Error):
-            error = Motion324Error(
-                "internal",
-                f"The backend could not answer '{question.kind}' ({type(exception).__name__}: {exception}).",
-                "Please report it with the log, which has the details.",
-            )
-        return ErrorMessage.of(question.question_id, error, self._services.log_path)
+        return ErrorMessage.of(question.question_id, _explained(exception), self._services.log_path)
+
+
+def _explained(exception: Exception) -> Motion324Error:
+    """What a client is told about an exception that nobody foresaw."""
+    if isinstance(exception, Motion324Error):
+        return exception
+    if is_out_of_memory(exception):
+        return Motion324Error("out-of-memory", "The backend ran out of memory.", "Close other programs.", EXIT_BACKEND)
+    return system_error(exception) or Motion324Error(
+        "internal",
+        f"The backend could not answer ({type(exception).__name__}: {str(exception)[:300]}).",
+        "Please report it with the log, which has the details.",
+    )

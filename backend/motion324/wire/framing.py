@@ -35,6 +35,7 @@ MAGIC, PIECE, ABANDONED, ACKNOWLEDGED = b"M324", b"M32P", b"M32X", b"M32A"
 STALL_SECONDS = 60.0  # no byte either way for so long means that the other side is gone; slow is not gone
 READER_PATIENCE = 4  # times as long, for a side that still sends, but reads nothing
 _PORTION = 32 << 20  # bytes per system call; some systems refuse more than 2 GiB
+_FORGOTTEN = 1 << 20  # bytes at once of what there is no memory for
 _BUFFERS = 64  # buffers per system call; some systems refuse more than 1024
 
 
@@ -82,8 +83,18 @@ def encode(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> list[
     return [memoryview(PREFIX.pack(MAGIC, len(text), size) + text), *body]
 
 
+class UnusableMessage(Motion324Error):
+    """A message came whole and is of no use, so that the next one can be read. about: the id in its header, or ""."""
+
+    def __init__(self, error: Motion324Error, about: str) -> None:
+        super().__init__(error.code, error.sentence, error.hint, error.exit_code)
+        self.about = about
+
+
 class IncomingMessage:
     """A message of which more and more has come. prefix: its first 16 bytes.
+
+    Where there is no memory for its body, that is read and forgotten.
 
     Raises Motion324Error("bad-message") where it claims more than `limits`.
     """
@@ -98,34 +109,44 @@ class IncomingMessage:
                 f"where at most {limits.header} and {limits.body} are allowed"
             )
         self._text = np.empty(header_size, np.uint8)
-        try:
+        self._body: np.ndarray | None = None
+        with contextlib.suppress(MemoryError):
             self._body = np.empty(body_size, np.uint8)
-        except MemoryError as error:
-            raise safetensors_body.malformed(f"there is no memory for its {body_size / 1e9:.1f} GB") from error
+        self._body_size = body_size
         self._limits = limits
         self._filled = 0
 
     @property
     def left(self) -> int:
         """Bytes that have not come yet."""
-        return self._text.size + self._body.size - self._filled
+        return self._text.size + self._body_size - self._filled
 
     def spaces(self, count: int) -> Iterator[np.ndarray]:
         """Where the next `count` bytes go, at most `left`: arrays (B,) uint8 to be filled one after the other."""
-        for part, start in ((self._text, 0), (self._body, self._text.size)):
-            begin = self._filled - start
-            if count and begin < part.size:
-                space = part[begin : begin + count]
-                self._filled += space.size
-                count -= space.size
-                yield space
+        while count:
+            begin = self._filled - self._text.size
+            if begin < 0:
+                space = self._text[self._filled : self._filled + count]
+            elif self._body is not None:
+                space = self._body[begin : begin + count]
+            else:
+                space = np.empty(min(count, _FORGOTTEN), np.uint8)
+            self._filled += space.size
+            count -= space.size
+            yield space
 
     def message(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Its header and its arrays, once nothing is left to come. Raises Motion324Error("bad-message")."""
-        header = _parse_header(self._text.tobytes())
-        if not self._body.size:
-            return header, {}
-        return header, safetensors_body.from_buffer(self._body, self._limits.arrays)
+        """Its header and its arrays, once nothing is left to come. Raises UnusableMessage."""
+        header: dict[str, Any] = {}
+        try:
+            header = _parse_header(self._text.tobytes())
+            if self._body is None:
+                raise _no_memory(self._body_size)
+            return header, safetensors_body.from_buffer(self._body, self._limits.arrays) if self._body_size else {}
+        except MemoryError as error:
+            raise UnusableMessage(_no_memory(self._body_size), about(header)) from error
+        except Motion324Error as error:
+            raise UnusableMessage(error, about(header)) from error
 
 
 class Connection:
@@ -247,6 +268,21 @@ class Connection:
     def _check_open(self) -> None:
         if self._closed.is_set():
             raise ConnectionLost(self._why_closed)
+
+
+def about(header: Mapping[str, Any]) -> str:
+    """The id of the job or the question that a message is about, "" where it names none."""
+    found = header.get("job_id", header.get("question_id"))
+    return found if isinstance(found, str) else ""
+
+
+def _no_memory(size: int) -> Motion324Error:
+    return Motion324Error(
+        "out-of-memory",
+        f"There is no memory for a message of {size / 1e6:.0f} MB between Blender and the backend.",
+        "Use fewer frames, fewer vertices or smaller textures, or close other programs.",
+        EXIT_BACKEND,
+    )
 
 
 def _portion(pending: list[memoryview], first: int) -> list[memoryview]:

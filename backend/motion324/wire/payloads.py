@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from motion324.core.clip import VideoClip
+from motion324.core.errors import EXIT_BAD_VIDEO, Motion324Error
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.core.result import AnimationResult, Examination, MadeMesh
 from motion324.core.view import View
@@ -73,6 +74,14 @@ def clip_from_wire(fields: MessageFields) -> VideoClip:
     if fps <= 0:
         raise fields.wrong("fps", f"is {fps:g}; it must be above 0")
     frames = fields.array("video.frames", "uint8", ("T", "H", "W", 3))
+    if not frames.size:
+        count, height, width, _ = frames.shape
+        raise Motion324Error(
+            "video-empty",
+            f"The video '{fields.text('name')[:80]}' has {count} frames of {width} x {height} pixels.",
+            "Send frames that show something.",
+            EXIT_BAD_VIDEO,
+        )
     has_alpha = fields.has_array("video.alpha")
     return VideoClip(
         frames=frames,
@@ -216,6 +225,8 @@ def _materials_from_wire(fields: MessageFields) -> tuple[Material, ...]:
         texture = None
         if inner.has("texture"):
             texture = inner.array(inner.text("texture", limit=40), "uint8", (None, None, 4))
+            if not texture.size:
+                raise inner.wrong("texture", f"has {texture.shape[1]} x {texture.shape[0]} pixels")
         materials.append(Material(name=inner.text("name"), base_colour=(red, green, blue, alpha), texture=texture))
     if not materials:
         raise fields.wrong("materials", "is empty; a mesh has at least one material")

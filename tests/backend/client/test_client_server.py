@@ -324,3 +324,13 @@ def test_the_secret_is_nowhere_to_be_seen(server):
     assert "fake_backend" in command
     assert token not in command
     assert token not in server.log_path.read_text() + "".join(server.log_tail(1000))
+
+
+@pytest.mark.parametrize("shape", [(3, 0, 0, 3), (0, 8, 8, 3), (2, 8, 0, 3)])
+def test_frames_without_pixels_are_refused_in_one_sentence_and_the_connection_lives(client, shape):
+    frames = np.zeros(shape, np.uint8)
+    wish = dataclasses.replace(request(), video=VideoClip(frames, 24.0, np.arange(shape[0])))
+    with pytest.raises(ReportedError, match=f"has {shape[0]} frames of {shape[2]} x {shape[1]} pixels") as told:
+        list(client.animate(wish))
+    assert (told.value.code, told.value.exit_code) == ("video-empty", EXIT_BAD_VIDEO)
+    assert isinstance(list(client.animate(request()))[-1], ResultEvent)

@@ -236,3 +236,41 @@ def test_the_remaining_time_is_that_of_the_recent_pace():
     assert pace.update("refine", 100, 100, 50.0) == 0
     assert pace.update("smooth", 0, 10, 51.0) is None
     assert pace.update("smooth", 1, 10, 51.1) is None
+
+
+def test_a_message_that_no_memory_is_left_for_is_told_and_the_next_one_is_read(sides, monkeypatch):
+    near, far = sides
+    empty = np.empty
+
+    def lack(size, *rest):
+        if isinstance(size, int) and size > 2_000_000:
+            raise MemoryError
+        return empty(size, *rest)
+
+    monkeypatch.setattr(framing.np, "empty", lack)
+    near.outbox.put(FramesEvent("large", np.arange(1), np.zeros((1, 300_000, 3), np.float32), True), nothing)
+    near.outbox.put(FramesEvent("small", np.arange(1), np.ones((1, 3, 3), np.float32), True), nothing)
+    with pytest.raises(framing.UnusableMessage, match="no memory for a message of 4 MB") as told:
+        far.next()
+    assert (told.value.about, told.value.code) == ("large", "out-of-memory")
+    assert far.next().job_id == "small"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"{no json", b"[]", b'{"job_id": "x", "fps": 1' + b"0" * 5000 + b"}", b"[" * 100_000],
+    ids=["no JSON", "no object", "a number too long for Python", "deep"],
+)
+def test_a_message_that_came_whole_and_is_of_no_use_leaves_the_connection_alive(ends, header):
+    sender, receiver = ends
+    sender.send([memoryview(PREFIX.pack(framing.MAGIC, len(header), 0) + header)])
+    body = b"no tensors at all"
+    sender.send([memoryview(PREFIX.pack(framing.MAGIC, 15, len(body)) + b'{"job_id": "y"}' + body)])
+    sender.send(framing.encode(*protocol.to_wire(Heartbeat())))
+    inbox = Inbox(receiver, Outbox(receiver, "test"))
+    with pytest.raises(framing.UnusableMessage):
+        inbox.receive(5.0)
+    with pytest.raises(framing.UnusableMessage) as told:
+        inbox.receive(5.0)
+    assert told.value.about == "y"
+    assert isinstance(protocol.from_wire(*inbox.receive(5.0)), Heartbeat)

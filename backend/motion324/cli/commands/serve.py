@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from motion324.core.memory import check_memory
 from motion324.core.options import bad_option
 
 if TYPE_CHECKING:
@@ -104,7 +105,11 @@ def make_mesh(request: MeshRequest, progress: Progress) -> MadeMesh:
 
 
 def load_libraries() -> None:
-    """Imports, on one thread, all that compiles or is compiled, and the network that finds the foreground."""
+    """Imports, on one thread, all that compiles or is compiled, and the network that finds the foreground.
+
+    Raises Motion324Error("too-little-memory").
+    """
+    check_memory()
     with _loading:
         try:
             from motion324.video.foreground.saliency import load_network

@@ -15,6 +15,7 @@ import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
 from motion324.core.machine import processor_count
+from motion324.core.memory import is_out_of_memory
 from motion324.reconstructors.node_model.config import TRACK_VALUES, NodeModelConfig
 
 CONFIG_KEY = "node_model"
@@ -55,6 +56,8 @@ class OnnxNodeModel:
             self._points = _session(decoder, [CPU])
             self.config = NodeModelConfig.from_json(properties[CONFIG_KEY])
         except _failures(KeyError, binascii.Error) as error:
+            if is_out_of_memory(error):
+                raise MemoryError from error
             raise _broken(path) from error
 
     @property
@@ -89,6 +92,8 @@ class OnnxNodeModel:
         try:
             state, codes = self._waited(lambda: self._motions.run(None, feeds, options), check, stop)
         except _failures() as error:
+            if is_out_of_memory(error) and self.place == "cpu":
+                raise MemoryError from error
             raise Motion324Error(
                 "model-failed",
                 f"onnxruntime could not run the compact model '{self._path.name}' on '{self.place}'.",

@@ -21,7 +21,6 @@ from motion324.core.input_files import check_inputs_stay, inputs_of_job
 from motion324.core.interruption import Interruption, looking
 from motion324.core.memory import is_out_of_memory
 from motion324.core.mesh_settings import MeshSettings
-from motion324.core.progress import silent
 from motion324.core.write_aside import system_error
 
 LOG = "log.txt"
@@ -95,7 +94,7 @@ def _from_mesh(task: Task, path: Path) -> tuple[Outcome, list[dict[str, str]]]:
     keep = KeepOptions(task.folder, overlay=task.overlay)
     check_inputs_stay(keep.files(), inputs_of_job(path, item.video, item.options))
     mesh = read_mesh(path, blender=task.blender)
-    result = animate(mesh, item.video, item.options, progress=looking(silent), keep=keep)
+    result = animate(mesh, item.video, item.options, progress=looking, keep=keep)
     outcome = Outcome(
         item.name,
         DONE,
@@ -112,7 +111,7 @@ def _from_video(task: Task, settings: MeshSettings) -> tuple[Outcome, list[dict[
     from motion324.from_video.run import from_video
 
     item = task.item
-    result = from_video(item.video, task.folder, item.options, settings, blender=task.blender, progress=looking(silent))
+    result = from_video(item.video, task.folder, item.options, settings, blender=task.blender, progress=looking)
     found = next(stage.result for stage in result.stages if stage.name == "animation")
     outcome = Outcome(
         item.name,

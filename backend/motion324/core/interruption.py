@@ -14,7 +14,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -95,14 +94,9 @@ def look() -> None:
         _present[-1].look()
 
 
-def looking(progress: Callable[[str, int, int], None]) -> Callable[[str, int, int], None]:
-    """The same Progress, which looks before it reports."""
-
-    def report(stage: str, done: int, total: int) -> None:
-        look()
-        progress(stage, done, total)
-
-    return report
+def looking(stage: str, done: int, total: int) -> None:
+    """A Progress that does nothing but look."""
+    look()
 
 
 def _end_at_once() -> None:

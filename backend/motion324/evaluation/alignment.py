@@ -222,13 +222,13 @@ def _judged(source: Source, target: Target, transform: Similarity) -> Alignment:
     return Alignment(transform, float(there.mean() + back.mean()) / 2)
 
 
-SAMPLES = 10_000  # of the truth
+SAMPLES = 10_000  # of the side that stays
 ROUNDS = 1000
 TOLERANCE = 1e-7
 
 
 def align_as_published(vertices: np.ndarray, truth: np.ndarray, right_order: bool = False) -> Similarity:
-    """vertices (N, 3) of the prediction's first frame -> truth (P, 3), points on the true one; both normalised.
+    """vertices (N, 3) of the first frame of the side that moves -> truth (P, 3), points on the other; both normalised.
 
     The scale comes from the longer of the bounding boxes' x and y sides, within SCALE_LIMITS, and stays. Each round
     turns and shifts what earlier rounds have moved, so that its rotation belongs to the left of theirs; the script puts

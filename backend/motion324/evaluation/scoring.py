@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from motion324.evaluation.alignment import (
 from motion324.evaluation.correspondence import TrackedPoints, point_target, vertex_errors, what_differs
 from motion324.evaluation.mesh_sequence import MeshSequence, SurfacePlaces, normalised_by_first_frame, sample_places
 from motion324.evaluation.protocols import Protocol
-from motion324.evaluation.similarity import Similarity
+from motion324.evaluation.similarity import Similarity, about_x
 from motion324.evaluation.surface_scores import (
     accelerations,
     self_intersection_rate,
@@ -73,18 +73,21 @@ def score(
     device: str = "cpu",
     progress: Progress = silent,
 ) -> Scores:
-    """Both have passed check_sequence. For "motion80-published" they may differ in the number of frames."""
+    """Both have passed check_sequence. For the published protocols they may differ in the number of frames."""
     scores = Scores()
     pair = Pair(
         normalised_by_first_frame(truth.positions),
         truth.faces,
-        normalised_by_first_frame(predicted.positions),
+        Similarity(about_x(protocol.turn)).apply(normalised_by_first_frame(predicted.positions)),
         predicted.faces,
         seed,
     )
     first = _alignment(pair, protocol, progress)
     scores.alignment = first.described()
-    aligned = first.transform.apply(pair.ours)
+    if protocol.towards_truth:
+        aligned = first.transform.apply(pair.ours)
+    else:
+        pair, aligned = replace(pair, true=first.transform.apply(pair.true)), pair.ours
     if protocol.name == "actionbench":
 
         def target_of(index: int) -> Target:
@@ -108,6 +111,9 @@ def _alignment(pair: Pair, protocol: Protocol, progress: Progress) -> Alignment:
         return Alignment(Similarity(), np.nan)
     if protocol.alignment == "published":
         progress("align", 0, 1)
+        if not protocol.towards_truth:
+            places = sample_places(pair.ours[0], pair.faces, PUBLISHED_SAMPLES, (pair.seed, PREDICTION))
+            return Alignment(align_as_published(pair.true[0], places.on(pair.ours[0])), np.nan)
         places = sample_places(pair.true[0], pair.true_faces, PUBLISHED_SAMPLES, (pair.seed, TRUTH))
         return Alignment(align_as_published(pair.ours[0], places.on(pair.true[0])), np.nan)
     target = mesh_target(pair.true[0], pair.true_faces, (pair.seed, TRUTH))

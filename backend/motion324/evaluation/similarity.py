@@ -44,6 +44,11 @@ def best_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.asarray(vt.T @ mirror @ u.T)
 
 
+def about_x(degrees: float) -> np.ndarray:
+    """The rotation (3, 3) about X; by -90 degrees it turns Z to Y."""
+    return np.asarray(Rotation.from_euler("x", degrees, degrees=True).as_matrix())
+
+
 def cube_rotations() -> np.ndarray:
     """(24, 3, 3): the turns that map a cube onto itself; the first is the identity."""
     turns = []

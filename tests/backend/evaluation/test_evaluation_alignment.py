@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from creature import creature, waving
@@ -105,6 +107,27 @@ def test_published_order_of_rotations_fails_where_ours_succeeds(mesh):
     assert wrong > 0.2
     assert right < 0.03
     assert best < 1e-5
+
+
+def test_published_versions_differ_in_the_turn_and_in_the_side_that_moves(mesh):
+    now, before = get_protocol("motion80-published"), get_protocol("motion80-published-before-2026-04-07")
+    assert "since 2026-04-07" in now.title + now.notes[0] and "before 2026-04-07" in before.title + before.notes[0]
+    truth = waving(mesh, 2)
+    z_up = truth[..., [0, 2, 1]] * np.array([1, -1, 1], np.float32)  # what a turn by -90 degrees about X makes right
+
+    def scored(positions, protocol):
+        few = dataclasses.replace(protocol, samples=3000)
+        return score(MeshSequence(truth, mesh.faces, "t"), MeshSequence(positions, mesh.faces, "p"), few)
+
+    right, wrong = scored(z_up, now), scored(truth, now)
+    assert right.values["chamfer"] < 0.05 < wrong.values["chamfer"]
+    assert scored(truth, before).values["chamfer"] < 0.05
+    # Who moves is told by the scale: a prediction that is 3 % narrower in x and y grows now, and shrank the truth then.
+    truth = truth[..., [1, 2, 0]]  # the longest side in z, by which both are normalised
+    flat = truth * np.array([0.97, 0.97, 1.0], np.float32)
+    flat_z_up = flat[..., [0, 2, 1]] * np.array([1, -1, 1], np.float32)
+    assert scored(flat_z_up, now).alignment["scale"] == pytest.approx(1 / 0.97, abs=0.005)
+    assert scored(flat, before).alignment["scale"] == pytest.approx(0.97, abs=0.005)
 
 
 def test_both_orders_agree_where_nothing_turns(mesh):

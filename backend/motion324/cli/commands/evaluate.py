@@ -32,9 +32,10 @@ def add_scoring_options(parser: argparse.ArgumentParser) -> None:
     """Those that say how predictions are scored and reported; `score_and_report` reads them."""
     parser.add_argument(
         "--protocol",
-        metavar="motion80|motion80-published|actionbench",
+        metavar="NAME",
         default="motion80",
-        help="default: motion80; motion80-published repeats the published script with its faults, for its table only",
+        help="motion80 (default), actionbench, or the published script with its faults, for its tables only: "
+        "motion80-published as it is since 2026-04-07, or motion80-published-before-2026-04-07",
     )
     parser.add_argument("--alignment", metavar="none|icp", help="of the first frame, instead of the protocol's own")
     parser.add_argument("--samples", metavar="N", type=int, help="points on each surface; default: the protocol's")

@@ -20,6 +20,7 @@ from motion324.view.rasteriser import face_normals
 
 NODES_PER_POINT = 5
 NEIGHBOURS = 6
+WEIGHTED_AT_ONCE = 20_000  # points, in some 0.1 s
 SPARSE_POINTS = 6000  # farthest-point sampling looks at so many points at most
 
 
@@ -46,9 +47,14 @@ def build_graph(surface: WeldedSurface, seed: int, count: int, check: Callable[[
     """
     node_points, spacing = _farthest_points(surface, count, seed, check)
     distance = _distances(surface, node_points, 6.0 * spacing, check)
-    point_nodes, point_weights = _weights(distance, spacing, surface.points, surface.points[node_points])
+    nodes, blocks = surface.points[node_points], []
+    for first in range(0, len(distance), WEIGHTED_AT_ONCE):
+        check()
+        some = slice(first, first + WEIGHTED_AT_ONCE)
+        blocks.append(_weights(distance[some], spacing, surface.points[some], nodes))
+    point_nodes, point_weights = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     edges, edge_weights = _links(surface, node_points, distance, spacing)
-    return DeformationGraph(surface.points[node_points], point_nodes, point_weights, edges, edge_weights)
+    return DeformationGraph(nodes, point_nodes, point_weights, edges, edge_weights)
 
 
 def deform(

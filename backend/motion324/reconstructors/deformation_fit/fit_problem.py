@@ -181,7 +181,7 @@ class FitProblem:
         self.view: View = images.view
         self.height, self.width = images.masks.shape[1:]
         check()
-        self.surface: WeldedSurface = weld(mesh.positions, mesh.faces)
+        self.surface: WeldedSurface = weld(mesh.positions, mesh.faces, check)
         self.graph: DeformationGraph = build_graph(self.surface, seed, settings.nodes, check)
         chosen, weights = _surface_points(self.surface, settings.points, seed)
         self.points = self.surface.points[chosen]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from scipy.spatial import cKDTree
 WELD_DISTANCE = 1e-4  # of the longest side: closer vertices are one point of the surface
 LONGEST_EDGE = 0.035  # of the longest side: longer edges are split
 BRIDGES_PER_PART = 4
+FEW_NEIGHBOURS, MANY_NEIGHBOURS = 8, 512  # that are looked at for one that lies in another part
+QUERY_SIZE = 500_000  # neighbours that are looked up at once, in some 0.1 s
 
 
 @dataclass(frozen=True)
@@ -27,14 +30,17 @@ class WeldedSurface:
     lengths: csr_matrix
 
 
-def weld(positions: np.ndarray, faces: np.ndarray) -> WeldedSurface:
-    """positions (N, 3) in normalised space, faces (F, 3) -> the connected surface that the deformation lives on."""
+def weld(positions: np.ndarray, faces: np.ndarray, check: Callable[[], None] = lambda: None) -> WeldedSurface:
+    """positions (N, 3) in normalised space, faces (F, 3) -> the connected surface that the deformation lives on.
+
+    check is called often, and may raise to stop.
+    """
     points, vertex_point = _joined(np.asarray(positions, np.float64))
     welded = vertex_point[faces]
     distinct = (welded[:, 0] != welded[:, 1]) & (welded[:, 1] != welded[:, 2]) & (welded[:, 2] != welded[:, 0])
     points, split_faces = split_long_edges(points, welded[distinct], LONGEST_EDGE)
     edges = unique_edges(split_faces)
-    edges = _once(np.concatenate([edges, _bridges(points, edges)]))
+    edges = _once(np.concatenate([edges, _bridges(points, edges, check)]))
     lengths = np.maximum(np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1), 1e-9)
     half = coo_matrix((lengths, (edges[:, 0], edges[:, 1])), shape=(len(points), len(points))).tocsr()
     return WeldedSurface(points, split_faces, vertex_point, half.maximum(half.T).tocsr())
@@ -110,7 +116,7 @@ def _joined(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return sums / np.bincount(label, minlength=parts)[:, None], label
 
 
-def _bridges(points: np.ndarray, edges: np.ndarray) -> np.ndarray:
+def _bridges(points: np.ndarray, edges: np.ndarray, check: Callable[[], None]) -> np.ndarray:
     """Edges (B, 2) that tie the loose parts of a surface together, nearest first, until all hang together.
 
     As in Boruvka's spanning tree: in every round each part is tied to the nearest other one, by the few shortest
@@ -118,18 +124,62 @@ def _bridges(points: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """
     count = len(points)
     found: list[np.ndarray] = []
+    tree = cKDTree(points)
     while True:
+        check()
         all_edges = np.concatenate([edges, *found])
         graph = coo_matrix((np.ones(len(all_edges)), (all_edges[:, 0], all_edges[:, 1])), shape=(count, count))
         parts, label = connected_components(graph, directed=False)
         if parts == 1:
             return np.concatenate(found) if found else np.zeros((0, 2), edges.dtype)
-        largest = np.bincount(label).argmax()
-        for part in range(parts):
-            if part == largest:
-                continue
-            inside = np.flatnonzero(label == part)
-            outside = np.flatnonzero(label != part)
-            distance, nearest = cKDTree(points[outside]).query(points[inside])
-            best = np.argsort(distance, kind="stable")[:BRIDGES_PER_PART]
-            found.append(np.stack([inside[best], outside[nearest[best]]], axis=1).astype(edges.dtype))
+        distance, nearest = _nearest_in_others(points, tree, label, parts, check)
+        best = _best_of_each(distance, label)
+        found.append(np.stack([best, nearest[best]], axis=1).astype(edges.dtype))
+
+
+def _nearest_in_others(
+    points: np.ndarray, tree: cKDTree, label: np.ndarray, parts: int, check: Callable[[], None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """For points (M, 3) of all parts but the largest, the distance (M,) to the nearest point of another part, and its
+    index (M,): of those at least that can be among the BRIDGES_PER_PART nearest of their part; inf for the others.
+
+    Asks for more and more neighbours, since most parts are small, and in large ones most points lie too deep inside:
+    as many small parts take no more time than their points do.
+    """
+    distance, nearest = np.full(len(points), np.inf), np.full(len(points), -1)
+    todo = np.flatnonzero(label != np.bincount(label).argmax())
+    limit = np.full(parts, np.inf)  # beyond which a part needs no point any more
+    count = FEW_NEIGHBOURS
+    while todo.size and count <= MANY_NEIGHBOURS:
+        left = []
+        for rows in np.array_split(todo, max(1, todo.size * count // QUERY_SIZE)):
+            check()
+            away, which = tree.query(points[rows], k=min(count, len(points)))
+            other = label[which] != label[rows, None]
+            first, known = other.argmax(axis=1), other.any(axis=1)
+            distance[rows[known]] = away[known, first[known]]
+            nearest[rows[known]] = which[known, first[known]]
+            left.append((rows[~known], away[~known, -1]))
+        best = _best_of_each(distance, label)
+        last = best[_ranks(label[best]) == BRIDGES_PER_PART - 1]
+        limit[label[last]] = distance[last]
+        todo = np.concatenate([rows[beyond <= limit[label[rows]]] for rows, beyond in left])
+        count *= 4
+    for part in np.unique(label[todo]):  # large parts that lie apart: there are only few
+        check()
+        rows, outside = todo[label[todo] == part], np.flatnonzero(label != part)
+        distance[rows], which = cKDTree(points[outside]).query(points[rows])
+        nearest[rows] = outside[which]
+    return distance, nearest
+
+
+def _best_of_each(distance: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """The indices of the BRIDGES_PER_PART smallest distances (M,) of every part, as far as they are finite."""
+    known = np.flatnonzero(np.isfinite(distance))
+    ordered = known[np.lexsort((distance[known], label[known]))]
+    return ordered[_ranks(label[ordered]) < BRIDGES_PER_PART]
+
+
+def _ranks(label: np.ndarray) -> np.ndarray:
+    """label (K,) in ascending order -> how many of the same stand before each."""
+    return np.arange(len(label)) - np.searchsorted(label, label)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from motion324.core.memory import check_memory
 from motion324.core.options import bad_option
+from motion324.core.waiting import waited
 
 if TYPE_CHECKING:
     from motion324.core.progress import Progress
@@ -84,32 +85,36 @@ def heartbeat_timeout(given: float | None, parent: int | None) -> float | None:
 
 
 def run_job(request: AnimateRequest, progress: Progress, on_frames: Callable[[FrameBatch], None]) -> AnimationResult:
-    load_libraries()
+    load_libraries(progress)
     from motion324.pipeline.animate import animate
 
     return animate(request.mesh, request.video, request.options, progress=progress, on_frames=on_frames)
 
 
 def examine(request: ExamineRequest, progress: Progress) -> Examination:
-    load_libraries()
+    load_libraries(progress)
     from motion324.pipeline import examine as examination
 
     return examination.examine(request.video, request.options, request.mesh, progress=progress)
 
 
 def make_mesh(request: MeshRequest, progress: Progress) -> MadeMesh:
-    load_libraries()
+    load_libraries(progress)
     from motion324.from_video.first_mesh import make_first_mesh
 
     return make_first_mesh(request.video, request.options, request.settings, progress=progress)
 
 
-def load_libraries() -> None:
+def load_libraries(progress: Progress) -> None:
     """Imports, on one thread, all that compiles or is compiled, and the network that finds the foreground.
 
-    Raises Motion324Error("too-little-memory").
+    Raises Motion324Error("too-little-memory"), Cancelled; the loading goes on then, for the next job.
     """
     check_memory()
+    waited(_load_libraries, lambda: progress("read", 0, 0))
+
+
+def _load_libraries() -> None:
     with _loading:
         try:
             from motion324.video.foreground.saliency import load_network

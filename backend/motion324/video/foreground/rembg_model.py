@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
 from motion324.core.progress import Progress
+from motion324.core.waiting import waited
 
 # As their authors publish them; of a model that is not listed the user is told to look.
 _LICENCES = {
@@ -32,11 +34,12 @@ def rembg_masks(frames: np.ndarray, model: str, progress: Progress) -> np.ndarra
     """
     require_model(model)
     progress("foreground", 0, len(frames))
-    session = new_session(model)
+    session = waited(lambda: new_session(model), lambda: progress("foreground", 0, len(frames)))
     masks = np.empty(frames.shape[:3], np.float32)
     for index, frame in enumerate(frames):
-        progress("foreground", index, len(frames))
-        answer = session.predict(Image.fromarray(frame))[0].convert("L")
+        picture, told = Image.fromarray(frame), partial(progress, "foreground", index, len(frames))
+        told()
+        answer = waited(partial(session.predict, picture), told)[0].convert("L")  # large models take seconds
         masks[index] = np.asarray(answer, np.float32) / np.float32(255)
     return masks
 

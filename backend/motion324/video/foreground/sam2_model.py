@@ -16,6 +16,7 @@ import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
 from motion324.core.progress import Progress
+from motion324.core.waiting import waited
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def sam2_masks(frames: np.ndarray, prompt: Prompt, first_mask: np.ndarray | None
     """
     torch, transformers = require_packages()
     progress("foreground", 0, len(frames))
-    model, processor = load(transformers)
+    model, processor = waited(lambda: load(transformers), lambda: progress("foreground", 0, len(frames)))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = model.to(device).eval()
     height, width = frames.shape[1:3]

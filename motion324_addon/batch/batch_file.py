@@ -16,7 +16,14 @@ from typing import Any, TextIO
 import bpy
 import numpy as np
 
-from motion324.core.errors import EXIT_CANCELLED, EXIT_CANNOT_WRITE, EXIT_INTERNAL, EXIT_OK, Motion324Error
+from motion324.core.errors import (
+    EXIT_BAD_MESH,
+    EXIT_CANCELLED,
+    EXIT_CANNOT_WRITE,
+    EXIT_INTERNAL,
+    EXIT_OK,
+    Motion324Error,
+)
 from motion324.core.hold import Hold
 from motion324.core.result import AnimationResult
 from motion324.core.trajectory_file import save_trajectory
@@ -28,12 +35,15 @@ from ..scene.exporting import export, export_formats, export_size, proof
 from ..scene.playing import keeping
 from ..scene.playing.animation import Animation
 from ..scene.reading import importing
+from ..scene.reading.operator_words import said_by_operator
 from ..scene.showing import turntable
 from .batch_item import BatchItem
 from .batch_results import BatchResults, digest_of
 from .blocking import animate_blocking, release
 from .job_file import Line, check_inputs_of_item, output_folders, read_job_file
 from .terminal import ProgressLine
+
+NAMED = 8  # objects that a sentence names
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -166,8 +176,23 @@ def _open_object(item: BatchItem, source: str) -> bpy.types.Object:
         bpy.ops.wm.open_mainfile(filepath=source, load_ui=False)
         if item.mesh in bpy.data.objects:
             return bpy.data.objects[item.mesh]
+        if not item.path(item.mesh).exists():
+            raise Motion324Error(
+                "no-object",
+                f"'{source}' has no object '{item.mesh}', and there is no mesh file of that name.",
+                f"It has {_meshes_there()}.",
+                EXIT_BAD_MESH,
+            )
     bpy.ops.wm.read_homefile(use_empty=True)
     return importing.import_mesh(item.path(item.mesh))
+
+
+def _meshes_there() -> str:
+    names = sorted(obj.name for obj in bpy.data.objects if obj.type == "MESH")
+    if not names:
+        return "no mesh at all"
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(f"'{name}'" for name in names[:NAMED]) + more
 
 
 def _keep(item: BatchItem, animation: Animation) -> None:
@@ -217,7 +242,7 @@ def _save(path: Path, backup: bool = True) -> None:
             bpy.ops.wm.save_as_mainfile(filepath=str(path), check_existing=False)
             proof.check_whole(path)
     except (RuntimeError, proof.Broken, OSError) as error:
-        why = str(error).strip().removeprefix("Error: ")
+        why = said_by_operator(error) if isinstance(error, RuntimeError) else str(error)
         if isinstance(error, proof.Broken):
             why = f"what was written {why}"
         if why in ("Success", "No such file or directory", "Unknown error writing blend-file"):

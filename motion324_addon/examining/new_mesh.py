@@ -11,6 +11,7 @@ from bpy.app.handlers import persistent
 
 from motion324.core.result import MadeMesh
 
+from ..scene.reading.operator_words import said_by_operator
 from ..settings import new_mesh_settings, preferences, properties
 from . import looks
 from .examiner import Examiner, Question
@@ -66,7 +67,7 @@ def _add(found: MadeMesh) -> None:
         try:
             then()
         except RuntimeError as error:  # how operators that Python calls report their errors
-            _pop_up(str(error))
+            _pop_up(said_by_operator(error))
 
 
 def _window() -> contextlib.AbstractContextManager[object]:

@@ -12,6 +12,7 @@ from motion324.core.result import MadeMesh
 
 from ..examining import looks, new_mesh
 from ..scene.reading.new_object import add_object
+from ..scene.reading.operator_words import said_by_operator
 from ..settings import new_mesh_settings, properties
 from .animation import KEEP
 from .reporting import report_error
@@ -113,7 +114,7 @@ video's camera. Not given arguments are taken from the scene's settings"""
         except Motion324Error as error:
             return report_error(self, error)
         except RuntimeError as error:  # of the animation that follows: how operators report to Python
-            self.report({"ERROR"}, str(error).strip().removeprefix("Error: "))
+            self.report({"ERROR"}, f"{said_by_operator(error)}.")
             return {"CANCELLED"}
         if bpy.app.background:
             for sentence in _to_say(new_mesh.made()):

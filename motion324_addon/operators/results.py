@@ -152,14 +152,18 @@ class MOTION324_OT_make_single_user(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not any(shape_keys.reason_to_copy(obj) for obj in mesh_objects(context)):
-            cls.poll_message_set("No selected object shares its mesh with others")
+        if not any(shape_keys.can_copy(obj) for obj in mesh_objects(context)):
+            linked = any(shape_keys.reason_to_copy(obj) for obj in mesh_objects(context))
+            why = "Make the object local first (Object > Relations > Make Local > All)"
+            cls.poll_message_set(why if linked else "No selected object shares its mesh with others")
             return False
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
-            names = [obj.name for obj in mesh_objects(context) if shape_keys.make_single_user(obj)]
+            names = [obj.name for obj in mesh_objects(context) if shape_keys.can_copy(obj)]
+            for obj in [each for each in mesh_objects(context) if shape_keys.can_copy(each)]:
+                shape_keys.make_single_user(obj)
         except Motion324Error as error:
             return report_error(self, error)
         self.report({"INFO"}, "With a mesh of their own now: " + ", ".join(f"'{name}'" for name in names))

@@ -47,7 +47,10 @@ def _draw_waiting(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
     obj = context.object
     if obj is not None and obj.session_uid in job.objects and shape_keys.reason_to_copy(obj):
         draw_lines(layout, context, f"For shape keys: {obj.name} {shape_keys.reason_to_copy(obj)}", "INFO")
-        layout.operator("motion324.make_single_user", icon="DUPLICATE")
+        if shape_keys.can_copy(obj):
+            layout.operator("motion324.make_single_user", icon="DUPLICATE")
+        else:
+            draw_lines(layout, context, "Make the object local first: Object > Relations > Make Local > All", "INFO")
     column = layout.column(align=True)
     reason = reason_against_shape_keys(runner.animations_of(job.number))
     draw_button(column, context, "motion324.keep_shape_keys", "SHAPEKEY_DATA", reason).job = job.number

@@ -17,6 +17,7 @@ from ..scene.playing import timing
 from ..scene.showing import view_angles
 from ..ui import choices
 from . import option_properties
+from .source_video import lies_beside_nothing
 
 
 class JobProperties:
@@ -122,6 +123,11 @@ def mask_of(settings: JobProperties | SimpleNamespace) -> str:
         return settings.mask
     if not settings.mask_path:
         raise Motion324Error("no-masks", "No masks have been chosen.", "Choose a mask video or folder.", EXIT_USAGE)
+    if lies_beside_nothing(settings.mask_path):
+        sentence = f"The masks '{settings.mask_path}' lie beside the .blend, which has not been saved yet."
+        raise Motion324Error(
+            "blend-unsaved", sentence, "Save it, or choose the masks by their whole path.", EXIT_BAD_VIDEO
+        )
     return bpy.path.abspath(settings.mask_path)
 
 
@@ -151,6 +157,11 @@ def video_of(settings: JobProperties | SimpleNamespace) -> Path:
     """Raises Motion324Error("no-video")."""
     if not settings.video:
         raise Motion324Error("no-video", "No video has been chosen.", "Choose one, then animate.", EXIT_BAD_VIDEO)
+    if lies_beside_nothing(settings.video):
+        sentence = f"The video '{settings.video}' lies beside the .blend, which has not been saved yet."
+        raise Motion324Error(
+            "blend-unsaved", sentence, "Save it, or choose the video by its whole path.", EXIT_BAD_VIDEO
+        )
     path = Path(bpy.path.abspath(settings.video))
     if not path.exists():
         raise Motion324Error("video-missing", f"There is no video '{path}'.", "Choose another.", EXIT_BAD_VIDEO)

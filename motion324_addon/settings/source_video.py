@@ -53,6 +53,8 @@ def facts_of(video: str) -> VideoFacts | None:
     """
     if not video:
         return None
+    if lies_beside_nothing(video):
+        return VideoFacts(problem=f"'{video}' lies beside the .blend: save that first")
     path = bpy.path.abspath(video)
     entry = _known.get(path)
     if entry is None or time.monotonic() - entry.looked_at > FRESH_SECONDS:
@@ -63,6 +65,11 @@ def facts_of(video: str) -> VideoFacts | None:
         if not bpy.app.timers.is_registered(_look):
             bpy.app.timers.register(_look, first_interval=0.0)
     return entry.facts if entry else None
+
+
+def lies_beside_nothing(path: str) -> bool:
+    """Whether it is relative to the .blend (as //fox.mp4), which has not been saved and lies nowhere."""
+    return path.startswith("//") and not bpy.data.filepath
 
 
 def read_facts(path: Path) -> VideoFacts:

@@ -225,8 +225,8 @@ class FileTransfer:
         if free < needed:
             raise Motion324Error(
                 "disk-full",
-                f"The backend's disk has {free / 1e9:.1f} GB free in '{folder}', too little for the "
-                f"{upload.key.size / 1e9:.1f} GB that are to be sent.",
+                f"The backend's disk has {free / 1e6:.0f} MB free in '{folder}', and needs {needed / 1e6:.0f} MB: "
+                f"{RESERVED_BYTES / 1e6:.0f} MB have to stay free beside what is to be sent.",
                 "Free some space there, or start the backend with another folder in TMPDIR.",
                 EXIT_CANNOT_WRITE,
             )

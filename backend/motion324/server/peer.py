@@ -83,7 +83,12 @@ class Peer:
         self._outbox: Outbox | None = None
         self._cancelled: deque[str] = deque(maxlen=KEPT_CANCELLATIONS)
         self._said_goodbye = False
+        self._refusal: Motion324Error | None = None
         self._status_slots = threading.Semaphore(MAX_STATUS_THREADS)
+
+    def refuse(self, why: Motion324Error) -> None:
+        """To be called before `serve`: the client is told why, once it has proven the secret, and is then dropped."""
+        self._refusal = why
 
     def serve(self, token: str, handshake_timeout: float, on_end: Callable[[Peer], None]) -> None:
         """Until the connection ends, however it does; cancels this client's jobs then, and calls on_end."""
@@ -92,6 +97,11 @@ class Peer:
             client = accept_client(self.connection, token, own, handshake_timeout)
             log.info("%s: connected, %s", self.name, client.program)
             self._outbox = Outbox(self.connection, self.name)
+            if self._refusal is not None:
+                self._outbox.post(ErrorMessage.of("", self._refusal, self._services.log_path))
+                self._outbox.flush(GOODBYE_SECONDS)
+                self.connection.drain(GOODBYE_SECONDS)
+                return
             self.trusted = True
             self._read_messages(self._outbox)
         except ConnectionLost as error:

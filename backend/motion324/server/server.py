@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from motion324 import __version__
-from motion324.core.errors import EXIT_BACKEND, EXIT_OK
+from motion324.core.errors import EXIT_BACKEND, EXIT_OK, Motion324Error
 from motion324.core.log_file import LOG_BYTES, default_log_path, start_log
 from motion324.core.progress import Progress
 from motion324.core.result import AnimationResult, Examination, MadeMesh
@@ -232,8 +232,7 @@ class _Server:
             strangers = [other for other in self._peers if not other.trusted]
             if len(self._peers) - len(strangers) >= MAX_CLIENTS:
                 log.warning("%s: refused, since %d clients are connected", peer.name, MAX_CLIENTS)
-                peer.close()
-                return
+                peer.refuse(_full())  # once it has proven the secret: a stranger need not know
             self._peers.append(peer)
         if len(strangers) >= MAX_STRANGERS:  # whoever knows the secret proves it within milliseconds
             strangers[0].close()
@@ -257,6 +256,15 @@ class _Server:
 
     def _ask_to_end(self, reason: str) -> None:
         self._end_reason = self._end_reason or reason
+
+
+def _full() -> Motion324Error:
+    return Motion324Error(
+        "backend-full",
+        f"{MAX_CLIENTS} programs are connected to this backend already, and it takes no more.",
+        "Close one of them, such as another Blender, or start a second backend on another port.",
+        EXIT_BACKEND,
+    )
 
 
 def _animation(run_job: RunJob) -> Callable[[Job], BulkMessage]:

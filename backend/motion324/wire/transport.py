@@ -18,6 +18,7 @@ from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.owned_folder import LOCK, Lock, OwnedFolder, remove_abandoned, remove_if_abandoned
 
 AUTO = "auto"  # as a host: the best that this machine has
+_WSAEACCES = 10013  # how Windows says that a firewall or a reservation forbids it
 TICK = 0.25  # seconds for which a socket call may wait before deadlines are looked at
 # Set for the kernel, a limit lets one call move megabytes without coming back to Python, where it would have to wait
 # for whichever thread computes just now. Windows leaves a socket unusable after such a limit has passed.
@@ -89,11 +90,20 @@ def listen(host: str, port: int, waiting: int) -> Listener:
         raise Motion324Error(
             "cannot-listen",
             f"The backend cannot listen on {where} ({error}).",
-            "Choose another address; with port 0 the system chooses a free one.",
+            _how_to_listen(error),
             EXIT_BACKEND,
         ) from error
     bound_host, bound_port = sock.getsockname()[:2]
     return Listener(sock, bound_host, bound_port)
+
+
+def _how_to_listen(error: Exception) -> str:
+    if isinstance(error, PermissionError) or getattr(error, "winerror", 0) == _WSAEACCES:
+        return (
+            "The system forbids it: allow this Python in the firewall and antivirus program, or choose a port above "
+            "1024 that is not reserved."
+        )
+    return "Choose another address; with port 0 the system chooses a free one."
 
 
 def connect(host: str, port: int, timeout: float) -> socket.socket:

@@ -20,6 +20,7 @@ from motion324.core.write_aside import explained_write_errors, write_error, writ
 
 from ..playing.timing import scene_fps
 from ..reading.mesh_reading import checked_object
+from ..reading.operator_words import said_by_operator
 from . import export_size
 from .export_formats import FORMATS, POINT_CACHES, Format, available, usd_takes_as_it_is
 from .placing import metres_per_unit
@@ -78,7 +79,7 @@ def export(
         try:
             export_to[path.suffix.lower()](objects, aside, first, last, report)
         except RuntimeError as error:  # how operators report their errors
-            raise _failed(path, kind, str(error)) from error
+            raise _failed(path, kind, said_by_operator(error)) from error
         except Motion324Error as error:
             if isinstance(error.__cause__, OSError):  # of the name that is written to
                 raise write_error(path, error.__cause__) from error

@@ -29,6 +29,11 @@ def reason_to_copy(obj: bpy.types.Object) -> str:
     return ""
 
 
+def can_copy(obj: bpy.types.Object) -> bool:
+    """Whether `make_single_user` has something to do, and may: an object of another file must be made local first."""
+    return bool(reason_to_copy(obj)) and obj.library is None and obj.override_library is None
+
+
 def make_single_user(obj: bpy.types.Object) -> bool:
     """Gives the object a copy of its mesh, where others use that mesh too or it is linked; tells whether it did.
 
@@ -43,7 +48,8 @@ def make_single_user(obj: bpy.types.Object) -> bool:
 
 
 def check_single_user(obj: bpy.types.Object) -> None:
-    """Raises Motion324Error("mesh-shared") where shape keys on the object's mesh would change other objects."""
+    """Raises Motion324Error("linked-object"), or ("mesh-shared") where shape keys would change other objects, too."""
+    check_own(obj)
     why = reason_to_copy(obj)
     if why:
         sentence = f"The animation cannot be kept as shape keys: '{obj.name}' {why}."

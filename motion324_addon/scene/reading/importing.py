@@ -9,6 +9,8 @@ import bpy
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 
+from .operator_words import said_by_operator
+
 Reader = Callable[[str], object]
 READERS: dict[str, Reader] = {
     ".glb": lambda path: bpy.ops.import_scene.gltf(filepath=path),
@@ -58,8 +60,7 @@ def _read(path: Path) -> None:
     try:
         reader(str(path))
     except (RuntimeError, AttributeError) as error:  # how operators report their errors, or that they do not exist
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        sentence = f"'{path}' could not be read: {lines[-1].rstrip('.')}."
+        sentence = f"'{path}' could not be read: {said_by_operator(error)}."
         raise Motion324Error("mesh-unreadable", sentence, "Export it again.", EXIT_BAD_MESH) from error
 
 

@@ -14,6 +14,7 @@ from motion324.core.write_aside import written_aside
 
 from ..exporting.export_size import Expected
 from ..exporting.proof import proven, reserve
+from ..reading.operator_words import said_by_operator
 
 SMALLEST = 500  # bytes of a video with one grey picture are more
 
@@ -70,7 +71,7 @@ def encode_video(pictures: Sequence[Path], path: Path, fps: float) -> None:
             try:
                 bpy.ops.render.render(animation=True, scene=scene.name)
             except RuntimeError as error:
-                raise _failed(path, str(error)) from error
+                raise _failed(path, said_by_operator(error)) from error
             proven(path, aside, expected)
     finally:
         bpy.data.scenes.remove(scene)

@@ -238,6 +238,16 @@ def test_a_batch_animates_objects_of_the_opened_file_each_from_the_same_start(ad
         np.testing.assert_allclose(shown(cat, 2), wobble(base, 3)[1], atol=1e-6)
 
 
+def test_an_object_that_the_opened_file_lacks_is_told_with_those_that_it_has(addon, run_batch, video, tmp_path):
+    ball("Cat")
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    before = f"bpy.ops.wm.open_mainfile(filepath={str(tmp_path / 'scene.blend')!r})"
+    _, (result,), _ = run_batch({"mesh": "NoSuchObject", "video": video(frames=2).name}, before=before)
+    assert result["code"] == "no-object"
+    assert "scene.blend' has no object 'NoSuchObject', and there is no mesh file of that name." in result["error"]
+    assert result["hint"] == "It has 'Cat'."
+
+
 def test_a_batch_runs_from_the_installed_extension(installed, run_batch, mesh_file, video):
     import importlib
 

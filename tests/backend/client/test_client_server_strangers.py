@@ -17,6 +17,7 @@ from wire_harness import backend, request, start_and_wait, within
 
 from motion324.client import Client
 from motion324.core.errors import Motion324Error
+from motion324.server.server import MAX_CLIENTS
 from motion324.wire import framing, handshake, protocol
 from motion324.wire.endpoint import Endpoint, take_token_from_environment
 from motion324.wire.framing import Connection, ConnectionLost
@@ -165,6 +166,17 @@ def test_too_large_a_message_is_refused_with_a_sentence_though_its_sender_goes_o
     assert "at most" in error.sentence
     connection.close()
     assert still_works(server)
+
+
+def test_one_client_too_many_is_told_so_and_those_that_are_there_go_on(server):
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client.connect(server.endpoint)) for _ in range(MAX_CLIENTS)]
+        with Client.connect(server.endpoint) as one_more, pytest.raises(Motion324Error) as told:
+            list(one_more.animate(request()))
+        assert told.value.code == "backend-full"
+        assert told.value.sentence == "16 programs are connected to this backend already, and it takes no more."
+        assert isinstance(list(clients[-1].animate(request()))[-1], ResultEvent)
+    within(10, lambda: still_works(server))
 
 
 def test_a_message_that_goes_the_other_way_is_refused(server):

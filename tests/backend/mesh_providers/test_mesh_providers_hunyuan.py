@@ -144,6 +144,39 @@ def test_a_server_without_send_is_asked_by_generate(stand_in, picture):
     assert len(get_provider(asking(stand_in)).provide(picture, silent).mesh.faces) == len(ball()[1])
 
 
+PAGE = b"<!doctype html><html><head><script>window.gradio_config = {}</script></head></html>"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (404, b'{"detail": "Not Found"}', "knows neither /send nor /generate"),
+        (405, PAGE, "answered with Gradio's page"),
+        (200, PAGE, "answered with Gradio's page"),
+        (200, b"\n<HTML><body>It works!</body></HTML>", "answered with a web page"),
+    ],
+)
+def test_another_server_than_hunyuan_s_is_told_as_such(picture, status, body, told):
+    class Other(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        settings = MeshSettings(provider="hunyuan3d-server", server=f"http://127.0.0.1:{other.server_address[1]}")
+        with pytest.raises(Motion324Error, match=f"is no Hunyuan3D-2 API server: it {told}") as error:
+            get_provider(settings).provide(picture, silent)
+        other.shutdown()
+    assert "api_server.py, not gradio_app.py" in error.value.hint
+
+
 def test_an_unpainted_mesh_gets_the_colours_of_the_picture(stand_in, picture, tmp_path):
     stand_in.glb = made_glb(tmp_path, painted=False)
     provided = get_provider(asking(stand_in, texture=False)).provide(picture, silent)

@@ -138,7 +138,7 @@ class HunyuanServerProvider:
 
     def provide(self, picture: ObjectPicture, progress: Progress) -> ProvidedMesh:
         """Raises Cancelled, and Motion324Error: "no-foreground", "server-unreachable", "server-refused",
-        "server-failed", "server-too-slow"."""
+        "another-server", "server-failed", "server-too-slow"."""
         deadline = time.monotonic() + self._settings.time_limit
         body = json.dumps(self._question(picture)).encode()
         try:
@@ -146,7 +146,10 @@ class HunyuanServerProvider:
         except TimeoutError as error:
             raise self._silent() from error
         if answer.status in (404, 405, 501):
-            data = self._good(self._ask("POST", "/generate", body, deadline, progress)).body
+            answer = self._ask("POST", "/generate", body, deadline, progress)
+            if answer.status in (404, 405, 501):
+                raise self._another_server(answer)
+            data = self._good(answer).body
         else:
             data = self._result_of(str(_field(self._good(answer), "uid")), deadline, progress)
         if not _is_whole_glb(data):
@@ -213,6 +216,8 @@ class HunyuanServerProvider:
             raise self._too_slow() from error
 
     def _good(self, answer: Answer) -> Answer:
+        if _is_page(answer.body):
+            raise self._another_server(answer)
         if answer.status == 200:
             return answer
         if answer.status in (401, 403):
@@ -223,6 +228,17 @@ class HunyuanServerProvider:
                 EXIT_BACKEND,
             )
         raise _failed(f"{self._server.address} answered with HTTP {answer.status}")
+
+    def _another_server(self, answer: Answer) -> Motion324Error:
+        what = "knows neither /send nor /generate"
+        if _is_page(answer.body):
+            what = "answered with Gradio's page" if b"gradio" in answer.body.lower() else "answered with a web page"
+        return Motion324Error(
+            "another-server",
+            f"The server {self._server.address} is no Hunyuan3D-2 API server: it {what} (HTTP {answer.status}).",
+            "Start Hunyuan3D-2's api_server.py, not gradio_app.py, and give the address and port that it prints.",
+            EXIT_BACKEND,
+        )
 
     def _silent(self) -> Motion324Error:
         return Motion324Error(
@@ -246,6 +262,10 @@ def _field(answer: Answer, name: str) -> Any:
         return json.loads(answer.body)[name]
     except (ValueError, KeyError, TypeError) as error:
         raise _failed(f"its answer has no '{name}'") from error
+
+
+def _is_page(body: bytes) -> bool:
+    return body[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html"))
 
 
 def _is_whole_glb(data: bytes) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
-from motion324.core.memory import is_out_of_memory
+from motion324.core.memory import give_back, is_out_of_memory
 from motion324.core.pace import Pace
 from motion324.core.write_aside import system_error
 from motion324.reconstructors.interface import FrameBatch
@@ -228,6 +228,10 @@ class JobQueue:
             if job is not None:
                 self._run(job)
             del chore, job  # so that a finished job's arrays are freed while the worker waits
+            with self._changed:
+                waits = bool(self._waiting or self._chores or self._closed)
+            if not waits:
+                give_back()
 
     def _run(self, job: Job) -> None:
         request, began = job.request, time.monotonic()

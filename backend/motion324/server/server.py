@@ -48,6 +48,7 @@ HANDSHAKE_TIMEOUT = 5.0
 MAX_STRANGERS = 32  # connections whose secret is not proven yet
 MAX_CLIENTS = 16
 END_SECONDS = 3.0  # for the running job to stop and the last messages to be written
+REST_SECONDS = 120.0  # without any job, after which what is loaded again within a second is dropped
 INTERPRETER_LIMIT = 300.0  # seconds for which a job may keep all other threads from running
 _SLEEP_SECONDS = 10.0  # a clock that jumps by more has slept
 
@@ -80,6 +81,7 @@ def serve(
     port: int = 0,
     log_path: Path | None = None,
     parent_pid: int | None = None,
+    rest: Callable[[], None] = lambda: None,
     heartbeat_timeout: float | None = HEARTBEAT_TIMEOUT,
     stall_limit: float = STALL_LIMIT,
     log_bytes: int = LOG_BYTES,
@@ -98,6 +100,7 @@ def serve(
         and anything else that JSON can hold. Called by any thread, also while a job runs.
     unload: frees what loaded reconstructors hold in memory; called with whether they may stay in the CPU's memory, on
         run_job's thread.
+    rest: frees what is soon loaded again; called on run_job's thread, once nothing has run for REST_SECONDS.
     token: the session's secret, see motion324.wire.endpoint.take_token_from_environment.
     host, port: where to listen, see motion324.wire.transport.listen; "auto" is only for clients on this machine.
     log_path: None takes default_log_path().
@@ -127,7 +130,7 @@ def serve(
             "log": str(log_path),
         }
         print(json.dumps(ready), flush=True)
-        reason = server.run(listener, parent_pid, heartbeat_timeout, stall_limit)
+        reason = server.run(listener, parent_pid, heartbeat_timeout, stall_limit, rest)
     log.info("ends: %s", reason)
     faulthandler.dump_traceback_later(3 * END_SECONDS, exit=True)
     ended = server.end()
@@ -181,12 +184,18 @@ class _Server:
         sys.setswitchinterval(0.001)
 
     def run(
-        self, listener: Listener, parent_pid: int | None, heartbeat_timeout: float | None, stall_limit: float
+        self,
+        listener: Listener,
+        parent_pid: int | None,
+        heartbeat_timeout: float | None,
+        stall_limit: float,
+        rest: Callable[[], None],
     ) -> str:
         """Accepts clients until there is a reason to end, which it returns."""
         parent_lives = parent_is_alive(parent_pid) if parent_pid else lambda: True
         numbers = itertools.count(1)
-        before = self._awake_since
+        before = busy_at = self._awake_since
+        rests = True
         while not self._end_reason:
             # Ends the process from outside of the interpreter, should a job never let go of it again.
             faulthandler.dump_traceback_later(INTERPRETER_LIMIT, exit=True)
@@ -201,6 +210,10 @@ class _Server:
             self._drop_silent_clients(now, heartbeat_timeout or HEARTBEAT_TIMEOUT)
             if heartbeat_timeout is not None and now - max(self._heard, self._awake_since) > heartbeat_timeout:
                 self._ask_to_end(f"no heartbeat for {heartbeat_timeout:g} s")
+            if any(queue.state() != ("", 0) for queue in self._services.queues):
+                busy_at, rests = now, False
+            elif not rests and now - busy_at > REST_SECONDS:
+                rests = self._animations.do_when_idle(rest)
             stalled = [queue.fail_stalled(stall_limit) for queue in self._services.queues]
             if any(stalled):
                 faulthandler.dump_traceback(all_threads=True)

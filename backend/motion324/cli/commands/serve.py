@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         make_mesh=make_mesh,
         describe=describe,
         unload=unload,
+        rest=rest,
         token=take_token_from_environment(),
         host=arguments.host,
         port=arguments.port,
@@ -143,6 +145,12 @@ def describe() -> dict[str, Any]:
         "reconstructors": list(places),
         "places": places,
     }
+
+
+def rest() -> None:
+    """Drops the network that finds the foreground, which is loaded again within a second."""
+    if "motion324.video.foreground.saliency" in sys.modules:
+        sys.modules["motion324.video.foreground.saliency"].load_network.cache_clear()
 
 
 def unload(keep_on_cpu: bool) -> None:

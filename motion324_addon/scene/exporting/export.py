@@ -223,10 +223,7 @@ def _failed(path: Path, kind: Format, why: str) -> Motion324Error:
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         if f"[Errno {number}]" in why:
             return write_error(path, OSError(number, os.strerror(number)))
-    lines = [line.removeprefix("Error: ").strip() for line in why.strip().splitlines() if line.strip()]
-    lines = [line for line in lines if not line.startswith("Location: ")]  # a line of Blender's own scripts
-    reason = lines[-1].rstrip(".") if lines else "no reason was given"
-    sentence = f"Blender's {kind.label} exporter could not write '{path}': {reason}."
+    sentence = f"Blender's {kind.label} exporter could not write '{path}': {why}."
     return Motion324Error("export-failed", sentence, "See Blender's console for details.", EXIT_CANNOT_WRITE)
 
 

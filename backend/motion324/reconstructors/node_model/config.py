@@ -24,6 +24,7 @@ class NodeModelConfig:
     match_levels, match_radius: scales (strides 4, 8, 16) and half side of the neighbourhood that is compared.
     skin_width: of the learned similarity between points and nodes.
     takes_tracks: whether it can be told where the nodes are believed to be; see NodeInputs.
+    first_rounds: rounds of the first answer, where the others look again at that answer, drawn; 0: none looks again.
     """
 
     image_size: int = 128
@@ -39,6 +40,11 @@ class NodeModelConfig:
     match_radius: int = 3
     skin_width: int = 48
     takes_tracks: bool = False
+    first_rounds: int = 0
+
+    @property
+    def looks_again(self) -> bool:
+        return self.first_rounds > 0
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)

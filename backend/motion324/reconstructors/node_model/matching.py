@@ -18,13 +18,15 @@ def sample_at(features: Tensor, places: Tensor) -> Tensor:
 
 
 def similarity_pyramid(maps: Tensor, references: Tensor, levels: int) -> list[Tensor]:
-    """maps (B, T, C, h, w), references (B, K, C) -> per level (B * T * K, 1, h / 2^l, w / 2^l) float32.
+    """maps (B, T, C, h, w), references (B, K, C), or (B, T, K, C) where every frame has its own -> per level
+    (B * T * K, 1, h / 2^l, w / 2^l) float32.
 
     Since pooling is linear, pooled similarities are similarities of pooled features.
     """
     h, w = maps.shape[-2:]
     scale = maps.shape[2] ** -0.5
-    similar = references[:, None] @ maps.flatten(3) * scale  # (B, T, K, h * w)
+    references = references[:, None] if references.dim() == 3 else references
+    similar = references @ maps.flatten(3) * scale  # (B, T, K, h * w)
     level = similar.float().reshape(-1, 1, h, w)
     pyramid = [level]
     for _ in range(levels - 1):

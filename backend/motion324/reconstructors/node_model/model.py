@@ -1,13 +1,15 @@
 """The node model: a reference mesh and frames in, the motion of points of its surface out.
 
 It starts from the still mesh and corrects the motion of a few nodes in rounds: each looks at the frame where the nodes
-are believed to be, lets the nodes talk, and moves them. Points of the surface follow the nodes softly.
+are believed to be, lets the nodes talk, and moves them. Points of the surface follow the nodes softly. A model that
+looks again is then shown its answer, drawn, and corrects it in the last rounds, as often as one likes.
 Letters: B clips, T frames (frame 0 shows the reference mesh), K nodes, P points, S the frame's side, d width.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from motion324.reconstructors.node_model.config import TRACK_VALUES, NodeModelConfig
+from motion324.reconstructors.node_model.drawn_look import Compared, Drawings, DrawnLook
 from motion324.reconstructors.node_model.frame_encoder import FrameEncoder
 from motion324.reconstructors.node_model.geometry import (
     fourier_codes,
@@ -59,10 +62,25 @@ class NodeInputs:
 
 @dataclass(frozen=True)
 class NodeOutputs:
-    """positions: per round (B, T, P, 3) in object coordinates. similarities: (B * T * K, 1, S / 4, S / 4)."""
+    """positions: per round (B, T, P, 3) in object coordinates. similarities: (B * T * K, 1, S / 4, S / 4).
+
+    looks: what each look at a drawing has found; empty where there was none.
+    """
 
     positions: list[Tensor]
     similarities: Tensor
+    looks: list[LookOutputs]
+
+
+@dataclass(frozen=True)
+class LookOutputs:
+    """similarities: of the drawn nodes, as NodeOutputs has them. behind (B, T, K): see Drawings. places (B, T, K, 3):
+    of the nodes afterwards, object coordinates. doubt (B, T, K, 2): see DrawnLook.doubt."""
+
+    similarities: Tensor
+    behind: Tensor
+    places: Tensor
+    doubt: Tensor
 
 
 @dataclass(frozen=True)
@@ -85,6 +103,31 @@ class SeenFrames:
     patches: Tensor
 
 
+@dataclass(frozen=True)
+class Question:
+    """What all rounds look at. home (B, K, 2): the nodes' places in the reference frame. pyramid: similarities to them.
+    turns: see time_turns. axes (B, K, 3, 3): see ray_axes. is_reference (1, T, 1, 1)."""
+
+    inputs: NodeInputs
+    frames: SeenFrames
+    home: Tensor
+    pyramid: list[Tensor]
+    turns: tuple[Tensor, Tensor]
+    axes: Tensor
+    is_reference: Tensor
+
+
+@dataclass(frozen=True)
+class Answer:
+    """rounds: the nodes' motions after each of the rounds that it took. tokens (B, T, K, d): left by the last one."""
+
+    rounds: list[NodeMotions]
+    tokens: Tensor
+
+
+Draw = Callable[[NodeMotions], Drawings]
+
+
 class NodeModel(nn.Module):
     def __init__(self, config: NodeModelConfig) -> None:
         super().__init__()
@@ -102,6 +145,8 @@ class NodeModel(nn.Module):
             nn.init.zeros_(self.track_in.weight)
         seen = fine + match + looked + PLACE_CODES + STATE_VALUES
         self.rounds = nn.ModuleList(RoundBlock(config, seen) for _ in range(config.rounds))
+        if config.looks_again:
+            self.drawn_look = DrawnLook(config)
         self.point_in = nn.Sequential(
             nn.Linear(POSITION_CODES + POINT_VALUES - 3, 2 * config.skin_width),
             nn.GELU(),
@@ -110,47 +155,123 @@ class NodeModel(nn.Module):
         self.node_out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, config.skin_width))
         self.log_sharpness = nn.Parameter(torch.tensor(math.log(0.5 / NODE_SPACING**2)))
 
-    def forward(self, inputs: NodeInputs, seen_frames: SeenFrames | None = None) -> NodeOutputs:
-        """seen_frames: of the same inputs, where `see` has made them already."""
-        rounds, similarities = self.motions(inputs, seen_frames)
+    def forward(
+        self, inputs: NodeInputs, seen_frames: SeenFrames | None = None, draw: Draw | None = None, looks: int = 0
+    ) -> NodeOutputs:
+        """seen_frames: of the same inputs, where `see` has made them already. draw: draws an answer, for `looks` looks
+        of a model that looks again; without looks, all rounds follow each other as if none did."""
+        question = self.ask(inputs, seen_frames)
+        answer = first = self.first_answer(question)
+        rounds, found = list(first.rounds), []
+        if self.config.looks_again and draw is None:
+            rounds += self.rest_of_rounds(question, first).rounds
+        for look in range(looks):
+            if draw is None:
+                break
+            drawings = draw(answer.rounds[-1])
+            with torch.set_grad_enabled(torch.is_grad_enabled() and look == looks - 1):  # the last one teaches enough
+                drawn = self.see(drawings.pictures)
+            answer, similarities = self.look_again(question, first, answer, drawn, drawings.behind)
+            rounds += answer.rounds
+            places = inputs.nodes[:, None, :, :3] + answer.rounds[-1].state[..., :3]
+            found.append(LookOutputs(similarities, drawings.behind, places, self.drawn_look.doubt(answer.tokens)))
         point_codes = self.point_codes(inputs.points)
         nodes = inputs.nodes[..., :3]
-        positions = [self.moved_points(inputs.points[..., :3], point_codes, nodes, found) for found in rounds]
-        return NodeOutputs(positions, similarities)
+        positions = [self.moved_points(inputs.points[..., :3], point_codes, nodes, motions) for motions in rounds]
+        return NodeOutputs(positions, question.pyramid[0], found)
 
     def motions(self, inputs: NodeInputs, seen_frames: SeenFrames | None = None) -> tuple[list[NodeMotions], Tensor]:
-        """The nodes' motions after every round, and NodeOutputs.similarities; does not look at the points."""
-        b, t = inputs.times.shape
-        nodes, k = inputs.nodes[..., :3], inputs.nodes.shape[1]
-        frames = seen_frames or self.see(inputs.frames)
-        match_maps, fine_maps, patches = frames.match_maps, frames.fine_maps, frames.patches
-        home = project(nodes + inputs.translation[:, None], inputs.camera)  # (B, K, 2)
-        reference = sample_at(match_maps[:, 0], home)
-        pyramid = similarity_pyramid(match_maps, reference.to(match_maps.dtype), self.config.match_levels)
-        static = self._static_tokens(inputs, home, reference, sample_at(fine_maps[:, 0], home))
-        tokens = static[:, None].repeat(1, t, 1, 1)
-        is_reference = torch.arange(t, device=tokens.device)[None, :, None, None] == 0
-        tokens = tokens + torch.where(is_reference, self.reference_token, torch.zeros_like(self.reference_token))
-        turns = time_turns(inputs.times, k, self.config.head_width)
-        axes = ray_axes(nodes + inputs.translation[:, None])  # (B, K, 3, 3)
+        """The nodes' motions after every round, without a look at drawings, and NodeOutputs.similarities; does not look
+        at the points."""
+        question = self.ask(inputs, seen_frames)
+        first = self.first_answer(question)
+        rounds = first.rounds + (self.rest_of_rounds(question, first).rounds if self.config.looks_again else [])
+        return rounds, question.pyramid[0]
 
-        state = inputs.nodes.new_zeros(b, t, k, 9)
+    def ask(self, inputs: NodeInputs, seen_frames: SeenFrames | None = None) -> Question:
+        t, k = inputs.times.shape[1], inputs.nodes.shape[1]
+        frames = seen_frames or self.see(inputs.frames)
+        there = inputs.nodes[..., :3] + inputs.translation[:, None]
+        home = project(there, inputs.camera)  # (B, K, 2)
+        reference = sample_at(frames.match_maps[:, 0], home)
+        return Question(
+            inputs=inputs,
+            frames=frames,
+            home=home,
+            pyramid=similarity_pyramid(
+                frames.match_maps, reference.to(frames.match_maps.dtype), self.config.match_levels
+            ),
+            turns=time_turns(inputs.times, k, self.config.head_width),
+            axes=ray_axes(there),
+            is_reference=torch.arange(t, device=home.device)[None, :, None, None] == 0,
+        )
+
+    def first_answer(self, question: Question) -> Answer:
+        """Of all rounds, or of the first ones of a model that looks again."""
+        inputs, frames, home = question.inputs, question.frames, question.home
+        b, t = inputs.times.shape
+        reference, fine = sample_at(frames.match_maps[:, 0], home), sample_at(frames.fine_maps[:, 0], home)
+        tokens = self._static_tokens(inputs, home, reference, fine)[:, None].repeat(1, t, 1, 1)
+        own = torch.where(question.is_reference, self.reference_token, torch.zeros_like(self.reference_token))
+        tokens = tokens + own
+        state = inputs.nodes.new_zeros(b, t, inputs.nodes.shape[1], 9)
         if self.config.takes_tracks and inputs.tracks is not None:
             state = torch.cat([inputs.tracks[..., :3], state[..., 3:]], dim=-1)
             scaled = torch.cat([inputs.tracks[..., :3] / TYPICAL_MOTION, inputs.tracks[..., 3:]], dim=-1)
             tokens = tokens + self.track_in(scaled)
-        rounds = []
-        for block in self.rounds:
+        count = self.config.first_rounds or self.config.rounds
+        return self._corrected(question, range(count), state, tokens, frames.patches, None)
+
+    def rest_of_rounds(self, question: Question, first: Answer) -> Answer:
+        """What the last rounds make of the first answer without a drawing, as those of a model that never looks
+        again."""
+        count, state = self.config.first_rounds, first.rounds[-1].state
+        return self._corrected(
+            question, range(count, self.config.rounds), state, first.tokens, question.frames.patches, None
+        )
+
+    def look_again(
+        self, question: Question, first: Answer, before: Answer, drawn: SeenFrames, behind: Tensor
+    ) -> tuple[Answer, Tensor]:
+        """before: the answer that was drawn, the first one or that of the look before. drawn, behind: what the drawings
+        look like, and see Drawings. Also returns LookOutputs.similarities."""
+        inputs, frames, state = question.inputs, question.frames, before.rounds[-1].state.detach()
+        compared = self.drawn_look.compare(
+            (drawn.match_maps, drawn.fine_maps, drawn.patches),
+            (frames.match_maps, frames.fine_maps, frames.patches),
+            self._places(state, inputs),
+            behind,
+        )
+        tokens = first.tokens + self.drawn_look.remembered(before.tokens)
+        rounds = range(self.config.first_rounds, self.config.rounds)
+        return self._corrected(question, rounds, state, tokens, compared.patches, compared), compared.pyramid[0]
+
+    def _corrected(
+        self,
+        question: Question,
+        rounds: range,
+        state: Tensor,
+        tokens: Tensor,
+        patches: Tensor,
+        compared: Compared | None,
+    ) -> Answer:
+        """The given rounds, from a state (B, T, K, 9) and tokens (B, T, K, d) on."""
+        found = []
+        for number in rounds:
             state = state.detach()
-            seen = self._look(state, nodes, home, inputs, match_maps, fine_maps, pyramid)
-            tokens, correction = block(tokens, seen, patches, turns)
+            places = self._places(state, question.inputs)
+            if compared is not None:
+                tokens = tokens + self.drawn_look.seen(compared, places)
+            tokens, correction = self.rounds[number](
+                tokens, self._look(state, places, question), patches, question.turns
+            )
             codes = self.node_out(tokens.mean(dim=1))
             with torch.autocast(state.device.type, enabled=False):  # coordinates stay in single precision
-                moved = turn(axes[:, None], correction.float()[..., :3])
+                moved = turn(question.axes[:, None], correction.float()[..., :3])
                 step = TYPICAL_MOTION * torch.cat([moved, correction.float()[..., 3:]], dim=-1)
-                state = torch.where(is_reference, torch.zeros_like(state), state + step)
-            rounds.append(NodeMotions(state, codes))
-        return rounds, pyramid[0]
+                state = torch.where(question.is_reference, torch.zeros_like(state), state + step)
+            found.append(NodeMotions(state, codes))
+        return Answer(found, tokens)
 
     def point_codes(self, points: Tensor) -> Tensor:
         """points (B, P, 9), as in NodeInputs -> (B, P, skin_width), to be compared with NodeMotions.codes."""
@@ -185,28 +306,23 @@ class NodeModel(nn.Module):
         result: Tensor = self.node_in(torch.cat(parts, dim=-1))
         return result
 
-    def _look(
-        self,
-        state: Tensor,
-        nodes: Tensor,
-        home: Tensor,
-        inputs: NodeInputs,
-        match_maps: Tensor,
-        fine_maps: Tensor,
-        pyramid: list[Tensor],
-    ) -> Tensor:
+    def _places(self, state: Tensor, inputs: NodeInputs) -> Tensor:
+        """(B, T, K, 2): where in the frames the nodes of this state are, -1..1."""
+        believed = inputs.nodes[:, None, :, :3] + state[..., :3] + inputs.translation[:, None, None]
+        return project(believed, inputs.camera)
+
+    def _look(self, state: Tensor, places: Tensor, question: Question) -> Tensor:
         """(B, T, K, seen): what is seen where the nodes are believed to be, and what is believed."""
-        believed = nodes[:, None] + state[..., :3] + inputs.translation[:, None, None]
-        places = project(believed, inputs.camera)
+        frames = question.frames
         flat = places.flatten(0, 1)
         parts = [
-            sample_at(fine_maps.flatten(0, 1), flat).unflatten(0, places.shape[:2]),
-            sample_at(match_maps.flatten(0, 1), flat).unflatten(0, places.shape[:2]),
-            look_around(pyramid, places, self.config.match_radius),
+            sample_at(frames.fine_maps.flatten(0, 1), flat).unflatten(0, places.shape[:2]),
+            sample_at(frames.match_maps.flatten(0, 1), flat).unflatten(0, places.shape[:2]),
+            look_around(question.pyramid, places, self.config.match_radius),
             fourier_codes(places, PLACE_OCTAVES),
             state / TYPICAL_MOTION,
             places,
-            (places - home[:, None]) / TYPICAL_MOTION,
+            (places - question.home[:, None]) / TYPICAL_MOTION,
         ]
         return torch.cat(parts, dim=-1)
 

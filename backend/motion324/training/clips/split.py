@@ -30,10 +30,31 @@ HELD_OUT = frozenset(
     }
 )
 
+# The same of the rigs that came later, held out since run 6; run 5 may have met some of them. Each is the only one with
+# its body: the men and women, hands, trucks, robots of one maker and figures of one pack that share theirs are all
+# trained on.
+HELD_OUT_LATER = frozenset(
+    {
+        "animalworld__elephant",
+        "dmcontrol__rodent",
+        "flygym__neuromechfly",
+        "gdquest__mannequiny",
+        "godot_tps__red_robot",
+        "livingfloatlands__stegosaurus",
+        "marinaramobs__octopus",
+        "quaternius_monsters__giant",
+        "quaternius_platformer__Bee",
+        "quaternius_vehicle__Bicycle",
+        "robot__cassie",
+        "toy__airballoon",
+    }
+)
+
 
 def split(rigs: Sequence[Rig]) -> tuple[list[Rig], list[Rig]]:
     """Those to train on, and those that are held out."""
-    return [rig for rig in rigs if rig.name not in HELD_OUT], [rig for rig in rigs if rig.name in HELD_OUT]
+    out = HELD_OUT | HELD_OUT_LATER
+    return [rig for rig in rigs if rig.name not in out], [rig for rig in rigs if rig.name in out]
 
 
 def none_to_train_on(folder: Path, creatures: str) -> Motion324Error:

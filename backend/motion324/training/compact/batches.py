@@ -15,14 +15,14 @@ from motion324.reconstructors.node_model.frame_encoder import cut_out_on_black
 from motion324.reconstructors.node_model.model import NodeInputs
 from motion324.training.compact.estimated_tracks import TrackErrors, estimated_tracks
 from motion324.training.shared.settings import SynthesisSettings
-from motion324.training.synthesis.appearance import Appearance
 from motion324.training.synthesis.cameras import Cameras, estimated
+from motion324.training.synthesis.drawing import Drawable, as_drawable, draw
 from motion324.training.synthesis.draws import Draws
-from motion324.training.synthesis.filming import filmed_clips
+from motion324.training.synthesis.filming import FilmedClips, filmed_clips
 from motion324.training.synthesis.pictures import estimated_masks
-from motion324.training.synthesis.rig_bank import ModelBatch, RigBank
+from motion324.training.synthesis.rig_bank import RigBank
 from motion324.training.synthesis.rotations import turn
-from motion324.training.synthesis.surface_points import face_normals, mixed, surface_samples
+from motion324.training.synthesis.surface_points import face_normals, mixed, surface_samples, vertex_normals
 
 HIDDEN_BEHIND = 0.02  # a point this much farther than what is seen at its pixel is hidden; normalised space
 
@@ -32,6 +32,7 @@ class TrainingBatch:
     """inputs: what the model is given. targets (B, T, P, 3): the points' true places, in the inputs' coordinates.
 
     node_places (B, T, K, 2): where the nodes truly are in the frames, -1..1. node_seen (B, T, K): whether they show.
+    node_targets (B, T, K, 3): the nodes' true places. drawable: the meshes, where answers are to be drawn.
     track_errors: what the inputs' tracks lack of those of a fit. names: the rigs' names.
     """
 
@@ -39,6 +40,8 @@ class TrainingBatch:
     targets: Tensor
     node_places: Tensor
     node_seen: Tensor
+    node_targets: Tensor
+    drawable: Drawable | None
     track_errors: TrackErrors
     names: tuple[str, ...]
 
@@ -66,33 +69,15 @@ class Synthesiser:
             chosen = self._hosts.choice(len(self.bank.names), size, p=self._draw_weights).tolist()
         clips = filmed_clips(self.bank, chosen, settings, draws, self._hosts)
         masks = estimated_masks(clips.alpha, settings, draws)
-        return _as_batch(
-            cut_out_on_black(clips.frames, masks),
-            clips.depth,
-            clips.vertices,
-            clips.models,
-            clips.times,
-            clips.cameras,
-            clips.appearance,
-            settings,
-            draws,
-            tuple(self.bank.names[rig] for rig in chosen),
-        )
+        names = tuple(self.bank.names[rig] for rig in chosen)
+        return _as_batch(clips, cut_out_on_black(clips.frames, masks), settings, draws, names)
 
 
 def _as_batch(
-    frames: Tensor,
-    depth: Tensor,
-    vertices: Tensor,
-    models: ModelBatch,
-    times: Tensor,
-    cameras: Cameras,
-    appearance: Appearance,
-    settings: SynthesisSettings,
-    draws: Draws,
-    names: tuple[str, ...],
+    clips: FilmedClips, frames: Tensor, settings: SynthesisSettings, draws: Draws, names: tuple[str, ...]
 ) -> TrainingBatch:
     size = len(names)
+    vertices, models, cameras, appearance = clips.vertices, clips.models, clips.cameras, clips.appearance
     face, weights = surface_samples(vertices[:, 0], models, size, settings.points, draws)
     corner = models.faces[face]  # (B * P, 3)
     clip = torch.arange(size, device=face.device).repeat_interleave(settings.points)
@@ -100,8 +85,8 @@ def _as_batch(
     normals = face_normals(vertices[:, 0], models.faces)[face]
     base = mixed(appearance.vertex_colours[corner], weights)
     colours = appearance.coloured(base, mixed(models.rest[corner], weights), clip)
-    colourless = draws.chance(settings.no_colour_share, size)[clip, None]
-    colours = torch.where(colourless, torch.full_like(colours, 0.6), colours)
+    grey = draws.chance(settings.no_colour_share, size)
+    colours = torch.where(grey[clip, None], torch.full_like(colours, 0.6), colours)
 
     seen_as = estimated(cameras, settings, draws)
     turned = turn(seen_as.rotation[clip, None], tracks).unflatten(0, (size, -1))  # (B, P, T, 3)
@@ -112,14 +97,24 @@ def _as_batch(
     chosen = farthest_points(targets[:, 0], settings.nodes)
     tracks = tracks.unflatten(0, (size, -1))
     node_tracks = tracks.gather(1, chosen[:, :, None, None].expand(-1, -1, *tracks.shape[2:]))  # (B, K, T, 3)
-    places, seen = _seen(node_tracks, cameras, depth)
+    places, seen = _seen(node_tracks, cameras, clips.depth)
+    node_targets = targets.gather(2, chosen[:, None, :, None].expand(-1, targets.shape[1], -1, 3))
     nodes = points.gather(1, chosen[..., None].expand(-1, -1, points.shape[-1]))
     home = nodes[..., :3] + seen_as.translation[:, None]
     believed, errors = estimated_tracks(places, seen, home, seen_as.intrinsics[:, 0], settings.tracks_share, draws)
     visible = seen[:, 0] ^ draws.chance(0.02, size, settings.nodes)
     nodes = torch.cat([nodes, visible[..., None].float()], dim=-1)
-    inputs = NodeInputs(frames, times, seen_as.intrinsics, seen_as.translation, nodes, points, believed)
-    return TrainingBatch(inputs, targets, places, seen, errors, names)
+    inputs = NodeInputs(frames, clips.times, seen_as.intrinsics, seen_as.translation, nodes, points, believed)
+    drawable = None
+    if settings.drawn:
+        whole = [vertices[:, 0], vertex_normals(vertices[:, :1], models)[:, 0]]
+        whole = [turn(seen_as.rotation[models.vertex_clip], part) for part in whole]
+        drawable = as_drawable(whole[0], whole[1], models, appearance, grey, settings, draws)
+        reference, _ = draw(whole[0][:, None], drawable, inputs, settings.image_size, settings.oversampling)
+        is_drawn = clips.other | draws.chance(settings.drawn_reference_share, size)
+        first = torch.where(is_drawn[:, None, None, None], reference[:, 0], frames[:, 0])
+        inputs = replace(inputs, frames=torch.cat([first[:, None], frames[:, 1:]], dim=1))
+    return TrainingBatch(inputs, targets, places, seen, node_targets, drawable, errors, names)
 
 
 def _seen(tracks: Tensor, cameras: Cameras, depth: Tensor) -> tuple[Tensor, Tensor]:

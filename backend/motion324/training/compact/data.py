@@ -2,38 +2,84 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from motion324.training.clips.split import draw_weights, none_to_measure_on, none_to_train_on, split
-from motion324.training.compact.batches import Synthesiser
+import torch
+
+from motion324.training.clips.split import HELD_OUT, draw_weights, none_to_measure_on, none_to_train_on, split
+from motion324.training.compact.batches import Synthesiser, TrainingBatch
 from motion324.training.compact.options import CompactOptions
+from motion324.training.compact.validation import fixed_batches
 from motion324.training.shared.processes import Processes
 from motion324.training.shared.settings import SynthesisSettings, validation_settings
 from motion324.training.synthesis.creatures.creature import make_creatures
 from motion324.training.synthesis.rig_bank import RigBank
-from motion324.training.synthesis.rigs import read_rigs
+from motion324.training.synthesis.rigs import Rig, read_rigs
 
 VALIDATION_SEED = 324
+VALIDATION_BATCH = 16
+MAKER_SEEDS = 100  # processes that make clips have seeds so far apart
 
 
-def synthesisers(
+@dataclass(frozen=True)
+class ClipMaker:
+    """Makes the clips of one process, from rigs that are sent to it; picklable."""
+
+    rigs: list[Rig]
+    settings: SynthesisSettings
+    seed: int
+    batch: int
+    device: torch.device
+
+    def __call__(self, number: int) -> Callable[[], TrainingBatch]:
+        synthesiser = self.synthesiser(MAKER_SEEDS * (number + 1))
+        return lambda: synthesiser.batch(self.batch)
+
+    def synthesiser(self, more: int = 0) -> Synthesiser:
+        bank = RigBank(self.rigs, self.device)
+        return Synthesiser(bank, self.settings, draw_weights(bank.names), self.seed + more)
+
+
+def clip_maker_and_held_out(
     options: CompactOptions, settings: SynthesisSettings, processes: Processes
-) -> tuple[Synthesiser, Synthesiser]:
-    """The one that is trained on, and the one that is measured on.
+) -> tuple[ClipMaker, dict[str, list[TrainingBatch]]]:
+    """What makes the clips to train on, and, in the first process, the sets of clips that are measured on, by name; the
+    first of these counts.
 
     Raises Motion324Error("rigs-missing" or "rig-broken").
     """
-    rigs = read_rigs(options.rigs)
-    creatures = make_creatures(options.creatures, options.seed)
+    rigs = read_rigs(options.rigs, processes=options.readers)
     kept, held_out = split(rigs)
-    if not kept + creatures:
+    kept += make_creatures(options.creatures, options.seed, options.readers)
+    if not kept:
         raise none_to_train_on(options.rigs, "--creatures")
     if not held_out:
         raise none_to_measure_on(options.rigs)
-    seen, unseen = RigBank(kept + creatures, processes.device), RigBank(held_out, processes.device)
-    told = 1.0 if options.tracks_share else 0.0
     seed = 1000 * options.seed + processes.rank
-    return (
-        Synthesiser(seen, settings, draw_weights(seen.names), seed),
-        Synthesiser(unseen, replace(validation_settings(settings), tracks_share=told), None, VALIDATION_SEED),
-    )
+    maker = ClipMaker(kept, settings, seed, options.batch, processes.device)
+    return maker, held_out_clips(held_out, options, settings, processes) if processes.is_first else {}
+
+
+def held_out_clips(
+    rigs: list[Rig], options: CompactOptions, settings: SynthesisSettings, processes: Processes
+) -> dict[str, list[TrainingBatch]]:
+    told = 1.0 if options.tracks_share else 0.0
+    plain = replace(validation_settings(settings), tracks_share=told)
+    sets = {
+        "validation": ([rig for rig in rigs if rig.name in HELD_OUT], plain),
+        "validation on later rigs": ([rig for rig in rigs if rig.name not in HELD_OUT], plain),
+    }
+    if options.other_pose_share:
+        drawn = replace(plain, drawn_reference_share=1.0)
+        sets["validation from a drawing"] = (sets["validation"][0], drawn)
+        sets["validation from other poses"] = (sets["validation"][0], replace(drawn, other_pose_share=1.0))
+    return {
+        name: fixed_batches(
+            Synthesiser(RigBank(some, processes.device), how, None, VALIDATION_SEED),
+            options.validation_clips,
+            VALIDATION_BATCH,
+        )
+        for name, (some, how) in sets.items()
+        if some
+    }

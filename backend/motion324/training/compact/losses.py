@@ -8,21 +8,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from motion324.reconstructors.node_model.model import NodeOutputs
+from motion324.reconstructors.node_model.drawn_look import HIDDEN_BEHIND
+from motion324.reconstructors.node_model.geometry import ray_axes, turn
+from motion324.reconstructors.node_model.model import LookOutputs, NodeOutputs
 from motion324.training.compact.batches import TrainingBatch
 
 MOTION_FLOOR = 0.05  # of the longest side; clips with less motion than this do not count much more than that
 ROUND_DECAY = 0.8  # a round counts this much of the next one
 MATCH_WEIGHT = 0.02
+DRAWN_MATCH_WEIGHT = 0.01  # of each look
+DOUBT_WEIGHT = 0.01  # of each look
+LEAST_ERROR = 1e-4  # of a node, so that no doubt can be worth endlessly much
 
 
 @dataclass(frozen=True)
 class Losses:
-    """total: to be minimised. points: its part for positions. matches: mean cross-entropy of finding visible nodes."""
+    """total: to be minimised. points: its part for positions. matches: mean cross-entropy of finding visible nodes.
+    drawn_matches: of finding drawn ones. doubt: mean surprise at the nodes' errors. Both of the last look, else 0."""
 
     total: Tensor
     points: Tensor
     matches: Tensor
+    drawn_matches: Tensor
+    doubt: Tensor
 
 
 def losses(outputs: NodeOutputs, batch: TrainingBatch, bend: float | Tensor) -> Losses:
@@ -36,17 +44,36 @@ def losses(outputs: NodeOutputs, batch: TrainingBatch, bend: float | Tensor) -> 
         error = (positions[:, 1:] - truth).abs()
         huber = torch.where(error < bend, error.square() / (2 * bend), error - bend / 2).sum(dim=-1)
         total = total + ROUND_DECAY ** (rounds - 1 - number) * (huber.mean(dim=(1, 2)) * weight).mean()
-    matches = match_loss(outputs.similarities, batch)
-    return Losses(total + MATCH_WEIGHT * matches, total.detach(), matches.detach())
+    matches = match_loss(outputs.similarities, batch, batch.node_seen[:, :1])
+    points, total = total.detach(), total + MATCH_WEIGHT * matches
+    drawn_matches = doubt = torch.zeros_like(points)
+    for look in outputs.looks:
+        drawn_matches = match_loss(look.similarities, batch, look.behind < HIDDEN_BEHIND)
+        doubt = doubt_loss(look, batch)
+        total = total + DRAWN_MATCH_WEIGHT * drawn_matches + DOUBT_WEIGHT * doubt
+    return Losses(total, points, matches.detach(), drawn_matches.detach(), doubt.detach())
 
 
-def match_loss(similarities: Tensor, batch: TrainingBatch) -> Tensor:
-    """Cross-entropy of the true place among all cells, for nodes that show in the reference frame and in the other."""
+def doubt_loss(look: LookOutputs, batch: TrainingBatch) -> Tensor:
+    """Minus the mean log likelihood of the nodes' errors, which fall exponentially with the distance: isotropic across
+    the view, and along it. Only the doubt learns from it, not the places."""
+    axes = ray_axes(batch.inputs.nodes[..., :3] + batch.inputs.translation[:, None])[:, None].mT
+    error = turn(axes, (look.places - batch.node_targets).detach())[:, 1:]
+    across = error[..., :2].square().sum(dim=-1).add(LEAST_ERROR**2).sqrt()
+    along = error[..., 2].abs() + LEAST_ERROR
+    doubt = look.doubt[:, 1:]
+    surprise = across * (-doubt[..., 0]).exp() + 2 * doubt[..., 0] + along * (-doubt[..., 1]).exp() + doubt[..., 1]
+    return surprise.mean()
+
+
+def match_loss(similarities: Tensor, batch: TrainingBatch, known: Tensor) -> Tensor:
+    """Cross-entropy of the true place among all cells, for nodes that show in the frame and whose looks are known
+    (B, T or 1, K)."""
     side = similarities.shape[-1]
     scores = similarities.flatten(1).log_softmax(dim=-1).view(-1, 1, side, side)
     places = batch.node_places.reshape(-1, 1, 1, 2)
     at_truth = F.grid_sample(scores, places, mode="bilinear", padding_mode="border", align_corners=False).flatten()
-    shows = (batch.node_seen & batch.node_seen[:, :1]).flatten().float()
+    shows = (batch.node_seen & known).flatten().float()
     return -(at_truth * shows).sum() / shows.sum().clamp(min=1)
 
 

@@ -15,7 +15,10 @@ class CompactOptions:
     creatures: procedural ones per body plan, in addition. batch: clips per process. init: weights to start from.
     compiled: by torch.compile, for GPUs. muon: for the inner matrices, else AdamW for all. recorded: steps as CUDA
     graphs. kept: earlier batches, of which some are met again where new ones come too slowly. tracks_share: clips of
-    which the model is told where a fit would believe the nodes to be; 0: it never is, and cannot be.
+    which the model is told where a fit would believe the nodes to be; 0: it never is, and cannot be. first_rounds: of
+    the first answer, where the others look again at it, drawn, `looks` times; 0: none does. other_pose_share: clips
+    whose mesh has another pose than the video begins with. makers: processes that make clips, per GPU; 0: a thread
+    does. readers: processes that read the rigs.
     """
 
     rigs: Path
@@ -36,6 +39,12 @@ class CompactOptions:
     averaging: float = 0.998
     clip: float = 1.0
     tracks_share: float = 0.6
+    first_rounds: int = 0
+    looks: int = 2
+    other_pose_share: float = 0.0
+    drawn_reference_share: float = 0.0
+    makers: int = 0
+    readers: int = 1
     seed: int = 0
     init: Path | None = None
     compiled: bool = False
@@ -82,6 +91,27 @@ def parse_options(arguments: list[str] | None) -> CompactOptions:
         default=default.tracks_share,
         help="clips of which it is told a fit's tracks of its nodes; 0: it takes none",
     )
+    parser.add_argument(
+        "--first-rounds",
+        type=int,
+        default=default.first_rounds,
+        help="rounds before the model is shown its answer, drawn; 0: it never is",
+    )
+    parser.add_argument("--looks", type=int, default=default.looks, help="how often it is shown its answer")
+    parser.add_argument(
+        "--other-pose-share",
+        type=float,
+        default=default.other_pose_share,
+        help="clips whose mesh has another pose than the first frame",
+    )
+    parser.add_argument(
+        "--drawn-reference-share",
+        type=float,
+        default=default.drawn_reference_share,
+        help="other clips whose first frame is the mesh, drawn",
+    )
+    parser.add_argument("--makers", type=int, default=default.makers, help="processes that make clips, per GPU")
+    parser.add_argument("--readers", type=int, default=default.readers, help="processes that read the rigs, per GPU")
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--init", type=Path, help="weights of an earlier run to go on from, or an exported model")
     parser.add_argument("--compile", action="store_true", dest="compiled", help="compile the model's blocks first")

@@ -8,7 +8,8 @@ from __future__ import annotations
 import copy
 import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, fields, replace
 
 import torch
 from torch import Tensor
@@ -16,13 +17,14 @@ from torch import Tensor
 from motion324.core.errors import Motion324Error
 from motion324.core.write_aside import explained_write_errors
 from motion324.reconstructors.node_model.config import NodeModelConfig
-from motion324.reconstructors.node_model.model import NodeInputs, NodeModel, NodeOutputs, SeenFrames
+from motion324.reconstructors.node_model.model import NodeModel, NodeOutputs
 from motion324.reconstructors.node_model.weights_file import load_weights, save_weights
+from motion324.training.compact.answers import answers
+from motion324.training.compact.batch_makers import BatchMakers
 from motion324.training.compact.batches import Synthesiser, TrainingBatch, without_tracks
 from motion324.training.compact.contact_sheet import write_contact_sheet
-from motion324.training.compact.data import synthesisers
-from motion324.training.compact.device import half_precision, peak_memory, synchronise
-from motion324.training.compact.estimated_tracks import with_own_errors
+from motion324.training.compact.data import ClipMaker, clip_maker_and_held_out
+from motion324.training.compact.device import peak_memory, synchronise
 from motion324.training.compact.exported import load_exported
 from motion324.training.compact.losses import Losses, bend_at, losses
 from motion324.training.compact.optimiser import CompactOptimiser
@@ -31,7 +33,7 @@ from motion324.training.compact.replayed import WARM_CALLS, Replayed
 from motion324.training.compact.run_log import RunLog
 from motion324.training.compact.schedule import AveragedWeights, learning_rate
 from motion324.training.compact.self_check import check_itself
-from motion324.training.compact.validation import Validation, fixed_batches, validate
+from motion324.training.compact.validation import Validation, validate
 from motion324.training.shared.gradients import FlatGradients
 from motion324.training.shared.prefetch import Prefetcher
 from motion324.training.shared.processes import Processes, joined_processes
@@ -40,7 +42,6 @@ from motion324.training.shared.settings import SynthesisSettings
 LOOK_STEPS = 10  # the clock and the other processes are looked at every so many steps
 LOG_STEPS = 5 * LOOK_STEPS
 WARM_STEPS = WARM_CALLS + 1  # compiling and recording happen in these; the rate falls from then on to the end
-VALIDATION_BATCH = 16
 WEIGHTS_NAME = "node_model.safetensors"
 
 
@@ -76,9 +77,11 @@ def train(options: CompactOptions, config: NodeModelConfig, processes: Processes
         nodes=options.nodes,
         oversampling=options.oversampling,
         tracks_share=options.tracks_share,
+        drawn=model.config.looks_again,
+        other_pose_share=options.other_pose_share,
+        drawn_reference_share=options.drawn_reference_share,
     )
-    training, held_out = synthesisers(options, settings, processes)
-    batches = fixed_batches(held_out, options.validation_clips, VALIDATION_BATCH) if processes.is_first else []
+    maker, held_out = clip_maker_and_held_out(options, settings, processes)
     log.write(
         "start",
         parameters=sum(value.numel() for value in model.parameters()),
@@ -88,22 +91,25 @@ def train(options: CompactOptions, config: NodeModelConfig, processes: Processes
         options={key: str(value) for key, value in asdict(options).items()},
         model=asdict(model.config),
     )
-    check_itself(model, training, processes, log)
-    if processes.is_first:
-        write_contact_sheet(options.out / "clips.png", training.batch(8))
-    run = _Run(options, processes, log, model, training, batches)
+    run = _Run(options, processes, log, model, maker, held_out)
     return run.to_the_end()
 
 
-@dataclass
 class _Measured:
     """Sums since the last line of the log."""
 
-    points: Tensor
-    matches: Tensor
-    length: Tensor
-    since: float
-    waited: float
+    def __init__(self, waited: float) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.since, self.waited = time.monotonic(), waited
+
+    def add(self, found: Losses, length: Tensor) -> None:
+        values = {field.name: getattr(found, field.name) for field in fields(found) if field.name != "total"}
+        for name, value in {**values, "gradient": length}.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
+
+    def means(self, steps: int) -> dict[str, float]:
+        total = torch.stack(list(self.sums.values())) / steps
+        return dict(zip(self.sums, total.tolist(), strict=True))
 
 
 class _Run:
@@ -113,30 +119,43 @@ class _Run:
         processes: Processes,
         log: RunLog,
         model: NodeModel,
-        training: Synthesiser,
-        batches: list[TrainingBatch],
+        maker: ClipMaker,
+        held_out: dict[str, list[TrainingBatch]],
     ) -> None:
         self.options, self.processes, self.log, self.model = options, processes, log, model
-        self.batches = batches
+        self.held_out = held_out
+        self.looks = options.looks if model.config.looks_again else 0
+        self.makers = BatchMakers(maker, options.makers, processes.device, options.kept) if options.makers else None
+        try:
+            self._begin(maker.synthesiser())
+        except BaseException:
+            if self.makers:
+                self.makers.close()
+            raise
+
+    def _begin(self, training: Synthesiser) -> None:
+        options, processes, model, log = self.options, self.processes, self.model, self.log
+        check_itself(model, self._ask, training, processes, log)
+        if processes.is_first:
+            write_contact_sheet(options.out / "clips.png", training.batch(8))
         self.averaged = AveragedWeights(copy.deepcopy(model), options.averaging)
         self.gradients = FlatGradients(model)
         self.optimiser = CompactOptimiser(model, options, processes.device)
         self.bend = torch.zeros((), device=processes.device)
         if options.compiled:
             _compile(model)
-        self.find_gradients = Replayed(
-            self._find_gradients, training.batch(options.batch), processes.device, options.recorded
-        )
+        recorded = options.recorded and not self.looks  # what is drawn differs in size from step to step
+        self.find_gradients = Replayed(self._find_gradients, training.batch(options.batch), processes.device, recorded)
         self.move_weights = Replayed(self._move_weights, None, processes.device, options.recorded)
         self.step = 0
         self.progress = 0.0
         self._first_steps(training)
-        self.prefetcher = (
-            Prefetcher(lambda: training.batch(options.batch), processes.device, kept=options.kept)
-            if options.prefetch
-            else None
-        )
+        self.prefetcher: Prefetcher[TrainingBatch] | BatchMakers | None = self.makers
+        if options.prefetch and not self.makers:
+            self.prefetcher = Prefetcher(lambda: training.batch(options.batch), processes.device, kept=options.kept)
         self.training = training
+        if self.looks and options.init and processes.is_first:
+            self._validate()
         self.warm_at = self.validated = log.seconds
 
     def to_the_end(self) -> Validation | None:
@@ -174,14 +193,12 @@ class _Run:
         options = self.options
         batch = self.prefetcher.next() if self.prefetcher else self.training.batch(options.batch)
         found, length = self._learn(batch)
-        measured.points += found.points
-        measured.matches += found.matches
-        measured.length += length
+        measured.add(found, length)
 
     def _learn(self, batch: TrainingBatch) -> tuple[Losses, Tensor]:
         self.optimiser.set_rate(learning_rate(self.options.rate, self.step, self.options.warm_up, self.progress))
         self.bend.fill_(bend_at(self.progress))
-        found: Losses = self.find_gradients(batch)
+        found: Losses = self.find_gradients(batch) if not self.looks else self._find_gradients(batch)
         length = self.gradients.average_and_clip(self.processes, self.options.clip)
         self.move_weights(None)
         self.averaged.update(self.model)
@@ -189,7 +206,7 @@ class _Run:
 
     def _find_gradients(self, batch: TrainingBatch) -> Losses:
         self.gradients.clear()
-        found = losses(_outputs(self.model, batch), batch, self.bend)
+        found = losses(self._ask(self.model, batch), batch, self.bend)
         found.total.backward()
         return replace(found, total=found.total.detach())
 
@@ -203,23 +220,43 @@ class _Run:
         left = max(self.options.seconds - self.warm_at, 1e-3)
         self.progress = self.processes.share((self.log.seconds - self.warm_at) / left)
 
+    def _ask(self, model: NodeModel, batch: TrainingBatch) -> NodeOutputs:
+        return answers(model, batch, self.looks)
+
+    def _validate(self) -> Validation:
+        """Measures on all sets with as many looks as in training, and on the first one with fewer and more as well."""
+        result = None
+        for name, batches in self.held_out.items():
+            more = {0, 1, self.looks + 1} if self.looks and result is None else set()
+            for looks in [self.looks, *sorted(more - {self.looks})]:
+                found = validate(self.averaged.model, batches, self._predicted(looks))
+                told = f"{name}, {looks} looks" if looks != self.looks else name
+                self.log.write(told, step=self.step, **asdict(found))
+                result = result or found
+            if self.options.tracks_share:
+                alone = [without_tracks(batch) for batch in batches]
+                found = validate(self.averaged.model, alone, self._predicted(self.looks))
+                self.log.write(f"{name} without tracks", step=self.step, **asdict(found))
+        assert result is not None
+        return result
+
+    def _predicted(self, looks: int) -> Callable[[NodeModel, TrainingBatch], Tensor]:
+        return lambda model, batch: answers(model, batch, looks).positions[-1]
+
     def _nothing_measured(self) -> _Measured:
-        zero = torch.zeros(3, device=self.processes.device)
-        waited = self.prefetcher.waited if self.prefetcher else 0.0
-        return _Measured(zero[0].clone(), zero[1].clone(), zero[2].clone(), time.monotonic(), waited)
+        return _Measured(self.prefetcher.waited if self.prefetcher else 0.0)
 
     def _log_step(self, measured: _Measured) -> None:
         steps = LOG_STEPS if self.step > LOG_STEPS else self.step - WARM_STEPS
-        points, matches, length = (torch.stack([measured.points, measured.matches, measured.length]) / steps).tolist()
+        means = measured.means(steps)
         elapsed = time.monotonic() - measured.since
         waited = (self.prefetcher.waited if self.prefetcher else 0.0) - measured.waited
         self.log.write(
             "step",
             step=self.step,
             progress=self.progress,
-            loss=points,
-            matches=matches,
-            gradient=length,
+            loss=means.pop("points"),
+            **means,
             step_ms=1000 * elapsed / steps,
             waiting_share=waited / elapsed,
             repeats=self.prefetcher.repeats if self.prefetcher else 0,
@@ -229,11 +266,7 @@ class _Run:
         self.validated = self.log.seconds
         if not self.processes.is_first:
             return None
-        found = validate(self.averaged.model, self.batches, _predicted)
-        self.log.write("validation", step=self.step, **asdict(found))
-        if self.options.tracks_share:
-            alone = validate(self.averaged.model, [without_tracks(batch) for batch in self.batches], _predicted)
-            self.log.write("validation without tracks", step=self.step, **asdict(alone))
+        found = self._validate()
         weights = dict(self.averaged.model.named_parameters())
         save_weights(self.options.out / WEIGHTS_NAME, self.model.config, weights)
         return found
@@ -245,6 +278,10 @@ def _starting_model(options: CompactOptions, config: NodeModelConfig) -> NodeMod
         return NodeModel(config)
     model = load_exported(options.init) if options.init.suffix == ".onnx" else load_weights(options.init)
     model.config = replace(model.config, image_size=options.image_size, nodes=options.nodes, frames=options.frames)
+    if options.first_rounds:
+        looking = NodeModel(replace(model.config, takes_tracks=False, first_rounds=options.first_rounds))
+        looking.load_state_dict(model.state_dict(), strict=False)  # what is new adds nothing yet
+        return looking
     if options.tracks_share and not model.config.takes_tracks:
         told = NodeModel(replace(model.config, takes_tracks=True))
         told.load_state_dict(model.state_dict(), strict=False)  # what is new starts at zero: it changes nothing yet
@@ -257,31 +294,9 @@ def _config(options: CompactOptions) -> NodeModelConfig:
         image_size=options.image_size,
         nodes=options.nodes,
         frames=options.frames,
-        takes_tracks=options.tracks_share > 0,
+        takes_tracks=options.tracks_share > 0 and not options.first_rounds,
+        first_rounds=options.first_rounds,
     )
-
-
-def _predicted(model: NodeModel, batch: TrainingBatch) -> Tensor:
-    return _outputs(model, batch).positions[-1]
-
-
-def _outputs(model: NodeModel, batch: TrainingBatch) -> NodeOutputs:
-    with half_precision(batch.targets.device):
-        seen = model.see(batch.inputs.frames)
-        outputs: NodeOutputs = model(_told_own_errors(model, batch, seen), seen)
-    return outputs
-
-
-@torch.no_grad()
-def _told_own_errors(model: NodeModel, batch: TrainingBatch, seen: SeenFrames) -> NodeInputs:
-    """The inputs with tracks as a fit would make them of the model's answer without any."""
-    inputs = batch.inputs
-    if not model.config.takes_tracks or inputs.tracks is None:
-        return inputs
-    rounds, _ = model.motions(replace(inputs, tracks=None), seen)
-    home = inputs.nodes[..., :3] + inputs.translation[:, None]
-    answer = rounds[-1].state[..., :3].float()
-    return replace(inputs, tracks=with_own_errors(inputs.tracks, batch.track_errors, home, answer))
 
 
 def _compile(model: NodeModel) -> None:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
-from motion324.reconstructors.node_model.model import NodeModel
-from motion324.training.compact.batches import Synthesiser
-from motion324.training.compact.device import half_precision, synchronise
+from motion324.reconstructors.node_model.model import NodeModel, NodeOutputs
+from motion324.training.compact.batches import Synthesiser, TrainingBatch
+from motion324.training.compact.device import synchronise
 from motion324.training.compact.losses import losses
 from motion324.training.compact.run_log import RunLog
 from motion324.training.shared.processes import Processes
 
 
-def check_itself(model: NodeModel, training: Synthesiser, processes: Processes, log: RunLog) -> None:
+def check_itself(
+    model: NodeModel,
+    ask: Callable[[NodeModel, TrainingBatch], NodeOutputs],
+    training: Synthesiser,
+    processes: Processes,
+    log: RunLog,
+) -> None:
     """One small step's worth of everything, in a few seconds, and how long a full batch takes to make.
 
     Raises RuntimeError where a loss or gradient is not finite or a parameter gets no gradient.
     """
     batch = training.batch(4)
-    with half_precision(processes.device):
-        outputs = model(batch.inputs)
+    outputs = ask(model, batch)
     found = losses(outputs, batch, 0.2)
     found.total.backward()
     if outputs.positions[-1].shape != batch.targets.shape or not bool(found.total.isfinite()):

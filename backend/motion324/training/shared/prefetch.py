@@ -37,7 +37,8 @@ class Prefetcher(Generic[Batch]):
     ) -> None:
         self._make = make
         self._device = device
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        # Of high priority: many small kernels, which else would wait for the training's large ones.
+        self._stream = torch.cuda.Stream(device, priority=-1) if device.type == "cuda" else None
         self._ready: queue.Queue[tuple[Batch, torch.cuda.Event | None] | BaseException] = queue.Queue(ahead)
         self._closed = threading.Event()
         self.waited = 0.0

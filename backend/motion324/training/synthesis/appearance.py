@@ -16,6 +16,8 @@ from motion324.training.synthesis.draws import Draws
 from motion324.training.synthesis.rig_bank import ModelBatch
 
 WAVES = 3
+BLOTCHES = 6  # waves of textures like photographs'
+SHADOW_WAVES = 3
 PALETTE = 64
 
 
@@ -23,7 +25,8 @@ PALETTE = 64
 class Appearance:
     """Of B clips. vertex_colours (V, 3). Textures: waves (B, 3, M) over the rest pose, phases (B, M), paint (B, 3), how
     strongly it covers (B,), and how sharp its borders are (B,). sharp_below (B,): cosine of the angle between a face
-    and the smooth surface from which on the face is shaded flat."""
+    and the smooth surface from which on the face is shaded flat. Blotches: blotch_waves (B, 3, M'), blotch_phases
+    (B, M'), each bent by the one before it, and the colours that they add (B, M', 3)."""
 
     vertex_colours: Tensor
     waves: Tensor
@@ -32,13 +35,22 @@ class Appearance:
     strength: Tensor
     sharpness: Tensor
     sharp_below: Tensor
+    blotch_waves: Tensor
+    blotch_phases: Tensor
+    blotch_colours: Tensor
 
     def coloured(self, base: Tensor, rest: Tensor, clip: Tensor) -> Tensor:
         """Colours of places on the surface. base (Q, 3): interpolated vertex colours, rest (Q, 3), clip (Q,)."""
         angles = (rest[..., None] * self.waves[clip]).sum(dim=1) + self.phases[clip]
         pattern = angles.sin().sum(dim=-1)
         cover = (self.sharpness[clip] * pattern).sigmoid() * self.strength[clip]
-        return torch.lerp(base, self.paint[clip], cover[:, None])
+        colours = torch.lerp(base, self.paint[clip], cover[:, None])
+        angles = (rest[..., None] * self.blotch_waves[clip]).sum(dim=1) + self.blotch_phases[clip]
+        bent = torch.zeros_like(cover)
+        for wave in range(BLOTCHES):
+            bent = (angles[:, wave] + 1.7 * bent).sin()
+            colours = colours + bent[:, None] * self.blotch_colours[clip, wave]
+        return colours.clamp(0, 1)
 
 
 def sample_appearance(models: ModelBatch, batch: int, settings: SynthesisSettings, draws: Draws) -> Appearance:
@@ -54,7 +66,23 @@ def sample_appearance(models: ModelBatch, batch: int, settings: SynthesisSetting
         strength=draws.chance(settings.texture_share, batch) * draws.uniform(0.1, 1.0, batch),
         sharpness=draws.log_uniform(0.7, 15, batch),
         sharp_below=_sharp_below(batch, settings, draws),
+        **_blotches(batch, settings, draws),
     )
+
+
+def _blotches(batch: int, settings: SynthesisSettings, draws: Draws) -> dict[str, Tensor]:
+    """Octave by octave finer and fainter, of changing colours."""
+    octave = torch.arange(BLOTCHES, device=draws.device).float()
+    frequency = draws.log_uniform(3, 14, batch, 1) * 1.7**octave * draws.log_uniform(0.8, 1.25, batch, BLOTCHES)
+    strength = draws.chance(settings.texture_share * settings.image_share, batch, 1) * draws.uniform(
+        0.05, 0.3, batch, 1
+    )
+    colours = draws.normal(batch, BLOTCHES, 1) + 0.7 * draws.normal(batch, BLOTCHES, 3)
+    return {
+        "blotch_waves": (draws.directions(batch, BLOTCHES) * frequency[..., None]).transpose(1, 2),
+        "blotch_phases": draws.uniform(0, 2 * math.pi, batch, BLOTCHES),
+        "blotch_colours": colours * (strength * draws.uniform(0.6, 0.95, batch, 1) ** octave)[..., None],
+    }
 
 
 def _sharp_below(batch: int, settings: SynthesisSettings, draws: Draws) -> Tensor:
@@ -93,14 +121,21 @@ def _palette(batch: int, draws: Draws) -> Tensor:
 
 @dataclass(frozen=True)
 class Lights:
-    """Of B clips, in normalised space. direction (B, 3): towards the light. ambient, shine (B,). sky (B, 3)."""
+    """Of B clips, in normalised space. direction (B, 3): towards the light. ambient, shine (B,). sky (B, 3): colour of
+    what lights from above, less that from below. Shadows that stay where they are: shade_waves (B, 3, M), shade_phases
+    (B, M), shade (B,): how dark, shade_edge (B,): how sharp."""
 
     direction: Tensor
     ambient: Tensor
     shine: Tensor
+    sky: Tensor
+    shade_waves: Tensor
+    shade_phases: Tensor
+    shade: Tensor
+    shade_edge: Tensor
 
-    def lit(self, colours: Tensor, normals: Tensor, to_eye: Tensor, clip: Tensor) -> Tensor:
-        """colours, normals, to_eye (Q, 3), clip (Q,) -> (Q, 3). The back of a face is lit as its front."""
+    def lit(self, colours: Tensor, normals: Tensor, to_eye: Tensor, places: Tensor, clip: Tensor) -> Tensor:
+        """colours, normals, to_eye, places (Q, 3), clip (Q,) -> (Q, 3). The back of a face is lit as its front."""
         facing = (normals * to_eye).sum(dim=-1, keepdim=True)
         normals = torch.where(facing < 0, -normals, normals)
         light = self.direction[clip]
@@ -109,11 +144,26 @@ class Lights:
         half = half / half.norm(dim=-1, keepdim=True).clamp(min=1e-6)
         highlight = self.shine[clip] * (normals * half).sum(dim=-1).clamp(min=0) ** 20
         ambient = self.ambient[clip]
-        return colours * (ambient + (1 - ambient) * lambert)[:, None] + highlight[:, None]
+        angles = (places[..., None] * self.shade_waves[clip]).sum(dim=1) + self.shade_phases[clip]
+        shadow = self.shade[clip] * (self.shade_edge[clip] * angles.sin().sum(dim=-1)).sigmoid()
+        direct, highlight = (1 - ambient) * lambert * (1 - shadow), highlight * (1 - shadow)
+        around = ambient[:, None] * (1 + normals[:, 1:2] * self.sky[clip]) * (1 - 0.4 * shadow)[:, None]
+        return colours * (around + direct[:, None]) + highlight[:, None]
 
 
-def sample_lights(batch: int, draws: Draws) -> Lights:
+def sample_lights(batch: int, settings: SynthesisSettings, draws: Draws) -> Lights:
     direction = draws.directions(batch)
     direction[:, 1] = direction[:, 1].abs() * torch.where(draws.chance(0.85, batch), 1.0, -1.0)
     shine = draws.chance(0.3, batch) * draws.uniform(0, 0.5, batch)
-    return Lights(direction, draws.uniform(0.3, 0.95, batch), shine)
+    shadowed = draws.chance(settings.shadow_share, batch)
+    frequency = draws.log_uniform(2, 8, batch, 1, 1) * draws.log_uniform(0.6, 1.7, batch, SHADOW_WAVES, 1)
+    return Lights(
+        direction,
+        draws.uniform(0.3, 0.95, batch),
+        shine,
+        sky=0.35 * shadowed[:, None] * draws.uniform(0, 1, batch, 1) * draws.uniform(0.4, 1, batch, 3),
+        shade_waves=(draws.directions(batch, SHADOW_WAVES) * frequency).transpose(1, 2),
+        shade_phases=draws.uniform(0, 2 * math.pi, batch, SHADOW_WAVES),
+        shade=shadowed * draws.uniform(0, 0.9, batch),
+        shade_edge=draws.log_uniform(1, 12, batch),
+    )

@@ -13,6 +13,7 @@ from motion324.training.synthesis.draws import Draws
 from motion324.training.synthesis.rig_bank import ModelBatch
 from motion324.training.synthesis.rotations import product, rotation_about, turn
 
+GROSS = 3.0  # how much worse the worst of estimated views are
 NEAREST = 0.35  # the least depth of any vertex, in normalised space
 
 
@@ -78,7 +79,9 @@ def _square_around(vertices: Tensor, models: ModelBatch, cameras: Cameras, draws
 def estimated(cameras: Cameras, settings: SynthesisSettings, draws: Draws) -> Cameras:
     """The cameras with the errors of an estimate: turned, shifted, focal length and distance wrong together."""
     batch = len(cameras.rotation)
-    wrong = draws.chance(settings.view_error_share, batch, 1)
+    wrong = draws.chance(settings.view_error_share, batch, 1) * GROSS ** draws.chance(
+        settings.gross_view_share, batch, 1
+    )
     error = math.radians(settings.view_degrees) * draws.normal(batch, 3) * wrong
     rotation = product(rotation_about(error), cameras.rotation)
     zoom = (settings.view_scale * 2 * draws.normal(batch, 1) * wrong).exp()

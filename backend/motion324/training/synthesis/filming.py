@@ -21,6 +21,7 @@ from motion324.training.synthesis.joint_motion import sample_joint_motion, sampl
 from motion324.training.synthesis.pictures import as_filmed
 from motion324.training.synthesis.posing import posed_vertices, varied_vertices
 from motion324.training.synthesis.rasteriser import perspective_weights, rasterise
+from motion324.training.synthesis.reference_pose import aligned_references
 from motion324.training.synthesis.rig_bank import ModelBatch, RigBank
 from motion324.training.synthesis.rotations import turn
 from motion324.training.synthesis.surface_points import face_crosses, mixed, vertex_normals
@@ -31,7 +32,7 @@ class FilmedClips:
     """models: of the B clips; faces that a mirrored clip turns inside out are reversed. times (B, T): in frames.
 
     vertices (V, T, 3): normalised space. frames (B, T, 3, S, S) in 0..1, before a background. alpha (B, T, 1, S, S):
-    the object. depth (B, T, S', S'): before downsampling.
+    the object. depth (B, T, S', S'): before downsampling. other (B,): frame 0 has a pose that is not the video's.
     """
 
     models: ModelBatch
@@ -42,6 +43,7 @@ class FilmedClips:
     frames: Tensor
     alpha: Tensor
     depth: Tensor
+    other: Tensor
 
 
 def filmed_clips(
@@ -55,14 +57,17 @@ def filmed_clips(
     """One clip of each of the chosen rigs. camera: chooses the cameras for the vertices (V, T, 3); None: at random."""
     models = bank.models(chosen)
     times = sample_times(len(chosen), settings, draws)
-    motion, still = sample_joint_motion(bank, chosen, models, times, settings, draws, hosts)
-    vertices, mirrored = varied_vertices(posed_vertices(models, motion), models, times, still, settings, draws)
+    motion, still, other = sample_joint_motion(bank, chosen, models, times, settings, draws, hosts)
+    posed = posed_vertices(models, motion)
+    if settings.other_pose_share:
+        posed = aligned_references(posed, models, other, draws)
+    vertices, mirrored = varied_vertices(posed, models, times, still, settings, draws)
     models = replace(models, faces=torch.where(mirrored[models.face_clip, None], models.faces.flip(1), models.faces))
     cameras = camera(vertices) if camera else sample_cameras(vertices, models, draws)
     appearance = sample_appearance(models, len(chosen), settings, draws)
     colours, alpha, depth = _rendered(vertices, models, cameras, appearance, settings, draws)
     frames = as_filmed(colours, alpha, settings, draws)
-    return FilmedClips(models, times, vertices, cameras, appearance, frames, alpha, depth)
+    return FilmedClips(models, times, vertices, cameras, appearance, frames, alpha, depth, other)
 
 
 def _rendered(
@@ -90,7 +95,7 @@ def _rendered(
     clip = models.face_clip[fragments.triangle % count]
     base = mixed(appearance.vertex_colours[corner], weights)
     rest = mixed(models.rest[corner], weights)
-    place = mixed(vertices[corner, time[:, None]], weights)
+    place = mixed(vertices[corner, time[:, None]], weights)  # in space, which shadows keep to
     normal = mixed(vertex_normals(vertices, models)[corner, time[:, None]], weights)
     normal = normal / normal.norm(dim=-1, keepdim=True).clamp(min=1e-6)
     face_normal = F.normalize(face_crosses(vertices, models.faces), dim=-1)[fragments.triangle % count, time]
@@ -98,7 +103,8 @@ def _rendered(
     normal = torch.where(sharp[:, None], face_normal, normal)
     eye = -turn(cameras.rotation.mT, cameras.translation)
     to_eye = F.normalize(eye[clip] - place, dim=-1)
-    shaded = sample_lights(batch, draws).lit(appearance.coloured(base, rest, clip), normal, to_eye, clip)
+    lights = sample_lights(batch, settings, draws)
+    shaded = lights.lit(appearance.coloured(base, rest, clip), normal, to_eye, place, clip)
     picture = torch.zeros(batch * frames * side * side, 4, device=shaded.device)
     picture[fragments.pixel] = torch.cat([shaded.clamp(0, 1), torch.ones_like(shaded[:, :1])], dim=-1)
     picture = picture.view(batch * frames, side, side, 4).permute(0, 3, 1, 2)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from motion324.training.shared.settings import SynthesisSettings
 from motion324.training.synthesis.draws import Draws
+from motion324.training.synthesis.reference_pose import other_poses
 from motion324.training.synthesis.rig_bank import ModelBatch, RigBank
 from motion324.training.synthesis.rotations import about, apply, compose, nearest_similarity, rotation_about, turn
 
@@ -35,8 +36,9 @@ def sample_joint_motion(
     settings: SynthesisSettings,
     draws: Draws,
     hosts: np.random.Generator,
-) -> tuple[Tensor, Tensor]:
-    """Skinning matrices (B, T, J, 3, 4) float32 for the chosen rigs at `times` (B, T), and which clips are still (B,).
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Skinning matrices (B, T, J, 3, 4) float32 for the chosen rigs at `times` (B, T), which clips are still (B,), and
+    in which frame 0 shows another pose than the video begins with (B,).
 
     hosts: draws the clips.
     """
@@ -59,9 +61,13 @@ def sample_joint_motion(
         changed |= weaker
     if settings.blend_share or settings.weaker_share:
         poses = torch.where(_wide(changed), _made_rigid(poses, models.pivots), poses)
+    other = torch.zeros_like(changed)
+    if settings.other_pose_share:
+        other = draws.chance(settings.other_pose_share, batch)
+        poses = other_poses(poses, other, bank, chosen, draws, hosts)
     if settings.joint_share or settings.part_scale_share:
-        poses = _turned(poses, models, times, still, settings, draws)
-    return poses, still[:, 0]
+        poses = _turned(poses, models, times, still, other, settings, draws)
+    return poses, still[:, 0], other
 
 
 def _clip_poses(
@@ -91,9 +97,16 @@ def _made_rigid(poses: Tensor, pivots: Tensor) -> Tensor:
 
 
 def _turned(
-    poses: Tensor, models: ModelBatch, times: Tensor, still: Tensor, settings: SynthesisSettings, draws: Draws
+    poses: Tensor,
+    models: ModelBatch,
+    times: Tensor,
+    still: Tensor,
+    other: Tensor,
+    settings: SynthesisSettings,
+    draws: Draws,
 ) -> Tensor:
-    """Random smooth turns (and constant scales) of joints about their pivots, handed down the skeleton."""
+    """Random smooth turns (and constant scales) of joints about their pivots, handed down the skeleton. other (B,):
+    clips whose frame 0 is turned otherwise, and scaled alike."""
     b, _, j = poses.shape[:3]
     moving = draws.chance(settings.joint_share, b, 1) & draws.chance(1.0, b, j)
     moving &= draws.uniform(0, 1, b, j) < draws.uniform(0.05, 0.8, b, 1)
@@ -104,6 +117,9 @@ def _turned(
     offset = draws.uniform(-0.6, 0.6, b, 1, j)
     wobble = 0.3 * draws.smooth_curves(times, j, 3) * torch.where(still, 0.0, 1.0)[..., None, None]
     vectors = angle[:, None, :, None] * ((swing + offset)[..., None] * axis[:, None] + wobble)
+    if settings.other_pose_share:
+        unlike = torch.where(other[:, None], draws.uniform(-0.7, 0.7, b, j), torch.ones(b, j, device=poses.device))
+        vectors = torch.cat([vectors[:, :1] * unlike[:, None, :, None], vectors[:, 1:]], dim=1)
     scaled = draws.chance(settings.part_scale_share, b, 1) & draws.chance(0.15, b, j)
     scale = torch.where(scaled, draws.log_uniform(0.75, 1.35, b, j), torch.ones(b, j, device=draws.device))
     matrices = rotation_about(vectors) * scale[:, None, :, None, None]

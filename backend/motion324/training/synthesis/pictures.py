@@ -5,12 +5,16 @@ Letters: B clips, T frames, S the side.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from motion324.training.shared.settings import SynthesisSettings
 from motion324.training.synthesis.draws import Draws
+
+BLOCK = 8  # pixels; the side of what is compressed at once
 
 
 def as_filmed(colours: Tensor, alpha: Tensor, settings: SynthesisSettings, draws: Draws) -> Tensor:
@@ -25,7 +29,27 @@ def as_filmed(colours: Tensor, alpha: Tensor, settings: SynthesisSettings, draws
     frames = torch.where(draws.chance(0.6, b, 1, 1, 1, 1) & poor, _coarse_colours(frames), frames)
     noise = draws.normal(*frames.shape)
     noise = noise * draws.uniform(0, 0.025, b, 1, 1, 1, 1) * poor
-    return (frames + noise).clamp(0, 1)
+    frames = (frames + noise).clamp(0, 1)
+    if settings.compressed_share:
+        packed = draws.chance(settings.compressed_share, b, 1, 1, 1, 1)
+        step = draws.log_uniform(0.03, 0.3, b, 1, 1, 1, 1)
+        frames = torch.where(packed, compressed(frames, step).clamp(0, 1), frames)
+    return frames
+
+
+def compressed(frames: Tensor, step: Tensor) -> Tensor:
+    """frames (B, T, C, S, S), S a multiple of 8 -> the same with the cosines of every block of 8 x 8 rounded to
+    multiples of step (B, 1, 1, 1, 1), the finer ones to coarser steps, as in JPEG's and the video standards' intra
+    frames."""
+    number = torch.arange(BLOCK, device=frames.device, dtype=frames.dtype)
+    cosines = torch.cos(math.pi / BLOCK * (number + 0.5) * number[:, None]) * (2 / BLOCK) ** 0.5
+    cosines[0] *= 0.5**0.5
+    side = frames.shape[-1]
+    blocks = frames.unflatten(-1, (side // BLOCK, BLOCK)).unflatten(-3, (side // BLOCK, BLOCK))  # (..., y, 8, x, 8)
+    turned = torch.einsum("ua,...yaxb,vb->...yuxv", cosines, blocks, cosines)
+    steps = step[..., None, None] * (0.3 + 0.25 * (number[:, None, None] + number))
+    rounded = (turned / steps).round() * steps
+    return torch.einsum("ua,...yuxv,vb->...yaxb", cosines, rounded, cosines).reshape(frames.shape)
 
 
 def estimated_masks(alpha: Tensor, settings: SynthesisSettings, draws: Draws) -> Tensor:

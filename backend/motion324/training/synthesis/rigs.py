@@ -6,7 +6,9 @@ Clips have 24 poses a second.
 from __future__ import annotations
 
 import zipfile
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +39,11 @@ class Rig:
     skeleton: Skeleton
 
 
-def read_rigs(folder: Path, names: frozenset[str] | None = None) -> list[Rig]:
-    """All rigs of a folder, or those named, by name. Raises Motion324Error("rigs-missing" or "rig-broken")."""
+def read_rigs(folder: Path, names: frozenset[str] | None = None, processes: int = 1) -> list[Rig]:
+    """All rigs of a folder, or those named, by name. processes: that read at once, since skeletons take long to guess.
+
+    Raises Motion324Error("rigs-missing" or "rig-broken").
+    """
     paths = sorted(path for path in folder.glob("*.npz") if names is None or path.stem in names)
     if not paths or (names is not None and len(paths) < len(names)):
         raise Motion324Error(
@@ -47,7 +52,10 @@ def read_rigs(folder: Path, names: frozenset[str] | None = None) -> list[Rig]:
             "Give their folder with --rigs, or under `motion324 train` with the key synthetic.rigs.",
             EXIT_BAD_MESH,
         )
-    return [read_rig(path) for path in paths]
+    if processes < 2:
+        return [read_rig(path) for path in paths]
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        return list(pool.map(read_rig, paths, chunksize=4))
 
 
 def read_rig(path: Path) -> Rig:

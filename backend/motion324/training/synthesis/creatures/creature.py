@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
 import numpy as np
 
 from motion324.training.synthesis.creatures.motion import action, dance, gait
@@ -14,9 +17,13 @@ INFLUENCES = 4
 RIGID_SHARE = 0.3
 
 
-def make_creatures(per_plan: int, seed: int) -> list[Rig]:
-    """per_plan creatures of each body plan, called "creature_<plan>__<number>"."""
-    return [make_creature(plan, number, seed) for plan in PLANS for number in range(per_plan)]
+def make_creatures(per_plan: int, seed: int, processes: int = 1) -> list[Rig]:
+    """per_plan creatures of each body plan, called "creature_<plan>__<number>". processes: that make them at once."""
+    wanted = [(plan, number, seed) for plan in PLANS for number in range(per_plan)]
+    if processes < 2 or not wanted:
+        return [make_creature(*one) for one in wanted]
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        return list(pool.map(make_creature, *zip(*wanted, strict=True), chunksize=4))
 
 
 def make_creature(plan: str, number: int, seed: int) -> Rig:

@@ -17,6 +17,8 @@ class CompactOptimiser:
     def __init__(self, model: NodeModel, options: CompactOptions, device: torch.device) -> None:
         inner, outer, vectors = [], [], []
         for name, value in model.named_parameters():
+            if not value.requires_grad:
+                continue
             if value.dim() <= 1:
                 vectors.append(value)
             elif any(part in name for part in FIRST_AND_LAST) or not options.muon:

@@ -18,7 +18,8 @@ class CompactOptions:
     which the model is told where a fit would believe the nodes to be; 0: it never is, and cannot be. first_rounds: of
     the first answer, where the others look again at it, drawn, `looks` times; 0: none does. other_pose_share: clips
     whose mesh has another pose than the video begins with. makers: processes that make clips, per GPU; 0: a thread
-    does. readers: processes that read the rigs.
+    does. readers: processes that read the rigs. only_looks: whether nothing but the looks at drawings is learnt.
+    measure_first: whether the model that one begins with is measured.
     """
 
     rigs: Path
@@ -45,6 +46,8 @@ class CompactOptions:
     drawn_reference_share: float = 0.0
     makers: int = 0
     readers: int = 1
+    only_looks: bool = False
+    measure_first: bool = False
     seed: int = 0
     init: Path | None = None
     compiled: bool = False
@@ -112,6 +115,8 @@ def parse_options(arguments: list[str] | None) -> CompactOptions:
     )
     parser.add_argument("--makers", type=int, default=default.makers, help="processes that make clips, per GPU")
     parser.add_argument("--readers", type=int, default=default.readers, help="processes that read the rigs, per GPU")
+    parser.add_argument("--only-looks", action="store_true", help="learn nothing but the looks at drawings")
+    parser.add_argument("--measure-first", action="store_true", help="measure the model that one begins with")
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--init", type=Path, help="weights of an earlier run to go on from, or an exported model")
     parser.add_argument("--compile", action="store_true", dest="compiled", help="compile the model's blocks first")

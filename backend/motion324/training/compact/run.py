@@ -42,6 +42,7 @@ from motion324.training.shared.settings import SynthesisSettings
 LOOK_STEPS = 10  # the clock and the other processes are looked at every so many steps
 LOG_STEPS = 5 * LOOK_STEPS
 WARM_STEPS = WARM_CALLS + 1  # compiling and recording happen in these; the rate falls from then on to the end
+BEND, BEND_GONE_ON = 0.2, 0.08  # of the loss, at the start of a new model and of one that has learnt before
 WEIGHTS_NAME = "node_model.safetensors"
 
 
@@ -70,6 +71,8 @@ def train(options: CompactOptions, config: NodeModelConfig, processes: Processes
     torch.backends.cudnn.benchmark = True
     model = _starting_model(options, config).to(processes.device)
     processes.same_start(model)
+    if options.only_looks:
+        _keep_first_answer(model, processes.device)
     settings = SynthesisSettings(
         frames=options.frames,
         image_size=options.image_size,
@@ -154,7 +157,7 @@ class _Run:
         if options.prefetch and not self.makers:
             self.prefetcher = Prefetcher(lambda: training.batch(options.batch), processes.device, kept=options.kept)
         self.training = training
-        if self.looks and options.init and processes.is_first:
+        if options.measure_first and processes.is_first:
             self._validate()
         self.warm_at = self.validated = log.seconds
 
@@ -197,7 +200,8 @@ class _Run:
 
     def _learn(self, batch: TrainingBatch) -> tuple[Losses, Tensor]:
         self.optimiser.set_rate(learning_rate(self.options.rate, self.step, self.options.warm_up, self.progress))
-        self.bend.fill_(bend_at(self.progress))
+        first = BEND_GONE_ON if self.options.init else BEND
+        self.bend.fill_(bend_at(self.progress, first))
         found: Losses = self.find_gradients(batch) if not self.looks else self._find_gradients(batch)
         length = self.gradients.average_and_clip(self.processes, self.options.clip)
         self.move_weights(None)
@@ -297,6 +301,16 @@ def _config(options: CompactOptions) -> NodeModelConfig:
         takes_tracks=options.tracks_share > 0 and not options.first_rounds,
         first_rounds=options.first_rounds,
     )
+
+
+def _keep_first_answer(model: NodeModel, device: torch.device) -> None:
+    """Only what is done after a drawing has been seen still learns."""
+    model.requires_grad_(False)
+    for block in model.rounds[model.config.first_rounds :]:
+        block.requires_grad_(True)
+    model.drawn_look.requires_grad_(True)
+    if device.type == "cuda":
+        model.encoder.to(memory_format=torch.channels_last)  # nothing is learnt there: only faster
 
 
 def _compile(model: NodeModel) -> None:

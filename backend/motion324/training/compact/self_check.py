@@ -31,7 +31,9 @@ def check_itself(
     if outputs.positions[-1].shape != batch.targets.shape or not bool(found.total.isfinite()):
         raise RuntimeError(f"self-check: loss {found.total.item()}, positions {tuple(outputs.positions[-1].shape)}")
     bad = [
-        name for name, value in model.named_parameters() if value.grad is None or not bool(value.grad.isfinite().all())
+        name
+        for name, value in model.named_parameters()
+        if value.requires_grad and (value.grad is None or not bool(value.grad.isfinite().all()))
     ]
     if bad:
         raise RuntimeError(f"self-check: no finite gradient for {', '.join(bad[:5])} and {len(bad)} parameters in all")

@@ -24,8 +24,8 @@ class SynthesisSettings:
     another pose than the video begins with. drawn_reference_share: of the others, those whose frame 0 is the mesh,
     drawn. tracks_share: clips whose nodes' places across the view are given, with the errors of a fit.
     view_error_share, mask_error_share, degraded_share: errors of the estimated view and masks; poor pictures.
-    view_degrees, view_shift, view_scale: standard deviations of the view's errors. gross_view_share: wrong views that are
-    three times as wrong.
+    view_degrees, view_shift, view_scale: standard deviations of the view's errors. gross_view_share: wrong views that
+    are three times as wrong.
     """
 
     frames: int = 12

@@ -14,10 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from motion324.reconstructors.node_model.config import NodeModelConfig
+from motion324.reconstructors.node_model.config import FARTHEST_BEHIND, NodeModelConfig
 from motion324.reconstructors.node_model.matching import look_around, sample_at, similarity_pyramid
 
-FARTHEST_BEHIND = 0.3  # what is told of nodes that are farther behind what is drawn, or where nothing is drawn
 HIDDEN_BEHIND = 0.02  # a node this much farther than what is drawn at its pixel is hidden; normalised space
 DRAWN_VALUES = 4  # how far behind, whether seen, and how far the node's place has moved since it was drawn
 CELL_LEVELS, CELL_WIDTH = 2, 24  # scales at which cells are compared (strides 8 and 16); values kept of a cell

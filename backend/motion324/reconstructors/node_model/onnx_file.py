@@ -47,18 +47,18 @@ class OnnxNodeModel:
         """device: as in AnimateOptions. Raises Motion324Error("weights-missing", "weights-broken", "bad-option")."""
         self._path = path
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="motion324-node-model")
-        providers = _providers(device)
-        packed = _read(path)
+        providers = providers_of(device)
+        packed = read_bytes(path)
         try:
-            self._motions = self._waited(lambda: _session(packed, providers), check)
+            self._motions = waited(self._thread, lambda: open_session(packed, providers), check)
             properties = self._motions.get_modelmeta().custom_metadata_map
             decoder = base64.b64decode(properties[DECODER_KEY], validate=True)
-            self._points = _session(decoder, [CPU])
+            self._points = open_session(decoder, [CPU])
             self.config = NodeModelConfig.from_json(properties[CONFIG_KEY])
-        except _failures(KeyError, binascii.Error) as error:
+        except failures(KeyError, binascii.Error) as error:
             if is_out_of_memory(error):
                 raise MemoryError from error
-            raise _broken(path) from error
+            raise broken_file(path) from error
 
     @property
     def place(self) -> str:
@@ -90,8 +90,8 @@ class OnnxNodeModel:
             options.terminate = True
 
         try:
-            state, codes = self._waited(lambda: self._motions.run(None, feeds, options), check, stop)
-        except _failures() as error:
+            state, codes = waited(self._thread, lambda: self._motions.run(None, feeds, options), check, stop)
+        except failures() as error:
             if is_out_of_memory(error) and self.place == "cpu":
                 raise MemoryError from error
             raise Motion324Error(
@@ -108,22 +108,28 @@ class OnnxNodeModel:
         moved: np.ndarray = self._points.run(None, feeds)[0][0]
         return moved
 
-    def _waited(
-        self, work: Callable[[], Result], check: Callable[[], None], stop: Callable[[], None] = lambda: None
-    ) -> Result:
-        future = self._thread.submit(work)
-        try:
-            while not future.done():
-                check()
-                wait([future], POLL_SECONDS)
-        except BaseException:
-            stop()
-            wait([future])
-            raise
-        return future.result()
+
+def waited(
+    thread: ThreadPoolExecutor,
+    work: Callable[[], Result],
+    check: Callable[[], None],
+    stop: Callable[[], None] = lambda: None,
+) -> Result:
+    """What `work` gives, done by the thread. check: called ten times a second meanwhile; where it raises, `stop` is
+    called and the work's end awaited."""
+    future = thread.submit(work)
+    try:
+        while not future.done():
+            check()
+            wait([future], POLL_SECONDS)
+    except BaseException:
+        stop()
+        wait([future])
+        raise
+    return future.result()
 
 
-def _providers(device: str) -> list[Any]:
+def providers_of(device: str) -> list[Any]:
     """Accelerators first, where `device` lets them be used and this onnxruntime has them; the CPU last."""
     import onnxruntime
 
@@ -142,7 +148,7 @@ def _providers(device: str) -> list[Any]:
     return [("CUDAExecutionProvider", {"device_id": int(device.partition(":")[2] or 0)}), CPU]
 
 
-def _session(packed: bytes, providers: list[Any]) -> Any:
+def open_session(packed: bytes, providers: list[Any]) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -151,13 +157,13 @@ def _session(packed: bytes, providers: list[Any]) -> Any:
     options.log_severity_level = 3  # errors only: what runs on the CPU beside an accelerator needs no warning
     try:
         return onnxruntime.InferenceSession(packed, options, providers=providers)
-    except _failures():
+    except failures():
         if providers == [CPU]:
             raise
         return onnxruntime.InferenceSession(packed, options, providers=[CPU])
 
 
-def _failures(*others: type[Exception]) -> tuple[type[Exception], ...]:
+def failures(*others: type[Exception]) -> tuple[type[Exception], ...]:
     """What onnxruntime raises: exceptions of its own, which have no other base than Exception."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
@@ -165,7 +171,7 @@ def _failures(*others: type[Exception]) -> tuple[type[Exception], ...]:
     return (*named, RuntimeError, *others)
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
     if not path.is_file():
         raise Motion324Error(
             "weights-missing",
@@ -182,7 +188,7 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _broken(path: Path) -> Motion324Error:
+def broken_file(path: Path) -> Motion324Error:
     return Motion324Error(
         "weights-broken",
         f"The file '{path}' does not hold a compact model for onnxruntime.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.progress import Progress
 from motion324.reconstructors.interface import FrameBatch, Scene
+from motion324.reconstructors.node_model.looking_file import Geometry, OnnxLookingModel, is_looking_file
+from motion324.reconstructors.node_model.mesh_drawings import draw_positions, drawable_mesh
 from motion324.reconstructors.node_model.onnx_file import NodeMotions, OnnxNodeModel
 from motion324.reconstructors.node_model.scene_inputs import (
     Look,
@@ -20,6 +23,7 @@ from motion324.reconstructors.node_model.scene_inputs import (
     scene_inputs,
     square_around,
     square_frames,
+    square_view,
 )
 from motion324.reconstructors.windows import Merger, plan_windows
 
@@ -27,6 +31,7 @@ BUNDLED = Path(__file__).parent / "models" / "node_model.onnx"
 OVERLAP = 1 / 3  # part of a window that it shares with the next one at the least
 LONGEST_GAP = 24  # frames from the reference frame to a window's next one that the model knows from its training
 LOOKS = (Look(), Look(mirrored=True, turn=1))  # the mean of both answers is nearer to the truth than either
+DRAWN_LOOKS = 2  # how often a model that looks again is shown its answer, as in its training
 POINTS_AT_ONCE = 1 << 18  # points times frames that are moved together
 
 
@@ -50,7 +55,7 @@ class NodeModelReconstructor:
                 EXIT_BACKEND,
             )
         self.device = device
-        self._model: OnnxNodeModel | None = None
+        self._model: OnnxNodeModel | OnnxLookingModel | None = None
         self._details: dict[str, Any] = {}
 
     def check_job(self, frames: int, vertices: int) -> None:
@@ -78,6 +83,8 @@ class NodeModelReconstructor:
         if believed is not None and config.takes_tracks:
             depths = depth_maps(scene, square, believed, config, lambda: progress("reconstruct", 0, total))
             tracks = [node_tracks(scene, square, inputs, believed, depths) for _, inputs in looks]
+        view = square_view(scene.view, square, *scene.frames.shape[1:3])
+        drawn = replace(scene, mesh=drawable_mesh(scene.mesh), view=view)
         windows = plan_windows(total, max(config.frames, 2), "blend", OVERLAP)
         self._details = {"device": model.place, "weights": self.weights.name, "windows": len(windows)}
         merger = Merger(windows, len(scene.mesh.positions))
@@ -93,25 +100,30 @@ class NodeModelReconstructor:
                 frames = square_frames(
                     scene.frames[window.frames], scene.masks[window.frames], square, config.image_size, look.mirrored
                 )
-                found = model.motions(
-                    frames,
-                    known_times(window.frames),
-                    inputs.camera,
-                    inputs.translation,
-                    inputs.nodes,
-                    told if told is None else told[window.frames],
-                    check,
-                )
+                times = known_times(window.frames)
+                if isinstance(model, OnnxLookingModel):
+                    found = _looked_again(model, drawn, inputs, look.mirrored, frames, times, check)
+                else:
+                    found = model.motions(
+                        frames,
+                        times,
+                        inputs.camera,
+                        inputs.translation,
+                        inputs.nodes,
+                        told if told is None else told[window.frames],
+                        check,
+                    )
                 positions += _moved_points(model, inputs, found, check) / len(looks)
             for frame, merged in merger.add(window.frames, window.weights, positions):
                 done += 1
                 yield FrameBatch(np.array([frame]), merged[None].astype(np.float32), final=True)
         progress("reconstruct", total, total)
 
-    def _opened(self, progress: Progress) -> OnnxNodeModel:
+    def _opened(self, progress: Progress) -> OnnxNodeModel | OnnxLookingModel:
         if self._model is None:
             progress("load", 0, 1)
-            self._model = OnnxNodeModel(self.weights, self.device, lambda: progress("load", 0, 1))
+            kind = OnnxLookingModel if is_looking_file(self.weights) else OnnxNodeModel
+            self._model = kind(self.weights, self.device, lambda: progress("load", 0, 1))
         return self._model
 
 
@@ -124,8 +136,30 @@ def known_times(frames: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], min(int(frames[1]), LONGEST_GAP) + gap]).astype(np.float32)
 
 
+def _looked_again(
+    model: OnnxLookingModel,
+    drawn: Scene,
+    inputs: SceneInputs,
+    mirrored: bool,
+    frames: np.ndarray,
+    times: np.ndarray,
+    check: Callable[[], None],
+) -> NodeMotions:
+    """frames (T, 4, S, S), times (T,). drawn: with the mesh to be drawn, by the view of the square that is cut out."""
+    geometry = Geometry(times, inputs.camera, inputs.translation, inputs.nodes)
+    seen = model.see(frames, check)
+    first = answer = model.first_answer(seen, geometry, check)
+    for _ in range(DRAWN_LOOKS):
+        positions = _moved_points(model, inputs, answer.motions, check)
+        nodes = inputs.to_normalised(inputs.nodes[:, :3] + answer.motions.state[0, ..., :3])
+        drawings = draw_positions(drawn.mesh, drawn.view, positions, nodes, frames.shape[-1], mirrored, check)
+        shown = model.see(drawings.pictures, check)
+        answer = model.look_again(seen, shown, drawings.behind, geometry, first, answer, check)
+    return answer.motions
+
+
 def _moved_points(
-    model: OnnxNodeModel, inputs: SceneInputs, found: NodeMotions, check: Callable[[], None]
+    model: OnnxNodeModel | OnnxLookingModel, inputs: SceneInputs, found: NodeMotions, check: Callable[[], None]
 ) -> np.ndarray:
     """(T, N, 3) float32, normalised space."""
     frames, count = found.state.shape[1], len(inputs.points)

@@ -8,30 +8,26 @@ from __future__ import annotations
 
 import argparse
 import base64
-import io
 import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.write_aside import written_aside
 from motion324.reconstructors.node_model.config import TRACK_VALUES
-from motion324.reconstructors.node_model.model import NodeInputs, NodeModel, NodeMotions
+from motion324.reconstructors.node_model.model import NodeInputs, NodeModel
 from motion324.reconstructors.node_model.onnx_file import CONFIG_KEY, DECODER_KEY
 from motion324.reconstructors.node_model.weights_file import load_weights
+from motion324.training.compact.export_looking import export_looking
+from motion324.training.compact.onnx_graphs import TRACED_POINTS, PointsGraph, halve, traced
 
 if TYPE_CHECKING:
-    import onnx
-
-OPSET = 17
-SMALLEST_HALVED = 256  # values; smaller constants are not worth a conversion
-TRACED_POINTS = 7  # any number will do: that axis stays free
+    pass
 
 
 class _Motions(nn.Module):
@@ -56,18 +52,6 @@ class _Motions(nn.Module):
         return rounds[-1].state, rounds[-1].codes
 
 
-class _Points(nn.Module):
-    """(1, P, 9), (1, K, 10), and _Motions' results -> (1, T, P, 3)."""
-
-    def __init__(self, model: NodeModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, points: Tensor, nodes: Tensor, state: Tensor, codes: Tensor) -> Tensor:
-        point_codes = self.model.point_codes(points)
-        return self.model.moved_points(points[..., :3], point_codes, nodes[..., :3], NodeMotions(state, codes))
-
-
 def export(model: NodeModel, path: Path) -> None:
     """Writes a file that motion324.reconstructors.node_model reads; nothing half-written is left behind.
 
@@ -78,6 +62,9 @@ def export(model: NodeModel, path: Path) -> None:
     import onnx
 
     config = model.config
+    if config.looks_again:
+        export_looking(model.eval(), path)
+        return
     side, nodes = config.image_size, config.nodes
     frames = max(config.frames, 2)
     example = {
@@ -90,26 +77,26 @@ def export(model: NodeModel, path: Path) -> None:
     if config.takes_tracks:
         example["tracks"] = torch.rand(1, frames, nodes, TRACK_VALUES)
     model = model.eval()
-    states = _traced(
+    states = traced(
         _Motions(model),
         tuple(example.values()),
-        {name: "T" for name in ("frames", "times", "tracks") if name in example},
+        {name: {1: "T"} for name in ("frames", "times", "tracks") if name in example},
         list(example),
         ["state", "codes"],
     )
-    decoder = _traced(
-        _Points(model),
+    decoder = traced(
+        PointsGraph(model),
         (
             torch.rand(1, TRACED_POINTS, 9),
             example["nodes"],
             torch.rand(1, frames, nodes, 9),
             torch.rand(1, nodes, config.skin_width),
         ),
-        {"points": "P", "state": "T"},
+        {"points": {1: "P"}, "state": {1: "T"}},
         ["points", "nodes", "state", "codes"],
         ["positions"],
     )
-    _halve(states)
+    halve(states)
     onnx.helper.set_model_props(
         states,
         {
@@ -147,42 +134,3 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
     return 0
-
-
-def _traced(
-    module: nn.Module, example: tuple[Tensor, ...], free: dict[str, str], inputs: list[str], outputs: list[str]
-) -> onnx.ModelProto:
-    """free: axis 1 of these inputs may have any length, called so."""
-    import onnx
-
-    target = io.BytesIO()
-    with torch.no_grad():
-        torch.onnx.export(
-            module,
-            example,
-            target,
-            input_names=inputs,
-            output_names=outputs,
-            dynamic_axes={name: {1: axis} for name, axis in free.items()},
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    return onnx.load_from_string(target.getvalue())
-
-
-def _halve(model: onnx.ModelProto) -> None:
-    """Stores the larger constants as float16, each with a cast, which onnxruntime carries out once, on loading."""
-    import onnx
-
-    casts = []
-    for constant in model.graph.initializer:
-        if constant.data_type != onnx.TensorProto.FLOAT:
-            continue
-        values = onnx.numpy_helper.to_array(constant)
-        if values.size < SMALLEST_HALVED:
-            continue
-        whole = constant.name
-        constant.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{whole}.half"))
-        casts.append(onnx.helper.make_node("Cast", [constant.name], [whole], to=onnx.TensorProto.FLOAT))
-    for place, cast in enumerate(casts):
-        model.graph.node.insert(place, cast)

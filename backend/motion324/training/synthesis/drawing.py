@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from motion324.reconstructors.node_model.drawn_look import FARTHEST_BEHIND, Drawings
+from motion324.reconstructors.node_model.config import FARTHEST_BEHIND
+from motion324.reconstructors.node_model.drawn_look import Drawings
 from motion324.reconstructors.node_model.geometry import project
 from motion324.reconstructors.node_model.model import NodeInputs, NodeModel, NodeMotions
 from motion324.training.shared.settings import SynthesisSettings

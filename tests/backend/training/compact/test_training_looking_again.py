@@ -92,7 +92,7 @@ def test_a_mesh_that_stands_still_is_drawn_where_the_first_frame_shows_it(batch)
 def test_what_moves_to_the_right_is_drawn_to_the_right(batch):
     found = still(batch)
     found.state[..., 0] = 0.1
-    b, t, k = batch.node_seen.shape
+    t = batch.node_seen.shape[1]
     vertices = moved_vertices(small_node_model(), batch.inputs.nodes[..., :3], batch.drawable, found)
     assert torch.allclose(vertices[:, 2], batch.drawable.points[:, :3] + torch.tensor([0.1, 0, 0]), atol=1e-5)
     before, after = (draw(v, batch.drawable, batch.inputs, 32, 1)[0][:, :, 3] for v in (_home(batch, t), vertices))

@@ -1,8 +1,9 @@
 """What the node model sees when it looks again: its own answer, drawn, beside the frame.
 
 Drawing and frame go through the same encoder. Around every node its look in the drawing is compared with the frame, and
-so is every cell of the drawing, whether a node lies there or not. All layers of this file begin by adding nothing.
-Letters: see model.py.
+so is every cell of the drawing, whether a node lies there or not. Where in the frame the node's surroundings look most
+like the drawn node is also told as a place, towards which a node can be pulled. All layers of this file begin by
+adding nothing. Letters: see model.py.
 """
 
 from __future__ import annotations
@@ -55,6 +56,10 @@ class DrawnLook(nn.Module):
         width = config.width
         fixed = config.channels[2] + config.match_width + 2
         self.drawn_in = nn.Linear(fixed + config.match_levels * looked + DRAWN_VALUES - 2, width)
+        self.pull_in = nn.Linear(3 * config.match_levels, width)
+        self.pull_norm = nn.LayerNorm(width)
+        self.pull_gate = nn.Linear(width, config.match_levels)
+        self.pull_sharpness = nn.Parameter(torch.zeros(config.match_levels))
         self.cell_in = nn.Linear(CELL_LEVELS * looked, CELL_WIDTH)
         self.cells_in = nn.Linear(4 * CELL_WIDTH, width)
         self.drawn_patch = nn.Parameter(torch.zeros(width))
@@ -62,7 +67,7 @@ class DrawnLook(nn.Module):
         self.memory = nn.Parameter(torch.zeros(width))
         self.doubt_norm = nn.LayerNorm(width)
         self.doubt_head = nn.Linear(width, 2)
-        for layer in (self.drawn_in, self.cells_in, self.doubt_head):
+        for layer in (self.drawn_in, self.pull_in, self.pull_gate, self.cells_in, self.doubt_head):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
@@ -86,15 +91,30 @@ class DrawnLook(nn.Module):
             places, torch.cat([fine, match, seen], dim=-1), pyramid, frames[2] + differ + self.drawn_patch * patches
         )
 
-    def seen(self, compared: Compared, places: Tensor) -> Tensor:
-        """places (B, T, K, 2): where the nodes are now believed to be -> (B, T, K, d), to be added to their tokens."""
-        parts = [
-            compared.fixed,
-            look_around(compared.pyramid, places, self.radius),
-            10 * (places - compared.places),
-        ]
-        result: Tensor = self.drawn_in(torch.cat(parts, dim=-1))
-        return result
+    def seen(self, compared: Compared, places: Tensor) -> tuple[Tensor, Tensor]:
+        """places (B, T, K, 2): where the nodes are now believed to be -> (B, T, K, d), to be added to their tokens, and
+        pulls (B, T, K, levels, 3): by each scale, how far away (-1..1) the frame looks like the drawn node on average,
+        and how sure the best place is."""
+        looked = look_around(compared.pyramid, places, self.radius)
+        pulls = self._pulls(looked, [level.shape[-1] for level in compared.pyramid])
+        parts = [compared.fixed, looked, 10 * (places - compared.places)]
+        told = torch.cat([10 * pulls[..., :2], pulls[..., 2:]], dim=-1).flatten(-2)
+        return self.drawn_in(torch.cat(parts, dim=-1)) + self.pull_in(told), pulls
+
+    def pulled(self, tokens: Tensor, pulls: Tensor) -> Tensor:
+        """tokens (B, T, K, d), pulls of the same round -> (B, T, K, 2): how far the nodes are pulled, -1..1."""
+        gates = self.pull_gate(self.pull_norm(tokens)).float()
+        return (gates[..., None] * pulls[..., :2]).sum(dim=-2)
+
+    def _pulls(self, looked: Tensor, sides: list[int]) -> Tensor:
+        """looked (B, T, K, levels * window), as look_around has it; sides: of the levels' maps -> see `seen`."""
+        steps = torch.arange(-self.radius, self.radius + 1, device=looked.device, dtype=torch.float32)
+        count = len(steps)
+        window = torch.stack([steps.repeat(count), steps.repeat_interleave(count)], dim=-1)  # x varies first
+        sharpness = self.pull_sharpness.exp()[:, None]
+        likely = (looked.float().unflatten(-1, (self.levels, count * count)) * sharpness).softmax(dim=-1)
+        cells = looked.new_tensor([2.0 / side for side in sides], dtype=torch.float32)[:, None]
+        return torch.cat([(likely @ window) * cells, likely.amax(dim=-1, keepdim=True)], dim=-1)
 
     def remembered(self, tokens: Tensor) -> Tensor:
         """(B, T, K, d): what a look keeps of the tokens that the one before has left."""

@@ -259,16 +259,24 @@ class NodeModel(nn.Module):
         found = []
         for number in rounds:
             state = state.detach()
-            places = self._places(state, question.inputs)
+            places, pulls = self._places(state, question.inputs), None
             if compared is not None:
-                tokens = tokens + self.drawn_look.seen(compared, places)
+                added, pulls = self.drawn_look.seen(compared, places)
+                tokens = tokens + added
             tokens, correction = self.rounds[number](
                 tokens, self._look(state, places, question), patches, question.turns
             )
             codes = self.node_out(tokens.mean(dim=1))
             with torch.autocast(state.device.type, enabled=False):  # coordinates stay in single precision
-                moved = turn(question.axes[:, None], correction.float()[..., :3])
-                step = TYPICAL_MOTION * torch.cat([moved, correction.float()[..., 3:]], dim=-1)
+                correction = correction.float()
+                if pulls is not None:
+                    pulled = self.drawn_look.pulled(tokens.float(), pulls)
+                    correction = torch.cat(
+                        [correction[..., :2] + self._across(pulled, state, question.inputs), correction[..., 2:]],
+                        dim=-1,
+                    )
+                moved = turn(question.axes[:, None], correction[..., :3])
+                step = TYPICAL_MOTION * torch.cat([moved, correction[..., 3:]], dim=-1)
                 state = torch.where(question.is_reference, torch.zeros_like(state), state + step)
             found.append(NodeMotions(state, codes))
         return Answer(found, tokens)
@@ -310,6 +318,12 @@ class NodeModel(nn.Module):
         """(B, T, K, 2): where in the frames the nodes of this state are, -1..1."""
         believed = inputs.nodes[:, None, :, :3] + state[..., :3] + inputs.translation[:, None, None]
         return project(believed, inputs.camera)
+
+    def _across(self, moved: Tensor, state: Tensor, inputs: NodeInputs) -> Tensor:
+        """moved (B, T, K, 2): in the frames, -1..1 -> the moves across the view that are seen so, of nodes in this
+        state, in units of TYPICAL_MOTION."""
+        depth = inputs.nodes[:, None, :, 2:3] + state[..., 2:3] + inputs.translation[:, None, None, 2:]
+        return moved * depth / (2 * TYPICAL_MOTION * inputs.camera[:, None, None, :1])
 
     def _look(self, state: Tensor, places: Tensor, question: Question) -> Tensor:
         """(B, T, K, seen): what is seen where the nodes are believed to be, and what is believed."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-
-import torch
+from dataclasses import replace
 
 from motion324.training.clips.split import HELD_OUT, draw_weights, none_to_measure_on, none_to_train_on, split
 from motion324.training.compact.batches import Synthesiser, TrainingBatch
@@ -19,31 +16,11 @@ from motion324.training.synthesis.rigs import Rig, read_rigs
 
 VALIDATION_SEED = 324
 VALIDATION_BATCH = 16
-MAKER_SEEDS = 100  # processes that make clips have seeds so far apart
 
 
-@dataclass(frozen=True)
-class ClipMaker:
-    """Makes the clips of one process, from rigs that are sent to it; picklable."""
-
-    rigs: list[Rig]
-    settings: SynthesisSettings
-    seed: int
-    batch: int
-    device: torch.device
-
-    def __call__(self, number: int) -> Callable[[], TrainingBatch]:
-        synthesiser = self.synthesiser(MAKER_SEEDS * (number + 1))
-        return lambda: synthesiser.batch(self.batch)
-
-    def synthesiser(self, more: int = 0) -> Synthesiser:
-        bank = RigBank(self.rigs, self.device)
-        return Synthesiser(bank, self.settings, draw_weights(bank.names), self.seed + more)
-
-
-def clip_maker_and_held_out(
+def training_and_held_out_clips(
     options: CompactOptions, settings: SynthesisSettings, processes: Processes
-) -> tuple[ClipMaker, dict[str, list[TrainingBatch]]]:
+) -> tuple[Synthesiser, dict[str, list[TrainingBatch]]]:
     """What makes the clips to train on, and, in the first process, the sets of clips that are measured on, by name; the
     first of these counts.
 
@@ -56,9 +33,9 @@ def clip_maker_and_held_out(
         raise none_to_train_on(options.rigs, "--creatures")
     if not held_out:
         raise none_to_measure_on(options.rigs)
-    seed = 1000 * options.seed + processes.rank
-    maker = ClipMaker(kept, settings, seed, options.batch, processes.device)
-    return maker, held_out_clips(held_out, options, settings, processes) if processes.is_first else {}
+    bank = RigBank(kept, processes.device)
+    training = Synthesiser(bank, settings, draw_weights(bank.names), 1000 * options.seed + processes.rank)
+    return training, held_out_clips(held_out, options, settings, processes) if processes.is_first else {}
 
 
 def held_out_clips(

@@ -14,12 +14,12 @@ class CompactOptions:
 
     creatures: procedural ones per body plan, in addition. batch: clips per process. init: weights to start from.
     compiled: by torch.compile, for GPUs. muon: for the inner matrices, else AdamW for all. recorded: steps as CUDA
-    graphs. kept: earlier batches, of which some are met again where new ones come too slowly. tracks_share: clips of
+    graphs. kept: earlier batches, of which some are met again where new ones come too slowly. again: how many of them
+    are met between two new ones in any case, since making clips takes time of the GPU. tracks_share: clips of
     which the model is told where a fit would believe the nodes to be; 0: it never is, and cannot be. first_rounds: of
     the first answer, where the others look again at it, drawn, `looks` times; 0: none does. other_pose_share: clips
-    whose mesh has another pose than the video begins with. makers: processes that make clips, per GPU; 0: a thread
-    does. readers: processes that read the rigs. only_looks: whether nothing but the looks at drawings is learnt.
-    measure_first: whether the model that one begins with is measured.
+    whose mesh has another pose than the video begins with. readers: processes that read the rigs. only_looks: whether
+    nothing but the looks at drawings is learnt. measure_first: whether the model that one begins with is measured.
     """
 
     rigs: Path
@@ -44,7 +44,6 @@ class CompactOptions:
     looks: int = 2
     other_pose_share: float = 0.0
     drawn_reference_share: float = 0.0
-    makers: int = 0
     readers: int = 1
     only_looks: bool = False
     measure_first: bool = False
@@ -54,6 +53,7 @@ class CompactOptions:
     recorded: bool = True
     prefetch: bool = True
     kept: int = 48
+    again: int = 0
     device: str = "auto"
     validate_every: float = 60.0
     validation_clips: int = 8
@@ -113,7 +113,6 @@ def parse_options(arguments: list[str] | None) -> CompactOptions:
         default=default.drawn_reference_share,
         help="other clips whose first frame is the mesh, drawn",
     )
-    parser.add_argument("--makers", type=int, default=default.makers, help="processes that make clips, per GPU")
     parser.add_argument("--readers", type=int, default=default.readers, help="processes that read the rigs, per GPU")
     parser.add_argument("--only-looks", action="store_true", help="learn nothing but the looks at drawings")
     parser.add_argument("--measure-first", action="store_true", help="measure the model that one begins with")
@@ -124,6 +123,9 @@ def parse_options(arguments: list[str] | None) -> CompactOptions:
     parser.add_argument("--no-prefetch", action="store_false", dest="prefetch", help="make batches between steps")
     parser.add_argument(
         "--kept", type=int, default=default.kept, help="earlier batches to meet again rather than wait; 0: never"
+    )
+    parser.add_argument(
+        "--again", type=int, default=default.again, help="earlier batches to meet between two new ones in any case"
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default=default.device)
     parser.add_argument("--validate-every", type=float, default=default.validate_every, help="seconds")

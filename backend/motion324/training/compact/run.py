@@ -20,10 +20,9 @@ from motion324.reconstructors.node_model.config import NodeModelConfig
 from motion324.reconstructors.node_model.model import NodeModel, NodeOutputs
 from motion324.reconstructors.node_model.weights_file import load_weights, save_weights
 from motion324.training.compact.answers import answers
-from motion324.training.compact.batch_makers import BatchMakers
 from motion324.training.compact.batches import Synthesiser, TrainingBatch, without_tracks
 from motion324.training.compact.contact_sheet import write_contact_sheet
-from motion324.training.compact.data import ClipMaker, clip_maker_and_held_out
+from motion324.training.compact.data import training_and_held_out_clips
 from motion324.training.compact.device import peak_memory, synchronise
 from motion324.training.compact.exported import load_exported
 from motion324.training.compact.losses import Losses, bend_at, losses
@@ -84,7 +83,7 @@ def train(options: CompactOptions, config: NodeModelConfig, processes: Processes
         other_pose_share=options.other_pose_share,
         drawn_reference_share=options.drawn_reference_share,
     )
-    maker, held_out = clip_maker_and_held_out(options, settings, processes)
+    training, held_out = training_and_held_out_clips(options, settings, processes)
     log.write(
         "start",
         parameters=sum(value.numel() for value in model.parameters()),
@@ -94,7 +93,7 @@ def train(options: CompactOptions, config: NodeModelConfig, processes: Processes
         options={key: str(value) for key, value in asdict(options).items()},
         model=asdict(model.config),
     )
-    run = _Run(options, processes, log, model, maker, held_out)
+    run = _Run(options, processes, log, model, training, held_out)
     return run.to_the_end()
 
 
@@ -122,22 +121,12 @@ class _Run:
         processes: Processes,
         log: RunLog,
         model: NodeModel,
-        maker: ClipMaker,
+        training: Synthesiser,
         held_out: dict[str, list[TrainingBatch]],
     ) -> None:
         self.options, self.processes, self.log, self.model = options, processes, log, model
         self.held_out = held_out
         self.looks = options.looks if model.config.looks_again else 0
-        self.makers = BatchMakers(maker, options.makers, processes.device, options.kept) if options.makers else None
-        try:
-            self._begin(maker.synthesiser())
-        except BaseException:
-            if self.makers:
-                self.makers.close()
-            raise
-
-    def _begin(self, training: Synthesiser) -> None:
-        options, processes, model, log = self.options, self.processes, self.model, self.log
         check_itself(model, self._ask, training, processes, log)
         if processes.is_first:
             write_contact_sheet(options.out / "clips.png", training.batch(8))
@@ -153,9 +142,11 @@ class _Run:
         self.step = 0
         self.progress = 0.0
         self._first_steps(training)
-        self.prefetcher: Prefetcher[TrainingBatch] | BatchMakers | None = self.makers
-        if options.prefetch and not self.makers:
-            self.prefetcher = Prefetcher(lambda: training.batch(options.batch), processes.device, kept=options.kept)
+        self.prefetcher = (
+            Prefetcher(lambda: training.batch(options.batch), processes.device, kept=options.kept, again=options.again)
+            if options.prefetch
+            else None
+        )
         self.training = training
         if options.measure_first and processes.is_first:
             self._validate()

@@ -24,7 +24,8 @@ class Prefetcher(Generic[Batch]):
 
     A batch is a dataclass whose tensors lie in its fields, or in those of dataclasses in it.
     kept: so many earlier batches are given again, in random order, while no new one is ready; at most most_repeats of
-    them between two new ones. waited: seconds that `next` has spent waiting, in all. repeats: of the given batches.
+    them between two new ones. again: so many come between two new ones even where one is ready. waited: seconds that
+    `next` has spent waiting, in all. repeats: of the given batches.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Prefetcher(Generic[Batch]):
         ahead: int = 2,
         kept: int = 0,
         most_repeats: int = 3,
+        again: int = 0,
     ) -> None:
         self._make = make
         self._device = device
@@ -44,7 +46,8 @@ class Prefetcher(Generic[Batch]):
         self.waited = 0.0
         self.repeats = 0
         self._kept: deque[Batch] = deque(maxlen=kept)
-        self._most_repeats = most_repeats
+        self._most_repeats = max(most_repeats, again)
+        self._again = again
         self._repeated = 0
         self._which = random.Random(0)
         self._thread = threading.Thread(target=self._work, name="synthesis", daemon=True)
@@ -52,7 +55,8 @@ class Prefetcher(Generic[Batch]):
 
     def next(self) -> Batch:
         """Raises what `make` raised."""
-        if self._ready.empty() and self._repeated < self._most_repeats and len(self._kept) == self._kept.maxlen != 0:
+        may_wait = self._ready.empty() and self._repeated < self._most_repeats
+        if (may_wait or self._repeated < self._again) and len(self._kept) == self._kept.maxlen != 0:
             self._repeated += 1
             self.repeats += 1
             return self._kept[self._which.randrange(len(self._kept))]

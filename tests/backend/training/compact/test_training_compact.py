@@ -190,6 +190,16 @@ def test_earlier_batches_are_met_again_rather_than_waited_for(synthesiser):
     prefetcher.close()
 
 
+def test_some_earlier_batches_are_met_again_though_new_ones_are_ready(synthesiser):
+    made = [synthesiser.batch(1) for _ in range(6)]
+    waiting = iter(made)
+    prefetcher = Prefetcher(lambda: next(waiting), CPU, kept=2, again=1, most_repeats=0)
+    given = [next(i for i, one in enumerate(made) if one is prefetcher.next()) for _ in range(6)]
+    assert given[:2] == [0, 1] and given[3] == 2 and given[5] == 3
+    assert given[2] in (0, 1) and given[4] in (1, 2) and prefetcher.repeats == 2
+    prefetcher.close()
+
+
 def test_a_run_logs_measures_saves_and_can_be_gone_on_with(rigs, tmp_path):
     common = ["--rigs", str(rigs), "--seconds", "60", "--batch", "2", "--frames", "4", "--image-size", "32"]
     common += ["--nodes", "12", "--points", "64", "--most-steps", "4", "--validation-clips", "1", "--device", "cpu"]

@@ -169,3 +169,31 @@ def test_the_reference_may_have_another_pose_and_is_then_drawn(bank):
     at = torch.nn.functional.grid_sample(posed.inputs.frames[:, 0, 3:], home[:, None], align_corners=False)
     assert at[:, 0, 0][posed.node_seen[:, 0]].mean() > 0.85
     assert torch.equal(posed.targets[:, 0], posed.inputs.points[..., :3])
+
+
+def test_a_node_is_pulled_to_where_the_frame_looks_like_it():
+    """The drawing shows a dot; the frame shows it two cells further right and one further down."""
+    model = looking()
+    side, places = 16, torch.tensor([[[[-0.0625, 0.0625]]]])  # the centre of cell (7, 8)
+    dot = torch.zeros(1, 1, SMALL.match_width, side, side)
+    drawn, frame = dot.clone(), dot.clone()
+    drawn[..., 8, 7], frame[..., 9, 9] = 4.0, 4.0
+    fine, patches = torch.zeros(1, 1, SMALL.channels[2], 8, 8), torch.zeros(1, 16, SMALL.width)
+    compared = model.drawn_look.compare((drawn, fine, patches), (frame, fine, patches), places, torch.zeros(1, 1, 1))
+    added, pulls = model.drawn_look.seen(compared, places)
+    assert not added.any() and not model.drawn_look.pulled(torch.ones(1, 1, 1, SMALL.width), pulls).any()
+    assert torch.allclose(pulls[0, 0, 0, 0], torch.tensor([2 * 2 / side, 2 / side, 1.0]), atol=1e-3)
+    with torch.no_grad():
+        model.drawn_look.pull_gate.bias[0] = 0.5
+    pulled = model.drawn_look.pulled(torch.ones(1, 1, 1, SMALL.width), pulls)
+    assert torch.allclose(pulled[0, 0, 0], torch.tensor([2 / side, 1 / side]), atol=1e-3)
+
+
+def test_a_pull_moves_a_node_as_far_across_the_view_as_it_is_seen(batch):
+    model, inputs = looking(), batch.inputs
+    state = still(batch).state
+    seen = torch.tensor([0.05, -0.03]).expand(*batch.node_seen.shape, 2)
+    across = 0.1 * model._across(seen, state, inputs)  # a head's unit is a tenth of the longest side
+    moved = torch.cat([across, torch.zeros_like(across[..., :1])], dim=-1)
+    after = model._places(torch.cat([moved, state[..., 3:]], dim=-1), inputs)
+    assert torch.allclose(after - model._places(state, inputs), seen, atol=1e-4)

@@ -74,10 +74,12 @@ class NodeOutputs:
 
 @dataclass(frozen=True)
 class LookOutputs:
-    """similarities: of the drawn nodes, as NodeOutputs has them. behind (B, T, K): see Drawings. places (B, T, K, 3):
+    """similarities: of the drawn nodes, as NodeOutputs has them. drawn_places (B, T, K, 2): where they were drawn,
+    -1..1. behind (B, T, K): see Drawings. places (B, T, K, 3):
     of the nodes afterwards, object coordinates. doubt (B, T, K, 2): see DrawnLook.doubt."""
 
     similarities: Tensor
+    drawn_places: Tensor
     behind: Tensor
     places: Tensor
     doubt: Tensor
@@ -169,12 +171,14 @@ class NodeModel(nn.Module):
             if draw is None:
                 break
             drawings = draw(answer.rounds[-1])
+            drawn_places = self._places(answer.rounds[-1].state.detach(), inputs)
             with torch.set_grad_enabled(torch.is_grad_enabled() and look == looks - 1):  # the last one teaches enough
                 drawn = self.see(drawings.pictures)
             answer, similarities = self.look_again(question, first, answer, drawn, drawings.behind)
             rounds += answer.rounds
             places = inputs.nodes[:, None, :, :3] + answer.rounds[-1].state[..., :3]
-            found.append(LookOutputs(similarities, drawings.behind, places, self.drawn_look.doubt(answer.tokens)))
+            doubt = self.drawn_look.doubt(answer.tokens)
+            found.append(LookOutputs(similarities, drawn_places, drawings.behind, places, doubt))
         point_codes = self.point_codes(inputs.points)
         nodes = inputs.nodes[..., :3]
         positions = [self.moved_points(inputs.points[..., :3], point_codes, nodes, motions) for motions in rounds]

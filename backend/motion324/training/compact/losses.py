@@ -10,6 +10,7 @@ from torch import Tensor
 
 from motion324.reconstructors.node_model.drawn_look import HIDDEN_BEHIND
 from motion324.reconstructors.node_model.geometry import ray_axes, turn
+from motion324.reconstructors.node_model.matching import look_around
 from motion324.reconstructors.node_model.model import LookOutputs, NodeOutputs
 from motion324.training.compact.batches import TrainingBatch
 
@@ -17,6 +18,8 @@ MOTION_FLOOR = 0.05  # of the longest side; clips with less motion than this do 
 ROUND_DECAY = 0.8  # a round counts this much of the next one
 MATCH_WEIGHT = 0.02
 DRAWN_MATCH_WEIGHT = 0.01  # of each look
+NEAR_WEIGHT = 0.05  # of each look and scale
+NEAR_SCALES, NEAR_RADIUS = 2, 3  # strides 4 and 8; cells on each side of where a node was drawn
 DOUBT_WEIGHT = 0.01  # of each look
 LEAST_ERROR = 1e-4  # of a node, so that no doubt can be worth endlessly much
 
@@ -24,12 +27,14 @@ LEAST_ERROR = 1e-4  # of a node, so that no doubt can be worth endlessly much
 @dataclass(frozen=True)
 class Losses:
     """total: to be minimised. points: its part for positions. matches: mean cross-entropy of finding visible nodes.
-    drawn_matches: of finding drawn ones. doubt: mean surprise at the nodes' errors. Both of the last look, else 0."""
+    drawn_matches, near_matches: of finding drawn ones in the whole frame, and near where they were drawn. doubt: mean
+    surprise at the nodes' errors. These of the last look, else 0."""
 
     total: Tensor
     points: Tensor
     matches: Tensor
     drawn_matches: Tensor
+    near_matches: Tensor
     doubt: Tensor
 
 
@@ -46,12 +51,31 @@ def losses(outputs: NodeOutputs, batch: TrainingBatch, bend: float | Tensor) -> 
         total = total + ROUND_DECAY ** (rounds - 1 - number) * (huber.mean(dim=(1, 2)) * weight).mean()
     matches = match_loss(outputs.similarities, batch, batch.node_seen[:, :1])
     points, total = total.detach(), total + MATCH_WEIGHT * matches
-    drawn_matches = doubt = torch.zeros_like(points)
+    drawn_matches = near = doubt = torch.zeros_like(points)
     for look in outputs.looks:
         drawn_matches = match_loss(look.similarities, batch, look.behind < HIDDEN_BEHIND)
-        doubt = doubt_loss(look, batch)
-        total = total + DRAWN_MATCH_WEIGHT * drawn_matches + DOUBT_WEIGHT * doubt
-    return Losses(total, points, matches.detach(), drawn_matches.detach(), doubt.detach())
+        near, doubt = near_loss(look, batch), doubt_loss(look, batch)
+        total = total + DRAWN_MATCH_WEIGHT * drawn_matches + NEAR_WEIGHT * near + DOUBT_WEIGHT * doubt
+    return Losses(total, points, matches.detach(), drawn_matches.detach(), near.detach(), doubt.detach())
+
+
+def near_loss(look: LookOutputs, batch: TrainingBatch) -> Tensor:
+    """Cross-entropy of the true place among the cells around the place where a node was drawn, at two scales, for nodes
+    that show in both pictures and lie so near: what tells by how little a drawing is beside the frame."""
+    known = (look.behind < HIDDEN_BEHIND) & batch.node_seen
+    total = look.doubt.new_zeros(())
+    level, cells = look.similarities, 2 * NEAR_RADIUS + 1
+    for _ in range(NEAR_SCALES):
+        offset = (batch.node_places - look.drawn_places) * (level.shape[-1] / 2)  # in cells
+        near = (known & (offset.abs() <= NEAR_RADIUS).all(dim=-1)).flatten().float()
+        scores = look_around([level], look.drawn_places, NEAR_RADIUS).log_softmax(dim=-1)
+        scores = scores.reshape(-1, 1, cells, cells)
+        at_truth = F.grid_sample(
+            scores, (offset * (2 / cells)).reshape(-1, 1, 1, 2), padding_mode="border", align_corners=False
+        )
+        total = total - (at_truth.flatten() * near).sum() / near.sum().clamp(min=1)
+        level = F.avg_pool2d(level, 2)
+    return total
 
 
 def doubt_loss(look: LookOutputs, batch: TrainingBatch) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+from itertools import cycle
 
 import pytest
 from training_rig import write_rigs
@@ -192,9 +193,9 @@ def test_earlier_batches_are_met_again_rather_than_waited_for(synthesiser):
 
 def test_some_earlier_batches_are_met_again_though_new_ones_are_ready(synthesiser):
     made = [synthesiser.batch(1) for _ in range(6)]
-    waiting = iter(made)
+    waiting = cycle(made)
     prefetcher = Prefetcher(lambda: next(waiting), CPU, kept=2, again=1, most_repeats=0)
-    given = [next(i for i, one in enumerate(made) if one is prefetcher.next()) for _ in range(6)]
+    given = [next(i for i, one in enumerate(made) if one is batch) for batch in (prefetcher.next() for _ in range(6))]
     assert given[:2] == [0, 1] and given[3] == 2 and given[5] == 3
     assert given[2] in (0, 1) and given[4] in (1, 2) and prefetcher.repeats == 2
     prefetcher.close()

@@ -16,7 +16,7 @@ from motion324.reconstructors.node_model.geometry import project  # noqa: E402
 from motion324.reconstructors.node_model.model import LookOutputs, NodeModel, NodeMotions  # noqa: E402
 from motion324.training.compact.answers import answers  # noqa: E402
 from motion324.training.compact.batches import Synthesiser  # noqa: E402
-from motion324.training.compact.losses import doubt_loss, losses  # noqa: E402
+from motion324.training.compact.losses import doubt_loss, losses, near_loss  # noqa: E402
 from motion324.training.shared.gradients import FlatGradients  # noqa: E402
 from motion324.training.shared.processes import Processes  # noqa: E402
 from motion324.training.shared.settings import SynthesisSettings  # noqa: E402
@@ -150,7 +150,7 @@ def test_doubt_is_best_where_it_is_the_error_that_is_made(batch):
 
     def surprise(across: float, depth: float) -> float:
         doubt = torch.tensor([across, depth]).log().expand(*batch.node_seen.shape, 2)
-        return doubt_loss(LookOutputs(torch.zeros(1), torch.zeros(1), places, doubt), batch).item()
+        return doubt_loss(LookOutputs(*[torch.zeros(1)] * 3, places, doubt), batch).item()
 
     best = surprise(0.002, 0.05)
     assert all(best < surprise(0.002, wrong) for wrong in (0.02, 0.12))
@@ -197,3 +197,23 @@ def test_a_pull_moves_a_node_as_far_across_the_view_as_it_is_seen(batch):
     moved = torch.cat([across, torch.zeros_like(across[..., :1])], dim=-1)
     after = model._places(torch.cat([moved, state[..., 3:]], dim=-1), inputs)
     assert torch.allclose(after - model._places(state, inputs), seen, atol=1e-4)
+
+
+def test_matches_are_to_be_near_where_the_node_truly_is(batch):
+    """Similarities that peak at the truth, not where the node was drawn: least loss; and nodes that are hidden, or
+    farther away than is looked, count nothing."""
+    b, t, k = batch.node_seen.shape
+    side = 8
+    drawn = batch.node_places - torch.tensor([0.3, -0.2])
+    centres = (torch.arange(side) + 0.5) * (2 / side) - 1
+
+    def loss(peak: torch.Tensor, behind: float = 0.0, places: torch.Tensor = drawn) -> float:
+        away = (centres - peak[..., :1]).square()[..., None, :] + (centres - peak[..., 1:]).square()[..., :, None]
+        similar = (-20 * away).reshape(b * t * k, 1, side, side)
+        look = LookOutputs(similar, places, torch.full((b, t, k), behind), torch.zeros(1), torch.zeros(1))
+        return near_loss(look, batch).item()
+
+    right = loss(batch.node_places)
+    assert right < loss(drawn) and right < loss(batch.node_places + torch.tensor([0.0, 0.25]))
+    assert loss(batch.node_places, behind=0.2) == 0
+    assert loss(batch.node_places, places=drawn + 20.0) == 0

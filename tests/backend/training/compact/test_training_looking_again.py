@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -14,11 +15,15 @@ from small_node_model import SMALL, small_node_model  # noqa: E402
 from motion324.reconstructors.node_model.drawn_look import FARTHEST_BEHIND, HIDDEN_BEHIND  # noqa: E402
 from motion324.reconstructors.node_model.geometry import project  # noqa: E402
 from motion324.reconstructors.node_model.model import LookOutputs, NodeModel, NodeMotions  # noqa: E402
+from motion324.reconstructors.node_model.weights_file import load_weights, save_weights  # noqa: E402
+from motion324.training.clips.split import HELD_OUT, HELD_OUT_LATER  # noqa: E402
+from motion324.training.compact import run as compact  # noqa: E402
 from motion324.training.compact.answers import answers  # noqa: E402
 from motion324.training.compact.batches import Synthesiser  # noqa: E402
 from motion324.training.compact.losses import doubt_loss, losses, near_loss  # noqa: E402
+from motion324.training.compact.options import parse_options  # noqa: E402
 from motion324.training.shared.gradients import FlatGradients  # noqa: E402
-from motion324.training.shared.processes import Processes  # noqa: E402
+from motion324.training.shared.processes import Processes, join_processes  # noqa: E402
 from motion324.training.shared.settings import SynthesisSettings  # noqa: E402
 from motion324.training.synthesis.drawing import draw, draw_motions, moved_vertices  # noqa: E402
 from motion324.training.synthesis.rig_bank import RigBank  # noqa: E402
@@ -217,3 +222,46 @@ def test_matches_are_to_be_near_where_the_node_truly_is(batch):
     assert right < loss(drawn) and right < loss(batch.node_places + torch.tensor([0.0, 0.25]))
     assert loss(batch.node_places, behind=0.2) == 0
     assert loss(batch.node_places, places=drawn + 20.0) == 0
+
+
+def test_a_run_that_learns_only_to_look_again_goes_on_from_a_model_that_never_did(tmp_path):
+    rigs = write_rigs(tmp_path / "rigs", ["a__one", "b__two", min(HELD_OUT), min(HELD_OUT_LATER)])
+    before = tmp_path / "before.safetensors"
+    save_weights(before, SMALL, dict(small_node_model().named_parameters()))
+    common = ["--rigs", str(rigs), "--seconds", "60", "--batch", "2", "--frames", "4", "--image-size", "32"]
+    common += ["--nodes", "12", "--points", "64", "--most-steps", "6", "--validation-clips", "1", "--device", "cpu"]
+    common += [
+        "--tracks-share",
+        "0",
+        "--first-rounds",
+        "1",
+        "--looks",
+        "1",
+        "--other-pose-share",
+        "0.5",
+        "--only-looks",
+    ]
+    options = parse_options([*common, "--measure-first", "--init", str(before), "--out", str(tmp_path / "out")])
+    log = compact.RunLog(options.out)
+    found = compact.train(options, SMALL, join_processes("cpu"), log)
+    log.close()
+    entries = [json.loads(line) for line in (options.out / "log.jsonl").read_text().splitlines()]
+    measured = [entry["kind"] for entry in entries if "ratio" in entry]
+    assert measured[: len(measured) // 2] == measured[len(measured) // 2 :]
+    assert set(measured) == {
+        "validation",
+        "validation, 0 looks",
+        "validation, 2 looks",
+        "validation on later rigs",
+        "validation from a drawing",
+        "validation from other poses",
+    }
+    assert found is not None and found.ratio == pytest.approx(entries[-6]["ratio"], abs=1e-4)
+
+    weights = options.out / compact.WEIGHTS_NAME
+    after, old = dict(load_weights(weights).named_parameters()), dict(small_node_model().named_parameters())
+    learnt = {name for name, value in old.items() if not torch.equal(after[name], value)}
+    assert learnt and all(name.startswith("rounds.1.") for name in learnt)
+    again = parse_options([*common, "--init", str(weights), "--out", str(tmp_path / "again")])
+    compact.train(again, SMALL, join_processes("cpu"), compact.RunLog(again.out))
+    assert load_weights(tmp_path / "again" / compact.WEIGHTS_NAME).config.first_rounds == 1

@@ -1,10 +1,14 @@
-"""What a job reads is never replaced by what it writes: standard library only."""
+"""The files that a job reads: they are never replaced by what it writes, and are known again while nobody changes them.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
 from motion324.core.image_files import IMAGE_SUFFIXES
@@ -55,3 +59,18 @@ def _is_same(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except (OSError, ValueError):  # one of them is not there, or is no path at all
         return False
+
+
+def file_state(path: Path) -> dict[str, Any]:
+    """Where a file lies, how large it is, and when it was changed; for a folder, of the files in it."""
+    try:
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        states = [file.stat() for file in files]
+    except OSError:
+        return {"path": str(path.resolve())}
+    return {
+        "path": str(path.resolve()),
+        "files": len(files),
+        "bytes": sum(state.st_size for state in states),
+        "changed": max((state.st_mtime_ns for state in states), default=0),
+    }

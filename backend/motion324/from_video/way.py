@@ -13,7 +13,7 @@ import numpy as np
 from motion324.blender.blender_reading import find_blender
 from motion324.core.clip import VideoClip
 from motion324.core.errors import Motion324Error
-from motion324.core.file_state import file_state
+from motion324.core.input_files import file_state
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions, names_mask_files
 from motion324.core.progress import Progress

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import Motion324Error
-from motion324.core.file_state import file_state
+from motion324.core.input_files import file_state
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.write_aside import explained_write_errors, written_aside

@@ -12,8 +12,7 @@ from typing import Any, ClassVar
 from motion324.core.clip import VideoClip
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions
-from motion324.core.reference_mesh import ReferenceMesh
-from motion324.core.topology import topology_hash
+from motion324.core.reference_mesh import ReferenceMesh, topology_hash
 from motion324.wire.file_messages import SentFile, sent_files_from_wire, sent_files_to_wire
 from motion324.wire.message import MAX_ID, Arrays, BulkMessage, Message, MessageFields, new_id
 from motion324.wire.payloads import mesh_from_wire, mesh_to_wire, video_from_wire, video_to_wire

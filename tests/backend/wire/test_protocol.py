@@ -15,9 +15,8 @@ from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions
-from motion324.core.reference_mesh import Material, ReferenceMesh
+from motion324.core.reference_mesh import Material, ReferenceMesh, topology_hash
 from motion324.core.result import AnimationResult, Examination, MadeMesh
-from motion324.core.topology import topology_hash
 from motion324.core.view import look_at_origin
 from motion324.wire import framing, protocol
 from motion324.wire.file_messages import FileKey, SentFile

@@ -24,7 +24,7 @@ LIGHT = [
     "motion324.mesh",
     "motion324.core.reference_mesh",
     "motion324.core.normalisation",
-    "motion324.core.topology",
+    "motion324.core.reference_mesh",
     "motion324.core.view",
     "motion324.video",
     "motion324.core.clip",

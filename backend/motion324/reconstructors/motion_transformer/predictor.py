@@ -17,7 +17,7 @@ from motion324.core.errors import Cancelled
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.mesh.surface import SurfaceSamples, vertex_attributes
-from motion324.reconstructors.motion_transformer import fused, job_errors
+from motion324.reconstructors.motion_transformer import fused
 from motion324.reconstructors.motion_transformer.attention import Attention
 from motion324.reconstructors.motion_transformer.attention_shape import longest_attention
 from motion324.reconstructors.motion_transformer.checkpoint import load_model, look_into
@@ -26,6 +26,7 @@ from motion324.reconstructors.motion_transformer.decoding import PointDecoder, t
 from motion324.reconstructors.motion_transformer.device import choose_device, choose_precision, free_bytes
 from motion324.reconstructors.motion_transformer.execution import Execution
 from motion324.reconstructors.motion_transformer.frame_encoding import FrameEncoder
+from motion324.reconstructors.motion_transformer.job_errors import check_points, check_video, out_of_memory
 from motion324.reconstructors.motion_transformer.model import MotionModel, Points
 from motion324.reconstructors.motion_transformer.options import InferenceOptions
 from motion324.reconstructors.motion_transformer.pace import Pace, StageTimes
@@ -61,7 +62,7 @@ class ShapePoints:
     colours: np.ndarray
 
     def check(self, what: str) -> None:
-        job_errors.check_points(what, self.positions, self.normals, self.colours)
+        check_points(what, self.positions, self.normals, self.colours)
 
     def on(self, device: torch.device) -> Points:
         arrays = (self.positions, self.normals, self.colours)
@@ -121,7 +122,7 @@ class MotionPredictor:
         except torch.OutOfMemoryError as error:
             _, needed = look_into(Path(path), precision.blocks)
             free = free_bytes(device)
-            raise job_errors.out_of_memory(str(device), needed, free, "while the weights were loaded") from error
+            raise out_of_memory(str(device), needed, free, "while the weights were loaded") from error
         return predictor
 
     def warm_up(self) -> None:
@@ -179,7 +180,7 @@ class MotionPredictor:
         """
         surface.check("the surface's samples")
         points.check("the mesh")
-        job_errors.check_video(frames)
+        check_video(frames)
         windows = plan_windows(len(frames), self.options.window, self.options.windows)
         needed = self._needed_bytes(len(windows[0].frames))
         self.seconds = {name: self.seconds[name] for name in ("load", "warm-up") if name in self.seconds}
@@ -187,7 +188,7 @@ class MotionPredictor:
             self._to_device()
             free = free_bytes(self.device)
             if free is not None and needed > free:
-                raise job_errors.out_of_memory(str(self.device), needed, free, "before any work")
+                raise out_of_memory(str(self.device), needed, free, "before any work")
             self._times = StageTimes(self.device)
             yield from self._run(surface, points, frames, windows, self._pace(surface, points, windows, progress))
             self.seconds |= self._times.seconds()
@@ -198,7 +199,7 @@ class MotionPredictor:
             if isinstance(error, Cancelled):
                 raise
             free = free_bytes(self.device)
-            raise job_errors.out_of_memory(str(self.device), needed, free, f"in '{self._times.current}'") from error
+            raise out_of_memory(str(self.device), needed, free, f"in '{self._times.current}'") from error
         finally:
             if self.device.type == "cuda" and not self.options.keep_memory:
                 torch.cuda.empty_cache()

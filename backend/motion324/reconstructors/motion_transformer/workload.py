@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 
-from motion324.reconstructors.motion_transformer import job_errors
 from motion324.reconstructors.motion_transformer.attention import Attention
 from motion324.reconstructors.motion_transformer.attention_shape import longest_attention
 from motion324.reconstructors.motion_transformer.checkpoint import look_into
 from motion324.reconstructors.motion_transformer.config import IMAGE_PATCHES, ModelConfig
 from motion324.reconstructors.motion_transformer.device import Precision, choose_device, choose_precision, free_bytes
 from motion324.reconstructors.motion_transformer.dinov2 import flop_per_block
+from motion324.reconstructors.motion_transformer.job_errors import out_of_memory
 from motion324.reconstructors.motion_transformer.options import InferenceOptions
 
 # Besides what is counted: the libraries' own workspaces and the smallest batches.
@@ -107,7 +107,7 @@ class Readiness:
         needed = Workload(self.config).least_bytes(frames, self.precision.blocks.itemsize)
         needed += 0 if weights_are_there else self.weight_bytes
         if free is not None and needed > free:
-            raise job_errors.out_of_memory(str(self.device), needed, free, "before any work")
+            raise out_of_memory(str(self.device), needed, free, "before any work")
 
 
 def find_readiness(options: InferenceOptions, weights: Path) -> Readiness:

@@ -16,12 +16,11 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.training.clips.motion_batch import MotionBatch, MotionSample, as_batch
+from motion324.training.clips.motion_batch import MotionBatch, MotionSample, Shares, as_batch, draws_for, item_for
 from motion324.training.clips.release_files import open_files
 from motion324.training.clips.release_samples import BrokenSample, read_sample
 from motion324.training.shared.config import DataConfig, ReleaseConfig
 from motion324.training.shared.processes import Processes
-from motion324.training.shared.sample_numbers import Shares, draws_for, item_for
 
 ATTEMPTS = 50  # clips drawn in a row for one sample before the data are given up
 MOST_WORKERS = 16
@@ -37,7 +36,7 @@ class _Refusal:
 
 
 class ReleaseDataset(Dataset[MotionSample]):
-    """Samples by number. clips: their names. See sample_numbers.py for what a number decides."""
+    """Samples by number. clips: their names. See motion_batch.py for what a number decides."""
 
     def __init__(self, config: ReleaseConfig, data: DataConfig, clips: list[str], seed: int) -> None:
         self.config, self.data, self.clips, self.seed = config, data, clips, seed

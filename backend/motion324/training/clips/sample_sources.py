@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from motion324.training.clips.motion_batch import MotionBatch, MotionSample, as_batch
+from motion324.training.clips.motion_batch import MotionBatch, MotionSample, Shares, as_batch
 from motion324.training.clips.release_loader import ReleaseSource, read_in_order, read_release
 from motion324.training.clips.synthetic_clips import (
     VALIDATION_SEED,
@@ -19,7 +19,6 @@ from motion324.training.clips.synthetic_clips import (
 )
 from motion324.training.shared.config import TrainingConfig
 from motion324.training.shared.processes import Processes
-from motion324.training.shared.sample_numbers import Shares
 
 
 class SampleSource(Protocol):

@@ -15,12 +15,11 @@ import torch
 from torch import Tensor
 
 from motion324.reconstructors.node_model.frame_encoder import cut_out_on_black
-from motion324.training.clips.motion_batch import MotionBatch, joined
+from motion324.training.clips.motion_batch import MotionBatch, Shares, joined
 from motion324.training.clips.split import draw_weights, none_to_train_on, split
 from motion324.training.shared.config import DataConfig, SyntheticConfig
 from motion324.training.shared.prefetch import Prefetcher
 from motion324.training.shared.processes import Processes
-from motion324.training.shared.sample_numbers import Shares
 from motion324.training.shared.settings import SynthesisSettings, validation_settings
 from motion324.training.synthesis.appearance import Appearance
 from motion324.training.synthesis.creatures.creature import make_creatures

@@ -1,13 +1,16 @@
-"""One process per GPU, started by torchrun; a single process where it was not."""
+"""The processes of a training run, one per GPU where torchrun starts them, and the signals that ask them to stop."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
 import os
+import signal
+import threading
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import FrameType, TracebackType
 
 import torch
 import torch.distributed as dist
@@ -130,3 +133,28 @@ def _forget_variables(error: BaseException | None) -> None:
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
+
+
+class StopSignals:
+    """Within the block, SIGTERM and Ctrl-C only set `received` to the signal's name; a second Ctrl-C stops at once."""
+
+    def __init__(self) -> None:
+        self.received = ""
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> StopSignals:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self.received:
+            raise KeyboardInterrupt
+        self.received = signal.Signals(number).name

@@ -7,10 +7,9 @@ from collections.abc import Callable
 import torch
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
-from motion324.training.clips.motion_batch import MotionBatch
+from motion324.training.clips.motion_batch import MotionBatch, Shares
 from motion324.training.shared.config import TrainingConfig
 from motion324.training.shared.processes import Processes
-from motion324.training.shared.sample_numbers import Shares
 
 MEMORY_SHARE = 0.85  # of the GPU's memory, for weights, activations, and what AdamW will keep
 KEPT_FREE = 6 << 30  # bytes, for making samples on the GPU and for what the allocator cannot fill

@@ -25,8 +25,7 @@ from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.write_aside import explained_write_errors
 from motion324.reconstructors.motion_transformer.checkpoint import load_model, write_checkpoint
 from motion324.reconstructors.motion_transformer.model import MotionModel
-from motion324.training.transformer.optimiser import trained_parameters
-from motion324.training.transformer.parallel import part_like, whole
+from motion324.training.transformer.optimiser import part_like, trained_parameters, whole
 
 FORMAT = "motion324-training-1"
 FOLDER = "checkpoints"

@@ -1,4 +1,4 @@
-"""The training loop of the motion transformer."""
+"""The training loop of the motion transformer, and how it is measured on samples that it is not trained on."""
 
 from __future__ import annotations
 
@@ -16,21 +16,60 @@ from torch import nn
 from motion324.core.errors import EXIT_INTERNAL, Motion324Error
 from motion324.core.write_aside import explained_write_errors
 from motion324.reconstructors.motion_transformer.model import MotionModel
-from motion324.training.clips.motion_batch import MotionBatch
+from motion324.training.clips.motion_batch import MotionBatch, Shares
 from motion324.training.clips.release_loader import samples_broken
 from motion324.training.clips.sample_sources import MeasuredBatch, SampleSource
 from motion324.training.shared.config import TrainingConfig
 from motion324.training.shared.config_keys import as_tables
-from motion324.training.shared.processes import Processes
-from motion324.training.shared.sample_numbers import Shares
-from motion324.training.shared.stop_signals import StopSignals
+from motion324.training.shared.processes import Processes, StopSignals
 from motion324.training.transformer import checkpoints
 from motion324.training.transformer.batched_transformer import squared_error
 from motion324.training.transformer.checkpoints import RunState
-from motion324.training.transformer.motion_validation import measure
-from motion324.training.transformer.optimiser import Update, rate_at, trained_parameters, update
-from motion324.training.transformer.parallel import gradients_shared
+from motion324.training.transformer.optimiser import Update, gradients_shared, rate_at, trained_parameters, update
 from motion324.training.transformer.training_log import TrainingLog
+
+
+@dataclass(frozen=True)
+class Measure:
+    """ratio: mean distance of predicted points from the truth, over that of the still mesh; smaller is better.
+
+    error, still_error: these two distances, in normalised space. loss: the squared error that training reduces.
+    """
+
+    ratio: float
+    error: float
+    still_error: float
+    loss: float
+
+
+@torch.no_grad()
+def measure(
+    module: nn.Module,
+    batches: list[MeasuredBatch],
+    processes: Processes,
+    precision: Callable[[], AbstractContextManager[None]],
+) -> Measure:
+    """Every process measures its batches; all get the same result: NaN where no sample is left to measure on."""
+    sums = torch.zeros(4, dtype=torch.float64)
+    for measured in batches:
+        batch, counted = measured.batch.to(processes.device), measured.counted
+        with precision():
+            predicted = module(batch.video, batch.surface, batch.points).float()
+        truth = batch.targets
+        rows = torch.stack(
+            [
+                (predicted - truth)[:, 1:].norm(dim=-1).mean(dim=(1, 2)),
+                (truth[:, :1] - truth)[:, 1:].norm(dim=-1).mean(dim=(1, 2)),
+                (predicted - truth).square().mean(dim=(1, 2, 3)),
+                torch.ones(len(batch), device=truth.device),
+            ]
+        )
+        sums += rows.cpu()[:, counted].sum(dim=1).double()
+    error, still, loss, samples = processes.totals(sums.tolist())
+    if not samples:
+        return Measure(math.nan, math.nan, math.nan, math.nan)
+    return Measure(error / max(still, 1e-12), error / samples, still / samples, loss / samples)
+
 
 BROKEN_NAMED = 20  # of the broken samples, how many are named in the log for every line of it
 

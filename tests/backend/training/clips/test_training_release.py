@@ -19,7 +19,12 @@ from small_training import tiny_config, write_training_release
 torch = pytest.importorskip("torch", reason="training needs PyTorch, which is not installed here")
 
 from motion324.core.errors import Motion324Error  # noqa: E402
-from motion324.training.clips.motion_batch import as_batch  # noqa: E402
+from motion324.training.clips.motion_batch import (  # noqa: E402
+    Shares,
+    as_batch,
+    draws_for,
+    item_for,
+)
 from motion324.training.clips.release_files import INDEX, pack  # noqa: E402
 from motion324.training.clips.release_loader import ReleaseSource, read_in_order, read_release  # noqa: E402
 from motion324.training.clips.release_samples import BrokenSample, read_sample  # noqa: E402
@@ -27,7 +32,6 @@ from motion324.training.clips.sample_sources import measured_batches  # noqa: E4
 from motion324.training.clips.synthetic_clips import VALIDATION_SEED  # noqa: E402
 from motion324.training.pack_release import main as pack_command  # noqa: E402
 from motion324.training.shared.processes import Processes  # noqa: E402
-from motion324.training.shared.sample_numbers import Shares, draws_for, item_for  # noqa: E402
 
 
 @pytest.fixture

@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend
 
-from motion324.reconstructors.motion_transformer import attention_packages as packages
-from motion324.reconstructors.motion_transformer import attention_pytorch as pytorch
+from motion324.reconstructors.motion_transformer import attention_backends as backends
 from motion324.reconstructors.motion_transformer import fused
 from motion324.reconstructors.motion_transformer.attention_shape import Shape, shape_of
 
@@ -67,7 +66,7 @@ def _sums_agree(name: str, device: torch.device, dtype: torch.dtype, head_width:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _, sums = with_sums(probe, probe, probe)
-            _, expected = pytorch.math_with_sums(probe, probe, probe)
+            _, expected = backends.math_with_sums(probe, probe, probe)
             return sums.shape == expected.shape and torch.allclose(sums, expected, atol=0.05)
     except torch.OutOfMemoryError:
         raise
@@ -108,7 +107,7 @@ def counted(with_sums: WithSums, q: Tensor, k: Tensor, v: Tensor, log_counts: Te
         return out
     for start in range(0, q.shape[1], MIXED_QUERIES):
         rows = slice(start, start + MIXED_QUERIES)
-        few, few_sums = pytorch.math_with_sums(q[:, rows], k[:, :some], v[:, :some], log_counts)
+        few, few_sums = backends.math_with_sums(q[:, rows], k[:, :some], v[:, :some], log_counts)
         share = torch.sigmoid(few_sums - many_sums[..., rows]).transpose(1, 2)[..., None]
         out[:, rows] = torch.lerp(out[:, rows].to(share.dtype), few.to(share.dtype), share).to(out.dtype)
     return out
@@ -121,56 +120,56 @@ KERNELS: dict[str, Kernel] = {
         Kernel(
             "flash-attn-4",
             "flash-attn",
-            packages.flash_4_knows,
-            packages.flash_4,
-            packages.flash_4_with_sums,
+            backends.flash_4_knows,
+            backends.flash_4,
+            backends.flash_4_with_sums,
             tried=True,
         ),
         Kernel(
             "flash-attn-3",
             "flash-attn",
-            packages.flash_3_knows,
-            packages.flash_3,
-            packages.flash_3_with_sums,
+            backends.flash_3_knows,
+            backends.flash_3,
+            backends.flash_3_with_sums,
             tried=True,
         ),
         Kernel(
             "flash-attn-2",
             "flash-attn",
-            packages.flash_2_knows,
-            packages.flash_2,
-            packages.flash_2_with_sums,
+            backends.flash_2_knows,
+            backends.flash_2,
+            backends.flash_2_with_sums,
             tried=True,
         ),
         Kernel(
             "xformers",
             "xformers",
-            packages.xformers_knows,
-            packages.xformers,
-            packages.xformers_with_sums,
+            backends.xformers_knows,
+            backends.xformers,
+            backends.xformers_with_sums,
             tried=True,
         ),
         Kernel(
             "cudnn",
             "sdpa",
-            pytorch.cudnn_knows,
-            pytorch.sdpa(SDPBackend.CUDNN_ATTENTION, pytorch.cudnn_with_sums),
-            pytorch.cudnn_with_sums,
+            backends.cudnn_knows,
+            backends.sdpa(SDPBackend.CUDNN_ATTENTION, backends.cudnn_with_sums),
+            backends.cudnn_with_sums,
         ),
         Kernel(
             "flash",
             "sdpa",
-            pytorch.sdpa_flash_knows,
-            pytorch.sdpa(SDPBackend.FLASH_ATTENTION, pytorch.sdpa_flash_with_sums),
-            pytorch.sdpa_flash_with_sums,
+            backends.sdpa_flash_knows,
+            backends.sdpa(SDPBackend.FLASH_ATTENTION, backends.sdpa_flash_with_sums),
+            backends.sdpa_flash_with_sums,
         ),
         Kernel(
             "efficient",
             "sdpa",
-            pytorch.efficient_knows,
-            pytorch.sdpa(SDPBackend.EFFICIENT_ATTENTION, pytorch.efficient_with_sums),
-            pytorch.efficient_with_sums,
+            backends.efficient_knows,
+            backends.sdpa(SDPBackend.EFFICIENT_ATTENTION, backends.efficient_with_sums),
+            backends.efficient_with_sums,
         ),
-        Kernel("math", "sdpa", lambda shape: True, pytorch.math, pytorch.math_with_sums),
+        Kernel("math", "sdpa", lambda shape: True, backends.math, backends.math_with_sums),
     )
 }

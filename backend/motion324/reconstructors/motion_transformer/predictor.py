@@ -26,11 +26,10 @@ from motion324.reconstructors.motion_transformer.decoding import PointDecoder, t
 from motion324.reconstructors.motion_transformer.device import choose_device, choose_precision, free_bytes
 from motion324.reconstructors.motion_transformer.execution import Execution
 from motion324.reconstructors.motion_transformer.frame_encoding import FrameEncoder
-from motion324.reconstructors.motion_transformer.job_errors import check_points, check_video, out_of_memory
 from motion324.reconstructors.motion_transformer.model import MotionModel, Points
 from motion324.reconstructors.motion_transformer.options import InferenceOptions
 from motion324.reconstructors.motion_transformer.pace import Pace, StageTimes
-from motion324.reconstructors.motion_transformer.workload import Workload
+from motion324.reconstructors.motion_transformer.workload import Workload, check_points, check_video, out_of_memory
 from motion324.reconstructors.windows import Merger, Window, plan_windows
 
 

@@ -68,7 +68,7 @@ def test_float64_is_exact():
 
 
 def test_long_sequences_go_through_the_math_kernel_in_steps(monkeypatch):
-    monkeypatch.setattr("motion324.reconstructors.motion_transformer.attention_pytorch.MATH_SCORES", 5000)
+    monkeypatch.setattr("motion324.reconstructors.motion_transformer.attention_backends.MATH_SCORES", 5000)
     q, k, v = (torch.randn(1, 333, 2, 16, dtype=torch.float64) for _ in range(3))
     assert relative(Attention("math")(q, k, v), exact_attention(q, k, v)) < TOLERANCE[torch.float64]
 

@@ -12,9 +12,16 @@ import numpy as np
 from motion324.core.clip import VideoClip
 from motion324.core.progress import Progress, silent
 from motion324.video.boxes import ends_inside_a_box, is_boxed
-from motion324.video.frame_rate import EvenMoments, kept_count, lower_rate
-from motion324.video.frame_size import check_length, reduced_size, stacked_alpha
-from motion324.video.frame_times import even_frames, rate_of
+from motion324.video.kept_frames import (
+    EvenMoments,
+    check_length,
+    even_frames,
+    kept_count,
+    lower_rate,
+    rate_of,
+    reduced_size,
+    stacked_alpha,
+)
 from motion324.video.picture import Picture, StillPicture
 from motion324.video.reader import VideoReader, bad_video
 from motion324.video.source import FrameRange, Source, Wanted, in_range, open_range, read_image

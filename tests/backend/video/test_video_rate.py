@@ -15,7 +15,7 @@ from motion324.core.options import AnimateOptions
 from motion324.core.progress import silent
 from motion324.video import decoding
 from motion324.video.decoding import read_numbered, read_video
-from motion324.video.frame_rate import EvenMoments
+from motion324.video.kept_frames import EvenMoments
 from motion324.video.sampling import sample_video
 
 

@@ -28,7 +28,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from motion324.video.image_sequence import write_image_sequence
+    from motion324.video.writing import write_image_sequence
 
     if arguments.output.suffix.lower() != ".mp4":
         raise bad_option("output", f"is '{arguments.output}'; it must end in .mp4")

@@ -8,8 +8,8 @@ import numpy as np
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_NO_FOREGROUND, Motion324Error
 from motion324.core.progress import Progress, silent
-from motion324.video.foreground.alpha import alpha_masks, has_meaningful_alpha
 from motion324.video.foreground.coverage import disc
+from motion324.video.foreground.given import alpha_masks, has_meaningful_alpha
 from motion324.video.foreground.masks import ForegroundMasks, mask_warnings, several_objects, tells_nothing
 from motion324.video.foreground.object_tracks import count_objects, largest_object
 from motion324.video.foreground.plain import clear_outline_share, find_plain_background, plain_masks, shadow_share

@@ -12,8 +12,7 @@ from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.options import MASK_MODES, bad_option
 from motion324.core.progress import Progress
-from motion324.video.foreground.alpha import alpha_masks
-from motion324.video.foreground.given import given_masks
+from motion324.video.foreground.given import alpha_masks, given_masks
 from motion324.video.foreground.plain import find_plain_background, plain_masks
 from motion324.video.foreground.sam2_model import parse_prompt
 

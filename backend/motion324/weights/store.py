@@ -16,7 +16,7 @@ from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.progress import Progress, silent
 from motion324.core.write_aside import explained_write_errors, written_aside
 from motion324.weights import hub
-from motion324.weights.catalogue import CATALOGUE, MOTION_3_TO_4, PublishedWeights
+from motion324.weights.hub import CATALOGUE, MOTION_3_TO_4, PublishedWeights
 
 FOLDER_VARIABLE = "MOTION324_WEIGHTS"
 CONSENTS = "accepted_licences.json"

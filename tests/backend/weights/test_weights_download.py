@@ -18,10 +18,10 @@ import pytest
 
 pytest.importorskip("huggingface_hub", reason="downloading weights needs huggingface-hub, which is not installed here")
 
-from motion324.weights.catalogue import MOTION_3_TO_4
+from motion324.weights.hub import MOTION_3_TO_4
 
 CONTENT = bytes(range(256)) * 100_000  # 25.6 MB
-FETCH = "from motion324.weights import hub, catalogue; print(hub.fetch(catalogue.MOTION_3_TO_4))"
+FETCH = "from motion324.weights import hub; print(hub.fetch(hub.MOTION_3_TO_4))"
 
 
 class StandIn(http.server.ThreadingHTTPServer):
@@ -175,11 +175,11 @@ def test_cancelling_keeps_the_partial_file(hub, tmp_path):
     program = (
         "import time\n"
         "from motion324.core.errors import Cancelled\n"
-        "from motion324.weights import hub, catalogue\n"
+        "from motion324.weights import hub\n"
         "def stop(stage, done, total):\n"
         "    if done > 5: raise Cancelled\n"
         "start = time.monotonic()\n"
-        "try: hub.fetch(catalogue.MOTION_3_TO_4, stop)\n"
+        "try: hub.fetch(hub.MOTION_3_TO_4, stop)\n"
         "except Cancelled: print('cancelled')\n"
     )
     done = run(["-c", program], environment(hub, tmp_path))

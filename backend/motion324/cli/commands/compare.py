@@ -42,8 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _lines(found: Comparison, first: str, second: str) -> list[str]:
     from motion324.evaluation.comparison import FEWEST_CLIPS
-    from motion324.evaluation.metrics import METRICS
-    from motion324.evaluation.table import number
+    from motion324.evaluation.table import METRICS, number
 
     if first == second:
         first, second = "A", "B"

@@ -1,12 +1,13 @@
 """Writes the report as a page: means, a table of all clips, and of each clip its worst frames, curves and a video.
 
-The worst clip comes first.
+The worst clip comes first. Curves are SVG, which stands in the page itself.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -16,13 +17,11 @@ from markupsafe import Markup
 
 from motion324.core.progress import Progress, silent
 from motion324.core.write_aside import explained_write_errors, written_aside
-from motion324.evaluation.metrics import METRICS
 from motion324.evaluation.release import ReleaseClip, read_release
-from motion324.evaluation.report.charts import curve
 from motion324.evaluation.report.pictures import Panels, as_data_url, draw_panels, write_clip_video
 from motion324.evaluation.report.templating import filled
 from motion324.evaluation.results import ClipResult, Evaluation
-from motion324.evaluation.table import columns_of
+from motion324.evaluation.table import METRICS, columns_of
 
 WORST_FRAMES = 5  # with the video, two rows of three on a wide screen
 CURVES = ("chamfer", "f_0.02", "surface_distance", "vertex_error", "trajectory_error", "jitter", "stretch", "cd_3d",
@@ -126,3 +125,49 @@ def _with_media(section: Section, panels: Panels, worst: list[int], series: tupl
         video=quote(f"{files.name}/{video.name}") if write_clip_video(video, panels) else "",
         pictures=tuple(Picture(as_data_url(panels.row(index)), index, series[index]) for index in worst),
     )
+
+
+WIDTH, HEIGHT = 340, 120
+LEFT, RIGHT, TOP, BOTTOM = 46, 8, 20, 18
+
+
+def curve(title: str, values: Sequence[float], worst: int | None = None) -> Markup:
+    """One curve, from 0 to its largest value; gaps where a value is not finite. worst: a frame to mark."""
+    known = [value for value in values if math.isfinite(value)]
+    top = max(known, default=0.0) or 1.0
+    inner, tall = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    step = inner / max(len(values) - 1, 1)
+
+    def place(index: int) -> tuple[str, str]:
+        return f"{LEFT + index * step:.1f}", f"{TOP + tall * (1 - values[index] / top):.1f}"
+
+    runs = _runs(values)
+    return filled(
+        "curve.svg",
+        title=title,
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        top=TOP,
+        bottom=TOP + tall,
+        largest=top,
+        last=len(values) - 1,
+        lines=[" ".join(",".join(place(index)) for index in run) for run in runs if len(run) > 1],
+        dots=[place(run[0]) for run in runs if len(run) == 1],
+        worst=place(worst) if worst is not None and math.isfinite(values[worst]) else None,
+    )
+
+
+def _runs(values: Sequence[float]) -> list[list[int]]:
+    """Indices of finite values, those that follow each other together; where most are missing, all in one."""
+    finite = [index for index, value in enumerate(values) if math.isfinite(value)]
+    if 2 * len(finite) < len(values):
+        return [finite] if finite else []
+    runs: list[list[int]] = []
+    for index in finite:
+        if runs and runs[-1][-1] == index - 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    return runs

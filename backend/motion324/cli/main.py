@@ -13,16 +13,14 @@ from motion324 import __version__
 from motion324.cli.commands import (
     animate,
     batch,
-    compare,
     doctor,
     evaluate,
     examine,
     from_video,
-    images_to_video,
-    overlay,
     render,
     serve,
     train,
+    videos,
     weights,
 )
 from motion324.cli.terminal import Terminal, error_fields
@@ -91,22 +89,22 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"motion324 {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (
-        animate,
-        from_video,
-        examine,
-        overlay,
-        images_to_video,
-        batch,
-        evaluate,
-        compare,
-        render,
-        serve,
-        doctor,
-        weights,
-        train,
+    for add_to in (
+        animate.add_to,
+        from_video.add_to,
+        examine.add_to,
+        videos.add_overlay_to,
+        videos.add_images_to_video_to,
+        batch.add_to,
+        evaluate.add_to,
+        evaluate.add_compare_to,
+        render.add_to,
+        serve.add_to,
+        doctor.add_to,
+        weights.add_to,
+        train.add_to,
     ):
-        command.add_to(commands).epilog = EXIT_CODES
+        add_to(commands).epilog = EXIT_CODES
     return parser
 
 

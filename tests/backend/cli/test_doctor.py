@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from motion324.cli import doctor
-from motion324.cli.doctor import Verdict, examine
+from motion324.cli.commands import doctor
+from motion324.cli.commands.doctor import Verdict, examine
 from motion324.cli.main import main
 from motion324.core.errors import Motion324Error
 

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed here")
 
-from motion324.cli.doctor import Verdict, examine
+from motion324.cli.commands.doctor import Verdict, examine
 from motion324.cli.main import main
 
 

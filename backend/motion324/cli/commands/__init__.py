@@ -1,4 +1,4 @@
-"""One module for each `motion324` command: `add_to(commands)` describes it, its `run(arguments)` does it.
+"""The `motion324` commands, mostly one in a module: `add_to(commands)` describes it, its `run(arguments)` does it.
 
 They import what is heavy only when they run, so that `motion324 --help` answers at once.
 """

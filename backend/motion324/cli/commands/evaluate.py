@@ -1,8 +1,10 @@
-"""`motion324 evaluate`: predictions against a benchmark with truth."""
+"""`motion324 evaluate` scores predictions against a benchmark with truth, `motion324 compare` compares such scores."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ from motion324.cli.terminal import Terminal
 from motion324.core.errors import EXIT_INTERNAL, EXIT_OK
 
 if TYPE_CHECKING:
+    from motion324.evaluation.comparison import Comparison
     from motion324.evaluation.results import ClipResult, Evaluation
 
 
@@ -144,3 +147,62 @@ def score_and_report(arguments: argparse.Namespace, release: Path, predictions: 
         write_report(arguments.report, evaluation, arguments.blender, terminal.progress)
         terminal.clear()
     return evaluation
+
+
+def add_compare_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        "compare",
+        help="tell which of two evaluations is better",
+        description="Compares two files of `motion324 evaluate --json`, clip by clip, with a paired bootstrap.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("first", metavar="A.json", type=Path)
+    parser.add_argument("second", metavar="B.json", type=Path)
+    parser.add_argument("--json", action="store_true", help="as JSON on stdout")
+    parser.set_defaults(run=run_compare)
+    return parser
+
+
+def run_compare(arguments: argparse.Namespace) -> int:
+    from motion324.evaluation.comparison import compare
+    from motion324.evaluation.results import read_json
+
+    found = compare(read_json(arguments.first), read_json(arguments.second))
+    if arguments.json:
+        print(json.dumps({"ok": True, **dataclasses.asdict(found)}, ensure_ascii=False))
+    else:
+        print("\n".join(_comparison_lines(found, arguments.first.stem, arguments.second.stem)))
+    return EXIT_OK
+
+
+def _comparison_lines(found: Comparison, first: str, second: str) -> list[str]:
+    from motion324.evaluation.comparison import FEWEST_CLIPS
+    from motion324.evaluation.table import METRICS, number
+
+    if first == second:
+        first, second = "A", "B"
+    names = {"first": first, "second": second}
+    lines = [f"{len(found.clips)} clips that both have, {second} minus {first} with its 95% interval"]
+    lines.append(f"{'':14}{first[:12]:>14}{second[:12]:>14}{'difference':>12}  {'interval':22}better")
+    for one in found.differences:
+        gap = one.difference
+        interval = f"[{number(gap.low)}, {number(gap.high)}]"
+        verdict = "-"
+        if one.better in names:
+            verdict = names[one.better] + (", significant" if one.significant else ", not significant")
+        lines.append(
+            f"{METRICS[one.metric].title:14}{number(one.first):>14}{number(one.second):>14}{number(gap.mean):>12}  "
+            f"{interval:22}{verdict}"
+        )
+    lines += [
+        f"{METRICS[one.metric].title:14}{number(one.first):>14}{number(one.second):>14}{number(one.difference):>12}  "
+        f"{'no interval':22}{names.get(one.better, '-')}"
+        for one in found.overall
+    ]
+    if len(found.clips) < FEWEST_CLIPS:
+        lines.append(f"No difference counts as significant on fewer than {FEWEST_CLIPS} clips.")
+    if found.left_out:
+        lines.append(f"Left out, since only one has scores of them: {', '.join(found.left_out)}.")
+        if found.overall:
+            lines.append("What has no interval is of all clips of a side, those included.")
+    return lines

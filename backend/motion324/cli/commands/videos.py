@@ -1,22 +1,25 @@
-"""`motion324 overlay`: a video that shows a trajectory beside the video that it was made from."""
+"""Commands that write a video: `motion324 overlay`, a trajectory beside its video, and `motion324 images-to-video`."""
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from motion324.cli.terminal import Terminal
 from motion324.core.errors import EXIT_BAD_MESH, EXIT_BAD_VIDEO, EXIT_OK, Motion324Error
 from motion324.core.input_files import InputFile, check_inputs_stay
+from motion324.core.options import bad_option, read_option
 
 if TYPE_CHECKING:
     import numpy as np
 
+
 SAME = 1e-4  # of the mesh's extent
 
 
-def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+def add_overlay_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "overlay",
         help="show a trajectory beside its video",
@@ -28,11 +31,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
     parser.add_argument("trajectory", metavar="TRAJECTORY", type=Path, help="the trajectory.npz of `motion324 animate`")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the .mp4 to write")
     parser.add_argument("--blender", metavar="PATH", type=Path, help="Blender, which .fbx and .blend need")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run_overlay)
     return parser
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run_overlay(arguments: argparse.Namespace) -> int:
     from motion324.core.trajectory_file import load_trajectory
     from motion324.mesh.files.reading import read_mesh
     from motion324.trajectories.overlay import write_overlay
@@ -74,3 +77,36 @@ def _is_first_frame(positions: np.ndarray, frame: np.ndarray) -> bool:
         return False
     extent = (positions.max(axis=0) - positions.min(axis=0)).max()
     return bool(abs(positions - frame).max() <= SAME * extent)
+
+
+def add_images_to_video_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        "images-to-video",
+        help="make a video of a folder of images",
+        description="Writes the images of DIR, in natural order (frame_2 before frame_10), as an MP4. What an alpha "
+        "channel hides becomes white.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", metavar="DIR", type=Path, help="PNG, JPEG, WebP, BMP or TIFF images of one size")
+    parser.add_argument("-o", "--output", metavar="FILE.mp4", type=Path, required=True)
+    parser.add_argument("--fps", metavar="F", type=float, default=24.0, help="frames per second; default: 24")
+    parser.add_argument("--json", action="store_true", help="result as JSON on stdout, progress as JSON on stderr")
+    parser.set_defaults(run=run_images_to_video)
+    return parser
+
+
+def run_images_to_video(arguments: argparse.Namespace) -> int:
+    from motion324.video.writing import write_image_sequence
+
+    if arguments.output.suffix.lower() != ".mp4":
+        raise bad_option("output", f"is '{arguments.output}'; it must end in .mp4")
+    read_option("fps", arguments.fps)
+    terminal = Terminal(as_json=arguments.json)
+    try:
+        count = write_image_sequence(arguments.folder, arguments.output, arguments.fps, terminal.progress)
+    finally:
+        terminal.clear()
+    values = {"ok": True, "output": str(arguments.output), "frames": count, "fps": arguments.fps}
+    sentence = f"{count} frames at {arguments.fps:g} a second: {arguments.output}"
+    print(json.dumps(values, ensure_ascii=False) if arguments.json else sentence)
+    return EXIT_OK

@@ -10,8 +10,8 @@ from typing import Any
 
 from motion324 import __version__
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.job_lines import numbered_lines
 from motion324.core.input_files import file_state
+from motion324.core.job_lines import numbered_lines
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions
 from motion324.evaluation.release import read_release

@@ -44,7 +44,8 @@ EXIT_CODES = """exit codes:
 """
 
 # Commands that may need less: they are tried, whatever the limits are.
-LIGHT = (compare, doctor, images_to_video, serve, train, weights)
+LIGHT = (doctor, serve, train, weights)
+LIGHT_PARTS = (evaluate.run_compare, videos.run_images_to_video)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,7 +60,8 @@ def run_command(interruption: Interruption, argv: Sequence[str] | None = None) -
     as_json = getattr(arguments, "json", False)
     try:
         interruption.look()
-        if arguments.run.__module__ not in [command.__name__ for command in LIGHT]:
+        light = arguments.run in LIGHT_PARTS or arguments.run.__module__ in [command.__name__ for command in LIGHT]
+        if not light:
             check_memory()
         return int(arguments.run(arguments))
     except KeyboardInterrupt:

@@ -97,7 +97,7 @@ def _losses_in_time(suffix: str, first: int) -> list[str]:
 
 def _in_alembic(colours: bpy.types.Attribute) -> bool:
     """Whether Blender's Alembic exporter writes them; measured: 5.3 writes all, 5.0 does not."""
-    return bpy.app.version >= (5, 3, 0) or colours.domain == "CORNER" and colours.data_type == "BYTE_COLOR"
+    return bpy.app.version >= (5, 3, 0) or (colours.domain == "CORNER" and colours.data_type == "BYTE_COLOR")
 
 
 def _other_keys(obj: bpy.types.Object) -> bool:

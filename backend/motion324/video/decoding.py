@@ -11,7 +11,6 @@ import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.progress import Progress, silent
-from motion324.video.boxes import ends_inside_a_box, is_boxed
 from motion324.video.kept_frames import (
     EvenMoments,
     check_length,
@@ -23,7 +22,7 @@ from motion324.video.kept_frames import (
     stacked_alpha,
 )
 from motion324.video.picture import Picture, StillPicture
-from motion324.video.reader import VideoReader, bad_video
+from motion324.video.reader import VideoReader, bad_video, ends_inside_a_box, is_boxed
 from motion324.video.source import FrameRange, Source, Wanted, in_range, open_range, read_image
 
 log = logging.getLogger(__name__)

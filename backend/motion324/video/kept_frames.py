@@ -1,4 +1,7 @@
-"""Which frames of a video are kept: by when they are shown, at which rate and size, and how many memory holds."""
+"""Which frames of a video are kept, for evenly spaced moments and at a lower rate, and at which size.
+
+A long 4K video fits into memory so; one that does not is refused.
+"""
 
 from __future__ import annotations
 

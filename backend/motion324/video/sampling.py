@@ -13,10 +13,9 @@ import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.progress import Progress
-from motion324.video.boxes import ends_inside_a_box, is_boxed
 from motion324.video.kept_frames import kept_count, lower_rate, number_of, reduced_size, stacked_alpha
 from motion324.video.picture import Picture, StillPicture
-from motion324.video.reader import Frame, VideoReader, bad_video
+from motion324.video.reader import Frame, VideoReader, bad_video, ends_inside_a_box, is_boxed
 from motion324.video.source import FrameRange, Source, in_range, open_range, read_image
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
-"""Updates the weights by AdamW, on one process or on several.
+"""AdamW as the recipe has it: decay on matrices only, a schedule, and steps that are shortened or left out.
 
-Several train one model by DDP, where each holds all of it, or by FSDP, where each holds a part.
+Several processes update one model by DDP, where each holds all of it, or by FSDP, where each holds a part.
 """
 
 from __future__ import annotations

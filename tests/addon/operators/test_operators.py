@@ -69,7 +69,8 @@ def test_every_keyword_of_animate_reaches_the_job(addon, backend, video, tmp_pat
         "video": str(video(frames=4)), "first_frame": 2, "frame_count": 4, "frame_step": 3, "video_fps": 5.0,
         "start_frame": 5, "timing": "CUSTOM_FPS", "custom_fps": 48.0, "mask": "file", "mask_path": str(masks),
         "view": "angles", "azimuth": 20.0, "elevation": 10.0, "reconstructor": "deformation-fit", "quality": "draft",
-        "device": "cpu", "precision": "float32", "smooth": 1.5, "seed": 3, "keep": "POINT_CACHE", "only_active": True,
+        "device": "cpu", "precision": "float32", "smooth": 1.5, "camera": "still", "seed": 3, "keep": "POINT_CACHE",
+        "only_active": True,
         "single_user": True,
     }  # fmt: skip
     known = {prop.identifier for prop in bpy.ops.motion324.animate.get_rna_type().properties} - {"rna_type"}
@@ -88,7 +89,7 @@ def test_every_keyword_of_animate_reaches_the_job(addon, backend, video, tmp_pat
     expected = {
         "frames": [2, 14, 3], "video_fps": 5.0, "fps": 48.0, "mask": str(masks), "view": "20,10",
         "reconstructor": "deformation-fit", "quality": "draft", "device": "cpu", "precision": "float32",
-        "smooth": 1.5, "seed": 3,
+        "smooth": 1.5, "camera": "still", "seed": 3,
     }  # fmt: skip
     assert {name: list(options[name]) if name == "frames" else options[name] for name in expected} == expected
     assert animation.target.name == "One" and animation.timing.start == 5 and not other.modifiers

@@ -17,8 +17,9 @@ _LEVELS = 6  # of each colour channel that are told apart
 _AROUND = 0.5  # of the object's box: so far around it lies the background that is compared
 _FEWEST = 400  # pixels of background, or of the object, that make a histogram
 # A hole shares so much of its histogram with the background, at most so much with the object around it, and has at
-# least this part of the object's area.
-_LIKE_BACKGROUND, _LIKE_OBJECT, _SMALLEST = 0.6, 0.3, 0.003
+# least this part of the object's area: smaller patches in the background's colours are often the object's own, as on
+# the back of a ray in the sea, and cutting them out costs more than small holes that stay filled.
+_LIKE_BACKGROUND, _LIKE_OBJECT, _SMALLEST = 0.6, 0.3, 0.12
 _CLOSED = 0.9  # of a hole's surroundings that are the object's
 
 

@@ -21,6 +21,7 @@ from motion324.reconstructors.interface import Scene  # noqa: E402
 from motion324.reconstructors.node_model import reconstructor as reconstructing  # noqa: E402
 from motion324.reconstructors.node_model.geometry import project  # noqa: E402
 from motion324.reconstructors.node_model.matching import sample_at  # noqa: E402
+from motion324.reconstructors.node_model.mesh_drawings import draw_positions  # noqa: E402
 from motion324.reconstructors.node_model.model import NodeInputs  # noqa: E402
 from motion324.reconstructors.node_model.reconstructor import LONGEST_GAP, NodeModelReconstructor, known_times  # noqa: E402
 from motion324.reconstructors.node_model.scene_inputs import (  # noqa: E402
@@ -33,6 +34,7 @@ from motion324.reconstructors.node_model.scene_inputs import (  # noqa: E402
 from motion324.training.compact import batches as synthesis  # noqa: E402
 from motion324.training.compact.batches import Synthesiser, TrainingBatch  # noqa: E402
 from motion324.training.shared.settings import SynthesisSettings  # noqa: E402
+from motion324.training.synthesis.drawing import behind, draw  # noqa: E402
 from motion324.training.synthesis.rig_bank import RigBank  # noqa: E402
 from motion324.training.synthesis.rigs import read_rigs  # noqa: E402
 
@@ -48,6 +50,7 @@ WITHOUT_ERRORS = SynthesisSettings(
     view_error_share=0.0,
     mask_error_share=0.0,
     degraded_share=0.0,
+    drawn=True,
 )
 WHOLE = Square(0, 0, SMALL.image_size)
 
@@ -71,9 +74,10 @@ def filmed(tmp_path_factory) -> Filmed:
         seen.update(frames=frames, masks=masks)
         return cut_out(frames, masks)
 
-    def packed(frames, depth, vertices, models, times, cameras, appearance, *rest):
-        seen.update(vertices=vertices, models=models, cameras=cameras, colours=appearance.vertex_colours)
-        return as_batch(frames, depth, vertices, models, times, cameras, appearance, *rest)
+    def packed(clips, *rest):
+        colours = clips.appearance.vertex_colours
+        seen.update(vertices=clips.vertices, models=clips.models, cameras=clips.cameras, colours=colours)
+        return as_batch(clips, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(synthesis, "cut_out_on_black", cut)
@@ -221,3 +225,23 @@ def test_times_are_those_of_training_also_far_from_the_reference_frame():
     assert known_times(np.array([0, 1, 2, 3])).tolist() == [0, 1, 2, 3]
     assert known_times(np.array([0, 20, 21, 22])).tolist() == [0, 20, 21, 22]
     assert known_times(np.array([0, 900, 901])).tolist() == [0, LONGEST_GAP, LONGEST_GAP + 1]
+
+
+def test_drawings_are_those_of_training(filmed):
+    """The mesh in its true poses, drawn by the product's rasteriser and by that of the training."""
+    batch = filmed.batch
+    frames, nodes = batch.targets.shape[1], batch.inputs.nodes.shape[1]
+    vertices = batch.drawable.points[:, None, :3].expand(-1, frames, -1)
+    pictures, depth = draw(vertices, batch.drawable, batch.inputs, SMALL.image_size, 1)
+    there = (batch.inputs.nodes[..., :3] + batch.inputs.translation[:, None])[:, None].expand(-1, frames, -1, -1)
+    expected = behind(there, batch.inputs.camera, depth)
+    for clip, scene in enumerate(filmed.scenes):
+        positions = np.repeat(scene.mesh.positions[None], frames, axis=0)
+        own = (batch.inputs.nodes[clip, :, :3].numpy() @ np.asarray(scene.view.rotation)).astype(np.float32)
+        own = np.repeat(own[None], frames, axis=0)
+        found = draw_positions(scene.mesh, scene.view, positions, own, SMALL.image_size, False, lambda: None)
+        assert found.behind.shape == (frames, nodes)
+        alike = np.abs(found.pictures - pictures[clip].numpy()).max(axis=1) < 0.02
+        assert alike.mean() > 0.99  # pixel centres on an edge may go either way
+        assert found.pictures[:, 3].mean() > 0.02
+        assert (np.abs(found.behind - expected[clip].numpy()) < 0.02).mean() > 0.9

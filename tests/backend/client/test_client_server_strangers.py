@@ -168,9 +168,23 @@ def test_too_large_a_message_is_refused_with_a_sentence_though_its_sender_goes_o
     assert still_works(server)
 
 
+def admitted(server) -> Client:
+    """A client whom the backend answers: those of earlier tests may still be leaving."""
+    deadline = time.monotonic() + 20
+    while True:
+        client = Client.connect(server.endpoint)
+        try:
+            client.status()
+            return client
+        except Motion324Error:
+            client.close()
+            if time.monotonic() > deadline:
+                raise
+
+
 def test_one_client_too_many_is_told_so_and_those_that_are_there_go_on(server):
     with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(Client.connect(server.endpoint)) for _ in range(MAX_CLIENTS)]
+        clients = [stack.enter_context(admitted(server)) for _ in range(MAX_CLIENTS)]
         with Client.connect(server.endpoint) as one_more, pytest.raises(Motion324Error) as told:
             list(one_more.animate(request()))
         assert told.value.code == "backend-full"

@@ -161,8 +161,9 @@ class MOTION324_OT_make_single_user(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
-            names = [obj.name for obj in mesh_objects(context) if shape_keys.can_copy(obj)]
-            for obj in [each for each in mesh_objects(context) if shape_keys.can_copy(each)]:
+            objects = [obj for obj in mesh_objects(context) if shape_keys.can_copy(obj)]
+            names = [obj.name for obj in objects]
+            for obj in objects:
                 shape_keys.make_single_user(obj)
         except Motion324Error as error:
             return report_error(self, error)

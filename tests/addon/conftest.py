@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import os
-import resource
-import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
+from full_disk import full_disk  # noqa: F401  a fixture
 
 ROOT = Path(__file__).resolve().parents[2]
 # Before bpy is imported: it reads this only then. Ends with the session, by the fixture `installed`.
@@ -86,24 +84,6 @@ def backend(addon, backend_python, monkeypatch):
     """The tests' backend, as the one that the user chose."""
     monkeypatch.setenv("MOTION324_BACKEND_PYTHON", str(backend_python))
     return addon("job.backend")
-
-
-@pytest.fixture
-def full_disk():
-    """A context in which no file of this process can grow beyond `limit` bytes, much as on a disk that is full."""
-
-    @contextlib.contextmanager
-    def limited(limit: int = 512):
-        before = resource.getrlimit(resource.RLIMIT_FSIZE)
-        handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
-            signal.signal(signal.SIGXFSZ, handler)
-
-    return limited
 
 
 @pytest.fixture

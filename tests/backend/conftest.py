@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import resource
-import signal
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from full_disk import full_disk  # noqa: F401  a fixture
 from wire_harness import backend
 
 from motion324.client import Client
@@ -27,24 +25,6 @@ def one_torch_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture
-def full_disk():
-    """A context in which no file of this process can grow beyond `limit` bytes, much as on a disk that is full."""
-
-    @contextlib.contextmanager
-    def limited(limit: int = 512):
-        before = resource.getrlimit(resource.RLIMIT_FSIZE)
-        handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
-            signal.signal(signal.SIGXFSZ, handler)
-
-    return limited
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 from scipy.sparse.csgraph import dijkstra
+from threadpoolctl import threadpool_limits
 
 from motion324.core.progress import Progress
 from motion324.reconstructors.deformation_fit.fit_problem import DRAFT, FitProblem, FitSettings, Pose, working_images
@@ -155,6 +156,15 @@ class _Stages:
 
 
 def _fitted(scene: Scene, settings: FitSettings, stages: _Stages, predicted: np.ndarray | None) -> Iterator[FrameBatch]:
+    # Several BLAS threads wait for each other on systems as small as a frame's: beside another busy process a Cholesky
+    # factorisation took them 57 to 120 ms that takes one thread 3 to 10.
+    with threadpool_limits(1, user_api="blas"):
+        yield from _fitted_by_one_thread(scene, settings, stages, predicted)
+
+
+def _fitted_by_one_thread(
+    scene: Scene, settings: FitSettings, stages: _Stages, predicted: np.ndarray | None
+) -> Iterator[FrameBatch]:
     total = len(scene.frames)
     images = working_images(scene.frames, scene.masks, scene.view, settings.picture)
     problem = FitProblem(scene.mesh, images, settings, scene.seed, lambda: stages.alone(0))

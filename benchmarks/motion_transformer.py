@@ -42,7 +42,7 @@ from motion324.reconstructors.motion_transformer.options import InferenceOptions
 from motion324.reconstructors.motion_transformer.pace import Pace
 from motion324.reconstructors.motion_transformer.predictor import MotionPredictor, ShapePoints
 from motion324.reconstructors.motion_transformer.workload import Workload
-from motion324.training.transformer.image_weights import random_model
+from motion324.training.transformer.preparation import random_model
 
 SAMPLES = 16384
 FRAME_SIZE = 512

@@ -7,7 +7,7 @@ import numpy as np
 from motion324.reconstructors.motion_transformer.checkpoint import write_checkpoint
 from motion324.reconstructors.motion_transformer.config import ImageEncoderConfig, ModelConfig
 from motion324.reconstructors.motion_transformer.predictor import ShapePoints
-from motion324.training.transformer.image_weights import random_model
+from motion324.training.transformer.preparation import random_model
 
 SMALL = ModelConfig(
     width=48,

@@ -24,10 +24,9 @@ from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.mesh.files.gltf_writing import write_glb
 from motion324.training.clips.split import HELD_OUT
 from motion324.training.shared.settings import SynthesisSettings, validation_settings
-from motion324.training.synthesis.cameras import Cameras
-from motion324.training.synthesis.draws import Draws
 from motion324.training.synthesis.filming import filmed_clips
-from motion324.training.synthesis.rig_bank import RigBank
+from motion324.training.synthesis.pictures import Cameras
+from motion324.training.synthesis.rig_bank import Draws, RigBank
 from motion324.training.synthesis.rigs import read_rigs
 from motion324.video.writing import VideoFile
 

@@ -18,17 +18,16 @@ from motion324.reconstructors.node_model.frame_encoder import cut_out_on_black
 from motion324.training.clips.motion_batch import MotionBatch, Shares, joined
 from motion324.training.clips.split import draw_weights, none_to_train_on, split
 from motion324.training.shared.config import DataConfig, SyntheticConfig
-from motion324.training.shared.prefetch import Prefetcher
+from motion324.training.shared.gpu_work import Prefetcher
 from motion324.training.shared.processes import Processes
 from motion324.training.shared.settings import SynthesisSettings, validation_settings
 from motion324.training.synthesis.appearance import Appearance
 from motion324.training.synthesis.creatures.creature import make_creatures
-from motion324.training.synthesis.draws import Draws
 from motion324.training.synthesis.filming import filmed_clips
+from motion324.training.synthesis.geometry import face_normals, mixed, surface_samples, vertex_normals
 from motion324.training.synthesis.pictures import estimated_masks
-from motion324.training.synthesis.rig_bank import ModelBatch, RigBank
+from motion324.training.synthesis.rig_bank import Draws, ModelBatch, RigBank
 from motion324.training.synthesis.rigs import read_rigs
-from motion324.training.synthesis.surface_points import face_normals, mixed, surface_samples, vertex_normals
 
 VALIDATION_SEED = 324
 

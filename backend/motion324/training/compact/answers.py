@@ -8,9 +8,8 @@ import torch
 
 from motion324.reconstructors.node_model.drawn_look import Drawings
 from motion324.reconstructors.node_model.model import NodeInputs, NodeModel, NodeMotions, NodeOutputs, SeenFrames
-from motion324.training.compact.batches import TrainingBatch
-from motion324.training.compact.device import half_precision
-from motion324.training.compact.estimated_tracks import with_own_errors
+from motion324.training.compact.batches import TrainingBatch, with_own_errors
+from motion324.training.shared.processes import half_precision
 from motion324.training.synthesis.drawing import draw_motions
 
 

@@ -1,7 +1,8 @@
 """From trained weights to a file for onnxruntime: `python -m motion324.training.export WEIGHTS OUT.onnx`.
 
 The file is the graph that finds the nodes' motions. Its metadata hold the sizes and, in base64, a second, small graph
-that moves points after the nodes, so that a mesh of any size goes through in parts.
+that moves points after the nodes, so that a mesh of any size goes through in parts. Of a model that looks again it is a
+zip archive of four graphs: see motion324.reconstructors.node_model.looking.
 """
 
 from __future__ import annotations
@@ -10,46 +11,32 @@ import argparse
 import base64
 import json
 import sys
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.write_aside import written_aside
 from motion324.reconstructors.node_model.config import TRACK_VALUES
-from motion324.reconstructors.node_model.model import NodeInputs, NodeModel
+from motion324.reconstructors.node_model.looking_file import FIRST, LOOK, POINTS, SEE, SIZES
+from motion324.reconstructors.node_model.model import NodeModel
 from motion324.reconstructors.node_model.onnx_file import CONFIG_KEY, DECODER_KEY
-from motion324.reconstructors.node_model.weights_file import load_weights
-from motion324.training.compact.export_looking import export_looking
-from motion324.training.compact.onnx_graphs import TRACED_POINTS, PointsGraph, halve, traced
+from motion324.training.compact.onnx_graphs import (
+    TRACED_POINTS,
+    FirstGraph,
+    LookGraph,
+    MotionsGraph,
+    PointsGraph,
+    SeeGraph,
+    halve,
+    traced,
+)
+from motion324.training.compact.weights_files import load_weights
 
-if TYPE_CHECKING:
-    pass
-
-
-class _Motions(nn.Module):
-    """(1, T, 4, S, S), (1, T), (1, 3), (1, 3), (1, K, 10) and, where it takes them, (1, T, K, 5) ->
-    (1, T, K, 9), (1, K, c): see NodeInputs, NodeMotions."""
-
-    def __init__(self, model: NodeModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(
-        self,
-        frames: Tensor,
-        times: Tensor,
-        camera: Tensor,
-        translation: Tensor,
-        nodes: Tensor,
-        tracks: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        inputs = NodeInputs(frames, times, camera, translation, nodes, nodes[..., :9], tracks)
-        rounds, _ = self.model.motions(inputs)
-        return rounds[-1].state, rounds[-1].codes
+GEOMETRY = ["times", "camera", "translation", "nodes"]
+MAPS = ["match_maps", "fine_maps", "patches"]
 
 
 def export(model: NodeModel, path: Path) -> None:
@@ -78,7 +65,7 @@ def export(model: NodeModel, path: Path) -> None:
         example["tracks"] = torch.rand(1, frames, nodes, TRACK_VALUES)
     model = model.eval()
     states = traced(
-        _Motions(model),
+        MotionsGraph(model),
         tuple(example.values()),
         {name: {1: "T"} for name in ("frames", "times", "tracks") if name in example},
         list(example),
@@ -134,3 +121,45 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
     return 0
+
+
+def export_looking(model: NodeModel, path: Path) -> None:
+    """Writes the file; nothing half-written is left behind. Weights are stored in half precision."""
+    config = model.config
+    frames, nodes, side = max(config.frames, 2), config.nodes, config.image_size
+    given = {
+        "frames": torch.rand(1, frames, 4, side, side),
+        "times": torch.arange(frames)[None].float(),
+        "camera": torch.tensor([[2.0, 0.5, 0.5]]),
+        "translation": torch.tensor([[0.0, 0.0, 3.0]]),
+        "nodes": torch.rand(1, nodes, 10),
+        "behind": torch.rand(1, frames, nodes),
+        "state": torch.rand(1, frames, nodes, 9),
+        "first_tokens": torch.rand(1, frames, nodes, config.width),
+        "tokens": torch.rand(1, frames, nodes, config.width),
+        "points": torch.rand(1, TRACED_POINTS, 9),
+        "codes": torch.rand(1, nodes, config.skin_width),
+    }
+    with torch.no_grad():
+        seen = model.see(given["frames"])
+    for prefix in ("", "drawn_"):
+        for name in MAPS:
+            given[prefix + name] = getattr(seen, name)
+    free = {name: {1: "T"} for name in ("frames", "times", "behind", "state", "first_tokens", "tokens")}
+    free |= {f"{prefix}{name}": {1: "T"} for prefix in ("", "drawn_") for name in MAPS[:2]}
+    free |= {f"{prefix}patches": {0: "T"} for prefix in ("", "drawn_")} | {"points": {1: "P"}}
+    look = MAPS + [f"drawn_{name}" for name in MAPS] + GEOMETRY + ["behind", "state", "first_tokens", "tokens"]
+    graphs = {
+        SEE: (SeeGraph(model), ["frames"], MAPS),
+        FIRST: (FirstGraph(model), MAPS + GEOMETRY, ["state", "codes", "tokens"]),
+        LOOK: (LookGraph(model), look, ["found_state", "codes", "found_tokens", "doubt"]),
+        POINTS: (PointsGraph(model), ["points", "nodes", "state", "codes"], ["positions"]),
+    }
+    with written_aside(path) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(SIZES, config.to_json())
+        for name, (graph, inputs, outputs) in graphs.items():
+            axes = {one: free[one] for one in inputs if one in free}
+            made = traced(graph, tuple(given[one] for one in inputs), axes, inputs, outputs)
+            if name != POINTS:
+                halve(made)
+            archive.writestr(name, made.SerializeToString())

@@ -1,4 +1,4 @@
-"""Graphs for onnxruntime from modules of PyTorch, and the one by which points follow nodes."""
+"""Graphs for onnxruntime from modules of PyTorch: of a model's answers, and the one by which points follow nodes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from motion324.reconstructors.node_model.model import NodeModel, NodeMotions
+from motion324.reconstructors.node_model.model import Answer, NodeInputs, NodeModel, NodeMotions, SeenFrames
 
 if TYPE_CHECKING:
     import onnx
@@ -72,3 +72,96 @@ def halve(model: onnx.ModelProto) -> None:
         casts.append(onnx.helper.make_node("Cast", [constant.name], [whole], to=onnx.TensorProto.FLOAT))
     for place, cast in enumerate(casts):
         model.graph.node.insert(place, cast)
+
+
+class MotionsGraph(nn.Module):
+    """(1, T, 4, S, S), (1, T), (1, 3), (1, 3), (1, K, 10) and, where it takes them, (1, T, K, 5) ->
+    (1, T, K, 9), (1, K, c): see NodeInputs, NodeMotions."""
+
+    def __init__(self, model: NodeModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        frames: Tensor,
+        times: Tensor,
+        camera: Tensor,
+        translation: Tensor,
+        nodes: Tensor,
+        tracks: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        inputs = NodeInputs(frames, times, camera, translation, nodes, nodes[..., :9], tracks)
+        rounds, _ = self.model.motions(inputs)
+        return rounds[-1].state, rounds[-1].codes
+
+
+class SeeGraph(nn.Module):
+    def __init__(self, model: NodeModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        seen = self.model.see(frames)
+        return seen.match_maps, seen.fine_maps, seen.patches
+
+
+class FirstGraph(nn.Module):
+    """The maps and patches, then the geometry -> state, codes, tokens; see Answer."""
+
+    def __init__(self, model: NodeModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        match_maps: Tensor,
+        fine_maps: Tensor,
+        patches: Tensor,
+        times: Tensor,
+        camera: Tensor,
+        translation: Tensor,
+        nodes: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        inputs = _inputs(match_maps, times, camera, translation, nodes)
+        answer = self.model.first_answer(self.model.ask(inputs, SeenFrames(match_maps, fine_maps, patches)))
+        return answer.rounds[-1].state, answer.rounds[-1].codes, answer.tokens
+
+
+class LookGraph(nn.Module):
+    """Maps and patches of frames and of drawings, geometry, and what was found before -> state, codes, tokens,
+    doubt."""
+
+    def __init__(self, model: NodeModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        match_maps: Tensor,
+        fine_maps: Tensor,
+        patches: Tensor,
+        drawn_match_maps: Tensor,
+        drawn_fine_maps: Tensor,
+        drawn_patches: Tensor,
+        times: Tensor,
+        camera: Tensor,
+        translation: Tensor,
+        nodes: Tensor,
+        behind: Tensor,
+        state: Tensor,
+        first_tokens: Tensor,
+        tokens: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        inputs = _inputs(match_maps, times, camera, translation, nodes)
+        question = self.model.ask(inputs, SeenFrames(match_maps, fine_maps, patches))
+        unused = torch.zeros(0)
+        first, before = Answer([], first_tokens), Answer([NodeMotions(state, unused)], tokens)
+        drawn = SeenFrames(drawn_match_maps, drawn_fine_maps, drawn_patches)
+        found, _ = self.model.look_again(question, first, before, drawn, behind)
+        last = found.rounds[-1]
+        return last.state, last.codes, found.tokens, self.model.drawn_look.doubt(found.tokens)
+
+
+def _inputs(match_maps: Tensor, times: Tensor, camera: Tensor, translation: Tensor, nodes: Tensor) -> NodeInputs:
+    return NodeInputs(match_maps, times, camera, translation, nodes, nodes[..., :9])

@@ -18,24 +18,17 @@ from motion324.core.errors import Motion324Error
 from motion324.core.write_aside import explained_write_errors
 from motion324.reconstructors.node_model.config import NodeModelConfig
 from motion324.reconstructors.node_model.model import NodeModel, NodeOutputs
-from motion324.reconstructors.node_model.weights_file import load_weights, save_weights
 from motion324.training.compact.answers import answers
 from motion324.training.compact.batches import Synthesiser, TrainingBatch, without_tracks
-from motion324.training.compact.contact_sheet import write_contact_sheet
-from motion324.training.compact.data import training_and_held_out_clips
-from motion324.training.compact.device import peak_memory, synchronise
-from motion324.training.compact.exported import load_exported
+from motion324.training.compact.clips import training_and_held_out_clips, write_contact_sheet
 from motion324.training.compact.losses import Losses, bend_at, losses
-from motion324.training.compact.optimiser import CompactOptimiser
+from motion324.training.compact.optimiser import AveragedWeights, CompactOptimiser, FlatGradients, learning_rate
 from motion324.training.compact.options import CompactOptions, parse_options
-from motion324.training.compact.replayed import WARM_CALLS, Replayed
 from motion324.training.compact.run_log import RunLog
-from motion324.training.compact.schedule import AveragedWeights, learning_rate
-from motion324.training.compact.self_check import check_itself
-from motion324.training.compact.validation import Validation, validate
-from motion324.training.shared.gradients import FlatGradients
-from motion324.training.shared.prefetch import Prefetcher
-from motion324.training.shared.processes import Processes, joined_processes
+from motion324.training.compact.validation import Validation, check_itself, validate
+from motion324.training.compact.weights_files import load_exported, load_weights, save_weights
+from motion324.training.shared.gpu_work import WARM_CALLS, Prefetcher, Replayed
+from motion324.training.shared.processes import Processes, joined_processes, peak_memory, synchronise
 from motion324.training.shared.settings import SynthesisSettings
 
 LOOK_STEPS = 10  # the clock and the other processes are looked at every so many steps

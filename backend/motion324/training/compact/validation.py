@@ -1,7 +1,10 @@
-"""How well a model does on clips of rigs that it was never trained on, beside the mesh held still."""
+"""Measures a model: whether everything of its training works, before a long run begins, and how well it does on clips
+of rigs that it was never trained on, beside the mesh held still.
+"""
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from motion324.reconstructors.node_model.model import NodeModel, NodeOutputs
 from motion324.training.compact.batches import Synthesiser, TrainingBatch
+from motion324.training.compact.losses import losses
+from motion324.training.compact.run_log import RunLog
+from motion324.training.shared.processes import Processes, synchronise
 
 CHAMFER_POINTS = 512
 
@@ -31,15 +38,6 @@ class Validation:
     still_error: float
     median: float
     by_model: dict[str, float]
-
-
-def fixed_batches(synthesiser: Synthesiser, clips_per_rig: int, batch_size: int) -> list[TrainingBatch]:
-    """The same clips at every validation; all of one size, the last filled up with more clips of the first rigs."""
-    chosen = list(range(len(synthesiser.bank.names))) * clips_per_rig
-    chosen += [number % len(synthesiser.bank.names) for number in range(-len(chosen) % batch_size)]
-    return [
-        synthesiser.batch(batch_size, chosen[start : start + batch_size]) for start in range(0, len(chosen), batch_size)
-    ]
 
 
 @torch.no_grad()
@@ -87,3 +85,43 @@ def _errors(predicted: Tensor, truth: Tensor) -> list[Tensor]:
         difference[..., 2].abs().mean(dim=(1, 2)),
         sides[0] + sides[1],
     ]
+
+
+def check_itself(
+    model: NodeModel,
+    ask: Callable[[NodeModel, TrainingBatch], NodeOutputs],
+    training: Synthesiser,
+    processes: Processes,
+    log: RunLog,
+) -> None:
+    """One small step's worth of everything, in a few seconds, and how long a full batch takes to make.
+
+    Raises RuntimeError where a loss or gradient is not finite or a parameter gets no gradient.
+    """
+    batch = training.batch(4)
+    outputs = ask(model, batch)
+    found = losses(outputs, batch, 0.2)
+    found.total.backward()
+    if outputs.positions[-1].shape != batch.targets.shape or not bool(found.total.isfinite()):
+        raise RuntimeError(f"self-check: loss {found.total.item()}, positions {tuple(outputs.positions[-1].shape)}")
+    bad = [
+        name
+        for name, value in model.named_parameters()
+        if value.requires_grad and (value.grad is None or not bool(value.grad.isfinite().all()))
+    ]
+    if bad:
+        raise RuntimeError(f"self-check: no finite gradient for {', '.join(bad[:5])} and {len(bad)} parameters in all")
+    still = (outputs.positions[-1] - batch.targets[:, :1]).abs().max().item()
+    model.zero_grad(set_to_none=True)
+    training.batch(4)
+    synchronise(processes.device)
+    started = time.monotonic()
+    training.batch(8)
+    synchronise(processes.device)
+    log.write(
+        "checked",
+        loss=found.points.item(),
+        matches=found.matches.item(),
+        moved_at_start=still,
+        eight_clips_ms=1000 * (time.monotonic() - started),
+    )

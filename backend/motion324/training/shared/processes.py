@@ -1,4 +1,6 @@
-"""The processes of a training run, one per GPU where torchrun starts them, and the signals that ask them to stop."""
+"""The processes of a training run, one per GPU where torchrun starts them, the signals that ask them to stop, and what
+they ask of their device.
+"""
 
 from __future__ import annotations
 
@@ -158,3 +160,16 @@ class StopSignals:
         if number == signal.SIGINT and self.received:
             raise KeyboardInterrupt
         self.received = signal.Signals(number).name
+
+
+def half_precision(device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+
+def peak_memory(device: torch.device) -> float:
+    return torch.cuda.max_memory_reserved(device) / 1e9 if device.type == "cuda" else 0.0
+
+
+def synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

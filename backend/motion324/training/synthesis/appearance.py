@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from motion324.training.shared.settings import SynthesisSettings
-from motion324.training.synthesis.draws import Draws
-from motion324.training.synthesis.rig_bank import ModelBatch
+from motion324.training.synthesis.rig_bank import Draws, ModelBatch
 
 WAVES = 3
 BLOTCHES = 6  # waves of textures like photographs'

@@ -19,10 +19,8 @@ from motion324.reconstructors.node_model.geometry import project
 from motion324.reconstructors.node_model.model import NodeInputs, NodeModel, NodeMotions
 from motion324.training.shared.settings import SynthesisSettings
 from motion324.training.synthesis.appearance import Appearance
-from motion324.training.synthesis.draws import Draws
-from motion324.training.synthesis.rasteriser import perspective_weights, rasterise
-from motion324.training.synthesis.rig_bank import ModelBatch
-from motion324.training.synthesis.surface_points import face_crosses, mixed
+from motion324.training.synthesis.geometry import face_crosses, mixed, perspective_weights, rasterise
+from motion324.training.synthesis.rig_bank import Draws, ModelBatch
 
 AMBIENT = 0.45  # as motion324.view.rasteriser.render has it
 COLOURLESS = 0.6  # the grey of a mesh without colours

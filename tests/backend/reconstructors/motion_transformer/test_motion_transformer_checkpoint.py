@@ -24,7 +24,7 @@ from motion324.reconstructors.motion_transformer.checkpoint import (  # noqa: E4
     write_checkpoint,
 )
 from motion324.reconstructors.motion_transformer.config import ImageEncoderConfig, ModelConfig  # noqa: E402
-from motion324.training.transformer.image_weights import random_model  # noqa: E402
+from motion324.training.transformer.preparation import random_model  # noqa: E402
 
 CPU = torch.device("cpu")
 SMALL = ModelConfig(

@@ -20,7 +20,7 @@ from motion324.reconstructors.motion_transformer.checkpoint import write_checkpo
 from motion324.reconstructors.motion_transformer.config import ModelConfig  # noqa: E402
 from motion324.reconstructors.motion_transformer.options import InferenceOptions  # noqa: E402
 from motion324.reconstructors.motion_transformer.predictor import MotionPredictor  # noqa: E402
-from motion324.training.transformer.image_weights import random_model  # noqa: E402
+from motion324.training.transformer.preparation import random_model  # noqa: E402
 
 GIGABYTE = 1e9
 

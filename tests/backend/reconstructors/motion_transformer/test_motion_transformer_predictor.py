@@ -19,7 +19,7 @@ from motion324.reconstructors.motion_transformer.config import ImageEncoderConfi
 from motion324.reconstructors.motion_transformer.model import Points  # noqa: E402
 from motion324.reconstructors.motion_transformer.options import InferenceOptions  # noqa: E402
 from motion324.reconstructors.motion_transformer.predictor import MotionPredictor, ShapePoints  # noqa: E402
-from motion324.training.transformer.image_weights import random_model  # noqa: E402
+from motion324.training.transformer.preparation import random_model  # noqa: E402
 
 SMALL = ModelConfig(
     width=96,

@@ -20,9 +20,8 @@ from motion324.reconstructors.node_model.config import NodeModelConfig  # noqa: 
 from motion324.reconstructors.node_model.model import NodeInputs, NodeModel  # noqa: E402
 from motion324.reconstructors.node_model.onnx_file import DECODER_KEY, OnnxNodeModel  # noqa: E402
 from motion324.reconstructors.node_model.reconstructor import BUNDLED  # noqa: E402
-from motion324.reconstructors.node_model.weights_file import save_weights  # noqa: E402
 from motion324.training.compact import export as exporting  # noqa: E402
-from motion324.training.compact.exported import load_exported  # noqa: E402
+from motion324.training.compact.weights_files import load_exported, save_weights  # noqa: E402
 
 
 def nothing() -> None:

@@ -19,15 +19,14 @@ from motion324.core.errors import EXIT_BACKEND, EXIT_BAD_MESH, Motion324Error  #
 from motion324.reconstructors.node_model.config import NodeModelConfig  # noqa: E402
 from motion324.reconstructors.node_model.geometry import ray_axes, rotation_from_6d, skin  # noqa: E402
 from motion324.reconstructors.node_model.model import NodeModel  # noqa: E402
-from motion324.reconstructors.node_model.weights_file import load_weights, save_weights  # noqa: E402
 from motion324.training.clips.split import HELD_OUT  # noqa: E402
 from motion324.training.compact import run as compact  # noqa: E402
 from motion324.training.compact.batches import Synthesiser  # noqa: E402
 from motion324.training.compact.losses import losses  # noqa: E402
+from motion324.training.compact.optimiser import AveragedWeights, FlatGradients, learning_rate  # noqa: E402
 from motion324.training.compact.options import parse_options  # noqa: E402
-from motion324.training.compact.schedule import AveragedWeights, learning_rate  # noqa: E402
-from motion324.training.shared.gradients import FlatGradients  # noqa: E402
-from motion324.training.shared.prefetch import Prefetcher  # noqa: E402
+from motion324.training.compact.weights_files import load_weights, save_weights  # noqa: E402
+from motion324.training.shared.gpu_work import Prefetcher  # noqa: E402
 from motion324.training.shared.processes import Processes, join_processes, leave_processes  # noqa: E402
 from motion324.training.shared.settings import SynthesisSettings  # noqa: E402
 from motion324.training.synthesis.rig_bank import RigBank  # noqa: E402

@@ -15,14 +15,14 @@ from small_node_model import SMALL, small_node_model  # noqa: E402
 from motion324.reconstructors.node_model.drawn_look import FARTHEST_BEHIND, HIDDEN_BEHIND  # noqa: E402
 from motion324.reconstructors.node_model.geometry import project  # noqa: E402
 from motion324.reconstructors.node_model.model import LookOutputs, NodeModel, NodeMotions  # noqa: E402
-from motion324.reconstructors.node_model.weights_file import load_weights, save_weights  # noqa: E402
 from motion324.training.clips.split import HELD_OUT, HELD_OUT_LATER  # noqa: E402
 from motion324.training.compact import run as compact  # noqa: E402
 from motion324.training.compact.answers import answers  # noqa: E402
 from motion324.training.compact.batches import Synthesiser  # noqa: E402
 from motion324.training.compact.losses import doubt_loss, losses, near_loss  # noqa: E402
+from motion324.training.compact.optimiser import FlatGradients  # noqa: E402
 from motion324.training.compact.options import parse_options  # noqa: E402
-from motion324.training.shared.gradients import FlatGradients  # noqa: E402
+from motion324.training.compact.weights_files import load_weights, save_weights  # noqa: E402
 from motion324.training.shared.processes import Processes, join_processes  # noqa: E402
 from motion324.training.shared.settings import SynthesisSettings  # noqa: E402
 from motion324.training.synthesis.drawing import draw, draw_motions, moved_vertices  # noqa: E402

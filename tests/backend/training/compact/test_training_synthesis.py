@@ -14,15 +14,18 @@ from motion324.core.view import View, look_at_origin  # noqa: E402
 from motion324.reconstructors.node_model.geometry import project  # noqa: E402
 from motion324.training.compact.batches import Synthesiser, farthest_points  # noqa: E402
 from motion324.training.shared.settings import SynthesisSettings  # noqa: E402
-from motion324.training.synthesis.cameras import Cameras, sample_cameras  # noqa: E402
 from motion324.training.synthesis.creatures.creature import make_creatures  # noqa: E402
-from motion324.training.synthesis.draws import Draws  # noqa: E402
-from motion324.training.synthesis.filming import filmed_clips  # noqa: E402
-from motion324.training.synthesis.posing import posed_vertices  # noqa: E402
-from motion324.training.synthesis.rasteriser import perspective_weights, rasterise  # noqa: E402
-from motion324.training.synthesis.rig_bank import RigBank  # noqa: E402
+from motion324.training.synthesis.filming import filmed_clips, posed_vertices  # noqa: E402
+from motion324.training.synthesis.geometry import (  # noqa: E402
+    compose,
+    nearest_similarity,
+    perspective_weights,
+    rasterise,
+    rotation_about,
+)
+from motion324.training.synthesis.pictures import Cameras, sample_cameras  # noqa: E402
+from motion324.training.synthesis.rig_bank import Draws, RigBank  # noqa: E402
 from motion324.training.synthesis.rigs import read_rigs, skinned  # noqa: E402
-from motion324.training.synthesis.rotations import compose, nearest_similarity, rotation_about  # noqa: E402
 
 CPU = torch.device("cpu")
 SMALL = SynthesisSettings(frames=5, image_size=32, points=128, nodes=16)

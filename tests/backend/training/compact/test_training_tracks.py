@@ -15,16 +15,20 @@ from small_node_model import SMALL  # noqa: E402
 from motion324.reconstructors.node_model.config import NodeModelConfig  # noqa: E402
 from motion324.reconstructors.node_model.geometry import project  # noqa: E402
 from motion324.reconstructors.node_model.model import NodeModel  # noqa: E402
-from motion324.reconstructors.node_model.weights_file import load_weights  # noqa: E402
 from motion324.training.clips.split import HELD_OUT  # noqa: E402
 from motion324.training.compact import run as compact  # noqa: E402
-from motion324.training.compact.batches import Synthesiser, without_tracks  # noqa: E402
-from motion324.training.compact.estimated_tracks import estimated_tracks, moved_across, with_own_errors  # noqa: E402
+from motion324.training.compact.batches import (  # noqa: E402
+    Synthesiser,
+    estimated_tracks,
+    moved_across,
+    with_own_errors,
+    without_tracks,
+)
 from motion324.training.compact.options import parse_options  # noqa: E402
+from motion324.training.compact.weights_files import load_weights  # noqa: E402
 from motion324.training.shared.processes import join_processes  # noqa: E402
 from motion324.training.shared.settings import SynthesisSettings  # noqa: E402
-from motion324.training.synthesis.draws import Draws  # noqa: E402
-from motion324.training.synthesis.rig_bank import RigBank  # noqa: E402
+from motion324.training.synthesis.rig_bank import Draws, RigBank  # noqa: E402
 from motion324.training.synthesis.rigs import read_rigs  # noqa: E402
 
 CPU = torch.device("cpu")

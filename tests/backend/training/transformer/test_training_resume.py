@@ -28,7 +28,7 @@ from motion324.training.shared import processes  # noqa: E402
 from motion324.training.shared.config_keys import as_toml  # noqa: E402
 from motion324.training.transformer import checkpoints, training_run  # noqa: E402
 from motion324.training.transformer.batched_transformer import BatchedTransformer  # noqa: E402
-from motion324.training.transformer.image_weights import random_model  # noqa: E402
+from motion324.training.transformer.preparation import random_model  # noqa: E402
 from motion324.training.transformer.training_run import export, run_training  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")

@@ -26,14 +26,9 @@ from motion324.training.clips.synthetic_clips import training_clips, validation_
 from motion324.training.shared.config import DataConfig, OptimiserConfig, SyntheticConfig  # noqa: E402
 from motion324.training.shared.config_keys import as_toml  # noqa: E402
 from motion324.training.transformer import checkpoints  # noqa: E402
-from motion324.training.transformer.batch_size import most_that_fit, random_batch  # noqa: E402
-from motion324.training.transformer.batched_transformer import (  # noqa: E402
-    BatchedTransformer,
-    settle_attention,
-    squared_error,
-)
-from motion324.training.transformer.image_weights import random_model  # noqa: E402
+from motion324.training.transformer.batched_transformer import BatchedTransformer, settle_attention, squared_error  # noqa: E402
 from motion324.training.transformer.optimiser import build_optimiser, rate_at, update  # noqa: E402
+from motion324.training.transformer.preparation import most_that_fit, random_batch, random_model  # noqa: E402
 from motion324.training.transformer.training_run import EXPORTED, run_training  # noqa: E402
 
 CPU = torch.device("cpu")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from motion324.training.synthesis.creatures.bones import Body
+from motion324.training.synthesis.creatures.body import Body
 
 Generator = np.random.Generator
 

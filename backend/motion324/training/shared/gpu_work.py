@@ -1,6 +1,9 @@
-"""Makes batches ahead, by a thread on a CUDA stream of its own, while the model trains on the ones before.
+"""Keeps the GPU at work: batches are made ahead while the model trains, and work that is always the same is recorded.
 
-Where training is faster than the making of its clips, it can meet earlier ones again instead of waiting.
+Batches come from a thread on a CUDA stream of its own; where training is faster than the making of its clips, it can
+meet earlier ones again instead of waiting. What is recorded once as a CUDA graph is replayed, so that no time goes into
+launching it; PyTorch's manual, "CUDA Graphs": inputs lie in fixed places, nothing waits for the GPU, and what is
+recorded has run some times before.
 """
 
 from __future__ import annotations
@@ -11,12 +14,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import torch
+from torch import Tensor
 
 Batch = TypeVar("Batch")
+T = TypeVar("T")
+WARM_CALLS = 3
 
 
 class Prefetcher(Generic[Batch]):
@@ -110,3 +116,62 @@ def _tensors(batch: Any) -> list[torch.Tensor]:
     if not is_dataclass(batch):
         return []
     return [tensor for field in fields(batch) for tensor in _tensors(getattr(batch, field.name))]
+
+
+class Replayed:
+    """Calls `work`, from the fourth call on by replaying. On a CPU, or where it is not to be recorded, it always calls.
+
+    work: takes what `example` is like (a dataclass of tensors and dataclasses), in memory of this object's own, and
+    returns tensors, which the next call overwrites. Other threads may use the GPU, but not during the fourth call.
+    """
+
+    def __init__(self, work: Callable[[T], Any], example: T, device: torch.device, recorded: bool = True) -> None:
+        self._work = work
+        self._inputs = _mapped(example, torch.clone)
+        self._device = device
+        self._never = not recorded or device.type != "cuda"
+        self._calls = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._result: Any = None
+
+    @property
+    def is_recorded(self) -> bool:
+        return self._graph is not None
+
+    def __call__(self, inputs: T) -> Any:
+        _copy(inputs, self._inputs)
+        if self._never:
+            return self._work(self._inputs)
+        if self._graph is not None:
+            self._graph.replay()
+        elif self._calls < WARM_CALLS:
+            self._calls += 1
+            side = torch.cuda.Stream(self._device)
+            side.wait_stream(torch.cuda.current_stream(self._device))
+            with torch.cuda.stream(side):
+                self._result = self._work(self._inputs)
+            torch.cuda.current_stream(self._device).wait_stream(side)
+        else:
+            torch.cuda.synchronize(self._device)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                self._result = self._work(self._inputs)
+            self._graph = graph
+            graph.replay()
+        return self._result
+
+
+def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        return change(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{field.name: _mapped(getattr(value, field.name), change) for field in fields(value)})
+    return value
+
+
+def _copy(source: Any, target: Any) -> None:
+    if isinstance(source, Tensor):
+        target.copy_(source)
+    elif is_dataclass(source):
+        for field in fields(source):
+            _copy(getattr(source, field.name), getattr(target, field.name))

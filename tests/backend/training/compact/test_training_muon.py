@@ -6,8 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch, which is not installed here")
 
-from motion324.training.compact.replayed import Replayed  # noqa: E402
-from motion324.training.shared.muon import LIKE_ADAM, Muon, orthogonal  # noqa: E402
+from motion324.training.compact.optimiser import LIKE_ADAM, Muon, orthogonal  # noqa: E402
+from motion324.training.shared.gpu_work import Replayed  # noqa: E402
 
 
 @pytest.mark.parametrize("shape", [(2, 16, 16), (3, 8, 40), (1, 40, 8)])

@@ -32,7 +32,7 @@ from torch import Tensor
 from motion324.reconstructors.motion_transformer import fused
 from motion324.reconstructors.motion_transformer.attention import Attention
 from motion324.reconstructors.motion_transformer.attention_kernels import KERNELS
-from motion324.reconstructors.motion_transformer.attention_shape import Shape
+from motion324.reconstructors.motion_transformer.attention_backends import Shape
 from motion324.reconstructors.motion_transformer.checkpoint import write_checkpoint
 from motion324.reconstructors.motion_transformer.config import ModelConfig
 from motion324.reconstructors.motion_transformer.device import tf32_products

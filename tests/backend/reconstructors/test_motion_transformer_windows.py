@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from motion324.reconstructors.windows import Merger, plan_windows
+from motion324.reconstructors.scene_frames import Merger, plan_windows
 
 
 def merged(windows, results, points):

@@ -177,7 +177,7 @@ def _torch_device() -> list[Finding]:
     import torch
 
     from motion324.reconstructors.motion_transformer.attention import Attention
-    from motion324.reconstructors.motion_transformer.attention_shape import longest_attention
+    from motion324.reconstructors.motion_transformer.attention_backends import longest_attention
     from motion324.reconstructors.motion_transformer.config import ModelConfig
     from motion324.reconstructors.motion_transformer.device import choose_device, choose_precision, free_bytes
     from motion324.reconstructors.motion_transformer.options import TRAINED_FRAMES

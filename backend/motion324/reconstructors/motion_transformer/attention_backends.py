@@ -1,4 +1,5 @@
-"""The functions behind the attention kernels: PyTorch's scaled_dot_product_attention, flash-attn 2 to 4, and xformers.
+"""What an attention kernel is asked for, and the functions behind the kernels: PyTorch's scaled_dot_product_attention,
+flash-attn 2 to 4, and xformers.
 
 Each `..._knows` tells whether a function may do a shape here, and its package is installed; whether that build runs
 here is tried later. Each `..._with_sums` also returns the logarithms (B, H, Lq) of the sums of the exponentials of the
@@ -8,19 +9,50 @@ it, which also spares the time that switching between the backends takes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+import torch
+from torch import Tensor
+from motion324.reconstructors.motion_transformer.config import ModelConfig
 import functools
 import importlib.util
 from collections.abc import Callable
 from math import sqrt
-
-import torch
 import torch.nn.functional as F
-from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from motion324.reconstructors.motion_transformer.attention_shape import HALVES, Shape
-
+HALVES = (torch.float16, torch.bfloat16)
 MATH_SCORES = 1 << 24  # numbers in the score matrix of one step of the "math" kernel: 64 MB in float32
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a kernel is asked for. gradients: whether autograd must be able to go through it."""
+
+    device: torch.device
+    dtype: torch.dtype
+    batch: int
+    queries: int
+    keys: int
+    heads: int
+    head_width: int
+    gradients: bool = False
+
+    @property
+    def capability(self) -> tuple[int, int]:
+        """Of the GPU; (0, 0) without one."""
+        return torch.cuda.get_device_capability(self.device) if self.device.type == "cuda" else (0, 0)
+
+
+def shape_of(q: Tensor, k: Tensor) -> Shape:
+    gradients = torch.is_grad_enabled() and (q.requires_grad or k.requires_grad)
+    batch, queries, heads, head_width = q.shape
+    return Shape(q.device, q.dtype, batch, queries, k.shape[1], heads, head_width, gradients)
+
+
+def longest_attention(config: ModelConfig, frames: int, device: torch.device, blocks: torch.dtype) -> Shape:
+    """That of the global blocks, over all tokens of a window of `frames`."""
+    tokens = frames * config.tokens_per_frame
+    return Shape(device, blocks, 1, tokens, tokens, config.heads, config.head_width)
 
 
 def sdpa(

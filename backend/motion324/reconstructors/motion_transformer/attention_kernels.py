@@ -19,7 +19,7 @@ from torch.nn.attention import SDPBackend
 
 from motion324.reconstructors.motion_transformer import attention_backends as backends
 from motion324.reconstructors.motion_transformer import fused
-from motion324.reconstructors.motion_transformer.attention_shape import Shape, shape_of
+from motion324.reconstructors.motion_transformer.attention_backends import Shape, shape_of
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from motion324.reconstructors.motion_transformer.attention_shape import Shape
+    from motion324.reconstructors.motion_transformer.attention_backends import Shape
 
 log = logging.getLogger(__name__)
 

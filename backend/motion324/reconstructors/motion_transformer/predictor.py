@@ -19,7 +19,7 @@ from motion324.core.reference_mesh import ReferenceMesh
 from motion324.mesh.surface import SurfaceSamples, vertex_attributes
 from motion324.reconstructors.motion_transformer import fused
 from motion324.reconstructors.motion_transformer.attention import Attention
-from motion324.reconstructors.motion_transformer.attention_shape import longest_attention
+from motion324.reconstructors.motion_transformer.attention_backends import longest_attention
 from motion324.reconstructors.motion_transformer.checkpoint import load_model, look_into
 from motion324.reconstructors.motion_transformer.config import ModelConfig
 from motion324.reconstructors.motion_transformer.decoding import PointDecoder, to_host
@@ -30,7 +30,7 @@ from motion324.reconstructors.motion_transformer.model import MotionModel, Point
 from motion324.reconstructors.motion_transformer.options import InferenceOptions
 from motion324.reconstructors.motion_transformer.pace import Pace, StageTimes
 from motion324.reconstructors.motion_transformer.workload import Workload, check_points, check_video, out_of_memory
-from motion324.reconstructors.windows import Merger, Window, plan_windows
+from motion324.reconstructors.scene_frames import Merger, Window, plan_windows
 
 
 def surface_points(surface: SurfaceSamples) -> ShapePoints:

@@ -10,7 +10,7 @@ import torch
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_BAD_MESH, EXIT_BAD_VIDEO, Motion324Error
 from motion324.reconstructors.motion_transformer.attention import Attention
-from motion324.reconstructors.motion_transformer.attention_shape import longest_attention
+from motion324.reconstructors.motion_transformer.attention_backends import longest_attention
 from motion324.reconstructors.motion_transformer.checkpoint import look_into
 from motion324.reconstructors.motion_transformer.config import IMAGE_PATCHES, ModelConfig
 from motion324.reconstructors.motion_transformer.device import Precision, choose_device, choose_precision, free_bytes

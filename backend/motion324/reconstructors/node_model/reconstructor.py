@@ -25,7 +25,7 @@ from motion324.reconstructors.node_model.scene_inputs import (
     square_frames,
     square_view,
 )
-from motion324.reconstructors.windows import Merger, plan_windows
+from motion324.reconstructors.scene_frames import Merger, plan_windows
 
 BUNDLED = Path(__file__).parent / "models" / "node_model.onnx"
 OVERLAP = 1 / 3  # part of a window that it shares with the next one at the least

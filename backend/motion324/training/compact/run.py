@@ -9,7 +9,7 @@ import copy
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 
 import torch
 from torch import Tensor
@@ -18,18 +18,23 @@ from motion324.core.errors import Motion324Error
 from motion324.core.write_aside import explained_write_errors
 from motion324.reconstructors.node_model.config import NodeModelConfig
 from motion324.reconstructors.node_model.model import NodeModel, NodeOutputs
-from motion324.training.compact.answers import answers
 from motion324.training.compact.batches import Synthesiser, TrainingBatch, without_tracks
 from motion324.training.compact.clips import training_and_held_out_clips, write_contact_sheet
 from motion324.training.compact.losses import Losses, bend_at, losses
+from motion324.training.compact.model import (
+    answers,
+    compile_blocks,
+    keep_first_answer,
+    new_model_config,
+    starting_model,
+)
 from motion324.training.compact.optimiser import AveragedWeights, CompactOptimiser, FlatGradients, learning_rate
 from motion324.training.compact.options import CompactOptions, parse_options
-from motion324.training.compact.run_log import RunLog
+from motion324.training.compact.run_log import Measured, RunLog
 from motion324.training.compact.validation import Validation, check_itself, validate
-from motion324.training.compact.weights_files import load_exported, load_weights, save_weights
+from motion324.training.compact.weights_files import save_weights
 from motion324.training.shared.gpu_work import WARM_CALLS, Prefetcher, Replayed
 from motion324.training.shared.processes import Processes, joined_processes, peak_memory, synchronise
-from motion324.training.shared.settings import SynthesisSettings
 
 LOOK_STEPS = 10  # the clock and the other processes are looked at every so many steps
 LOG_STEPS = 5 * LOOK_STEPS
@@ -45,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
             with explained_write_errors(options.out):
                 log = RunLog(options.out if processes.is_first else None)
             try:
-                train(options, _config(options), processes, log)
+                train(options, new_model_config(options), processes, log)
             finally:
                 log.close()
     except Motion324Error as error:
@@ -61,21 +66,11 @@ def train(options: CompactOptions, config: NodeModelConfig, processes: Processes
     """
     torch.manual_seed(options.seed)
     torch.backends.cudnn.benchmark = True
-    model = _starting_model(options, config).to(processes.device)
+    model = starting_model(options, config).to(processes.device)
     processes.same_start(model)
     if options.only_looks:
-        _keep_first_answer(model, processes.device)
-    settings = SynthesisSettings(
-        frames=options.frames,
-        image_size=options.image_size,
-        points=options.points,
-        nodes=options.nodes,
-        oversampling=options.oversampling,
-        tracks_share=options.tracks_share,
-        drawn=model.config.looks_again,
-        other_pose_share=options.other_pose_share,
-        drawn_reference_share=options.drawn_reference_share,
-    )
+        keep_first_answer(model, processes.device)
+    settings = options.clip_settings(drawn=model.config.looks_again)
     training, held_out = training_and_held_out_clips(options, settings, processes)
     log.write(
         "start",
@@ -88,23 +83,6 @@ def train(options: CompactOptions, config: NodeModelConfig, processes: Processes
     )
     run = _Run(options, processes, log, model, training, held_out)
     return run.to_the_end()
-
-
-class _Measured:
-    """Sums since the last line of the log."""
-
-    def __init__(self, waited: float) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.since, self.waited = time.monotonic(), waited
-
-    def add(self, found: Losses, length: Tensor) -> None:
-        values = {field.name: getattr(found, field.name) for field in fields(found) if field.name != "total"}
-        for name, value in {**values, "gradient": length}.items():
-            self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
-
-    def means(self, steps: int) -> dict[str, float]:
-        total = torch.stack(list(self.sums.values())) / steps
-        return dict(zip(self.sums, total.tolist(), strict=True))
 
 
 class _Run:
@@ -128,7 +106,7 @@ class _Run:
         self.optimiser = CompactOptimiser(model, options, processes.device)
         self.bend = torch.zeros((), device=processes.device)
         if options.compiled:
-            _compile(model)
+            compile_blocks(model)
         recorded = options.recorded and not self.looks  # what is drawn differs in size from step to step
         self.find_gradients = Replayed(self._find_gradients, training.batch(options.batch), processes.device, recorded)
         self.move_weights = Replayed(self._move_weights, None, processes.device, options.recorded)
@@ -176,7 +154,7 @@ class _Run:
             recorded=self.find_gradients.is_recorded and self.move_weights.is_recorded,
         )
 
-    def _one_step(self, measured: _Measured) -> None:
+    def _one_step(self, measured: Measured) -> None:
         options = self.options
         batch = self.prefetcher.next() if self.prefetcher else self.training.batch(options.batch)
         found, length = self._learn(batch)
@@ -231,10 +209,10 @@ class _Run:
     def _predicted(self, looks: int) -> Callable[[NodeModel, TrainingBatch], Tensor]:
         return lambda model, batch: answers(model, batch, looks).positions[-1]
 
-    def _nothing_measured(self) -> _Measured:
-        return _Measured(self.prefetcher.waited if self.prefetcher else 0.0)
+    def _nothing_measured(self) -> Measured:
+        return Measured(self.prefetcher.waited if self.prefetcher else 0.0)
 
-    def _log_step(self, measured: _Measured) -> None:
+    def _log_step(self, measured: Measured) -> None:
         steps = LOG_STEPS if self.step > LOG_STEPS else self.step - WARM_STEPS
         means = measured.means(steps)
         elapsed = time.monotonic() - measured.since
@@ -258,47 +236,3 @@ class _Run:
         weights = dict(self.averaged.model.named_parameters())
         save_weights(self.options.out / WEIGHTS_NAME, self.model.config, weights)
         return found
-
-
-def _starting_model(options: CompactOptions, config: NodeModelConfig) -> NodeModel:
-    """A new model, or an earlier run's, from now on with this run's frames and nodes."""
-    if options.init is None:
-        return NodeModel(config)
-    model = load_exported(options.init) if options.init.suffix == ".onnx" else load_weights(options.init)
-    model.config = replace(model.config, image_size=options.image_size, nodes=options.nodes, frames=options.frames)
-    if options.first_rounds:
-        looking = NodeModel(replace(model.config, takes_tracks=False, first_rounds=options.first_rounds))
-        looking.load_state_dict(model.state_dict(), strict=False)  # what is new adds nothing yet
-        return looking
-    if options.tracks_share and not model.config.takes_tracks:
-        told = NodeModel(replace(model.config, takes_tracks=True))
-        told.load_state_dict(model.state_dict(), strict=False)  # what is new starts at zero: it changes nothing yet
-        return told
-    return model
-
-
-def _config(options: CompactOptions) -> NodeModelConfig:
-    return NodeModelConfig(
-        image_size=options.image_size,
-        nodes=options.nodes,
-        frames=options.frames,
-        takes_tracks=options.tracks_share > 0 and not options.first_rounds,
-        first_rounds=options.first_rounds,
-    )
-
-
-def _keep_first_answer(model: NodeModel, device: torch.device) -> None:
-    """Only what is done after a drawing has been seen still learns."""
-    model.requires_grad_(False)
-    for block in model.rounds[model.config.first_rounds :]:
-        block.requires_grad_(True)
-    model.drawn_look.requires_grad_(True)
-    if device.type == "cuda":
-        model.encoder.to(memory_format=torch.channels_last)  # nothing is learnt there: only faster
-
-
-def _compile(model: NodeModel) -> None:
-    """Part by part: the rounds are alike, so that one is compiled and all use it."""
-    model.encoder.compile(dynamic=False)
-    for block in model.rounds:
-        block.compile(dynamic=False)

@@ -1,11 +1,17 @@
-"""The log of a training run: one JSON object a line, and a short line for people."""
+"""The log of a training run: one JSON object a line, a short line for people, and the means since the last one."""
 
 from __future__ import annotations
 
 import json
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TextIO
+
+import torch
+from torch import Tensor
+
+from motion324.training.compact.losses import Losses
 
 
 class RunLog:
@@ -42,3 +48,20 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _rounded(inner) for key, inner in value.items()}
     return value
+
+
+class Measured:
+    """Sums since the last line of the log."""
+
+    def __init__(self, waited: float) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.since, self.waited = time.monotonic(), waited
+
+    def add(self, found: Losses, length: Tensor) -> None:
+        values = {field.name: getattr(found, field.name) for field in fields(found) if field.name != "total"}
+        for name, value in {**values, "gradient": length}.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
+
+    def means(self, steps: int) -> dict[str, float]:
+        total = torch.stack(list(self.sums.values())) / steps
+        return dict(zip(self.sums, total.tolist(), strict=True))

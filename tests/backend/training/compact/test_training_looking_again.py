@@ -17,9 +17,9 @@ from motion324.reconstructors.node_model.geometry import project  # noqa: E402
 from motion324.reconstructors.node_model.model import LookOutputs, NodeModel, NodeMotions  # noqa: E402
 from motion324.training.clips.split import HELD_OUT, HELD_OUT_LATER  # noqa: E402
 from motion324.training.compact import run as compact  # noqa: E402
-from motion324.training.compact.answers import answers  # noqa: E402
 from motion324.training.compact.batches import Synthesiser  # noqa: E402
 from motion324.training.compact.losses import doubt_loss, losses, near_loss  # noqa: E402
+from motion324.training.compact.model import answers  # noqa: E402
 from motion324.training.compact.optimiser import FlatGradients  # noqa: E402
 from motion324.training.compact.options import parse_options  # noqa: E402
 from motion324.training.compact.weights_files import load_weights, save_weights  # noqa: E402

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from motion324.reconstructors.motion_transformer.execution import Execution
+from motion324.reconstructors.motion_transformer.frame_encoding import BATCH_SHARE
 from motion324.reconstructors.motion_transformer.model import MotionModel, Points
 from motion324.reconstructors.motion_transformer.workload import Workload
 
@@ -16,12 +17,10 @@ from motion324.reconstructors.motion_transformer.workload import Workload
 ROWS_AT_ONCE = {"cuda": 1 << 16, "cpu": 1 << 12}
 FEWEST_ROWS_AT_ONCE = 1 << 10
 # Frames that leave together: few for someone who waits, but enough that embedding points anew for them does not matter.
-FRAMES_AT_ONCE = {"cuda": 8, "cpu": 1}
-MOST_FRAMES_AT_ONCE = 64
+DECODED_AT_ONCE = {"cuda": 8, "cpu": 1}
+MOST_DECODED_AT_ONCE = 64
 FRAMES_FOR_NEW_FEATURES = 8
-# Parts of the free memory that a batch, and that the points' features, may take.
-BATCH_SHARE = 0.5
-FEATURE_SHARE = 0.25
+FEATURE_SHARE = 0.25  # of the free memory, for the points' features
 MOST_FEATURE_BYTES_ON_CPU = 1 << 30
 
 
@@ -44,7 +43,7 @@ class PointDecoder:
         ):
             rows //= 2
         count = len(points)
-        self.frames_at_once = int(np.clip(rows // count, FRAMES_AT_ONCE[device], MOST_FRAMES_AT_ONCE))
+        self.frames_at_once = int(np.clip(rows // count, DECODED_AT_ONCE[device], MOST_DECODED_AT_ONCE))
         self._run.most_rows["decoder"] = max(1, rows // self.frames_at_once)
         self._run.most_rows["points' queries"] = self._run.most_rows["points"] = rows
         self._resident: tuple[Tensor, Tensor] | None = None

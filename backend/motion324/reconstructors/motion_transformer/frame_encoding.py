@@ -15,10 +15,10 @@ from motion324.reconstructors.motion_transformer.model import MotionModel
 from motion324.reconstructors.motion_transformer.workload import Workload
 
 # Enough that a large GPU works longer on a batch than it takes to launch; and on a CPU, enough for its caches.
-FRAMES_AT_ONCE = {"cuda": 64, "cpu": 2}
+ENCODED_AT_ONCE = {"cuda": 64, "cpu": 2}
 # The first batch of a window is smaller, since the device waits for it.
 FIRST_FRAMES = {"cuda": 32, "cpu": 2}
-BATCH_SHARE = 0.5  # of the free memory
+BATCH_SHARE = 0.5  # of the free memory, for a batch
 KIND = "image encoder"
 
 
@@ -41,7 +41,7 @@ class FrameEncoder:
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="motion324-frames")
         self._sent: dict[bytes, Future[Tensor]] = {}
-        most = FRAMES_AT_ONCE[device.type]
+        most = ENCODED_AT_ONCE[device.type]
         if free is not None:
             per_frame = Workload(model.config).image_bytes(*video.shape[1:3])
             most = min(most, max(1, int(free * BATCH_SHARE / per_frame)))

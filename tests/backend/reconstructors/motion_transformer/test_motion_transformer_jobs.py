@@ -83,7 +83,7 @@ def test_the_model_sees_the_mesh_as_it_stands_with_y_up(options, box, sliding_sq
 
 
 def test_frames_arrive_in_batches_while_later_ones_are_decoded(options, box, sliding_square, monkeypatch):
-    monkeypatch.setattr(decoding, "MOST_FRAMES_AT_ONCE", 5)
+    monkeypatch.setattr(decoding, "MOST_DECODED_AT_ONCE", 5)
     events = []
     result = animate(
         box,

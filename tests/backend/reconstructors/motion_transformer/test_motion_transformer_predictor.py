@@ -92,7 +92,7 @@ def test_frames_that_may_not_be_written_to():
 
 
 def test_positions_leave_while_later_frames_are_decoded(monkeypatch):
-    monkeypatch.setattr(decoding, "MOST_FRAMES_AT_ONCE", 2)
+    monkeypatch.setattr(decoding, "MOST_DECODED_AT_ONCE", 2)
     batches = list(small_predictor().stream(random_shape(100, 1), random_shape(50, 2), video(5)))
     assert [indices.tolist() for indices, _ in batches] == [[0, 1], [2, 3], [4]]
     assert all(moved.shape == (len(indices), 50, 3) for indices, moved in batches)

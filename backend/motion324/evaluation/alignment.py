@@ -14,9 +14,8 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from motion324.core.progress import Progress, silent
-from motion324.evaluation.mesh_sequence import sample_places
+from motion324.evaluation.mesh_sequence import Similarity, best_rotation, cube_rotations, sample_places
 from motion324.evaluation.neighbours import nearest_tree
-from motion324.evaluation.similarity import Similarity, best_rotation, cube_rotations
 from motion324.evaluation.triangle_tree import TriangleTree
 
 SCALE_LIMITS = (0.95, 1.05)  # as published, around what each side's bounding box says

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.evaluation.results import Evaluation, Summary, summarise
-from motion324.evaluation.table import METRICS
+from motion324.evaluation.results import METRICS, Evaluation, Summary, summarise
 
 FEWEST_CLIPS = 5  # below this an interval of resampled clips means little
 MUST_AGREE = {"alignment": "alignments", "samples": "samples"}  # settings, with their names for people

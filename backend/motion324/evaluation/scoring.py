@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from motion324.core.progress import Progress, silent
-from motion324.evaluation.actionmesh import aligned_frame_by_frame, chamfer_over_time, motion_chamfer
 from motion324.evaluation.alignment import SAMPLES as PUBLISHED_SAMPLES
 from motion324.evaluation.alignment import (
     SCALE_LIMITS,
@@ -21,11 +20,20 @@ from motion324.evaluation.alignment import (
     mesh_target,
 )
 from motion324.evaluation.correspondence import TrackedPoints, point_target, vertex_errors, what_differs
-from motion324.evaluation.mesh_sequence import MeshSequence, SurfacePlaces, normalised_by_first_frame, sample_places
+from motion324.evaluation.mesh_sequence import (
+    MeshSequence,
+    Similarity,
+    SurfacePlaces,
+    about_x,
+    normalised_by_first_frame,
+    sample_places,
+)
 from motion324.evaluation.protocols import Protocol
-from motion324.evaluation.similarity import Similarity, about_x
 from motion324.evaluation.surface_scores import (
     accelerations,
+    aligned_frame_by_frame,
+    chamfer_over_time,
+    motion_chamfer,
     self_intersection_rate,
     stretches,
     surface_distances,

@@ -5,13 +5,15 @@ Of a video longer than a window, overlapping windows are seen, whose results are
 
 from __future__ import annotations
 
-import cv2
-import numpy as np
-from motion324.core.errors import EXIT_NO_FOREGROUND, Motion324Error
-from motion324.core.progress import Progress
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from motion324.core.errors import EXIT_NO_FOREGROUND, Motion324Error
+from motion324.core.progress import Progress
 
 SIDE = 512  # pixels; the model was trained on frames that had been brought to this size first
 # Part of the transformer's windows that each shares with the next one at the least, where results are blended.

@@ -10,10 +10,15 @@ from creature import creature, waving
 from scipy.spatial.transform import Rotation
 
 from motion324.evaluation.alignment import SCALE_LIMITS, Source, align, align_as_published, mesh_target
-from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame, sample_places
+from motion324.evaluation.mesh_sequence import (
+    MeshSequence,
+    Similarity,
+    cube_rotations,
+    normalised_by_first_frame,
+    sample_places,
+)
 from motion324.evaluation.protocols import get_protocol
 from motion324.evaluation.scoring import score
-from motion324.evaluation.similarity import Similarity, cube_rotations
 
 
 @pytest.fixture(scope="module")

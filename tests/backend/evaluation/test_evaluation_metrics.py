@@ -8,14 +8,15 @@ from scipy.spatial import cKDTree
 
 from motion324.core.errors import Motion324Error
 from motion324.core.progress import silent
-from motion324.evaluation.actionmesh import chamfer_over_time, motion_chamfer
 from motion324.evaluation.correspondence import vertex_errors, what_differs
 from motion324.evaluation.mesh_sequence import MeshSequence, check_sequence, normalised_by_first_frame, sample_places
 from motion324.evaluation.neighbours import nearest, nearest_both_ways
 from motion324.evaluation.results import summarise
 from motion324.evaluation.surface_scores import (
     accelerations,
+    chamfer_over_time,
     f_score,
+    motion_chamfer,
     self_intersection_rate,
     stretches,
     surface_distances,

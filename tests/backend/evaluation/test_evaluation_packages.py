@@ -13,7 +13,7 @@ import pytest
 
 from motion324.cli.main import main
 from motion324.core.errors import EXIT_BACKEND, EXIT_OK, EXIT_USAGE, Motion324Error
-from motion324.evaluation.video.package_judges import ClipSimilarity, DreamSim
+from motion324.evaluation.video.judging_networks import ClipSimilarity, DreamSim
 from motion324.weights.metric_networks import DREAMSIM, clip_network
 
 # A torchvision that does not belong to the installed torch raises a RuntimeError.

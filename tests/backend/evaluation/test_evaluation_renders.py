@@ -16,9 +16,8 @@ from motion324.core.errors import EXIT_OK, EXIT_USAGE, Cancelled, Motion324Error
 from motion324.evaluation.alignment import Alignment
 from motion324.evaluation.comparison import compare
 from motion324.evaluation.evaluate import evaluate
-from motion324.evaluation.results import read_json, write_json
-from motion324.evaluation.similarity import Similarity
-from motion324.evaluation.table import table_lines
+from motion324.evaluation.mesh_sequence import Similarity
+from motion324.evaluation.results import read_json, table_lines, write_json
 from motion324.evaluation.video import judges
 from motion324.evaluation.video.video_scores import with_video_scores
 from motion324.rendering.comparison_videos import recorded_pairs, write_record

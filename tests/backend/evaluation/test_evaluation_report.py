@@ -19,9 +19,8 @@ from motion324.core.progress import silent
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.evaluation.evaluate import evaluate
 from motion324.evaluation.release import read_release
-from motion324.evaluation.report.page import curve, write_report
+from motion324.evaluation.report.page import curve, filled, write_report
 from motion324.evaluation.report.pictures import draw_panels
-from motion324.evaluation.report.templating import filled
 from motion324.mesh.files.gltf_writing import write_glb
 
 FACES = creature().faces

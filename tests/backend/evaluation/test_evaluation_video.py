@@ -11,7 +11,7 @@ from creature import creature, film, waving
 
 from motion324.core.errors import Motion324Error
 from motion324.evaluation.video.judges import frechet_distance, psnr, ssim
-from motion324.evaluation.video.package_judges import ClipSimilarity, DreamSim
+from motion324.evaluation.video.judging_networks import ClipSimilarity, DreamSim
 from motion324.weights.metric_networks import I3D, LPIPS
 
 

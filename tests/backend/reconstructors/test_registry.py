@@ -12,7 +12,7 @@ from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.options import RECONSTRUCTORS, AnimateOptions
 from motion324.core.progress import silent
 from motion324.reconstructors import registry
-from motion324.reconstructors.motion_transformer import torch_needed
+from motion324.reconstructors.motion_transformer import options as transformer_options
 
 needs_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None,
@@ -71,7 +71,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
 
 
 def test_without_torch_one_sentence_says_so_with_the_remedy(monkeypatch):
-    monkeypatch.setattr(torch_needed, "is_torch_installed", lambda: False)
+    monkeypatch.setattr(transformer_options, "is_torch_installed", lambda: False)
     error = refused(wish())
     assert error.code == "torch-missing"
     assert "extra" in error.hint

@@ -17,8 +17,8 @@ from motion324.core.result import AnimationResult
 from motion324.core.trajectory_file import save_trajectory
 from motion324.core.view import look_at_origin
 from motion324.evaluation.alignment import Alignment
+from motion324.evaluation.mesh_sequence import Similarity
 from motion324.evaluation.release import read_release
-from motion324.evaluation.similarity import Similarity
 from motion324.rendering import sequence_pictures
 from motion324.rendering.comparison_videos import (
     PREDICTION,

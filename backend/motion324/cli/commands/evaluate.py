@@ -100,8 +100,7 @@ def _video_metrics(arguments: argparse.Namespace) -> tuple[str, ...]:
 def score_and_report(arguments: argparse.Namespace, release: Path, predictions: Path, terminal: Terminal) -> Evaluation:
     """Evaluates as the arguments of add_scoring_options say, prints the table and writes the files that they name."""
     from motion324.evaluation.evaluate import evaluate
-    from motion324.evaluation.results import write_json
-    from motion324.evaluation.table import table_lines
+    from motion324.evaluation.results import table_lines, write_json
 
     check_scoring_options(arguments)
 
@@ -177,7 +176,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
 
 def _comparison_lines(found: Comparison, first: str, second: str) -> list[str]:
     from motion324.evaluation.comparison import FEWEST_CLIPS
-    from motion324.evaluation.table import METRICS, number
+    from motion324.evaluation.results import METRICS, number
 
     if first == second:
         first, second = "A", "B"

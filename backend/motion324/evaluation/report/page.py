@@ -1,6 +1,7 @@
 """Writes the report as a page: means, a table of all clips, and of each clip its worst frames, curves and a video.
 
-The worst clip comes first. Curves are SVG, which stands in the page itself.
+The worst clip comes first. Curves are SVG, which stands in the page itself. Templates lie in `templates/`; jinja2
+escapes whatever stands in them.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+import jinja2
 import numpy as np
 from markupsafe import Markup
 
@@ -19,9 +22,7 @@ from motion324.core.progress import Progress, silent
 from motion324.core.write_aside import explained_write_errors, written_aside
 from motion324.evaluation.release import ReleaseClip, read_release
 from motion324.evaluation.report.pictures import Panels, as_data_url, draw_panels, write_clip_video
-from motion324.evaluation.report.templating import filled
-from motion324.evaluation.results import ClipResult, Evaluation
-from motion324.evaluation.table import METRICS, columns_of
+from motion324.evaluation.results import METRICS, ClipResult, Evaluation, columns_of, number
 
 WORST_FRAMES = 5  # with the video, two rows of three on a wide screen
 CURVES = ("chamfer", "f_0.02", "surface_distance", "vertex_error", "trajectory_error", "jitter", "stretch", "cd_3d",
@@ -171,3 +172,20 @@ def _runs(values: Sequence[float]) -> list[list[int]]:
         else:
             runs.append([index])
     return runs
+
+
+def filled(template: str, *packages: str, **values: Any) -> Markup:
+    """The text of a template, with `values` in it. packages: whose `templates` folder is looked into, before ours.
+
+    base.html is what a page extends: it has the look, the block `style` for more of it, and the block `body`.
+    """
+    loaders = [jinja2.PackageLoader(package) for package in (*packages, __name__.rpartition(".")[0])]
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader(loaders),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = number
+    return Markup(environment.get_template(template).render(values))

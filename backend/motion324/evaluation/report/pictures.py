@@ -14,11 +14,10 @@ from motion324.core.errors import Motion324Error
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.core.view import View, look_at_origin
-from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame
+from motion324.evaluation.mesh_sequence import MeshSequence, Similarity, normalised_by_first_frame
 from motion324.evaluation.predictions import made_mesh, read_prediction
 from motion324.evaluation.release import ReleaseClip
 from motion324.evaluation.results import ClipResult
-from motion324.evaluation.similarity import Similarity
 from motion324.mesh.colours import colours_at
 from motion324.mesh.files.reading import read_mesh
 from motion324.video.decoding import read_video

@@ -13,7 +13,7 @@ from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.progress import Progress, silent
 from motion324.evaluation.results import ClipResult, Evaluation, Problem, summarise_results
 from motion324.evaluation.video.judges import METRICS, Judges, PairScores
-from motion324.evaluation.video.package_judges import DEFAULT_CLIP
+from motion324.evaluation.video.judging_networks import DEFAULT_CLIP
 from motion324.video.decoding import read_video
 
 log = logging.getLogger(__name__)

@@ -9,16 +9,18 @@ it, which also spares the time that switching between the backends takes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-import torch
-from torch import Tensor
-from motion324.reconstructors.motion_transformer.config import ModelConfig
 import functools
 import importlib.util
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import sqrt
+
+import torch
 import torch.nn.functional as F
+from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from motion324.reconstructors.motion_transformer.config import ModelConfig
 
 HALVES = (torch.float16, torch.bfloat16)
 MATH_SCORES = 1 << 24  # numbers in the score matrix of one step of the "math" kernel: 64 MB in float32

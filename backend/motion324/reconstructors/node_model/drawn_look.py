@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from motion324.reconstructors.node_model.config import FARTHEST_BEHIND, NodeModelConfig
-from motion324.reconstructors.node_model.matching import look_around, sample_at, similarity_pyramid
+from motion324.reconstructors.node_model.geometry import look_around, sample_at, similarity_pyramid
 
 HIDDEN_BEHIND = 0.02  # a node this much farther than what is drawn at its pixel is hidden; normalised space
 DRAWN_VALUES = 4  # how far behind, whether seen, and how far the node's place has moved since it was drawn

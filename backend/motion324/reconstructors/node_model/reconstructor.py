@@ -12,8 +12,13 @@ import numpy as np
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.progress import Progress
 from motion324.reconstructors.interface import FrameBatch, Scene
-from motion324.reconstructors.node_model.looking_file import Geometry, OnnxLookingModel, is_looking_file
-from motion324.reconstructors.node_model.mesh_drawings import draw_positions, drawable_mesh
+from motion324.reconstructors.node_model.looking import (
+    Geometry,
+    OnnxLookingModel,
+    draw_positions,
+    drawable_mesh,
+    is_looking_file,
+)
 from motion324.reconstructors.node_model.onnx_file import NodeMotions, OnnxNodeModel
 from motion324.reconstructors.node_model.scene_inputs import (
     Look,

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from motion324.reconstructors.node_model.frame_encoder import cut_out_on_black
+from motion324.reconstructors.node_model.blocks import cut_out_on_black
 from motion324.training.clips.motion_batch import MotionBatch, Shares, joined
 from motion324.training.clips.split import draw_weights, none_to_train_on, split
 from motion324.training.shared.config import DataConfig, SyntheticConfig

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from motion324.reconstructors.node_model.frame_encoder import cut_out_on_black
-from motion324.reconstructors.node_model.model import NodeInputs
+from motion324.reconstructors.node_model.blocks import cut_out_on_black
+from motion324.reconstructors.node_model.inputs_and_answers import NodeInputs
 from motion324.training.shared.settings import SynthesisSettings
 from motion324.training.synthesis.drawing import Drawable, as_drawable, draw
 from motion324.training.synthesis.filming import FilmedClips, filmed_clips

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import torch
 
-from motion324.core.errors import EXIT_BACKEND, Motion324Error
+from motion324.core.errors import Motion324Error
 from motion324.core.write_aside import written_aside
 from motion324.reconstructors.node_model.config import TRACK_VALUES
-from motion324.reconstructors.node_model.looking_file import FIRST, LOOK, POINTS, SEE, SIZES
+from motion324.reconstructors.node_model.looking import FIRST, LOOK, POINTS, SEE, SIZES
 from motion324.reconstructors.node_model.model import NodeModel
 from motion324.reconstructors.node_model.onnx_file import CONFIG_KEY, DECODER_KEY
 from motion324.training.compact.onnx_graphs import (
@@ -31,6 +31,7 @@ from motion324.training.compact.onnx_graphs import (
     PointsGraph,
     SeeGraph,
     halve,
+    need_onnx,
     traced,
 )
 from motion324.training.compact.weights_files import load_weights
@@ -94,19 +95,6 @@ def export(model: NodeModel, path: Path) -> None:
     onnx.checker.check_model(states)
     with written_aside(path) as aside:
         aside.write_bytes(states.SerializeToString())
-
-
-def need_onnx(purpose: str) -> None:
-    """Raises Motion324Error("onnx-missing") without the package; purpose: how the sentence begins."""
-    try:
-        import onnx  # noqa: F401
-    except ImportError as error:
-        raise Motion324Error(
-            "onnx-missing",
-            f"{purpose}, the package onnx is needed.",
-            "Install the extra 'train': pip install 'motion324[train]'.",
-            EXIT_BACKEND,
-        ) from error
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from motion324.reconstructors.node_model.drawn_look import HIDDEN_BEHIND
-from motion324.reconstructors.node_model.geometry import ray_axes, turn
-from motion324.reconstructors.node_model.matching import look_around
-from motion324.reconstructors.node_model.model import LookOutputs, NodeOutputs
+from motion324.reconstructors.node_model.geometry import look_around, ray_axes, turn
+from motion324.reconstructors.node_model.inputs_and_answers import LookOutputs, NodeOutputs
 from motion324.training.compact.batches import TrainingBatch
 
 MOTION_FLOOR = 0.05  # of the longest side; clips with less motion than this do not count much more than that

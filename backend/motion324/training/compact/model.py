@@ -10,7 +10,8 @@ import torch
 
 from motion324.reconstructors.node_model.config import NodeModelConfig
 from motion324.reconstructors.node_model.drawn_look import Drawings
-from motion324.reconstructors.node_model.model import NodeInputs, NodeModel, NodeMotions, NodeOutputs, SeenFrames
+from motion324.reconstructors.node_model.inputs_and_answers import NodeInputs, NodeMotions, NodeOutputs, SeenFrames
+from motion324.reconstructors.node_model.model import NodeModel
 from motion324.training.compact.batches import TrainingBatch, with_own_errors
 from motion324.training.compact.options import CompactOptions
 from motion324.training.compact.weights_files import load_exported, load_weights

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from motion324.reconstructors.node_model.model import Answer, NodeInputs, NodeModel, NodeMotions, SeenFrames
+from motion324.core.errors import EXIT_BACKEND, Motion324Error
+from motion324.reconstructors.node_model.inputs_and_answers import Answer, NodeInputs, NodeMotions, SeenFrames
+from motion324.reconstructors.node_model.model import NodeModel
 
 if TYPE_CHECKING:
     import onnx
@@ -165,3 +167,16 @@ class LookGraph(nn.Module):
 
 def _inputs(match_maps: Tensor, times: Tensor, camera: Tensor, translation: Tensor, nodes: Tensor) -> NodeInputs:
     return NodeInputs(match_maps, times, camera, translation, nodes, nodes[..., :9])
+
+
+def need_onnx(purpose: str) -> None:
+    """Raises Motion324Error("onnx-missing") without the package; purpose: how the sentence begins."""
+    try:
+        import onnx  # noqa: F401
+    except ImportError as error:
+        raise Motion324Error(
+            "onnx-missing",
+            f"{purpose}, the package onnx is needed.",
+            "Install the extra 'train': pip install 'motion324[train]'.",
+            EXIT_BACKEND,
+        ) from error

@@ -17,7 +17,8 @@ from torch import Tensor
 from motion324.core.errors import Motion324Error
 from motion324.core.write_aside import explained_write_errors
 from motion324.reconstructors.node_model.config import NodeModelConfig
-from motion324.reconstructors.node_model.model import NodeModel, NodeOutputs
+from motion324.reconstructors.node_model.inputs_and_answers import NodeOutputs
+from motion324.reconstructors.node_model.model import NodeModel
 from motion324.training.compact.batches import Synthesiser, TrainingBatch, without_tracks
 from motion324.training.compact.clips import training_and_held_out_clips, write_contact_sheet
 from motion324.training.compact.losses import Losses, bend_at, losses

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from motion324.reconstructors.node_model.model import NodeModel, NodeOutputs
+from motion324.reconstructors.node_model.inputs_and_answers import NodeOutputs
+from motion324.reconstructors.node_model.model import NodeModel
 from motion324.training.compact.batches import Synthesiser, TrainingBatch
 from motion324.training.compact.losses import losses
 from motion324.training.compact.run_log import RunLog

@@ -20,7 +20,7 @@ from motion324.core.write_aside import written_aside
 from motion324.reconstructors.node_model.config import NodeModelConfig
 from motion324.reconstructors.node_model.model import NodeModel
 from motion324.reconstructors.node_model.onnx_file import CONFIG_KEY, DECODER_KEY
-from motion324.training.compact.export import need_onnx
+from motion324.training.compact.onnx_graphs import need_onnx
 
 if TYPE_CHECKING:
     import onnx

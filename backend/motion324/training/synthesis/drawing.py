@@ -16,7 +16,8 @@ from torch import Tensor
 from motion324.reconstructors.node_model.config import FARTHEST_BEHIND
 from motion324.reconstructors.node_model.drawn_look import Drawings
 from motion324.reconstructors.node_model.geometry import project
-from motion324.reconstructors.node_model.model import NodeInputs, NodeModel, NodeMotions
+from motion324.reconstructors.node_model.inputs_and_answers import NodeInputs, NodeMotions
+from motion324.reconstructors.node_model.model import NodeModel
 from motion324.training.shared.settings import SynthesisSettings
 from motion324.training.synthesis.appearance import Appearance
 from motion324.training.synthesis.geometry import face_crosses, mixed, perspective_weights, rasterise

@@ -21,9 +21,8 @@ from motion324.reconstructors.motion_transformer.attention_kernels import first_
 from motion324.reconstructors.motion_transformer.blocks import NORM_EPS
 from motion324.reconstructors.motion_transformer.device import tf32_products
 from motion324.reconstructors.motion_transformer.dinov2 import space_time_table
-from motion324.reconstructors.motion_transformer.execution import Execution
+from motion324.reconstructors.motion_transformer.execution import Execution, Pace
 from motion324.reconstructors.motion_transformer.model import MotionModel
-from motion324.reconstructors.motion_transformer.pace import Pace
 
 COMPILED_FORMS = 32  # of one block: for a surface, all frames, one frame, the first and the last, without gradients
 

@@ -12,8 +12,8 @@ from motion324.core.errors import Motion324Error  # noqa: E402
 from motion324.core.options import ATTENTION_CHOICES  # noqa: E402
 from motion324.reconstructors.motion_transformer import attention as choice  # noqa: E402
 from motion324.reconstructors.motion_transformer.attention import OURS, Attention  # noqa: E402
-from motion324.reconstructors.motion_transformer.attention_kernels import KERNELS, Kernel, counted  # noqa: E402
 from motion324.reconstructors.motion_transformer.attention_backends import Shape, shape_of  # noqa: E402
+from motion324.reconstructors.motion_transformer.attention_kernels import KERNELS, Kernel, counted  # noqa: E402
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 # Rounding of the probabilities and of the result to the inputs' type: 2^-8 for bfloat16, 2^-11 for float16.

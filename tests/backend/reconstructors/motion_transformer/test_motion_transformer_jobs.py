@@ -21,7 +21,7 @@ from motion324.core.options import AnimateOptions
 from motion324.pipeline import animate as pipeline
 from motion324.pipeline.animate import animate
 from motion324.reconstructors import registry
-from motion324.reconstructors.motion_transformer import decoding
+from motion324.reconstructors.motion_transformer import long_stages
 from motion324.reconstructors.motion_transformer.model import MotionModel
 
 
@@ -83,7 +83,7 @@ def test_the_model_sees_the_mesh_as_it_stands_with_y_up(options, box, sliding_sq
 
 
 def test_frames_arrive_in_batches_while_later_ones_are_decoded(options, box, sliding_square, monkeypatch):
-    monkeypatch.setattr(decoding, "MOST_DECODED_AT_ONCE", 5)
+    monkeypatch.setattr(long_stages, "MOST_DECODED_AT_ONCE", 5)
     events = []
     result = animate(
         box,
@@ -166,7 +166,7 @@ def test_weights_of_another_architecture_are_refused_before_the_video_is_read(op
 
 def models_in_memory():
     gc.collect()
-    return sum(type(thing) in (MotionModel, decoding.PointDecoder) for thing in gc.get_objects())
+    return sum(type(thing) in (MotionModel, long_stages.PointDecoder) for thing in gc.get_objects())
 
 
 @pytest.mark.parametrize("stage", ["load", "foreground", "sample", "view", "reconstruct", "smooth"])

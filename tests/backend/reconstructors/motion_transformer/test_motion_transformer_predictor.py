@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="the motion transformer needs PyTorc
 from small_transformer import random_shape, random_video, relative_error  # noqa: E402
 
 from motion324.core.errors import Cancelled, Motion324Error  # noqa: E402
-from motion324.reconstructors.motion_transformer import decoding, fused  # noqa: E402
+from motion324.reconstructors.motion_transformer import fused, long_stages  # noqa: E402
 from motion324.reconstructors.motion_transformer import predictor as module  # noqa: E402
 from motion324.reconstructors.motion_transformer.config import ImageEncoderConfig, ModelConfig  # noqa: E402
 from motion324.reconstructors.motion_transformer.model import Points  # noqa: E402
@@ -49,7 +49,7 @@ def plainly(surface: ShapePoints, points: ShapePoints, frames: np.ndarray, train
 @pytest.mark.parametrize("frames", [1, 2, 7])
 def test_batches_change_nothing(frames, monkeypatch):
     surface, points, clip = random_shape(200, 1), random_shape(333, 2), video(frames)
-    monkeypatch.setitem(decoding.ROWS_AT_ONCE, "cpu", 500)
+    monkeypatch.setitem(long_stages.ROWS_AT_ONCE, "cpu", 500)
     moved = small_predictor().predict(surface, points, clip)
     assert moved.shape == (frames, 333, 3)
     assert relative_error(moved, plainly(surface, points, clip)) < 1e-5
@@ -57,14 +57,14 @@ def test_batches_change_nothing(frames, monkeypatch):
 
 def test_small_pieces_change_nothing(monkeypatch):
     surface, points, clip = random_shape(200, 1), random_shape(300, 2), video(3)
-    monkeypatch.setattr("motion324.reconstructors.motion_transformer.pace.piece_rate", lambda device: 1e8)
+    monkeypatch.setattr("motion324.reconstructors.motion_transformer.execution.piece_rate", lambda device: 1e8)
     assert relative_error(small_predictor().predict(surface, points, clip), plainly(surface, points, clip)) < 1e-5
 
 
 def test_points_that_do_not_fit_the_memory_are_embedded_anew(monkeypatch):
     surface, points, clip = random_shape(100, 1), random_shape(300, 2), video(3)
-    monkeypatch.setattr(decoding, "MOST_FEATURE_BYTES_ON_CPU", 0)
-    monkeypatch.setattr(decoding, "FEATURE_SHARE", 0.0)
+    monkeypatch.setattr(long_stages, "MOST_FEATURE_BYTES_ON_CPU", 0)
+    monkeypatch.setattr(long_stages, "FEATURE_SHARE", 0.0)
     assert relative_error(small_predictor().predict(surface, points, clip), plainly(surface, points, clip)) < 1e-5
     monkeypatch.setattr(module, "free_bytes", lambda device: 10**12)
     assert relative_error(small_predictor().predict(surface, points, clip), plainly(surface, points, clip)) < 1e-5
@@ -92,7 +92,7 @@ def test_frames_that_may_not_be_written_to():
 
 
 def test_positions_leave_while_later_frames_are_decoded(monkeypatch):
-    monkeypatch.setattr(decoding, "MOST_DECODED_AT_ONCE", 2)
+    monkeypatch.setattr(long_stages, "MOST_DECODED_AT_ONCE", 2)
     batches = list(small_predictor().stream(random_shape(100, 1), random_shape(50, 2), video(5)))
     assert [indices.tolist() for indices, _ in batches] == [[0, 1], [2, 3], [4]]
     assert all(moved.shape == (len(indices), 50, 3) for indices, moved in batches)
@@ -163,7 +163,7 @@ def test_cancelled_work_leaves_nothing_behind(monkeypatch, share):
     try:
         with pytest.raises(Cancelled):
             predictor.predict(*job, stop)
-        alive = [x for x in gc.get_objects() if type(x) is decoding.PointDecoder]
+        alive = [x for x in gc.get_objects() if type(x) is long_stages.PointDecoder]
     finally:
         gc.enable()
     assert not alive

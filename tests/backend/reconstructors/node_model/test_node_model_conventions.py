@@ -19,18 +19,11 @@ from motion324.core.view import View  # noqa: E402
 from motion324.mesh.surface import SurfaceSamples  # noqa: E402
 from motion324.reconstructors.interface import Scene  # noqa: E402
 from motion324.reconstructors.node_model import reconstructor as reconstructing  # noqa: E402
-from motion324.reconstructors.node_model.geometry import project  # noqa: E402
-from motion324.reconstructors.node_model.matching import sample_at  # noqa: E402
-from motion324.reconstructors.node_model.mesh_drawings import draw_positions  # noqa: E402
-from motion324.reconstructors.node_model.model import NodeInputs  # noqa: E402
+from motion324.reconstructors.node_model.geometry import project, sample_at  # noqa: E402
+from motion324.reconstructors.node_model.inputs_and_answers import NodeInputs  # noqa: E402
+from motion324.reconstructors.node_model.looking import draw_positions  # noqa: E402
 from motion324.reconstructors.node_model.reconstructor import LONGEST_GAP, NodeModelReconstructor, known_times  # noqa: E402
-from motion324.reconstructors.node_model.scene_inputs import (  # noqa: E402
-    Look,
-    Square,
-    scene_inputs,
-    square_around,
-    square_frames,
-)
+from motion324.reconstructors.node_model.scene_inputs import Look, Square, scene_inputs, square_around, square_frames  # noqa: E402
 from motion324.training.compact import batches as synthesis  # noqa: E402
 from motion324.training.compact.batches import Synthesiser, TrainingBatch  # noqa: E402
 from motion324.training.shared.settings import SynthesisSettings  # noqa: E402

@@ -17,7 +17,8 @@ from small_node_model import SMALL, small_node_model, write_small_node_model  # 
 
 from motion324.core.errors import Cancelled, Motion324Error  # noqa: E402
 from motion324.reconstructors.node_model.config import NodeModelConfig  # noqa: E402
-from motion324.reconstructors.node_model.model import NodeInputs, NodeModel  # noqa: E402
+from motion324.reconstructors.node_model.inputs_and_answers import NodeInputs  # noqa: E402
+from motion324.reconstructors.node_model.model import NodeModel  # noqa: E402
 from motion324.reconstructors.node_model.onnx_file import DECODER_KEY, OnnxNodeModel  # noqa: E402
 from motion324.reconstructors.node_model.reconstructor import BUNDLED  # noqa: E402
 from motion324.training.compact import export as exporting  # noqa: E402

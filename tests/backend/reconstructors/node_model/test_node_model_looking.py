@@ -20,9 +20,9 @@ from motion324.core.view import View, look_at_origin  # noqa: E402
 from motion324.mesh.surface import sample_surface  # noqa: E402
 from motion324.reconstructors.interface import Scene  # noqa: E402
 from motion324.reconstructors.node_model.config import FARTHEST_BEHIND  # noqa: E402
-from motion324.reconstructors.node_model.looking_file import Geometry, OnnxLookingModel, Seen  # noqa: E402
-from motion324.reconstructors.node_model.mesh_drawings import draw_positions, drawable_mesh  # noqa: E402
-from motion324.reconstructors.node_model.model import Drawings, NodeInputs, NodeModel  # noqa: E402
+from motion324.reconstructors.node_model.inputs_and_answers import NodeInputs  # noqa: E402
+from motion324.reconstructors.node_model.looking import Geometry, OnnxLookingModel, Seen, draw_positions, drawable_mesh  # noqa: E402
+from motion324.reconstructors.node_model.model import Drawings, NodeModel  # noqa: E402
 from motion324.reconstructors.node_model.reconstructor import NodeModelReconstructor  # noqa: E402
 from motion324.training.compact.export import export  # noqa: E402
 from motion324.view.rasteriser import rasterise  # noqa: E402

@@ -14,7 +14,8 @@ from small_node_model import SMALL, small_node_model  # noqa: E402
 
 from motion324.reconstructors.node_model.drawn_look import FARTHEST_BEHIND, HIDDEN_BEHIND  # noqa: E402
 from motion324.reconstructors.node_model.geometry import project  # noqa: E402
-from motion324.reconstructors.node_model.model import LookOutputs, NodeModel, NodeMotions  # noqa: E402
+from motion324.reconstructors.node_model.inputs_and_answers import LookOutputs, NodeMotions  # noqa: E402
+from motion324.reconstructors.node_model.model import NodeModel  # noqa: E402
 from motion324.training.clips.split import HELD_OUT, HELD_OUT_LATER  # noqa: E402
 from motion324.training.compact import run as compact  # noqa: E402
 from motion324.training.compact.batches import Synthesiser  # noqa: E402

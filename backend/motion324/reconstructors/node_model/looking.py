@@ -1,7 +1,8 @@
-"""A node model that looks again at what it predicted, run by onnxruntime: no PyTorch is needed.
+"""A node model that looks again at what it predicted, without PyTorch: its file, run by onnxruntime, and its answers,
+drawn.
 
-Its file is a zip archive of four graphs, since their weights are not to be stored twice: what frames and drawings look
-like, the first answer, a look at drawings, and how points follow. Letters: T frames, K nodes, P points.
+The drawings are what motion324.training.synthesis.drawing makes in training. Letters: T frames, K nodes, N vertices, S
+the model's image size.
 """
 
 from __future__ import annotations
@@ -10,14 +11,18 @@ import io
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.reconstructors.node_model.config import NodeModelConfig
+from motion324.core.reference_mesh import Material, ReferenceMesh
+from motion324.core.view import View
+from motion324.mesh.colours import colours_at
+from motion324.reconstructors.node_model.config import FARTHEST_BEHIND, NodeModelConfig
 from motion324.reconstructors.node_model.onnx_file import (
     ACCELERATORS,
     CPU,
@@ -29,8 +34,11 @@ from motion324.reconstructors.node_model.onnx_file import (
     read_bytes,
     waited,
 )
+from motion324.view.rasteriser import face_normals, rasterise
 
 SEE, FIRST, LOOK, POINTS, SIZES = "see.onnx", "first_answer.onnx", "look.onnx", "points.onnx", "sizes.json"
+AMBIENT = 0.45  # as in motion324.view.rasteriser.render, and in training
+FINEST_TEXTURE = 256  # pixels of a side; finer ones would flicker in drawings this small
 
 
 @dataclass(frozen=True)
@@ -163,3 +171,61 @@ def _maps(seen: Seen, prefix: str = "") -> dict[str, np.ndarray]:
         f"{prefix}fine_maps": seen.fine_maps,
         f"{prefix}patches": seen.patches,
     }
+
+
+@dataclass(frozen=True)
+class MeshDrawings:
+    """pictures (T, 4, S, S) float32: own colours on black, and the mask. behind (T, K) float32: how far each node lies
+    behind what is drawn at its place, 0..FARTHEST_BEHIND; that much where nothing is drawn."""
+
+    pictures: np.ndarray
+    behind: np.ndarray
+
+
+def drawable_mesh(mesh: ReferenceMesh) -> ReferenceMesh:
+    """The mesh with textures that are no finer than a drawing shows."""
+    return replace(mesh, materials=tuple(_coarse(material) for material in mesh.materials))
+
+
+def draw_positions(
+    mesh: ReferenceMesh,
+    view: View,
+    positions: np.ndarray,
+    nodes: np.ndarray,
+    side: int,
+    mirrored: bool,
+    check: Callable[[], None],
+) -> MeshDrawings:
+    """positions (T, N, 3), nodes (T, K, 3): normalised space. view: sees the square that is drawn. mirrored: left and
+    right are swapped in the pictures. check: called for every frame, and may raise to stop."""
+    pictures = np.zeros((len(positions), 4, side, side), np.float32)
+    behind = np.empty(nodes.shape[:2], np.float32)
+    for index, (vertices, own) in enumerate(zip(positions, nodes, strict=True)):
+        check()
+        raster = rasterise(vertices, mesh.faces, view, side, side)
+        seen = raster.mask
+        faces = raster.face[seen]
+        facing = np.abs(face_normals(vertices, mesh.faces[faces]) @ view.rotation[2])
+        light = AMBIENT + (1 - AMBIENT) * facing[:, None]
+        pictures[index, :3, seen] = np.clip(colours_at(mesh, faces, raster.barycentric[seen]) * light, 0, 1)
+        pictures[index, 3] = seen
+        behind[index] = _behind(own, raster.depth, view)
+    return MeshDrawings(np.ascontiguousarray(pictures[..., ::-1]) if mirrored else pictures, behind)
+
+
+def _behind(points: np.ndarray, depth: np.ndarray, view: View) -> np.ndarray:
+    side = len(depth)
+    pixels, own = view.project(points, side, side)
+    x, y = np.clip(pixels, 0, side - 1).astype(np.int64).T
+    at = depth[y, x]
+    shown = ((pixels > 0) & (pixels < side)).all(axis=1) & np.isfinite(at)
+    return np.where(shown, np.clip(own - np.where(shown, at, 0.0), 0.0, FARTHEST_BEHIND), FARTHEST_BEHIND)
+
+
+def _coarse(material: Material) -> Material:
+    if material.texture is None or max(material.texture.shape[:2]) <= FINEST_TEXTURE:
+        return material
+    height, width = material.texture.shape[:2]
+    scale = FINEST_TEXTURE / max(height, width)
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    return replace(material, texture=cv2.resize(material.texture, size, interpolation=cv2.INTER_AREA))

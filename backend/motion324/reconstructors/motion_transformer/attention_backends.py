@@ -14,6 +14,7 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -160,21 +161,44 @@ def flash_4_knows(shape: Shape) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class FlashAttention:
+    """A flash-attn. function: imports it. told: the argument by which it returns its sums as well, and maybe more."""
+
+    function: Callable[[], Callable[..., Any]]
+    told: str
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        out = self.function()(q, k, v)
+        return out[0] if isinstance(out, tuple) else out
+
+    def with_sums(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        out, sums = self.function()(q, k, v, **{self.told: True})[:2]
+        return out, sums
+
+
 @functools.cache
-def _flash_4_function() -> Callable[..., Tensor]:
+def _flash_4_function() -> Callable[..., Any]:
     from flash_attn.cute import flash_attn_func
 
     return flash_attn_func
 
 
-def flash_4(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    out = _flash_4_function()(q, k, v)
-    return out[0] if isinstance(out, tuple) else out
+def _flash_3_function() -> Callable[..., Any]:
+    from flash_attn_interface import flash_attn_func
+
+    return flash_attn_func
 
 
-def flash_4_with_sums(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    out, sums = _flash_4_function()(q, k, v, return_lse=True)[:2]
-    return out, sums
+def _flash_2_function() -> Callable[..., Any]:
+    from flash_attn import flash_attn_func
+
+    return flash_attn_func
+
+
+flash_4 = FlashAttention(_flash_4_function, "return_lse")
+flash_3 = FlashAttention(_flash_3_function, "return_attn_probs")
+flash_2 = FlashAttention(_flash_2_function, "return_attn_probs")
 
 
 def flash_3_knows(shape: Shape) -> bool:
@@ -186,20 +210,6 @@ def flash_3_knows(shape: Shape) -> bool:
     )
 
 
-def flash_3(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    from flash_attn_interface import flash_attn_func
-
-    out = flash_attn_func(q, k, v)
-    return out[0] if isinstance(out, tuple) else out
-
-
-def flash_3_with_sums(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    from flash_attn_interface import flash_attn_func
-
-    out, sums = flash_attn_func(q, k, v, return_attn_probs=True)[:2]
-    return out, sums
-
-
 def flash_2_knows(shape: Shape) -> bool:
     return (
         shape.capability[0] >= 8
@@ -208,19 +218,6 @@ def flash_2_knows(shape: Shape) -> bool:
         and shape.head_width <= 256
         and _installed("flash_attn_2_cuda")
     )
-
-
-def flash_2(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    from flash_attn import flash_attn_func
-
-    return flash_attn_func(q, k, v)
-
-
-def flash_2_with_sums(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    from flash_attn import flash_attn_func
-
-    out, sums = flash_attn_func(q, k, v, return_attn_probs=True)[:2]
-    return out, sums
 
 
 def xformers_knows(shape: Shape) -> bool:

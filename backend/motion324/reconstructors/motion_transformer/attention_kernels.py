@@ -122,7 +122,7 @@ KERNELS: dict[str, Kernel] = {
             "flash-attn",
             backends.flash_4_knows,
             backends.flash_4,
-            backends.flash_4_with_sums,
+            backends.flash_4.with_sums,
             tried=True,
         ),
         Kernel(
@@ -130,7 +130,7 @@ KERNELS: dict[str, Kernel] = {
             "flash-attn",
             backends.flash_3_knows,
             backends.flash_3,
-            backends.flash_3_with_sums,
+            backends.flash_3.with_sums,
             tried=True,
         ),
         Kernel(
@@ -138,7 +138,7 @@ KERNELS: dict[str, Kernel] = {
             "flash-attn",
             backends.flash_2_knows,
             backends.flash_2,
-            backends.flash_2_with_sums,
+            backends.flash_2.with_sums,
             tried=True,
         ),
         Kernel(

@@ -10,29 +10,24 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
-from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.core.view import View
 from motion324.mesh.colours import colours_at
 from motion324.reconstructors.node_model.config import FARTHEST_BEHIND, NodeModelConfig
 from motion324.reconstructors.node_model.onnx_file import (
-    ACCELERATORS,
     CPU,
     NodeMotions,
-    broken_file,
-    failures,
+    OnnxFile,
+    explained_opening,
     open_session,
     providers_of,
     read_bytes,
-    waited,
 )
 from motion324.view.rasteriser import face_normals, rasterise
 
@@ -79,30 +74,22 @@ def is_looking_file(path: Path) -> bool:
     return zipfile.is_zipfile(path)
 
 
-class OnnxLookingModel:
-    """`check` of each method is called ten times a second, and may raise to stop."""
+class OnnxLookingModel(OnnxFile):
+    """The four graphs of a model that looks again."""
 
     def __init__(self, path: Path, device: str, check: Callable[[], None]) -> None:
         """device: as in AnimateOptions. Raises Motion324Error("weights-missing", "weights-broken", "bad-option")."""
-        self._path = path
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="motion324-node-model")
+        super().__init__(path)
         providers = providers_of(device)
         packed = read_bytes(path)
-        try:
+        with explained_opening(path, zipfile.BadZipFile, UnicodeDecodeError):
             with zipfile.ZipFile(io.BytesIO(packed)) as archive:
                 parts = {name: archive.read(name) for name in (SEE, FIRST, LOOK, POINTS, SIZES)}
             self.config = NodeModelConfig.from_json(parts[SIZES].decode())
-            self._see, self._first, self._look = (
+            self._see, self._first, self._main = (
                 self._opened(parts[name], providers, check) for name in (SEE, FIRST, LOOK)
             )
             self._points = open_session(parts[POINTS], [CPU])
-        except failures(KeyError, zipfile.BadZipFile, UnicodeDecodeError) as error:
-            raise broken_file(path) from error
-
-    @property
-    def place(self) -> str:
-        """What it computes on: "cpu", "cuda", "directml" or "coreml"."""
-        return ACCELERATORS.get(self._look.get_providers()[0], "cpu")
 
     def see(self, pictures: np.ndarray, check: Callable[[], None]) -> Seen:
         """pictures (T, 4, S, S): frames as square_frames has them, or drawings."""
@@ -132,37 +119,8 @@ class OnnxLookingModel:
             "first_tokens": first.tokens,
             "tokens": before.tokens,
         }
-        state, codes, tokens, doubt = self._run(self._look, feeds, check)
+        state, codes, tokens, doubt = self._run(self._main, feeds, check)
         return LookedAt(NodeMotions(state, codes), tokens, doubt[0])
-
-    def moved_points(self, points: np.ndarray, nodes: np.ndarray, motions: NodeMotions) -> np.ndarray:
-        """points (P, 9), nodes (K, 10) -> (T, P, 3) float32."""
-        feeds = {"points": points[None], "nodes": nodes[None], "state": motions.state, "codes": motions.codes}
-        moved: np.ndarray = self._points.run(None, feeds)[0][0]
-        return moved
-
-    def _opened(self, packed: bytes, providers: list[Any], check: Callable[[], None]) -> Any:
-        return waited(self._thread, lambda: open_session(packed, providers), check)
-
-    def _run(self, session: Any, feeds: dict[str, np.ndarray], check: Callable[[], None]) -> list[np.ndarray]:
-        """Raises Motion324Error("model-failed"), and what check raises."""
-        import onnxruntime
-
-        options = onnxruntime.RunOptions()
-
-        def stop() -> None:
-            options.terminate = True
-
-        try:
-            found: list[np.ndarray] = waited(self._thread, lambda: session.run(None, feeds, options), check, stop)
-        except failures() as error:
-            raise Motion324Error(
-                "model-failed",
-                f"onnxruntime could not run the compact model '{self._path.name}' on '{self.place}'.",
-                "Try it with --device cpu." if self.place != "cpu" else "Free some memory, or use fewer frames.",
-                EXIT_BACKEND,
-            ) from error
-        return found
 
 
 def _maps(seen: Seen, prefix: str = "") -> dict[str, np.ndarray]:

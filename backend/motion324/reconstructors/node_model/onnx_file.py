@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,30 +41,69 @@ class NodeMotions:
     codes: np.ndarray
 
 
-class OnnxNodeModel:
-    """The two graphs of one file. `check` of each method is called ten times a second, and may raise to stop."""
+class OnnxFile:
+    """The graphs of an exported model, run by a thread of its own. `check` of each method is called ten times a second,
+    and may raise to stop."""
 
-    def __init__(self, path: Path, device: str, check: Callable[[], None]) -> None:
-        """device: as in AnimateOptions. Raises Motion324Error("weights-missing", "weights-broken", "bad-option")."""
+    config: NodeModelConfig
+    _main: Any  # the graph that most of the work is done by
+    _points: Any  # the one that moves points after nodes
+
+    def __init__(self, path: Path) -> None:
         self._path = path
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="motion324-node-model")
-        providers = providers_of(device)
-        packed = read_bytes(path)
-        try:
-            self._motions = waited(self._thread, lambda: open_session(packed, providers), check)
-            properties = self._motions.get_modelmeta().custom_metadata_map
-            decoder = base64.b64decode(properties[DECODER_KEY], validate=True)
-            self._points = open_session(decoder, [CPU])
-            self.config = NodeModelConfig.from_json(properties[CONFIG_KEY])
-        except failures(KeyError, binascii.Error) as error:
-            if is_out_of_memory(error):
-                raise MemoryError from error
-            raise broken_file(path) from error
 
     @property
     def place(self) -> str:
         """What it computes on: "cpu", "cuda", "directml" or "coreml"."""
-        return ACCELERATORS.get(self._motions.get_providers()[0], "cpu")
+        return ACCELERATORS.get(self._main.get_providers()[0], "cpu")
+
+    def moved_points(self, points: np.ndarray, nodes: np.ndarray, motions: NodeMotions) -> np.ndarray:
+        """points (P, 9), nodes (K, 10) -> (T, P, 3) float32."""
+        feeds = {"points": points[None], "nodes": nodes[None], "state": motions.state, "codes": motions.codes}
+        moved: np.ndarray = self._points.run(None, feeds)[0][0]
+        return moved
+
+    def _opened(self, packed: bytes, providers: list[Any], check: Callable[[], None]) -> Any:
+        return waited(self._thread, lambda: open_session(packed, providers), check)
+
+    def _run(self, session: Any, feeds: dict[str, np.ndarray], check: Callable[[], None]) -> list[np.ndarray]:
+        """Raises Motion324Error("model-failed"), MemoryError, and what check raises."""
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+
+        def stop() -> None:
+            options.terminate = True
+
+        try:
+            found: list[np.ndarray] = waited(self._thread, lambda: session.run(None, feeds, options), check, stop)
+        except failures() as error:
+            if is_out_of_memory(error) and self.place == "cpu":
+                raise MemoryError from error
+            raise Motion324Error(
+                "model-failed",
+                f"onnxruntime could not run the compact model '{self._path.name}' on '{self.place}'.",
+                "Try it with --device cpu." if self.place != "cpu" else "Free some memory, or use fewer frames.",
+                EXIT_BACKEND,
+            ) from error
+        return found
+
+
+class OnnxNodeModel(OnnxFile):
+    """The two graphs of a model that does not look again."""
+
+    def __init__(self, path: Path, device: str, check: Callable[[], None]) -> None:
+        """device: as in AnimateOptions. Raises Motion324Error("weights-missing", "weights-broken", "bad-option")."""
+        super().__init__(path)
+        providers = providers_of(device)
+        packed = read_bytes(path)
+        with explained_opening(path, binascii.Error):
+            self._main = self._opened(packed, providers, check)
+            properties = self._main.get_modelmeta().custom_metadata_map
+            decoder = base64.b64decode(properties[DECODER_KEY], validate=True)
+            self._points = open_session(decoder, [CPU])
+            self.config = NodeModelConfig.from_json(properties[CONFIG_KEY])
 
     def motions(
         self,
@@ -77,36 +117,24 @@ class OnnxNodeModel:
     ) -> NodeMotions:
         """frames (T, 4, S, S), times (T,), camera (3,), translation (3,), nodes (K, 10), all float32, as NodeInputs
         describes them, without its first axis; tracks (T, K, 5) only where the config takes them.
-        Raises Motion324Error("model-failed"), and what check raises."""
-        import onnxruntime
-
+        Raises as `_run` does."""
         named = {"frames": frames, "times": times, "camera": camera, "translation": translation, "nodes": nodes}
         if self.config.takes_tracks:
             named["tracks"] = np.zeros((len(frames), len(nodes), TRACK_VALUES)) if tracks is None else tracks
         feeds = {name: np.ascontiguousarray(values[None], np.float32) for name, values in named.items()}
-        options = onnxruntime.RunOptions()
-
-        def stop() -> None:
-            options.terminate = True
-
-        try:
-            state, codes = waited(self._thread, lambda: self._motions.run(None, feeds, options), check, stop)
-        except failures() as error:
-            if is_out_of_memory(error) and self.place == "cpu":
-                raise MemoryError from error
-            raise Motion324Error(
-                "model-failed",
-                f"onnxruntime could not run the compact model '{self._path.name}' on '{self.place}'.",
-                "Try it with --device cpu." if self.place != "cpu" else "Free some memory, or use fewer frames.",
-                EXIT_BACKEND,
-            ) from error
+        state, codes = self._run(self._main, feeds, check)
         return NodeMotions(state, codes)
 
-    def moved_points(self, points: np.ndarray, nodes: np.ndarray, motions: NodeMotions) -> np.ndarray:
-        """points (P, 9), nodes (K, 10) -> (T, P, 3) float32."""
-        feeds = {"points": points[None], "nodes": nodes[None], "state": motions.state, "codes": motions.codes}
-        moved: np.ndarray = self._points.run(None, feeds)[0][0]
-        return moved
+
+@contextmanager
+def explained_opening(path: Path, *others: type[Exception]) -> Iterator[None]:
+    """Raises Motion324Error("weights-broken") or MemoryError for what goes wrong within."""
+    try:
+        yield
+    except failures(KeyError, *others) as error:
+        if is_out_of_memory(error):
+            raise MemoryError from error
+        raise broken_file(path) from error
 
 
 def waited(

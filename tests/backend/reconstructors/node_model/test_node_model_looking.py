@@ -147,3 +147,14 @@ def test_a_file_that_is_no_whole_model_is_named(weights, tmp_path):
     with pytest.raises(Motion324Error, match=r"broken\.nodes") as caught:
         OnnxLookingModel(broken, "cpu", nothing)
     assert caught.value.code == "weights-broken"
+
+
+def test_memory_that_runs_out_on_the_cpu_is_told_as_that(weights, monkeypatch):
+    class Full:
+        def run(self, *_: object) -> None:
+            raise RuntimeError("bad allocation: Failed to allocate memory for requested buffer of size 8589934592")
+
+    model = OnnxLookingModel(weights, "cpu", nothing)
+    monkeypatch.setattr(model, "_see", Full())
+    with pytest.raises(MemoryError):
+        model.see(np.zeros((2, 4, SMALL.image_size, SMALL.image_size), np.float32), nothing)

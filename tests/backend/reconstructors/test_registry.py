@@ -171,10 +171,10 @@ def test_it_may_be_kept_on_the_cpu_or_unloaded(weights):
 
 @needs_torch
 def test_a_gpu_that_is_too_full_is_told_before_any_work(weights, monkeypatch):
-    from motion324.reconstructors.motion_transformer import workload
+    from motion324.reconstructors.motion_transformer import device
 
     reconstructor = registry.get_reconstructor(wish(weights=str(weights), window=64), silent)
-    monkeypatch.setattr(workload, "free_bytes", lambda device: 310_000_000)
+    monkeypatch.setattr(device, "free_bytes", lambda device: 310_000_000)
     reconstructor.check_job(frames=2, vertices=100)
     with pytest.raises(Motion324Error) as caught:
         reconstructor.check_job(frames=300, vertices=100)

@@ -15,10 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from motion324.reconstructors.motion_transformer.device import tf32_products
+from motion324.reconstructors.motion_transformer.device import Workload, tf32_products
 from motion324.reconstructors.motion_transformer.execution import Execution
 from motion324.reconstructors.motion_transformer.model import MotionModel, Points
-from motion324.reconstructors.motion_transformer.workload import Workload
 
 # Enough that a large GPU works longer on a batch than it takes to launch; and on a CPU, enough for its caches.
 ENCODED_AT_ONCE = {"cuda": 64, "cpu": 2}

@@ -22,12 +22,19 @@ from motion324.reconstructors.motion_transformer.attention import Attention
 from motion324.reconstructors.motion_transformer.attention_backends import longest_attention
 from motion324.reconstructors.motion_transformer.checkpoint import load_model, look_into
 from motion324.reconstructors.motion_transformer.config import ModelConfig
-from motion324.reconstructors.motion_transformer.device import choose_device, choose_precision, free_bytes
+from motion324.reconstructors.motion_transformer.device import (
+    Workload,
+    check_points,
+    check_video,
+    choose_device,
+    choose_precision,
+    free_bytes,
+    out_of_memory,
+)
 from motion324.reconstructors.motion_transformer.execution import Execution, Pace, StageTimes
 from motion324.reconstructors.motion_transformer.long_stages import FrameEncoder, PointDecoder, to_host
 from motion324.reconstructors.motion_transformer.model import MotionModel, Points
 from motion324.reconstructors.motion_transformer.options import InferenceOptions
-from motion324.reconstructors.motion_transformer.workload import Workload, check_points, check_video, out_of_memory
 from motion324.reconstructors.scene_frames import Merger, Window, plan_windows
 
 

@@ -13,8 +13,8 @@ from motion324.reconstructors.motion_transformer.options import InferenceOptions
 from motion324.weights.store import installed_path
 
 if TYPE_CHECKING:
+    from motion324.reconstructors.motion_transformer.device import Readiness
     from motion324.reconstructors.motion_transformer.predictor import MotionPredictor
-    from motion324.reconstructors.motion_transformer.workload import Readiness
 
 POLL_SECONDS = 0.1
 
@@ -134,7 +134,7 @@ class MotionTransformer:
 
 def _look(options: InferenceOptions, weights: Path) -> Readiness:
     import_torch()
-    from motion324.reconstructors.motion_transformer.workload import find_readiness
+    from motion324.reconstructors.motion_transformer.device import find_readiness
 
     return find_readiness(options, weights)
 

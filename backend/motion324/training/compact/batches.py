@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 
 from motion324.reconstructors.node_model.blocks import cut_out_on_black
+from motion324.reconstructors.node_model.geometry import turn
 from motion324.reconstructors.node_model.inputs_and_answers import NodeInputs
 from motion324.training.shared.settings import SynthesisSettings
 from motion324.training.synthesis.drawing import Drawable, as_drawable, draw
 from motion324.training.synthesis.filming import FilmedClips, filmed_clips
-from motion324.training.synthesis.geometry import face_normals, mixed, surface_samples, turn, vertex_normals
+from motion324.training.synthesis.geometry import face_normals, mixed, surface_samples, vertex_normals
 from motion324.training.synthesis.pictures import Cameras, estimated, estimated_masks
 from motion324.training.synthesis.rig_bank import Draws, RigBank
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -103,3 +104,20 @@ def match_loss(similarities: Tensor, batch: TrainingBatch, known: Tensor) -> Ten
 def bend_at(progress: float, first: float = 0.2, last: float = 0.05) -> float:
     """The Huber loss's bend, falling geometrically as training goes on (progress 0..1)."""
     return first * (last / first) ** progress
+
+
+class Measured:
+    """Sums since the last line of the log."""
+
+    def __init__(self, waited: float) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.since, self.waited = time.monotonic(), waited
+
+    def add(self, found: Losses, length: Tensor) -> None:
+        values = {field.name: getattr(found, field.name) for field in fields(found) if field.name != "total"}
+        for name, value in {**values, "gradient": length}.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
+
+    def means(self, steps: int) -> dict[str, float]:
+        total = torch.stack(list(self.sums.values())) / steps
+        return dict(zip(self.sums, total.tolist(), strict=True))

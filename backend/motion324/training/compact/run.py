@@ -21,7 +21,7 @@ from motion324.reconstructors.node_model.inputs_and_answers import NodeOutputs
 from motion324.reconstructors.node_model.model import NodeModel
 from motion324.training.compact.batches import Synthesiser, TrainingBatch, without_tracks
 from motion324.training.compact.clips import training_and_held_out_clips, write_contact_sheet
-from motion324.training.compact.losses import Losses, bend_at, losses
+from motion324.training.compact.losses import Losses, Measured, bend_at, losses
 from motion324.training.compact.model import (
     answers,
     compile_blocks,
@@ -31,11 +31,11 @@ from motion324.training.compact.model import (
 )
 from motion324.training.compact.optimiser import AveragedWeights, CompactOptimiser, FlatGradients, learning_rate
 from motion324.training.compact.options import CompactOptions, parse_options
-from motion324.training.compact.run_log import Measured, RunLog
 from motion324.training.compact.validation import Validation, check_itself, validate
 from motion324.training.compact.weights_files import save_weights
 from motion324.training.shared.gpu_work import WARM_CALLS, Prefetcher, Replayed
 from motion324.training.shared.processes import Processes, joined_processes, peak_memory, synchronise
+from motion324.training.shared.training_log import RunLog
 
 LOOK_STEPS = 10  # the clock and the other processes are looked at every so many steps
 LOG_STEPS = 5 * LOOK_STEPS

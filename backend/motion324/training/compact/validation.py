@@ -16,8 +16,8 @@ from motion324.reconstructors.node_model.inputs_and_answers import NodeOutputs
 from motion324.reconstructors.node_model.model import NodeModel
 from motion324.training.compact.batches import Synthesiser, TrainingBatch
 from motion324.training.compact.losses import losses
-from motion324.training.compact.run_log import RunLog
 from motion324.training.shared.processes import Processes, synchronise
+from motion324.training.shared.training_log import RunLog
 
 CHAMFER_POINTS = 512
 

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from motion324.reconstructors.node_model.geometry import turn
 from motion324.training.shared.settings import SynthesisSettings
 from motion324.training.synthesis.appearance import Appearance, sample_appearance, sample_lights
 from motion324.training.synthesis.geometry import (
@@ -23,7 +24,6 @@ from motion324.training.synthesis.geometry import (
     perspective_weights,
     rasterise,
     rotation_about,
-    turn,
     vertex_normals,
 )
 from motion324.training.synthesis.joint_motion import aligned_references, sample_joint_motion, sample_times

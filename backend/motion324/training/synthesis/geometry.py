@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from motion324.reconstructors.node_model.geometry import turn
 from motion324.training.synthesis.rig_bank import Draws, ModelBatch
 
 POLAR_STEPS = 10
@@ -44,11 +45,6 @@ def nearest_similarity(matrices: Tensor) -> Tensor:
     for _ in range(POLAR_STEPS):
         x = 1.5 * x - 0.5 * product(x, product(x.mT, x))
     return x * scale[..., None, None]
-
-
-def turn(matrices: Tensor, vectors: Tensor) -> Tensor:
-    """matrices (..., 3, 3), vectors (..., 3) -> (..., 3). Sums: matrix products are slow for tiny matrices."""
-    return (matrices * vectors[..., None, :]).sum(dim=-1)
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from motion324.reconstructors.node_model.geometry import turn
 from motion324.training.shared.settings import SynthesisSettings
-from motion324.training.synthesis.geometry import about, apply, compose, nearest_similarity, rotation_about, turn
+from motion324.training.synthesis.geometry import about, apply, compose, nearest_similarity, rotation_about
 from motion324.training.synthesis.rig_bank import Draws, ModelBatch, RigBank
 
 ANCESTRY_DOUBLINGS = 4  # skeletons up to 16 joints deep

@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from motion324.reconstructors.node_model.geometry import turn
 from motion324.training.shared.settings import SynthesisSettings
-from motion324.training.synthesis.geometry import product, rotation_about, turn
+from motion324.training.synthesis.geometry import product, rotation_about
 from motion324.training.synthesis.rig_bank import Draws, ModelBatch
 
 GROSS = 3.0  # how much worse the worst of estimated views are

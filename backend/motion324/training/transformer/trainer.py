@@ -22,11 +22,11 @@ from motion324.training.clips.sample_sources import MeasuredBatch, SampleSource
 from motion324.training.shared.config import TrainingConfig
 from motion324.training.shared.config_keys import as_tables
 from motion324.training.shared.processes import Processes, StopSignals
+from motion324.training.shared.training_log import TrainingLog
 from motion324.training.transformer import checkpoints
 from motion324.training.transformer.batched_transformer import squared_error
 from motion324.training.transformer.checkpoints import RunState
 from motion324.training.transformer.optimiser import Update, gradients_shared, rate_at, trained_parameters, update
-from motion324.training.transformer.training_log import TrainingLog
 
 
 @dataclass(frozen=True)

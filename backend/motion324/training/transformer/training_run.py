@@ -22,13 +22,13 @@ from motion324.training.clips.sample_sources import measured_batches, open_sourc
 from motion324.training.shared.config import TrainingConfig, check_config
 from motion324.training.shared.config_keys import as_tables, keys_of, with_values
 from motion324.training.shared.processes import Processes, StopSignals, joined_processes
+from motion324.training.shared.training_log import TrainingLog
 from motion324.training.transformer import checkpoints
 from motion324.training.transformer.batched_transformer import BatchedTransformer, settle_attention, squared_error
 from motion324.training.transformer.checkpoints import RunState
 from motion324.training.transformer.optimiser import build_optimiser, gradients_shared, parallelised, trained_parameters
 from motion324.training.transformer.preparation import choose_shares, load_image_encoder, random_batch, random_model
 from motion324.training.transformer.trainer import Trainer
-from motion324.training.transformer.training_log import TrainingLog
 
 log = logging.getLogger(__name__)
 

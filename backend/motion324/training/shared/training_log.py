@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.training.shared.config import LogConfig
@@ -14,34 +14,57 @@ from motion324.training.shared.config import LogConfig
 CURVES = ("train", "validation")
 
 
-class TrainingLog:
-    """Only the first process writes; the others are given no folder and write nothing.
+class RunLog:
+    """One JSON object a line in OUT/log.jsonl, and a short line for people.
+
+    Only the first process writes; the others are given no folder and write nothing.
+    """
+
+    def __init__(self, folder: Path | None, goes_on: bool = False) -> None:
+        """goes_on: whether what an earlier run has written stays."""
+        self._started = time.monotonic()
+        self._file: TextIO | None = None
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = (folder / "log.jsonl").open("a" if goes_on else "w", encoding="utf-8")
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def write(self, kind: str, **values: Any) -> None:
+        if self._file is None:
+            return
+        entry = {"kind": kind, "seconds": round(self.seconds, 1), **{k: _rounded(v) for k, v in values.items()}}
+        self._file.write(json.dumps(entry, allow_nan=True) + "\n")
+        self._file.flush()
+        print("  ".join(f"{name} {value}" for name, value in entry.items() if not isinstance(value, dict)), flush=True)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+class TrainingLog(RunLog):
+    """Curves for TensorBoard and Weights & Biases as well; a run that goes on adds to the log.
 
     Raises Motion324Error("tensorboard-missing", "wandb-missing") where a package is wanted that is not installed.
     """
 
     def __init__(self, folder: Path | None, config: LogConfig, about: dict[str, Any], step: int) -> None:
         """about: the run's configuration. step: from which on this run goes; what was told of later steps is void."""
-        self._file = self._events = self._wandb = None
-        self._started = time.monotonic()
-        if folder is None:
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        if config.tensorboard:
-            self._events = _tensorboard(folder / "tensorboard", step)
-        if config.wandb != "off":
-            self._wandb = _wandb(folder, config, about)
-        self._file = (folder / "log.jsonl").open("a", encoding="utf-8")
+        self._events = self._wandb = None
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            if config.tensorboard:
+                self._events = _tensorboard(folder / "tensorboard", step)
+            if config.wandb != "off":
+                self._wandb = _wandb(folder, config, about)
+        super().__init__(folder, goes_on=True)
 
     def tell(self, kind: str, step: int, **values: Any) -> None:
         """One line. Numbers of the kinds in CURVES also become curves, named kind/value."""
-        if self._file is None:
-            return
-        seconds = round(time.monotonic() - self._started, 1)
-        entry = {"kind": kind, "step": step, "seconds": seconds, **{name: _rounded(v) for name, v in values.items()}}
-        self._file.write(json.dumps(entry, allow_nan=True) + "\n")
-        self._file.flush()
-        print("  ".join(f"{name} {value}" for name, value in entry.items() if not isinstance(value, dict)), flush=True)
+        self.write(kind, step=step, **values)
         numbers = {f"{kind}/{name}": v for name, v in values.items() if kind in CURVES and type(v) in (int, float)}
         if self._events is not None:
             for name, value in numbers.items():
@@ -51,8 +74,7 @@ class TrainingLog:
             self._wandb.log(numbers, step=step)
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        super().close()
         if self._events is not None:
             self._events.close()
         if self._wandb is not None:
@@ -97,4 +119,8 @@ def _wandb(folder: Path, config: LogConfig, about: dict[str, Any]) -> Any:
 
 
 def _rounded(value: Any) -> Any:
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    return value

@@ -16,6 +16,7 @@ from motion324.core.view import View
 from motion324.mesh.colours import colours_at
 
 NEAR = 1e-3  # points closer to the camera than this (normalised space) are not drawn
+AMBIENT = 0.45  # light on a surface that is seen from the side; from the front it is 1
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,16 @@ def render(
     image = np.empty((height, width, 3), np.uint8)
     image[:] = background
     seen = raster.mask
-    colours = colours_at(mesh, raster.face[seen], raster.barycentric[seen])
-    facing = np.abs(face_normals(positions, mesh.faces[raster.face[seen]]) @ view.rotation[2])
-    image[seen] = np.clip(colours * (0.45 + 0.55 * facing[:, None]) * 255 + 0.5, 0, 255).astype(np.uint8)
+    image[seen] = np.clip(lit_colours(mesh, positions, raster, view) * 255 + 0.5, 0, 255).astype(np.uint8)
     return image, seen
+
+
+def lit_colours(mesh: ReferenceMesh, positions: np.ndarray, raster: Raster, view: View) -> np.ndarray:
+    """The colours of all pixels that show the mesh, lit from the camera: (S, 3) in 0..1, sRGB."""
+    faces = raster.face[raster.mask]
+    facing = np.abs(face_normals(positions, mesh.faces[faces]) @ view.rotation[2])
+    light = AMBIENT + (1 - AMBIENT) * facing[:, None]
+    return np.asarray(colours_at(mesh, faces, raster.barycentric[raster.mask]) * light)
 
 
 def face_normals(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 
+HIDDEN_BEHIND = 0.02  # a point this much farther than what is seen at its pixel is hidden; normalised space
 FARTHEST_BEHIND = 0.3  # what is told of nodes that are farther behind what is drawn, or where nothing is drawn
 TRACK_VALUES = 5  # of a node's track in a frame: displacement, believed to be seen, believed at all
 

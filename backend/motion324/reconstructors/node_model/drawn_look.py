@@ -15,10 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from motion324.reconstructors.node_model.config import FARTHEST_BEHIND, NodeModelConfig
+from motion324.reconstructors.node_model.config import FARTHEST_BEHIND, HIDDEN_BEHIND, NodeModelConfig
 from motion324.reconstructors.node_model.geometry import look_around, sample_at, similarity_pyramid
 
-HIDDEN_BEHIND = 0.02  # a node this much farther than what is drawn at its pixel is hidden; normalised space
 DRAWN_VALUES = 4  # how far behind, whether seen, and how far the node's place has moved since it was drawn
 CELL_LEVELS, CELL_WIDTH = 2, 24  # scales at which cells are compared (strides 8 and 16); values kept of a cell
 USUAL_DOUBT, LEAST_DOUBT, MOST_DOUBT = math.log(0.03), math.log(0.002), math.log(0.5)  # of the longest side

@@ -18,7 +18,6 @@ import numpy as np
 
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.core.view import View
-from motion324.mesh.colours import colours_at
 from motion324.reconstructors.node_model.config import FARTHEST_BEHIND, NodeModelConfig
 from motion324.reconstructors.node_model.onnx_file import (
     CPU,
@@ -29,10 +28,9 @@ from motion324.reconstructors.node_model.onnx_file import (
     providers_of,
     read_bytes,
 )
-from motion324.view.rasteriser import face_normals, rasterise
+from motion324.view.rasteriser import lit_colours, rasterise
 
 SEE, FIRST, LOOK, POINTS, SIZES = "see.onnx", "first_answer.onnx", "look.onnx", "points.onnx", "sizes.json"
-AMBIENT = 0.45  # as in motion324.view.rasteriser.render, and in training
 FINEST_TEXTURE = 256  # pixels of a side; finer ones would flicker in drawings this small
 
 
@@ -162,10 +160,7 @@ def draw_positions(
         check()
         raster = rasterise(vertices, mesh.faces, view, side, side)
         seen = raster.mask
-        faces = raster.face[seen]
-        facing = np.abs(face_normals(vertices, mesh.faces[faces]) @ view.rotation[2])
-        light = AMBIENT + (1 - AMBIENT) * facing[:, None]
-        pictures[index, :3, seen] = np.clip(colours_at(mesh, faces, raster.barycentric[seen]) * light, 0, 1)
+        pictures[index, :3, seen] = np.clip(lit_colours(mesh, vertices, raster, view), 0, 1)
         pictures[index, 3] = seen
         behind[index] = _behind(own, raster.depth, view)
     return MeshDrawings(np.ascontiguousarray(pictures[..., ::-1]) if mirrored else pictures, behind)

@@ -14,14 +14,13 @@ import numpy as np
 from motion324.core.view import View
 from motion324.mesh.surface import vertex_attributes
 from motion324.reconstructors.interface import Scene
-from motion324.reconstructors.node_model.config import TRACK_VALUES, NodeModelConfig
+from motion324.reconstructors.node_model.config import HIDDEN_BEHIND, TRACK_VALUES, NodeModelConfig
 from motion324.reconstructors.scene_frames import square_of
 from motion324.view.rasteriser import rasterise
 
 MARGIN = 1.15  # side of the frames over the object's; in training nearly always from 1.05 to 1.3
 NODE_CANDIDATES = 1024  # surface samples of which nodes are chosen; as many as in training
 RASTER_SCALE = 2  # pixels per pixel and axis where visibility is judged
-HIDDEN_BEHIND = 0.02  # a node this much farther than what is seen at its pixel is hidden; normalised space
 
 
 @dataclass(frozen=True)

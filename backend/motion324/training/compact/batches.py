@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from motion324.reconstructors.node_model.blocks import cut_out_on_black
+from motion324.reconstructors.node_model.config import HIDDEN_BEHIND
 from motion324.reconstructors.node_model.geometry import turn
 from motion324.reconstructors.node_model.inputs_and_answers import NodeInputs
 from motion324.training.shared.settings import SynthesisSettings
@@ -36,7 +37,6 @@ MOST_ERROR_OF_MOTION = 0.35
 JITTER = 0.002  # of every node and frame by itself
 LAGGING_SHARE, MOST_LAG = 0.6, 0.4  # of the clips; part of a node's motion that is missed
 STEADY_SHARE = 0.3  # clips in which most of an error stays the same in all frames
-HIDDEN_BEHIND = 0.02  # a point this much farther than what is seen at its pixel is hidden; normalised space
 
 
 @dataclass(frozen=True)

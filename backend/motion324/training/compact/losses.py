@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from motion324.reconstructors.node_model.drawn_look import HIDDEN_BEHIND
+from motion324.reconstructors.node_model.config import HIDDEN_BEHIND
 from motion324.reconstructors.node_model.geometry import look_around, ray_axes, turn
 from motion324.reconstructors.node_model.inputs_and_answers import LookOutputs, NodeOutputs
 from motion324.training.compact.batches import TrainingBatch

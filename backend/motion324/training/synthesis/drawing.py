@@ -22,8 +22,8 @@ from motion324.training.shared.settings import SynthesisSettings
 from motion324.training.synthesis.appearance import Appearance
 from motion324.training.synthesis.geometry import face_crosses, mixed, perspective_weights, rasterise
 from motion324.training.synthesis.rig_bank import Draws, ModelBatch
+from motion324.view.rasteriser import AMBIENT
 
-AMBIENT = 0.45  # as motion324.view.rasteriser.render has it
 COLOURLESS = 0.6  # the grey of a mesh without colours
 TONE_ERROR = 0.08  # standard deviation of the logarithm of how much brighter or more red a mesh's colours are
 

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch, which is no
 
 from small_node_model import SMALL, small_node_model  # noqa: E402
 
-from motion324.reconstructors.node_model.drawn_look import FARTHEST_BEHIND, HIDDEN_BEHIND  # noqa: E402
+from motion324.reconstructors.node_model.config import FARTHEST_BEHIND, HIDDEN_BEHIND  # noqa: E402
 from motion324.reconstructors.node_model.geometry import project  # noqa: E402
 from motion324.reconstructors.node_model.inputs_and_answers import LookOutputs, NodeMotions  # noqa: E402
 from motion324.reconstructors.node_model.model import NodeModel  # noqa: E402

@@ -41,7 +41,7 @@ WARM_STEPS = 2
 ALONE_SECONDS = 3.0  # that the data are measured alone, and at most that what was made before is used up
 PATIENCE = 30.0  # seconds, until a process is ended that does not end
 PREFETCHED = 3  # synthetic batches that are made ahead
-SMALL = Path(motion324.__file__).parent / "training" / "configs" / "small.toml"
+SMALL = Path(motion324.__file__).parent / "training" / "transformer" / "configs" / "small.toml"
 HEADER = (
     "| GPUs | data | samples at once | samples/s | of one GPU | waiting | data alone, samples/s | GPU memory |\n"
     "|---:|---|---:|---:|---:|---:|---:|---:|"

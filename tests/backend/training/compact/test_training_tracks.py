@@ -24,6 +24,7 @@ from motion324.training.compact.batches import (  # noqa: E402
     with_own_errors,
     without_tracks,
 )
+from motion324.training.compact.model import starting_model  # noqa: E402
 from motion324.training.compact.options import parse_options  # noqa: E402
 from motion324.training.compact.weights_files import load_weights  # noqa: E402
 from motion324.training.shared.processes import join_processes  # noqa: E402
@@ -123,7 +124,7 @@ def test_a_model_that_learns_to_take_tracks_starts_as_the_one_that_took_none(tmp
     assert load_weights(second.out / compact.WEIGHTS_NAME).config == replace(SMALL, takes_tracks=True)
 
     before = load_weights(weights)
-    begun = compact._starting_model(second, NodeModelConfig())
+    begun = starting_model(second, NodeModelConfig())
     untaught = {name: value for name, value in begun.named_parameters() if not name.startswith("track_in")}
     assert all(torch.equal(value, untaught[name]) for name, value in before.named_parameters())
     assert (begun.track_in.weight == 0).all() and isinstance(begun, NodeModel)

@@ -82,6 +82,7 @@ def test_two_processes_give_the_gradients_of_one(way, release, tmp_path):
     assert largest_difference(tensors(tmp_path / "one", 1), tensors(tmp_path / "two", 1)) < 1e-5
 
 
+@pytest.mark.long
 def test_a_model_in_parts_goes_on_from_its_checkpoint_as_a_whole_one(release, tmp_path):
     config = tiny_config(release, tmp_path / "one", count=1, batch=4, batch_per_gpu=2)
     assert run_training(config)
@@ -95,6 +96,7 @@ def test_a_model_in_parts_goes_on_from_its_checkpoint_as_a_whole_one(release, tm
         assert largest_difference(*(tensors(tmp_path / name, 2, file) for name in ("one", "two"))) < 1e-5
 
 
+@pytest.mark.long
 def test_a_run_goes_on_with_another_number_of_processes(release, tmp_path):
     whole = tiny_config(release, tmp_path / "whole", count=4, batch_per_gpu=0)
     assert run_training(whole)
@@ -164,6 +166,7 @@ def test_broken_samples_are_counted_over_interruptions_and_stop_the_run_at_a_lim
     assert stopped.value.code == "samples-broken"
 
 
+@pytest.mark.long
 def test_broken_samples_of_every_process_are_named(release, tmp_path):
     """The second process draws the broken clip."""
     (release / "pcds" / "box3_pointclouds" / "faces.npy").write_bytes(b"")

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.input_files import InputFile, check_inputs_stay, inputs_of_job
-from motion324.core.job_lines import numbered_lines
+from motion324.core.input_files import InputFile, check_inputs_stay, inputs_of_job, numbered_lines
 
 from ..scene.showing import turntable
 from .batch_item import BatchItem, parse_item

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bpy
 
-from motion324.core.image_files import images_in
+from motion324.core.input_files import images_in
 
 from ..running.window import is_background, redraw_sidebars
 

@@ -10,8 +10,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from motion324.batch.items import BatchItem
-from motion324.batch.outcomes import FAILED, KEPT, Outcome, is_done, log_line, write_summary
+from motion324.batch.items import FAILED, KEPT, BatchItem, Outcome, is_done, log_line, write_summary
 from motion324.batch.worker import Task, work
 from motion324.core.hold import Hold
 from motion324.core.progress import Progress, silent

@@ -11,8 +11,7 @@ from typing import TextIO
 
 from motion324.core.errors import Motion324Error
 from motion324.core.interruption import look
-from motion324.core.pace import Pace
-from motion324.core.progress import STAGE_LABELS
+from motion324.core.progress import STAGE_LABELS, Pace
 
 WORDS = {
     **STAGE_LABELS,

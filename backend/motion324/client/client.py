@@ -21,14 +21,12 @@ from types import TracebackType
 from typing import TypeVar
 
 from motion324.client.file_transfer import FileTransfer, may_need_files
-from motion324.client.job_events import Event, JobEvents
-from motion324.client.pending_jobs import PendingJobs
+from motion324.client.jobs import Event, JobEvents, PendingJobs
 from motion324.client.questions import Questions
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.result import Examination, MadeMesh
-from motion324.wire.endpoint import Endpoint
 from motion324.wire.framing import Connection, ConnectionLost, UnusableMessage
-from motion324.wire.handshake import open_connection
+from motion324.wire.handshake import Endpoint, open_connection
 from motion324.wire.inbox import Inbox
 from motion324.wire.outbox import Outbox
 from motion324.wire.protocol import (

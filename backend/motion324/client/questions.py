@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.wire.endpoint import Endpoint
+from motion324.wire.handshake import Endpoint
 from motion324.wire.protocol import Message, Question, SeesFiles
 
 

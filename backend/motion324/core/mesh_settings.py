@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from motion324.core.option_group import OptionGroup
+from motion324.core.option_group import OptionGroup, bad_option
 from motion324.core.option_spec import Choice, Flag, Section, Shown, option, same_option
-from motion324.core.option_values import bad_option
 from motion324.core.options import AnimateOptions
 
 INFLATE, HUNYUAN, HUNYUAN_SERVER, FILE = "inflate", "hunyuan3d", "hunyuan3d-server", "file"

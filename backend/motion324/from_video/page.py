@@ -19,7 +19,7 @@ from motion324.core.trajectory_file import Trajectory
 from motion324.core.write_aside import written_aside
 from motion324.evaluation.report.page import filled
 from motion324.evaluation.report.pictures import as_data_url
-from motion324.from_video.preview import as_seen, drawn, reach_of, squared, view_from
+from motion324.from_video.exports import as_seen, drawn, reach_of, squared, view_from
 from motion324.from_video.stages import Stage
 from motion324.video.foreground.masks import ForegroundMasks
 

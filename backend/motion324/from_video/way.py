@@ -20,9 +20,8 @@ from motion324.core.progress import Progress
 from motion324.core.trajectory_file import load_trajectory
 from motion324.core.view import View
 from motion324.from_video import pictures
-from motion324.from_video.exports import write_fbx, write_turntable
+from motion324.from_video.exports import as_webm, write_fbx, write_preview, write_turntable
 from motion324.from_video.page import PageInputs, write_page
-from motion324.from_video.preview import as_webm, write_preview
 from motion324.from_video.stages import Make, Stage, StageFolder, plain_view, stage_key, view_of
 from motion324.mesh.files.gltf_writing import write_glb
 from motion324.mesh.files.reading import read_mesh

@@ -14,9 +14,9 @@ from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.result import Examination
 from motion324.mesh.checks import check_mesh
-from motion324.pipeline.first_look import first_look
+from motion324.pipeline.camera import first_look
 from motion324.video.foreground import check_mask_option, find_masks
-from motion324.video.foreground.given import first_given_mask
+from motion324.video.foreground.given_or_plain import first_given_mask
 from motion324.video.foreground.masks import ForegroundMasks, from_first_object, mask_warnings
 from motion324.video.sampling import VideoSample, sample_clip, sample_video
 from motion324.video.shots import begins_later, blank_frames, first_picture, from_first_picture

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
-from motion324.core.memory import give_back, is_out_of_memory
-from motion324.core.pace import Pace
+from motion324.core.machine import give_back, is_out_of_memory
+from motion324.core.progress import Pace
 from motion324.core.write_aside import system_error
 from motion324.reconstructors.interface import FrameBatch
 from motion324.wire.message import BulkMessage

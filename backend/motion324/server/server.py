@@ -26,8 +26,8 @@ from motion324.server.file_transfer import FileTransfer, remove_leftovers
 from motion324.server.job_queue import Job, JobQueue
 from motion324.server.parent_watch import parent_is_alive
 from motion324.server.peer import Peer, Services
-from motion324.wire.endpoint import check_token
 from motion324.wire.framing import Connection
+from motion324.wire.handshake import check_token
 from motion324.wire.message import BulkMessage
 from motion324.wire.protocol import (
     PROTOCOL_VERSION,
@@ -89,7 +89,7 @@ def serve(
     """Listens until told to end; returns the process's exit code.
 
     Prints one line of JSON on stdout when it is ready: {"motion324": "ready", "host", "port", "pid", "protocol",
-    "version", "log"}, where host and port are what motion324.wire.endpoint.Endpoint takes. Call it on the main thread,
+    "version", "log"}, where host and port are what motion324.wire.handshake.Endpoint takes. Call it on the main thread,
     and end the process with what it returns.
 
     run_job: see RunJob; called on one worker thread, one job at a time.
@@ -101,7 +101,7 @@ def serve(
     unload: frees what loaded reconstructors hold in memory; called with whether they may stay in the CPU's memory, on
         run_job's thread.
     rest: frees what is soon loaded again; called on run_job's thread, once nothing has run for REST_SECONDS.
-    token: the session's secret, see motion324.wire.endpoint.take_token_from_environment.
+    token: the session's secret, see motion324.wire.handshake.take_token_from_environment.
     host, port: where to listen, see motion324.wire.transport.listen; "auto" is only for clients on this machine.
     log_path: None takes default_log_path().
     parent_pid: the process ends when that one does. None: it does not watch.

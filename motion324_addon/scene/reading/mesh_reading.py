@@ -10,15 +10,18 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.geometry import (
+from motion324.core.blender_mesh.image_pixels import Pixels, read_pixels
+from motion324.core.blender_mesh.surface import (
+    Surface,
     Triangles,
     corner_vertices_of,
     face_starts_of,
+    image_of,
+    looks_of,
     positions_of,
+    read_surface,
     triangles_of,
 )
-from motion324.core.blender_mesh.image_pixels import Pixels, read_pixels
-from motion324.core.blender_mesh.surface import Surface, image_of, looks_of, read_surface
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.reference_mesh import ReferenceMesh
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.geometry import positions_of
+from motion324.core.blender_mesh.surface import positions_of
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 
 from ..playing import fcurves

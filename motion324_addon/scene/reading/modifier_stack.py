@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.geometry import corner_vertices_of, face_starts_of
+from motion324.core.blender_mesh.surface import corner_vertices_of, face_starts_of
 
 from ..playing import fcurves
 

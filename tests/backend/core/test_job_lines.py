@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from motion324.core.job_lines import numbered_lines
+from motion324.core.input_files import numbered_lines
 
 
 def test_lines_keep_their_numbers_and_a_byte_order_mark_is_passed_over(tmp_path):

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from motion324.core.errors import Cancelled
-from motion324.core.waiting import waited
+from motion324.core.interruption import waited
 
 
 def test_what_the_work_returns_or_raises_comes_back():

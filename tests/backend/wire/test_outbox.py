@@ -13,7 +13,7 @@ import pytest
 from wire_harness import within
 
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.pace import Pace
+from motion324.core.progress import Pace
 from motion324.wire import framing, protocol
 from motion324.wire import outbox as outbox_module
 from motion324.wire.flow import FIRST_WINDOW

@@ -18,8 +18,7 @@ from motion324.mesh.files.foreign import (
     short,
     too_much,
 )
-from motion324.mesh.files.mtl_reading import Materials
-from motion324.mesh.files.obj_lines import logical_lines
+from motion324.mesh.files.mtl_reading import Materials, logical_lines
 from motion324.mesh.polygons import triangulate
 
 _LINES_BETWEEN_LOOKS = 20_000  # at the counts

@@ -86,10 +86,10 @@ def _read(path: Path, suffix: str, blender: Path | None, progress: Progress) -> 
 
         return read_through_blender(path, blender, progress)
     if suffix == ".ply":
-        from motion324.mesh.files.ply_reading import read_ply
+        from motion324.mesh.files.ply_stl_reading import read_ply
 
         return read_ply(path, progress)
-    from motion324.mesh.files.stl_reading import read_stl
+    from motion324.mesh.files.ply_stl_reading import read_stl
 
     return read_stl(path, progress)
 

@@ -10,10 +10,8 @@ from motion324.core.normalisation import Normalisation
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.core.view import View
-from motion324.mesh_providers.inflate.even_triangles import evened, triangle_quality
-from motion324.mesh_providers.inflate.silhouette import GRID, Silhouette, Thickness, silhouette_of
-from motion324.mesh_providers.inflate.tetrahedra import zero_surface
-from motion324.mesh_providers.inflate.texture import object_texture
+from motion324.mesh_providers.inflate.closed_surface import evened, triangle_quality, zero_surface
+from motion324.mesh_providers.inflate.silhouette import GRID, Silhouette, Thickness, object_texture, silhouette_of
 from motion324.mesh_providers.interface import ObjectPicture, ProvidedMesh
 from motion324.view.rasteriser import rasterise
 

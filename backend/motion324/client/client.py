@@ -25,7 +25,8 @@ from motion324.client.jobs import Event, JobEvents, PendingJobs
 from motion324.client.questions import Questions
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.result import Examination, MadeMesh
-from motion324.wire.framing import Connection, ConnectionLost, UnusableMessage
+from motion324.wire.connection import Connection, ConnectionLost
+from motion324.wire.framing import UnusableMessage
 from motion324.wire.handshake import Endpoint, open_connection
 from motion324.wire.inbox import Inbox
 from motion324.wire.outbox import Outbox

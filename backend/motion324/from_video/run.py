@@ -1,26 +1,18 @@
-"""Runs the whole way from a video to an animated, coloured mesh, or makes only the mesh, without reading the whole
-video.
-"""
+"""Runs the whole way from a video to an animated, coloured mesh."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from motion324.core.clip import VideoClip
 from motion324.core.hold import Hold
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions
 from motion324.core.progress import Progress, silent
-from motion324.core.result import MadeMesh
 from motion324.core.trajectory_file import load_trajectory
 from motion324.from_video.stages import Stage, StageFolder
 from motion324.from_video.way import Way
-from motion324.mesh_providers.interface import ObjectPicture
-from motion324.mesh_providers.registry import get_provider
-from motion324.pipeline.examine import look_at_first
 from motion324.trajectories.result_files import TRAJECTORY
-from motion324.video.foreground import check_mask_option
 
 
 @dataclass(frozen=True)
@@ -80,33 +72,3 @@ def from_video(
             tuple({warning["sentence"]: warning for warning in warnings}.values()),
             way.done["mesh"].result["licence"],
         )
-
-
-def make_first_mesh(
-    video: Path | VideoClip,
-    options: AnimateOptions,
-    settings: MeshSettings,
-    *,
-    progress: Progress = silent,
-) -> MadeMesh:
-    """The mesh that motion324.from_video.run.from_video would animate, from a few frames of all.
-
-    Of the options, frames, video_fps and mask count. The mask is the one that motion324.pipeline.examine.examine
-    finds. Raises Motion324Error: what is wrong with video, options, foreground or provider; Cancelled.
-    """
-    options.check()
-    check_mask_option(options.mask)
-    provider = get_provider(settings)
-    sample, foreground = look_at_first(video, options, progress)
-    clip = sample.clip
-    provided = provider.provide(ObjectPicture(clip.frames[0], foreground.masks[0], Path(clip.name).stem), progress)
-    return MadeMesh(
-        mesh=provided.mesh,
-        rough_view=provided.rough_view if provided.view is None else "front",
-        frame_number=int(clip.frame_numbers[0]),
-        mask_method=foreground.method,
-        provider=provider.name,
-        licence=provider.licence,
-        warnings=(*clip.warnings, *foreground.warnings),
-        details=provided.details,
-    )

@@ -26,7 +26,7 @@ from motion324.server.file_transfer import FileTransfer, remove_leftovers
 from motion324.server.job_queue import Job, JobQueue
 from motion324.server.parent_watch import parent_is_alive
 from motion324.server.peer import Peer, Services
-from motion324.wire.framing import Connection
+from motion324.wire.connection import Connection
 from motion324.wire.handshake import check_token
 from motion324.wire.message import BulkMessage
 from motion324.wire.protocol import (

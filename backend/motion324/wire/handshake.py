@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
-from motion324.wire.framing import HELLO_LIMITS, Connection, ConnectionLost, WaitedTooLong, encode
+from motion324.wire.connection import Connection, ConnectionLost, WaitedTooLong
+from motion324.wire.framing import HELLO_LIMITS, encode
 from motion324.wire.protocol import Hello, from_wire, to_wire
 from motion324.wire.transport import connect
 

@@ -102,7 +102,7 @@ def examine(request: ExamineRequest, progress: Progress) -> Examination:
 
 def make_mesh(request: MeshRequest, progress: Progress) -> MadeMesh:
     load_libraries(progress)
-    from motion324.from_video.run import make_first_mesh
+    from motion324.pipeline.examine import make_first_mesh
 
     return make_first_mesh(request.video, request.options, request.settings, progress=progress)
 
@@ -126,7 +126,6 @@ def _load_libraries() -> None:
             log.warning("the foreground network cannot be loaded: %s", error)
         for name in (
             "motion324.pipeline.examine",
-            "motion324.from_video.run",
             "motion324.pipeline.animate",
             _KERNELS,
         ):

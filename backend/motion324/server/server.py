@@ -155,8 +155,8 @@ class _Server:
     ) -> None:
         self._token = token
         self._animations = JobQueue(_animation(run_job), log_path, "animations")
-        self._examinations = JobQueue(_examination(examine), log_path, "examinations")
-        self._meshes = JobQueue(_mesh(make_mesh), log_path, "meshes")
+        self._examinations = JobQueue(_look(examine, ExaminationEvent), log_path, "examinations")
+        self._meshes = JobQueue(_look(make_mesh, MeshEvent), log_path, "meshes")
         self._end_reason = ""
         self._lock = threading.Lock()
         self._peers: list[Peer] = []  # the oldest first
@@ -288,17 +288,8 @@ def _animation(run_job: RunJob) -> Callable[[Job], BulkMessage]:
     return run
 
 
-def _examination(examine: Examine) -> Callable[[Job], BulkMessage]:
-    def run(job: Job) -> BulkMessage:
-        assert isinstance(job.request, ExamineRequest)
-        return ExaminationEvent(job.id, examine(job.request, job.progress))
-
-    return run
-
-
-def _mesh(make_mesh: MakeMesh) -> Callable[[Job], BulkMessage]:
-    def run(job: Job) -> BulkMessage:
-        assert isinstance(job.request, MeshRequest)
-        return MeshEvent(job.id, make_mesh(job.request, job.progress))
-
-    return run
+def _look(
+    work: Callable[[Any, Progress], Any], event: Callable[[str, Any], BulkMessage]
+) -> Callable[[Job], BulkMessage]:
+    """work: a request and a progress in, what `event` tells out."""
+    return lambda job: event(job.id, work(job.request, job.progress))

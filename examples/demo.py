@@ -67,7 +67,7 @@ class Demo:
         with self.step("import the mesh"):
             scene = bpy.context.scene
             scene.render.fps = 15
-            dog = self.addon("scene.reading.importing").import_mesh(MESH)
+            dog = self.addon("scene.reading.new_object").import_mesh(MESH)
         with self.step("animate it after the video, through the backend"):
             animation = self.animate(dog)
         first, last = animation.timing.whole_frames
@@ -110,9 +110,9 @@ class Demo:
         self._installed = True
 
     def animate(self, dog: Any) -> Any:
-        with self.addon("batch.terminal").ProgressLine(self.out) as line:
+        with self.addon("batch.blocking").ProgressLine(self.out) as line:
             animate_blocking = self.addon("batch.blocking").animate_blocking
-            where = self.addon("job.backend_location").Local(self.backend_python)
+            where = self.addon("job.backend").Local(self.backend_python)
             return animate_blocking(dog, VIDEO, None, line.show, where=where)
 
     def keep(self, dog: Any, animation: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 
 from ..job import backend
-from ..job.backend_location import Local, Where
+from ..job.backend import Local, Where
 from . import child
 
 FINE, WARNING, PROBLEM = "fine", "warning", "problem"

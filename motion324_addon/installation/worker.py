@@ -14,7 +14,7 @@ from motion324.core.errors import EXIT_BACKEND, Cancelled, Motion324Error
 from motion324.core.write_aside import explained_write_errors
 
 from ..job import backend
-from ..job.backend_location import Local, Where
+from ..job.backend import Local, Where
 from ..running.state import problem_of
 from ..running.worker import Worker
 from . import check, environment, plan

@@ -17,7 +17,7 @@ from motion324.core.progress import STAGES
 from motion324.core.write_aside import written_aside
 
 from . import storage
-from .backend_location import Remote, Where
+from .backend import Remote, Where
 
 log = logging.getLogger(__name__)
 

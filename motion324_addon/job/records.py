@@ -13,9 +13,9 @@ from motion324.core.options import AnimateOptions
 
 from ..scene.playing import keeping, timing
 from ..scene.playing.animation import Animation, Target
-from ..scene.playing.preview import Preview
+from ..scene.playing.point_cache import Preview
 from ..scene.reading.joining import JointReading, read_objects_in_steps
-from .backend_location import Where
+from .backend import Where
 from .state import Jobs, JobState
 from .worker import JobWorker
 

@@ -11,8 +11,7 @@ from motion324.core.errors import Motion324Error
 from motion324.core.result import MadeMesh
 
 from ..examining import looks, new_mesh
-from ..scene.reading.new_object import add_object
-from ..scene.reading.operator_words import said_by_operator
+from ..scene.reading.new_object import add_object, said_by_operator
 from ..settings import new_mesh_settings, properties
 from .animation import KEEP
 from .reporting import report_error

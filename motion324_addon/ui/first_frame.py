@@ -21,8 +21,8 @@ import numpy as np
 
 from motion324.core.errors import Motion324Error
 
-from ..job.backend_location import Local
-from ..running.window import is_background, redraw_sidebars
+from ..job.backend import Local
+from ..running.runner import is_background, redraw_sidebars
 from ..settings import preferences
 from . import thumbnails
 

@@ -20,7 +20,7 @@ from motion324.core.write_aside import explained_write_errors, write_error, writ
 
 from ..playing.timing import scene_fps
 from ..reading.mesh_reading import checked_object
-from ..reading.operator_words import said_by_operator
+from ..reading.new_object import said_by_operator
 from . import export_size
 from .export_formats import FORMATS, POINT_CACHES, Format, available, usd_takes_as_it_is
 from .placing import metres_per_unit

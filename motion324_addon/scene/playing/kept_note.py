@@ -14,7 +14,7 @@ from mathutils import Matrix
 from motion324.core.normalisation import Normalisation
 from motion324.core.view import View
 
-from ..reading.modifier_checks import motion_of_its_own
+from ..reading.modifier_stack import motion_of_its_own
 from .animation import Animation
 from .timing import Timing
 

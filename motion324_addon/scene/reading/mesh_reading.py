@@ -25,7 +25,7 @@ from motion324.core.blender_mesh.surface import (
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.reference_mesh import ReferenceMesh
 
-from . import modifier_checks, modifier_stack
+from . import modifier_stack
 from .orientation import Orientation
 
 LARGEST_SIDE = 2048  # pixels of a texture; more brings nothing to a video's resolution and costs time on the wire
@@ -76,7 +76,7 @@ def _read_pose(obj: bpy.types.Object) -> tuple[Reading, Triangles, Surface]:
     """The reading without its looks, its triangles, and what the looks are read from."""
     orientation = _orientation(obj)
     count = modifier_stack.leading_count(obj)
-    warnings = modifier_checks.check_shown(obj, count) + modifier_checks.motion_of_its_own(obj)
+    warnings = modifier_stack.check_shown(obj, count) + modifier_stack.motion_of_its_own(obj)
     with (
         modifier_stack.only_leading(obj, count),
         modifier_stack.evaluated_mesh(obj) as mesh,

@@ -192,7 +192,7 @@ def test_the_example_lies_on_its_video(addon, source_of, tmp_path):
     """With the true motion and camera, silhouettes rendered through the overlay's camera cover the video's dog."""
     with np.load(EXAMPLES / "shiba_truth.npz") as truth:
         positions = truth["positions"].astype(np.float32)
-    dog = addon("scene.reading.importing").import_mesh(EXAMPLES / "shiba.glb")
+    dog = addon("scene.reading.new_object").import_mesh(EXAMPLES / "shiba.glb")
     turned = np.stack([positions[..., 0], -positions[..., 2], positions[..., 1]], axis=-1)
     reading = addon("scene.reading.joining").read_objects([dog])
     own = reading.shares[0].own(turned)

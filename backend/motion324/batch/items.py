@@ -1,4 +1,4 @@
-"""What a batch is to animate, what became of each item, and how a result is known to be done."""
+"""Defines what a batch is to animate, tells what became of each item, and knows by what a result is done."""
 
 from __future__ import annotations
 

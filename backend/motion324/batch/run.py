@@ -1,4 +1,6 @@
-"""run_batch(): all items, in several processes; what is done already stays, and what fails does not stop the rest."""
+"""Animates all items in several processes, by run_batch(): what is done already stays, and what fails does not stop the
+rest.
+"""
 
 from __future__ import annotations
 

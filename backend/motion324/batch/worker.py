@@ -1,4 +1,4 @@
-"""A process of a batch: it takes items one after the other, so that what a reconstructor loads is loaded once."""
+"""Is one process of a batch: it takes items one after the other, so that what a reconstructor loads is loaded once."""
 
 from __future__ import annotations
 

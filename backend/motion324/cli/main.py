@@ -1,4 +1,4 @@
-"""The `motion324` command."""
+"""Is the `motion324` command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client: one connection to a backend, which sends it jobs and hands their events to whoever asked.
+"""Holds one connection to a backend, sends it jobs and hands their events to whoever asked.
 
     server = start_server(python, log_path=folder / "backend.log")
     with Client.connect(server.endpoint) as client:

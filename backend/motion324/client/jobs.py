@@ -1,4 +1,4 @@
-"""The jobs of one client that have not ended, and the events of each.
+"""Holds the jobs of one client that have not ended, and the events of each.
 
 Events come as an iterator that ends when the job ends, fails, or loses its backend.
 """

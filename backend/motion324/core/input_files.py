@@ -1,4 +1,5 @@
-"""The files that a job reads: they are never replaced by what it writes, and are known again while nobody changes them.
+"""Knows the files that a job reads: they are never replaced by what it writes, and are known again while nobody changes
+them.
 
 Images of a folder come in natural order, frame_2 before frame_10; lists of jobs, one JSON object a line, may have been
 written with all kinds of editors. Needs the standard library only.

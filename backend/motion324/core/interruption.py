@@ -1,4 +1,4 @@
-"""Ctrl-C without accidents: it sets a flag, which every report of progress looks at.
+"""Stops on Ctrl-C without accidents: it sets a flag, which every report of progress looks at.
 
 Work that looks for no cancellation itself, such as imports and the loading of models, is waited for meanwhile.
 """

@@ -1,4 +1,4 @@
-"""Tells what this machine and this process have, memory, processors, versions, and when memory is too little, before
+"""Tells what this machine and this process have (memory, processors, versions), and when memory is too little, before
 the work and after it failed.
 
 Needs the standard library only.

@@ -1,6 +1,4 @@
-"""What a user may choose of how the mesh comes about: each option is declared here, once, as those of
-motion324.core.options are.
-"""
+"""Declares what a user may choose of how a mesh is made, each option once, as those of motion324.core.options are."""
 
 from __future__ import annotations
 

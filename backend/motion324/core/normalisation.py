@@ -1,4 +1,4 @@
-"""The one place that converts between a mesh's own space and normalised space, and between Z up and Y up."""
+"""Converts between a mesh's own space and normalised space, and between Z up and Y up; nothing else does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that belong together, a frozen dataclass whose fields declare them, and the reading of their values by their
+"""Groups options that belong together in a frozen dataclass whose fields declare them, and reads their values by these
 declarations.
 
 The reading is the one place where types, bounds, choices and lengths are checked, whether a value was typed, read from

@@ -1,5 +1,5 @@
-"""What a user may choose for one animation job: each option is declared here, once. The command line, job files, the
-wire and Blender's properties derive from it; how is told in motion324.core.option_spec.
+"""Declares what a user may choose for one animation job, each option once. The command line, job files, the wire and
+Blender's properties derive from it; how is told in motion324.core.option_spec.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The reference mesh as plain data, which every stage of the pipeline reads, and the hash by which two are compared."""
+"""Holds the reference mesh as plain data, which every stage of the pipeline reads, and the hash by which two are
+compared.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole story: a reference mesh and a video in, the trajectory of every vertex out."""
+"""Tells the whole story: a reference mesh and a video go in, the trajectory of every vertex comes out."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What the camera did: its motion is taken off a clip before that is reconstructed, and the first frame is shown to the
-search for the view.
+"""Finds what the camera did: its motion is taken off a clip before that is reconstructed, and the first frame is shown
+to the search for the view.
 
 A clip is drawn as a camera would have seen it that stands still where the first frame's stood. The first frame is shown
 as large as the file has it, where the object is small.

@@ -1,5 +1,5 @@
-"""A quick look at a video, and at how a mesh fits it, before an animation job: seconds, however long the video is; and
-a mesh of what its first used frame shows.
+"""Takes a quick look at a video, and at how a mesh fits it, before an animation job, in seconds, however long the video
+is; and makes a mesh of what its first used frame shows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The queue of one kind of jobs: one runs, the others wait in line."""
+"""Queues one kind of jobs: one runs, the others wait in line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The backend process: listens, runs jobs, and ends when nobody needs it any more."""
+"""Is the backend process: it listens, runs jobs, and ends when nobody needs it any more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A video file or a folder of images -> VideoClip, no larger than the pipeline can use."""
+"""Reads a video file or a folder of images as a VideoClip, no larger than the pipeline can use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A few frames of a video, spread over the range that is used: enough to judge it by, in seconds also for long ones."""
+"""Reads a few frames of a video, spread over the range that is used: enough to judge it by, in seconds also for long
+ones.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where frames come from, a video file or a folder of images, what it promises, and which of its frames are kept.
+"""Knows where frames come from, a video file or a folder of images, what it promises, and which of its frames are kept.
 
 They are kept for evenly spaced moments, at a lower rate where there are many, and at a size that the pipeline can use.
 """

@@ -1,4 +1,4 @@
-"""One frame of a video, small: `python -m motion324.video.thumbnail VIDEO NUMBER` writes it to the standard output.
+"""Writes one frame of a video, small, to the standard output: `python -m motion324.video.thumbnail VIDEO NUMBER`.
 
 For a panel in which the first frame is chosen. What comes is a line "WIDTH HEIGHT", then RGBA bytes, the top row first.
 """

@@ -1,4 +1,6 @@
-"""Which meaning of a glTF file's vertex colours the video's first frame shows, where the file leaves that open."""
+"""Tells which meaning of a glTF file's vertex colours the video's first frame shows, where the file leaves that
+open.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connected socket that carries whole messages, within limits of time, and what is raised when it breaks."""
+"""Carries whole messages over a connected socket, within limits of time, and says what broke where one breaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The messages that carry a request's files to a backend on another machine, and the key that identifies a file.
+"""Defines the messages that carry a request's files to a backend on another machine, and the key that identifies a
+file.
 
 From Blender: SeesFiles, answered by a Seen; then, for each path that the backend lacks, an Upload and UploadParts, each
 answered by an UploadReceived; last the request itself, which has the same job id and names the files. A Cancel of that

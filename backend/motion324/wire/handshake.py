@@ -1,4 +1,4 @@
-"""The address of a backend, the secret of its session, and the handshake at the beginning of a connection.
+"""Holds the address of a backend and the secret of its session, and shakes hands at the beginning of a connection.
 
 In the handshake each side proves that it knows the secret, and versions are compared.
 """

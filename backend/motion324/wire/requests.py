@@ -1,4 +1,5 @@
-"""The messages by which a client asks for a job: an animation, a quick look at a video, or a mesh made from one.
+"""Defines the messages by which a client asks for a job: an animation, a quick look at a video, or a mesh made from
+one.
 
 Each request names a video and options and has a job id, under which its events come back (motion324.wire.events).
 """

@@ -1,5 +1,5 @@
-"""`motion324 animate`: one mesh after one video, into a folder; `motion324 examine`: what animate will find in a video,
-in seconds.
+"""Runs `motion324 animate`, which animates one mesh after one video into a folder, and `motion324 examine`, which tells
+in seconds what animate will find in a video.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`motion324 batch`: a reconstructor over a whole benchmark, or over a list of meshes and videos."""
+"""Runs `motion324 batch`: a reconstructor over a whole benchmark, or over a list of meshes and videos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`motion324 doctor`: looks whether this installation can work, and says what to do where it cannot."""
+"""Runs `motion324 doctor`, which looks whether this installation can work, and says what to do where it cannot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`motion324 serve`: the backend process that Blender starts."""
+"""Runs `motion324 serve`, the backend process that Blender starts."""
 
 from __future__ import annotations
 

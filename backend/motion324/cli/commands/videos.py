@@ -1,4 +1,4 @@
-"""Commands that write videos.
+"""Runs the commands that write videos.
 
 `motion324 render`: of results, and of truth and prediction to compare; `motion324 overlay`: of a trajectory beside its
 video; `motion324 images-to-video`.

@@ -1,5 +1,5 @@
-"""A Blender mesh that has been evaluated, as arrays: places, faces and triangles in Blender's own order, and what it
-looks like.
+"""Reads an evaluated Blender mesh as arrays: its places, faces and triangles in Blender's own order, and what it looks
+like.
 
 Base colours, textures, texture coordinates and vertex colours are as a job takes them.
 """

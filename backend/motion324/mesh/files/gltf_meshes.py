@@ -1,5 +1,5 @@
-"""The meshes of a glTF file, each in its own space, with their materials: what every node that shows a mesh takes from
-it.
+"""Reads the meshes of a glTF file, each in its own space, with their materials: what every node that shows a mesh takes
+from it.
 
 Of a material: base colour, its texture, and which texture coordinates it reads.
 """

@@ -1,4 +1,4 @@
-"""glTF 2.0 (.glb, .gltf) -> ReferenceMesh, with the file's own vertices in the file's own order.
+"""Reads glTF 2.0 (.glb, .gltf) as a ReferenceMesh, with the file's own vertices in the file's own order.
 
 General scene libraries reorder nodes, copy vertices that primitives share, and drop skins and morph weights; the result
 of an animation has to be written back vertex for vertex, so this reader does none of that.

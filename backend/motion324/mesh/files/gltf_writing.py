@@ -1,4 +1,4 @@
-"""ReferenceMesh -> .glb, still or moving: glTF 2.0 with morph targets, one for each frame after the first.
+"""Writes a ReferenceMesh as .glb, still or moving: glTF 2.0 with morph targets, one for each frame after the first.
 
 The vertices keep their order, as motion324.mesh.files.gltf_reading reads them back; those with several texture
 coordinates are split, each next to its like.

@@ -1,4 +1,4 @@
-"""Wavefront MTL: the materials of OBJ files, with their textures; and the lines of both kinds of files, as every
+"""Reads Wavefront MTL, the materials of OBJ files with their textures, and the lines of both kinds of files, as every
 program and system writes them.
 """
 

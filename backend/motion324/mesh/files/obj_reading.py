@@ -1,4 +1,4 @@
-"""Wavefront OBJ with MTL -> ReferenceMesh, one vertex for each `v` line, in the file's order."""
+"""Reads Wavefront OBJ with MTL as a ReferenceMesh, one vertex for each `v` line, in the file's order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PLY and STL, as text or binary -> ReferenceMesh, in the file's order.
+"""Reads PLY and STL, as text or binary, as a ReferenceMesh in the file's order.
 
 A PLY file's polygons may have any number of corners, and its vertices stay as they are; STL has three vertices for each
 triangle.

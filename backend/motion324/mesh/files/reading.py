@@ -1,4 +1,4 @@
-"""A mesh file of any known kind -> ReferenceMesh, checked."""
+"""Reads a mesh file of any known kind as a ReferenceMesh, and checks it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The zero surface of a function as a closed mesh of even triangles.
+"""Makes the zero surface of a function a closed mesh of even triangles.
 
 A body-centred cubic lattice of tetrahedra gives one that is always closed and manifold; then short edges are collapsed
 and vertices spread over the surface.

@@ -1,4 +1,4 @@
-"""The provider `inflate`: the silhouette as the outline of a rounded body whose back mirrors its front."""
+"""Is the provider `inflate`: it takes the silhouette as the outline of a rounded body whose back mirrors its front."""
 
 from __future__ import annotations
 

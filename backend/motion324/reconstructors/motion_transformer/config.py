@@ -1,4 +1,5 @@
-"""The sizes of a Motion 3-to-4 model, read off the shapes of its tensors, and what a user may choose about running it.
+"""Holds the sizes of a Motion 3-to-4 model, read off the shapes of its tensors, and what a user may choose about
+running it.
 
 Needs no PyTorch, and says that the motion transformer does, which the base installation does not bring.
 """

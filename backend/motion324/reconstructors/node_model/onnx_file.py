@@ -1,4 +1,4 @@
-"""The exported node model, run by onnxruntime: no PyTorch is needed. Letters: T frames, K nodes, P points."""
+"""Runs the exported node model by onnxruntime: no PyTorch is needed. Letters: T frames, K nodes, P points."""
 
 from __future__ import annotations
 

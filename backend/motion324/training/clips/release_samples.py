@@ -1,4 +1,4 @@
-"""One sample of a release in the published training layout.
+"""Reads one sample of a release in the published training layout.
 
 pcds/NAME_pointclouds/frame_XXXX.npy       (V, 3): the vertices, Y up, one file per frame
 pcds/NAME_pointclouds/faces.npy            (F, 3)

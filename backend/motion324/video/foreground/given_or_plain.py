@@ -1,4 +1,4 @@
-"""The ways of finding the foreground that need no network: masks that come with the video, and a background of one
+"""Finds the foreground where no network is needed: by masks that come with the video, and before a background of one
 colour.
 
 Masks come as a video or a folder of images that the user gives, or as the video's own alpha channel; a plain background

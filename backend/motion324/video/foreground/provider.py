@@ -1,5 +1,5 @@
-"""What all ways of finding the foreground have in common, frames in, soft masks out, with progress; and the choice of
-the way that fits a clip.
+"""Defines what all ways of finding the foreground have in common (frames in, soft masks out, with progress), and
+chooses the way that fits a clip.
 """
 
 from __future__ import annotations

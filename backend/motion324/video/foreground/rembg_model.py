@@ -1,4 +1,6 @@
-"""Any of rembg's models by its name. An extra, imported on first use; nothing is downloaded without being asked for."""
+"""Runs any of rembg's models by its name. It is an extra, imported on first use; nothing is downloaded without being
+asked for.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from motion324.core.normalisation import Normalisation
+from motion324.core.reference_mesh import Normalisation
 from motion324.core.result import Examination, MadeMesh
 
 from ..running.state import Problem, Progress

@@ -20,9 +20,8 @@ from types import TracebackType
 from typing import TypeVar
 
 from motion324.client.file_transfer import FileTransfer
-from motion324.client.job_sender import JobSender
 from motion324.client.jobs import Event, JobEvents, PendingJobs
-from motion324.client.questions import Questions
+from motion324.client.sending import JobSender, Questions
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.result import Examination, MadeMesh
 from motion324.wire.connection import Connection, ConnectionLost

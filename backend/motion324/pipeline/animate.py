@@ -15,10 +15,9 @@ import numpy as np
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_INTERNAL, Motion324Error
 from motion324.core.machine import peak_memory, versions
-from motion324.core.normalisation import Normalisation, normalised_mesh
 from motion324.core.options import AnimateOptions, names_mask_files
 from motion324.core.progress import STAGES, Progress, silent
-from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.reference_mesh import Normalisation, ReferenceMesh, normalised_mesh
 from motion324.core.result import AnimationResult
 from motion324.core.view import View
 from motion324.mesh.checks import check_mesh

@@ -11,10 +11,9 @@ import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.mesh_settings import MeshSettings
-from motion324.core.normalisation import normalised_mesh
 from motion324.core.options import AnimateOptions, names_mask_files
 from motion324.core.progress import Progress, silent
-from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.reference_mesh import ReferenceMesh, normalised_mesh
 from motion324.core.result import Examination, MadeMesh
 from motion324.mesh.checks import check_mesh
 from motion324.mesh_providers.interface import ObjectPicture

@@ -15,10 +15,9 @@ import cv2
 import numpy as np
 
 from motion324.core.clip import VideoClip
-from motion324.core.normalisation import normalised_mesh
 from motion324.core.point_cache import Pc2Writer
 from motion324.core.progress import Progress, silent
-from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.reference_mesh import ReferenceMesh, normalised_mesh
 from motion324.core.result import AnimationResult
 from motion324.core.trajectory_file import save_trajectory
 from motion324.core.view import View

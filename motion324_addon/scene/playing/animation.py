@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
-from motion324.core.normalisation import Normalisation
+from motion324.core.reference_mesh import Normalisation
 
 from .timing import Timing
 

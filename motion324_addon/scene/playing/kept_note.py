@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from motion324.core.normalisation import Normalisation
+from motion324.core.reference_mesh import Normalisation
 from motion324.core.view import View
 
 from ..reading.modifier_stack import motion_of_its_own

@@ -12,8 +12,7 @@ import numpy as np
 
 from motion324.core.blender_mesh.image_pixels import Pixels
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
-from motion324.core.normalisation import Normalisation
-from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.reference_mesh import Normalisation, ReferenceMesh
 
 from ..playing.animation import Target
 from ..playing.timing import split_frame

@@ -11,7 +11,7 @@ from mathutils import Matrix
 
 from motion324.core.errors import EXIT_BAD_VIDEO, Motion324Error
 from motion324.core.input_files import images_in
-from motion324.core.normalisation import Normalisation
+from motion324.core.reference_mesh import Normalisation
 from motion324.core.view import View
 
 from ..playing import fcurves

@@ -23,7 +23,7 @@ LIGHT = [
     "motion324.core.trajectory_file",
     "motion324.mesh",
     "motion324.core.reference_mesh",
-    "motion324.core.normalisation",
+    "motion324.core.reference_mesh",
     "motion324.core.reference_mesh",
     "motion324.core.view",
     "motion324.video",

@@ -16,8 +16,7 @@ import cv2
 import numpy as np
 
 from motion324 import __version__
-from motion324.core.normalisation import turned_y_up
-from motion324.core.reference_mesh import Material, ReferenceMesh
+from motion324.core.reference_mesh import Material, ReferenceMesh, turned_y_up
 from motion324.core.srgb import srgb_to_linear
 from motion324.core.write_aside import written_aside
 

@@ -6,9 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from motion324.core.normalisation import Normalisation
 from motion324.core.progress import Progress
-from motion324.core.reference_mesh import Material, ReferenceMesh
+from motion324.core.reference_mesh import Material, Normalisation, ReferenceMesh
 from motion324.core.view import View
 from motion324.mesh_providers.inflate.closed_surface import evened, triangle_quality, zero_surface
 from motion324.mesh_providers.inflate.silhouette import GRID, Silhouette, Thickness, object_texture, silhouette_of

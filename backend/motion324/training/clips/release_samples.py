@@ -18,8 +18,7 @@ import cv2
 import numpy as np
 
 from motion324.core.errors import Motion324Error
-from motion324.core.normalisation import Normalisation
-from motion324.core.reference_mesh import Material, ReferenceMesh
+from motion324.core.reference_mesh import Material, Normalisation, ReferenceMesh
 from motion324.mesh.surface import SurfaceSamples, sample_surface, vertex_normals
 from motion324.training.clips.motion_batch import MotionSample
 from motion324.training.clips.release_files import ClipFiles

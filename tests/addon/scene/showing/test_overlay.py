@@ -19,7 +19,7 @@ EXAMPLES = Path(__file__).resolve().parents[4] / "examples"
 def source_of(addon):
     """source_of(video, numbers, start, step) is what an animation knows of where it came from."""
 
-    from motion324.core.normalisation import Normalisation
+    from motion324.core.reference_mesh import Normalisation
     from motion324.core.view import look_at_origin
 
     def make(video, numbers=range(29), start=1, step=1.0, space=None):
@@ -35,7 +35,7 @@ def source_of(addon):
 
 
 def test_the_camera_projects_points_where_the_view_does(addon):
-    from motion324.core.normalisation import Normalisation
+    from motion324.core.reference_mesh import Normalisation
     from motion324.core.view import View, look_at_origin
 
     view = look_at_origin(30, 20, 2.0, 1.5)

@@ -34,10 +34,11 @@ from motion324.reconstructors.motion_transformer.attention import Attention
 from motion324.reconstructors.motion_transformer.attention_backends import Shape
 from motion324.reconstructors.motion_transformer.attention_kernels import KERNELS
 from motion324.reconstructors.motion_transformer.checkpoint import write_checkpoint
-from motion324.reconstructors.motion_transformer.config import InferenceOptions, ModelConfig
+from motion324.reconstructors.motion_transformer.config import ModelConfig
 from motion324.reconstructors.motion_transformer.device import Workload, tf32_products
 from motion324.reconstructors.motion_transformer.execution import Execution, Pace
 from motion324.reconstructors.motion_transformer.model import MotionModel, Points
+from motion324.reconstructors.motion_transformer.options import InferenceOptions
 from motion324.reconstructors.motion_transformer.predictor import MotionPredictor, ShapePoints
 from motion324.training.transformer.preparation import random_model
 

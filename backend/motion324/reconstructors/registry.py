@@ -69,7 +69,7 @@ def unload_reconstructors(*, keep_on_cpu: bool = False) -> None:
 
 def _transformer_for(options: AnimateOptions) -> MotionTransformer:
     global _transformer, _made_of
-    from motion324.reconstructors.motion_transformer.config import InferenceOptions
+    from motion324.reconstructors.motion_transformer.options import InferenceOptions
     from motion324.reconstructors.motion_transformer.reconstructor import MotionTransformer
 
     inference = InferenceOptions.of_job(options)

@@ -12,7 +12,7 @@ from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.options import RECONSTRUCTORS, AnimateOptions
 from motion324.core.progress import silent
 from motion324.reconstructors import registry
-from motion324.reconstructors.motion_transformer import config as transformer_options
+from motion324.reconstructors.motion_transformer import options as transformer_options
 
 needs_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None,

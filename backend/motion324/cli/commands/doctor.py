@@ -19,7 +19,7 @@ from motion324 import __version__
 from motion324.core.errors import EXIT_INTERNAL, EXIT_OK, Motion324Error
 from motion324.core.log_file import default_log_path
 from motion324.core.machine import device_name, total_memory
-from motion324.reconstructors.motion_transformer.config import import_torch, is_torch_installed
+from motion324.reconstructors.motion_transformer.options import import_torch, is_torch_installed
 from motion324.weights.store import installed_path
 
 REINSTALL = "Install the backend anew: pip install --force-reinstall motion324."
@@ -176,9 +176,10 @@ def _torch() -> Finding:
 def _torch_device() -> list[Finding]:
     import torch
 
+    from motion324.core.options import TRAINED_FRAMES
     from motion324.reconstructors.motion_transformer.attention import Attention
     from motion324.reconstructors.motion_transformer.attention_backends import longest_attention
-    from motion324.reconstructors.motion_transformer.config import TRAINED_FRAMES, ModelConfig
+    from motion324.reconstructors.motion_transformer.config import ModelConfig
     from motion324.reconstructors.motion_transformer.device import choose_device, choose_precision, free_bytes
 
     subject, kernels = "torch's device", "attention"

@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from motion324.core.errors import EXIT_OK, EXIT_STOPPED, EXIT_USAGE, Motion324Error
-from motion324.reconstructors.motion_transformer.config import import_torch
+from motion324.reconstructors.motion_transformer.options import import_torch
 
 EXAMPLES = """examples:
   motion324 train published out=runs/a release.path=data image_encoder=dinov2_vitb14_pretrain.pth

@@ -13,7 +13,7 @@ from typing import Any
 
 from motion324.cli.terminal import Terminal
 from motion324.core.errors import EXIT_OK, EXIT_USAGE, Motion324Error
-from motion324.reconstructors.motion_transformer.config import require_torch
+from motion324.reconstructors.motion_transformer.options import require_torch
 from motion324.weights import metric_downloads, store
 from motion324.weights.hub import CATALOGUE, MOTION_3_TO_4, PublishedWeights, find_weights
 from motion324.weights.metric_networks import METRIC_NETWORKS, SOURCE_PACKAGES, MetricNetwork

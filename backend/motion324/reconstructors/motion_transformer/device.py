@@ -17,8 +17,9 @@ from motion324.core.errors import EXIT_BACKEND, EXIT_BAD_MESH, EXIT_BAD_VIDEO, E
 from motion324.reconstructors.motion_transformer.attention import Attention
 from motion324.reconstructors.motion_transformer.attention_backends import longest_attention
 from motion324.reconstructors.motion_transformer.checkpoint import look_into
-from motion324.reconstructors.motion_transformer.config import IMAGE_PATCHES, InferenceOptions, ModelConfig
+from motion324.reconstructors.motion_transformer.config import IMAGE_PATCHES, ModelConfig
 from motion324.reconstructors.motion_transformer.dinov2 import flop_per_block
+from motion324.reconstructors.motion_transformer.options import InferenceOptions
 
 log = logging.getLogger(__name__)
 # Besides what is counted: the libraries' own workspaces and the smallest batches.

@@ -21,7 +21,7 @@ from motion324.reconstructors.motion_transformer import fused
 from motion324.reconstructors.motion_transformer.attention import Attention
 from motion324.reconstructors.motion_transformer.attention_backends import longest_attention
 from motion324.reconstructors.motion_transformer.checkpoint import load_model, look_into
-from motion324.reconstructors.motion_transformer.config import InferenceOptions, ModelConfig
+from motion324.reconstructors.motion_transformer.config import ModelConfig
 from motion324.reconstructors.motion_transformer.device import (
     Workload,
     check_points,
@@ -34,6 +34,7 @@ from motion324.reconstructors.motion_transformer.device import (
 from motion324.reconstructors.motion_transformer.execution import Execution, Pace, StageTimes
 from motion324.reconstructors.motion_transformer.long_stages import FrameEncoder, PointDecoder, to_host
 from motion324.reconstructors.motion_transformer.model import MotionModel, Points
+from motion324.reconstructors.motion_transformer.options import InferenceOptions
 from motion324.reconstructors.scene_frames import Merger, Window, plan_windows
 
 

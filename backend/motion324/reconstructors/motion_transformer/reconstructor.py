@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from motion324.core.progress import Progress
 from motion324.reconstructors.interface import FrameBatch, Scene
-from motion324.reconstructors.motion_transformer.config import InferenceOptions, import_torch, require_torch
+from motion324.reconstructors.motion_transformer.options import InferenceOptions, import_torch, require_torch
 from motion324.weights.store import installed_path
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from small_transformer import random_shape, random_video, relative_error  # noqa
 
 from motion324.core.errors import Cancelled, Motion324Error  # noqa: E402
 from motion324.reconstructors.motion_transformer.checkpoint import write_checkpoint  # noqa: E402
-from motion324.reconstructors.motion_transformer.config import InferenceOptions, ModelConfig  # noqa: E402
+from motion324.reconstructors.motion_transformer.config import ModelConfig  # noqa: E402
+from motion324.reconstructors.motion_transformer.options import InferenceOptions  # noqa: E402
 from motion324.reconstructors.motion_transformer.predictor import MotionPredictor  # noqa: E402
 from motion324.training.transformer.preparation import random_model  # noqa: E402
 

@@ -12,9 +12,9 @@ torch = pytest.importorskip("torch", reason="the motion transformer needs PyTorc
 from safetensors.numpy import load_file  # noqa: E402
 
 from motion324.reconstructors.motion_transformer.checkpoint import convert, load_model  # noqa: E402
-from motion324.reconstructors.motion_transformer.config import InferenceOptions  # noqa: E402
 from motion324.reconstructors.motion_transformer.execution import Execution  # noqa: E402
 from motion324.reconstructors.motion_transformer.model import Points  # noqa: E402
+from motion324.reconstructors.motion_transformer.options import InferenceOptions  # noqa: E402
 from motion324.reconstructors.motion_transformer.predictor import MotionPredictor, ShapePoints  # noqa: E402
 
 GOLDEN = Path(__file__).parents[5] / "shared" / "parity"

@@ -15,8 +15,9 @@ from small_transformer import random_shape, random_video, relative_error  # noqa
 from motion324.core.errors import Cancelled, Motion324Error  # noqa: E402
 from motion324.reconstructors.motion_transformer import fused, long_stages  # noqa: E402
 from motion324.reconstructors.motion_transformer import predictor as module  # noqa: E402
-from motion324.reconstructors.motion_transformer.config import ImageEncoderConfig, InferenceOptions, ModelConfig  # noqa: E402
+from motion324.reconstructors.motion_transformer.config import ImageEncoderConfig, ModelConfig  # noqa: E402
 from motion324.reconstructors.motion_transformer.model import Points  # noqa: E402
+from motion324.reconstructors.motion_transformer.options import InferenceOptions  # noqa: E402
 from motion324.reconstructors.motion_transformer.predictor import MotionPredictor, ShapePoints  # noqa: E402
 from motion324.training.transformer.preparation import random_model  # noqa: E402
 

@@ -19,7 +19,7 @@ from small_transformer import write_small_weights
 from motion324.core.view import look_at_origin
 from motion324.mesh.surface import vertex_normals
 from motion324.reconstructors.interface import Scene
-from motion324.reconstructors.motion_transformer.config import InferenceOptions
+from motion324.reconstructors.motion_transformer.options import InferenceOptions
 from motion324.reconstructors.motion_transformer.predictor import MotionPredictor, surface_points, vertex_points
 from motion324.reconstructors.motion_transformer.reconstructor import MotionTransformer
 from motion324.reconstructors.scene_frames import SIDE, object_frames, square_of

@@ -1,4 +1,4 @@
-"""One line of a job file."""
+"""Describes one line of a job file."""
 
 from __future__ import annotations
 

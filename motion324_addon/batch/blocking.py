@@ -1,4 +1,5 @@
-"""One job, waited for, and its progress, or that of the installation, on a terminal or line by line in a log file.
+"""Does one job and waits for it, and shows its progress, or that of the installation, on a terminal or line by line in
+a log file.
 
 What the operator does in the background is a plain function here.
 """

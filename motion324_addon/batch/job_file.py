@@ -1,4 +1,4 @@
-"""A job file: what its lines ask for, and what is wrong with them, known before any work."""
+"""Reads a job file: what its lines ask for, and what is wrong with them, is known before any work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The state of one quick look, or of the making of a mesh; its events, and the one pure function that changes it."""
+"""Holds the state of one quick look, or of the making of a mesh, its events, and the one pure function that
+changes it.
+"""
 
 from __future__ import annotations
 

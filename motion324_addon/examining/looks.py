@@ -1,5 +1,5 @@
-"""The two looks of the sidebar, at the mask and for the view, the picture of the mask, and the view that was found for
-an object.
+"""Has the two looks of the sidebar, at the mask and for the view, shows the picture of the mask, and tells which view
+was found for an object.
 
 A view was found by a look, by the job whose result waits, or by one that was kept.
 """

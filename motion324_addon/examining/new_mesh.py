@@ -1,4 +1,4 @@
-"""Making a mesh of the video's first used frame by the backend, and what follows when it is there."""
+"""Has the backend make a mesh of the video's first used frame, and does what follows when it is there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Whether a backend can work: asks its own doctor, and makes a report of it that can be sent to somebody."""
+"""Tells whether a backend can work: it asks the backend's own doctor, and makes a report that can be sent to
+somebody.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""How the installation looks, in words and drawn, in the preferences and in the sidebar: shows the state, and decides
-nothing.
-"""
+"""Shows how the installation is, in words and drawn, in the preferences and in the sidebar, and decides nothing."""
 
 from __future__ import annotations
 

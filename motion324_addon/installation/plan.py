@@ -1,4 +1,4 @@
-"""What this machine has, what will be installed on it, how large that is, and why."""
+"""Tells what this machine has, what will be installed on it, how large that is, and why."""
 
 from __future__ import annotations
 

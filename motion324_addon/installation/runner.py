@@ -1,4 +1,4 @@
-"""The runner of installing, checking and removing the backend, and what it does when the add-on comes and goes."""
+"""Runs installing, checking and removing the backend, and does what is due when the add-on comes and goes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worker thread of a task: installs, checks or removes the backend, and posts events.
+"""Is the worker thread of a task: it installs, checks or removes the backend, and posts events.
 
 IT MUST NOT TOUCH BPY. All that it needs is in its Work.
 """

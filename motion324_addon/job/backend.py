@@ -1,5 +1,5 @@
-"""Where the backend is, on this machine or behind an address; starts or connects the one of this Blender on first use,
-keeps it for later jobs, and ends it at the end.
+"""Knows where the backend is, on this machine or behind an address; starts or connects the one of this Blender
+on first use, keeps it for later jobs, and ends it at the end.
 """
 
 from __future__ import annotations

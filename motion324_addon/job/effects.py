@@ -1,4 +1,4 @@
-"""What the effects of a job do: its worker begins and ends, its frames and its result are shown and taken away.
+"""Carries out the effects of a job: its worker begins and ends, its frames and its result are shown and taken away.
 
 `transitions` says which effects there are to be, `runner` calls them; all of them on Blender's main thread.
 """

@@ -1,4 +1,6 @@
-"""How long a job may take, judged by the jobs that were done before; nothing is said where nothing like it was done."""
+"""Estimates how long a job may take by the jobs that were done before, and says nothing where nothing like it
+was done.
+"""
 
 from __future__ import annotations
 

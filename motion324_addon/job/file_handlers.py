@@ -1,4 +1,4 @@
-"""What happens to jobs when files are opened and saved, after undo, and when Blender ends."""
+"""Decides what happens to jobs when files are opened and saved, after undo, and when Blender ends."""
 
 from __future__ import annotations
 

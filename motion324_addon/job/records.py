@@ -1,4 +1,4 @@
-"""What the user asked for (Order), what is known of all jobs (Records), and which results are meant."""
+"""Keeps what the user asked for (Order) and what is known of all jobs (Records), and tells which results are meant."""
 
 from __future__ import annotations
 

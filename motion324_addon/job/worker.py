@@ -1,4 +1,4 @@
-"""The worker thread of a job: talks to the backend, writes the cache files, posts events.
+"""Is the worker thread of a job: it talks to the backend, writes the cache files, posts events.
 
 IT MUST NOT TOUCH BPY: Blender's data may move or vanish under it at any time. All that it needs is in its Work.
 """

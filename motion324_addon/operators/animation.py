@@ -1,4 +1,6 @@
-"""Choosing a video, animating after it, and what can be done with jobs that run, wait or failed."""
+"""Has the operators that choose a video, animate after it, and do what can be done with jobs that run, wait or
+failed.
+"""
 
 from __future__ import annotations
 

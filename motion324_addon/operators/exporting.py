@@ -1,4 +1,4 @@
-"""Exporting the active object, with its animation, to a file for other programs."""
+"""Has the operator that exports the active object, with its animation, to a file for other programs."""
 
 from __future__ import annotations
 

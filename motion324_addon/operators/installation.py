@@ -1,4 +1,4 @@
-"""Installing, checking and removing the backend, and handing its report on."""
+"""Has the operators that install, check and remove the backend, and hand its report on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Looks at the video before a job: the mask of its first frame, and a mesh that is made of that frame."""
+"""Has the operators that look at the video before a job: at the mask of its first frame, and for a mesh that is
+made of that frame.
+"""
 
 from __future__ import annotations
 

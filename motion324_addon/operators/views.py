@@ -1,4 +1,4 @@
-"""The view of the video: taking its angles from the scene, finding it, and turning the viewport to it."""
+"""Has the operators of the view: they take its angles from the scene, find it, and turn the viewport to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The panels Reconstruct and Animate: the method, the button, the jobs that run and wait, and what went wrong."""
+"""Draws the panels Reconstruct and Animate: the method, the button, the jobs that run and wait, and what went wrong."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The panels Foreground and View: how the object is separated from the background, the direction of the camera that a
-job starts from, and what looks have found of both.
+"""Draws the panels Foreground and View: how the object is separated from the background, the direction of the
+camera that a job starts from, and what looks have found of both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The panel Result: the results that wait to be kept, or the animation that was kept."""
+"""Draws the panel Result: the results that wait to be kept, or the animation that was kept."""
 
 from __future__ import annotations
 

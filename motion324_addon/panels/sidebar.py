@@ -1,4 +1,4 @@
-"""What the panels of the sidebar share, and the panel that stands alone until a backend can be used.
+"""Draws what the panels of the sidebar share, and the panel that stands alone until a backend can be used.
 
 A running job or look is drawn as its stage with a bar; why a look failed is said as well.
 """

@@ -1,4 +1,6 @@
-"""The panel Source: which mesh, or a new one, is animated after which video, with which frames, from which frame on."""
+"""Draws the panel Source: which mesh, or a new one, is animated after which video, with which frames, from
+which frame on.
+"""
 
 from __future__ import annotations
 

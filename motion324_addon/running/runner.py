@@ -1,4 +1,4 @@
-"""The base of the three runners, which bring the events of workers to Blender's main thread and change the state.
+"""Is the base of the three runners, which bring the events of workers to Blender's main thread and change the state.
 
 Blender's window is told of here as well: whether there is one, and having parts of it drawn again.
 """

@@ -1,5 +1,5 @@
-"""What the states of jobs, looks and the installation have in common, how far a piece of work is and why it ended, and
-what panels and terminals say alike: stages, durations and sizes.
+"""Holds what the states of jobs, looks and the installation have in common (how far a piece of work is and why it
+ended), and what panels and terminals say alike: stages, durations and sizes.
 
 No bpy.
 """

@@ -1,4 +1,4 @@
-"""The add-on's preferences: which backend is used, and how the one that Motion324 installs is made."""
+"""Holds the add-on's preferences: which backend is used, and how the one that Motion324 installs is made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that the scene lives on, which nothing that is written may replace."""
+"""Lists the files that the scene lives on, which nothing that is written may replace."""
 
 from __future__ import annotations
 

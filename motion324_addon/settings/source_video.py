@@ -1,4 +1,4 @@
-"""What the chosen video is, as far as Blender itself can tell: read once and remembered, never while drawing.
+"""Tells what the chosen video is, as far as Blender itself can tell: read once and remembered, never while drawing.
 
 `facts_of` answers at once, with None while a timer still has to look. Opening a video for its header takes 10 to 30 ms.
 """

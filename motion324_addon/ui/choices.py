@@ -1,5 +1,5 @@
-"""What the menus of the settings offer, (identifier, name, tooltip) as Blender's enumerations take them, and the
-backend's messages in the panel's words.
+"""Lists what the menus of the settings offer, (identifier, name, tooltip) as Blender's enumerations take them, and puts
+the backend's messages in the panel's words.
 
 The backend names settings as its command line does.
 """

@@ -1,5 +1,5 @@
-"""Long sentences in panels, which Blender would cut off, and progress bars, with why one has a place even while there
-is none.
+"""Draws long sentences in panels, which Blender would cut off, and progress bars, and says why one has a place
+even while there is none.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Exports of an animated object that are the same again when they are read back.
+"""Exports an animated object to files that are the same again when they are read back.
 
 FBX and GLB carry the animation as shape keys, Alembic and USD as one mesh per frame, PC2 and MDD as places of vertices.
-What each setting below prevents was measured by importing the files again; tests/addon does so for every format."""
+What each setting below prevents was measured by importing the files again; tests/addon does so for every format.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The formats that an animated object is exported to, and what each cannot carry of it."""
+"""Lists the formats that an animated object is exported to, and what each cannot carry of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large an export will be, from a few of its frames."""
+"""Estimates how large an export will be, from a few of its frames."""
 
 from __future__ import annotations
 

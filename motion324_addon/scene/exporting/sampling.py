@@ -1,4 +1,4 @@
-"""Where an object's vertices are over the frames of the scene."""
+"""Tells where an object's vertices are over the frames of the scene."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What exporters are handed: objects and pictures as they understand them."""
+"""Makes what exporters are handed: objects and pictures as they understand them."""
 
 from __future__ import annotations
 

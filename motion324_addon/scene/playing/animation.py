@@ -1,4 +1,4 @@
-"""A finished animation that waits to be kept, and the object that it belongs to."""
+"""Holds a finished animation that waits to be kept, and the object that it belongs to."""
 
 from __future__ import annotations
 

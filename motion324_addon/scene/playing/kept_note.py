@@ -1,4 +1,4 @@
-"""What an object with a kept animation knows about it: custom properties, which are saved and undone with it."""
+"""Notes on an object what it knows about its kept animation: custom properties, which are saved and undone with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An animation as a point cache: a PC2 file, and the Mesh Cache modifier that plays it; kept, or as it arrives.
+"""Plays an animation as a point cache, kept or as it arrives: a PC2 file, and the Mesh Cache modifier that plays it.
 
 What arrives lies in Blender's temporary folder, and is played by a modifier that Discard removes.
 """

@@ -1,4 +1,4 @@
-"""Several objects as the one mesh of a job, and each object's share of what comes back."""
+"""Joins several objects to the one mesh of a job, and gives each object its share of what comes back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a Blender object to the reference mesh of a job, and from the job's positions back to the object."""
+"""Reads a Blender object as the reference mesh of a job, and turns the job's positions back to the object's."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Which of an object's modifiers an animation takes the place of, those before the first that changes topology, and
-whether it can look right with the others on top.
+"""Tells which of an object's modifiers an animation takes the place of, those before the first that changes
+topology, and whether it can look right with the others on top.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""New objects of the scene: of a mesh that the backend has made, or of a mesh file that a job names; and what Blender's
-operators say when they fail, as people may read it.
+"""Makes new objects of the scene, of a mesh that the backend has made or of a mesh file that a job names, and
+says what Blender's operators say when they fail, as people may read it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The camera that a job found, with the video or a folder of pictures in its background, in step with the animation."""
+"""Sets up the camera that a job found, with the video or a folder of pictures in its background, in step with
+the animation.
+"""
 
 from __future__ import annotations
 

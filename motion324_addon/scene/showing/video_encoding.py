@@ -1,4 +1,4 @@
-"""Pictures side by side in one, and pictures to a video, by Blender's own sequencer and FFmpeg."""
+"""Puts pictures side by side in one, and pictures to a video, by Blender's own sequencer and FFmpeg."""
 
 from __future__ import annotations
 

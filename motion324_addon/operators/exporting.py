@@ -1,4 +1,4 @@
-"""Has the operator that exports the active object, with its animation, to a file for other programs."""
+"""Has the operators that export the active object, with its animation, to files for other programs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import bpy
 from bpy_extras.io_utils import ExportHelper
 
 from motion324.core.errors import Motion324Error
+from motion324.core.vertex_textures import VertexTextures, files_of
 
 from ..job.runner import runner
 from ..running.state import readable_size
-from ..scene.exporting import export, export_formats, export_size
-from ..settings import scene_inputs
+from ..scene.exporting import export, export_formats, export_size, vertex_textures
+from ..settings import option_properties, scene_inputs
 from ..ui.readiness import mesh_objects
 from ..ui.text_lines import draw_lines
 from .reporting import has_usable_mesh, propose_name, report_error
@@ -125,3 +126,62 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
         if self.use_range:
             return self.first_frame, max(self.first_frame, self.last_frame)
         return runner.frames_of(context.object)
+
+
+class MOTION324_OT_export_vertex_textures(bpy.types.Operator, ExportHelper):
+    """Export the active object as vertex animation textures for game engines: two pictures, a mesh and a JSON file"""
+
+    bl_idname = "motion324.export_vertex_textures"
+    bl_label = "Export Vertex Animation Textures"
+
+    filename_ext = ".json"
+    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_usable_mesh(cls, context)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        propose_name(self, context.object, "_animated.json")
+        return ExportHelper.invoke(self, context, event)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        path = Path(bpy.path.abspath(self.filepath)).with_suffix(".json")
+        manager = context.window_manager
+        manager.progress_begin(0, 1)
+        try:
+            options = self._options()
+            scene_inputs.check_targets(files_of(path, options))
+            first, last = runner.frames_of(context.object)
+            written = vertex_textures.export_vertex_textures(
+                context.object, path, first, last, options, lambda done, total: manager.progress_update(done / total)
+            )
+        except Motion324Error as error:
+            return report_error(self, error)
+        finally:
+            manager.progress_end()
+        for warning in written.warnings:
+            self.report({"WARNING"}, warning["sentence"])
+        self.report({"INFO"}, f"Exported '{path}' with {len(written.files) - 1} files beside it")
+        return {"FINISHED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        for spec in VertexTextures.specs().values():
+            layout.prop(self, spec.property_name)
+        options = self._options()
+        names = ", ".join(path.name for path in files_of(Path(self.filepath).with_suffix(".json"), options))
+        draw_lines(layout, context, names, "FILE")
+        try:
+            size = vertex_textures.estimate(context.object, *runner.frames_of(context.object), options)
+        except Motion324Error as error:
+            draw_lines(layout, context, str(error), "ERROR")
+        else:
+            draw_lines(layout, context, f"At most {readable_size(size)} of pictures", "IMAGE_DATA")
+
+    def _options(self) -> VertexTextures:
+        return VertexTextures.from_dict(option_properties.values_of(self, VertexTextures))
+
+
+MOTION324_OT_export_vertex_textures.__annotations__.update(option_properties.properties_of(VertexTextures))

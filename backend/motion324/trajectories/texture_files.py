@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from motion324.core.edited_motion import EditedMotion
 from motion324.core.normalisation import turned_y_up
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.vertex_textures import Layout, VertexTextures, Written, files_of, write_vertex_textures
 from motion324.mesh.files.gltf_writing import Placing, write_glb
 from motion324.mesh.surface import moving_normals
-from motion324.trajectories.edited_motion import EditedMotion
 
 
 def write_texture_files(

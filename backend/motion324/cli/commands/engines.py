@@ -18,8 +18,8 @@ from motion324.core.option_values import bad_option
 from motion324.core.vertex_textures import VertexTextures
 
 if TYPE_CHECKING:
+    from motion324.core.edited_motion import EditedMotion
     from motion324.core.reference_mesh import ReferenceMesh
-    from motion324.trajectories.edited_motion import EditedMotion
     from motion324.trajectories.result_reading import FoundResult
 
 
@@ -137,7 +137,7 @@ def _read(arguments: argparse.Namespace, terminal: Terminal) -> tuple[FoundResul
 
 
 def _edited(found: FoundResult, mesh: ReferenceMesh, edits: MotionEdits) -> EditedMotion:
-    from motion324.trajectories.edited_motion import edit_motion
+    from motion324.core.edited_motion import edit_motion
 
     return edit_motion(found.trajectory.positions, found.trajectory.fps, mesh.up, edits)
 

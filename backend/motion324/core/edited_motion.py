@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from motion324.core.motion_edits import KEEP, ROOT, MotionEdits
-from motion324.trajectories.retiming import closed_loop, find_loop, frame_range, nearest_frames, resample
-from motion324.trajectories.root_motion import RootMotion, in_place, root_motion_of
+from motion324.core.retiming import closed_loop, find_loop, frame_range, nearest_frames, resample
+from motion324.core.root_motion import RootMotion, in_place, root_motion_of
 
 WIDE_STEP = 0.05  # of the size: from here on one sees that the frames do not meet
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from motion324.core.edited_motion import edit_motion
 from motion324.core.errors import Motion324Error
 from motion324.core.motion_edits import MotionEdits
-from motion324.trajectories.edited_motion import edit_motion
-from motion324.trajectories.retiming import closed_loop, find_loop, frame_range, nearest_frames, resample
+from motion324.core.retiming import closed_loop, find_loop, frame_range, nearest_frames, resample
 
 POINTS = np.random.default_rng(4).normal(size=(60, 3)).astype(np.float32)
 

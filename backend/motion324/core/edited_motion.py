@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from motion324.core.motion_edits import KEEP, ROOT, MotionEdits
-from motion324.core.retiming import closed_loop, find_loop, frame_range, nearest_frames, resample
+from motion324.core.retiming import Loop, closed_loop, find_loop, frame_range, nearest_frames, resample
 from motion324.core.root_motion import RootMotion, in_place, root_motion_of
 
 WIDE_STEP = 0.05  # of the size: from here on one sees that the frames do not meet
@@ -46,25 +46,18 @@ def edit_motion(positions: np.ndarray, fps: float, up: str, edits: MotionEdits) 
     if edits.root_motion != KEEP:
         root = root_motion_of(poses, up)
         poses = in_place(poses, root)
-        report["root"] = _describe_root(root, poses)
+        report["root"] = describe_root(root, poses)
     warnings: tuple[dict[str, str], ...] = ()
     if edits.loop:
         loop = find_loop(poses, edits.loop_at_least)
-        size = float(np.ptp(poses[0], axis=0).max())
-        report["loop"] = {
-            "first": int(frames[loop.first]),
-            "frames": loop.count,
-            "step": loop.step / size,
-            "mean_step": loop.mean_step / size,
-            "step_of_whole": loop.whole_step / size,
-        }
-        warnings = _step_warnings(loop.step / size)
+        report["loop"] = describe_loop(loop, frames, poses)
+        warnings = step_warnings(report["loop"]["step"])
         poses = closed_loop(poses, loop)
         frames = frames[loop.first : loop.first + loop.count]
-        root = None if root is None else _rebased(root, slice(loop.first, loop.first + loop.count + 1))
+        root = None if root is None else rebased(root, slice(loop.first, loop.first + loop.count + 1))
     if edits.resample is not None and edits.resample != fps:
         frames = frames[nearest_frames(len(frames), fps, edits.resample, edits.loop)]
-        root = None if root is None else _resampled(root, fps, edits.resample, edits.loop)
+        root = None if root is None else resampled_root(root, fps, edits.resample, edits.loop)
         poses, fps = resample(poses, fps, edits.resample, edits.loop), edits.resample
     return EditedMotion(
         positions=poses,
@@ -77,7 +70,20 @@ def edit_motion(positions: np.ndarray, fps: float, up: str, edits: MotionEdits) 
     )
 
 
-def _describe_root(root: RootMotion, poses: np.ndarray) -> dict[str, float]:
+def describe_loop(loop: Loop, frames: np.ndarray, poses: np.ndarray) -> dict[str, float]:
+    """frames (T,): what the frames of poses (T, N, 3) are called. Steps in parts of the longest side."""
+    size = float(np.ptp(poses[0], axis=0).max())
+    return {
+        "first": int(frames[loop.first]),
+        "frames": loop.count,
+        "step": loop.step / size,
+        "mean_step": loop.mean_step / size,
+        "step_of_whole": loop.whole_step / size,
+    }
+
+
+def describe_root(root: RootMotion, poses: np.ndarray) -> dict[str, float]:
+    """Of the whole way: travel in parts of the longest side, turn in degrees."""
     size = float(np.ptp(poses[0], axis=0).max())
     return {
         "travel": float(np.linalg.norm(root.travel[-1])) / size,
@@ -85,14 +91,14 @@ def _describe_root(root: RootMotion, poses: np.ndarray) -> dict[str, float]:
     }
 
 
-def _rebased(root: RootMotion, frames: slice) -> RootMotion:
+def rebased(root: RootMotion, frames: slice) -> RootMotion:
     """The way from the first of the frames on, as if the body had stood there as it did in frame 0."""
     turn, travel = root.turn[frames], root.travel[frames]
     gone = ((travel - travel[0]) @ [1, 1j]) * np.exp(-1j * turn[0])
     return RootMotion(np.stack([gone.real, gone.imag], axis=1), turn - turn[0], root.middle, root.up)
 
 
-def _resampled(root: RootMotion, rate: float, new_rate: float, closed: bool) -> RootMotion:
+def resampled_root(root: RootMotion, rate: float, new_rate: float, closed: bool) -> RootMotion:
     """In a loop the new frames divide its rounds as `resample` does, and the next round begins where it did."""
     curves = np.concatenate([root.travel, root.turn[:, None]], axis=1)
     if closed:
@@ -102,7 +108,7 @@ def _resampled(root: RootMotion, rate: float, new_rate: float, closed: bool) -> 
     return RootMotion(curves[:, :2], curves[:, 2], root.middle, root.up)
 
 
-def _step_warnings(step: float) -> tuple[dict[str, str], ...]:
+def step_warnings(step: float) -> tuple[dict[str, str], ...]:
     if step <= WIDE_STEP:
         return ()
     sentence = (

@@ -7,12 +7,14 @@ from pathlib import Path
 import bpy
 from bpy_extras.io_utils import ExportHelper
 
+from motion324.core.engine_settings import ENDINGS, EngineSettings
 from motion324.core.errors import Motion324Error
+from motion324.core.motion_edits import MotionEdits
 from motion324.core.vertex_textures import VertexTextures, files_of
 
 from ..job.runner import runner
 from ..running.state import readable_size
-from ..scene.exporting import export, export_formats, export_size, vertex_textures
+from ..scene.exporting import engine_rig, export, export_formats, export_size, vertex_textures
 from ..settings import option_properties, scene_inputs
 from ..ui.readiness import mesh_objects
 from ..ui.text_lines import draw_lines
@@ -185,3 +187,87 @@ class MOTION324_OT_export_vertex_textures(bpy.types.Operator, ExportHelper):
 
 
 MOTION324_OT_export_vertex_textures.__annotations__.update(option_properties.properties_of(VertexTextures))
+
+
+class MOTION324_OT_export_rig(bpy.types.Operator, ExportHelper):
+    """Export the active object with the armature that moves it, as Unreal, Unity, Godot or the web take it"""
+
+    bl_idname = "motion324.export_rig"
+    bl_label = "Export Rig for Engine"
+
+    filename_ext = ".glb"
+    filter_glob: bpy.props.StringProperty(default="*.glb;*.fbx", options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not has_usable_mesh(cls, context):
+            return False
+        try:
+            engine_rig.armature_of(context.object)
+        except Motion324Error as error:
+            cls.poll_message_set(str(error))
+            return False
+        return True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        propose_name(self, context.object, f"_{self.engine}{ENDINGS[self.engine]}")
+        return ExportHelper.invoke(self, context, event)
+
+    def check(self, context: bpy.types.Context) -> bool:
+        """While the file browser is open: keeps the name's suffix in step with the engine."""
+        path = str(self._path()) if Path(self.filepath).name else self.filepath
+        changed, self.filepath = path != self.filepath, path
+        return changed
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        path = Path(bpy.path.abspath(str(self._path())))
+        manager = context.window_manager
+        manager.progress_begin(0, 1)
+        try:
+            scene_inputs.check_targets([path])
+            settings = EngineSettings.from_dict(option_properties.values_of(self, EngineSettings))
+            edits = MotionEdits.from_dict(option_properties.values_of(self, MotionEdits))
+            first, last = runner.frames_of(context.object)
+            done = engine_rig.export_for_engine(
+                context.object,
+                path,
+                first,
+                last,
+                settings,
+                edits,
+                lambda done, total: manager.progress_update(done / total),
+            )
+        except Motion324Error as error:
+            return report_error(self, error)
+        finally:
+            manager.progress_end()
+        for warning in done.warnings:
+            self.report({"WARNING"}, warning["sentence"])
+        self.report({"INFO"}, f"Exported '{path}': {done.told}")
+        return {"FINISHED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.prop(self, "engine")
+        draw_lines(layout, context, self._about(), "CHECKMARK")
+        layout.prop(self, "influences")
+        row = layout.row()
+        row.active = ENDINGS[self.engine] == ".glb"
+        row.prop(self, "key_tolerance")
+        layout.prop(self, "root_motion")
+        layout.prop(self, "loop")
+        row = layout.row()
+        row.active = self.loop
+        row.prop(self, "loop_at_least")
+        layout.prop(self, "resample")
+
+    def _about(self) -> str:
+        return next(each.description for each in EngineSettings.specs()["engine"].choices if each.value == self.engine)
+
+    def _path(self) -> Path:
+        return Path(self.filepath).with_suffix(ENDINGS[self.engine])
+
+
+MOTION324_OT_export_rig.__annotations__.update(option_properties.properties_of(EngineSettings))
+MOTION324_OT_export_rig.__annotations__.update(option_properties.properties_of(MotionEdits))

@@ -45,6 +45,7 @@ class MOTION324_PT_export(Sidebar, bpy.types.Panel):
                 missing.append(kind.label)
         column = layout.column(align=True)
         column.operator_context = "INVOKE_DEFAULT"
+        column.operator("motion324.export_rig", text="Rig for Engine...", icon="ARMATURE_DATA")
         column.operator("motion324.export_vertex_textures", text="Vertex Textures...", icon="TEXTURE")
         reason = reason_against_object(context)
         if reason:

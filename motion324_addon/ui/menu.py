@@ -58,6 +58,7 @@ GROUPS = (
         Entry("overlay", "IMAGE_BACKGROUND"),
         Entry("turntable", "RENDER_ANIMATION"),
         Entry("export", "EXPORT"),
+        Entry("export_rig", "ARMATURE_DATA"),
         Entry("export_vertex_textures", "TEXTURE"),
     ),
     (

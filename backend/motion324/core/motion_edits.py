@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from motion324.core.option_group import OptionGroup
-from motion324.core.option_spec import Choice, Flag, Section, option
+from motion324.core.option_spec import Choice, Flag, Section, Shown, option
 from motion324.core.options import MAX_FPS
 
 KEEP, IN_PLACE, ROOT = "keep", "in-place", "root"
@@ -30,15 +30,20 @@ class MotionEdits(OptionGroup):
             Choice(ROOT, "On the Root", "On the node or bone that carries the body"),
         ),
         flag=Flag(section=_MOTION),
+        shown=Shown("Root Motion"),
     )
     loop: bool = option(
-        False, "make a loop: find the frames that follow each other best, and close the cut", flag=Flag(section=_MOTION)
+        False,
+        "make a loop: find the frames that follow each other best, and close the cut",
+        flag=Flag(section=_MOTION),
+        shown=Shown("Loop"),
     )
     loop_at_least: int = option(
         0,
         "frames that the loop has at least; 0 is half of them",
         low=0,
         flag=Flag(metavar="N", section=_MOTION),
+        shown=Shown("Loop at Least", "Frames that the loop has at least; 0 is half of them"),
     )
     resample: float | None = option(
         None,
@@ -47,4 +52,5 @@ class MotionEdits(OptionGroup):
         above_low=True,
         high=MAX_FPS,
         flag=Flag(metavar="F", default="as many as the result has", section=_MOTION),
+        shown=Shown("Frames per Second", "Of the file, by smooth curves through the frames; 0 takes the scene's"),
     )

@@ -46,6 +46,16 @@ class ExportedRig:
     report: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[dict[str, str], ...] = ()
 
+    @property
+    def told(self) -> str:
+        """The result in a line."""
+        said = f"{self.bones} bones, {self.frames} frames"
+        if self.keys < 1:
+            said += f", {100 * self.keys:.0f} % of the keys"
+        if "loop" in self.report:
+            said += f", a loop whose end was {100 * self.report['loop']['step']:.1f} % of the size off its beginning"
+        return said
+
 
 def export_for_engine(
     obj: bpy.types.Object,

@@ -12,6 +12,9 @@ from addon.readers import IMPORT, SkinnedGlb, distance, read_fbx
 from addon.rigs import animate, heads_in_world, tentacle, vertices_in_world
 from addon.shapes import ball
 
+pytest.importorskip("pygltflib")
+pytest.importorskip("ufbx")
+
 FIRST, FRAMES = 3, 9
 SHOWN = range(FIRST, FIRST + FRAMES)
 ENGINES = {"unreal": ".fbx", "unity": ".fbx", "godot": ".glb"}
@@ -281,3 +284,18 @@ def test_what_has_no_rig_to_export_is_told(addon, tmp_path):
     with pytest.raises(Motion324Error, match="No bone of 'Bones' moves 'Tentacle'"):
         export(addon, obj, tmp_path / "rig.glb", engine="godot")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_operator_names_the_file_by_the_engine_and_says_why_it_is_grey(addon, tmp_path):
+    ball()
+    assert not bpy.ops.motion324.export_rig.poll()
+    obj = tentacle()
+    animate(obj.parent, 1, 61)
+    bpy.context.scene.frame_end = 61
+    bpy.context.view_layer.objects.active = obj
+    done = bpy.ops.motion324.export_rig(
+        filepath=str(tmp_path / "rig.glb"), engine="unity", loop=True, root_motion="in-place", resample=30.0
+    )
+    assert done == {"FINISHED"}
+    found = Read(tmp_path / "rig.fbx", "unity", 2)
+    assert found.file["rate"] == 30

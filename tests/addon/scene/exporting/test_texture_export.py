@@ -12,6 +12,8 @@ from addon.readers import in_world
 from addon.shapes import ball, finish, ngon_object, rest, shown
 from addon.wobble import wobble
 
+pytest.importorskip("pygltflib")
+
 FIRST, FRAMES = 3, 5
 
 

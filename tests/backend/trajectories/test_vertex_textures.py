@@ -11,6 +11,7 @@ import numpy as np
 import OpenEXR
 import pygltflib
 import pytest
+from gltf_validator import issues, needs_validator
 
 from motion324.cli.main import main
 from motion324.core.edited_motion import EditedMotion
@@ -213,3 +214,13 @@ def test_retime_does_not_overwrite_the_result_that_it_reads(result, capsys):
     assert main(["retime", str(result), "-o", str(result)]) == 6
     assert "would overwrite the result" in capsys.readouterr().err
     assert main(["retime", str(result), "-o", str(result / "in"), "--root-motion", "root"]) == 2
+
+
+@pytest.mark.long
+@needs_validator
+@pytest.mark.parametrize("uv", [False, True])
+def test_khronos_validator_finds_no_fault_in_the_mesh(tmp_path, box, moving, uv):
+    root = root_motion_of(moving, "Y")
+    motion = EditedMotion(moving, 24.0, np.arange(9), root=root)
+    write_texture_files(tmp_path / "box.json", painted(box) if uv else box, motion, VertexTextures())
+    assert issues(tmp_path / "box.glb") == []

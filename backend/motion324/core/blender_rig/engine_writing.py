@@ -161,11 +161,11 @@ def _bind(mesh: Any, armature: Any, rig: MovingRig, data: np.ndarray, matrix: An
         for joint, weight in zip(joints, weights, strict=True):
             if weight > 0:
                 groups[joint].add((vertex,), weight, "REPLACE")
-    mesh.parent, mesh.parent_type = armature, "OBJECT"
+    mesh.parent = None  # glTF wants skinned meshes beside their bones
     mesh.matrix_parent_inverse = matrix(np.eye(4).tolist())
     mesh.delta_location, mesh.delta_scale = (0, 0, 0), (1, 1, 1)
     mesh.delta_rotation_euler, mesh.delta_rotation_quaternion = (0, 0, 0), (1, 0, 0, 0)
-    mesh.matrix_basis = matrix(np.eye(4).tolist())
+    mesh.matrix_basis = armature.matrix_world
     modifier = mesh.modifiers.new("Armature", "ARMATURE")
     modifier.object = armature
 

@@ -11,6 +11,7 @@ import pytest
 from addon.readers import IMPORT, SkinnedGlb, distance, read_fbx
 from addon.rigs import animate, heads_in_world, tentacle, vertices_in_world
 from addon.shapes import ball
+from gltf_validator import issues, needs_validator
 
 pytest.importorskip("pygltflib")
 pytest.importorskip("ufbx")
@@ -299,3 +300,13 @@ def test_the_operator_names_the_file_by_the_engine_and_says_why_it_is_grey(addon
     assert done == {"FINISHED"}
     found = Read(tmp_path / "rig.fbx", "unity", 2)
     assert found.file["rate"] == 30
+
+
+@pytest.mark.long
+@needs_validator
+@pytest.mark.parametrize("tolerance", [0.0, 0.04])
+def test_khronos_validator_finds_no_fault_in_a_rig(addon, tmp_path, tolerance):
+    obj = tentacle(bones=6)
+    animate(placed(obj), FIRST, FRAMES)
+    export(addon, obj, tmp_path / "rig.glb", engine="godot", key_tolerance=tolerance)
+    assert issues(tmp_path / "rig.glb") == []

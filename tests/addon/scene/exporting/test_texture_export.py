@@ -11,6 +11,7 @@ import pytest
 from addon.readers import in_world
 from addon.shapes import ball, finish, ngon_object, rest, shown
 from addon.wobble import wobble
+from gltf_validator import issues, needs_validator
 
 pytest.importorskip("pygltflib")
 
@@ -195,3 +196,11 @@ def test_the_operator_writes_them_and_refuses_what_the_scene_lives_on(addon, tmp
     (tmp_path / "other.glb").symlink_to(tmp_path / "scene.blend")
     with pytest.raises(RuntimeError, match="would overwrite"):
         bpy.ops.motion324.export_vertex_textures(filepath=str(tmp_path / "other.json"))
+
+
+@pytest.mark.long
+@needs_validator
+def test_khronos_validator_finds_no_fault_in_the_mesh(addon, tmp_path):
+    export(addon, moving(addon, half_smooth_box()), tmp_path / "box.json", FIRST + 2)
+    export(addon, moving(addon, ngon_object("Prism")), tmp_path / "prism.json", FIRST + 2)
+    assert issues(tmp_path / "box.glb") == issues(tmp_path / "prism.glb") == []

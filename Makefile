@@ -32,7 +32,7 @@ demo: environments dist/.built
 test: lint types tests
 
 test-all: PYTEST_MARKS := long or not long
-test-all: .cache/gltf-validator/.made lint types tests $(OTHER_BLENDERS:%=tests-in-blender-%)
+test-all: .cache/gltf-validator/.made .cache/three/.made lint types tests $(OTHER_BLENDERS:%=tests-in-blender-%)
 
 .PHONY: tests
 tests: environments .venv-torch/.made
@@ -79,6 +79,12 @@ environments: system .venv/.made .venv-blender/.made
 .cache/gltf-validator/.made:
 	@mkdir -p $(@D)
 	if command -v npm >/dev/null; then npm install --silent --no-save --prefix $(@D) gltf-validator@2.0.0-dev.3.10; fi
+	@touch $@
+
+# three.js, which plays rigs for the web in tests; likewise.
+.cache/three/.made:
+	@mkdir -p $(@D)
+	if command -v npm >/dev/null; then npm install --silent --no-save --prefix $(@D) three@0.170.0; fi
 	@touch $@
 
 .venv-torch/.made: backend/pyproject.toml tests/backend/requirements-torch.txt | system

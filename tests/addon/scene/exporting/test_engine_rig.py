@@ -8,6 +8,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
+from addon.engines import needs_godot, needs_three, played_by_godot, played_by_three
 from addon.readers import IMPORT, SkinnedGlb, distance, read_fbx
 from addon.rigs import animate, heads_in_world, tentacle, vertices_in_world
 from addon.shapes import ball
@@ -310,3 +311,32 @@ def test_khronos_validator_finds_no_fault_in_a_rig(addon, tmp_path, tolerance):
     animate(placed(obj), FIRST, FRAMES)
     export(addon, obj, tmp_path / "rig.glb", engine="godot", key_tolerance=tolerance)
     assert issues(tmp_path / "rig.glb") == []
+
+
+@pytest.mark.long
+@needs_three
+@pytest.mark.parametrize("tolerance", [0.0, 0.02])
+def test_three_js_plays_what_the_scene_shows(addon, tmp_path, tolerance):
+    obj = tentacle()
+    armature = placed(obj)
+    animate(armature, FIRST, FRAMES)
+    truth, heads = vertices_in_world(obj, SHOWN), heads_in_world(armature, SHOWN)
+    export(addon, obj, tmp_path / "rig.glb", engine="godot", key_tolerance=tolerance)
+    played, vertices = played_by_three(tmp_path / "rig.glb", FRAMES, 24)
+    for name, places in heads.items():
+        assert np.abs(played[name.replace(".", "")] - places).max() < 1e-4 + tolerance
+    same(vertices, truth, "godot", 1e-4 + tolerance / np.ptp(truth[0], axis=0).max())
+
+
+@pytest.mark.long
+@needs_godot
+def test_godot_plays_what_the_scene_shows(addon, tmp_path):
+    obj = tentacle()
+    armature = placed(obj)
+    animate(armature, FIRST, FRAMES)
+    heads = heads_in_world(armature, SHOWN)
+    export(addon, obj, tmp_path / "rig.glb", engine="godot")
+    played = played_by_godot(tmp_path / "rig.glb", FRAMES, 24, tmp_path)
+    assert len(played) == len(heads)
+    for name, places in heads.items():
+        assert np.abs(played[name.replace(".", "_")] - places).max() < 1e-3

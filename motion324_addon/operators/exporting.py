@@ -197,13 +197,16 @@ class MOTION324_OT_export_rig(bpy.types.Operator, ExportHelper):
 
     filename_ext = ".glb"
     filter_glob: bpy.props.StringProperty(default="*.glb;*.fbx", options={"HIDDEN"})
+    all_selected: bpy.props.BoolProperty(
+        name="All Selected", description="Export the other selected meshes on the same armature as well"
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not has_usable_mesh(cls, context):
             return False
         try:
-            engine_rig.armature_of(context.object)
+            engine_rig.armature_of([context.object])
         except Motion324Error as error:
             cls.poll_message_set(str(error))
             return False
@@ -228,14 +231,10 @@ class MOTION324_OT_export_rig(bpy.types.Operator, ExportHelper):
             settings = EngineSettings.from_dict(option_properties.values_of(self, EngineSettings))
             edits = MotionEdits.from_dict(option_properties.values_of(self, MotionEdits))
             first, last = runner.frames_of(context.object)
+            others = mesh_objects(context)[1:] if self.all_selected else ()
+            update = manager.progress_update
             done = engine_rig.export_for_engine(
-                context.object,
-                path,
-                first,
-                last,
-                settings,
-                edits,
-                lambda done, total: manager.progress_update(done / total),
+                context.object, path, first, last, settings, edits, lambda done, total: update(done / total), others
             )
         except Motion324Error as error:
             return report_error(self, error)
@@ -261,6 +260,7 @@ class MOTION324_OT_export_rig(bpy.types.Operator, ExportHelper):
         row.active = self.loop
         row.prop(self, "loop_at_least")
         layout.prop(self, "resample")
+        layout.prop(self, "all_selected")
 
     def _about(self) -> str:
         return next(each.description for each in EngineSettings.specs()["engine"].choices if each.value == self.engine)

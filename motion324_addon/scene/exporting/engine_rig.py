@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,25 +66,27 @@ def export_for_engine(
     settings: EngineSettings,
     edits: MotionEdits = USUAL_EDITS,
     report: Report = lambda done, total: None,
+    others: Sequence[bpy.types.Object] = (),
 ) -> ExportedRig:
     """Writes the scene's frames first..last; `path` has the whole file, or stays as it was.
 
-    report(done, total) counts the frames that were read and may raise to stop.
+    others: objects on the same armature that come along into the file. report(done, total) counts the frames that were
+    read and may raise to stop.
     Raises Motion324Error: "export-format", "no-armature", "several-armatures", "no-bones", "too-short-to-loop",
     "export-failed", "export-broken", "cannot-write", "disk-full", or what `mesh_reading.checked_object` raises.
     """
     ending = ENDINGS[settings.engine]
     if path.suffix.lower() != ending:
         raise Motion324Error("export-format", f"'{path.name}' must end in {ending}.", "Rename it.", EXIT_USAGE)
-    obj = checked_object(obj)
-    armature = armature_of(obj)
-    with (
-        modifier_stack.switched_on([obj, armature]),
-        modifier_stack.only_leading(obj, modifier_stack.leading_count(obj)),
-    ):
+    objects = [checked_object(each) for each in (obj, *others)]
+    armature = armature_of(objects)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(modifier_stack.switched_on([*objects, armature]))
+        for each in objects:
+            stack.enter_context(modifier_stack.only_leading(each, modifier_stack.leading_count(each)))
         fps, unit = scene_fps(bpy.context.scene), metres_per_unit(bpy.context.scene)
         own_root = edits.root_motion == ROOT
-        read = read_moving_rig(bpy, obj, first, last, fps, unit, settings.influences, own_root, report)
+        read = read_moving_rig(bpy, objects, first, last, fps, unit, settings.influences, own_root, report)
     rig = read.rig
     size = max(float(np.ptp(read.truth[0], axis=0).max()), 1e-30)
     largest = float(np.linalg.norm(rig.skinned(rig.matrices()) - read.truth, axis=-1).max()) / size
@@ -94,9 +97,9 @@ def export_for_engine(
         aside.parent.mkdir(parents=True, exist_ok=True)
         proof.reserve(path, aside, _size(edited.rig))
         try:
-            with images_as_files([obj]) if ending == ".fbx" else contextlib.nullcontext():
+            with images_as_files(objects) if ending == ".fbx" else contextlib.nullcontext():
                 name = action.name if action else obj.name
-                write_for_engine(bpy, obj, edited.rig, keys, aside, settings.engine, obj.name, name)
+                write_for_engine(bpy, objects, edited.rig, keys, aside, settings.engine, name)
         except RuntimeError as error:  # how operators report their errors
             raise _wrong("failed", f"Blender could not write '{path}': {said_by_operator(error)}.") from error
         _check(path, aside)

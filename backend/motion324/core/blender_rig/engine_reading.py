@@ -1,4 +1,4 @@
-"""Reads an object that an armature moves, with all that moves the armature, as a MovingRig for engines.
+"""Reads objects that one armature moves, with all that moves the armature, as a MovingRig for engines.
 
 Only bones that move vertices come along; what constraints, drivers, control bones and the objects themselves do to them
 is in their curves.
@@ -6,7 +6,7 @@ is in their curves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,34 +23,37 @@ LEAST = 1e-4  # weights of less in sum move nothing in Blender
 
 @dataclass(frozen=True)
 class ReadRig:
-    """rig: its first bone is above all others. truth (T, N, 3) float32: where the vertices are shown, in the space of
-    the rig. added_root: whether the first bone is none of the armature's.
+    """rig: of the vertices of all objects, one after another; its first bone is above all others. truth (T, N, 3)
+    float32: where the vertices are shown, in the space of the rig.
     """
 
     rig: MovingRig
     armature: Any
     truth: np.ndarray
-    added_root: bool
 
 
-def armature_of(obj: Any) -> Any:
-    """The armature object that moves the mesh. Raises Motion324Error("no-armature" or "several-armatures")."""
-    found = [each.object for each in obj.modifiers if each.type == "ARMATURE" and each.object and each.show_viewport]
-    if not found:
-        raise _bad(
-            "no-armature",
-            f"'{obj.name}' has no armature, so there is no rig to export.",
-            "Export shape keys as FBX or GLB, a cache, or vertex animation textures.",
-        )
+def armature_of(objects: Sequence[Any]) -> Any:
+    """The armature object that moves all of these. Raises Motion324Error("no-armature" or "several-armatures")."""
+    found = []
+    for obj in objects:
+        own = [each.object for each in obj.modifiers if each.type == "ARMATURE" and each.object and each.show_viewport]
+        if not own:
+            raise _bad(
+                "no-armature",
+                f"'{obj.name}' has no armature, so there is no rig to export.",
+                "Export shape keys as FBX or GLB, a cache, or vertex animation textures.",
+            )
+        found += [each for each in own if len(own) > 1 or each not in found]
     if len(found) > 1:
+        told = ", ".join(f"'{each.name}'" for each in objects)
         names = ", ".join(f"'{each.name}'" for each in found)
-        raise _bad("several-armatures", f"'{obj.name}' hangs on {len(found)} armatures ({names}).", "Switch off one.")
+        raise _bad("several-armatures", f"{told} hang on {len(found)} armatures: {names}.", "Leave one.")
     return found[0]
 
 
 def read_moving_rig(
     bpy: Any,
-    obj: Any,
+    objects: Sequence[Any],
     first: int,
     last: int,
     fps: float,
@@ -64,8 +67,8 @@ def read_moving_rig(
     own_root: adds a root bone in any case, not only where several bones are above all others, or some vertices are
     moved by none. The scene's frame is put back. Raises Motion324Error: "no-armature", "several-armatures", "no-bones".
     """
-    armature = armature_of(obj)
-    bones = _deforming(obj, armature)
+    armature = armature_of(objects)
+    bones = _deforming(objects, armature)
     names = [bone.name for bone in bones]
     parents = [_parent(bone, names) for bone in bones]
     frames = range(first, last + 1)
@@ -78,11 +81,11 @@ def read_moving_rig(
             moved = armature.evaluated_get(graph)
             poses.append([np.array(moved.pose.bones[name].matrix) for name in names])
             carried.append(np.array(moved.matrix_world))
-            truth.append(_shown(obj, graph, unit))
+            truth.append(_shown(objects, graph, unit))
             report(frame - first + 1, len(frames))
         bpy.context.scene.frame_set(first)
-        with _unmoved(obj):
-            still = _shown(obj, bpy.context.evaluated_depsgraph_get(), unit)
+        with _unmoved(objects):
+            still = _shown(objects, bpy.context.evaluated_depsgraph_get(), unit)
     finally:
         bpy.context.scene.frame_set(before[0], subframe=before[1])
     world = np.array(carried)
@@ -91,7 +94,7 @@ def read_moving_rig(
     deforming = world[:, None] @ np.array(poses) @ to_rest  # world to world
     heads = np.array([_rigid(world[0] @ matrix) for matrix in rest])
     lengths = np.array([bone.length * np.linalg.norm((world[0] @ rest[j])[:3, 1]) for j, bone in enumerate(bones)])
-    joints, weights = _skin(obj, names)
+    joints, weights = _skin(objects, names)
     lost = weights.sum(axis=1) < LEAST
     added = own_root or parents.count(-1) != 1 or bool(lost.any())
     if added:
@@ -123,17 +126,17 @@ def read_moving_rig(
         weights=weights,
         fps=fps,
     )
-    return ReadRig(rig, armature, np.array(truth), added)
+    return ReadRig(rig, armature, np.array(truth))
 
 
-def _deforming(obj: Any, armature: Any) -> list[Any]:
-    """The bones that move the object's vertices, and the nearest bone above them all, parents first."""
-    groups = {group.name for group in obj.vertex_groups}
+def _deforming(objects: Sequence[Any], armature: Any) -> list[Any]:
+    """The bones that move the objects' vertices, and the nearest bone above them all, parents first."""
+    groups = {group.name for obj in objects for group in obj.vertex_groups}
     bones = [bone for bone in armature.data.bones if bone.use_deform and bone.name in groups]
     if not bones:
         raise _bad(
             "no-bones",
-            f"No bone of '{armature.name}' moves '{obj.name}': no vertex group has the name of a deforming bone.",
+            f"No bone of '{armature.name}' moves '{objects[0].name}': no vertex group is called as a deforming bone.",
             "Parent the mesh with automatic weights.",
         )
     names = {bone.name for bone in bones}
@@ -149,13 +152,15 @@ def _parent(bone: Any, names: list[str]) -> int:
     return next((names.index(above.name) for above in bone.parent_recursive if above.name in names), -1)
 
 
-def _skin(obj: Any, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def _skin(objects: Sequence[Any], names: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """joints, weights (N, K), with the sum 1, or 0 where no bone moves a vertex."""
-    joint = {group.index: names.index(group.name) for group in obj.vertex_groups if group.name in names}
-    found = [
-        [(joint[each.group], each.weight) for each in vertex.groups if each.group in joint and each.weight > 0]
-        for vertex in obj.data.vertices
-    ]
+    found = []
+    for obj in objects:
+        joint = {group.index: names.index(group.name) for group in obj.vertex_groups if group.name in names}
+        found += [
+            [(joint[each.group], each.weight) for each in vertex.groups if each.group in joint and each.weight > 0]
+            for vertex in obj.data.vertices
+        ]
     most = max(1, max(len(each) for each in found))
     joints, weights = np.zeros((len(found), most), np.int64), np.zeros((len(found), most))
     for row, each in enumerate(found):
@@ -165,19 +170,23 @@ def _skin(obj: Any, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
     return joints, np.where(sums >= LEAST, weights / np.maximum(sums, LEAST), 0)
 
 
-def _shown(obj: Any, graph: Any, unit: float) -> np.ndarray:
+def _shown(objects: Sequence[Any], graph: Any, unit: float) -> np.ndarray:
     """(N, 3) float32: in the world, in metres."""
-    evaluated = obj.evaluated_get(graph)
-    positions = positions_of(evaluated.to_mesh()).astype(np.float64)
-    matrix = np.array(evaluated.matrix_world)
-    evaluated.to_mesh_clear()
-    return ((positions @ matrix[:3, :3].T + matrix[:3, 3]) * unit).astype(np.float32)
+    found = []
+    for obj in objects:
+        evaluated = obj.evaluated_get(graph)
+        positions = positions_of(evaluated.to_mesh()).astype(np.float64)
+        matrix = np.array(evaluated.matrix_world)
+        evaluated.to_mesh_clear()
+        found.append(((positions @ matrix[:3, :3].T + matrix[:3, 3]) * unit).astype(np.float32))
+    return np.concatenate(found)
 
 
 @contextmanager
-def _unmoved(obj: Any) -> Iterator[None]:
-    """The object as it is before its armature moves it."""
-    modifiers = [each for each in obj.modifiers if each.type == "ARMATURE" and each.show_viewport]
+def _unmoved(objects: Sequence[Any]) -> Iterator[None]:
+    """The objects as they are before their armature moves them."""
+    own = [each for obj in objects for each in obj.modifiers]
+    modifiers = [each for each in own if each.type == "ARMATURE" and each.show_viewport]
     for each in modifiers:
         each.show_viewport = False
     try:

@@ -6,7 +6,7 @@ matrices take it off again for Blender, so that they come out as identities.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,15 +31,15 @@ FBX = {
 
 
 def write_for_engine(
-    bpy: Any, obj: Any, rig: MovingRig, keys: ReducedKeys, path: Path, engine: str, name: str, action_name: str
+    bpy: Any, objects: Sequence[Any], rig: MovingRig, keys: ReducedKeys, path: Path, engine: str, action_name: str
 ) -> None:
-    """obj: the mesh object whose faces, materials and texture coordinates the rig's vertices have. name: the mesh's.
+    """objects: whose vertices, one after another, are the rig's; faces, materials and texture coordinates are theirs.
 
     Raises RuntimeError as Blender's operators do.
     """
     with ExitStack() as stack:
         stack.enter_context(_object_mode(bpy))
-        made = stack.enter_context(_made(bpy, obj, rig, keys, engine, name, action_name))
+        made = stack.enter_context(_made(bpy, objects, rig, keys, engine, action_name))
         stack.enter_context(_scene(bpy, len(rig.curves), rig.fps))
         stack.enter_context(_selected(bpy, made))
         if engine == GODOT:
@@ -92,9 +92,9 @@ def _write_glb(bpy: Any, path: Path) -> None:
 
 @contextmanager
 def _made(
-    bpy: Any, obj: Any, rig: MovingRig, keys: ReducedKeys, engine: str, name: str, action_name: str
+    bpy: Any, objects: Sequence[Any], rig: MovingRig, keys: ReducedKeys, engine: str, action_name: str
 ) -> Iterator[list[Any]]:
-    """The armature object and the mesh object."""
+    """The armature object and the mesh objects."""
     scale, turn = LAYOUTS[engine]
     data = np.eye(4)
     data[:3, :3] = scale * turn
@@ -106,17 +106,21 @@ def _made(
         matrix = type(armature.matrix_world)
         _add_bones(bpy, armature, rig, data, matrix)
         armature.matrix_world = matrix(np.linalg.inv(data).tolist())
-        mesh = obj.copy()
-        made.append(mesh)
-        mesh.data = obj.data.copy()
-        _bind(mesh, armature, rig, data, matrix)
-        bpy.context.scene.collection.objects.link(mesh)
         _key(bpy, armature, rig, keys, scale, action_name)
-        with (
-            _called(bpy, armature, ARMATURE if engine == UNREAL else f"{name} Rig", "objects"),
-            _called(bpy, mesh, name, "objects"),
-            _called(bpy, mesh.data, name, "meshes"),
-        ):
+        with ExitStack() as names:
+            name = ARMATURE if engine == UNREAL else f"{objects[0].name} Rig"
+            names.enter_context(_called(bpy, armature, name, "objects"))
+            place = 0
+            for obj in objects:
+                name, mesh = obj.name, obj.copy()
+                made.append(mesh)
+                mesh.data = obj.data.copy()
+                vertices = slice(place, place + len(mesh.data.vertices))
+                _bind(mesh, armature, rig, vertices, data, matrix)
+                bpy.context.scene.collection.objects.link(mesh)
+                names.enter_context(_called(bpy, mesh, name, "objects"))
+                names.enter_context(_called(bpy, mesh.data, name, "meshes"))
+                place = vertices.stop
             yield made
     finally:
         for each in made:
@@ -144,7 +148,7 @@ def _add_bones(bpy: Any, armature: Any, rig: MovingRig, data: np.ndarray, matrix
         bpy.ops.object.mode_set(mode="OBJECT")
 
 
-def _bind(mesh: Any, armature: Any, rig: MovingRig, data: np.ndarray, matrix: Any) -> None:
+def _bind(mesh: Any, armature: Any, rig: MovingRig, vertices: slice, data: np.ndarray, matrix: Any) -> None:
     if mesh.data.shape_keys is not None:
         mesh.shape_key_clear()
     mesh.modifiers.clear()
@@ -154,10 +158,12 @@ def _bind(mesh: Any, armature: Any, rig: MovingRig, data: np.ndarray, matrix: An
     mesh.vertex_groups.clear()
     if np.linalg.det(np.array(mesh.matrix_world)[:3, :3]) < 0:
         mesh.data.flip_normals()
-    mesh.data.vertices.foreach_set("co", (rig.positions @ data[:3, :3].T).astype(np.float32).ravel())
+    places = rig.positions[vertices] @ data[:3, :3].T
+    mesh.data.vertices.foreach_set("co", places.astype(np.float32).ravel())
     mesh.data.update()
     groups = [mesh.vertex_groups.new(name=name) for name in rig.names]
-    for vertex, (joints, weights) in enumerate(zip(rig.joints.tolist(), rig.weights.tolist(), strict=True)):
+    rows = zip(rig.joints[vertices].tolist(), rig.weights[vertices].tolist(), strict=True)
+    for vertex, (joints, weights) in enumerate(rows):
         for joint, weight in zip(joints, weights, strict=True):
             if weight > 0:
                 groups[joint].add((vertex,), weight, "REPLACE")

@@ -22,13 +22,13 @@ SHOWN = range(FIRST, FIRST + FRAMES)
 ENGINES = {"unreal": ".fbx", "unity": ".fbx", "godot": ".glb"}
 
 
-def export(addon, obj, path, last=FIRST + FRAMES - 1, report=lambda done, total: None, edits=None, **settings):
+def export(addon, obj, path, last=FIRST + FRAMES - 1, report=lambda *_: None, edits=None, others=(), **settings):
     from motion324.core.engine_settings import EngineSettings
     from motion324.core.motion_edits import MotionEdits
 
     room = addon("scene.exporting.engine_rig")
     return room.export_for_engine(
-        obj, path, FIRST, last, EngineSettings(**settings), MotionEdits.of(edits or {}), report
+        obj, path, FIRST, last, EngineSettings(**settings), MotionEdits.of(edits or {}), report, others
     )
 
 
@@ -226,6 +226,25 @@ def test_a_walk_becomes_a_loop_in_place_with_its_way_on_the_root(addon, tmp_path
     assert np.abs(gone[-1] - gone[0]).max() < 0.05
 
 
+def test_several_meshes_on_one_armature_come_along(addon, tmp_path):
+    obj = tentacle()
+    armature = placed(obj)
+    other = obj.copy()
+    other.data, other.name = obj.data.copy(), "Coat"
+    bpy.context.scene.collection.objects.link(other)
+    other.vertex_groups.remove(other.vertex_groups["bone.3"])
+    other.location.x = 2
+    animate(armature, FIRST, FRAMES)
+    truth = [vertices_in_world(each, SHOWN) for each in (obj, other)]
+    told = export(addon, obj, tmp_path / "rig.glb", engine="godot", others=[other])
+    assert told.bones == 5 and told.largest < 1e-5  # with a root for what the coat now has no bone for
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    IMPORT[".glb"](str(tmp_path / "rig.glb"))
+    for name, places in zip(("Tentacle", "Coat"), truth, strict=True):
+        same(vertices_in_world(bpy.data.objects[name], range(FRAMES)), places, "godot")
+    assert len(bpy.data.armatures) == 1
+
+
 @pytest.mark.parametrize("scale", [0.01, 1.0])
 def test_a_unit_of_the_scene_is_as_long_as_it_says(addon, tmp_path, scale):
     obj = tentacle()
@@ -279,7 +298,7 @@ def test_what_has_no_rig_to_export_is_told(addon, tmp_path):
     with pytest.raises(Motion324Error, match=r"must end in \.fbx"):
         export(addon, obj, tmp_path / "rig.glb", engine="unity")
     obj.modifiers.new("Second", "ARMATURE").object = obj.parent
-    with pytest.raises(Motion324Error, match="hangs on 2 armatures"):
+    with pytest.raises(Motion324Error, match="'Tentacle' hang on 2 armatures"):
         export(addon, obj, tmp_path / "rig.glb", engine="godot")
     obj.modifiers.remove(obj.modifiers["Second"])
     obj.vertex_groups.clear()

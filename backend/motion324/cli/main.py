@@ -85,6 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
         animate.add_examine_to,
         videos.add_overlay_to,
         videos.add_images_to_video_to,
+        engines.add_engine_to,
         engines.add_vat_to,
         engines.add_retime_to,
         batch.add_to,

@@ -27,7 +27,7 @@ def write_texture_files(
     layout = Layout.of(len(motion.positions), len(mesh.positions), options)
     mesh_file = files_of(description, options)[-1]
     write_glb(mesh_file, still, fps=motion.fps, second_uv=layout.uv(), placing=_placing(motion))
-    more: dict[str, Any] = {"loop": motion.closed, **motion.report}
+    more: dict[str, Any] = {"loops": motion.closed, **motion.report}
     written = write_vertex_textures(
         description,
         turned_y_up(motion.positions, mesh.up),

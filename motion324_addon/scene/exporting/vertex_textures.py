@@ -79,7 +79,7 @@ def export_vertex_textures(
             turned_y_up(columns.normals, "Z"),
             fps,
             options,
-            {"loop": False, "first_frame": first},
+            {"loops": False, "first_frame": first},
         )
         files = (*written.files, mesh_file)
         with explained_write_errors(description):

@@ -94,7 +94,7 @@ def test_decoded_positions_are_the_trajectory(tmp_path, box, moving, pictures, l
     normals = turned_y_up(moving_normals(moving, box.faces), up)[:, nearest]
     assert np.abs(found.normals - normals).max() < 5e-4
     np.testing.assert_allclose(found.said["bounds"]["min"], truth.min(axis=(0, 1)), atol=1e-6)
-    assert (found.said["frames"], found.said["rate"], found.said["loop"]) == (9, 24.0, False)
+    assert (found.said["frames"], found.said["rate"], found.said["loops"]) == (9, 24.0, False)
 
 
 @pytest.mark.parametrize("power_of_two", [False, True])

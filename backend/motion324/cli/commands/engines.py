@@ -1,16 +1,18 @@
-"""What results become for game engines: `motion324 vat`, vertex animation textures, and `motion324 retime`, the same
-trajectory cut, looped, resampled or in place."""
+"""What results become for game engines: `motion324 engine`, rigs; `motion324 vat`, vertex animation textures; and
+`motion324 retime`, the same trajectory cut, looped, resampled or in place."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motion324.cli.option_flags import add_flags, chosen_of
-from motion324.cli.terminal import Terminal
+from motion324.cli.terminal import LogToTerminal, Terminal
+from motion324.core.engine_settings import EngineSettings
 from motion324.core.errors import EXIT_OK
 from motion324.core.input_files import InputFile, check_inputs_stay
 from motion324.core.motion_edits import ROOT, MotionEdits
@@ -21,6 +23,48 @@ if TYPE_CHECKING:
     from motion324.core.edited_motion import EditedMotion
     from motion324.core.reference_mesh import ReferenceMesh
     from motion324.trajectories.result_reading import FoundResult
+
+
+def add_engine_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        "engine",
+        help="write a rigged, moving mesh for Unreal, Unity, Godot or the web",
+        description="Writes a mesh that bones move, such as `motion324 rig` makes, as a game engine takes it. Needs "
+        "Blender.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("rig", metavar="RIG", type=Path, help="a .blend, .glb, .gltf or .fbx")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the .fbx or .glb to write")
+    parser.add_argument("--blender", metavar="PATH", type=Path, help="Blender, or a Python with bpy")
+    add_flags(parser, EngineSettings)
+    add_flags(parser, MotionEdits)
+    parser.add_argument("--json", action="store_true", help="result as JSON on stdout, progress as JSON on stderr")
+    parser.set_defaults(run=run_engine)
+    return parser
+
+
+def run_engine(arguments: argparse.Namespace) -> int:
+    from motion324.mesh.files.reading import check_mesh_file
+    from motion324.pipeline.engine_file import write_engine_file
+
+    settings, edits = chosen_of(arguments, EngineSettings), chosen_of(arguments, MotionEdits)
+    check_mesh_file(arguments.rig)
+    check_inputs_stay([arguments.output], [InputFile("rig", arguments.rig)])
+    terminal = Terminal(as_json=arguments.json)
+    log = LogToTerminal(terminal)
+    logging.getLogger().addHandler(log)
+    try:
+        done = write_engine_file(
+            arguments.rig, arguments.output, settings, edits, blender=arguments.blender, progress=terminal.progress
+        )
+    finally:
+        logging.getLogger().removeHandler(log)
+        terminal.clear()
+    for warning in done.warnings:
+        terminal.warn(warning["sentence"])
+    values = {"ok": True, "output": str(arguments.output), **dataclasses.asdict(done)}
+    print(json.dumps(values, ensure_ascii=False) if arguments.json else f"{done.told}: {arguments.output}")
+    return EXIT_OK
 
 
 def add_vat_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from motion324.core.engine_settings import VertexTextures
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.option_group import told
 from motion324.core.options import AnimateOptions
-from motion324.core.vertex_textures import VertexTextures
 
 from ..scene.playing import keeping, timing
 from ..scene.showing.turntable import check_settings
@@ -29,7 +29,7 @@ class BatchItem:
     outputs: what is written where, by the names in OUTPUTS; "turntable" is an .mp4, or a folder for PNG pictures; "vat"
     is the JSON file of vertex animation textures, beside which the others lie.
     turntable: its settings, as in scene.showing.turntable_settings.Turntable.
-    vat: its settings, as in motion324.core.vertex_textures.VertexTextures.
+    vat: its settings, as in motion324.core.engine_settings.VertexTextures.
 
     Paths are relative to the folder of the job file.
     """

@@ -7,10 +7,9 @@ from pathlib import Path
 import bpy
 from bpy_extras.io_utils import ExportHelper
 
-from motion324.core.engine_settings import ENDINGS, EngineSettings
+from motion324.core.engine_settings import ENDINGS, EngineSettings, MotionEdits, VertexTextures
 from motion324.core.errors import Motion324Error
-from motion324.core.motion_edits import MotionEdits
-from motion324.core.vertex_textures import VertexTextures, files_of
+from motion324.core.vertex_textures import files_of
 
 from ..job.runner import runner
 from ..running.state import readable_size

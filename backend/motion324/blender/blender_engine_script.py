@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from motion324.core.blender_rig.engine_export import EngineExport, export_for_engine
-from motion324.core.engine_settings import EngineSettings
+from motion324.core.engine_settings import EngineSettings, MotionEdits
 from motion324.core.errors import Motion324Error
-from motion324.core.motion_edits import MotionEdits
 
 FINE = 1000  # frames a second at which the times of a glTF's keys are looked at
 

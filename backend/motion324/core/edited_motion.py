@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core.motion_edits import KEEP, ROOT, MotionEdits
+from motion324.core.engine_settings import KEEP, ROOT, MotionEdits
 from motion324.core.retiming import Loop, closed_loop, find_loop, frame_range, nearest_frames, resample
 from motion324.core.root_motion import RootMotion, in_place, root_motion_of
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from motion324.core.edited_motion import describe_loop, describe_root, rebased, resampled_root, step_warnings
-from motion324.core.motion_edits import KEEP, ROOT, MotionEdits
+from motion324.core.engine_settings import KEEP, ROOT, MotionEdits
 from motion324.core.moving_rig import BoneCurves, MovingRig, continuous, curves_of, matrices_of, quaternions_of
 from motion324.core.retiming import Loop, closed_loop, find_loop, frame_range, resample
 from motion324.core.root_motion import root_motion_of

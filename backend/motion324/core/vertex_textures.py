@@ -19,38 +19,12 @@ from typing import Any
 import numpy as np
 
 from motion324.core.deep_pictures import write_exr, write_png16
+from motion324.core.engine_settings import EXR, VertexTextures
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.option_group import OptionGroup
-from motion324.core.option_spec import Choice, Shown, option
 from motion324.core.write_aside import written_aside
 
-EXR, PNG = "exr", "png"
-SMALLEST, LARGEST = 64, 16384  # pixels of a side
 FULL = 65535  # of a 16-bit picture
 COARSE = 1e-4  # of the size: an error from which on one should look at the other kind of picture
-
-
-@dataclass(frozen=True)
-class VertexTextures(OptionGroup):
-    """How the pictures are written."""
-
-    pictures: str = option(
-        EXR,
-        "what the pictures are",
-        choices=(
-            Choice(EXR, "EXR, Half Floats", "Most engines read it; errors of at most 1/4096 of the way from the mesh"),
-            Choice(PNG, "PNG, 16 Bit", "Even steps of 1/65535 of the whole range; not for engines that read 8 bits"),
-        ),
-        shown=Shown("Pictures"),
-    )
-    power_of_two: bool = option(False, "make both sides of the pictures powers of two", shown=Shown("Power of Two"))
-    longest_side: int = option(
-        4096,
-        "the longest side of a picture, in pixels",
-        low=SMALLEST,
-        high=LARGEST,
-        shown=Shown("Longest Side"),
-    )
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,8 @@ import bpy
 from motion324.core.blender_rig import engine_export
 from motion324.core.blender_rig.engine_export import EngineExport, ExportedRig
 from motion324.core.blender_rig.engine_reading import armature_of
-from motion324.core.engine_settings import ENDINGS, EngineSettings
+from motion324.core.engine_settings import ENDINGS, EngineSettings, MotionEdits
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
-from motion324.core.motion_edits import MotionEdits
 from motion324.core.write_aside import explained_write_errors, written_aside
 
 from ..playing.timing import scene_fps

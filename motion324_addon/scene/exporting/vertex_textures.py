@@ -16,10 +16,11 @@ import bpy
 import numpy as np
 
 from motion324.core.blender_mesh.geometry import corner_vertices_of, positions_of
+from motion324.core.engine_settings import VertexTextures
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
 from motion324.core.normalisation import turned_y_up
 from motion324.core.owned_folder import UNFINISHED, OwnedFolder
-from motion324.core.vertex_textures import Layout, VertexTextures, Written, files_of, write_vertex_textures
+from motion324.core.vertex_textures import Layout, Written, files_of, write_vertex_textures
 from motion324.core.write_aside import explained_write_errors
 
 from ..playing.timing import scene_fps

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from motion324.core.edited_rig import edit_rig
+from motion324.core.engine_settings import MotionEdits
 from motion324.core.errors import Motion324Error
 from motion324.core.key_reduction import all_keys, between_keys, reduce_keys
-from motion324.core.motion_edits import MotionEdits
 from motion324.core.moving_rig import (
     BoneCurves,
     MovingRig,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from motion324.core.edited_motion import edit_motion
+from motion324.core.engine_settings import MotionEdits
 from motion324.core.errors import Motion324Error
-from motion324.core.motion_edits import MotionEdits
 from motion324.core.retiming import closed_loop, find_loop, frame_range, nearest_frames, resample
 
 POINTS = np.random.default_rng(4).normal(size=(60, 3)).astype(np.float32)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from motion324.core.edited_motion import edit_motion
-from motion324.core.motion_edits import MotionEdits
+from motion324.core.engine_settings import MotionEdits
 from motion324.core.normalisation import turned_y_up
 from motion324.core.root_motion import carried, in_place, root_motion_of
 

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from motion324.cli.option_flags import add_flags, chosen_of
 from motion324.cli.terminal import LogToTerminal, Terminal
-from motion324.core.engine_settings import EngineSettings
+from motion324.core.engine_settings import ROOT, EngineSettings, MotionEdits, VertexTextures
 from motion324.core.errors import EXIT_OK
 from motion324.core.input_files import InputFile, check_inputs_stay
-from motion324.core.motion_edits import ROOT, MotionEdits
 from motion324.core.option_values import bad_option
-from motion324.core.vertex_textures import VertexTextures
 
 if TYPE_CHECKING:
     from motion324.core.edited_motion import EditedMotion

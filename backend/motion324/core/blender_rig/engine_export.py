@@ -12,9 +12,8 @@ import numpy as np
 from motion324.core.blender_rig.engine_reading import read_moving_rig
 from motion324.core.blender_rig.engine_writing import write_for_engine
 from motion324.core.edited_rig import edit_rig
-from motion324.core.engine_settings import GODOT, EngineSettings
+from motion324.core.engine_settings import GODOT, ROOT, EngineSettings, MotionEdits
 from motion324.core.key_reduction import all_keys, reduce_keys
-from motion324.core.motion_edits import ROOT, MotionEdits
 
 FAR = 1e-3  # of the longest side: from here on one is told that the rig shows something else
 

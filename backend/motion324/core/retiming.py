@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.option_values import bad_option
+from motion324.core.option_group import bad_option
 
 SHORTEST_LOOP = 2  # frames
 COMPARED = 1000  # vertices by which frames are compared

@@ -10,8 +10,7 @@ import numpy as np
 
 from motion324.core.edited_motion import EditedMotion
 from motion324.core.engine_settings import VertexTextures
-from motion324.core.normalisation import turned_y_up
-from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.reference_mesh import ReferenceMesh, turned_y_up
 from motion324.core.vertex_textures import Layout, Written, files_of, write_vertex_textures
 from motion324.mesh.files.gltf_writing import Placing, write_glb
 from motion324.mesh.surface import moving_normals

@@ -19,7 +19,7 @@ from motion324.core.write_aside import explained_write_errors, written_aside
 from ..playing.timing import scene_fps
 from ..reading import modifier_stack
 from ..reading.mesh_reading import checked_object
-from ..reading.operator_words import said_by_operator
+from ..reading.new_object import said_by_operator
 from . import proof
 from .placing import metres_per_unit
 from .stand_in import Report, images_as_files

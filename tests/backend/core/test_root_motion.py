@@ -7,7 +7,7 @@ import pytest
 
 from motion324.core.edited_motion import edit_motion
 from motion324.core.engine_settings import MotionEdits
-from motion324.core.normalisation import turned_y_up
+from motion324.core.reference_mesh import turned_y_up
 from motion324.core.root_motion import carried, in_place, root_motion_of
 
 BODY = np.random.default_rng(2).normal(size=(200, 3)) * [1.0, 0.5, 0.8] + [3, -2, 1]

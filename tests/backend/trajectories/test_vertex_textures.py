@@ -17,8 +17,7 @@ from motion324.cli.main import main
 from motion324.core.edited_motion import EditedMotion
 from motion324.core.engine_settings import VertexTextures
 from motion324.core.errors import Motion324Error
-from motion324.core.normalisation import turned_y_up
-from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.reference_mesh import ReferenceMesh, turned_y_up
 from motion324.core.result import AnimationResult
 from motion324.core.root_motion import root_motion_of
 from motion324.core.trajectory_file import save_trajectory

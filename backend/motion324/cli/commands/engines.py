@@ -15,7 +15,7 @@ from motion324.cli.terminal import LogToTerminal, Terminal
 from motion324.core.engine_settings import ROOT, EngineSettings, MotionEdits, VertexTextures
 from motion324.core.errors import EXIT_OK
 from motion324.core.input_files import InputFile, check_inputs_stay
-from motion324.core.option_values import bad_option
+from motion324.core.option_group import bad_option
 
 if TYPE_CHECKING:
     from motion324.core.edited_motion import EditedMotion

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core.blender_mesh.geometry import positions_of
+from motion324.core.blender_mesh.surface import positions_of
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.moving_rig import MovingRig, curves_of, with_fewer_influences
 

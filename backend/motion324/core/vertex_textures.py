@@ -24,6 +24,7 @@ from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.write_aside import written_aside
 
 FULL = 65535  # of a 16-bit picture
+HALVED = 1024  # columns up to which texture coordinates of half precision, as importers make them, meet their pixels
 COARSE = 1e-4  # of the size: an error from which on one should look at the other kind of picture
 
 
@@ -41,20 +42,22 @@ class Layout:
     @classmethod
     def of(cls, frames: int, columns: int, options: VertexTextures) -> Layout:
         """Raises Motion324Error("too-large-for-textures") where no picture of that size holds them."""
-        rows = -(-columns // options.longest_side)
+        limit = options.longest_side
+        if options.power_of_two:
+            limit = 1 << (limit.bit_length() - 1)
+        fewest = -(-columns // limit)
+        rows = min(-(-columns // min(HALVED, limit)), limit // frames)
+        if rows < fewest:
+            raise Motion324Error(
+                "too-large-for-textures",
+                f"{frames} frames of {columns} vertices do not go into pictures whose longest side is {limit} pixels.",
+                f"Use at most {limit // fewest} frames, fewer vertices, or a longer side.",
+                EXIT_USAGE,
+            )
         per_row = -(-columns // rows)
         width, height = per_row, frames * rows
         if options.power_of_two:
             width, height = (1 << (side - 1).bit_length() for side in (width, height))
-        if max(width, height) > options.longest_side:
-            most = options.longest_side // rows
-            raise Motion324Error(
-                "too-large-for-textures",
-                f"{frames} frames of {columns} vertices need pictures of {width} x {height} pixels, but "
-                f"{options.longest_side} is the longest side that was asked for.",
-                f"Use at most {most} frames, fewer vertices, or a longer side.",
-                EXIT_USAGE,
-            )
         return cls(frames, columns, width, height, per_row, rows)
 
     def uv(self) -> np.ndarray:
@@ -154,6 +157,7 @@ def write_vertex_textures(
         "size": [layout.width, layout.height],
         "vertices_per_row": layout.per_row,
         "rows_per_frame": layout.rows_per_frame,
+        "half_precision_uv": layout.width <= HALVED,
         "bounds": {"min": positions.min(axis=(0, 1)).tolist(), "max": positions.max(axis=(0, 1)).tolist()},
         "axes": "right-handed, Y up, as in the mesh file",
         "largest_error": error * size,

@@ -124,6 +124,22 @@ def test_more_frames_than_a_picture_holds_are_refused_with_how_many_it_does():
     assert raised.value.code == "too-large-for-textures"
 
 
+@pytest.mark.parametrize(("frames", "vertices"), [(29, 7735), (300, 1024), (1, 1), (120, 3000)])
+def test_texture_coordinates_of_half_precision_still_meet_their_pixels(frames, vertices):
+    """Importers keep them so unless they are told otherwise; seen in Godot 3."""
+    layout = Layout.of(frames, vertices, VertexTextures())
+    place = layout.uv().astype(np.float16).astype(np.float64) * [layout.width, layout.height]
+    column = np.arange(vertices)
+    np.testing.assert_array_equal(np.floor(place[:, 0]), column % layout.per_row)
+    np.testing.assert_array_equal(np.floor(place[:, 1]), column // layout.per_row)
+
+
+def test_a_long_motion_of_many_vertices_takes_wide_pictures():
+    layout = Layout.of(300, 20000, VertexTextures())
+    assert layout.height <= 4096 and layout.width <= 4096 and layout.rows_per_frame == 13
+    assert Layout.of(100, 20000, VertexTextures()).width <= 1024
+
+
 def test_half_floats_far_from_the_mesh_are_warned_of(tmp_path, box, moving):
     far = moving + np.arange(9, dtype=np.float32)[:, None, None]
     motion = EditedMotion(far, 24.0, np.arange(9))

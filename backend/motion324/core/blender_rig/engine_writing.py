@@ -84,6 +84,7 @@ def _write_glb(bpy: Any, path: Path) -> None:
         export_morph=False,
         export_animations=True,
         export_animation_mode="ACTIVE_ACTIONS",
+        export_anim_single_armature=False,  # else 4.2 mixes in all actions of the file
         export_frame_range=False,
         export_force_sampling=False,  # else every frame has a key, whatever is keyed
         export_optimize_animation_size=False,

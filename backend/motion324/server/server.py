@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from motion324 import __version__
 from motion324.core.errors import EXIT_BACKEND, EXIT_OK, Motion324Error
+from motion324.core.job_plan import OnPlan
 from motion324.core.log_file import LOG_BYTES, default_log_path, start_log
 from motion324.core.progress import Progress
 from motion324.core.result import AnimationResult, Examination, MadeMesh
@@ -61,7 +62,11 @@ class RunJob(Protocol):
     """
 
     def __call__(
-        self, request: AnimateRequest, progress: Progress, on_frames: Callable[[FrameBatch], None]
+        self,
+        request: AnimateRequest,
+        progress: Progress,
+        on_frames: Callable[[FrameBatch], None],
+        on_plan: OnPlan,
     ) -> AnimationResult: ...
 
 
@@ -283,7 +288,9 @@ def _full() -> Motion324Error:
 def _animation(run_job: RunJob) -> Callable[[Job], BulkMessage]:
     def run(job: Job) -> BulkMessage:
         assert isinstance(job.request, AnimateRequest)
-        return ResultEvent(job.id, run_job(job.request, job.progress, job.on_frames), job.request.topology_hash)
+        return ResultEvent(
+            job.id, run_job(job.request, job.progress, job.on_frames, job.on_plan), job.request.topology_hash
+        )
 
     return run
 

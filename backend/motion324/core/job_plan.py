@@ -18,29 +18,29 @@ READ = 0.06
 PLAIN = 0.12
 # rembg: of the network, and of fitting its answer to the picture; 720 x 720, idle cores.
 NETWORK_PER_FRAME, NETWORK_PER_MEGAPIXEL = 0.13, 0.13
-SAM_PER_FRAME = 2.0  # without a GPU; the reconstructors' other choices of device are not known beforehand either
+SAM_PER_FRAME = 2.0  # without a GPU; a guess, not measured
 SAMPLE = 0.03
-VIEW_FOUND, VIEW_GIVEN = 6.0, 0.3  # the first is between 2 and 11.6 s on the clock, 3.4 and 6.2 of the processor
+VIEW_FOUND, VIEW_GIVEN = 5.0, 0.3  # the first is between 2 and 11.6 s on the clock, 3.4 and 6.2 of the processor
 VIEW_START = 0.5
 LOAD = 1.5
 # One answer of the compact model: 29 frames of 7,735 vertices took 8.6 s, or 11.2 processor seconds; the second one
 # 5.2 s, or 9.8 processor seconds; of the first one about 3 s were over before the first frame.
-START_ANSWERS, ANSWER_PER_FRAME = 3.0, 0.19
-# Of the fit by itself in standard quality: 9.6 processor seconds to fit 12 frames alone, 1.5 to refine them together;
-# 159 frames of 13,465 vertices took 60.9 and 24.2 s.
-ALONE_PER_FRAME, TOGETHER_PER_FRAME = 0.38, 0.08
+START_ANSWERS, ANSWER_PER_FRAME = 3.0, 0.22
+# Of the fit by itself in standard quality: 9.6 processor seconds to fit 12 frames alone, 1.5 to refine them
+# together; 159 frames of 13,465 vertices took 60.9 and 24.2 s.
+ALONE_PER_FRAME, TOGETHER_PER_FRAME = 0.38, 0.12
 # Processor seconds of three clips in draft and fine over those in standard: 11.0 and 49.4 over 36.3.
 QUALITY = {"draft": 0.3, "standard": 1.0, "fine": 1.36}
-# The same of the fit that follows the compact model: 29 frames took 18.5 s in standard, 16 took 3.4 s in draft;
+# The same of the fit that follows the compact model: 29 frames took 10.3 to 18.5 s in standard, 16 took 3.4 s in draft;
 # fine was not measured, and is taken to be to standard as above.
-FOLLOWING = {"draft": 0.45, "standard": 1.2, "fine": 1.63}
-PREPARE_FIT = 4.0
+FOLLOWING = {"draft": 0.45, "standard": 1.0, "fine": 1.36}
+PREPARE_FIT = 2.5  # 1 to 7 s
 TRANSFORMER_PER_FRAME = 2.5  # 8 frames of 7,735 vertices in 20 s
-TRANSFORMER_LOAD, TRANSFORMER_WARM_UP = 3.0, 1.0
+TRANSFORMER_LOAD, TRANSFORMER_WARM_UP = 3.0, 1.0  # the second is a guess
 VERTICES = 7735  # of the mesh that most of this was measured with
-PER_VERTEX_SHARE = 0.1  # of a reconstruction's time; the rest goes into pictures and the graph's nodes
-SMOOTH = 3e-7  # per frame and vertex
-WRITE = 2e-7
+PER_VERTEX_SHARE = 0.1  # of a reconstruction's time, a guess; the rest goes into pictures and the graph's nodes
+SMOOTH, WRITE = 5e-7, 2e-7  # per frame and vertex
+OVERLAY = 0.21  # per frame and million pixels: 17.2 s for 159 frames of 720 x 720
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,13 @@ def unplanned(plan: JobPlan) -> None:
     """An OnPlan for callers that do not care."""
 
 
-def plan_of(options: AnimateOptions, frames: int, pixels: int, vertices: int, masks_given: bool = False) -> JobPlan:
+def plan_of(
+    options: AnimateOptions, frames: int, pixels: int, vertices: int, masks_given: bool = False, overlay: bool = False
+) -> JobPlan:
     """The stages that a job of these options will go through, in their order.
 
     frames: that are used; pixels: of one frame; vertices: of the mesh. masks_given: they come with the frames.
+    overlay: one is written.
     """
     megapixels = pixels / 1e6
     planned = [
@@ -79,7 +82,7 @@ def plan_of(options: AnimateOptions, frames: int, pixels: int, vertices: int, ma
         _view(options.view),
         *_reconstruction(options, frames, vertices),
         PlannedStage("smooth", SMOOTH * frames * vertices if options.smooth else 0.0),
-        PlannedStage("write", WRITE * frames * vertices),
+        PlannedStage("write", frames * (WRITE * vertices + (OVERLAY * megapixels if overlay else 0.0))),
     ]
     return tuple(sorted(planned, key=lambda stage: STAGES.index(stage.name)))
 

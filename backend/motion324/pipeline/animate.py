@@ -75,8 +75,8 @@ def animate(
     """
 
     def plan(frames: int, pixels: int) -> None:
-        given = foreground is not None
-        on_plan(plan_of(options, frames, pixels, len(mesh.positions), given))
+        overlay = keep is not None and keep.overlay
+        on_plan(plan_of(options, frames, pixels, len(mesh.positions), foreground is not None, overlay))
 
     clock = StageClock(progress)
     with contextlib.ExitStack() as stack:

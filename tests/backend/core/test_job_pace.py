@@ -137,4 +137,5 @@ def test_options_decide_what_is_planned():
     assert seconds(mask="plain")["foreground"] < seconds(mask="rembg")["foreground"]
     assert "refine" not in seconds(reconstructor=COMPACT) and "load" not in seconds(reconstructor=FIT)
     assert seconds(view="front")["view"] < seconds()["view"]
+    assert plan_of(AnimateOptions(), **LONG_480P, overlay=True)[-1].seconds > 100 > seconds()["write"]
     assert plan_of(AnimateOptions(), **LONG_480P, masks_given=True)[1] == PlannedStage("foreground", 0.0)

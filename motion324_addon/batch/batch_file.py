@@ -267,6 +267,11 @@ def write_trajectory(path: Path, obj: bpy.types.Object, animation: Animation) ->
     faces = np.empty((len(mesh.loop_triangles), 3), np.int32)
     mesh.loop_triangles.foreach_get("vertices", faces.ravel())
     result = AnimationResult(
-        animation.positions, animation.frame_numbers, animation.fps, animation.view, animation.report
+        animation.positions,
+        animation.frame_numbers,
+        animation.fps,
+        animation.view,
+        animation.report,
+        animation.camera_to_first,
     )
     save_trajectory(path, result, faces)

@@ -21,8 +21,8 @@ NETWORK_PER_FRAME, NETWORK_PER_MEGAPIXEL = 0.13, 0.13
 SAM_PER_FRAME = 2.0  # without a GPU; a guess, not measured
 SAMPLE = 0.03
 VIEW_FOUND, VIEW_GIVEN = 5.0, 0.3  # the first is between 2 and 11.6 s on the clock, 3.4 and 6.2 of the processor
-VIEW_START = 0.5
-LOAD = 1.5
+VIEW_START, VIEW_SPREAD = 0.5, 0.6
+LOAD, LOAD_SPREAD = 1.5, 0.7  # by whether the files are in memory already
 # One answer of the compact model: 29 frames of 7,735 vertices took 8.6 s, or 11.2 processor seconds; the second one
 # 5.2 s, or 9.8 processor seconds; of the first one about 3 s were over before the first frame.
 START_ANSWERS, ANSWER_PER_FRAME = 3.0, 0.22
@@ -45,8 +45,9 @@ OVERLAY = 0.21  # per frame and million pixels: 17.2 s for 159 frames of 720 x 7
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """name: one of STAGES. seconds: expected. start: the share of them that passes before it tells much progress. half:
-    the share of the rest that is over when half of its progress is told.
+    """name: one of STAGES. seconds: expected. start: the share of them that passes before it tells progress, which is
+    over when `first` of it are done. half: the share of the rest that is over when half of its progress is told.
+    spread: by which factor it may differ from the pace of the others, as a logarithm's standard deviation.
     guessed: it will go one of several ways, and the seconds are those of the slowest: only where it takes longer than
     these does it say something of the machine's pace.
     """
@@ -54,7 +55,9 @@ class PlannedStage:
     name: str
     seconds: float
     start: float = 0.0
+    first: int = 1
     half: float = 0.5
+    spread: float = 0.3
     guessed: bool = False
 
 
@@ -89,8 +92,8 @@ def plan_of(
 
 def _view(view: str) -> PlannedStage:
     if view != "auto":
-        return PlannedStage("view", VIEW_GIVEN)
-    return PlannedStage("view", VIEW_FOUND, start=VIEW_START)
+        return PlannedStage("view", VIEW_GIVEN, spread=VIEW_SPREAD)
+    return PlannedStage("view", VIEW_FOUND, start=VIEW_START, spread=VIEW_SPREAD)
 
 
 def _masks(mask: str, frames: int, megapixels: float, given: bool) -> PlannedStage:
@@ -108,7 +111,7 @@ def _reconstruction(options: AnimateOptions, frames: int, vertices: int) -> list
     size = frames * (1 - PER_VERTEX_SHARE + PER_VERTEX_SHARE * vertices / VERTICES)
     if options.reconstructor == TRANSFORMER:
         return [
-            PlannedStage("load", TRANSFORMER_LOAD),
+            PlannedStage("load", TRANSFORMER_LOAD, spread=LOAD_SPREAD),
             PlannedStage("warm-up", TRANSFORMER_WARM_UP, guessed=True),
             PlannedStage("reconstruct", TRANSFORMER_PER_FRAME * size, guessed=True),  # a GPU is 200 times as fast
         ]
@@ -116,10 +119,16 @@ def _reconstruction(options: AnimateOptions, frames: int, vertices: int) -> list
     if options.reconstructor == FIT:
         alone *= QUALITY[options.quality]
         whole = PREPARE_FIT + alone
-        return [PlannedStage("reconstruct", whole, start=PREPARE_FIT / whole), PlannedStage("refine", together)]
+        return [
+            PlannedStage("reconstruct", whole, start=PREPARE_FIT / whole, first=2),
+            PlannedStage("refine", together),
+        ]
     asked = 1 if options.reconstructor == COMPACT or options.quality == "draft" else 2
     answers = START_ANSWERS + asked * ANSWER_PER_FRAME * size
-    stages = [PlannedStage("load", LOAD), PlannedStage("reconstruct", answers, start=START_ANSWERS / answers)]
+    stages = [
+        PlannedStage("load", LOAD, spread=LOAD_SPREAD),
+        PlannedStage("reconstruct", answers, start=START_ANSWERS / answers),
+    ]
     if options.reconstructor != COMPACT:
         alone *= FOLLOWING[options.quality]
         whole = PREPARE_FIT + alone + together

@@ -35,6 +35,7 @@ from motion324.video.decoding import read_video
 from motion324.video.foreground import check_mask_option, find_masks
 from motion324.video.foreground.masks import ForegroundMasks, from_first_object
 from motion324.video.shots import from_first_picture
+from motion324.video.steady_picture import steady_images
 
 log = logging.getLogger(__name__)
 
@@ -228,14 +229,23 @@ class Way:
         def make(staging: Path) -> dict[str, Any]:
             trajectory, mesh = load_trajectory(self._root / TRAJECTORY), read_mesh(self._root / MESH)
             films: list[tuple[Path, str]] = []
-            if write_preview(staging / PREVIEW, clip, foreground.masks, mesh, trajectory, self._progress):
+            seen, masks = _as_used(clip, foreground.masks, trajectory.camera_to_first, self._progress)
+            if write_preview(staging / PREVIEW, seen, masks, mesh, trajectory, self._progress):
                 films.append((staging / PREVIEW, "input, outline of the mask, result, result from its left"))
             if "turntable" in self.done:
                 turning = staging / TURNTABLE_ON_PAGE
                 if as_webm(self._root / TURNTABLE, turning, self._progress):
                     films.append((turning, "once around the result"))
             files = {product.name for folder in (self._root, staging) for product in folder.iterdir()}
-            inputs = PageInputs(clip, foreground, mesh, trajectory, dict(self.done), tuple(films), tuple(files))
+            inputs = PageInputs(
+                seen,
+                dataclasses.replace(foreground, masks=masks),
+                mesh,
+                trajectory,
+                dict(self.done),
+                tuple(films),
+                tuple(files),
+            )
             write_page(staging / PAGE, inputs, self._progress)
             return {}
 
@@ -259,6 +269,16 @@ class Way:
 
     def _key(self, name: str) -> str:
         return self.done[name].key
+
+
+def _as_used(
+    clip: VideoClip, masks: np.ndarray, to_first: np.ndarray | None, progress: Progress
+) -> tuple[VideoClip, np.ndarray]:
+    """Clip and masks as the camera shows them that the result is seen through, which stands still."""
+    if to_first is None:
+        return clip, masks
+    frames = steady_images(clip.frames, to_first, progress)
+    return dataclasses.replace(clip, frames=frames), steady_images(masks, to_first, progress)
 
 
 def _inputs(video: Path, options: AnimateOptions, mesh_settings: MeshSettings) -> dict[str, dict[str, Any]]:

@@ -147,6 +147,7 @@ def animate(
                 "warnings": warnings,
                 "versions": versions(),
             },
+            camera_to_first=filmed.to_first,
         )
         if folder and keep:
             write_result_files(folder.staging, keep, mesh, clip, foreground.masks, result, clock, filmed.shown)

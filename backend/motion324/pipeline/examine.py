@@ -15,6 +15,7 @@ from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.result import Examination
 from motion324.mesh.checks import check_mesh
 from motion324.pipeline.first_look import first_look
+from motion324.pipeline.passing_look import passing_remarks
 from motion324.video.foreground import check_mask_option, find_masks
 from motion324.video.foreground.given import first_given_mask
 from motion324.video.foreground.masks import ForegroundMasks, from_first_object, mask_warnings
@@ -36,7 +37,8 @@ def examine(
 ) -> Examination:
     """What motion324.pipeline.animate.animate will find in the first frame, from SAMPLED_FRAMES frames of all.
 
-    Of the options, frames, video_fps, mask and view count. The mask is animate's own as far as it depends on single
+    Of the options, frames, video_fps, mask, view and camera count. Cuts and the camera's motion are looked for as far
+    as a few seconds of reading reach. The mask is animate's own as far as it depends on single
     frames or on the background, and differs from it in details where its neighbours in time would have had a say.
     Raises Motion324Error as animate does: what is wrong with video, options, foreground or mesh; Cancelled.
     """
@@ -46,7 +48,8 @@ def examine(
         check_mesh(mesh)
     sample, foreground = look_at_first(video, options, progress)
     clip, mask = sample.clip, foreground.masks[0]
-    warnings = [*clip.warnings, *foreground.warnings]
+    passing = passing_remarks(video, clip, foreground.masks, options, progress)
+    warnings = [*clip.warnings, *passing, *foreground.warnings]
     view = overlap = None
     if mesh is not None:
         progress("view", 0, 1)

@@ -64,14 +64,25 @@ def picture_of(masks: np.ndarray, motion: CameraMotion, progress: Progress = sil
 
 
 def steadied(
-    images: np.ndarray, motion: CameraMotion, picture: SteadyPicture, progress: Progress = silent
+    images: np.ndarray, to_first: np.ndarray, picture: SteadyPicture, progress: Progress = silent
 ) -> np.ndarray:
     """images (T, H, W, ...) as that picture shows them -> (T, picture.height, picture.width, ...), 0 where no frame
-    looks."""
+    looks. to_first (T, 3, 3): as CameraMotion has it."""
     drawn = np.zeros((len(images), picture.height, picture.width, *images.shape[3:]), images.dtype)
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])  # OpenCV's pixels have their middle at (0, 0)
-    for index, (image, matrix) in enumerate(zip(images, motion.to_first, strict=True)):
+    for index, (image, matrix) in enumerate(zip(images, to_first, strict=True)):
         progress("foreground", len(images), len(images))
         whole = np.linalg.inv(half) @ picture.from_first() @ matrix @ half
         drawn[index] = cv2.warpPerspective(image, whole, (picture.width, picture.height), flags=cv2.INTER_LINEAR)
     return drawn
+
+
+def steady_images(images: np.ndarray, to_first: np.ndarray, progress: Progress = silent) -> np.ndarray:
+    """images (T, H, W, ...) as the first frame's camera sees them, as large as they are.
+
+    to_first (T, 3, 3): in units of the picture's height, as AnimationResult.camera_to_first is.
+    """
+    height, width = images.shape[1:3]
+    to_pixels = np.diag([height, height, 1.0])
+    in_pixels = to_pixels @ to_first @ np.linalg.inv(to_pixels)
+    return steadied(images, in_pixels, SteadyPicture(0, 0, 1.0, width, height), progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,7 @@ def run_overlay(arguments: argparse.Namespace) -> int:
     from motion324.mesh.files.reading import read_mesh
     from motion324.trajectories.overlay import write_overlay
     from motion324.video.decoding import read_numbered
+    from motion324.video.steady_picture import steady_images
 
     inputs = {"mesh": arguments.mesh, "video": arguments.video, "trajectory": arguments.trajectory}
     check_inputs_stay([arguments.output], [InputFile(kind, path) for kind, path in inputs.items()])
@@ -63,6 +65,9 @@ def run_overlay(arguments: argparse.Namespace) -> int:
             "Give the video that the mesh was animated after.",
             EXIT_BAD_VIDEO,
         )
+    if trajectory.camera_to_first is not None:
+        steady = steady_images(clip.frames, trajectory.camera_to_first, terminal.progress)
+        clip = dataclasses.replace(clip, frames=steady)
     write_overlay(
         arguments.output, clip, mesh, trajectory.positions, trajectory.view, trajectory.fps, terminal.progress
     )

@@ -8,6 +8,7 @@ import errno
 import gc
 import re
 import sys
+import threading
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.machine import total_memory
@@ -16,6 +17,8 @@ from motion324.core.machine import total_memory
 # libraries end the process without a word where they cannot even load.
 LEAST_MEMORY = 700e6
 LEAST_ADDRESSES = 1100e6
+_SMALL_STACK = 1 << 20  # bytes
+_M_ARENA_MAX = -8  # of malloc.h
 _TOLD = re.compile(
     r"bad[ _]alloc|failed to allocate|cannot allocate memory|not enough memory|insufficient memory|out of memory|"
     r"failed to map segment|can't start new thread|could not find/load shared object|unable to allocate|"
@@ -38,6 +41,19 @@ def check_memory() -> None:
                 f"{remedy}; most videos need 2 GB or more.",
                 EXIT_BACKEND,
             )
+
+
+def save_addresses() -> None:
+    """Has a process that may not have what a job takes ask for few addresses, so that it can still say so.
+
+    Each thread's stack takes 8 MB of them, and each one's part of C's heap 64 to 128 MB, until no thread can begin.
+    """
+    if not 0 < _address_limit() < LEAST_ADDRESSES:
+        return
+    threading.stack_size(_SMALL_STACK)
+    with contextlib.suppress(OSError, AttributeError):
+        if sys.platform.startswith("linux"):
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def is_out_of_memory(exception: BaseException) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def save_trajectory(path: Path, result: AnimationResult, faces: np.ndarray) -> N
     Raises Motion324Error("disk-full" or "cannot-write"); `path` has the whole file, or stays as it was.
     """
     view, moving = result.view, result.camera_to_first
-    path_of_camera = {} if moving is None else {"camera_to_first": np.asarray(moving, np.float64)}
+    path_of_camera: dict[str, Any] = {} if moving is None else {"camera_to_first": np.asarray(moving, np.float64)}
     with written_aside(path) as aside, aside.open("wb") as file:
         np.savez(
             file,

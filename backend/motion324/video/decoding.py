@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
@@ -219,7 +219,7 @@ def _with_warning(clip: VideoClip, code: str, sentence: str) -> VideoClip:
 
 def pictures(
     source: Source, wanted: Wanted, progress: Progress, keeps: Wants, told: list[dict[str, str]]
-) -> Iterator[tuple[int, float, Picture]]:
+) -> Generator[tuple[int, float, Picture], None, None]:
     """The wanted frames that it `keeps`: number, when it is shown in seconds, picture. To be closed where it is left.
 
     told: gets warnings about the file's kind, at the end.

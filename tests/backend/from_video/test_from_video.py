@@ -39,6 +39,16 @@ def reconstructor(monkeypatch):
     return without_reconstruction(monkeypatch)
 
 
+def test_clip_and_masks_are_shown_as_they_were_used_where_the_cameras_motion_was_taken_off(sliding_square):
+    masks = np.ones(sliding_square.frames.shape[:3], np.float32)
+    assert way._as_used(sliding_square, masks, None, silent) == (sliding_square, masks)
+    panned = np.repeat(np.eye(3)[None], len(masks), axis=0)
+    panned[:, 0, 2] = np.arange(len(masks)) / sliding_square.frames.shape[1]  # by a pixel a frame
+    seen, used = way._as_used(sliding_square, masks, panned, silent)
+    np.testing.assert_array_equal(seen.frames[5][:, 5:], sliding_square.frames[5][:, :-5])
+    assert used[5, :, 5:].all() and not used[5, :, :5].any()
+
+
 @pytest.fixture
 def video(tmp_path, sliding_square):
     write_pictures(tmp_path / "slide", sliding_square.frames[:6], "read", silent)

@@ -40,6 +40,6 @@ def make_first_mesh(
         mask_method=foreground.method,
         provider=provider.name,
         licence=provider.licence,
-        warnings=(*clip.warnings, *foreground.warnings),
+        warnings=(*clip.warnings, *foreground.warnings, *provided.mesh.warnings),
         details=provided.details,
     )

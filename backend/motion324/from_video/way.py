@@ -142,6 +142,7 @@ class Way:
                 "view": plain_view(provided.view),
                 "rough_view": provided.rough_view,
                 "details": provided.details,
+                "warnings": list(provided.mesh.warnings),
                 "vertices": len(provided.mesh.positions),
                 "faces": len(provided.mesh.faces),
             }

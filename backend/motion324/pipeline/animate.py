@@ -81,7 +81,7 @@ def animate(
     clock = StageClock(progress)
     with contextlib.ExitStack() as stack:
         options.check()
-        check_mesh(mesh)
+        check_mesh(mesh, clock)
         if foreground is None:
             check_mask_option(options.mask)
         reconstructor = get_reconstructor(options, clock)

@@ -45,7 +45,7 @@ def examine(
     options.check()
     check_mask_option(options.mask)
     if mesh is not None:
-        check_mesh(mesh)
+        check_mesh(mesh, progress)
     sample, foreground = look_at_first(video, options, progress)
     clip, mask = sample.clip, foreground.masks[0]
     passing = passing_remarks(video, clip, foreground.masks, options, progress)

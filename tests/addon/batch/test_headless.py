@@ -116,6 +116,20 @@ def test_a_batch_goes_on_where_it_was_stopped(run_batch, mesh_file, video, tmp_p
     assert {name: (tmp_path / f"{name}.npz").stat().st_mtime_ns for name in "abc"} == before
 
 
+def test_outputs_that_are_empty_do_not_count_as_done(addon, tmp_path):
+    """Such as an Alembic that a full disk left with 0 bytes and "ok": true."""
+    results = addon("batch.batch_results")
+    for name, content in (("whole.abc", b"Ogawa"), ("empty.abc", b"")):
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "pictures").mkdir()
+    lines = ["a", "b", "c"]
+    with results.BatchResults(tmp_path / "jobs.results.jsonl", lines) as first:
+        for place, name in enumerate(("whole.abc", "empty.abc", "pictures")):
+            first.add(place, {"ok": True, "outputs": {"x": str(tmp_path / name)}})
+    with results.BatchResults(tmp_path / "jobs.results.jsonl", lines) as again:
+        assert [again.is_done(place) for place in range(3)] == [True, False, False]
+
+
 def test_lines_that_cannot_work_are_told_before_any_work(run_batch, mesh_file, video, tmp_path):
     good = {"mesh": mesh_file.name, "video": video(frames=2).name}
     (tmp_path / "linked").symlink_to(tmp_path)

@@ -95,6 +95,16 @@ def test_a_second_run_does_nothing_and_a_changed_option_only_what_depends_on_it(
     assert summary["stages_kept"] == ["frames", "masks", "crops"]
 
 
+def test_warnings_of_a_given_mesh_reach_the_summary_and_the_page(video, tmp_path, capsys, reconstructor):
+    given = tmp_path / "given.obj"
+    given.write_text("mtllib lost.mtl\nusemtl fur\nv 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\nf 1 2 4\nf 1 3 4\n")
+    out = tmp_path / "out"
+    for _ in range(2):  # also where the stage was kept
+        summary = run(video, out, capsys, "--mesh-provider", "file", "--mesh-file", str(given), "--view", "front")
+        assert any("lost.mtl" in warning["sentence"] for warning in summary["warnings"])
+    assert "lost.mtl" in (out / "index.html").read_text("utf-8")
+
+
 def test_a_run_that_was_stopped_goes_on_where_it_was(video, tmp_path, capsys, reconstructor, monkeypatch):
     out = tmp_path / "out"
 

@@ -34,7 +34,7 @@ QUALITY = {"draft": 0.3, "standard": 1.0, "fine": 1.36}
 # The same of the fit that follows the compact model: 29 frames took 10.3 to 18.5 s in standard, 16 took 3.4 s in draft;
 # fine was not measured, and is taken to be to standard as above.
 FOLLOWING = {"draft": 0.45, "standard": 1.0, "fine": 1.36}
-PREPARE_FIT = 2.5  # 1 to 7 s
+PREPARE_FIT, PREPARE_PER_FRAME = 0.8, 0.07  # 29 frames took 1.7 s, or 5.4 processor seconds; 144 frames 51 of these
 TRANSFORMER_PER_FRAME = 2.5  # 8 frames of 7,735 vertices in 20 s
 TRANSFORMER_LOAD, TRANSFORMER_WARM_UP = 3.0, 1.0  # the second is a guess
 VERTICES = 7735  # of the mesh that most of this was measured with
@@ -116,11 +116,12 @@ def _reconstruction(options: AnimateOptions, frames: int, vertices: int) -> list
             PlannedStage("reconstruct", TRANSFORMER_PER_FRAME * size, guessed=True),  # a GPU is 200 times as fast
         ]
     alone, together = ALONE_PER_FRAME * size, TOGETHER_PER_FRAME * size
+    prepare = PREPARE_FIT + PREPARE_PER_FRAME * frames
     if options.reconstructor == FIT:
         alone *= QUALITY[options.quality]
-        whole = PREPARE_FIT + alone
+        whole = prepare + alone
         return [
-            PlannedStage("reconstruct", whole, start=PREPARE_FIT / whole, first=2),
+            PlannedStage("reconstruct", whole, start=prepare / whole, first=2),
             PlannedStage("refine", together),
         ]
     asked = 1 if options.reconstructor == COMPACT or options.quality == "draft" else 2
@@ -131,6 +132,6 @@ def _reconstruction(options: AnimateOptions, frames: int, vertices: int) -> list
     ]
     if options.reconstructor != COMPACT:
         alone *= FOLLOWING[options.quality]
-        whole = PREPARE_FIT + alone + together
-        stages.append(PlannedStage("refine", whole, start=PREPARE_FIT / whole, half=alone / (alone + together)))
+        whole = prepare + alone + together
+        stages.append(PlannedStage("refine", whole, start=prepare / whole, half=alone / (alone + together)))
     return stages

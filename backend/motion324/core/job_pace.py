@@ -17,7 +17,7 @@ from motion324.core.pace import Pace
 _Estimate = tuple[float, float]  # mean and variance of the logarithm of how much slower than planned it goes
 
 UNKNOWN: _Estimate = (0.0, math.log(2.5) ** 2)  # of a machine that has shown nothing yet
-HASTE = 1.0  # seconds of a piece, below which its time says little
+HASTE = 0.4  # seconds of a piece, below which its time says little
 HALVES = 0.25**2  # variance between the two halves of a stage
 GUESSED = 1.5**2  # variance of a stage that is not known to be done the long way
 LEAST_LEFT = 0.2  # of the time that a start has taken already

@@ -37,6 +37,16 @@ def total_memory() -> int:
     return total
 
 
+def available_memory() -> int:
+    """Bytes that can be taken without harm to other programs, as Linux tells; 0 where that is not known."""
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        (free,) = (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, ValueError):
+        return 0
+    return min(free, total_memory())
+
+
 def processor_count() -> int:
     """How many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):

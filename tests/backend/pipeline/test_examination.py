@@ -15,11 +15,13 @@ from motion324.cli.main import main
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_BAD_VIDEO, EXIT_NO_FOREGROUND, Cancelled, Motion324Error
 from motion324.core.options import AnimateOptions
+from motion324.mesh.files.reading import read_mesh
 from motion324.pipeline.examine import examine
 from motion324.video.decoding import read_video
 from motion324.video.foreground import find_masks
 from motion324.video.sampling import sample_video, spread_indices
 
+SHIBA = Path(__file__).resolve().parents[3] / "examples" / "shiba.glb"
 CASES = Path(__file__).resolve().parents[3].parent / "shared" / "cases"
 
 
@@ -180,6 +182,15 @@ def test_a_case_is_told_before_the_job(name, said):
     told = [warning["sentence"] for warning in examine(CASES / name, AnimateOptions()).warnings]
     assert any(sentence.startswith(said) for sentence in told), told
     assert time.monotonic() - began < 60
+
+
+def test_the_view_of_a_dog_of_30_pixels_is_right_or_told_to_be_rough():
+    if not (CASES / "dog_30_pixels_wide.mp4").is_file():
+        pytest.skip("shared/cases/dog_30_pixels_wide.mp4 is not here")
+    found = examine(CASES / "dog_30_pixels_wide.mp4", AnimateOptions(), read_mesh(SHIBA))
+    off = (found.view.azimuth - 40 + 180) % 360 - 180, found.view.elevation - 12
+    told = [warning["sentence"] for warning in found.warnings]
+    assert np.abs(off).max() < 12 or any("pixels" in sentence and "rough" in sentence for sentence in told), (off, told)
 
 
 def test_the_command_leaves_nothing_where_it_fails(tmp_path, capsys):

@@ -27,11 +27,14 @@ _TOLD = re.compile(
 )
 
 
-def check_memory() -> None:
-    """Raises Motion324Error("too-little-memory") where this process may never have what the shortest job takes."""
+def check_memory(share: float = 1.0) -> None:
+    """Raises Motion324Error("too-little-memory") where this process may never have what the shortest job takes.
+
+    share: of that, for work that needs less.
+    """
     for allowed, least, remedy in (
-        (_address_limit(), LEAST_ADDRESSES, "Raise that limit (ulimit -v)"),
-        (total_memory(), LEAST_MEMORY, "Give the machine or container more"),
+        (_address_limit(), share * LEAST_ADDRESSES, "Raise that limit (ulimit -v)"),
+        (total_memory(), share * LEAST_MEMORY, "Give the machine or container more"),
     ):
         if 0 < allowed < least:
             raise Motion324Error(

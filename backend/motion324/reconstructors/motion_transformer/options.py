@@ -11,6 +11,7 @@ import importlib.util
 from dataclasses import dataclass
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.memory import check_memory
 from motion324.core.option_group import OptionGroup
 from motion324.core.option_spec import option, same_option
 from motion324.core.option_values import bad_option
@@ -64,8 +65,9 @@ def require_torch() -> None:
 
 
 def import_torch() -> None:
-    """Takes seconds the first time. Raises Motion324Error("torch-missing", "torch-broken")."""
+    """Takes seconds the first time. Raises Motion324Error("torch-missing", "torch-broken", "too-little-memory")."""
     require_torch()
+    check_memory()
     try:
         importlib.import_module("torch")
     except (ImportError, OSError) as error:  # libraries of CUDA or of the system that are missing or do not fit

@@ -29,7 +29,7 @@ from motion324.core.result import AnimationResult
 from motion324.core.view import look_at_origin
 from motion324.reconstructors.interface import FrameBatch
 from motion324.server.server import serve
-from motion324.wire.endpoint import take_token_from_environment
+from motion324.wire.handshake import take_token_from_environment
 from motion324.wire.protocol import AnimateRequest, Queued, ResultEvent
 
 TARGET = 1.0  # GB/s

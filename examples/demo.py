@@ -67,7 +67,7 @@ class Demo:
         with self.step("import the mesh"):
             scene = bpy.context.scene
             scene.render.fps = 15
-            dog = self.addon("scene.reading.importing").import_mesh(MESH)
+            dog = self.addon("scene.reading.new_object").import_mesh(MESH)
         with self.step("animate it after the video, through the backend"):
             animation = self.animate(dog)
         first, last = animation.timing.whole_frames
@@ -110,9 +110,9 @@ class Demo:
         self._installed = True
 
     def animate(self, dog: Any) -> Any:
-        with self.addon("batch.terminal").ProgressLine(self.out) as line:
+        with self.addon("batch.blocking").ProgressLine(self.out) as line:
             animate_blocking = self.addon("batch.blocking").animate_blocking
-            where = self.addon("job.backend_location").Local(self.backend_python)
+            where = self.addon("job.backend").Local(self.backend_python)
             return animate_blocking(dog, VIDEO, None, line.show, where=where)
 
     def keep(self, dog: Any, animation: Any) -> None:
@@ -134,7 +134,7 @@ class Demo:
 
     def save_trajectory(self, dog: Any, animation: Any) -> np.ndarray:
         """As `motion324 animate` writes it: positions (T, N, 3) in the GLB's own coordinates (Y up), returned too."""
-        from motion324.core.normalisation import Normalisation
+        from motion324.core.reference_mesh import Normalisation
         from motion324.core.result import AnimationResult
         from motion324.core.trajectory_file import save_trajectory
 

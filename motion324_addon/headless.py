@@ -1,4 +1,4 @@
-"""Jobs without a window, by the same code as the buttons, each waiting for its end.
+"""Does jobs without a window, by the same code as the buttons, and waits for the end of each.
 
     blender -b [FILE.blend] --python motion324_addon/headless.py -- jobs.jsonl
 

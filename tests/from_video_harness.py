@@ -10,7 +10,7 @@ from fake_reconstructor import FakeReconstructor
 
 from motion324.cli.main import main
 from motion324.core.errors import EXIT_OK
-from motion324.from_video import preview, way
+from motion324.from_video import exports, way
 from motion324.mesh_providers.inflate.provider import FEWEST_VERTICES, InflateProvider
 
 
@@ -22,7 +22,7 @@ def without_reconstruction(monkeypatch) -> FakeReconstructor:
     for module in ("silhouette", "provider"):
         monkeypatch.setattr(f"motion324.mesh_providers.inflate.{module}.GRID", 160)
     monkeypatch.setattr(InflateProvider.__init__, "__defaults__", (FEWEST_VERTICES,))
-    monkeypatch.setattr(preview, "SIDE", 96)
+    monkeypatch.setattr(exports, "SIDE", 96)
     return fake
 
 

@@ -34,14 +34,13 @@ from ..running.state import problem_of
 from ..scene.exporting import export, export_formats, export_size, proof
 from ..scene.playing import keeping
 from ..scene.playing.animation import Animation
-from ..scene.reading import importing
-from ..scene.reading.operator_words import said_by_operator
+from ..scene.reading import new_object
+from ..scene.reading.new_object import said_by_operator
 from ..scene.showing import turntable
 from .batch_item import BatchItem
 from .batch_results import BatchResults, digest_of
-from .blocking import animate_blocking, release
+from .blocking import ProgressLine, animate_blocking, release
 from .job_file import Line, check_inputs_of_item, output_folders, read_job_file
-from .terminal import ProgressLine
 
 NAMED = 8  # objects that a sentence names
 
@@ -186,7 +185,7 @@ def _open_object(item: BatchItem, source: str) -> bpy.types.Object:
                 EXIT_BAD_MESH,
             )
     bpy.ops.wm.read_homefile(use_empty=True)
-    return importing.import_mesh(item.path(item.mesh))
+    return new_object.import_mesh(item.path(item.mesh))
 
 
 def _meshes_there() -> str:

@@ -1,4 +1,4 @@
-"""One line of a job file."""
+"""Describes one line of a job file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.option_values import told
+from motion324.core.option_group import told
 from motion324.core.options import AnimateOptions
 
 from ..scene.playing import keeping, timing

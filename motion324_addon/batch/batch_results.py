@@ -1,4 +1,4 @@
-"""The results of a batch, one line of JSON per item, from which a batch that was stopped goes on."""
+"""Keeps the results of a batch, one line of JSON per item, from which a batch that was stopped goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job file: what its lines ask for, and what is wrong with them, known before any work."""
+"""Reads a job file: what its lines ask for, and what is wrong with them, is known before any work."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.input_files import InputFile, check_inputs_stay, inputs_of_job
-from motion324.core.job_lines import numbered_lines
+from motion324.core.input_files import InputFile, check_inputs_stay, inputs_of_job, numbered_lines
 
 from ..scene.showing import turntable
 from .batch_item import BatchItem, parse_item

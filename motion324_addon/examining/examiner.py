@@ -15,10 +15,9 @@ from motion324.core.options import AnimateOptions
 from motion324.core.result import Examination, MadeMesh
 
 from ..job import backend, storage
-from ..job.backend_location import Local, Where
-from ..running.runner import Runner
+from ..job.backend import Local, Where
+from ..running.runner import Runner, redraw_sidebars
 from ..running.state import problem_of
-from ..running.window import redraw_sidebars
 from ..running.worker import Worker
 from ..scene.reading.joining import JointReading
 from .look import Asked, Dropped, Effect, Event, Failed, Found, Look, Moved, advance

@@ -1,4 +1,6 @@
-"""The state of one quick look, or of the making of a mesh; its events, and the one pure function that changes it."""
+"""Holds the state of one quick look, or of the making of a mesh, its events, and the one pure function that
+changes it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from motion324.core.normalisation import Normalisation
+from motion324.core.reference_mesh import Normalisation
 from motion324.core.result import Examination, MadeMesh
 
 from ..running.state import Problem, Progress

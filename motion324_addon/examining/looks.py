@@ -1,19 +1,29 @@
-"""The two looks of the sidebar, at the mask and for the view, and the picture of the mask."""
+"""Has the two looks of the sidebar, at the mask and for the view, shows the picture of the mask, and tells which view
+was found for an object.
+
+A view was found by a look, by the job whose result waits, or by one that was kept.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import bpy
 import numpy as np
 from bpy.app.handlers import persistent
+from mathutils import Matrix
 
 from motion324.core.errors import Motion324Error
 from motion324.core.options import AnimateOptions
+from motion324.core.reference_mesh import Normalisation
 from motion324.core.result import Examination
+from motion324.core.view import View
 
+from ..job.runner import runner
+from ..scene.playing import kept_note
 from ..scene.reading.joining import read_objects_in_steps
 from ..settings import preferences, properties
 from ..ui import choices, thumbnails
@@ -145,3 +155,54 @@ def forget() -> None:
 def options_of_look(settings: properties.JobProperties | SimpleNamespace) -> AnimateOptions:
     """What a look depends on, but for the view. Raises Motion324Error("no-masks")."""
     return properties.options_of(settings, wanted=lambda spec: spec.in_looks and spec.name != "view")
+
+
+@dataclass(frozen=True)
+class FoundView:
+    """view: the camera, in the normalised space that `space` relates to the world.
+
+    overlap: intersection over union of the silhouettes of mesh and video, 0..1; None where not known any more.
+    aspect: the picture's width over its height. moved: what the object's matrix has been multiplied with since.
+    """
+
+    view: View
+    space: Normalisation
+    overlap: float | None
+    aspect: float
+    moved: Matrix | None = None
+
+
+def view_found_for(obj: bpy.types.Object | None, context: bpy.types.Context) -> FoundView | None:
+    """The newest that is known; None where nothing is."""
+    if obj is None or obj.type != "MESH":
+        return None
+    return _of_look(obj, context) or _of_result(obj) or _of_note(obj, context)
+
+
+def _of_look(obj: bpy.types.Object, context: bpy.types.Context) -> FoundView | None:
+    look = view_look.look
+    found = look.answers(view_key(context.scene.motion324, obj))
+    if found is None or found.view is None or look.space is None:
+        return None
+    height, width = found.mask.shape
+    moved = kept_note.moved_since(obj, look.matrix)
+    return FoundView(found.view, look.space, found.silhouette_overlap, width / height, moved)
+
+
+def _of_result(obj: bpy.types.Object) -> FoundView | None:
+    for animation in reversed(runner.animations):
+        if animation.target.uid == obj.session_uid and animation.view is not None and animation.space is not None:
+            width, height = animation.report.get("video", {}).get("size", (1, 1))
+            overlap = animation.report.get("silhouette_overlap")
+            moved = kept_note.moved_since(obj, animation.matrix)
+            return FoundView(animation.view, animation.space, overlap, width / height, moved)
+    return None
+
+
+def _of_note(obj: bpy.types.Object, context: bpy.types.Context) -> FoundView | None:
+    source = kept_note.read_source(obj)
+    if source is None:
+        return None
+    render = context.scene.render
+    aspect = render.resolution_x / render.resolution_y
+    return FoundView(source.view, source.space, None, aspect, kept_note.moved_since(obj, source.matrix))

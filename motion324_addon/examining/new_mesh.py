@@ -1,4 +1,4 @@
-"""Making a mesh of the video's first used frame by the backend, and what follows when it is there."""
+"""Has the backend make a mesh of the video's first used frame, and does what follows when it is there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bpy.app.handlers import persistent
 
 from motion324.core.result import MadeMesh
 
-from ..scene.reading.operator_words import said_by_operator
+from ..scene.reading.new_object import said_by_operator
 from ..settings import new_mesh_settings, preferences, properties
 from . import looks
 from .examiner import Examiner, Question

@@ -1,4 +1,6 @@
-"""Whether a backend can work: asks its own doctor, and makes a report of it that can be sent to somebody."""
+"""Tells whether a backend can work: it asks the backend's own doctor, and makes a report that can be sent to
+somebody.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from typing import Any
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 
 from ..job import backend
-from ..job.backend_location import Local, Where
+from ..job.backend import Local, Where
 from . import child
 
 FINE, WARNING, PROBLEM = "fine", "warning", "problem"

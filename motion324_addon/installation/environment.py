@@ -1,4 +1,4 @@
-"""The backend's virtual environment: what state it is in, making it, giving it another Python, removing it."""
+"""Keeps the backend's virtual environment: tells its state, makes it, gives it another Python, removes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which packages the backend needs, fetching them, and unpacking them into the environment: pip in three steps.
+"""Knows which packages the backend needs, fetches them, and unpacks them into the environment: pip in three steps.
 
 pip chooses (online, or out of a folder of wheels), children/fetch.py downloads what it chose so that a cancelled
 download goes on later, and pip unpacks exactly these files without a look at any index.

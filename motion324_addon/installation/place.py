@@ -1,4 +1,4 @@
-"""The files of the backend's installation: the folders, the wheels that it is made from, and the lock on it."""
+"""Knows the files of the backend's installation: the folders, the wheels that it is made from, and the lock on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this machine has, what will be installed on it, how large that is, and why."""
+"""Tells what this machine has, what will be installed on it, how large that is, and why."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
 
-from ..running.words import readable_size
+from ..running.state import readable_size
 
 LOOK_SECONDS = 15.0  # a driver that has slept takes seconds to answer
 

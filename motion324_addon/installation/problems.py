@@ -1,4 +1,4 @@
-"""What pip and the downloads say when they fail, as one sentence for people with the remedy."""
+"""Says in one sentence for people, with the remedy, what pip and the downloads say when they fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The runner of installing, checking and removing the backend, and what it does when the add-on comes and goes."""
+"""Runs installing, checking and removing the backend, and does what is due when the add-on comes and goes."""
 
 from __future__ import annotations
 
@@ -13,24 +13,13 @@ import bpy
 from motion324.core.errors import EXIT_USAGE, Cancelled, Motion324Error
 
 from ..job import storage
-from ..job.backend_location import Local, Where
-from ..running.runner import WAIT, Runner
-from ..running.window import is_background, redraw_areas
+from ..job.backend import Local, Where
+from ..running.runner import WAIT, Runner, is_background, redraw_areas
 from ..running.worker import Worker
 from .packages import Source
 from .place import EXTENSION, Place
 from .plan import Wishes
-from .state import (
-    CancelAsked,
-    ChoiceChanged,
-    Dismissed,
-    Effect,
-    Event,
-    InstallationState,
-    Looked,
-    Started,
-    Task,
-)
+from .state import CancelAsked, ChoiceChanged, Dismissed, Effect, Event, InstallationState, Looked, Started, Task
 from .transitions import advance
 from .worker import MachineLook, TaskWorker, Work, condition_of
 

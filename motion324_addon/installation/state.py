@@ -1,4 +1,6 @@
-"""What is known about the backend's installation, the events that change it, and the effects: frozen data only."""
+"""Holds what is known about the backend's installation, the events that change it, and the effects: frozen data
+only.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The one place where the state of the installation changes: (state, event) -> (state, effects). No bpy, no clocks."""
+"""Changes the state of the installation, and is the one place that does: (state, event) -> (state, effects). No
+bpy, no clocks.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worker thread of a task: installs, checks or removes the backend, and posts events.
+"""Is the worker thread of a task: it installs, checks or removes the backend, and posts events.
 
 IT MUST NOT TOUCH BPY. All that it needs is in its Work.
 """
@@ -14,7 +14,7 @@ from motion324.core.errors import EXIT_BACKEND, Cancelled, Motion324Error
 from motion324.core.write_aside import explained_write_errors
 
 from ..job import backend
-from ..job.backend_location import Local, Where
+from ..job.backend import Local, Where
 from ..running.state import problem_of
 from ..running.worker import Worker
 from . import check, environment, plan

@@ -1,15 +1,16 @@
-"""Starts or connects the one backend of this Blender on first use, keeps it for later jobs, and ends it at the end."""
+"""Knows where the backend is, on this machine or behind an address; starts or connects the one of this Blender
+on first use, keeps it for later jobs, and ends it at the end.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from motion324.client import Client, Endpoint, ServerProcess, start_server
 from motion324.core.errors import EXIT_BACKEND, Cancelled, Motion324Error
-
-from .backend_location import Local, Remote, Where
 
 LOCK_TICK = 0.05  # seconds between two looks at whether a waiting connect is still wanted
 
@@ -17,6 +18,30 @@ _lock = threading.Lock()
 _ending = threading.Event()  # set while the main thread wants the lock to end the backend
 _server: ServerProcess | None = None
 _client: Client | None = None
+
+
+@dataclass(frozen=True)
+class Local:
+    """A backend that this Blender starts and ends. python: the Python of the backend's environment."""
+
+    python: Path
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A backend that somebody else has started, and that outlives this Blender: it is neither started nor ended.
+
+    address: "host:port", where `motion324 serve` listens, or the near end of a tunnel to it.
+    token: the secret of that backend; it appears in no message and no log.
+    """
+
+    address: str
+    token: str = field(repr=False)
+
+
+Where = Local | Remote
+
+
 _where: Where | None = None
 
 REMOTE_HINTS = {

@@ -1,4 +1,4 @@
-"""What the effects of a job do: its worker begins and ends, its frames and its result are shown and taken away.
+"""Carries out the effects of a job: its worker begins and ends, its frames and its result are shown and taken away.
 
 `transitions` says which effects there are to be, `runner` calls them; all of them on Blender's main thread.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 import bpy
 
 from ..running.worker import Worker
-from ..scene.playing import preview, timing
+from ..scene.playing import point_cache, timing
 from ..scene.playing.animation import Animation
 from . import estimate, storage
 from .records import Job, Order
@@ -70,7 +70,7 @@ def refresh_previews(jobs: Iterable[Job]) -> None:
     for job in jobs:
         if job.changed_from is not None:
             for shown in job.previews:
-                preview.refresh(shown, job.changed_from)
+                point_cache.refresh_preview(shown, job.changed_from)
             job.changed_from = None
 
 
@@ -123,7 +123,7 @@ def _hide_previews(job: Job, objects: tuple[int, ...]) -> None:
     for shown in job.previews:
         obj = shown.target.find()
         if obj is not None and (not objects or shown.target.uid in objects):
-            preview.hide(obj)
+            point_cache.hide_preview(obj)
     job.previews = tuple(shown for shown in job.previews if objects and shown.target.uid not in objects)
 
 
@@ -136,10 +136,11 @@ def _forget_results(job: Job, objects: tuple[int, ...]) -> None:
 def _show(job: Job, paths: tuple[Path, ...], fitted: timing.Timing) -> None:
     job.changed_from = None
     job.previews = tuple(
-        preview.Preview(member.target, path, fitted) for member, path in zip(job.reading.members, paths, strict=True)
+        point_cache.Preview(member.target, path, fitted)
+        for member, path in zip(job.reading.members, paths, strict=True)
     )
     for shown in job.previews:
-        preview.show(shown)
+        point_cache.show_preview(shown)
 
 
 def _fit(order: Order, count: int, fps: float | None) -> timing.Timing:

@@ -1,4 +1,6 @@
-"""How long a job may take, judged by the jobs that were done before; nothing is said where nothing like it was done."""
+"""Estimates how long a job may take by the jobs that were done before, and says nothing where nothing like it
+was done.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from motion324.core.progress import STAGES
 from motion324.core.write_aside import written_aside
 
 from . import storage
-from .backend_location import Remote, Where
+from .backend import Remote, Where
 
 log = logging.getLogger(__name__)
 

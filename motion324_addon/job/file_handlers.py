@@ -1,4 +1,4 @@
-"""What happens to jobs when files are opened and saved, after undo, and when Blender ends."""
+"""Decides what happens to jobs when files are opened and saved, after undo, and when Blender ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import atexit
 import bpy
 from bpy.app.handlers import persistent
 
-from ..scene.playing import preview
+from ..scene.playing import point_cache
 from . import backend
 from .runner import runner
 
@@ -38,13 +38,13 @@ def _notice() -> str:
 @persistent
 def _settle_previews(*_: object) -> None:
     """A loaded file or undo may bring a preview back that is none any more, and undo take one away that is."""
-    preview.settle(runner.previews())
+    point_cache.settle_previews(runner.previews())
 
 
 @persistent
 def _hide_previews(*_: object) -> None:
     """The file that is written would name a temporary cache, which is gone when it is opened again."""
-    preview.settle(())
+    point_cache.settle_previews(())
 
 
 SETTLING = ("load_post", "undo_post", "redo_post", "save_post", "save_post_fail")

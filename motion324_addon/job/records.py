@@ -1,4 +1,4 @@
-"""What the user asked for (Order), what is known of all jobs (Records), and which results are meant."""
+"""Keeps what the user asked for (Order) and what is known of all jobs (Records), and tells which results are meant."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from motion324.core.options import AnimateOptions
 
 from ..scene.playing import keeping, timing
 from ..scene.playing.animation import Animation, Target
-from ..scene.playing.preview import Preview
+from ..scene.playing.point_cache import Preview
 from ..scene.reading.joining import JointReading, read_objects_in_steps
-from .backend_location import Where
+from .backend import Where
 from .state import Jobs, JobState
 from .worker import JobWorker
 

@@ -13,13 +13,12 @@ import bpy
 
 from motion324.core.errors import EXIT_USAGE, Cancelled, Motion324Error
 
-from ..running.runner import TICK, Runner
+from ..running.runner import TICK, Runner, is_background, redraw_sidebars
 from ..running.state import problem_of
-from ..running.window import is_background, redraw_sidebars
 from ..running.worker import Worker
-from ..scene.playing import preview
+from ..scene.playing import point_cache
 from ..scene.playing.animation import Animation, Target
-from ..scene.playing.preview import Preview
+from ..scene.playing.point_cache import Preview
 from ..scene.reading import mesh_reading
 from . import effects
 from .records import Job, Order, Records
@@ -206,7 +205,7 @@ class JobRunner(Runner):
     def _begin_reading(self, job: Job, objects: Sequence[bpy.types.Object]) -> None:
         """Takes all that the pose decides; previews are no part of that."""
         uids = [target.uid for target in job.targets]
-        with preview.hidden(shown for shown in self.previews() if shown.target.uid in uids):
+        with point_cache.previews_hidden(shown for shown in self.previews() if shown.target.uid in uids):
             job.begin_reading(objects)
 
     @property
@@ -278,7 +277,7 @@ class JobRunner(Runner):
 
     def _settle(self, asked: tuple[Do, ...]) -> None:
         if any(do.effect in (Effect.HIDE_PREVIEW, Effect.FORGET) for do in asked):
-            preview.settle(self.previews())  # copies of the objects have the modifier, too
+            point_cache.settle_previews(self.previews())  # copies of the objects have the modifier, too
         super()._settle(asked)
 
     def _start_ready(self) -> None:

@@ -1,4 +1,6 @@
-"""The jobs of this Blender, the events that change them, and the effects that a change asks for: frozen data only."""
+"""Holds the jobs of this Blender, the events that change them, and the effects that a change asks for: frozen
+data only.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Blender calls the add-on, and where it keeps files of its own."""
+"""Knows what Blender calls the add-on, and where it keeps files of its own."""
 
 from __future__ import annotations
 

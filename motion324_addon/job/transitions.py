@@ -1,4 +1,6 @@
-"""The one place where the state of jobs changes: (jobs, event) -> (jobs, effects). No bpy, no clocks, no threads."""
+"""Changes the state of jobs, and is the one place that does: (jobs, event) -> (jobs, effects). No bpy, no
+clocks, no threads.
+"""
 
 from __future__ import annotations
 

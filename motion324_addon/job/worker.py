@@ -1,4 +1,4 @@
-"""The worker thread of a job: talks to the backend, writes the cache files, posts events.
+"""Is the worker thread of a job: it talks to the backend, writes the cache files, posts events.
 
 IT MUST NOT TOUCH BPY: Blender's data may move or vanish under it at any time. All that it needs is in its Work.
 """
@@ -27,7 +27,7 @@ from ..running.worker import Worker
 from ..scene.reading.joining import JointReading
 from ..scene.reading.orientation import Share
 from . import backend
-from .backend_location import Local, Where
+from .backend import Local, Where
 from .state import Failed, Finished, FramesCame, FromWorker, Progressed, QueueMoved
 
 FRAMES_AT_ONCE = 16  # of a result, while it is turned into object space

@@ -1,4 +1,6 @@
-"""Choosing a video, animating after it, and what can be done with jobs that run, wait or failed."""
+"""Has the operators that choose a video, animate after it, and do what can be done with jobs that run, wait or
+failed.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,11 @@ from bpy_extras.io_utils import ImportHelper
 
 from motion324.core.errors import Motion324Error
 
-from ..batch.terminal import ProgressLine
+from ..batch.blocking import ProgressLine
 from ..job.records import Order, WhenDone
 from ..job.runner import runner
 from ..job.state import REPEATABLE, JobState
-from ..running.window import is_background
+from ..running.runner import is_background
 from ..scene.playing import keeping
 from ..scene.playing.animation import Animation
 from ..settings import preferences, properties

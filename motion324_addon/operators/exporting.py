@@ -1,4 +1,4 @@
-"""Exporting the active object, with its animation, to a file for other programs."""
+"""Has the operator that exports the active object, with its animation, to a file for other programs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bpy_extras.io_utils import ExportHelper
 from motion324.core.errors import Motion324Error
 
 from ..job.runner import runner
-from ..running.words import readable_size
+from ..running.state import readable_size
 from ..scene.exporting import export, export_formats, export_size
 from ..settings import scene_inputs
 from ..ui.readiness import mesh_objects

@@ -1,4 +1,4 @@
-"""Installing, checking and removing the backend, and handing its report on."""
+"""Has the operators that install, check and remove the backend, and hand its report on."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import bpy
 from motion324 import __version__
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
 
-from ..batch.terminal import ProgressLine
+from ..batch.blocking import ProgressLine
 from ..installation import check, environment
+from ..installation.drawing import describe
 from ..installation.packages import Source
 from ..installation.runner import Order, runner
 from ..installation.state import Condition, Phase, Task
-from ..installation.words import describe
-from ..job.backend_location import Local
+from ..job.backend import Local
 from ..job.runner import runner as jobs
 from ..running.history import history
-from ..running.words import readable_size
+from ..running.state import readable_size
 from ..settings import preferences
 from .reporting import report_error
 

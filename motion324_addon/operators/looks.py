@@ -1,4 +1,6 @@
-"""Looks at the video before a job: the mask of its first frame, and a mesh that is made of that frame."""
+"""Has the operators that look at the video before a job: at the mask of its first frame, and for a mesh that is
+made of that frame.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,7 @@ from motion324.core.errors import Motion324Error
 from motion324.core.result import MadeMesh
 
 from ..examining import looks, new_mesh
-from ..scene.reading.new_object import add_object
-from ..scene.reading.operator_words import said_by_operator
+from ..scene.reading.new_object import add_object, said_by_operator
 from ..settings import new_mesh_settings, properties
 from .animation import KEEP
 from .reporting import report_error

@@ -1,4 +1,4 @@
-"""What operators share: why a button is grey, how errors are told, and how long work is done in small steps."""
+"""Has what operators share: why a button is grey, how errors are told, and how long work is done in small steps."""
 
 from __future__ import annotations
 

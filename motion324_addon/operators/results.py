@@ -1,4 +1,4 @@
-"""Keeping and discarding results, and taking a kept animation away again."""
+"""Has the operators that keep and discard results, and take a kept animation away again."""
 
 from __future__ import annotations
 

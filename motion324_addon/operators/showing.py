@@ -1,4 +1,4 @@
-"""Looking at the animation: the video over it, and a turntable."""
+"""Has the operators that look at the animation: the video over it, and a turntable."""
 
 from __future__ import annotations
 

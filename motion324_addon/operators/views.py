@@ -1,4 +1,4 @@
-"""The view of the video: taking its angles from the scene, finding it, and turning the viewport to it."""
+"""Has the operators of the view: they take its angles from the scene, find it, and turn the viewport to it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from mathutils import Vector
 
 from motion324.core.errors import Motion324Error
 
-from ..examining import found_view, looks
-from ..examining.found_view import FoundView
+from ..examining import looks
+from ..examining.looks import FoundView
 from ..scene.showing import overlay, view_angles
 from ..settings import properties
 from ..ui import choices
@@ -110,13 +110,13 @@ class MOTION324_OT_align_view(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         if not has_mesh(cls, context):
             return False
-        if found_view.of_object(context.object, context) is None:
+        if looks.view_found_for(context.object, context) is None:
             cls.poll_message_set("No view is known yet: find it, or animate the object")
             return False
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        found = found_view.of_object(context.object, context)
+        found = looks.view_found_for(context.object, context)
         region = view_angles.viewport_of(context)
         if self.camera:
             camera = overlay.own_camera(context.scene, NAME, MARK)

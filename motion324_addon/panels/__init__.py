@@ -11,14 +11,14 @@ from ..examining import looks
 from ..examining import new_mesh as making
 from ..settings import source_video
 from ..ui import first_frame, thumbnails
-from . import animate, foreground, result, showing, sidebar, source, view
+from . import animate, mask_and_view, result, showing, sidebar, source
 
 CLASSES = (
     sidebar.MOTION324_PT_set_up,
     source.MOTION324_PT_new_mesh,
     source.MOTION324_PT_source,
-    foreground.MOTION324_PT_foreground,
-    view.MOTION324_PT_view,
+    mask_and_view.MOTION324_PT_foreground,
+    mask_and_view.MOTION324_PT_view,
     animate.MOTION324_PT_reconstruct,
     animate.MOTION324_PT_animate,
     result.MOTION324_PT_result,

@@ -1,4 +1,4 @@
-"""The panels Reconstruct and Animate: the method, the button, the jobs that run and wait, and what went wrong."""
+"""Draws the panels Reconstruct and Animate: the method, the button, the jobs that run and wait, and what went wrong."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from motion324.core.options import TRANSFORMER, AnimateOptions
 from ..job.estimate import estimate_seconds
 from ..job.runner import runner
 from ..job.state import JobState, Phase
-from ..running.words import duration
+from ..running.state import duration
 from ..settings import option_properties, preferences, properties
 from ..settings.source_video import facts_of
-from ..ui.panel_words import in_panel_words
-from ..ui.progress_bar import draw_bar
+from ..ui.choices import in_panel_words
 from ..ui.readiness import mesh_objects, outcome_of, reason_against
-from ..ui.text_lines import draw_lines
-from .progress import draw_stage
-from .sidebar import WorkSidebar, draw_button, draw_fact, properties_layout
+from ..ui.text_lines import draw_bar, draw_lines
+from .sidebar import WorkSidebar, draw_button, draw_fact, draw_stage, properties_layout
 
 LAST_LINES = 4  # of the log of a backend that ended
 # What the log's lines begin with.

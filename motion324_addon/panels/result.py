@@ -1,4 +1,4 @@
-"""The panel Result: the results that wait to be kept, or the animation that was kept."""
+"""Draws the panel Result: the results that wait to be kept, or the animation that was kept."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import bpy
 
 from ..job.runner import runner
 from ..job.state import JobState
-from ..running.words import duration
+from ..running.state import duration
 from ..scene.playing import keeping, shape_keys
 from ..scene.playing.animation import Animation
 from ..scene.playing.keeping import animated_range
-from ..ui.panel_words import in_panel_words
+from ..ui.choices import in_panel_words
 from ..ui.readiness import reason_against_shape_keys
 from ..ui.text_lines import draw_lines
 from .sidebar import Sidebar, draw_button, draw_fact

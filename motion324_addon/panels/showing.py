@@ -1,4 +1,4 @@
-"""The panels Show and Export: looking at the animation, and handing it on."""
+"""Draws the panels Show and Export: looking at the animation, and handing it on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The panel Source: which mesh, or a new one, is animated after which video, with which frames, from which frame on."""
+"""Draws the panel Source: which mesh, or a new one, is animated after which video, with which frames, from
+which frame on.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,10 @@ from ..scene.playing import timing
 from ..settings import option_properties
 from ..settings.source_video import VideoFacts, facts_of
 from ..ui import first_frame, thumbnails
-from ..ui.panel_words import in_panel_words
+from ..ui.choices import in_panel_words
 from ..ui.readiness import FEWEST_FRAMES, mesh_objects, outcome_of, reason_against_video
 from ..ui.text_lines import draw_lines
-from .progress import draw_look, draw_look_problem
-from .sidebar import SPLIT, Sidebar, WorkSidebar, draw_fact, properties_layout
+from .sidebar import SPLIT, Sidebar, WorkSidebar, draw_fact, draw_look, draw_look_problem, properties_layout
 
 THUMBNAIL_SCALE = 4.0  # in heights of a row
 

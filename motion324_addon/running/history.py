@@ -1,4 +1,4 @@
-"""The last events of jobs, looks and the installation, for the report that is sent to somebody. No bpy.
+"""Keeps the last events of jobs, looks and the installation, for the report that is sent to somebody. No bpy.
 
 Of an event only its name, numbers, stage and error code are kept: what else it holds may name a file, an address or a
 secret, and a report has none of these.

@@ -1,4 +1,7 @@
-"""The base of the three runners, which bring the events of workers to Blender's main thread and change the state."""
+"""Is the base of the three runners, which bring the events of workers to Blender's main thread and change the state.
+
+Blender's window is told of here as well: whether there is one, and having parts of it drawn again.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,35 @@ from typing import Any
 import bpy
 
 from .history import history
-from .window import redraw_sidebars
 from .worker import Worker
 
 TICK = 0.1  # seconds between two looks at the events
 READING_TICK = 0.01  # between two steps of work that is done on the main thread
 BUDGET = 0.01  # seconds after which a look takes up nothing more
 WAIT = 0.5  # seconds between two looks of somebody who waits
+
+
+def is_background() -> bool:
+    """Whether nobody looks: then no timers run, and frames are not shown before the result."""
+    return bpy.app.background
+
+
+def redraw_sidebars() -> None:
+    """Has the sidebars of all 3D views drawn again, but not the scene beside them."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()
+
+
+def redraw_areas(*kinds: str) -> None:
+    """Has all areas of these kinds drawn again, in all windows."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in kinds:
+                area.tag_redraw()
 
 
 class Runner:

@@ -1,4 +1,4 @@
-"""A thread that does one piece of work for a runner."""
+"""Is a thread that does one piece of work for a runner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings for making a new mesh from a video; kept with the scene."""
+"""Holds the settings for making a new mesh from a video; they are kept with the scene."""
 
 from __future__ import annotations
 

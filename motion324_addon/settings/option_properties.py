@@ -1,4 +1,4 @@
-"""Blender's properties of options: bpy.props is told what motion324.core declares, and gives values back.
+"""Makes Blender's properties of options: bpy.props is told what motion324.core declares, and gives values back.
 
 Where an option may be None, its property is 0 for that.
 """

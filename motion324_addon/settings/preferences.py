@@ -1,4 +1,4 @@
-"""The add-on's preferences: which backend is used, and how the one that Motion324 installs is made."""
+"""Holds the add-on's preferences: which backend is used, and how the one that Motion324 installs is made."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import bpy
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 
 from ..installation import drawing, plan
+from ..installation.drawing import CONDITIONS
 from ..installation.runner import runner
 from ..installation.state import Condition
-from ..installation.words import CONDITIONS
-from ..job.backend_location import Local, Remote, Where
+from ..job.backend import Local, Remote, Where
 from ..job.storage import ADDON
 
 VARIABLE = "MOTION324_BACKEND_PYTHON"

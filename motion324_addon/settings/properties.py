@@ -1,4 +1,4 @@
-"""What the user sets for the next job; kept with the scene."""
+"""Holds what the user sets for the next job; it is kept with the scene."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where files are written to, and the files that the scene lives on, which none of these may replace."""
+"""Tells where files are written to, and lists those that the scene lives on, which none of them may replace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the chosen video is, as far as Blender itself can tell: read once and remembered, never while drawing.
+"""Tells what the chosen video is, as far as Blender itself can tell: read once and remembered, never while drawing.
 
 `facts_of` answers at once, with None while a timer still has to look. Opening a video for its header takes 10 to 30 ms.
 """
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import bpy
 
-from motion324.core.image_files import images_in
+from motion324.core.input_files import images_in
 
-from ..running.window import is_background, redraw_sidebars
+from ..running.runner import is_background, redraw_sidebars
 
 PICTURES_FPS = 24.0  # that the backend assumes for a folder of pictures
 FRESH_SECONDS = 3.0  # after which the file is looked at again, since it may have been replaced

@@ -1,11 +1,16 @@
-"""What the menus of the settings offer: (identifier, name, tooltip), as Blender's enumerations take them.
+"""Lists what the menus of the settings offer, (identifier, name, tooltip) as Blender's enumerations take them, and puts
+the backend's messages in the panel's words.
 
-What an option may be is declared in motion324.core; here is what Blender offers besides.
+The backend names settings as its command line does.
 """
 
 from __future__ import annotations
 
+import re
+
+from motion324.core.mesh_settings import MeshSettings
 from motion324.core.option_spec import OptionSpec
+from motion324.core.options import AnimateOptions
 
 from ..scene.playing import timing
 
@@ -13,6 +18,13 @@ Items = tuple[tuple[str, str, str], ...]
 
 MASK_FILE = "file"
 VIEW_ANGLES, VIEW_CAMERA, VIEW_VIEWPORT = "angles", "camera", "viewport"
+# What stands for a choice in the backend's advice, by options.
+_STAND_INS = {
+    "mask": {"FOLDER": MASK_FILE, "PATH": MASK_FILE},
+    "view": {"AZIMUTH,ELEVATION": VIEW_ANGLES},
+}
+
+
 # Ways to say in Blender what is a path or numbers on the command line, by the options' names.
 _MORE: dict[str, Items] = {
     "mask": ((MASK_FILE, "Mask Sequence", "A mask video, or a folder of mask pictures, white on the object"),),
@@ -39,3 +51,50 @@ def menu_of(spec: OptionSpec) -> Items:
 def names_of(spec: OptionSpec) -> dict[str, str]:
     """What the menu calls each of its values."""
     return {identifier: name for identifier, name, _ in menu_of(spec)}
+
+
+def _settings() -> dict[str, tuple[str, OptionSpec]]:
+    """Where the panels have an option, by what sentences and advice call it."""
+    found = {}
+    for spec in (*AnimateOptions.specs().values(), *MeshSettings.specs().values()):
+        if spec.shown is not None:
+            place = f"{spec.shown.panel} > {spec.shown.short or spec.shown.label}"
+            found[spec.told_name] = (place, spec)
+            if spec.flag_name != f"--{spec.told_name}":
+                found[spec.flag_name.removeprefix("--")] = (f"{place}, switched off", spec)
+    return found
+
+
+_SETTINGS = _settings()
+_NAMES = "|".join(_SETTINGS)
+_VALUE = r"([\w-]+(?:[,:][\w-]+)*)"
+_REFUSED = re.compile(rf"\b[Tt]he option ({_NAMES}) cannot be {_VALUE}")
+_MENTIONED = re.compile(rf"\b[Tt]he option ({_NAMES})\b")
+_FROM = re.compile(r"--frames (\d+):(?!\d)")
+_UNTIL = re.compile(r"--frames :(\d+)")
+_ADVISED = re.compile(rf"--({_NAMES})\b(?: {_VALUE})?")
+
+
+def in_panel_words(text: str) -> str:
+    """Use --mask auto -> Use Foreground > Method > Automatic; what the panel does not have stays as it is."""
+    text = _REFUSED.sub(lambda found: f"{_SETTINGS[found[1]][0]} cannot be {_choice(*found.groups())}", text)
+    text = _MENTIONED.sub(lambda found: _SETTINGS[found[1]][0], text)
+    # The range of frames is two properties: the first one, and how many.
+    text = _FROM.sub(r"Source > First Frame \1", text)
+    text = _UNTIL.sub(r"Source > Frames before frame \1", text)
+    return _ADVISED.sub(_advised, text)
+
+
+def _advised(found: re.Match[str]) -> str:
+    option, value = found.groups()
+    place = _SETTINGS[option][0]
+    if value is None:
+        return place
+    name = _choice(option, value)
+    return f"{place} {value}" if name == value else f"{place} > {name}"
+
+
+def _choice(option: str, value: str) -> str:
+    """The name of a choice in its menu; the value itself where it is none."""
+    names = names_of(_SETTINGS[option][1])
+    return names.get(_STAND_INS.get(option, {}).get(value, value), value)

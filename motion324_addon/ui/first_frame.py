@@ -1,4 +1,5 @@
-"""The picture of the frame that a job begins with, for the sidebar: made by a short-lived program of the backend's.
+"""Shows the picture of the frame that a job begins with in the sidebar: a short-lived program of the backend's makes
+it.
 
 Blender's own previews of videos show whichever frame it likes, but the mesh has to have the pose of the first used one.
 Decoding takes long for large videos, so it happens in another process. Where none can be started, as with a backend on
@@ -21,8 +22,8 @@ import numpy as np
 
 from motion324.core.errors import Motion324Error
 
-from ..job.backend_location import Local
-from ..running.window import is_background, redraw_sidebars
+from ..job.backend import Local
+from ..running.runner import is_background, redraw_sidebars
 from ..settings import preferences
 from . import thumbnails
 

@@ -1,4 +1,6 @@
-"""Object > Motion324: what the sidebar does, for the menu search (F3), which finds nothing that is in no menu."""
+"""Adds the menu Object > Motion324: what the sidebar does, for the menu search (F3), which finds nothing that
+is in no menu.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the settings will give, what a button would work on, and why it is grey."""
+"""Tells what the settings will give, what a button would work on, and why it is grey."""
 
 from __future__ import annotations
 

@@ -1,8 +1,11 @@
-"""Long sentences in panels, which Blender would cut off."""
+"""Draws long sentences in panels, which Blender would cut off, and progress bars, and says why one has a place
+even while there is none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import blf
 import bpy
@@ -10,6 +13,7 @@ import bpy
 FONT = 0  # the interface's own
 POINTS = 11.0  # of the interface's text in Blender's themes
 MARGIN = 92  # pixels of tabs, borders, the icon and its gap, at scale 1
+NOTHING = 0.001  # of a row's height, which is no pixel at any scale; Blender takes 0 for the usual height
 
 
 def draw_lines(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str) -> None:
@@ -41,3 +45,26 @@ def wrapped(text: str, width: float, measure: Callable[[str], float]) -> list[st
             lines.append(line[:cut])
             line = line[cut:]
     return [*lines, line] if line else lines
+
+
+class BarPlace(NamedTuple):
+    """above: what comes before the bar. row: the bar's own, for a button beside it. below: what comes after it."""
+
+    above: bpy.types.UILayout
+    row: bpy.types.UILayout
+    below: bpy.types.UILayout
+
+
+def draw_bar(layout: bpy.types.UILayout, factor: float | None, text: str = "") -> BarPlace:
+    """Draws a bar, of which `factor` is full, or none for None; to be called before anything else draws in the panel.
+
+    Returns the layouts that the rest is drawn in.
+    """
+    above = layout.column()
+    place = layout.column(align=factor is None)  # in which a bar of no height adds no gap
+    row = place.row(align=True)
+    below = place.column()
+    if factor is None:
+        row.scale_y = NOTHING
+    row.progress(factor=factor or 0.0, text=text)
+    return BarPlace(above, row, below)

@@ -1,4 +1,4 @@
-"""Small pictures of files, and of pixels, for the sidebar."""
+"""Shows small pictures of files, and of pixels, in the sidebar."""
 
 from __future__ import annotations
 

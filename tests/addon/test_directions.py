@@ -30,7 +30,7 @@ SCENE_MAY_IMPORT = {
     "showing": {"reading", "playing", "exporting"},
 }
 # Small modules of ui/ that import no other room but scene/, and which settings and the installation are drawn with.
-LEAVES = {"ui.text_lines", "ui.progress_bar", "ui.choices"}
+LEAVES = {"ui.text_lines", "ui.choices"}
 OF_MOTION324 = ("motion324.core", "motion324.client")
 # Who talks to the backend by motion324.client; the panels and the operators do not.
 OF_CLIENT = {"job.backend", "job.worker", "examining.examiner"}

@@ -15,8 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from motion324.core.normalisation import normalised_mesh
-from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.reference_mesh import ReferenceMesh, normalised_mesh
 from motion324.core.view import look_at_origin
 from motion324.view.rasteriser import render
 

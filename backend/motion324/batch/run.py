@@ -1,4 +1,6 @@
-"""run_batch(): all items, in several processes; what is done already stays, and what fails does not stop the rest."""
+"""Animates all items in several processes, by run_batch(): what is done already stays, and what fails does not stop the
+rest.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from motion324.batch.items import BatchItem
-from motion324.batch.outcomes import FAILED, KEPT, Outcome, is_done, log_line, write_summary
+from motion324.batch.items import FAILED, KEPT, BatchItem, Outcome, is_done, log_line, write_summary
 from motion324.batch.worker import Task, work
 from motion324.core.hold import Hold
 from motion324.core.progress import Progress, silent

@@ -1,4 +1,4 @@
-"""A process of a batch: it takes items one after the other, so that what a reconstructor loads is loaded once."""
+"""Is one process of a batch: it takes items one after the other, so that what a reconstructor loads is loaded once."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from motion324.batch.items import BatchItem
-from motion324.batch.outcomes import DONE, FAILED, Outcome, mark_done
+from motion324.batch.items import DONE, FAILED, BatchItem, Outcome, mark_done
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.input_files import check_inputs_stay, inputs_of_job
 from motion324.core.interruption import Interruption, looking
-from motion324.core.memory import is_out_of_memory
+from motion324.core.machine import is_out_of_memory
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.write_aside import system_error
 

@@ -17,9 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core.blender_mesh.geometry import positions_of, triangles_of
 from motion324.core.blender_mesh.image_pixels import read_pixels
-from motion324.core.blender_mesh.surface import Picture, image_of, looks_of, read_surface
+from motion324.core.blender_mesh.surface import Picture, image_of, looks_of, positions_of, read_surface, triangles_of
 from motion324.core.reference_mesh import Material
 
 

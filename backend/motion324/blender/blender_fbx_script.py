@@ -1,4 +1,4 @@
-"""Runs inside Blender, or a Python that has bpy: an animated .glb with morph targets -> .fbx with shape keys.
+"""Runs inside Blender, or a Python that has bpy: writes an animated .glb with morph targets as an .fbx with shape keys.
 
 Not part of the backend's own process: motion324.from_video.exports starts it with the arguments GLB FBX FPS. It works
 with Blender 4.2 to 5.x; motion324.blender.blender_launcher runs it.

@@ -1,4 +1,4 @@
-"""What a Blender process, or a Python that has bpy, is started with: runs one of our scripts, and says how that ended.
+"""Runs one of our scripts in a Blender process, or a Python that has bpy, and says how that ended.
 
 Not part of the backend's own process: motion324.blender.blender_reading.run_in_blender starts it with the arguments
 SCRIPT ARGUMENT... The script's `main` is called with the arguments, as text. Where that fails, it prints

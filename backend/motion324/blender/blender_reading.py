@@ -1,4 +1,4 @@
-"""FBX and .blend -> ReferenceMesh, through a Blender process: the backend itself never loads bpy."""
+"""Reads FBX and .blend files as a ReferenceMesh, through a Blender process: the backend itself never loads bpy."""
 
 from __future__ import annotations
 

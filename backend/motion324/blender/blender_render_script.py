@@ -1,6 +1,6 @@
 """Runs inside Blender, or a Python that has bpy: draws a moving mesh with Workbench, from several sides.
 
-Not part of the backend's own process: motion324.rendering.sequence_pictures starts it with the argument FOLDER, which
+Not part of the backend's own process: motion324.rendering.result_videos starts it with the argument FOLDER, which
 holds sequence.npz and job.json, and gets view_K/frame_XXXX.png with a transparent background. It works with Blender
 4.2 to 5.x; motion324.blender.blender_launcher runs it.
 

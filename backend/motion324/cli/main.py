@@ -1,4 +1,4 @@
-"""The `motion324` command."""
+"""Is the `motion324` command."""
 
 from __future__ import annotations
 
@@ -10,23 +10,11 @@ import traceback
 from collections.abc import Sequence
 
 from motion324 import __version__
-from motion324.cli.commands import (
-    animate,
-    batch,
-    doctor,
-    evaluate,
-    examine,
-    from_video,
-    render,
-    serve,
-    train,
-    videos,
-    weights,
-)
+from motion324.cli.commands import animate, batch, doctor, evaluate, from_video, serve, train, videos, weights
 from motion324.cli.terminal import Terminal, error_fields
 from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
 from motion324.core.interruption import Interruption
-from motion324.core.memory import check_memory, is_out_of_memory
+from motion324.core.machine import check_memory, is_out_of_memory
 from motion324.core.write_aside import system_error
 
 EXIT_CODES = """exit codes:
@@ -93,13 +81,13 @@ def build_parser() -> argparse.ArgumentParser:
     for add_to in (
         animate.add_to,
         from_video.add_to,
-        examine.add_to,
+        animate.add_examine_to,
         videos.add_overlay_to,
         videos.add_images_to_video_to,
         batch.add_to,
         evaluate.add_to,
         evaluate.add_compare_to,
-        render.add_to,
+        videos.add_render_to,
         serve.add_to,
         doctor.add_to,
         weights.add_to,

@@ -1,4 +1,4 @@
-"""Options as flags of a command: argparse is told what motion324.core declares."""
+"""Makes options flags of a command: argparse is told what motion324.core declares."""
 
 from __future__ import annotations
 

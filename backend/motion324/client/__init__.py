@@ -5,9 +5,9 @@ the wire is named here.
 """
 
 from motion324.client.client import Client
-from motion324.client.job_events import Event, JobEvents
+from motion324.client.jobs import Event, JobEvents
 from motion324.client.server_process import ServerProcess, start_server
-from motion324.wire.endpoint import Endpoint
+from motion324.wire.handshake import Endpoint
 from motion324.wire.protocol import (
     AnimateRequest,
     ExaminationEvent,

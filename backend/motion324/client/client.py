@@ -1,4 +1,4 @@
-"""The client: one connection to a backend, which sends it jobs and hands their events to whoever asked.
+"""Holds one connection to a backend, sends it jobs and hands their events to whoever asked.
 
     server = start_server(python, log_path=folder / "backend.log")
     with Client.connect(server.endpoint) as client:
@@ -12,7 +12,6 @@ Every wait has a limit, and a backend that died or hangs becomes a Motion324Erro
 
 from __future__ import annotations
 
-import functools
 import logging
 import threading
 import time
@@ -20,20 +19,18 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
 
-from motion324.client.file_transfer import FileTransfer, may_need_files
-from motion324.client.job_events import Event, JobEvents
-from motion324.client.pending_jobs import PendingJobs
-from motion324.client.questions import Questions
+from motion324.client.file_transfer import FileTransfer
+from motion324.client.jobs import Event, JobEvents, PendingJobs
+from motion324.client.sending import JobSender, Questions
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.result import Examination, MadeMesh
-from motion324.wire.endpoint import Endpoint
-from motion324.wire.framing import Connection, ConnectionLost, UnusableMessage
-from motion324.wire.handshake import open_connection
+from motion324.wire.connection import Connection, ConnectionLost
+from motion324.wire.framing import UnusableMessage
+from motion324.wire.handshake import Endpoint, open_connection
 from motion324.wire.inbox import Inbox
 from motion324.wire.outbox import Outbox
 from motion324.wire.protocol import (
     AnimateRequest,
-    Cancel,
     Done,
     ErrorMessage,
     ExaminationEvent,
@@ -80,6 +77,7 @@ class Client:
         self._inbox = Inbox(connection, self._outbox)
         self._questions = Questions(endpoint, self._outbox.post, lambda: connection.last_heard)
         self._files = FileTransfer(self._questions.ask, self._outbox, self._jobs)
+        self._sender = JobSender(endpoint, self._outbox, self._jobs, self._files)
         self._ending = threading.Lock()
         self._ended = threading.Event()
         self._threads = [
@@ -122,11 +120,11 @@ class Client:
         "backend-lost". Closing it before the end cancels the job.
         Raises Motion324Error("message-too-large", "backend-lost") where the job cannot be sent.
         """
-        return self._start(request)
+        return self._sender.start(request)
 
     def start_examining(self, request: ExamineRequest) -> JobEvents:
         """Sends the request at once, and returns its events, as `animate` does: the last is an ExaminationEvent."""
-        return self._start(request)
+        return self._sender.start(request)
 
     def examine(self, request: ExamineRequest, watch: Callable[[Event], None] = lambda event: None) -> Examination:
         """Takes a quick look at a video, and waits for what it tells; another thread may `cancel(request.job_id)`.
@@ -143,56 +141,18 @@ class Client:
 
     def _last(self, request: JobRequest, kind: type[Last], watch: Callable[[Event], None]) -> Last:
         """Sends the request and waits for the event of this kind, which is its last; watch gets those before."""
-        with self._start(request) as events:
+        with self._sender.start(request) as events:
             for event in events:
                 if isinstance(event, kind):
                     return event
                 watch(event)
         raise AssertionError(f"a job ends with its {kind.kind} or an error")
 
-    def _start(self, request: JobRequest) -> JobEvents:
-        events = JobEvents(request.job_id, self.cancel)
-        if not self._jobs.add(events):
-            return events
-        if may_need_files(request, self._endpoint.is_same_machine):
-            name = f"backend {self._endpoint} sender"
-            threading.Thread(target=self._send_with_files, args=(request, events), name=name, daemon=True).start()
-            return events
-        try:
-            self._outbox.post(request)
-        except BaseException:
-            self._jobs.take(request.job_id)
-            events.forget()
-            raise
-        return events
-
-    def _send_with_files(self, request: JobRequest, events: JobEvents) -> None:
-        """On a thread of its own: asks which files the backend needs, sends them, then the request."""
-        try:
-            request = self._files.bring(request, events)
-            self._jobs.send_if_pending(events, functools.partial(self._outbox.post, request))
-        except Motion324Error as error:
-            self._give_up(request.job_id, error)
-        except Exception as error:
-            log.exception("sending the files of %s failed", request.doing)
-            sentence = f"The files for {request.doing} could not be sent ({type(error).__name__}: {error})."
-            self._give_up(request.job_id, Motion324Error("internal", sentence, "Please report it with the log."))
-
-    def _give_up(self, job_id: str, error: Motion324Error) -> None:
-        """Ends a job that could not be sent, and has the backend forget what it has of it."""
-        events = self._jobs.take(job_id)
-        if events:
-            self._outbox.drop(job_id)
-            self._outbox.post(Cancel(job_id))
-            events.fail(error)
-
     def cancel(self, job_id: str) -> None:
         """Ends a job's events with Cancelled at once, and has the backend stop it. A job that has ended is left alone;
         one that has not been sent yet will not be.
         """
-        if self._jobs.cancel(job_id):
-            self._outbox.drop(job_id)
-            self._outbox.post(Cancel(job_id))
+        self._sender.cancel(job_id)
 
     def stands(self, patience: float = 10.0) -> bool:
         """Whether the connection still serves: it does while a job of this client goes on, since then its end is

@@ -16,12 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.client.job_events import JobEvents
-from motion324.client.pending_jobs import PendingJobs
+from motion324.client.jobs import JobEvents, PendingJobs
 from motion324.core.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
-from motion324.core.image_files import images_in
+from motion324.core.input_files import images_in
 from motion324.core.options import names_mask_files
-from motion324.core.pace import Pace
+from motion324.core.progress import Pace
 from motion324.wire.file_messages import (
     MASK,
     PART_BYTES,

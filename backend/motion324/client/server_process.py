@@ -17,9 +17,9 @@ from typing import IO, Any
 
 from motion324.core.errors import EXIT_BACKEND, Cancelled, Motion324Error
 from motion324.core.log_file import last_lines
-from motion324.wire.endpoint import TOKEN_VARIABLE, Endpoint, new_token
-from motion324.wire.framing import ConnectionLost, encode
-from motion324.wire.handshake import open_connection
+from motion324.wire.connection import ConnectionLost
+from motion324.wire.framing import encode
+from motion324.wire.handshake import TOKEN_VARIABLE, Endpoint, new_token, open_connection
 from motion324.wire.protocol import Shutdown, to_wire
 from motion324.wire.transport import AUTO, forget_address
 

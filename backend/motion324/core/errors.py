@@ -1,4 +1,6 @@
-"""Errors that reach people: one sentence that says what happened, to which file or object, and what to do."""
+"""Defines the errors that reach people: one sentence that says what happened, to which file or object, and what
+to do.
+"""
 
 from __future__ import annotations
 

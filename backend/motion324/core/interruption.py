@@ -1,9 +1,6 @@
-"""Ctrl-C without accidents: it sets a flag, which every report of progress looks at.
+"""Stops on Ctrl-C without accidents: it sets a flag, which every report of progress looks at.
 
-An exception that a signal raises wherever the program happens to be is lost or becomes another one where that is in
-the middle of an import, of numba's compiler, or of a callback from C. So it is raised only at a place that reports
-progress; where none comes within GRACE seconds (a prompt, a download's silence, a long import) by a second signal to
-ourselves, as a last resort. Whatever goes wrong once the flag is set is a consequence of it. Standard library only.
+Work that looks for no cancellation itself, such as imports and the loading of models, is waited for meanwhile.
 """
 
 from __future__ import annotations
@@ -14,14 +11,18 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from motion324.core.errors import EXIT_CANCELLED, Cancelled
 
 GRACE = 1.0  # seconds for which a stage may be silent
 AGAIN = 10.0  # seconds after which a signal to ourselves was lost, in a callback for instance; cleaning up is quicker
 _STOPS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+POLL_SECONDS = 0.1
+
+Result = TypeVar("Result")
 
 
 class Interruption:
@@ -108,3 +109,28 @@ def _end_at_once() -> None:
     with contextlib.suppress(OSError):
         os.write(2, b"\nstopped at once\n")
     os._exit(EXIT_CANCELLED)
+
+
+def waited(work: Callable[[], Result], check: Callable[[], None]) -> Result:
+    """What `work` returns or raises, which runs on a thread of its own; check is called ten times a second meanwhile.
+
+    What check raises is passed on at once; the work then goes on to its end, and its outcome is forgotten.
+    """
+    done = threading.Event()
+    results: list[Result] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=run, name="motion324-waited-for", daemon=True).start()
+    while not done.wait(POLL_SECONDS):
+        check()
+    if errors:
+        raise errors[0]
+    return results[0]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from motion324.core.job_plan import JobPlan, PlannedStage
-from motion324.core.pace import Pace
+from motion324.core.progress import Pace
 
 _Estimate = tuple[float, float]  # mean and variance of the logarithm of how much slower than planned it goes
 

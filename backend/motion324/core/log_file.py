@@ -1,4 +1,4 @@
-"""The backend's log file: bounded in size, always readable by the panel."""
+"""Keeps the backend's log file, which is bounded in size and can always be read by the panel."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What a user may choose of how the mesh comes about: each option is declared here, once, as those of
-motion324.core.options are.
-"""
+"""Declares what a user may choose of how a mesh is made, each option once, as those of motion324.core.options are."""
 
 from __future__ import annotations
 
@@ -8,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from motion324.core.option_group import OptionGroup
+from motion324.core.option_group import OptionGroup, bad_option
 from motion324.core.option_spec import Choice, Flag, Section, Shown, option, same_option
-from motion324.core.option_values import bad_option
 from motion324.core.options import AnimateOptions
 
 INFLATE, HUNYUAN, HUNYUAN_SERVER, FILE = "inflate", "hunyuan3d", "hunyuan3d-server", "file"

@@ -1,4 +1,4 @@
-"""How an option is declared: what it may be, and how the command line and Blender show it.
+"""Declares an option: what it may be, and how the command line and Blender show it.
 
 Plain data. motion324.cli.option_flags makes flags of it, the extension's settings/option_properties.py makes Blender's
 properties of it, and motion324.core.option_group reads and checks values by it, wherever they come from.

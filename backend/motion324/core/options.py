@@ -1,5 +1,5 @@
-"""What a user may choose for one animation job: each option is declared here, once. The command line, job files, the
-wire and Blender's properties derive from it; how is told in motion324.core.option_spec.
+"""Declares what a user may choose for one animation job, each option once. The command line, job files, the wire and
+Blender's properties derive from it; how is told in motion324.core.option_spec.
 """
 
 from __future__ import annotations
@@ -7,9 +7,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from motion324.core.option_group import OptionGroup
+from motion324.core.option_group import OptionGroup, bad_option, read_value, told
 from motion324.core.option_spec import Choice, Flag, Section, Shown, option
-from motion324.core.option_values import bad_option, read_value, told
 
 MAX_SMOOTH = 1000  # frames
 MAX_FPS = 1000

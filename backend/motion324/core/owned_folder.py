@@ -1,4 +1,5 @@
-"""Temporary folders that tell whether their owner still lives, so that a later process can sweep what others left.
+"""Makes temporary folders that tell whether their owner still lives, so that a later process can sweep what others
+left.
 
 Beside each folder lies a file of the same name with ".lock" at its end, which its owner holds locked. The system lets
 go of a lock when the process ends, however it ends, and tells a process on another machine that shares the disk, too;

@@ -1,4 +1,4 @@
-"""The one place that converts between linear light and sRGB (IEC 61966-2-1)."""
+"""Converts between linear light and sRGB (IEC 61966-2-1); nothing else does."""
 
 from __future__ import annotations
 

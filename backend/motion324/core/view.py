@@ -1,4 +1,4 @@
-"""The view: a pinhole camera relative to the mesh in normalised space."""
+"""Describes the view: a pinhole camera relative to the mesh in normalised space."""
 
 from __future__ import annotations
 

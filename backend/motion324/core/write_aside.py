@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written beside their place under another name, then renamed."""
+"""Writes files that appear whole or not at all: beside their place under another name, then renamed."""
 
 from __future__ import annotations
 

@@ -20,22 +20,21 @@ from motion324.core.progress import Progress
 from motion324.core.trajectory_file import load_trajectory
 from motion324.core.view import View
 from motion324.from_video import pictures
-from motion324.from_video.exports import write_fbx, write_turntable
+from motion324.from_video.exports import as_webm, write_fbx, write_preview, write_turntable
 from motion324.from_video.page import PageInputs, write_page
-from motion324.from_video.preview import as_webm, write_preview
 from motion324.from_video.stages import Make, Stage, StageFolder, plain_view, stage_key, view_of
 from motion324.mesh.files.gltf_writing import write_glb
 from motion324.mesh.files.reading import read_mesh
 from motion324.mesh_providers.interface import MeshProvider, ObjectPicture
 from motion324.mesh_providers.registry import get_provider
 from motion324.pipeline.animate import animate
+from motion324.pipeline.camera import steady_images
 from motion324.reconstructors.registry import get_reconstructor
 from motion324.trajectories.result_files import TRAJECTORY, KeepOptions
 from motion324.video.decoding import read_video
 from motion324.video.foreground import check_mask_option, find_masks
 from motion324.video.foreground.masks import ForegroundMasks, from_first_object
 from motion324.video.shots import from_first_picture
-from motion324.video.steady_picture import steady_images
 
 log = logging.getLogger(__name__)
 

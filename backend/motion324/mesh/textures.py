@@ -1,4 +1,4 @@
-"""Textures of mesh files as arrays."""
+"""Reads the textures of mesh files as arrays."""
 
 from __future__ import annotations
 

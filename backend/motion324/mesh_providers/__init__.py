@@ -1,4 +1,4 @@
 """Makes a mesh from one picture of an object: several ways behind one interface.
 
-Imports core, mesh and view; from_video imports it. It knows nothing of videos or Blender.
+Imports core, mesh and view; pipeline and from_video import it. It knows nothing of videos or Blender.
 """

@@ -1,10 +1,11 @@
-"""The whole story: a reference mesh and a video in, the trajectory of every vertex out."""
+"""Tells the whole story: a reference mesh and a video go in, the trajectory of every vertex comes out."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,16 @@ from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_INTERNAL, Motion324Error
 from motion324.core.job_plan import OnPlan, plan_of, unplanned
 from motion324.core.machine import peak_memory, versions
-from motion324.core.normalisation import Normalisation, normalised_mesh
 from motion324.core.options import AnimateOptions, names_mask_files
-from motion324.core.progress import Progress, silent
-from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.progress import STAGES, Progress, silent
+from motion324.core.reference_mesh import Normalisation, ReferenceMesh, normalised_mesh
 from motion324.core.result import AnimationResult
 from motion324.core.view import View
 from motion324.mesh.checks import check_mesh
+from motion324.mesh.colours import MEANING, REASON
 from motion324.mesh.surface import sample_surface
-from motion324.mesh.vertex_colours import MEANING, REASON
-from motion324.pipeline.camera import filmed_by_a_still_camera
-from motion324.pipeline.first_look import first_look
+from motion324.pipeline.camera import filmed_by_a_still_camera, first_look
 from motion324.pipeline.output_folder import OutputFolder
-from motion324.pipeline.stage_clock import StageClock
 from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene
 from motion324.reconstructors.registry import get_reconstructor
 from motion324.trajectories.result_files import KeepOptions, needed_space, write_report, write_result_files
@@ -240,3 +238,29 @@ def _describe_view(view: View) -> dict[str, Any]:
         "rotation": np.asarray(view.rotation, float).tolist(),
         "translation": np.asarray(view.translation, float).tolist(),
     }
+
+
+class StageClock:
+    """A Progress that passes every report on, and keeps the seconds between the first reports of two stages."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._stage = STAGES[0]
+        self._since = time.perf_counter()
+        self._seconds: dict[str, float] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if stage != self._stage:
+            self._turn_to(stage)
+        self._progress(stage, done, total)
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds by stage until now, in the pipeline's order, and their sum as "total"."""
+        self._turn_to(self._stage)
+        known = {stage: self._seconds[stage] for stage in STAGES if stage in self._seconds}
+        return {name: round(value, 3) for name, value in (*known.items(), ("total", sum(known.values())))}
+
+    def _turn_to(self, stage: str) -> None:
+        now = time.perf_counter()
+        self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + now - self._since
+        self._stage, self._since = stage, now

@@ -1,4 +1,6 @@
-"""A quick look at a video, and at how a mesh fits it, before an animation job: seconds, however long the video is."""
+"""Takes a quick look at a video, and at how a mesh fits it, before an animation job, in seconds, however long the video
+is; and makes a mesh of what its first used frame shows.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from motion324.core.clip import VideoClip
-from motion324.core.normalisation import normalised_mesh
+from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions, names_mask_files
 from motion324.core.progress import Progress, silent
-from motion324.core.reference_mesh import ReferenceMesh
-from motion324.core.result import Examination
+from motion324.core.reference_mesh import ReferenceMesh, normalised_mesh
+from motion324.core.result import Examination, MadeMesh
 from motion324.mesh.checks import check_mesh
-from motion324.pipeline.first_look import first_look
+from motion324.mesh_providers.interface import ObjectPicture
+from motion324.mesh_providers.registry import get_provider
+from motion324.pipeline.camera import first_look
 from motion324.pipeline.passing_look import passing_remarks
 from motion324.video.foreground import check_mask_option, find_masks
-from motion324.video.foreground.given import first_given_mask
+from motion324.video.foreground.given_or_plain import first_given_mask
 from motion324.video.foreground.masks import ForegroundMasks, from_first_object, mask_warnings
 from motion324.video.sampling import VideoSample, sample_clip, sample_video
 from motion324.video.shots import begins_later, blank_frames, first_picture, from_first_picture
@@ -110,3 +114,33 @@ def _from_first_picture(video: Path | VideoClip, options: AnimateOptions, progre
         return sample
     remark = begins_later(np.arange(start, shown, step), shown, later.clip.name)
     return dataclasses.replace(later, clip=dataclasses.replace(later.clip, warnings=(*later.clip.warnings, remark)))
+
+
+def make_first_mesh(
+    video: Path | VideoClip,
+    options: AnimateOptions,
+    settings: MeshSettings,
+    *,
+    progress: Progress = silent,
+) -> MadeMesh:
+    """The mesh that motion324.from_video.run.from_video would animate, from a few frames of all.
+
+    Of the options, frames, video_fps and mask count. The mask is the one that motion324.pipeline.examine.examine
+    finds. Raises Motion324Error: what is wrong with video, options, foreground or provider; Cancelled.
+    """
+    options.check()
+    check_mask_option(options.mask)
+    provider = get_provider(settings)
+    sample, foreground = look_at_first(video, options, progress)
+    clip = sample.clip
+    provided = provider.provide(ObjectPicture(clip.frames[0], foreground.masks[0], Path(clip.name).stem), progress)
+    return MadeMesh(
+        mesh=provided.mesh,
+        rough_view=provided.rough_view if provided.view is None else "front",
+        frame_number=int(clip.frame_numbers[0]),
+        mask_method=foreground.method,
+        provider=provider.name,
+        licence=provider.licence,
+        warnings=(*clip.warnings, *foreground.warnings, *provided.mesh.warnings),
+        details=provided.details,
+    )

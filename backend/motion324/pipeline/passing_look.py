@@ -15,9 +15,8 @@ from motion324.core.progress import Progress
 from motion324.pipeline.camera import takes_motion_off
 from motion324.video.camera_motion import camera_remark, find_camera_motion
 from motion324.video.decoding import pictures
-from motion324.video.kept_frames import EvenMoments, lower_rate, stacked_alpha
 from motion324.video.shots import shot_warnings
-from motion324.video.source import FrameRange, open_range
+from motion324.video.source import EvenMoments, FrameRange, lower_rate, open_range, stacked_alpha
 
 SIDE = 320  # pixels
 SECONDS = 3.0  # of reading

@@ -1,4 +1,5 @@
-"""Frames as the models want them: the object alone on black, filling a square; and which frames they see together.
+"""Prepares frames as the models want them, the object alone on black, filling a square, and decides which of them they
+see together.
 
 Of a video longer than a window, overlapping windows are seen, whose results are joined to one motion.
 """

@@ -24,7 +24,7 @@ from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first
 from motion324.evaluation.predictions import find_prediction, made_mesh, read_prediction
 from motion324.evaluation.release import ReleaseClip
 from motion324.mesh.files.reading import read_mesh
-from motion324.rendering.sequence_pictures import Look, draw_sequence, plain_mesh
+from motion324.rendering.result_videos import Look, draw_sequence, plain_mesh
 from motion324.video.writing import VideoFile
 
 RECORD = "render.json"

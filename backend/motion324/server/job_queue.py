@@ -1,4 +1,4 @@
-"""The queue of one kind of jobs: one runs, the others wait in line."""
+"""Queues one kind of jobs: one runs, the others wait in line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
 from motion324.core.job_pace import JobPace
 from motion324.core.job_plan import JobPlan
-from motion324.core.memory import give_back, is_out_of_memory
+from motion324.core.machine import give_back, is_out_of_memory
 from motion324.core.write_aside import system_error
 from motion324.reconstructors.interface import FrameBatch
 from motion324.wire.message import BulkMessage

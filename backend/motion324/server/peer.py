@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.core.memory import is_out_of_memory
+from motion324.core.machine import is_out_of_memory
 from motion324.core.write_aside import system_error
 from motion324.server.file_transfer import FileTransfer
 from motion324.server.job_queue import Job, JobQueue
-from motion324.wire.framing import Connection, ConnectionLost, UnusableMessage, about
+from motion324.wire.connection import Connection, ConnectionLost
+from motion324.wire.framing import UnusableMessage, about
 from motion324.wire.handshake import accept_client
 from motion324.wire.inbox import Inbox
 from motion324.wire.message import MAX_ID, BulkMessage

@@ -1,4 +1,4 @@
-"""One file, or one folder of images, that a client sends: writes it to the disk, and counts who still needs it."""
+"""Writes one file, or one folder of images, that a client sends to the disk, and counts who still needs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The backend process: listens, runs jobs, and ends when nobody needs it any more."""
+"""Is the backend process: it listens, runs jobs, and ends when nobody needs it any more."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from motion324 import __version__
 from motion324.core.errors import EXIT_BACKEND, EXIT_OK, Motion324Error
 from motion324.core.job_plan import OnPlan
 from motion324.core.log_file import LOG_BYTES, default_log_path, start_log
-from motion324.core.memory import save_addresses
+from motion324.core.machine import save_addresses
 from motion324.core.progress import Progress
 from motion324.core.result import AnimationResult, Examination, MadeMesh
 from motion324.reconstructors.interface import FrameBatch
@@ -28,8 +28,8 @@ from motion324.server.file_transfer import FileTransfer, remove_leftovers
 from motion324.server.job_queue import Job, JobQueue
 from motion324.server.parent_watch import parent_is_alive
 from motion324.server.peer import Peer, Services
-from motion324.wire.endpoint import check_token
-from motion324.wire.framing import Connection
+from motion324.wire.connection import Connection
+from motion324.wire.handshake import check_token
 from motion324.wire.message import BulkMessage
 from motion324.wire.protocol import (
     PROTOCOL_VERSION,
@@ -95,7 +95,7 @@ def serve(
     """Listens until told to end; returns the process's exit code.
 
     Prints one line of JSON on stdout when it is ready: {"motion324": "ready", "host", "port", "pid", "protocol",
-    "version", "log"}, where host and port are what motion324.wire.endpoint.Endpoint takes. Call it on the main thread,
+    "version", "log"}, where host and port are what motion324.wire.handshake.Endpoint takes. Call it on the main thread,
     and end the process with what it returns.
 
     run_job: see RunJob; called on one worker thread, one job at a time.
@@ -107,7 +107,7 @@ def serve(
     unload: frees what loaded reconstructors hold in memory; called with whether they may stay in the CPU's memory, on
         run_job's thread.
     rest: frees what is soon loaded again; called on run_job's thread, once nothing has run for REST_SECONDS.
-    token: the session's secret, see motion324.wire.endpoint.take_token_from_environment.
+    token: the session's secret, see motion324.wire.handshake.take_token_from_environment.
     host, port: where to listen, see motion324.wire.transport.listen; "auto" is only for clients on this machine.
     log_path: None takes default_log_path().
     parent_pid: the process ends when that one does. None: it does not watch.
@@ -162,8 +162,8 @@ class _Server:
     ) -> None:
         self._token = token
         self._animations = JobQueue(_animation(run_job), log_path, "animations")
-        self._examinations = JobQueue(_examination(examine), log_path, "examinations")
-        self._meshes = JobQueue(_mesh(make_mesh), log_path, "meshes")
+        self._examinations = JobQueue(_look(examine, ExaminationEvent), log_path, "examinations")
+        self._meshes = JobQueue(_look(make_mesh, MeshEvent), log_path, "meshes")
         self._end_reason = ""
         self._lock = threading.Lock()
         self._peers: list[Peer] = []  # the oldest first
@@ -302,17 +302,8 @@ def _animation(run_job: RunJob) -> Callable[[Job], BulkMessage]:
     return run
 
 
-def _examination(examine: Examine) -> Callable[[Job], BulkMessage]:
-    def run(job: Job) -> BulkMessage:
-        assert isinstance(job.request, ExamineRequest)
-        return ExaminationEvent(job.id, examine(job.request, job.progress))
-
-    return run
-
-
-def _mesh(make_mesh: MakeMesh) -> Callable[[Job], BulkMessage]:
-    def run(job: Job) -> BulkMessage:
-        assert isinstance(job.request, MeshRequest)
-        return MeshEvent(job.id, make_mesh(job.request, job.progress))
-
-    return run
+def _look(
+    work: Callable[[Any, Progress], Any], event: Callable[[str, Any], BulkMessage]
+) -> Callable[[Job], BulkMessage]:
+    """work: a request and a progress in, what `event` tells out."""
+    return lambda job: event(job.id, work(job.request, job.progress))

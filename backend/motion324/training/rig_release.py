@@ -1,4 +1,5 @@
-"""Clips of the rigs that are never trained on, as a benchmark on disk: `python -m motion324.training.rig_release`.
+"""Writes clips of the rigs that are never trained on as a benchmark on disk: `python -m
+motion324.training.rig_release`.
 
 In Motion80's release layout, so that `motion324 batch --release` and `motion324 evaluate` judge on it whatever should
 not be judged, or tuned, on the benchmark itself.

@@ -1,4 +1,4 @@
-"""A video file or a folder of images -> VideoClip, no larger than the pipeline can use."""
+"""Reads a video file or a folder of images as a VideoClip, no larger than the pipeline can use."""
 
 from __future__ import annotations
 
@@ -11,19 +11,24 @@ import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.progress import Progress, silent
-from motion324.video.kept_frames import (
+from motion324.video.picture import Picture, StillPicture
+from motion324.video.reader import VideoReader, bad_video, ends_inside_a_box, is_boxed
+from motion324.video.source import (
     EvenMoments,
+    FrameRange,
+    Source,
+    Wanted,
     check_length,
     even_frames,
+    in_range,
     kept_count,
     lower_rate,
+    open_range,
     rate_of,
+    read_image,
     reduced_size,
     stacked_alpha,
 )
-from motion324.video.picture import Picture, StillPicture
-from motion324.video.reader import VideoReader, bad_video, ends_inside_a_box, is_boxed
-from motion324.video.source import FrameRange, Source, Wanted, in_range, open_range, read_image
 
 log = logging.getLogger(__name__)
 

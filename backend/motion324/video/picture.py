@@ -1,4 +1,5 @@
-"""A frame as it is meant to be seen, at the size that is wanted: turned, mirrored, in square pixels, in sRGB.
+"""Turns a decoded frame into what is meant to be seen, at the size that is wanted: turned, mirrored, in square pixels,
+in sRGB.
 
 HDR video (HLG and PQ, ITU-R BT.2100) becomes sRGB here: what is as bright as paper or darker stays, what shines is
 compressed. The FFmpeg that PyAV brings along has no zscale, which its own tone mapping needs.

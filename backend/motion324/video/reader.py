@@ -1,4 +1,5 @@
-"""A video file: its frames one after another, with the time at which each is shown, and what an MP4's boxes say of it.
+"""Reads a video file: its frames one after another, with the time at which each is shown, and what an MP4's boxes say
+of it.
 
 FFmpeg's decoders read the frames, through PyAV. Boxes (ISO 14496-12: size, type, content) are read without decoding.
 """

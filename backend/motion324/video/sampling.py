@@ -1,4 +1,6 @@
-"""A few frames of a video, spread over the range that is used: enough to judge it by, in seconds also for long ones."""
+"""Reads a few frames of a video, spread over the range that is used: enough to judge it by, in seconds also for long
+ones.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,20 @@ import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.progress import Progress
-from motion324.video.kept_frames import kept_count, lower_rate, number_of, reduced_size, stacked_alpha
 from motion324.video.picture import Picture, StillPicture
 from motion324.video.reader import Frame, VideoReader, bad_video, ends_inside_a_box, is_boxed
-from motion324.video.source import FrameRange, Source, in_range, open_range, read_image
+from motion324.video.source import (
+    FrameRange,
+    Source,
+    in_range,
+    kept_count,
+    lower_rate,
+    number_of,
+    open_range,
+    read_image,
+    reduced_size,
+    stacked_alpha,
+)
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""One frame of a video, small: `python -m motion324.video.thumbnail VIDEO NUMBER` writes it to the standard output.
+"""Writes one frame of a video, small, to the standard output: `python -m motion324.video.thumbnail VIDEO NUMBER`.
 
 For a panel in which the first frame is chosen. What comes is a line "WIDTH HEIGHT", then RGBA bytes, the top row first.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.image_files import images_in
+from motion324.core.input_files import images_in
 from motion324.video.picture import Picture, StillPicture
 from motion324.video.reader import VideoReader, bad_video
 from motion324.video.source import read_image

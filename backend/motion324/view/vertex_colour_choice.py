@@ -1,4 +1,6 @@
-"""Which meaning of a glTF file's vertex colours the video's first frame shows, where the file leaves that open."""
+"""Tells which meaning of a glTF file's vertex colours the video's first frame shows, where the file leaves that
+open.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,7 @@ import numpy as np
 
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.view import View
-from motion324.mesh.colours import colours_at
-from motion324.mesh.vertex_colours import with_other_meaning
+from motion324.mesh.colours import colours_at, with_other_meaning
 from motion324.view.rasteriser import face_normals, rasterise
 
 # The other meaning's colours differ from the frame's by at most this share of what those that were taken do. Measured

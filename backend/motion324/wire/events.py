@@ -1,4 +1,4 @@
-"""The messages that a backend sends about a job: its place in the queue, its progress, its frames, its result.
+"""Defines the messages that a backend sends about a job: its place in the queue, its progress, its frames, its result.
 
 N vertices; T frames in the trajectory, B of them in a batch. A job that ends badly ends with an ErrorMessage
 (motion324.wire.protocol).

@@ -1,4 +1,5 @@
-"""The messages that carry a request's files to a backend on another machine, and the key that identifies a file.
+"""Defines the messages that carry a request's files to a backend on another machine, and the key that identifies a
+file.
 
 From Blender: SeesFiles, answered by a Seen; then, for each path that the backend lacks, an Upload and UploadParts, each
 answered by an UploadReceived; last the request itself, which has the same job id and names the files. A Cancel of that
@@ -15,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from motion324.core.image_files import images_in
+from motion324.core.input_files import images_in
 from motion324.wire.message import MAX_ID, Arrays, BulkMessage, Message, MessageFields, new_id
 
 VIDEO, MASK = "video", "mask"  # the roles of a request's paths

@@ -1,4 +1,4 @@
-"""Flow control: limits how much bulk is on its way, so that control messages never wait behind a long queue.
+"""Controls the flow: it limits how much bulk is on its way, so that control messages never wait behind a long queue.
 
 A line keeps what it cannot carry at once in buffers: in the kernel, in routers, in an SSH tunnel; tens of seconds'
 worth if it is given that much. The other side acknowledges the bulk that it has received; where that takes longer than

@@ -1,13 +1,6 @@
-"""The handshake at the beginning of a connection: each side proves that it knows the secret, and versions are compared.
+"""Holds the address of a backend and the secret of its session, and shakes hands at the beginning of a connection.
 
-1. The backend sends 8 fixed bytes and a random challenge of 32 bytes.
-2. The client sends a random challenge of 32 bytes and HMAC-SHA256(secret, "client" + both challenges).
-3. The backend compares that in constant time, having read exactly these 64 bytes and parsed nothing. Where it is wrong
-   it closes the connection without a word; else it sends HMAC-SHA256(secret, "backend" + both challenges), by which the
-   client knows that it has not met somebody else on that port.
-4. Both send a Hello, and each compares the versions.
-
-The secret itself never travels.
+In the handshake each side proves that it knows the secret, and versions are compared.
 """
 
 from __future__ import annotations
@@ -15,18 +8,89 @@ from __future__ import annotations
 import hmac
 import os
 import re
+import secrets
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.wire.endpoint import Endpoint
-from motion324.wire.framing import HELLO_LIMITS, Connection, ConnectionLost, WaitedTooLong, encode
+from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.wire.connection import Connection, ConnectionLost, WaitedTooLong
+from motion324.wire.framing import HELLO_LIMITS, encode
 from motion324.wire.protocol import Hello, from_wire, to_wire
 from motion324.wire.transport import connect
 
+TOKEN_VARIABLE = "MOTION324_TOKEN"
+MIN_TOKEN_LENGTH = 16
 GREETING = b"M324-1\r\n"
 CHALLENGE_SIZE = PROOF_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A backend's address, as its readiness line tells it. It may be another machine's (through an SSH tunnel: the
+    traffic itself is not encrypted).
+
+    host: a name, an IP address, or "unix:" and the path of a Unix socket, where port is 0.
+    token: the session's secret; never printed, and never sent.
+    last_words: tells how the backend ended and what it logged last, where this process can know.
+    """
+
+    host: str
+    port: int
+    token: str = field(repr=False)
+    last_words: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def at(cls, address: str, token: str) -> Endpoint:
+        """The endpoint at "host:port" or "unix:PATH", as people write it. Raises Motion324Error("bad-address")."""
+        address = address.strip()
+        if address.startswith("unix:"):
+            return cls(address, 0, token.strip())
+        host, _, port = address.rpartition(":")
+        if not host or not re.fullmatch(r"[1-9]\d{0,4}", port, re.ASCII) or int(port) > 65535:
+            raise Motion324Error(
+                "bad-address",
+                f"The backend's address '{address}' is not of the form host:port.",
+                "Correct it, in Blender's case in the preferences, such as localhost:7324.",
+                EXIT_USAGE,
+            )
+        return cls(host.removeprefix("[").removesuffix("]"), int(port), token.strip())
+
+    @property
+    def is_same_machine(self) -> bool:
+        """Whether the backend certainly sees the same files: a tunnel to another machine has a local address, too."""
+        return self.host.startswith("unix:") or self.last_words is not None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}" if self.port else self.host
+
+
+def new_token() -> str:
+    """A fresh secret of 256 bits."""
+    return secrets.token_hex(32)
+
+
+def take_token_from_environment() -> str:
+    """The secret that whoever started this process has put into MOTION324_TOKEN; removed there, so that no child
+    process inherits it. Raises Motion324Error("no-token").
+    """
+    token = os.environ.pop(TOKEN_VARIABLE, "")
+    check_token(token)
+    return token
+
+
+def check_token(token: str) -> None:
+    """Raises Motion324Error("no-token") where the secret is missing or easily guessed."""
+    if len(token) < MIN_TOKEN_LENGTH:
+        raise Motion324Error(
+            "no-token",
+            f"The backend needs a secret of at least {MIN_TOKEN_LENGTH} letters in the environment variable "
+            f"{TOKEN_VARIABLE}, and found {len(token)} letters.",
+            f"Set it to something random before starting the backend: export {TOKEN_VARIABLE}=$(openssl rand -hex 32)",
+            EXIT_USAGE,
+        )
 
 
 def open_connection(endpoint: Endpoint, timeout: float, program: str) -> tuple[Connection, Hello]:

@@ -6,17 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from motion324.wire.framing import (
-    ABANDONED,
-    ACKNOWLEDGED,
-    MAGIC,
-    MESSAGE_LIMITS,
-    PIECE,
-    PREFIX,
-    STALL_SECONDS,
-    Connection,
-    IncomingMessage,
-)
+from motion324.wire.connection import STALL_SECONDS, Connection
+from motion324.wire.framing import ABANDONED, ACKNOWLEDGED, MAGIC, MESSAGE_LIMITS, PIECE, PREFIX, IncomingMessage
 from motion324.wire.outbox import Outbox
 from motion324.wire.safetensors_body import malformed
 

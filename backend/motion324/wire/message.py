@@ -1,4 +1,4 @@
-"""The base classes of all messages, and the checked reading of a received message's fields.
+"""Defines the base classes of all messages, and reads a received message's fields with checks.
 
 Nothing that came over the wire is used before its type is known.
 """

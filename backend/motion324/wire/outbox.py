@@ -13,18 +13,9 @@ from collections import deque
 from collections.abc import Callable
 
 from motion324.core.errors import Cancelled
+from motion324.wire.connection import STALL_SECONDS, Connection, ConnectionLost, WritingFailed
 from motion324.wire.flow import Window
-from motion324.wire.framing import (
-    ABANDONED,
-    ACKNOWLEDGED,
-    PIECE,
-    PREFIX,
-    STALL_SECONDS,
-    Connection,
-    ConnectionLost,
-    WritingFailed,
-    encode,
-)
+from motion324.wire.framing import ABANDONED, ACKNOWLEDGED, PIECE, PREFIX, encode
 from motion324.wire.message import BulkMessage, Message
 from motion324.wire.protocol import to_wire
 from motion324.wire.transport import TICK

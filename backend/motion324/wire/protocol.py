@@ -1,4 +1,4 @@
-"""The protocol: its version number, the general messages, and the registry of all messages by their kind.
+"""Defines the protocol: its version number, the general messages, and the registry of all messages by their kind.
 
 From Blender: Hello, Cancel, StatusRequest, Unload, Shutdown, Heartbeat, Goodbye, and the requests of
 motion324.wire.requests. From the backend: Hello, ErrorMessage, Status, Done, Heartbeat, and the events of

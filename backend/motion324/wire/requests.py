@@ -1,4 +1,5 @@
-"""The messages by which a client asks for a job: an animation, a quick look at a video, or a mesh made from one.
+"""Defines the messages by which a client asks for a job: an animation, a quick look at a video, or a mesh made from
+one.
 
 Each request names a video and options and has a job id, under which its events come back (motion324.wire.events).
 """
@@ -18,15 +19,58 @@ from motion324.wire.message import MAX_ID, Arrays, BulkMessage, Message, Message
 from motion324.wire.payloads import mesh_from_wire, mesh_to_wire, video_from_wire, video_to_wire
 
 
-@dataclass(frozen=True)
-class AnimateRequest(BulkMessage):
-    """One animation job.
+class VideoRequest(BulkMessage):
+    """What all three kinds have.
 
     video: a path on the backend's machine, or the frames themselves.
-    topology_hash: comes back with the result, so that positions never land on a mesh that changed meanwhile.
     send_video: whether the client sends the files at `video`, and at options.mask where that is a path; None: where the
         backend does not see them. This itself is not sent.
     files: what a client on another machine knows by these paths; motion324.client.file_transfer fills them in.
+    """
+
+    job_id: str
+    video: Path | VideoClip
+    options: AnimateOptions
+    send_video: bool | None
+    files: tuple[SentFile, ...]
+
+    @property
+    def video_name(self) -> str:
+        return self.video.name
+
+    @property
+    def doing(self) -> str:
+        """What the backend does, for people."""
+        raise NotImplementedError
+
+    def to_wire(self, arrays: Arrays) -> dict[str, Any]:
+        return {
+            "job_id": self.job_id,
+            "options": self.options.to_dict(),
+            **self.rest_to_wire(arrays),
+            "video": video_to_wire(self.video, arrays),
+            "files": sent_files_to_wire(self.files),
+        }
+
+    def rest_to_wire(self, arrays: Arrays) -> dict[str, Any]:
+        """What one kind has besides."""
+        raise NotImplementedError
+
+
+def _read_video_request(fields: MessageFields) -> dict[str, Any]:
+    """The arguments that all three kinds have."""
+    return {
+        "job_id": fields.text("job_id", MAX_ID),
+        "video": video_from_wire(fields.within("video", fields.record("video"))),
+        "options": AnimateOptions.from_dict(fields.record("options")),
+        "files": sent_files_from_wire(fields),
+    }
+
+
+@dataclass(frozen=True)
+class AnimateRequest(VideoRequest):
+    """One animation job. topology_hash: comes back with the result, so that positions never land on a mesh that changed
+    meanwhile.
     """
 
     kind: ClassVar[str] = "animate"
@@ -46,43 +90,21 @@ class AnimateRequest(BulkMessage):
         return cls(new_id(), mesh, video, options, topology_hash(mesh), send_video)
 
     @property
-    def video_name(self) -> str:
-        return self.video.name
-
-    @property
     def doing(self) -> str:
-        """What the backend does, for people."""
         return f"animating {self.mesh.name} ({len(self.mesh.positions)} vertices) after {self.video_name}"
 
-    def to_wire(self, arrays: Arrays) -> dict[str, Any]:
-        return {
-            "job_id": self.job_id,
-            "topology_hash": self.topology_hash,
-            "options": self.options.to_dict(),
-            "mesh": mesh_to_wire(self.mesh, arrays),
-            "video": video_to_wire(self.video, arrays),
-            "files": sent_files_to_wire(self.files),
-        }
+    def rest_to_wire(self, arrays: Arrays) -> dict[str, Any]:
+        return {"topology_hash": self.topology_hash, "mesh": mesh_to_wire(self.mesh, arrays)}
 
     @classmethod
     def from_wire(cls, fields: MessageFields) -> AnimateRequest:
-        return cls(
-            job_id=fields.text("job_id", MAX_ID),
-            mesh=mesh_from_wire(fields.within("mesh", fields.record("mesh"))),
-            video=video_from_wire(fields.within("video", fields.record("video"))),
-            options=AnimateOptions.from_dict(fields.record("options")),
-            files=sent_files_from_wire(fields),
-            topology_hash=fields.text("topology_hash", 200),
-        )
+        mesh = mesh_from_wire(fields.within("mesh", fields.record("mesh")))
+        return cls(mesh=mesh, topology_hash=fields.text("topology_hash", 200), **_read_video_request(fields))
 
 
 @dataclass(frozen=True)
-class ExamineRequest(BulkMessage):
-    """A quick look at a video, and at how a mesh fits its first used frame.
-
-    video: a path on the backend's machine, or the frames themselves. mesh: None where no view is asked for.
-    send_video and files: see AnimateRequest.
-    """
+class ExamineRequest(VideoRequest):
+    """A quick look at a video, and at how a mesh fits its first used frame. mesh: None where no view is asked for."""
 
     kind: ClassVar[str] = "examine"
     video: Path | VideoClip
@@ -93,42 +115,21 @@ class ExamineRequest(BulkMessage):
     job_id: str = field(default_factory=new_id)
 
     @property
-    def video_name(self) -> str:
-        return self.video.name
-
-    @property
     def doing(self) -> str:
-        """What the backend does, for people."""
         return f"examining {self.video_name}"
 
-    def to_wire(self, arrays: Arrays) -> dict[str, Any]:
-        return {
-            "job_id": self.job_id,
-            "options": self.options.to_dict(),
-            "mesh": None if self.mesh is None else mesh_to_wire(self.mesh, arrays),
-            "video": video_to_wire(self.video, arrays),
-            "files": sent_files_to_wire(self.files),
-        }
+    def rest_to_wire(self, arrays: Arrays) -> dict[str, Any]:
+        return {"mesh": None if self.mesh is None else mesh_to_wire(self.mesh, arrays)}
 
     @classmethod
     def from_wire(cls, fields: MessageFields) -> ExamineRequest:
-        mesh = fields.within("mesh", fields.record("mesh")) if fields.has("mesh") else None
-        return cls(
-            video=video_from_wire(fields.within("video", fields.record("video"))),
-            options=AnimateOptions.from_dict(fields.record("options")),
-            files=sent_files_from_wire(fields),
-            mesh=None if mesh is None else mesh_from_wire(mesh),
-            job_id=fields.text("job_id", MAX_ID),
-        )
+        mesh = mesh_from_wire(fields.within("mesh", fields.record("mesh"))) if fields.has("mesh") else None
+        return cls(mesh=mesh, **_read_video_request(fields))
 
 
 @dataclass(frozen=True)
-class MeshRequest(BulkMessage):
-    """A mesh of what the first used frame shows.
-
-    video: a path on the backend's machine, or the frames themselves. options: frames, video_fps and mask count.
-    send_video and files: see AnimateRequest.
-    """
+class MeshRequest(VideoRequest):
+    """A mesh of what the first used frame shows. Of the options, frames, video_fps and mask count."""
 
     kind: ClassVar[str] = "make-mesh"
     video: Path | VideoClip
@@ -139,32 +140,15 @@ class MeshRequest(BulkMessage):
     job_id: str = field(default_factory=new_id)
 
     @property
-    def video_name(self) -> str:
-        return self.video.name
-
-    @property
     def doing(self) -> str:
-        """What the backend does, for people."""
         return f"making a mesh from {self.video_name}"
 
-    def to_wire(self, arrays: Arrays) -> dict[str, Any]:
-        return {
-            "job_id": self.job_id,
-            "options": self.options.to_dict(),
-            "settings": self.settings.to_dict(),
-            "video": video_to_wire(self.video, arrays),
-            "files": sent_files_to_wire(self.files),
-        }
+    def rest_to_wire(self, arrays: Arrays) -> dict[str, Any]:
+        return {"settings": self.settings.to_dict()}
 
     @classmethod
     def from_wire(cls, fields: MessageFields) -> MeshRequest:
-        return cls(
-            video=video_from_wire(fields.within("video", fields.record("video"))),
-            options=AnimateOptions.from_dict(fields.record("options")),
-            files=sent_files_from_wire(fields),
-            settings=MeshSettings.from_dict(fields.record("settings")),
-            job_id=fields.text("job_id", MAX_ID),
-        )
+        return cls(settings=MeshSettings.from_dict(fields.record("settings")), **_read_video_request(fields))
 
 
 JobRequest = AnimateRequest | ExamineRequest | MeshRequest

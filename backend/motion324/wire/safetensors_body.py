@@ -1,4 +1,4 @@
-"""Named arrays as one safetensors buffer, written without copying them and read as views.
+"""Writes named arrays as one safetensors buffer without copying them, and reads them as views.
 
 The layout is safetensors' own: 8 bytes with the header's length (little-endian), the header as JSON
 (name -> dtype, shape, data_offsets), then the arrays' bytes without gaps. https://huggingface.co/docs/safetensors

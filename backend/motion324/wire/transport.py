@@ -1,4 +1,4 @@
-"""Sockets: listening, connecting, and limits on every call so that none of them waits for ever.
+"""Opens sockets, listening or connecting, and limits every call so that none of them waits for ever.
 
 On Linux and macOS a Unix socket in a private folder carries twice what loopback TCP does, and other users cannot even
 open it. Everywhere else, and for other machines, it is TCP.

@@ -1,7 +1,8 @@
-"""Exports of an animated object that are the same again when they are read back.
+"""Exports an animated object to files that are the same again when they are read back.
 
 FBX and GLB carry the animation as shape keys, Alembic and USD as one mesh per frame, PC2 and MDD as places of vertices.
-What each setting below prevents was measured by importing the files again; tests/addon does so for every format."""
+What each setting below prevents was measured by importing the files again; tests/addon does so for every format.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from motion324.core.write_aside import explained_write_errors, write_error, writ
 
 from ..playing.timing import scene_fps
 from ..reading.mesh_reading import checked_object
-from ..reading.operator_words import said_by_operator
+from ..reading.new_object import said_by_operator
 from . import export_size
 from .export_formats import FORMATS, POINT_CACHES, Format, available, usd_takes_as_it_is
 from .memory_file import in_memory_first

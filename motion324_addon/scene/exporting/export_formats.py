@@ -1,4 +1,4 @@
-"""The formats that an animated object is exported to, and what each cannot carry of it."""
+"""Lists the formats that an animated object is exported to, and what each cannot carry of it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import bpy
 
-from motion324.core.blender_mesh.geometry import corner_vertices_of
+from motion324.core.blender_mesh.surface import corner_vertices_of
 
 from ..playing import keeping
-from ..reading import modifier_checks, modifier_stack
+from ..reading import modifier_stack
 from .placing import is_sheared, metres_per_unit
 
 
@@ -75,7 +75,7 @@ def losses(obj: bpy.types.Object, suffix: str, first: int | None = None) -> tupl
         found += _losses_in_time(suffix, first)
     if suffix in POINT_CACHES:
         found.append("Only a cache: the receiving program needs the same mesh, with its vertices in the same order.")
-        if modifier_checks.motion_of_its_own(obj):
+        if modifier_stack.motion_of_its_own(obj):
             found.append("Without the object's own motion.")
         if metres_per_unit(scene) != 1.0:
             found.append(f"In Blender's units, of which each is {metres_per_unit(scene):g} m, not in metres.")

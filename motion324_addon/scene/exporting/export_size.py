@@ -1,4 +1,4 @@
-"""How large an export will be, from a few of its frames."""
+"""Estimates how large an export will be, from a few of its frames."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.geometry import corner_vertices_of, positions_of
+from motion324.core.blender_mesh.surface import corner_vertices_of, positions_of
 
 from ..reading import modifier_stack
 from .sampling import positions_at

@@ -1,4 +1,6 @@
-"""An object's own motion, with all that parents, constraints, drivers and NLA strips make of it, as plain keys."""
+"""Takes an object's own motion, with all that parents, constraints, drivers and NLA strips make of it, as plain
+keys.
+"""
 
 from __future__ import annotations
 

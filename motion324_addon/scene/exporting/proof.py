@@ -1,7 +1,9 @@
-"""Whether an export has room before it is written, and is whole afterwards, before it takes the place of another file.
+"""Proves that an export has room before it is written, and is whole afterwards, before it takes the place of another
+file.
 
 Blender's exporters cannot be asked: on a full disk USD reports success with a file that is cut short, and Alembic ends
-Blender, which is why it writes into memory first where that is possible (`memory_file`)."""
+Blender, which is why it writes into memory first where that is possible (`memory_file`).
+"""
 
 from __future__ import annotations
 

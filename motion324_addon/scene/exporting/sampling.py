@@ -1,4 +1,4 @@
-"""Where an object's vertices are over the frames of the scene."""
+"""Tells where an object's vertices are over the frames of the scene."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.geometry import positions_of
+from motion324.core.blender_mesh.surface import positions_of
 
 from ..reading import modifier_stack
 

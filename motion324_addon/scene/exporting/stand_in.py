@@ -1,4 +1,4 @@
-"""What exporters are handed: objects and pictures as they understand them."""
+"""Makes what exporters are handed: objects and pictures as they understand them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.geometry import positions_of
+from motion324.core.blender_mesh.surface import positions_of
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
 
 from ..playing import shape_keys

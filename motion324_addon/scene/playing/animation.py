@@ -1,4 +1,4 @@
-"""A finished animation that waits to be kept, and the object that it belongs to."""
+"""Holds a finished animation that waits to be kept, and the object that it belongs to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
-from motion324.core.normalisation import Normalisation
+from motion324.core.reference_mesh import Normalisation
 
 from .timing import Timing
 

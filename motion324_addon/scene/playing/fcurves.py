@@ -1,4 +1,4 @@
-"""One way to write F-curves in Blender 4.2 to 5.0.
+"""Writes F-curves in one way in Blender 4.2 to 5.0.
 
 Up to 4.3 an action holds its curves itself. From 4.4 they lie in action > layer > strip > channelbag of a slot, and 5.0
 dropped the old way (Blender's release notes of 4.4, "Slotted Actions", and of 5.0, "Removed deprecated API").

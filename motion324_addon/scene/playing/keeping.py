@@ -10,7 +10,7 @@ import bpy
 
 from ..reading import mesh_reading, modifier_stack
 from ..reading.mesh_reading import check_own
-from . import kept_note, point_cache, preview, shape_keys
+from . import kept_note, point_cache, shape_keys
 from .animation import Animation
 from .kept_note import PutBack
 
@@ -154,7 +154,7 @@ def _moving_now(obj: bpy.types.Object) -> tuple[tuple[str, bool, bool], ...]:
 
 
 def _kept(obj: bpy.types.Object, animation: Animation, put_back: PutBack) -> None:
-    preview.hide(obj)
+    point_cache.hide_preview(obj)
     kept_note.write(obj, animation, put_back)
     scene = bpy.context.scene
     scene.frame_end = max(scene.frame_end, animation.timing.whole_frames[1])

@@ -1,4 +1,4 @@
-"""What an object with a kept animation knows about it: custom properties, which are saved and undone with it."""
+"""Notes on an object what it knows about its kept animation: custom properties, which are saved and undone with it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from motion324.core.normalisation import Normalisation
+from motion324.core.reference_mesh import Normalisation
 from motion324.core.view import View
 
-from ..reading.modifier_checks import motion_of_its_own
+from ..reading.modifier_stack import motion_of_its_own
 from .animation import Animation
 from .timing import Timing
 

@@ -1,8 +1,14 @@
-"""An animation as a point cache: a PC2 file, and the Mesh Cache modifier that plays it."""
+"""Plays an animation as a point cache, kept or as it arrives: a PC2 file, and the Mesh Cache modifier that plays it.
+
+What arrives lies in Blender's temporary folder, and is played by a modifier that Discard removes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import contextlib
+import math
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -13,6 +19,7 @@ from motion324.core.point_cache import Pc2Writer
 from motion324.core.write_aside import explained_write_errors, written_aside
 
 from ..reading import modifier_stack
+from .animation import Target
 from .timing import Timing
 
 KEPT = "Motion324"
@@ -104,3 +111,67 @@ def _path_in_blend(path: Path) -> str:
         if path.resolve().is_relative_to(folder):
             return "//" + path.resolve().relative_to(folder).as_posix()
     return str(path)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What one object shows. path: a PC2 file."""
+
+    target: Target
+    path: Path
+    timing: Timing
+
+
+def show_preview(preview: Preview) -> None:
+    """Plays the file on the object, in place of what was previewed there before; nothing where the object is gone."""
+    obj = preview.target.find()
+    if obj is None:
+        return
+    modifier = obj.modifiers.get(PREVIEW)
+    if modifier is None:
+        play(obj, preview.path, preview.timing, PREVIEW)
+    else:
+        set_source(modifier, preview.path, preview.timing)
+
+
+def refresh_preview(preview: Preview, changed_from: int) -> None:
+    """Has Blender read the file again where the scene's frame shows a frame from `changed_from` on."""
+    obj = preview.target.find()
+    if obj is None or obj.modifiers.get(PREVIEW) is None:
+        return
+    sample = (bpy.context.scene.frame_current_final - preview.timing.start) / preview.timing.step
+    if math.ceil(sample) >= changed_from:
+        obj.update_tag(refresh={"DATA"})
+
+
+def hide_preview(obj: bpy.types.Object) -> None:
+    """Removes the preview; the object is as it was."""
+    modifier = obj.modifiers.get(PREVIEW)
+    if modifier is not None:
+        obj.modifiers.remove(modifier)
+
+
+@contextlib.contextmanager
+def previews_hidden(previews: Iterable[Preview]) -> Iterator[None]:
+    """Takes these away for a while."""
+    previews = tuple(previews)
+    for preview in previews:
+        obj = preview.target.find()
+        if obj is not None:
+            hide_preview(obj)
+    try:
+        yield
+    finally:
+        for preview in previews:
+            show_preview(preview)
+
+
+def settle_previews(previews: Iterable[Preview]) -> None:
+    """Shows exactly these: after undo and redo, after a file was opened or saved, and on copies of objects."""
+    previews = tuple(previews)
+    known = {preview.target.uid for preview in previews}
+    for obj in bpy.data.objects:
+        if obj.type == "MESH" and obj.library is None and obj.session_uid not in known:
+            hide_preview(obj)
+    for preview in previews:
+        show_preview(preview)

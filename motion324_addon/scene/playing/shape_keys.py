@@ -1,4 +1,6 @@
-"""An animation as shape keys, one for each frame and shown alone at its frame, on a mesh that is the object's own."""
+"""Makes an animation shape keys, one for each frame and shown alone at its frame, on a mesh that is the
+object's own.
+"""
 
 from __future__ import annotations
 

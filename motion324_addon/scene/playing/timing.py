@@ -1,4 +1,4 @@
-"""Which frame of the scene shows which frame of a result."""
+"""Tells which frame of the scene shows which frame of a result."""
 
 from __future__ import annotations
 

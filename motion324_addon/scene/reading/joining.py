@@ -1,4 +1,4 @@
-"""Several objects as the one mesh of a job, and each object's share of what comes back."""
+"""Joins several objects to the one mesh of a job, and gives each object its share of what comes back."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import numpy as np
 
 from motion324.core.blender_mesh.image_pixels import Pixels
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
-from motion324.core.normalisation import Normalisation
-from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.reference_mesh import Normalisation, ReferenceMesh
 
 from ..playing.animation import Target
 from ..playing.timing import split_frame

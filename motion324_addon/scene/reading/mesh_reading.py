@@ -1,4 +1,4 @@
-"""From a Blender object to the reference mesh of a job, and from the job's positions back to the object."""
+"""Reads a Blender object as the reference mesh of a job, and turns the job's positions back to the object's."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.geometry import (
+from motion324.core.blender_mesh.image_pixels import Pixels, read_pixels
+from motion324.core.blender_mesh.surface import (
+    Surface,
     Triangles,
     corner_vertices_of,
     face_starts_of,
+    image_of,
+    looks_of,
     positions_of,
+    read_surface,
     triangles_of,
 )
-from motion324.core.blender_mesh.image_pixels import Pixels, read_pixels
-from motion324.core.blender_mesh.surface import Surface, image_of, looks_of, read_surface
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.reference_mesh import ReferenceMesh
 
-from . import modifier_checks, modifier_stack
+from . import modifier_stack
 from .orientation import Orientation
 
 LARGEST_SIDE = 2048  # pixels of a texture; more brings nothing to a video's resolution and costs time on the wire
@@ -73,7 +76,7 @@ def _read_pose(obj: bpy.types.Object) -> tuple[Reading, Triangles, Surface]:
     """The reading without its looks, its triangles, and what the looks are read from."""
     orientation = _orientation(obj)
     count = modifier_stack.leading_count(obj)
-    warnings = modifier_checks.check_shown(obj, count) + modifier_checks.motion_of_its_own(obj)
+    warnings = modifier_stack.check_shown(obj, count) + modifier_stack.motion_of_its_own(obj)
     with (
         modifier_stack.only_leading(obj, count),
         modifier_stack.evaluated_mesh(obj) as mesh,

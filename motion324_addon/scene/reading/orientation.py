@@ -1,4 +1,4 @@
-"""Between the axes of an object, of a job and of the normalised space. No bpy: worker threads use it too."""
+"""Converts between the axes of an object, of a job and of the normalised space. No bpy: worker threads use it too."""
 
 from __future__ import annotations
 

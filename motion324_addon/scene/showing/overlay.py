@@ -1,4 +1,5 @@
-"""The camera that a job found, with the video or a folder of pictures in its background, in step with the animation.
+"""Sets up the camera that a job found, with the video or a folder of pictures in its background, in step with
+the animation.
 
 Where the job has taken the camera's motion off the video, this one turns about its axis, zooms and shifts its picture
 so that it sees the result where the video, which is shown as it is, shows the object.
@@ -16,8 +17,8 @@ from mathutils import Matrix
 
 from motion324.core.camera_path import moved_view, similarities
 from motion324.core.errors import EXIT_BAD_VIDEO, Motion324Error
-from motion324.core.image_files import images_in
-from motion324.core.normalisation import Normalisation
+from motion324.core.input_files import images_in
+from motion324.core.reference_mesh import Normalisation
 from motion324.core.view import View
 
 from ..playing import fcurves

@@ -1,4 +1,4 @@
-"""A scene of its own for pictures of objects: a camera that goes around them, lights, and a plain background."""
+"""Makes a scene of its own for pictures of objects: a camera that goes around them, lights, and a plain background."""
 
 from __future__ import annotations
 

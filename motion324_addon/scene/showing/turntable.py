@@ -1,4 +1,4 @@
-"""Pictures of the object from all sides while it moves."""
+"""Draws pictures of the object from all sides while it moves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a turntable is rendered: declared once, for the operator's keywords and for job files."""
+"""Declares how a turntable is rendered, once, for the operator's keywords and for job files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures side by side in one, and pictures to a video, by Blender's own sequencer and FFmpeg."""
+"""Puts pictures side by side in one, and pictures to a video, by Blender's own sequencer and FFmpeg."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from motion324.core.write_aside import written_aside
 
 from ..exporting.export_size import Expected
 from ..exporting.proof import proven, reserve
-from ..reading.operator_words import said_by_operator
+from ..reading.new_object import said_by_operator
 
 SMALLEST = 500  # bytes of a video with one grey picture are more
 

@@ -1,4 +1,4 @@
-"""The angles from which a camera or the viewport sees an object, as a job's view takes them.
+"""Tells the angles from which a camera or the viewport sees an object, as a job's view takes them.
 
 Azimuth 0 looks at the object's front from -Y and rises towards +X; elevation is above the horizon; both in degrees and
 in the world's axes, since a job sees the object upright.

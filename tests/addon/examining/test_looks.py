@@ -67,7 +67,7 @@ def test_the_view_is_found_and_the_camera_put_there(addon, looks, video):
     settings_with(video())
     assert not bpy.ops.motion324.align_view.poll()
     assert bpy.ops.motion324.find_view() == {"FINISHED"}
-    found = addon("examining.found_view").of_object(obj, bpy.context)
+    found = addon("examining.looks").view_found_for(obj, bpy.context)
     assert (found.view.azimuth, found.overlap) == (pytest.approx(30), pytest.approx(0.9))
     assert bpy.ops.motion324.align_view(camera=True) == {"FINISHED"}
     camera = bpy.context.scene.camera
@@ -90,7 +90,7 @@ def test_the_viewport_is_turned_to_the_found_view_around_the_object(addon, looks
     bpy.context.view_layer.update()
     settings_with(video())
     bpy.ops.motion324.find_view()
-    found = addon("examining.found_view").of_object(obj, bpy.context)
+    found = addon("examining.looks").view_found_for(obj, bpy.context)
     area = next(area for area in bpy.context.screen.areas if area.type == "VIEW_3D")
     main = next(region for region in area.regions if region.type == "WINDOW")
     viewport = area.spaces.active.region_3d
@@ -131,13 +131,13 @@ def test_a_view_that_keywords_asked_for_is_known_and_follows_the_object(addon, l
 def test_the_view_of_a_result_is_known_until_and_after_it_is_kept(addon, looks, video):
     obj = ball()
     bpy.ops.motion324.animate(video=str(video(frames=3)))
-    of_object = addon("examining.found_view").of_object
-    assert of_object(obj, bpy.context).view.azimuth == pytest.approx(0)
+    view_found_for = addon("examining.looks").view_found_for
+    assert view_found_for(obj, bpy.context).view.azimuth == pytest.approx(0)
     bpy.ops.motion324.keep_shape_keys()
-    assert of_object(obj, bpy.context).view.azimuth == pytest.approx(0)
+    assert view_found_for(obj, bpy.context).view.azimuth == pytest.approx(0)
     assert bpy.ops.motion324.align_view.poll()
     bpy.ops.motion324.remove_animation()
-    assert of_object(obj, bpy.context) is None
+    assert view_found_for(obj, bpy.context) is None
 
 
 def test_in_a_window_looking_goes_on_beside_and_can_be_stopped(addon, looks, video):

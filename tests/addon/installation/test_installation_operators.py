@@ -109,7 +109,7 @@ def test_a_remote_backend_is_an_address_and_a_token_that_nobody_sees(preferences
         preferences.connection()
     chosen.remote_token = "a-secret-of-many-letters"
     where = preferences.connection()
-    assert where == addon("job.backend_location").Remote("localhost:7324", "a-secret-of-many-letters")
+    assert where == addon("job.backend").Remote("localhost:7324", "a-secret-of-many-letters")
     assert "secret" not in repr(where) and preferences.is_backend_ready()
 
 

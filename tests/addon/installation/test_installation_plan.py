@@ -136,7 +136,7 @@ def test_what_pip_says_becomes_one_sentence_with_a_remedy(addon, said, offline, 
 
 
 def test_amounts_are_said_as_people_read_them(addon):
-    words, state = addon("installation.words"), addon("installation.state")
+    words, state = addon("installation.drawing"), addon("installation.state")
     moved = state.InstallationState(
         task=state.Task.INSTALL,
         phase=state.Phase.WORKING,

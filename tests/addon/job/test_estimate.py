@@ -62,7 +62,7 @@ def test_jobs_of_another_kind_or_another_size_tell_nothing(estimate, options, ad
     for values in given:
         other = dataclasses.replace(options, **values)
         assert estimate.estimate_seconds(1000, 100, 640 * 480, other) is None
-    remote = addon("job.backend_location").Remote("gpu:7324", "secret")
+    remote = addon("job.backend").Remote("gpu:7324", "secret")
     assert estimate.estimate_seconds(1000, 100, 640 * 480, options, remote) is None
     assert estimate.estimate_seconds(1_000_000, 100, 640 * 480, options) is None
 

@@ -26,7 +26,7 @@ def real_backend(addon, monkeypatch):
 
 
 def test_the_example_moves_as_its_video_shows_and_lies_on_it(addon, real_backend, tmp_path):
-    dog = addon("scene.reading.importing").import_mesh(ROOT / "examples/shiba.glb")
+    dog = addon("scene.reading.new_object").import_mesh(ROOT / "examples/shiba.glb")
     bpy.context.view_layer.objects.active = dog
     still = rest(dog)
     done = bpy.ops.motion324.animate(

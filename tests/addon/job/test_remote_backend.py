@@ -49,7 +49,7 @@ def serve(addon, tmp_path):
 @pytest.fixture
 def animate(addon, video):
     """animate(address, token) does a short job there."""
-    remote = addon("job.backend_location").Remote
+    remote = addon("job.backend").Remote
 
     def run(address: str, token: str = TOKEN, **wish: object):
         where = remote(address, token)
@@ -85,7 +85,7 @@ def test_a_backend_that_computes_is_not_ended_by_the_choice_of_another_one(
     from motion324.core.errors import Cancelled, Motion324Error
     from motion324.core.options import AnimateOptions
 
-    places = addon("job.backend_location")
+    places = addon("job.backend")
     log = addon("job.storage").log_path()
     _, port = serve()
     other = places.Remote(f"127.0.0.1:{port}", TOKEN)
@@ -117,7 +117,7 @@ def test_a_look_during_an_upload_or_on_a_line_that_stands_still_leaves_the_conne
     mesh = ReferenceMesh(np.eye(3, dtype=np.float32), np.int32([[0, 1, 2]]), np.int32([0]))
     _, port = serve()
     with SlowLine(Endpoint("127.0.0.1", port, TOKEN), rate=250_000) as line:
-        where = addon("job.backend_location").Remote(f"127.0.0.1:{line.endpoint.port}", TOKEN)
+        where = addon("job.backend").Remote(f"127.0.0.1:{line.endpoint.port}", TOKEN)
         client = backend.connect(where, log)
         upload = client.animate(AnimateRequest.of(mesh, video, AnimateOptions(), send_video=True))
         while line.carried()[0] < 200_000:

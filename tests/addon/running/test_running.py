@@ -156,7 +156,7 @@ def test_the_history_is_a_ring_in_which_events_alike_share_a_place(addon):
 def test_every_stage_that_the_backend_tells_of_has_a_label(addon):
     from motion324.core.progress import STAGES
 
-    words = addon("running.words")
+    words = addon("running.state")
     assert set(STAGES) <= set(words.STAGE_LABELS) and words.stage_label("") == "Starting the backend"
 
 
@@ -172,4 +172,4 @@ def test_every_stage_that_the_backend_tells_of_has_a_label(addon):
     ],
 )
 def test_sizes_are_said_as_people_read_them(addon, size, text):
-    assert addon("running.words").readable_size(size) == text
+    assert addon("running.state").readable_size(size) == text

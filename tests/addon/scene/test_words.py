@@ -24,7 +24,7 @@ from addon.shapes import ball
     ],
 )
 def test_an_operator_s_error_is_told_without_the_line_of_code(addon, said, reason):
-    assert addon("scene.reading.operator_words").said_by_operator(RuntimeError(said)) == reason
+    assert addon("scene.reading.new_object").said_by_operator(RuntimeError(said)) == reason
 
 
 def test_a_path_beside_a_blend_that_is_not_saved_is_told_as_such(addon, tmp_path):

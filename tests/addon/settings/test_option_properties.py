@@ -41,7 +41,7 @@ import motion324_addon
 from motion324_addon.batch.batch_item import parse_item
 from motion324_addon.panels import CLASSES
 from motion324_addon.settings import properties
-from motion324_addon.ui.panel_words import in_panel_words
+from motion324_addon.ui.choices import in_panel_words
 from addon.paper_layout import Paper
 
 bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)

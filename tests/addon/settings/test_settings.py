@@ -216,4 +216,4 @@ def test_animate_is_grey_for_a_reason_that_says_what_to_do(addon, settings):
     ],
 )
 def test_the_backends_advice_is_told_in_the_panels_words(addon, told, read):
-    assert addon("ui.panel_words").in_panel_words(told) == read
+    assert addon("ui.choices").in_panel_words(told) == read

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from motion324.batch.items import BatchItem, listed_items
-from motion324.batch.outcomes import is_done, mark_done
+from motion324.batch.items import BatchItem, is_done, listed_items, mark_done
 from motion324.batch.worker import Task, animate_item
 from motion324.core.errors import Motion324Error
 from motion324.core.mesh_settings import MeshSettings

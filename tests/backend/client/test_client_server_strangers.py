@@ -19,8 +19,8 @@ from motion324.client import Client
 from motion324.core.errors import Motion324Error
 from motion324.server.server import MAX_CLIENTS
 from motion324.wire import framing, handshake, protocol
-from motion324.wire.endpoint import Endpoint, take_token_from_environment
-from motion324.wire.framing import Connection, ConnectionLost
+from motion324.wire.connection import Connection, ConnectionLost
+from motion324.wire.handshake import Endpoint, take_token_from_environment
 from motion324.wire.protocol import Hello, ResultEvent
 
 

@@ -1,13 +1,17 @@
-"""Ctrl-C ends a command with 130 and without a traceback, wherever the program happens to be."""
+"""Ctrl-C, and work that is waited for: what is asked to stop stops, without accidents."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
+
+from motion324.core.errors import Cancelled
+from motion324.core.interruption import waited
 
 BEGIN = """
 import signal, sys, time
@@ -130,3 +134,22 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
     process.send_signal(signal.SIGINT)
     said, errors = process.communicate(timeout=20)
     assert (process.returncode, said, errors) == (0, "cleaned up\n", "")
+
+
+def test_what_the_work_returns_or_raises_comes_back():
+    assert waited(lambda: 7, lambda: None) == 7
+    with pytest.raises(ZeroDivisionError):
+        waited(lambda: 1 // 0, lambda: None)
+
+
+def test_a_cancel_does_not_wait_for_the_work():
+    ended = threading.Event()
+
+    def check() -> None:
+        raise Cancelled
+
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        waited(lambda: ended.wait(10), check)
+    assert time.monotonic() - began < 0.5
+    ended.set()

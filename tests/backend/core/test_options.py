@@ -11,7 +11,7 @@ import pytest
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.mesh_settings import MeshSettings
-from motion324.core.option_values import read_value
+from motion324.core.option_group import read_value
 from motion324.core.options import ATTENTION_CHOICES, AnimateOptions
 from motion324.reconstructors.motion_transformer.options import InferenceOptions
 

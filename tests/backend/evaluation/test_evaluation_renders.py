@@ -21,7 +21,7 @@ from motion324.evaluation.results import read_json, table_lines, write_json
 from motion324.evaluation.video import judges
 from motion324.evaluation.video.video_scores import with_video_scores
 from motion324.rendering.comparison_videos import recorded_pairs, write_record
-from motion324.rendering.sequence_pictures import Look
+from motion324.rendering.result_videos import Look
 from motion324.video.writing import VideoFile
 from motion324.weights.metric_networks import DREAMSIM, clip_network
 

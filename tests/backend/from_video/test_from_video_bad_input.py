@@ -17,7 +17,7 @@ from from_video_harness import run, without_reconstruction
 from motion324.cli.main import main
 from motion324.core.errors import EXIT_BAD_VIDEO, EXIT_NO_FOREGROUND
 from motion324.mesh.files.reading import read_mesh
-from motion324.video import kept_frames
+from motion324.video import source
 
 WIDTH, HEIGHT, COUNT = 160, 120, 8
 
@@ -140,7 +140,7 @@ def test_a_file_whose_end_was_lost_with_its_index_is_refused(tmp_path, capsys):
 
 def test_more_frames_than_memory_is_meant_to_hold_are_refused_with_a_way_out(tmp_path, capsys, monkeypatch):
     video = write(tmp_path / "long.avi", [picture((20 + k, 30, 60)) for k in range(30)])
-    monkeypatch.setattr(kept_frames, "MOST_BYTES", 10 * WIDTH * HEIGHT * 3)
+    monkeypatch.setattr(source, "MOST_BYTES", 10 * WIDTH * HEIGHT * 3)
     line = refused(video, tmp_path / "out", capsys, EXIT_BAD_VIDEO)
     assert "30 frames" in line and "10" in line
     assert run(video, tmp_path / "out", capsys, "--video-fps", "4")["frames"] == 10

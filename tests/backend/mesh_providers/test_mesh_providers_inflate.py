@@ -9,9 +9,8 @@ import pytest
 from motion324.core.errors import EXIT_NO_FOREGROUND, Motion324Error
 from motion324.core.progress import silent
 from motion324.mesh.checks import check_mesh
-from motion324.mesh_providers.inflate.even_triangles import triangle_quality
+from motion324.mesh_providers.inflate.closed_surface import triangle_quality, zero_surface
 from motion324.mesh_providers.inflate.provider import InflateProvider
-from motion324.mesh_providers.inflate.tetrahedra import zero_surface
 from motion324.mesh_providers.interface import ObjectPicture
 from motion324.view.rasteriser import rasterise, render
 

@@ -24,8 +24,7 @@ from motion324.core.options import AnimateOptions
 from motion324.core.point_cache import read_pc2
 from motion324.core.progress import STAGES
 from motion324.core.trajectory_file import load_trajectory
-from motion324.mesh.colours import colours_at
-from motion324.mesh.vertex_colours import as_srgb, meaning_by_generator, with_other_meaning
+from motion324.mesh.colours import as_srgb, colours_at, meaning_by_generator, with_other_meaning
 from motion324.pipeline import animate as pipeline
 from motion324.pipeline.animate import animate
 from motion324.trajectories.result_files import KeepOptions

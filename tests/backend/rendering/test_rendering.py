@@ -19,7 +19,7 @@ from motion324.core.view import look_at_origin
 from motion324.evaluation.alignment import Alignment
 from motion324.evaluation.mesh_sequence import Similarity
 from motion324.evaluation.release import read_release
-from motion324.rendering import sequence_pictures
+from motion324.rendering import result_videos
 from motion324.rendering.comparison_videos import (
     PREDICTION,
     TRUTH,
@@ -28,8 +28,7 @@ from motion324.rendering.comparison_videos import (
     write_comparisons,
     write_record,
 )
-from motion324.rendering.result_videos import tiled
-from motion324.rendering.sequence_pictures import FOCAL, Look, draw_sequence
+from motion324.rendering.result_videos import FOCAL, Look, draw_sequence, tiled
 from motion324.view.rasteriser import rasterise
 
 LOOK = Look(size=160, azimuths=(0.0, 90.0), elevation=20.0, samples=8)
@@ -125,7 +124,7 @@ def test_renders_that_are_begun_anew_do_not_count_until_they_are_whole(tmp_path,
         for side in (TRUTH, PREDICTION):
             (tmp_path / "out" / "one" / video_name(side, azimuth)).touch()
     assert recorded_pairs(tmp_path / "out" / "one", tmp_path / "predictions" / "one")
-    monkeypatch.setattr(sequence_pictures, "find_blender", lambda preferred: None)
+    monkeypatch.setattr(result_videos, "find_blender", lambda preferred: None)
     clips = read_release(tmp_path / "release", ("one",))
     (compared,) = write_comparisons(clips, tmp_path / "predictions", tmp_path / "out", LOOK)
     assert compared.problem.code == "blender-not-found"
@@ -141,7 +140,7 @@ def test_blender_that_cannot_draw_is_told_with_the_remedy(tmp_path, monkeypatch)
     with pytest.raises(Motion324Error, match="Unable to open a display") as caught:
         draw_sequence(mesh.positions[None], mesh, LOOK, broken)
     assert caught.value.code == "render-failed" and "libegl1" in caught.value.hint
-    monkeypatch.setattr(sequence_pictures, "find_blender", lambda preferred: None)
+    monkeypatch.setattr(result_videos, "find_blender", lambda preferred: None)
     with pytest.raises(Motion324Error, match="not found"):
         draw_sequence(mesh.positions[None], mesh, LOOK)
 

@@ -10,8 +10,7 @@ import pytest
 
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.view import look_at_origin
-from motion324.trajectories.overlay import OUTLINE, outlined, write_overlay
-from motion324.trajectories.result_files import write_cutouts
+from motion324.trajectories.result_files import OUTLINE, outlined, write_cutouts, write_overlay
 from motion324.video.writing import VideoFile
 
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from motion324.cli.main import main
 from motion324.core.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
-from motion324.core.image_files import natural_order
-from motion324.video import kept_frames
+from motion324.core.input_files import natural_order
+from motion324.video import source
 from motion324.video.decoding import read_video
 
 
@@ -143,15 +143,15 @@ def test_sixteen_bits_grey_and_jpeg_rotation(tmp_path):
 def test_large_frames_are_reduced_while_they_are_read(tmp_path, monkeypatch):
     clip = read_video(write_video(tmp_path / "wide.avi", 3, size=(2048, 512)))
     assert clip.frames.shape == (3, 256, 1024, 3)
-    monkeypatch.setattr(kept_frames, "FRAME_BYTES", 3 * 3 * 600 * 150)
+    monkeypatch.setattr(source, "FRAME_BYTES", 3 * 3 * 600 * 150)
     assert read_video(tmp_path / "wide.avi").frames.shape == (3, 150, 600, 3)
-    monkeypatch.setattr(kept_frames, "FRAME_BYTES", 1)
+    monkeypatch.setattr(source, "FRAME_BYTES", 1)
     assert read_video(tmp_path / "wide.avi").frames.shape == (3, 96, 384, 3)
     assert read_video(tmp_path / "wide.avi", reduce=False).frames.shape == (3, 512, 2048, 3)
 
 
 def test_reduced_alpha_does_not_bleed(tmp_path, monkeypatch):
-    monkeypatch.setattr(kept_frames, "LONGEST_SIDE", 32)
+    monkeypatch.setattr(source, "LONGEST_SIDE", 32)
     image = np.zeros((64, 64, 4), np.uint8)
     image[:, :31] = (200, 100, 50, 255)
     folder = tmp_path / "cut"

@@ -15,8 +15,8 @@ from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_BAD_VIDEO, Motion324Error
 from motion324.core.progress import silent
 from motion324.video.decoding import read_video
-from motion324.video.foreground.choose import find_masks
-from motion324.video.foreground.given import given_masks
+from motion324.video.foreground.given_or_plain import given_masks
+from motion324.video.foreground.provider import find_masks
 from motion324.video.sampling import sample_video
 from motion324.video.thumbnail import thumbnail
 

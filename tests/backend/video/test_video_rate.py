@@ -15,8 +15,8 @@ from motion324.core.options import AnimateOptions
 from motion324.core.progress import silent
 from motion324.video import decoding
 from motion324.video.decoding import read_numbered, read_video
-from motion324.video.kept_frames import EvenMoments
 from motion324.video.sampling import sample_video
+from motion324.video.source import EvenMoments
 
 
 def counting_video(path: Path, count: int, fps: float) -> Path:

@@ -10,13 +10,12 @@ import pytest
 import trimesh
 from glb_builder import quad_glb
 
-from motion324.core.normalisation import normalised_mesh
-from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.reference_mesh import ReferenceMesh, normalised_mesh
 from motion324.core.srgb import linear_to_srgb, srgb_to_linear
 from motion324.core.view import look_at_origin
+from motion324.mesh.colours import LINEAR, MEANING, OTHER, REASON, SRGB, meaning_by_generator
 from motion324.mesh.files.gltf_writing import write_glb
 from motion324.mesh.files.reading import read_mesh
-from motion324.mesh.vertex_colours import LINEAR, MEANING, OTHER, REASON, SRGB, meaning_by_generator
 from motion324.view.rasteriser import render
 from motion324.view.vertex_colour_choice import with_fitting_colours
 

@@ -10,8 +10,8 @@ import pytest
 from creature import creature, film
 
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.normalisation import normalised_mesh
 from motion324.core.progress import silent
+from motion324.core.reference_mesh import normalised_mesh
 from motion324.core.view import View, look_at_origin
 from motion324.mesh.files.reading import read_mesh
 from motion324.view.pose_fit import fit_pose

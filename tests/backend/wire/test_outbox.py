@@ -13,11 +13,12 @@ import pytest
 from wire_harness import within
 
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.pace import Pace
+from motion324.core.progress import Pace
 from motion324.wire import framing, protocol
 from motion324.wire import outbox as outbox_module
+from motion324.wire.connection import Connection, ConnectionLost, WaitedTooLong
 from motion324.wire.flow import FIRST_WINDOW
-from motion324.wire.framing import PIECE, PREFIX, Connection, ConnectionLost, WaitedTooLong
+from motion324.wire.framing import PIECE, PREFIX
 from motion324.wire.inbox import Inbox
 from motion324.wire.message import Message
 from motion324.wire.outbox import Outbox

@@ -19,8 +19,9 @@ from motion324.core.reference_mesh import Material, ReferenceMesh, topology_hash
 from motion324.core.result import AnimationResult, Examination, MadeMesh
 from motion324.core.view import look_at_origin
 from motion324.wire import framing, protocol
+from motion324.wire.connection import Connection, ConnectionLost
 from motion324.wire.file_messages import FileKey, SentFile
-from motion324.wire.framing import Connection, ConnectionLost, Limits
+from motion324.wire.framing import Limits
 
 RNG = np.random.default_rng(0)
 

@@ -23,12 +23,12 @@ LIGHT = [
     "motion324.core.trajectory_file",
     "motion324.mesh",
     "motion324.core.reference_mesh",
-    "motion324.core.normalisation",
+    "motion324.core.reference_mesh",
     "motion324.core.reference_mesh",
     "motion324.core.view",
     "motion324.video",
     "motion324.core.clip",
-    "motion324.core.image_files",
+    "motion324.core.input_files",
     "motion324.reconstructors.interface",
 ]
 HEAVY = ["torch", "cv2", "scipy", "numba", "trimesh", "rembg", "onnxruntime", "PIL", "bpy"]

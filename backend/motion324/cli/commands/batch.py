@@ -1,4 +1,4 @@
-"""`motion324 batch`: a reconstructor over a whole benchmark, or over a list of meshes and videos."""
+"""Runs `motion324 batch`: a reconstructor over a whole benchmark, or over a list of meshes and videos."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import bad_option
 
 if TYPE_CHECKING:
-    from motion324.batch.outcomes import Outcome
+    from motion324.batch.items import Outcome
 
 GIVEN_MESH, VIDEO_ONLY = "given_mesh", "video_only"  # folders of results, which are kept apart
 TITLES = {GIVEN_MESH: "From the given meshes", VIDEO_ONLY: "From the videos alone"}
@@ -106,8 +106,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _animate(arguments: argparse.Namespace, pipeline: str, folder: Path, terminal: Terminal) -> int:
     """-> how many items failed."""
-    from motion324.batch.items import listed_items, release_items
-    from motion324.batch.outcomes import FAILED
+    from motion324.batch.items import FAILED, listed_items, release_items
     from motion324.batch.run import SUMMARY, run_batch
 
     def tell(outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""`motion324 doctor`: looks whether this installation can work, and says what to do where it cannot."""
+"""Runs `motion324 doctor`, which looks whether this installation can work, and says what to do where it cannot."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from pathlib import Path
 from motion324 import __version__
 from motion324.core.errors import EXIT_INTERNAL, EXIT_OK, Motion324Error
 from motion324.core.log_file import default_log_path
-from motion324.core.machine import device_name, total_memory
-from motion324.core.memory import check_memory
+from motion324.core.machine import check_memory, device_name, total_memory
 from motion324.reconstructors.motion_transformer.options import import_torch, is_torch_installed
 from motion324.weights.store import installed_path
 
@@ -184,11 +183,11 @@ def _torch() -> Finding:
 def _torch_device() -> list[Finding]:
     import torch
 
+    from motion324.core.options import TRAINED_FRAMES
     from motion324.reconstructors.motion_transformer.attention import Attention
     from motion324.reconstructors.motion_transformer.attention_backends import longest_attention
     from motion324.reconstructors.motion_transformer.config import ModelConfig
     from motion324.reconstructors.motion_transformer.device import choose_device, choose_precision, free_bytes
-    from motion324.reconstructors.motion_transformer.options import TRAINED_FRAMES
 
     subject, kernels = "torch's device", "attention"
     if torch.cuda.is_available():

@@ -1,4 +1,6 @@
-"""`motion324 evaluate` scores predictions against a benchmark with truth, `motion324 compare` compares such scores."""
+"""Runs `motion324 evaluate`, which scores predictions against a benchmark with truth, and `motion324 compare`, which
+compares such scores.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`motion324 from-video`: from a video alone to an animated, coloured mesh."""
+"""Runs `motion324 from-video`, which makes an animated, coloured mesh from a video alone."""
 
 from __future__ import annotations
 

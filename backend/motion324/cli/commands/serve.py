@@ -1,4 +1,4 @@
-"""`motion324 serve`: the backend process that Blender starts."""
+"""Runs `motion324 serve`, the backend process that Blender starts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from motion324.core.interruption import waited
 from motion324.core.job_plan import OnPlan, unplanned
-from motion324.core.memory import check_memory
+from motion324.core.machine import check_memory
 from motion324.core.options import bad_option
-from motion324.core.waiting import waited
 
 if TYPE_CHECKING:
     from motion324.core.progress import Progress
@@ -55,7 +55,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
 
 def run(arguments: argparse.Namespace) -> int:
     from motion324.server.server import serve
-    from motion324.wire.endpoint import take_token_from_environment
+    from motion324.wire.handshake import take_token_from_environment
 
     return serve(
         run_job,
@@ -110,7 +110,7 @@ def examine(request: ExamineRequest, progress: Progress) -> Examination:
 
 def make_mesh(request: MeshRequest, progress: Progress) -> MadeMesh:
     load_libraries(progress)
-    from motion324.from_video.first_mesh import make_first_mesh
+    from motion324.pipeline.examine import make_first_mesh
 
     return make_first_mesh(request.video, request.options, request.settings, progress=progress)
 
@@ -134,7 +134,6 @@ def _load_libraries() -> None:
             log.warning("the foreground network cannot be loaded: %s", error)
         for name in (
             "motion324.pipeline.examine",
-            "motion324.from_video.first_mesh",
             "motion324.pipeline.animate",
             _KERNELS,
         ):

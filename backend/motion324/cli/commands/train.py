@@ -1,4 +1,4 @@
-"""`motion324 train`: training of the motion transformer."""
+"""Runs `motion324 train`, which trains the motion transformer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`motion324 weights`: weights that are fetched after consent: Motion 3-to-4's, of masks, and of metrics."""
+"""Runs `motion324 weights`, which fetches weights after consent: Motion 3-to-4's, those of masks, and those of
+metrics.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pixels of Blender's images as plain sRGB arrays: taken on the main thread, converted on any."""
+"""Takes the pixels of Blender's images as plain sRGB arrays: read on the main thread, converted on any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What colours a material's surface: a walk from its output back to a colour, an image or a colour attribute."""
+"""Finds what colours a material's surface: it walks from the material's output back to a colour, an image or a colour
+attribute.
+"""
 
 from __future__ import annotations
 

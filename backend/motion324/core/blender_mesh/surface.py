@@ -1,4 +1,8 @@
-"""What a mesh looks like: base colours, textures, texture coordinates and vertex colours, as a job takes them."""
+"""Reads an evaluated Blender mesh as arrays: its places, faces and triangles in Blender's own order, and what it looks
+like.
+
+Base colours, textures, texture coordinates and vertex colours are as a job takes them.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,54 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core.blender_mesh.geometry import corner_vertices_of, face_starts_of
 from motion324.core.blender_mesh.shader_tracing import Look, trace_material
 from motion324.core.reference_mesh import Material
 from motion324.core.srgb import linear_to_srgb
+
+
+@dataclass(frozen=True)
+class Triangles:
+    """F triangles in Blender's own triangulation. corners (F, 3) int32: indices of face corners; faces (F, 3) int32:
+    of vertices; polygons (F,) int32: the face that each is part of."""
+
+    corners: np.ndarray
+    faces: np.ndarray
+    polygons: np.ndarray
+
+
+def triangles_of(mesh: Any, mirrored: bool) -> Triangles:
+    """mirrored: the object shows its faces from behind, unless their corners turn around."""
+    mesh.calc_loop_triangles()
+    count = len(mesh.loop_triangles)
+    corners: np.ndarray = np.empty((count, 3), np.int32)
+    mesh.loop_triangles.foreach_get("loops", corners.ravel())
+    polygons = np.empty(count, np.int32)
+    mesh.loop_triangle_polygons.foreach_get("value", polygons)
+    if mirrored:
+        corners = np.ascontiguousarray(corners[:, ::-1])
+    return Triangles(corners, np.ascontiguousarray(corner_vertices_of(mesh)[corners]), polygons)
+
+
+def positions_of(mesh: Any) -> np.ndarray:
+    """(N, 3) float32, object space."""
+    positions = np.empty((len(mesh.vertices), 3), np.float32)
+    mesh.attributes["position"].data.foreach_get("vector", positions.ravel())  # 50 times as fast as `vertices`
+    return positions
+
+
+def corner_vertices_of(mesh: Any) -> np.ndarray:
+    """(C,) int32: the vertex of every face corner, face after face."""
+    corners = np.empty(len(mesh.loops), np.int32)
+    if len(corners):  # a mesh without faces may lack the attribute, which is 500 times as fast as `loops`
+        mesh.attributes[".corner_vert"].data.foreach_get("value", corners)
+    return corners
+
+
+def face_starts_of(mesh: Any) -> np.ndarray:
+    """(P,) int32: the first corner of every face."""
+    starts = np.empty(len(mesh.polygons), np.int32)
+    mesh.polygons.foreach_get("loop_start", starts)
+    return starts
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-"""The networks by which videos are compared: LPIPS, how different two pictures look, I3D, which FVD is made of, and
-DreamSim and CLIP similarity.
+"""Holds the networks by which videos are compared: LPIPS, which tells how different two pictures look, I3D, which FVD
+is made of, DreamSim and CLIP.
 
 LPIPS takes the features of AlexNet or VGG-16: R. Zhang, P. Isola, A. Efros, E. Shechtman, O. Wang, The Unreasonable
 Effectiveness of Deep Features as a Perceptual Metric (2018), version 0.1. I3D scores a clip for 400 actions: J.

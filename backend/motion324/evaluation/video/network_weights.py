@@ -1,4 +1,4 @@
-"""Weights of LPIPS and I3D: files from the source packages that carry them, read as data, never run.
+"""Reads the weights of LPIPS and I3D from the source packages that carry them, as data: nothing in them is run.
 
 They are pickles of numpy arrays, whose instructions are read here rather than executed: numpy and pickle can only do
 the latter, which would run what a stranger wrote.

@@ -1,4 +1,6 @@
-"""What a mesh file from a stranger may do: which other files it may name, and how much of everything it may ask for."""
+"""Decides what a mesh file from a stranger may do: which other files it may name, and how much of everything it may ask
+for.
+"""
 
 from __future__ import annotations
 

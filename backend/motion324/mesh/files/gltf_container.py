@@ -1,4 +1,6 @@
-"""The container of glTF 2.0 (Khronos specification, 3.6 and 4): its JSON header, and accessors as numpy arrays."""
+"""Reads the container of glTF 2.0 (Khronos specification, 3.6 and 4): its JSON header, and accessors as numpy
+arrays.
+"""
 
 from __future__ import annotations
 

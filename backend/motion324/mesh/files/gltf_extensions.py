@@ -1,4 +1,6 @@
-"""Which of glTF's extensions this reader knows, and which concern neither places nor colours; Draco's decoder."""
+"""Knows which of glTF's extensions this reader can read, and which concern neither places nor colours; has Draco's
+decoder.
+"""
 
 from __future__ import annotations
 

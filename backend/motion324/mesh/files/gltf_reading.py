@@ -1,4 +1,4 @@
-"""glTF 2.0 (.glb, .gltf) -> ReferenceMesh, with the file's own vertices in the file's own order.
+"""Reads glTF 2.0 (.glb, .gltf) as a ReferenceMesh, with the file's own vertices in the file's own order.
 
 General scene libraries reorder nodes, copy vertices that primitives share, and drop skins and morph weights; the result
 of an animation has to be written back vertex for vertex, so this reader does none of that.
@@ -13,12 +13,11 @@ import numpy as np
 
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh
+from motion324.mesh.colours import MEANING, as_srgb, meaning_by_generator
 from motion324.mesh.files.foreign import check_counts, short
 from motion324.mesh.files.gltf_container import GltfFile
-from motion324.mesh.files.gltf_materials import GltfMaterials
-from motion324.mesh.files.gltf_primitives import GltfMesh, Vertices, read_gltf_mesh
+from motion324.mesh.files.gltf_meshes import GltfMaterials, GltfMesh, Vertices, read_gltf_mesh
 from motion324.mesh.files.gltf_scene import GltfScene, check_shown, read_scene
-from motion324.mesh.vertex_colours import MEANING, as_srgb, meaning_by_generator
 
 _MOST_NAMES = 200  # of parts in the metadata
 _SKINNED_AT_ONCE = 2**16  # vertices, each of which takes a matrix meanwhile
@@ -29,7 +28,7 @@ def read_gltf(path: Path, progress: Progress = silent) -> ReferenceMesh:
 
     Primitives of one node that share a POSITION accessor share its vertices. Skins and morph weights are applied in the
     file's own pose. COLOR_0 is taken as linear light, but for generators that are known to write sRGB; the metadata say
-    which (motion324.mesh.vertex_colours).
+    which (motion324.mesh.colours).
     Raises Motion324Error for what is too large, hidden, or needs an unknown extension; ValueError, KeyError, OSError
     and the like for damaged files: motion324.mesh.files.reading turns them into words.
     """

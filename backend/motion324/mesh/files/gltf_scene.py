@@ -1,4 +1,4 @@
-"""Which nodes of a glTF file are seen, and where each stands."""
+"""Tells which nodes of a glTF file are seen, and where each stands."""
 
 from __future__ import annotations
 

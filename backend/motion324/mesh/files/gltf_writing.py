@@ -1,4 +1,4 @@
-"""ReferenceMesh -> .glb, still or moving: glTF 2.0 with morph targets, one for each frame after the first.
+"""Writes a ReferenceMesh as .glb, still or moving: glTF 2.0 with morph targets, one for each frame after the first.
 
 The vertices keep their order, as motion324.mesh.files.gltf_reading reads them back; those with several texture
 coordinates are split, each next to its like.
@@ -16,8 +16,7 @@ import cv2
 import numpy as np
 
 from motion324 import __version__
-from motion324.core.normalisation import turned_y_up
-from motion324.core.reference_mesh import Material, ReferenceMesh
+from motion324.core.reference_mesh import Material, ReferenceMesh, turned_y_up
 from motion324.core.srgb import srgb_to_linear
 from motion324.core.write_aside import written_aside
 

@@ -1,4 +1,4 @@
-"""The decoder of EXT_meshopt_compression's buffer views, after that extension's specification."""
+"""Decodes EXT_meshopt_compression's buffer views, after that extension's specification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wavefront OBJ with MTL -> ReferenceMesh, one vertex for each `v` line, in the file's order."""
+"""Reads Wavefront OBJ with MTL as a ReferenceMesh, one vertex for each `v` line, in the file's order."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from motion324.mesh.files.foreign import (
     short,
     too_much,
 )
-from motion324.mesh.files.mtl_reading import Materials
-from motion324.mesh.files.obj_lines import logical_lines
+from motion324.mesh.files.mtl_reading import Materials, logical_lines
 from motion324.mesh.polygons import triangulate
 
 _LINES_BETWEEN_LOOKS = 20_000  # at the counts

@@ -1,4 +1,4 @@
-"""The container of PLY (Greg Turk's format of 1994): its header, and its elements as numpy arrays."""
+"""Reads the container of PLY (Greg Turk's format of 1994): its header, and its elements as numpy arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mesh file of any known kind -> ReferenceMesh, checked."""
+"""Reads a mesh file of any known kind as a ReferenceMesh, and checks it."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ def _read(path: Path, suffix: str, blender: Path | None, progress: Progress) -> 
 
         return read_through_blender(path, blender, progress)
     if suffix == ".ply":
-        from motion324.mesh.files.ply_reading import read_ply
+        from motion324.mesh.files.ply_stl_reading import read_ply
 
         return read_ply(path, progress)
-    from motion324.mesh.files.stl_reading import read_stl
+    from motion324.mesh.files.ply_stl_reading import read_stl
 
     return read_stl(path, progress)
 

@@ -14,12 +14,11 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
 
-from motion324.core.normalisation import normalised_mesh
 from motion324.core.progress import Progress
-from motion324.core.reference_mesh import Material, ReferenceMesh
+from motion324.core.reference_mesh import Material, ReferenceMesh, normalised_mesh
 from motion324.mesh.checks import check_mesh, triangle_areas
 from motion324.mesh.files.reading import read_mesh
-from motion324.mesh_providers.inflate.texture import object_texture
+from motion324.mesh_providers.inflate.silhouette import object_texture
 from motion324.mesh_providers.interface import ObjectPicture, ProvidedMesh
 from motion324.view.view_search import find_view
 

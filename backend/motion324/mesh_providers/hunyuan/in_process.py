@@ -1,4 +1,4 @@
-"""The provider `hunyuan3d`: Hunyuan3D-2's package `hy3dgen` and its weights, in the backend's own process.
+"""Is the provider `hunyuan3d`: Hunyuan3D-2's package `hy3dgen` and its weights, in the backend's own process.
 
 Nothing is downloaded here: the package would fetch missing weights by itself, so they are looked for first.
 """

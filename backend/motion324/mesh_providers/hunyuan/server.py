@@ -1,4 +1,5 @@
-"""The provider `hunyuan3d-server`: the server that comes with Hunyuan3D-2 (api_server.py), here or elsewhere.
+"""Is the provider `hunyuan3d-server`: it asks the server that comes with Hunyuan3D-2 (api_server.py), here or
+elsewhere.
 
 POST /send takes JSON with a base64 picture and answers {"uid"}; GET /status/UID answers {"status": "processing"}, or
 {"status": "completed", "model_base64"}. Servers without /send are asked by POST /generate, which answers with the file

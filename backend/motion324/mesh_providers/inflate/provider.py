@@ -1,4 +1,4 @@
-"""The provider `inflate`: the silhouette as the outline of a rounded body whose back mirrors its front."""
+"""Is the provider `inflate`: it takes the silhouette as the outline of a rounded body whose back mirrors its front."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import dataclasses
 
 import numpy as np
 
-from motion324.core.normalisation import Normalisation
 from motion324.core.progress import Progress
-from motion324.core.reference_mesh import Material, ReferenceMesh
+from motion324.core.reference_mesh import Material, Normalisation, ReferenceMesh
 from motion324.core.view import View
-from motion324.mesh_providers.inflate.even_triangles import evened, triangle_quality
-from motion324.mesh_providers.inflate.silhouette import GRID, Silhouette, Thickness, silhouette_of
-from motion324.mesh_providers.inflate.tetrahedra import zero_surface
-from motion324.mesh_providers.inflate.texture import object_texture
+from motion324.mesh_providers.inflate.closed_surface import evened, triangle_quality, zero_surface
+from motion324.mesh_providers.inflate.silhouette import GRID, Silhouette, Thickness, object_texture, silhouette_of
 from motion324.mesh_providers.interface import ObjectPicture, ProvidedMesh
 from motion324.view.rasteriser import rasterise
 

@@ -1,4 +1,4 @@
-"""The embedded deformation graph: a few nodes whose rigid motions carry every vertex along.
+"""Builds the embedded deformation graph: a few nodes whose rigid motions carry every vertex along.
 
 After Sumner, Schmid, Pauly: Embedded Deformation for Shape Manipulation (SIGGRAPH 2007), with distances along the
 surface, so that legs that touch do not stick to each other, and links through the inside of the volume.

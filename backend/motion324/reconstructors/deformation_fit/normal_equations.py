@@ -1,4 +1,4 @@
-"""Gauss-Newton normal equations of the embedded deformation: 6 unknowns a node (rotation vector, translation).
+"""Sums the Gauss-Newton normal equations of the embedded deformation: 6 unknowns a node (rotation vector, translation).
 
 A node's rotation is updated from the left, R <- exp(w) R, so that a moved point
 p' = sum_k w_k (R_k (p - g_k) + g_k + t_k) changes by D_k = w_k [ -[R_k (p - g_k)]_x , I ] times its six unknowns.

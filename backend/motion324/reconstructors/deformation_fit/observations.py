@@ -1,4 +1,4 @@
-"""What one frame's image says about the surface: flow, and the two ways in which silhouettes can disagree."""
+"""Reads what one frame's image says about the surface: flow, and the two ways in which silhouettes can disagree."""
 
 from __future__ import annotations
 

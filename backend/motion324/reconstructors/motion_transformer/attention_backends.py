@@ -1,5 +1,5 @@
-"""What an attention kernel is asked for, and the functions behind the kernels: PyTorch's scaled_dot_product_attention,
-flash-attn 2 to 4, and xformers.
+"""Describes what an attention kernel is asked for, and has the functions behind the kernels: PyTorch's
+scaled_dot_product_attention, flash-attn 2 to 4, and xformers.
 
 Each `..._knows` tells whether a function may do a shape here, and its package is installed; whether that build runs
 here is tried later. Each `..._with_sums` also returns the logarithms (B, H, Lq) of the sums of the exponentials of the

@@ -1,4 +1,4 @@
-"""The attention kernels that a machine may have, each behind the same call.
+"""Lists the attention kernels that a machine may have, each behind the same call.
 
 Every kernel computes softmax(q k^T / sqrt(e)) v for q (B, Lq, H, e), k and v (B, Lk, H, e), and returns (B, Lq, H, e).
 B batch, L length, H heads, e head width. The last axis of each tensor is contiguous; the others may have any strides.

@@ -1,4 +1,4 @@
-"""The transformer's blocks. Letters: B batch, L tokens of a sequence, d width, H heads of width e, M keys.
+"""Holds the transformer's blocks. Letters: B batch, L tokens of a sequence, d width, H heads of width e, M keys.
 
 A block takes the residual stream (B, L, d) in float32 together with the branch that its predecessor has computed but
 not yet added, so that the addition and the LayerNorm that follows it are one pass over the memory.

@@ -1,4 +1,4 @@
-"""The sizes of a Motion 3-to-4 model, read off the shapes of its tensors."""
+"""Holds the sizes of a Motion 3-to-4 model, read off the shapes of its tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DINOv2's vision transformer, as far as the model needs it: frames to patch tokens.
+"""Holds DINOv2's vision transformer, as far as the model needs it: from frames to patch tokens.
 
 Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision", 2023. It runs in float32 throughout.
 Letters: B frames, P = 256 patches, d width, H heads of width e.

@@ -1,4 +1,4 @@
-"""Operations that are one kernel on CUDA where Triton works, and a few PyTorch calls (their plain twins) elsewhere.
+"""Has operations that are one kernel on CUDA where Triton works, and a few PyTorch calls (their plain twins) elsewhere.
 
 The twins define what is computed; autograd goes through them. The fused forms agree with them to rounding.
 """

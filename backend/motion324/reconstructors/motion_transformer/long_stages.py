@@ -1,5 +1,5 @@
-"""The two long stages of a prediction, whose copies travel while the GPU computes: frames to patch tokens, and motion
-tokens to positions.
+"""Carries out the two long stages of a prediction, frames to patch tokens and motion tokens to positions, whose copies
+travel while the GPU computes.
 
 Batches of frames travel to the GPU while the batch before them is being encoded; many frames and points at once are
 decoded, and are on their way to the host meanwhile.

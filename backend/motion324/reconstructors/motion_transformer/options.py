@@ -1,5 +1,5 @@
-"""What a user may choose about running the motion transformer, and that it needs PyTorch, which the base installation
-does not bring.
+"""Declares what a user may choose about running the motion transformer, and says that it needs PyTorch, which the base
+installation does not bring.
 
 Needs no torch itself.
 """
@@ -11,10 +11,9 @@ import importlib.util
 from dataclasses import dataclass
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
-from motion324.core.memory import check_memory
-from motion324.core.option_group import OptionGroup
+from motion324.core.machine import check_memory
+from motion324.core.option_group import OptionGroup, bad_option
 from motion324.core.option_spec import option, same_option
-from motion324.core.option_values import bad_option
 from motion324.core.options import TRAINED_FRAMES, AnimateOptions
 
 _JOB = AnimateOptions.specs()

@@ -1,4 +1,4 @@
-"""The reconstructor "motion-transformer": keeps the model between jobs, and feeds it with scenes."""
+"""Is the reconstructor "motion-transformer": it keeps the model between jobs, and feeds it with scenes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fused kernels for CUDA, in Triton. `fused.py` has their plain twins and decides between the two.
+"""Has fused kernels for CUDA, in Triton. `fused.py` has their plain twins and decides between the two.
 
 All of them are bound by memory: each reads its inputs once, computes in float32, and writes its outputs once.
 """

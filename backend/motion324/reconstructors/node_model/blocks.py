@@ -1,4 +1,4 @@
-"""The parts that learn in the node model: its encoder of frames, and one round's transformer.
+"""Holds the parts that learn in the node model: its encoder of frames, and one round's transformer.
 
 The encoder is a small convolutional one, with features at strides 4 (for matching), 8 and 16. In a round nodes look at
 their frame, at one another and over time. Letters: see model.py.

@@ -1,4 +1,4 @@
-"""The sizes of the node model: everything needed to build it again from its weights."""
+"""Holds the sizes of the node model: everything needed to build it again from its weights."""
 
 from __future__ import annotations
 

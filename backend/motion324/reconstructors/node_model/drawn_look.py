@@ -1,4 +1,4 @@
-"""What the node model sees when it looks again: its own answer, drawn, beside the frame.
+"""Compares what the node model sees when it looks again: its own answer, drawn, and the frame beside it.
 
 Drawing and frame go through the same encoder. Around every node its look in the drawing is compared with the frame, and
 so is every cell of the drawing, whether a node lies there or not. Where in the frame the node's surroundings look most

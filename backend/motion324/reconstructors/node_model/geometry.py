@@ -1,5 +1,5 @@
-"""Geometry of the node model in PyTorch, and comparing what a node looked like in the reference frame with where it may
-be in another frame.
+"""Computes the node model's geometry in PyTorch, and compares what a node looked like in the reference frame with where
+it may be in another frame.
 
 The comparison is after Teed and Deng, "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow", 2020: all
 similarities once, then a look at a small neighbourhood of the current guess, at several scales. Letters: B clips, T

@@ -1,4 +1,4 @@
-"""What the node model is given, what it holds meanwhile, and what it answers, as plain data.
+"""Holds what the node model is given, what it keeps meanwhile, and what it answers, as plain data.
 
 Letters: B clips, T frames (frame 0 shows the reference mesh), K nodes, P points, S the frame's side, d width.
 """

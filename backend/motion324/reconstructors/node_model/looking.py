@@ -1,4 +1,4 @@
-"""A node model that looks again at what it predicted, without PyTorch: its file, run by onnxruntime, and its answers,
+"""Runs a node model that looks again at what it predicted, without PyTorch: its file by onnxruntime, and its answers,
 drawn.
 
 The drawings are what motion324.training.synthesis.drawing makes in training. Letters: T frames, K nodes, N vertices, S

@@ -1,4 +1,4 @@
-"""The node model: a reference mesh and frames in, the motion of points of its surface out.
+"""Is the node model: a reference mesh and frames go in, the motion of points of its surface comes out.
 
 It starts from the still mesh and corrects the motion of a few nodes in rounds: each looks at the frame where the nodes
 are believed to be, lets the nodes talk, and moves them. Points of the surface follow the nodes softly. A model that

@@ -1,4 +1,4 @@
-"""The exported node model, run by onnxruntime: no PyTorch is needed. Letters: T frames, K nodes, P points."""
+"""Runs the exported node model by onnxruntime: no PyTorch is needed. Letters: T frames, K nodes, P points."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
-from motion324.core.machine import processor_count
-from motion324.core.memory import is_out_of_memory
+from motion324.core.machine import is_out_of_memory, processor_count
 from motion324.reconstructors.node_model.config import TRACK_VALUES, NodeModelConfig
 
 CONFIG_KEY = "node_model"

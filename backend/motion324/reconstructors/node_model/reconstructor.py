@@ -1,4 +1,4 @@
-"""The reconstructor "node-model": the compact model of our own, without PyTorch."""
+"""Is the reconstructor "node-model": the compact model of our own, without PyTorch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One sample of a release in the published training layout.
+"""Reads one sample of a release in the published training layout.
 
 pcds/NAME_pointclouds/frame_XXXX.npy       (V, 3): the vertices, Y up, one file per frame
 pcds/NAME_pointclouds/faces.npy            (F, 3)
@@ -18,8 +18,7 @@ import cv2
 import numpy as np
 
 from motion324.core.errors import Motion324Error
-from motion324.core.normalisation import Normalisation
-from motion324.core.reference_mesh import Material, ReferenceMesh
+from motion324.core.reference_mesh import Material, Normalisation, ReferenceMesh
 from motion324.mesh.surface import SurfaceSamples, sample_surface, vertex_normals
 from motion324.training.clips.motion_batch import MotionSample
 from motion324.training.clips.release_files import ClipFiles

@@ -1,4 +1,4 @@
-"""Synthetic samples for the motion transformer: rigs posed, lit, filmed and cut out on the device.
+"""Makes synthetic samples for the motion transformer: rigs posed, lit, filmed and cut out on the device.
 
 Clips are made in chunks of a fixed size, numbered over the whole run: what is drawn for a chunk depends on its number
 and the seed alone, whatever the number of processes.

@@ -1,5 +1,5 @@
-"""The synthetic clips of the compact model's training: those it learns from, those it is measured on, and a picture of
-them.
+"""Makes the synthetic clips of the compact model's training, those it learns from and those it is measured on, and a
+picture of them.
 """
 
 from __future__ import annotations

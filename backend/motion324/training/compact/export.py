@@ -1,4 +1,4 @@
-"""From trained weights to a file for onnxruntime: `python -m motion324.training.export WEIGHTS OUT.onnx`.
+"""Makes of trained weights a file for onnxruntime: `python -m motion324.training.export WEIGHTS OUT.onnx`.
 
 The file is the graph that finds the nodes' motions. Its metadata hold the sizes and, in base64, a second, small graph
 that moves points after the nodes, so that a mesh of any size goes through in parts. Of a model that looks again it is a

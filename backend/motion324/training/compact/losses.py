@@ -1,4 +1,6 @@
-"""What the node model is trained to do: put points where they truly are, and know nodes again when it sees them."""
+"""Measures what the node model is trained to do: to put points where they truly are, and to know nodes again when it
+sees them.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The compact model in training: what it starts from, what of it learns, and how it is asked, told its own errors or
-shown its own answers, drawn.
+"""Has the compact model in training: what it starts from, what of it learns, and how it is asked, told its own errors
+or shown its own answers, drawn.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Graphs for onnxruntime from modules of PyTorch: of a model's answers, and the one by which points follow nodes."""
+"""Traces modules of PyTorch as graphs for onnxruntime: those of a model's answers, and the one by which points follow
+nodes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What moves the compact model's weights: its optimiser, its gradients, the learning rate, and the averaged weights.
+"""Moves the compact model's weights: its optimiser, its gradients, the learning rate, and the averaged weights.
 
 Muon's momentum has its matrices made orthogonal before they are applied: Jordan et al., "Muon: An optimizer for hidden
 layers in neural networks", 2024; the scale of its steps, so that AdamW's rate and weight decay serve both, after Liu et

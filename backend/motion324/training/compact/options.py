@@ -1,4 +1,4 @@
-"""The command line of the compact model's training: each option is declared once, as a field of CompactOptions."""
+"""Declares the command line of the compact model's training, each option once, as a field of CompactOptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training of the compact model: `python -m motion324.training.compact --rigs DIR --out DIR --seconds 500`.
+"""Trains the compact model: `python -m motion324.training.compact --rigs DIR --out DIR --seconds 500`.
 
 The story on one screen: load, check, train for the given time while measuring on models never trained on, save.
 """

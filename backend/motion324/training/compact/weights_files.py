@@ -1,5 +1,5 @@
-"""The compact model's weights on disk, to train from: in half precision with the sizes in the header, as a run leaves
-them, and the way back from motion324.training.export.
+"""Reads and writes the compact model's weights to train from: in half precision with the sizes in the header, as a run
+leaves them, and out of what motion324.training.export has made.
 """
 
 from __future__ import annotations

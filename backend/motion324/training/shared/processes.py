@@ -1,5 +1,5 @@
-"""The processes of a training run, one per GPU where torchrun starts them, the signals that ask them to stop, and what
-they ask of their device.
+"""Joins the processes of a training run, one per GPU where torchrun starts them, heeds the signals that ask them to
+stop, and asks their device for what training needs of it.
 """
 
 from __future__ import annotations

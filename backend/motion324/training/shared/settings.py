@@ -1,4 +1,4 @@
-"""What synthetic clips are like: every share and range in one place."""
+"""Says what synthetic clips are like: every share and range in one place."""
 
 from __future__ import annotations
 

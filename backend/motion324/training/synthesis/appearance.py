@@ -1,4 +1,4 @@
-"""How the models look: colours of their parts, textures that stick to the surface, light.
+"""Draws how the models look: colours of their parts, textures that stick to the surface, light.
 
 A texture is a function of a place on the rest pose, so that it moves with the surface.
 """

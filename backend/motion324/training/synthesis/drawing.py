@@ -1,4 +1,5 @@
-"""Meshes of a batch drawn in any pose, as the product draws them: in their own colours, lit from the camera, on black.
+"""Draws the meshes of a batch in any pose, as the product draws them: in their own colours, lit from the camera, on
+black.
 
 This is what the node model compares with the frames. What the video's light and renderer make of the same colours is
 not known here, nor in use. Letters: B clips, T frames, K nodes, S the side, V vertices and F faces of all clips

@@ -1,4 +1,4 @@
-"""Clips posed, varied, lit and filmed on the device: what every kind of synthetic data starts from.
+"""Poses, varies, lights and films clips on the device: what every kind of synthetic data starts from.
 
 Letters: B clips, T frames, S the frames' side, V vertices and F faces of all clips together; see rig_bank.py.
 """

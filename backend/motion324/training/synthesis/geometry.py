@@ -1,4 +1,4 @@
-"""Geometry in batches, on any device: rotations and affine maps, points on surfaces, and triangles to pixels.
+"""Computes geometry in batches, on any device: rotations and affine maps, points on surfaces, and triangles to pixels.
 
 An affine map is (..., 3, 4): its matrix, then its translation. The rasteriser is for thousands of frames at once: every
 triangle is cut into rows, every row into pixels; a maximum over (nearness, triangle) at each pixel keeps the nearest

@@ -1,4 +1,4 @@
-"""The skinning matrices of a batch: clips at various speeds, mixed, weakened, and with random joint turns on top.
+"""Draws the skinning matrices of a batch: clips at various speeds, mixed, weakened, and with random joint turns on top.
 
 The reference mesh may stand otherwise than the video begins: in poses of other clips, the rest pose, or the pose of
 binding. Letters: B clips, T frames (frame 0 is the reference), J joints, V vertices of all clips together.

@@ -1,4 +1,4 @@
-"""Cameras and the pictures that the model sees of rendered pixels, with the errors of real use.
+"""Draws cameras, and the pictures that the model sees of rendered pixels, with the errors of real use.
 
 Random cameras around the mesh, cropped to the object, and the views that a search would have estimated of them; then
 backgrounds, poor video, and estimated masks. Letters: B clips, T frames, S the side.

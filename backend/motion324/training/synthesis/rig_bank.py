@@ -1,4 +1,4 @@
-"""All rigs in tensors on one device, batches drawn from them, and the random numbers that everything is drawn by.
+"""Holds all rigs in tensors on one device, draws batches from them, and draws the random numbers for everything else.
 
 A batch of B clips has one model per clip; their vertices and faces lie one after the other ("ragged"): V vertices and F
 faces in all. `vertex_clip` and `face_clip` say to which clip each belongs.

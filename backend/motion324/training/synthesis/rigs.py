@@ -1,4 +1,4 @@
-"""Rigged, animated models read from .npz files: V, F, C, J, W and clip0, clip1, ..., as in backend/README.md.
+"""Reads rigged, animated models from .npz files: V, F, C, J, W and clip0, clip1, ..., as in backend/README.md.
 
 Clips have 24 poses a second. Since the files store skinning matrices only, the skeleton is guessed from skin weights
 and poses: joints that hold neighbouring parts of the surface are linked, and turn about the place where the parts meet.

@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: folders that appear whole or not at all, in safe formats only.
+"""Keeps the checkpoints of a training run: folders that appear whole or not at all, in safe formats only.
 
 OUT/checkpoints/step-00001000/model.safetensors      the weights, as `--reconstructor motion-transformer` loads them
                               optimiser.safetensors  averages and step counts of AdamW, by parameter

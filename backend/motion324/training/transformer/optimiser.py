@@ -1,4 +1,4 @@
-"""AdamW as the recipe has it: decay on matrices only, a schedule, and steps that are shortened or left out.
+"""Steps by AdamW as the recipe has it: decay on matrices only, a schedule, and steps that are shortened or left out.
 
 Several processes update one model by DDP, where each holds all of it, or by FSDP, where each holds a part.
 """

@@ -1,5 +1,5 @@
-"""What is settled before a run begins: the model's first weights, random or DINOv2's for its image encoder, and how
-many samples a GPU takes at once.
+"""Settles what a run needs before it begins: the model's first weights, random or DINOv2's for its image encoder, and
+how many samples a GPU takes at once.
 """
 
 from __future__ import annotations

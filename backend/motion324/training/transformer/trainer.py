@@ -1,4 +1,4 @@
-"""The training loop of the motion transformer, and how it is measured on samples that it is not trained on."""
+"""Runs the training loop of the motion transformer, and measures it on samples that it is not trained on."""
 
 from __future__ import annotations
 

@@ -13,8 +13,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from motion324.video.foreground.coverage import colour_distance, disc, largest, product, squared_length
-from motion324.video.foreground.enclosed_background import enclosed_background
+from motion324.video.foreground.coverage import (
+    colour_distance,
+    disc,
+    enclosed_background,
+    largest,
+    product,
+    squared_length,
+)
 from motion324.video.foreground.side_by_side import side_by_side
 
 

@@ -21,9 +21,9 @@ from motion324.video.foreground.coverage import (
     squared_length,
 )
 from motion324.video.foreground.masks import tells_nothing
+from motion324.video.foreground.object_tracks import from_near, same_area, small_object_area
 from motion324.video.foreground.saliency import salient_masks
 from motion324.video.foreground.side_by_side import side_by_side
-from motion324.video.foreground.small_objects import from_near, same_area, small_object_area
 
 _WORKING_SIDE = 720  # larger frames are masked at this size: the network itself sees 320 pixels
 _SMOOTHING_SIDE = 256

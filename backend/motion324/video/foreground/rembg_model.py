@@ -1,4 +1,6 @@
-"""Any of rembg's models by its name. An extra, imported on first use; nothing is downloaded without being asked for."""
+"""Runs any of rembg's models by its name. It is an extra, imported on first use; nothing is downloaded without being
+asked for.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.interruption import waited
 from motion324.core.progress import Progress
-from motion324.core.waiting import waited
 
 # As their authors publish them; of a model that is not listed the user is told to look.
 _LICENCES = {

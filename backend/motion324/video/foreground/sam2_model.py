@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.interruption import waited
 from motion324.core.progress import Progress
-from motion324.core.waiting import waited
 
 
 @dataclass(frozen=True)

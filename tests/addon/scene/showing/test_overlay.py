@@ -21,7 +21,7 @@ EXAMPLES = Path(__file__).resolve().parents[4] / "examples"
 def source_of(addon):
     """source_of(video, numbers, start, step) is what an animation knows of where it came from."""
 
-    from motion324.core.normalisation import Normalisation
+    from motion324.core.reference_mesh import Normalisation
     from motion324.core.view import look_at_origin
 
     def make(video, numbers=range(29), start=1, step=1.0, space=None):
@@ -37,7 +37,7 @@ def source_of(addon):
 
 
 def test_the_camera_projects_points_where_the_view_does(addon):
-    from motion324.core.normalisation import Normalisation
+    from motion324.core.reference_mesh import Normalisation
     from motion324.core.view import View, look_at_origin
 
     view = look_at_origin(30, 20, 2.0, 1.5)
@@ -194,7 +194,7 @@ def test_the_example_lies_on_its_video(addon, source_of, tmp_path):
     """With the true motion and camera, silhouettes rendered through the overlay's camera cover the video's dog."""
     with np.load(EXAMPLES / "shiba_truth.npz") as truth:
         positions = truth["positions"].astype(np.float32)
-    dog = addon("scene.reading.importing").import_mesh(EXAMPLES / "shiba.glb")
+    dog = addon("scene.reading.new_object").import_mesh(EXAMPLES / "shiba.glb")
     turned = np.stack([positions[..., 0], -positions[..., 2], positions[..., 1]], axis=-1)
     reading = addon("scene.reading.joining").read_objects([dog])
     own = reading.shares[0].own(turned)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.mesh.files import foreign, obj_lines
+from motion324.mesh.files import foreign, mtl_reading
 from motion324.mesh.files.reading import read_mesh
 
 TETRAHEDRON = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n"
@@ -45,7 +45,7 @@ def test_obj_is_read_in_every_spelling(tmp_path, spelling):
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("block", [1, 7, 16])
 def test_obj_is_read_alike_however_it_is_cut_into_blocks(tmp_path, monkeypatch, spelling, block):
-    monkeypatch.setattr(obj_lines, "_BLOCK", block)
+    monkeypatch.setattr(mtl_reading, "_BLOCK", block)
     (tmp_path / "toy.obj").write_bytes(SPELLINGS[spelling])
     mesh = read_mesh(tmp_path / "toy.obj")
     assert (mesh.positions.tolist(), mesh.faces.tolist()) == (CORNERS, FACES)

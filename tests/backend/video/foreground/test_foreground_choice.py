@@ -15,10 +15,9 @@ from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_BAD_VIDEO, EXIT_NO_FOREGROUND, EXIT_USAGE, Motion324Error
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions
-from motion324.from_video.first_mesh import make_first_mesh
 from motion324.pipeline.animate import animate
-from motion324.pipeline.examine import examine
-from motion324.video.foreground import choose, find_masks, provider
+from motion324.pipeline.examine import examine, make_first_mesh
+from motion324.video.foreground import find_masks, provider
 
 
 def video(frames: np.ndarray, alpha: np.ndarray | None = None) -> VideoClip:
@@ -39,7 +38,7 @@ def no_network(monkeypatch):
     def refuse(frames: np.ndarray, progress: object) -> np.ndarray:
         raise AssertionError("the network was used")
 
-    for module in (choose, provider):
+    for module in (provider, provider):
         monkeypatch.setattr(module, "object_masks_of", refuse)
 
 

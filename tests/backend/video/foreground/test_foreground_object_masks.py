@@ -21,8 +21,8 @@ from motion324.video.foreground import saliency
 from motion324.video.foreground.background_plate import distance_beyond_shadow, estimate_plate, sort_over_time
 from motion324.video.foreground.coverage import fit_to_colours
 from motion324.video.foreground.object_masks import object_masks
+from motion324.video.foreground.object_tracks import small_object_area
 from motion324.video.foreground.side_by_side import side_by_side
-from motion324.video.foreground.small_objects import small_object_area
 
 BENCH = Path(__file__).resolve().parents[4].parent / "shared" / "bench" / "dev"
 

@@ -9,7 +9,7 @@ from foreground_clips import clip_over, overlap, plain, scenery
 
 from motion324.core.progress import silent
 from motion324.video.foreground.coverage import coverage_from_evidence
-from motion324.video.foreground.plain import (
+from motion324.video.foreground.given_or_plain import (
     clear_outline_share,
     find_plain_background,
     plain_masks,

@@ -1,5 +1,5 @@
-"""The body of a creature: its bones in the rest pose, and its surface, a tube around every chain of bones, with eyes
-and other parts, weights and colours.
+"""Builds the body of a creature: its bones in the rest pose, and its surface, a tube around every chain of bones, with
+eyes and other parts, weights and colours.
 
 Y is up, +Z its front, +X its left; lengths as they come.
 """

@@ -1,5 +1,5 @@
-"""Creatures as rigs, the same ones for the same seed, and their clips: gaits, single actions, and dances, as turns of
-their bones. T poses, 24 of them a second.
+"""Makes creatures as rigs, the same ones for the same seed, and their clips: gaits, single actions, and dances, as
+turns of their bones. T poses, 24 of them a second.
 """
 
 from __future__ import annotations

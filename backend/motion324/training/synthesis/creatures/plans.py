@@ -1,4 +1,4 @@
-"""Body plans: each puts together the bones of a creature with random proportions."""
+"""Plans bodies: each plan puts together the bones of a creature with random proportions."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from motion324.core import memory
+from motion324.core import machine
 from motion324.core.errors import Motion324Error
-from motion324.core.memory import check_memory, is_out_of_memory
+from motion324.core.machine import check_memory, is_out_of_memory
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such limits")
@@ -44,11 +44,11 @@ def test_commands_that_need_little_tell_that_it_is_less_instead_of_crashing(tmp_
 
 
 def test_a_small_container_is_told(monkeypatch):
-    monkeypatch.setattr(memory, "total_memory", lambda: 512_000_000)
+    monkeypatch.setattr(machine, "total_memory", lambda: 512_000_000)
     with pytest.raises(Motion324Error, match="may use 512 MB of memory") as told:
         check_memory()
     assert told.value.code == "too-little-memory"
-    monkeypatch.setattr(memory, "total_memory", lambda: 0)  # not known
+    monkeypatch.setattr(machine, "total_memory", lambda: 0)  # not known
     check_memory()
 
 
@@ -86,7 +86,7 @@ def test_other_errors_are_none(error):
 def test_memory_that_was_freed_goes_back_to_the_system():
     """Blocks of 64 kB, of which C's allocator keeps all that lie below one that is still in use."""
     code = (
-        "import numpy as np; from pathlib import Path; from motion324.core.memory import give_back\n"
+        "import numpy as np; from pathlib import Path; from motion324.core.machine import give_back\n"
         "held = lambda: int(Path('/proc/self/statm').read_text().split()[1]) * 4096 / 1e6\n"
         "blocks = [np.ones(8000) for _ in range(4000)]; last = blocks[-1]; blocks.clear()\n"
         "before = held(); give_back(); print(before - held())"

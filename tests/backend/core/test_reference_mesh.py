@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from motion324.core.normalisation import Normalisation, normalised_mesh
+from motion324.core.reference_mesh import Normalisation, normalised_mesh
 
 
 def test_normalised_mesh_is_centred_with_longest_side_one(box):

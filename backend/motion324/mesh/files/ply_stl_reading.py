@@ -1,8 +1,14 @@
-"""PLY, as text or binary, with polygons of any number of corners -> ReferenceMesh, with the vertices as in the file."""
+"""Reads PLY and STL, as text or binary, as a ReferenceMesh in the file's order.
+
+A PLY file's polygons may have any number of corners, and its vertices stay as they are; STL has three vertices for each
+triangle.
+"""
 
 from __future__ import annotations
 
 import math
+import re
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +34,10 @@ _WHITE = (1.0, 1.0, 1.0, 1.0)
 _COLOURS = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b"))
 _UV = (("s", "t"), ("u", "v"), ("texture_u", "texture_v"), ("texture_s", "texture_t"))
 _TEXTURE_COMMENT = "comment TextureFile "
+_HEAD = 84  # bytes: 80 of anything, and the number of triangles
+_TRIANGLE = np.dtype([("normal", "<f4", (3,)), ("corners", "<f4", (3, 3)), ("rest", "<u2")])
+_VERTEX = re.compile(rb"^[ \t]*vertex[ \t]+(\S+)[ \t]+(\S+)[ \t]+(\S+)", re.IGNORECASE | re.MULTILINE)
+_MATCHES_BETWEEN_LOOKS = 50_000
 
 
 def read_ply(path: Path, progress: Progress = silent) -> ReferenceMesh:
@@ -148,3 +158,46 @@ def _colour_per_face(colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     index = np.arange(len(colours))
     centre = np.stack([(index % width + 0.5) / width, 1 - (index // width + 0.5) / height], axis=1)
     return texture, np.repeat(centre[:, None], 3, axis=1)
+
+
+def read_stl(path: Path, progress: Progress = silent) -> ReferenceMesh:
+    """Several solids of a text become one mesh. Binary files may begin with "solid" too: their length tells them.
+
+    Raises Motion324Error for what is too large; ValueError for damaged files: motion324.mesh.files.reading turns it
+    into words.
+    """
+    data = read_regular(path, MOST_MESH_BYTES, progress)
+    count = struct.unpack_from("<I", data, 80)[0] if len(data) >= _HEAD else 0
+    text = data.lstrip()[:5].lower() == b"solid" and len(data) != _HEAD + count * _TRIANGLE.itemsize
+    corners = _from_text(path, data, progress) if text else _from_binary(path, data, count)
+    return ReferenceMesh(
+        positions=corners.reshape(-1, 3).astype(np.float32),
+        faces=np.arange(3 * len(corners), dtype=np.int32).reshape(-1, 3),
+        face_material=np.zeros(len(corners), np.int32),
+        up="Y",
+        name=path.stem,
+        metadata={"vertex order": "as in the file"},
+    )
+
+
+def _from_binary(path: Path, data: bytes, count: int) -> np.ndarray:
+    """(F, 3, 3) float32"""
+    if len(data) < _HEAD or len(data) < _HEAD + count * _TRIANGLE.itemsize:
+        raise ValueError("it is shorter than it says; it is damaged or cut short")
+    check_counts(path, 3 * count, count)
+    return np.frombuffer(data, _TRIANGLE, count, _HEAD)["corners"]
+
+
+def _from_text(path: Path, data: bytes, progress: Progress) -> np.ndarray:
+    """(F, 3, 3) float32"""
+    data = data.replace(b"\r", b"\n")
+    numbers: list[float] = []
+    for number, match in enumerate(_VERTEX.finditer(data)):
+        if number % _MATCHES_BETWEEN_LOOKS == 0:
+            progress("read", 0, 1)
+            check_counts(path, number, 0)
+        numbers += [float(word) for word in match.groups()]
+    if len(numbers) % 9:
+        raise ValueError("its last triangle has fewer than three corners; it is damaged or cut short")
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, which the checks of the mesh refuse
+        return np.array(numbers, np.float64).astype(np.float32).reshape(-1, 3, 3)

@@ -9,12 +9,12 @@ from foreground_clips import clip_over, plain
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_NO_FOREGROUND, Cancelled, Motion324Error
 from motion324.core.mesh_settings import MeshSettings
-from motion324.core.normalisation import normalised_mesh
 from motion324.core.options import AnimateOptions
 from motion324.core.progress import silent
-from motion324.from_video import first_mesh
-from motion324.from_video.first_mesh import make_first_mesh
+from motion324.core.reference_mesh import normalised_mesh
 from motion324.from_video.pictures import write_pictures
+from motion324.pipeline import examine
+from motion324.pipeline.examine import make_first_mesh
 from motion324.view.view_search import find_view
 
 
@@ -60,7 +60,7 @@ def test_a_video_without_an_object_and_a_cancelled_one_give_no_mesh():
 
 
 def test_what_the_provider_lacks_is_told_before_the_video_is_read(monkeypatch):
-    monkeypatch.setattr(first_mesh, "look_at_first", None)
+    monkeypatch.setattr(examine, "look_at_first", None)
     clip = VideoClip(np.zeros((2, 8, 8, 3), np.uint8), 12.0, np.arange(2))
     with pytest.raises(Motion324Error, match="hunyuan3d"):
         make_first_mesh(clip, AnimateOptions(), MeshSettings(provider="hunyuan3d"))

@@ -1,4 +1,7 @@
-"""The events of one job, as an iterator that ends when the job ends, fails, or loses its backend."""
+"""Holds the jobs of one client that have not ended, and the events of each.
+
+Events come as an iterator that ends when the job ends, fails, or loses its backend.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,9 @@ from motion324.wire.protocol import ExaminationEvent, FramesEvent, MeshEvent, Pr
 from motion324.wire.transport import TICK
 
 LastEvent = ResultEvent | ExaminationEvent | MeshEvent
+_KEPT_CANCELLATIONS = 64
+
+
 Event = Queued | ProgressEvent | FramesEvent | LastEvent
 
 PREVIEW_BYTES = 256 << 20  # previews that nobody has looked at yet; more are left out
@@ -120,3 +126,73 @@ class JobEvents(Iterator[Event]):
         if isinstance(event, FramesEvent) and not event.final:
             self._preview_bytes -= event.positions.nbytes
         return event
+
+
+class PendingJobs:
+    """All methods may be called by any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._events: dict[str, JobEvents] = {}
+        self._cancelled_early: deque[str] = deque(maxlen=_KEPT_CANCELLATIONS)
+        self._lost: Motion324Error | None = None
+
+    def add(self, events: JobEvents) -> bool:
+        """Whether the job is to be sent: one that was cancelled before is not, and its events are over.
+
+        Raises the Motion324Error with which the connection ended, and ValueError for a job that is pending already.
+        """
+        with self._lock:
+            if self._lost:
+                raise self._lost
+            if events.job_id in self._cancelled_early:
+                events.cancel()
+                return False
+            if events.job_id in self._events:
+                raise ValueError(f"job {events.job_id} has been sent before")
+            self._events[events.job_id] = events
+            return True
+
+    def __bool__(self) -> bool:
+        with self._lock:
+            return bool(self._events)
+
+    def get(self, job_id: str) -> JobEvents | None:
+        """The events of the job; None where it has ended."""
+        with self._lock:
+            return self._events.get(job_id)
+
+    def hand_out(self, event: Event) -> None:
+        """Gives the event to whoever listens to its job, if that has not ended; it ends with a LastEvent."""
+        events = self.take(event.job_id) if isinstance(event, LastEvent) else self.get(event.job_id)
+        if events:
+            events.add(event)
+
+    def take(self, job_id: str) -> JobEvents | None:
+        """The events of the job, which ends with this; None where it had ended."""
+        with self._lock:
+            return self._events.pop(job_id, None)
+
+    def cancel(self, job_id: str) -> bool:
+        """Ends the job's events with Cancelled. False where none is pending; one that comes later will not be sent."""
+        with self._lock:
+            events = self._events.pop(job_id, None)
+            if events is None:
+                self._cancelled_early.append(job_id)
+                return False
+        events.cancel()
+        return True
+
+    def send_if_pending(self, events: JobEvents, send: Callable[[], None]) -> None:
+        """Calls `send` unless the job has ended; a cancel comes before that, or after it, but never meanwhile."""
+        with self._lock:
+            if self._events.get(events.job_id) is events:
+                send()
+
+    def end(self, error: Motion324Error) -> None:
+        """To be called when the connection ends: all jobs, and all later ones, get this error."""
+        with self._lock:
+            self._lost = self._lost or error
+            pending, self._events = list(self._events.values()), {}
+        for events in pending:
+            events.fail(error)

@@ -1,19 +1,52 @@
-"""The panel View: the direction of the camera that a job starts from, and the view that was found."""
+"""Draws the panels Foreground and View: how the object is separated from the background, the direction of the
+camera that a job starts from, and what looks have found of both.
+"""
 
 from __future__ import annotations
 
 import bpy
 
-from ..examining import found_view, looks
-from ..examining.found_view import FoundView
-from ..scene.showing import view_angles
-from ..ui import choices
-from ..ui.readiness import reason_against
-from ..ui.text_lines import draw_lines
-from .progress import draw_look, draw_look_problem
-from .sidebar import WorkSidebar, draw_button, draw_fact, properties_layout, value_column
+from motion324.core.options import AnimateOptions
 
+from ..examining import looks
+from ..examining.looks import FoundView
+from ..scene.showing import view_angles
+from ..ui import choices, thumbnails
+from ..ui.choices import in_panel_words
+from ..ui.readiness import reason_against, reason_against_video
+from ..ui.text_lines import draw_lines
+from .sidebar import WorkSidebar, draw_button, draw_fact, draw_look, draw_look_problem, properties_layout, value_column
+
+_MENU = choices.names_of(AnimateOptions.specs()["mask"])
+FOUND_BY = {**_MENU, "given": _MENU[choices.MASK_FILE]}  # how the backend says what it did
+THUMBNAIL_SCALE = 8.0  # in heights of a row
 LOW_OVERLAP = 0.5  # below which the backend warns
+
+
+class MOTION324_PT_foreground(WorkSidebar, bpy.types.Panel):
+    bl_idname = "MOTION324_PT_foreground"
+    bl_label = "Foreground"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings, examiner = context.scene.motion324, looks.mask_look
+        above, _, layout = draw_look(properties_layout(self), examiner, "MASK")
+        above.prop(settings, "mask")
+        if settings.mask == choices.MASK_FILE:
+            above.prop(settings, "mask_path")
+        if not examiner.look.running:
+            draw_button(layout, context, "motion324.preview_mask", "MOD_MASK", reason_against_video(context))
+        draw_look_problem(layout, context, examiner, "MASK")
+        found = examiner.look.answers(looks.mask_key(settings))
+        if found is None:
+            return
+        icon = thumbnails.icon_of(looks.MASK_ICON)
+        if icon:
+            layout.template_icon(icon_value=icon, scale=THUMBNAIL_SCALE)
+        draw_fact(layout, "Found by", FOUND_BY.get(found.mask_method, found.mask_method))
+        for warning in found.warnings:
+            draw_lines(layout, context, in_panel_words(warning["sentence"]), "ERROR")
+        layout.operator("motion324.show_mask", text="Image Editor", icon="IMAGE")
 
 
 class MOTION324_PT_view(WorkSidebar, bpy.types.Panel):
@@ -34,7 +67,7 @@ class MOTION324_PT_view(WorkSidebar, bpy.types.Panel):
         if not examiner.look.running:
             draw_button(layout, context, "motion324.find_view", "VIEWZOOM", reason_against(context))
         draw_look_problem(layout, context, examiner, "VIEW")
-        found = found_view.of_object(context.object, context)
+        found = looks.view_found_for(context.object, context)
         if found is not None:
             _draw_found(layout, found)
 

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from motion324.core.errors import Motion324Error
-from motion324.wire.framing import PREFIX, Connection, ConnectionLost, IncomingMessage, Limits, encode
+from motion324.wire.connection import Connection, ConnectionLost
+from motion324.wire.framing import PREFIX, IncomingMessage, Limits, encode
 
 QUICK = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 SECONDS = 5.0  # on a busy machine

@@ -5,7 +5,7 @@
 does many, one JSON object per line (its fields: `BatchItem` in batch/batch_item.py). It works from the installed
 extension and from a checkout. The backend's Python is that of the add-on's preferences, or of the variable
 MOTION324_BACKEND_PYTHON.
-The exit code is 0 where all went well, 1 where an item failed, 2 where the job file cannot be read.
+The exit code is 0 where all went well, 1 where an item failed, 2 where the job file cannot be read, 130 after Ctrl-C.
 In Blender's own Python: `batch.blocking.animate_blocking`.
 """
 
@@ -18,13 +18,29 @@ import shutil
 import sys
 from pathlib import Path
 
-import bpy
-
 
 def main() -> int:
+    """Heeds Ctrl-C from the first import on, and to the end of the process."""
+    if importlib.util.find_spec("motion324") is None:
+        sys.path.append(str(Path(__file__).resolve().parents[1] / "backend"))
+    from motion324.core.errors import EXIT_CANCELLED, Cancelled
+    from motion324.core.interruption import Interruption
+
+    interruption = Interruption()
+    interruption.__enter__()
     arguments = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
-    batch = importlib.import_module(f"{_package_name()}.batch.batch_file")
-    return batch.main(arguments)
+    try:
+        batch = importlib.import_module(f"{_package_name()}.batch.batch_file")
+        return int(batch.main(arguments))
+    except (KeyboardInterrupt, Cancelled):
+        pass
+    except Exception:  # once somebody has asked to stop, what a library makes of that is no defect
+        if not interruption.asked:
+            raise
+    finally:
+        interruption.ignore_from_now()
+    print("stopped; the same command goes on where it was", file=sys.stderr)
+    return EXIT_CANCELLED
 
 
 def _package_name() -> str:
@@ -33,8 +49,6 @@ def _package_name() -> str:
     for name, module in list(sys.modules.items()):
         if any(Path(path).resolve() == folder for path in getattr(module, "__path__", None) or ()):
             return name  # the extension is installed and switched on
-    if importlib.util.find_spec("motion324") is None:
-        sys.path.append(str(folder.parent / "backend"))
     name = "motion324_addon"
     spec = importlib.util.spec_from_file_location(name, folder / "__init__.py")
     if spec is None or spec.loader is None:
@@ -52,6 +66,8 @@ def _end(code: int) -> None:
     a Python module it may hang or crash while Python ends: with 4.5 when a class is still registered, with 4.2 after
     any glTF export. What it would still have removed then is its temporary folder.
     """
+    import bpy  # here, since as a module it takes its time, in which Ctrl-C is to be heeded already
+
     if not bpy.app.binary_path:  # a module has none
         sys.stdout.flush()
         sys.stderr.flush()

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from motion324.core.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
+from motion324.core.job_plan import OnPlan
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.result import AnimationResult, Examination, MadeMesh
@@ -31,7 +32,9 @@ from motion324.wire.protocol import AnimateRequest, ExamineRequest, MeshRequest
 seen: dict[str, object] = {"cancelled": [], "finished": [], "unloaded": 0, "batches": 0}
 
 
-def run_job(request: AnimateRequest, progress: Progress, on_frames: Callable[[FrameBatch], None]) -> AnimationResult:
+def run_job(
+    request: AnimateRequest, progress: Progress, on_frames: Callable[[FrameBatch], None], on_plan: OnPlan
+) -> AnimationResult:
     wish = request.mesh.metadata
     try:
         result = _JOBS[wish.get("do", "animate")](request, progress, on_frames)

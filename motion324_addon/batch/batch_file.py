@@ -18,13 +18,13 @@ import numpy as np
 
 from motion324.core.errors import (
     EXIT_BAD_MESH,
-    EXIT_CANCELLED,
     EXIT_CANNOT_WRITE,
     EXIT_INTERNAL,
     EXIT_OK,
     Motion324Error,
 )
 from motion324.core.hold import Hold
+from motion324.core.interruption import look
 from motion324.core.result import AnimationResult
 from motion324.core.trajectory_file import save_trajectory
 from motion324.core.write_aside import explained_write_errors
@@ -46,7 +46,7 @@ NAMED = 8  # objects that a sentence names
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Does what the job file says; returns the exit code."""
+    """Does what the job file says; returns the exit code. Raises Cancelled or KeyboardInterrupt after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="headless.py", description="Animates meshes after videos, without a window.")
     parser.add_argument("jobs", type=Path, help="job file: one JSON object per line")
     parser.add_argument("--again", action="store_true", help="also do items that were done before")
@@ -54,11 +54,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return run(given.jobs.resolve(), given.again)
     except Motion324Error as error:
+        look()
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on where it was", file=sys.stderr)
-        return EXIT_CANCELLED
     finally:
         backend.stop()
 
@@ -67,7 +65,7 @@ def run(jobs: Path, again: bool = False) -> int:
     """Does the items of the file; each leaves a log in JOBS.logs/, and a line in JOBS.results.jsonl and on stdout.
 
     Items that an earlier run has done are left out, unless `again`; see `batch_results.BatchResults`.
-    Raises Motion324Error: "bad-job-file", or "in-use" where another batch has this file or an output folder.
+    Raises Motion324Error: "bad-job-file", or "in-use" where another batch has this file or an output folder; Cancelled.
     """
     source = bpy.data.filepath
     lines = read_job_file(jobs, source)
@@ -89,6 +87,7 @@ def run(jobs: Path, again: bool = False) -> int:
             result = _run_logged(line, logs / name, source, f"{place + 1}/{len(lines)}")
             failed += not result["ok"]
             print(results.add(place, {"line": line.number, **result}), flush=True)
+            look()
     before = f", {results.done_before} of them before" if results.done_before else ""
     print(f"{len(lines) - failed} of {len(lines)} items done{before}, results in {results.path}", file=sys.stderr)
     return EXIT_INTERNAL if failed else EXIT_OK
@@ -104,17 +103,19 @@ def _hold(held: contextlib.ExitStack, folder: Path) -> None:
 
 
 def _run_logged(line: Line, log_path: Path, source: str, label: str) -> dict[str, Any]:
-    """One item; its error is part of the result."""
+    """One item; its error is part of the result, unless it comes of Ctrl-C. Raises Cancelled."""
     began = time.monotonic()
     with log_path.open("w", encoding="utf-8") as log:
         print(line.text, file=log)
         try:
+            look()
             if line.problem:
                 raise line.problem
             assert line.item is not None
             item = line.item
             result = {"ok": True, "mesh": item.mesh, "video": item.video, **_run_item(item, source, log, label)}
         except Exception as error:
+            look()  # what a library or an operator makes of Ctrl-C is no failure of the item
             traceback.print_exc(file=log)
             problem = problem_of(error)
             print(f"{label} failed: {problem.sentence} {problem.hint}", file=sys.stderr)
@@ -138,6 +139,7 @@ def _run_item(item: BatchItem, source: str, log: TextIO, label: str) -> dict[str
     with ProgressLine(sys.stderr, f"{label} {item.mesh}") as line, ProgressLine(log) as log_line:
 
         def show(state: Any) -> None:
+            look()
             line.show(state)
             log_line.show(state)
 
@@ -203,7 +205,7 @@ def _keep(item: BatchItem, animation: Animation) -> None:
         keeping.keep_as_point_cache(animation)
     else:
         for _ in keeping.keep_as_shape_keys(animation):
-            pass
+            look()
 
 
 def _written(item: BatchItem, name: str) -> Path:
@@ -215,17 +217,18 @@ def _written(item: BatchItem, name: str) -> Path:
 def _write_outputs(item: BatchItem, obj: bpy.types.Object, animation: Animation) -> None:
     first, last = animation.timing.whole_frames
     for name, path in item.outputs.items():
+        look()
         if name == "blend":
             _save(path, backup=item.keep != keeping.POINT_CACHE)  # there, _keep has saved it before
         elif name == "npz":
             write_trajectory(path, obj, animation)
         elif name == "turntable":
             for _ in turntable.render_turntable(obj, path, first, last, item.turntable):
-                pass
+                look()
         elif name == "vat":
             vertex_textures.export_vertex_textures(obj, path, first, last, item.vat)
         else:
-            export.export(obj, path, first, last)
+            export.export(obj, path, first, last, lambda done, total: look())
 
 
 def _save(path: Path, backup: bool = True) -> None:
@@ -265,6 +268,11 @@ def write_trajectory(path: Path, obj: bpy.types.Object, animation: Animation) ->
     faces = np.empty((len(mesh.loop_triangles), 3), np.int32)
     mesh.loop_triangles.foreach_get("vertices", faces.ravel())
     result = AnimationResult(
-        animation.positions, animation.frame_numbers, animation.fps, animation.view, animation.report
+        animation.positions,
+        animation.frame_numbers,
+        animation.fps,
+        animation.view,
+        animation.report,
+        animation.camera_to_first,
     )
     save_trajectory(path, result, faces)

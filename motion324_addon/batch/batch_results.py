@@ -78,7 +78,7 @@ class BatchResults:
         found = defaultdict(list)
         for digest, line in earlier:
             result = _read(line)
-            if result.get("ok") is True and all(Path(path).exists() for path in result.get("outputs", {}).values()):
+            if result.get("ok") is True and all(_is_there(Path(path)) for path in result.get("outputs", {}).values()):
                 found[digest].append(line)
         return {place: found[digest].pop(0) for place, digest in enumerate(self._digests) if found.get(digest)}
 
@@ -86,6 +86,11 @@ class BatchResults:
 def digest_of(line: str) -> str:
     """What stays the same as long as an item's line does."""
     return hashlib.sha256(line.strip().encode()).hexdigest()[:16]
+
+
+def _is_there(output: Path) -> bool:
+    """Whether there is a file or folder of which something was written: full disks have left empty ones."""
+    return any(output.iterdir()) if output.is_dir() else output.is_file() and output.stat().st_size > 0
 
 
 def _read(line: str) -> dict[str, Any]:

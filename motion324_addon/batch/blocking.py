@@ -113,7 +113,5 @@ def describe(state: JobState, now: float) -> str:
         left = ""
         if state.remaining_total is not None:
             left = f", about {state.remaining_total:.0f} s left"
-        elif state.remaining:
-            left = f", about {state.remaining:.0f} s left in this stage"
         return f"{stage_label(state.stage)}{part}, {seconds}{left}"
     return f"{state.phase.value}, {seconds}"

@@ -107,6 +107,7 @@ def _show_result(job: Job) -> None:
             space=job.reading.space,
             matrix=member.matrix,
             video=order.video,
+            camera_to_first=result.camera_to_first,
         )
         for member, positions in zip(job.reading.members, job.worker.positions, strict=True)
     )

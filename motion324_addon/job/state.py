@@ -58,16 +58,16 @@ class JobState(Progress):
 
     @property
     def remaining_total(self) -> float | None:
-        """Seconds until the result, judged by earlier jobs and the present pace; None while that is not known."""
-        if self.phase is not Phase.RUNNING or not self.expected:
+        """Seconds until the result: as the backend tells, or until it does, judged by earlier jobs; None: not known."""
+        if self.phase is not Phase.RUNNING:
             return None
+        if self.remaining:
+            return self.remaining
         names = [name for name, _ in self.expected]
         if self.stage not in names:
             return None
         place = names.index(self.stage)
-        now = self.remaining
-        if now is None:
-            now = self.expected[place][1] * (1 - self.done / self.total if self.total else 1)
+        now = self.expected[place][1] * (1 - self.done / self.total if self.total else 1)
         return now + sum(seconds for _, seconds in self.expected[place + 1 :])
 
 

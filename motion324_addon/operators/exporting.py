@@ -64,7 +64,10 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
         return changed
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        path = Path(bpy.path.abspath(self.filepath))
+        try:
+            path = scene_inputs.target_of(self.filepath)
+        except Motion324Error as error:
+            return report_error(self, error)
         if path.suffix.lower() not in export_formats.FORMATS:
             path = path.with_name(path.name + self.format)
         self.format = path.suffix.lower()

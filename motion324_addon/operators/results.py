@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import bpy
 
@@ -13,6 +12,7 @@ from ..job.runner import runner
 from ..job.state import ENDED, Phase
 from ..scene.playing import keeping, kept_note, shape_keys
 from ..scene.playing.animation import Animation
+from ..settings import scene_inputs
 from ..ui.readiness import mesh_objects, reason_against_shape_keys
 from .reporting import SteppedOperator, has_result, report_error
 
@@ -86,7 +86,7 @@ class MOTION324_OT_keep_point_cache(KeepingResults, bpy.types.Operator):
     )
 
     def steps(self, context: bpy.types.Context) -> Iterator[tuple[int, int]]:
-        folder = Path(bpy.path.abspath(self.folder)) if self.folder else None
+        folder = scene_inputs.target_of(self.folder) if self.folder else None
         self._animations = self.chosen()
         self._paths = keeping.point_cache_paths(self._animations, folder)
         yield from keeping.keep_all_as_point_caches(self._animations, self._paths)

@@ -123,9 +123,9 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
         yield from turntable.render_turntable(context.object, path, first, last, settings, others)
 
     def path(self) -> Path:
-        """Where it is written: the name decides what, unless the format has been chosen."""
+        """Where it is written: the name decides what, unless the format has been chosen. Raises what target_of does."""
         chosen = self.properties.is_property_set("file_format")
-        return Path(bpy.path.abspath(_named_for(self.filepath, self.file_format) if chosen else self.filepath))
+        return scene_inputs.target_of(_named_for(self.filepath, self.file_format) if chosen else self.filepath)
 
     def settings(self) -> turntable_settings.Turntable:
         if self.preset == "BENCHMARK":

@@ -106,11 +106,11 @@ def _draw_running(layout: bpy.types.UILayout, state: JobState) -> None:
         column.label(text=f"Behind {others} of the backend", icon="SORTTIME")
     row = column.row()
     row.label(text=duration(state.seconds(now)), icon="TIME")
-    left = state.remaining_total or state.remaining
+    left = state.remaining_total
     if left:
         right = row.row()
         right.alignment = "RIGHT"
-        right.label(text=f"{duration(left)} left" + ("" if state.remaining_total else " in stage"))
+        right.label(text=f"{duration(left)} left")
     if state.frames_ready:
         frames = "1 frame" if state.frames_ready == 1 else f"{state.frames_ready} frames"
         column.label(text=f"{frames} can be played", icon="PREVIEW_RANGE")

@@ -64,7 +64,7 @@ class Progress:
     """How far a piece of work is.
 
     stage, done, total: as whoever does the work counts them; "" while nothing is told, and total 0 where it is not
-    known. remaining: seconds that the stage still takes, None if not known. began, ended: seconds of a monotonic clock.
+    known. remaining: seconds until the end, None if not known. began, ended: seconds of a monotonic clock.
     problem: what ended it, if an error did.
     """
 

@@ -1,4 +1,4 @@
-"""Lists the files that the scene lives on, which nothing that is written may replace."""
+"""Tells where files are written to, and lists those that the scene lives on, which none of them may replace."""
 
 from __future__ import annotations
 
@@ -7,10 +7,24 @@ from pathlib import Path
 
 import bpy
 
+from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
 from motion324.core.input_files import InputFile, check_inputs_stay, inputs_of_job
 
 from ..job.runner import runner
 from ..scene.playing import kept_note
+from .source_video import lies_beside_nothing
+
+
+def target_of(path: str) -> Path:
+    """A file or folder to be written, as a dialog or a script has it: absolute.
+
+    Raises Motion324Error("blend-unsaved") where it is relative to a .blend that lies nowhere: Blender would write it
+    into whatever folder it was started from.
+    """
+    if lies_beside_nothing(path):
+        sentence = f"'{path}' is to lie beside the .blend, which has not been saved yet."
+        raise Motion324Error("blend-unsaved", sentence, "Save it, or give the whole path.", EXIT_CANNOT_WRITE)
+    return Path(bpy.path.abspath(path))
 
 
 def check_targets(targets: Iterable[Path]) -> None:

@@ -45,7 +45,7 @@ def looked_up(request, progress, stage: str) -> dict:
     return wish
 
 
-def run_job(request, progress, on_frames) -> AnimationResult:
+def run_job(request, progress, on_frames, on_plan) -> AnimationResult:
     wish = wish_of(request)
     if wish["do"] == "fail":
         sentence = f"The video '{request.video}' shows nothing that moves."

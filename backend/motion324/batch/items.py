@@ -149,7 +149,8 @@ def is_done(folder: Path, item: BatchItem, overlay: bool = False) -> bool:
     except (OSError, ValueError, AttributeError):
         return False
     wanted = known == item.fingerprint() and (has_overlay or not overlay)
-    return bool(wanted) and (folder / TRAJECTORY).is_file()
+    trajectory = folder / TRAJECTORY
+    return bool(wanted) and trajectory.is_file() and trajectory.stat().st_size > 0
 
 
 def mark_done(folder: Path, item: BatchItem, overlay: bool = False) -> None:

@@ -31,9 +31,9 @@ EXIT_CODES = """exit codes:
   130  cancelled with Ctrl-C
 """
 
-# Commands that may need less: they are tried, whatever the limits are.
+# Commands that need little, or tell of too little memory themselves.
 LIGHT = (doctor, serve, train, weights)
-LIGHT_PARTS = (evaluate.run_compare, videos.run_images_to_video)
+NEEDS = {evaluate.run_compare: 0.0, videos.run_images_to_video: 0.6}  # of what the shortest job takes, where it is less
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,9 +48,8 @@ def run_command(interruption: Interruption, argv: Sequence[str] | None = None) -
     as_json = getattr(arguments, "json", False)
     try:
         interruption.look()
-        light = arguments.run in LIGHT_PARTS or arguments.run.__module__ in [command.__name__ for command in LIGHT]
-        if not light:
-            check_memory()
+        if arguments.run.__module__ not in [command.__name__ for command in LIGHT]:
+            check_memory(NEEDS.get(arguments.run, 1.0))
         return int(arguments.run(arguments))
     except KeyboardInterrupt:
         error: Motion324Error = Cancelled()

@@ -11,7 +11,9 @@ from typing import TextIO
 
 from motion324.core.errors import Motion324Error
 from motion324.core.interruption import look
-from motion324.core.progress import STAGE_LABELS, Pace
+from motion324.core.job_pace import JobPace
+from motion324.core.job_plan import JobPlan
+from motion324.core.progress import STAGE_LABELS
 
 WORDS = {
     **STAGE_LABELS,
@@ -33,7 +35,7 @@ class Terminal:
     """A Progress that shows itself: one line that changes on a terminal, plain lines elsewhere, or lines of JSON.
 
     JSON lines: {"stage", "done", "total", "remaining"} with remaining in seconds or null, {"warning"}, and {"error"}
-    with the fields of Motion324Error.
+    with the fields of Motion324Error. What remains is that of the whole job once its plan is known, else of the stage.
     """
 
     def __init__(self, out: TextIO | None = None, as_json: bool = False) -> None:
@@ -41,10 +43,14 @@ class Terminal:
         self._as_json = as_json
         self._alive = not as_json and self._out.isatty()
         self._interval = JSON_SECONDS if as_json else LIVE_SECONDS if self._alive else LINE_SECONDS
-        self._pace = Pace()
+        self._pace = JobPace()
         self._shown = ("", -1e9)
         self._width = 0
         self._said: set[str] = set()
+
+    def expect(self, plan: JobPlan) -> None:
+        """An OnPlan: what remains is told of all of it from here on."""
+        self._pace.expect(plan)
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """Raises Cancelled after Ctrl-C."""

@@ -14,6 +14,7 @@ import os
 import platform
 import re
 import sys
+import threading
 from importlib import metadata
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from motion324.core.errors import EXIT_BACKEND, Motion324Error
 # libraries end the process without a word where they cannot even load.
 LEAST_MEMORY = 700e6
 LEAST_ADDRESSES = 1100e6
+_SMALL_STACK = 1 << 20  # bytes
+_M_ARENA_MAX = -8  # of malloc.h
 _TOLD = re.compile(
     r"bad[ _]alloc|failed to allocate|cannot allocate memory|not enough memory|insufficient memory|out of memory|"
     r"failed to map segment|can't start new thread|could not find/load shared object|unable to allocate|"
@@ -55,6 +58,16 @@ def total_memory() -> int:
         except (OSError, ValueError):  # no such file, or "max"
             continue
     return total
+
+
+def available_memory() -> int:
+    """Bytes that can be taken without harm to other programs, as Linux tells; 0 where that is not known."""
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        (free,) = (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, ValueError):
+        return 0
+    return min(free, total_memory())
 
 
 def processor_count() -> int:
@@ -116,11 +129,14 @@ if sys.platform == "win32":
         return int(status.total)
 
 
-def check_memory() -> None:
-    """Raises Motion324Error("too-little-memory") where this process may never have what the shortest job takes."""
+def check_memory(share: float = 1.0) -> None:
+    """Raises Motion324Error("too-little-memory") where this process may never have what the shortest job takes.
+
+    share: of that, for work that needs less.
+    """
     for allowed, least, remedy in (
-        (_address_limit(), LEAST_ADDRESSES, "Raise that limit (ulimit -v)"),
-        (total_memory(), LEAST_MEMORY, "Give the machine or container more"),
+        (_address_limit(), share * LEAST_ADDRESSES, "Raise that limit (ulimit -v)"),
+        (total_memory(), share * LEAST_MEMORY, "Give the machine or container more"),
     ):
         if 0 < allowed < least:
             raise Motion324Error(
@@ -130,6 +146,19 @@ def check_memory() -> None:
                 f"{remedy}; most videos need 2 GB or more.",
                 EXIT_BACKEND,
             )
+
+
+def save_addresses() -> None:
+    """Has a process that may not have what a job takes ask for few addresses, so that it can still say so.
+
+    Each thread's stack takes 8 MB of them, and each one's part of C's heap 64 to 128 MB, until no thread can begin.
+    """
+    if not 0 < _address_limit() < LEAST_ADDRESSES:
+        return
+    threading.stack_size(_SMALL_STACK)
+    with contextlib.suppress(OSError, AttributeError):
+        if sys.platform.startswith("linux"):
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def is_out_of_memory(exception: BaseException) -> bool:

@@ -164,6 +164,7 @@ class AnimateOptions(OptionGroup):
             Choice("still", "Still", "The camera stands still, or its motion is to stay in the result"),
             Choice("moving", "Moving", "Takes the camera's motion off also where the background shows it less clearly"),
         ),
+        in_looks=True,
         shown=Shown("Camera", "Whether the video's camera moves", panel="Reconstruct"),
     )
     smooth: float = option(

@@ -20,6 +20,8 @@ class AnimationResult:
     fps: frames per second at which the positions are to be played.
     view: the camera that sees the mesh as frame 0 shows it, relative to the mesh in normalised space.
     report: plain JSON values: seconds per stage, warnings (code and sentence each), silhouette overlap, versions, ...
+    camera_to_first (T, 3, 3) float64: where the camera's motion was taken off the video, the homographies of each
+        frame's picture to the first one's, in units of the picture's height; None where it was not.
     """
 
     positions: np.ndarray
@@ -27,6 +29,7 @@ class AnimationResult:
     fps: float
     view: View
     report: dict[str, Any] = field(default_factory=dict)
+    camera_to_first: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class Trajectory:
 
     positions (T, N, 3) float32 and faces (F, 3) int32: the mesh's own coordinates and vertex order.
     frame_numbers (T,) int64: of the video. fps: frames per second. view: the camera, relative to the mesh of frame 0
-    in normalised space (Y up, bounding box centred, longest side 1).
+    in normalised space (Y up, bounding box centred, longest side 1). camera_to_first: as AnimationResult has it.
     """
 
     positions: np.ndarray
@@ -28,14 +29,17 @@ class Trajectory:
     frame_numbers: np.ndarray
     fps: float
     view: View
+    camera_to_first: np.ndarray | None = None
 
 
 def save_trajectory(path: Path, result: AnimationResult, faces: np.ndarray) -> None:
-    """Writes positions, faces, frame_numbers, fps and the view's four parts under the names below, without pickles.
+    """Writes positions, faces, frame_numbers, fps, the view's four parts and, where there is any, the camera's motion
+    under the names below, without pickles.
 
     Raises Motion324Error("disk-full" or "cannot-write"); `path` has the whole file, or stays as it was.
     """
-    view = result.view
+    view, moving = result.view, result.camera_to_first
+    path_of_camera: dict[str, Any] = {} if moving is None else {"camera_to_first": np.asarray(moving, np.float64)}
     with written_aside(path) as aside, aside.open("wb") as file:
         np.savez(
             file,
@@ -47,6 +51,7 @@ def save_trajectory(path: Path, result: AnimationResult, faces: np.ndarray) -> N
             view_translation=np.asarray(view.translation, np.float64),
             view_focal=np.float64(view.focal),
             view_centre=np.asarray(view.centre, np.float64),
+            **path_of_camera,
         )
 
 
@@ -65,12 +70,16 @@ def load_trajectory(path: Path) -> Trajectory:
                     focal=float(arrays["view_focal"]),
                     centre=(float(arrays["view_centre"][0]), float(arrays["view_centre"][1])),
                 ),
+                camera_to_first=arrays.get("camera_to_first"),
             )
     except (OSError, KeyError, ValueError, IndexError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise _unreadable(path, f"cannot be read ({type(error).__name__}: {error})") from error
     shape = trajectory.positions.shape
     if len(shape) != 3 or shape[2] != 3 or trajectory.frame_numbers.shape != (shape[0],):
         raise _unreadable(path, f"has positions of shape {shape} for {trajectory.frame_numbers.size} frames")
+    moving = trajectory.camera_to_first
+    if moving is not None and (moving.shape != (shape[0], 3, 3) or not (np.abs(np.linalg.det(moving)) > 0).all()):
+        raise _unreadable(path, f"has a camera's motion of shape {moving.shape} for {shape[0]} frames, or none at all")
     return trajectory
 
 

@@ -66,7 +66,7 @@ def write_page(path: Path, inputs: PageInputs, progress: Progress) -> None:
         title=inputs.clip.name,
         summary=_summary(inputs),
         licence=mesh["licence"],
-        warnings=list(dict.fromkeys(warning["sentence"] for warning in animation["warnings"])),
+        warnings=list(dict.fromkeys(one["sentence"] for one in (*mesh.get("warnings", ()), *animation["warnings"]))),
         first_frame=_first_frame(inputs),
         sides=_sides(inputs),
         films=[(_film_address(film), caption) for film, caption in inputs.films],

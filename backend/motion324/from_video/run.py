@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +64,8 @@ def from_video(
         way.exports()
         way.page(clip, foreground)
         trajectory = load_trajectory(folder / TRAJECTORY)
-        warnings = [*clip.warnings, *way.done["animation"].result["warnings"]]
+        told = (way.done[stage].result.get("warnings", ()) for stage in ("mesh", "animation"))
+        warnings = [*clip.warnings, *itertools.chain(*told)]
         return FromVideo(
             folder,
             tuple(way.done.values()),

@@ -28,6 +28,7 @@ from motion324.mesh.files.reading import read_mesh
 from motion324.mesh_providers.interface import MeshProvider, ObjectPicture
 from motion324.mesh_providers.registry import get_provider
 from motion324.pipeline.animate import animate
+from motion324.pipeline.camera import steady_images
 from motion324.reconstructors.registry import get_reconstructor
 from motion324.trajectories.result_files import TRAJECTORY, KeepOptions
 from motion324.video.decoding import read_video
@@ -140,6 +141,7 @@ class Way:
                 "view": plain_view(provided.view),
                 "rough_view": provided.rough_view,
                 "details": provided.details,
+                "warnings": list(provided.mesh.warnings),
                 "vertices": len(provided.mesh.positions),
                 "faces": len(provided.mesh.faces),
             }
@@ -227,14 +229,23 @@ class Way:
         def make(staging: Path) -> dict[str, Any]:
             trajectory, mesh = load_trajectory(self._root / TRAJECTORY), read_mesh(self._root / MESH)
             films: list[tuple[Path, str]] = []
-            if write_preview(staging / PREVIEW, clip, foreground.masks, mesh, trajectory, self._progress):
+            seen, masks = _as_used(clip, foreground.masks, trajectory.camera_to_first, self._progress)
+            if write_preview(staging / PREVIEW, seen, masks, mesh, trajectory, self._progress):
                 films.append((staging / PREVIEW, "input, outline of the mask, result, result from its left"))
             if "turntable" in self.done:
                 turning = staging / TURNTABLE_ON_PAGE
                 if as_webm(self._root / TURNTABLE, turning, self._progress):
                     films.append((turning, "once around the result"))
             files = {product.name for folder in (self._root, staging) for product in folder.iterdir()}
-            inputs = PageInputs(clip, foreground, mesh, trajectory, dict(self.done), tuple(films), tuple(files))
+            inputs = PageInputs(
+                seen,
+                dataclasses.replace(foreground, masks=masks),
+                mesh,
+                trajectory,
+                dict(self.done),
+                tuple(films),
+                tuple(files),
+            )
             write_page(staging / PAGE, inputs, self._progress)
             return {}
 
@@ -258,6 +269,16 @@ class Way:
 
     def _key(self, name: str) -> str:
         return self.done[name].key
+
+
+def _as_used(
+    clip: VideoClip, masks: np.ndarray, to_first: np.ndarray | None, progress: Progress
+) -> tuple[VideoClip, np.ndarray]:
+    """Clip and masks as the camera shows them that the result is seen through, which stands still."""
+    if to_first is None:
+        return clip, masks
+    frames = steady_images(clip.frames, to_first, progress)
+    return dataclasses.replace(clip, frames=frames), steady_images(masks, to_first, progress)
 
 
 def _inputs(video: Path, options: AnimateOptions, mesh_settings: MeshSettings) -> dict[str, dict[str, Any]]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh
 
+_AT_ONCE = 2**18  # faces between two looks for cancellation
 FIX_IN_MODELLER = "Repair the mesh in a modelling program and export it again."
 
 
@@ -15,8 +19,8 @@ def bad_mesh(code: str, sentence: str, hint: str = FIX_IN_MODELLER) -> Motion324
     return Motion324Error(code, sentence, hint, EXIT_BAD_MESH)
 
 
-def check_mesh(mesh: ReferenceMesh) -> None:
-    """Raises Motion324Error with EXIT_BAD_MESH that names the mesh and what is wrong with it.
+def check_mesh(mesh: ReferenceMesh, progress: Progress = silent) -> None:
+    """Raises Motion324Error with EXIT_BAD_MESH that names the mesh and what is wrong with it, or Cancelled.
 
     Codes: mesh-malformed, mesh-empty, mesh-not-finite, mesh-bad-faces, mesh-bad-colours, mesh-zero-extent,
     mesh-zero-area.
@@ -29,6 +33,7 @@ def check_mesh(mesh: ReferenceMesh) -> None:
             f"The mesh '{name}' is empty: it has {len(positions)} vertices and {len(faces)} faces.",
             "Choose a mesh with faces; point clouds and curves have to be converted to a mesh first.",
         )
+    progress("read", 0, 1)
     broken = np.flatnonzero(~np.isfinite(positions).all(axis=1))
     if len(broken):
         raise bad_mesh(
@@ -36,7 +41,10 @@ def check_mesh(mesh: ReferenceMesh) -> None:
             f"The mesh '{name}' has {len(broken)} vertices whose position is not a finite number "
             f"(the first is vertex {broken[0]}).",
         )
-    outside = np.flatnonzero(((faces < 0) | (faces >= len(positions))).any(axis=1))
+    outside = np.concatenate(
+        [first + np.flatnonzero(((some < 0) | (some >= len(positions))).any(axis=1)) for first, some in _parts(faces)]
+    )
+    progress("read", 0, 1)
     if len(outside):
         raise bad_mesh(
             "mesh-bad-faces",
@@ -44,7 +52,14 @@ def check_mesh(mesh: ReferenceMesh) -> None:
             f"(the first is face {outside[0]}; there are {len(positions)} vertices).",
         )
     _check_colours(mesh)
-    _check_extent(mesh)
+    progress("read", 0, 1)
+    _check_extent(mesh, progress)
+
+
+def _parts(faces: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Some faces at a time, after the number of the first of them, so that a large mesh's checks can be cancelled."""
+    for first in range(0, len(faces), _AT_ONCE):
+        yield first, faces[first : first + _AT_ONCE]
 
 
 def _check_shapes(mesh: ReferenceMesh) -> None:
@@ -67,11 +82,11 @@ def _check_shapes(mesh: ReferenceMesh) -> None:
 
 
 def _check_colours(mesh: ReferenceMesh) -> None:
-    used = np.unique(mesh.face_material)
-    if len(mesh.materials) == 0 or used[0] < 0 or used[-1] >= len(mesh.materials):
+    least, most = int(mesh.face_material.min()), int(mesh.face_material.max())
+    if len(mesh.materials) == 0 or least < 0 or most >= len(mesh.materials):
         raise bad_mesh(
             "mesh-bad-colours",
-            f"The mesh '{mesh.name}' has faces with material {used[-1]}, but only {len(mesh.materials)} materials.",
+            f"The mesh '{mesh.name}' has faces with material {most}, but only {len(mesh.materials)} materials.",
         )
     if mesh.corner_uv is not None and not np.isfinite(mesh.corner_uv).all():
         raise bad_mesh("mesh-bad-colours", f"The mesh '{mesh.name}' has texture coordinates that are not finite.")
@@ -79,13 +94,21 @@ def _check_colours(mesh: ReferenceMesh) -> None:
         raise bad_mesh("mesh-bad-colours", f"The mesh '{mesh.name}' has vertex colours that are not finite.")
 
 
-def _check_extent(mesh: ReferenceMesh) -> None:
-    used = mesh.positions[np.unique(mesh.faces)].astype(np.float64)
+def _check_extent(mesh: ReferenceMesh, progress: Progress) -> None:
+    in_use = np.zeros(len(mesh.positions), bool)
+    for _, some in _parts(mesh.faces):
+        progress("read", 0, 1)
+        in_use[some.ravel()] = True
+    used = mesh.positions[in_use].astype(np.float64)
     extent = float((used.max(axis=0) - used.min(axis=0)).max())
     # Relative to the coordinates: far from the origin float32 cannot tell the vertices apart.
     if extent <= 1e-6 * float(np.abs(used).max()) or extent < 1e-30:
         raise bad_mesh("mesh-zero-extent", f"All vertices of the mesh '{mesh.name}' lie at the same point.")
-    if triangle_areas(used / extent, np.unique(mesh.faces, return_inverse=True)[1].reshape(-1, 3)).sum() < 1e-10:
+    area, scaled = 0.0, mesh.positions.astype(np.float64) / extent
+    for _, some in _parts(mesh.faces):
+        progress("read", 0, 1)
+        area += float(triangle_areas(scaled, some).sum())
+    if area < 1e-10:
         raise bad_mesh("mesh-zero-area", f"The faces of the mesh '{mesh.name}' have no area: all are degenerate.")
 
 

@@ -11,14 +11,22 @@ import itertools
 import numpy as np
 from mapbox_earcut import triangulate_float64
 
+from motion324.core.progress import Progress, silent
 
-def triangulate(positions: np.ndarray, corners: np.ndarray, starts: np.ndarray) -> np.ndarray:
+_AT_ONCE = 2**17  # quads between two looks for cancellation
+_ONE_BY_ONE = 256  # larger polygons between two
+
+
+def triangulate(
+    positions: np.ndarray, corners: np.ndarray, starts: np.ndarray, progress: Progress = silent
+) -> np.ndarray:
     """Which corners form triangles, polygon after polygon.
 
     positions (N, 3); corners (C,) vertex of each corner, polygon after polygon; starts (P + 1,) first corner of each
     polygon, and C at the end. -> (F, 3) int64 indices into `corners`. Quads are cut so that neither half turns over,
     along the shorter diagonal if both fit; larger polygons by clipping ears, so that concave ones stay whole.
     Polygons with fewer than three corners, or with corners that do not exist, are fanned or left out as they are.
+    Raises Cancelled.
     """
     counts = np.diff(starts)
     valid = np.logical_and(corners >= 0, corners < len(positions))
@@ -29,11 +37,16 @@ def triangulate(positions: np.ndarray, corners: np.ndarray, starts: np.ndarray) 
         polygons = np.flatnonzero(counts == count)
         indices = starts[polygons, None] + np.arange(count)  # (P, count)
         if count <= 4:
-            cut = indices[:, None, :] if count == 3 else _cut_quads(safe, indices)
-            triangles.append(cut.reshape(-1, 3))
-            owners.append(np.repeat(polygons, cut.shape[1]))
+            for first in range(0, len(polygons), _AT_ONCE):
+                progress("read", 0, 1)
+                some = indices[first : first + _AT_ONCE]
+                cut = some[:, None, :] if count == 3 else _cut_quads(safe, some)
+                triangles.append(cut.reshape(-1, 3))
+                owners.append(np.repeat(polygons[first : first + _AT_ONCE], cut.shape[1]))
             continue
-        for polygon, corners_of in zip(polygons, indices, strict=True):
+        for number, (polygon, corners_of) in enumerate(zip(polygons, indices, strict=True)):
+            if number % _ONE_BY_ONE == 0:
+                progress("read", 0, 1)
             cut = corners_of[_cut_polygon(safe[corners_of])]
             triangles.append(cut)
             owners.append(np.full(len(cut), polygon))

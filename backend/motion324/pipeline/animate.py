@@ -14,6 +14,7 @@ import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_INTERNAL, Motion324Error
+from motion324.core.job_plan import OnPlan, plan_of, unplanned
 from motion324.core.machine import peak_memory, versions
 from motion324.core.options import AnimateOptions, names_mask_files
 from motion324.core.progress import STAGES, Progress, silent
@@ -41,6 +42,7 @@ from motion324.view.view_search import ViewMatch, find_view, overlap_of
 log = logging.getLogger(__name__)
 
 SURFACE_SAMPLES = 16384
+USUAL_PIXELS = 512 * 512  # of a frame, until the first one has been read
 
 OnFrames = Callable[[FrameBatch], None]
 
@@ -52,6 +54,7 @@ def animate(
     *,
     progress: Progress = silent,
     on_frames: OnFrames | None = None,
+    on_plan: OnPlan = unplanned,
     keep: KeepOptions | None = None,
     foreground: ForegroundMasks | None = None,
     view: View | None = None,
@@ -61,25 +64,36 @@ def animate(
     video: a file or a folder of images, of which options.frames are read; or frames, all of which are taken.
     on_frames: gets positions in the mesh's own coordinates as soon as they are known, at first rough, at last with
         final=True; the result differs from those by the smoothing over time.
+    on_plan: gets the job's plan as soon as the number of frames is known, and a better one when they have been read.
     keep: leaves files in a folder, all of them at the end or none.
     foreground: the masks of exactly these frames, where they are known; options.mask is not looked at then.
     view: the camera that sees the mesh, in normalised space, as the first frame does, where it is known; it is taken as
         it is, and options.view is not looked at.
     Raises Motion324Error: what is wrong with mesh, video, options, foreground or folder; Cancelled.
     """
+
+    def plan(frames: int, pixels: int) -> None:
+        overlay = keep is not None and keep.overlay
+        on_plan(plan_of(options, frames, pixels, len(mesh.positions), foreground is not None, overlay))
+
     clock = StageClock(progress)
     with contextlib.ExitStack() as stack:
         options.check()
-        check_mesh(mesh)
+        check_mesh(mesh, clock)
         if foreground is None:
             check_mask_option(options.mask)
         reconstructor = get_reconstructor(options, clock)
         folder = stack.enter_context(OutputFolder(keep.folder)) if keep else None
 
-        clip = video if isinstance(video, VideoClip) else read_video(video, options.frames, clock, options.video_fps)
+        clip = (
+            video
+            if isinstance(video, VideoClip)
+            else read_video(video, options.frames, _planning(clock, plan), options.video_fps)
+        )
         _check_clip(clip)
         given = foreground is not None or names_mask_files(options.mask)  # one mask for each frame, also of the first
         clip = clip if given else from_first_picture(clip)
+        plan(len(clip.frames), int(clip.frames[0, ..., 0].size))
         reconstructor.check_job(len(clip.frames), len(mesh.positions))
         if folder and keep:
             folder.check_space(needed_space(len(clip.frames), mesh, clip, keep))
@@ -131,6 +145,7 @@ def animate(
                 "warnings": warnings,
                 "versions": versions(),
             },
+            camera_to_first=filmed.to_first,
         )
         if folder and keep:
             write_result_files(folder.staging, keep, mesh, clip, foreground.masks, result, clock, filmed.shown)
@@ -139,6 +154,20 @@ def animate(
         if folder:
             write_report(folder.staging, result)
     return result
+
+
+def _planning(progress: Progress, plan: Callable[[int, int], None]) -> Progress:
+    """Passes reports of reading on, and plans with the first number of frames that they tell."""
+    planned = False
+
+    def told(stage: str, done: int, total: int) -> None:
+        nonlocal planned
+        if total > 1 and not planned:
+            planned = True
+            plan(total, USUAL_PIXELS)
+        progress(stage, done, total)
+
+    return told
 
 
 def _check_clip(clip: VideoClip) -> None:

@@ -32,9 +32,10 @@ _SMALL = 160  # pixels of the object's longer side; more of them say no more abo
 class Filmed:
     """A clip as a camera that stands still shows it.
 
-    clip, masks: as they are, where the camera stands still or its motion is left in; picture, motion: None then.
+    clip, masks: as they are, where the camera stands still or its motion is left in; picture, to_first: None then.
     frames (T, h, w, 3) uint8, masks (T, h, w) float32: what is reconstructed, of the part of the plane of the first
-    frame's picture in which the object is. report: plain JSON values. warnings: {"code", "sentence"}.
+    frame's picture in which the object is. report: plain JSON values. warnings: {"code", "sentence"}. to_first: as
+    AnimationResult.camera_to_first.
     """
 
     clip: VideoClip
@@ -42,7 +43,7 @@ class Filmed:
     masks: np.ndarray
     report: dict[str, Any]
     warnings: tuple[dict[str, str], ...] = ()
-    motion: CameraMotion | None = None
+    to_first: np.ndarray | None = None
     picture: SteadyPicture | None = None
 
     def view(self, view: View) -> View:
@@ -51,11 +52,9 @@ class Filmed:
 
     def shown(self, progress: Progress) -> VideoClip:
         """The clip as the first frame's camera sees it, as large as it is, to draw the result over."""
-        if self.motion is None:
+        if self.to_first is None:
             return self.clip
-        height, width = self.clip.frames.shape[1:3]
-        whole = SteadyPicture(0, 0, 1.0, width, height)
-        return dataclasses.replace(self.clip, frames=steadied(self.clip.frames, self.motion, whole, progress))
+        return dataclasses.replace(self.clip, frames=steady_images(self.clip.frames, self.to_first, progress))
 
 
 def filmed_by_a_still_camera(clip: VideoClip, masks: np.ndarray, options: AnimateOptions, progress: Progress) -> Filmed:
@@ -63,7 +62,7 @@ def filmed_by_a_still_camera(clip: VideoClip, masks: np.ndarray, options: Animat
     if options.camera == "still":
         return Filmed(clip, clip.frames, masks, {"motion": "left in"})
     motion = find_camera_motion(clip, masks, progress)
-    takes_off = motion.moves and (motion.is_clear or (options.camera == "moving" and motion.is_known))
+    takes_off = takes_motion_off(motion, options)
     report = {
         "motion": _in_words(motion, takes_off),
         "largest_shift": round(float(motion.shift.max()), 4),
@@ -74,8 +73,15 @@ def filmed_by_a_still_camera(clip: VideoClip, masks: np.ndarray, options: Animat
     if not takes_off:
         return Filmed(clip, clip.frames, masks, report, warnings)
     picture = picture_of(masks, motion, progress)
-    frames = steadied(clip.frames, motion, picture, progress)
-    return Filmed(clip, frames, steadied(masks, motion, picture, progress), report, warnings, motion, picture)
+    frames = steadied(clip.frames, motion.to_first, picture, progress)
+    steady_masks = steadied(masks, motion.to_first, picture, progress)
+    to_heights = np.diag([1 / clip.frames.shape[1], 1 / clip.frames.shape[1], 1.0])
+    to_first = to_heights @ motion.to_first @ np.linalg.inv(to_heights)
+    return Filmed(clip, frames, steady_masks, report, warnings, to_first, picture)
+
+
+def takes_motion_off(motion: CameraMotion, options: AnimateOptions) -> bool:
+    return motion.moves and (motion.is_clear or (options.camera == "moving" and motion.is_known))
 
 
 def _in_words(motion: CameraMotion, takes_off: bool) -> str:
@@ -135,17 +141,28 @@ def picture_of(masks: np.ndarray, motion: CameraMotion, progress: Progress = sil
 
 
 def steadied(
-    images: np.ndarray, motion: CameraMotion, picture: SteadyPicture, progress: Progress = silent
+    images: np.ndarray, to_first: np.ndarray, picture: SteadyPicture, progress: Progress = silent
 ) -> np.ndarray:
     """images (T, H, W, ...) as that picture shows them -> (T, picture.height, picture.width, ...), 0 where no frame
-    looks."""
+    looks. to_first (T, 3, 3): as CameraMotion has it."""
     drawn = np.zeros((len(images), picture.height, picture.width, *images.shape[3:]), images.dtype)
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])  # OpenCV's pixels have their middle at (0, 0)
-    for index, (image, matrix) in enumerate(zip(images, motion.to_first, strict=True)):
+    for index, (image, matrix) in enumerate(zip(images, to_first, strict=True)):
         progress("foreground", len(images), len(images))
         whole = np.linalg.inv(half) @ picture.from_first() @ matrix @ half
         drawn[index] = cv2.warpPerspective(image, whole, (picture.width, picture.height), flags=cv2.INTER_LINEAR)
     return drawn
+
+
+def steady_images(images: np.ndarray, to_first: np.ndarray, progress: Progress = silent) -> np.ndarray:
+    """images (T, H, W, ...) as the first frame's camera sees them, as large as they are.
+
+    to_first (T, 3, 3): in units of the picture's height, as AnimationResult.camera_to_first is.
+    """
+    height, width = images.shape[1:3]
+    to_pixels = np.diag([height, height, 1.0])
+    in_pixels = to_pixels @ to_first @ np.linalg.inv(to_pixels)
+    return steadied(images, in_pixels, SteadyPicture(0, 0, 1.0, width, height), progress)
 
 
 def first_look(

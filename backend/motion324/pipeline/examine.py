@@ -19,6 +19,7 @@ from motion324.mesh.checks import check_mesh
 from motion324.mesh_providers.interface import ObjectPicture
 from motion324.mesh_providers.registry import get_provider
 from motion324.pipeline.camera import first_look
+from motion324.pipeline.passing_look import passing_remarks
 from motion324.video.foreground import check_mask_option, find_masks
 from motion324.video.foreground.given_or_plain import first_given_mask
 from motion324.video.foreground.masks import ForegroundMasks, from_first_object, mask_warnings
@@ -40,17 +41,19 @@ def examine(
 ) -> Examination:
     """What motion324.pipeline.animate.animate will find in the first frame, from SAMPLED_FRAMES frames of all.
 
-    Of the options, frames, video_fps, mask and view count. The mask is animate's own as far as it depends on single
+    Of the options, frames, video_fps, mask, view and camera count. Cuts and the camera's motion are looked for as far
+    as a few seconds of reading reach. The mask is animate's own as far as it depends on single
     frames or on the background, and differs from it in details where its neighbours in time would have had a say.
     Raises Motion324Error as animate does: what is wrong with video, options, foreground or mesh; Cancelled.
     """
     options.check()
     check_mask_option(options.mask)
     if mesh is not None:
-        check_mesh(mesh)
+        check_mesh(mesh, progress)
     sample, foreground = look_at_first(video, options, progress)
     clip, mask = sample.clip, foreground.masks[0]
-    warnings = [*clip.warnings, *foreground.warnings]
+    passing = passing_remarks(video, clip, foreground.masks, options, progress)
+    warnings = [*clip.warnings, *passing, *foreground.warnings]
     view = overlap = None
     if mesh is not None:
         progress("view", 0, 1)
@@ -138,6 +141,6 @@ def make_first_mesh(
         mask_method=foreground.method,
         provider=provider.name,
         licence=provider.licence,
-        warnings=(*clip.warnings, *foreground.warnings),
+        warnings=(*clip.warnings, *foreground.warnings, *provided.mesh.warnings),
         details=provided.details,
     )

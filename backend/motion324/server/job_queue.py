@@ -11,8 +11,9 @@ from collections.abc import Callable
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
+from motion324.core.job_pace import JobPace
+from motion324.core.job_plan import JobPlan
 from motion324.core.machine import give_back, is_out_of_memory
-from motion324.core.progress import Pace
 from motion324.core.write_aside import system_error
 from motion324.reconstructors.interface import FrameBatch
 from motion324.wire.message import BulkMessage
@@ -44,7 +45,7 @@ class Job:
         self.last_sign = time.monotonic()  # when it last reported anything
         self.place = -1
         self.answered = False
-        self._pace = Pace()
+        self._pace = JobPace()
         self._reported = ("", 0.0)
 
     @property
@@ -56,6 +57,10 @@ class Job:
         self.last_sign = time.monotonic()
         if self.cancelled.is_set():
             raise Cancelled()
+
+    def on_plan(self, plan: JobPlan) -> None:
+        """What remains is that of the whole plan from here on."""
+        self._pace.expect(plan)
 
     def progress(self, stage: str, done: int, total: int) -> None:
         self.check()

@@ -18,7 +18,9 @@ from typing import Any, Protocol
 
 from motion324 import __version__
 from motion324.core.errors import EXIT_BACKEND, EXIT_OK, Motion324Error
+from motion324.core.job_plan import OnPlan
 from motion324.core.log_file import LOG_BYTES, default_log_path, start_log
+from motion324.core.machine import save_addresses
 from motion324.core.progress import Progress
 from motion324.core.result import AnimationResult, Examination, MadeMesh
 from motion324.reconstructors.interface import FrameBatch
@@ -61,7 +63,11 @@ class RunJob(Protocol):
     """
 
     def __call__(
-        self, request: AnimateRequest, progress: Progress, on_frames: Callable[[FrameBatch], None]
+        self,
+        request: AnimateRequest,
+        progress: Progress,
+        on_frames: Callable[[FrameBatch], None],
+        on_plan: OnPlan,
     ) -> AnimationResult: ...
 
 
@@ -113,6 +119,7 @@ def serve(
     check_token(token)
     log_path = (log_path or default_log_path()).absolute()
     start_log(log_path, log_bytes)
+    save_addresses()
     server = _Server(run_job, examine, make_mesh, describe, unload, token, str(log_path))
     server.prepare_process()
     remove_leftovers()
@@ -252,7 +259,12 @@ class _Server:
         thread = threading.Thread(
             target=peer.serve, args=(self._token, HANDSHAKE_TIMEOUT, self._forget), name=peer.name, daemon=True
         )
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # out of threads, or of memory for one more
+            log.warning("%s: cannot be served: %s", peer.name, error)
+            peer.close()
+            self._forget(peer)
 
     def _forget(self, peer: Peer) -> None:
         with self._lock:
@@ -283,7 +295,9 @@ def _full() -> Motion324Error:
 def _animation(run_job: RunJob) -> Callable[[Job], BulkMessage]:
     def run(job: Job) -> BulkMessage:
         assert isinstance(job.request, AnimateRequest)
-        return ResultEvent(job.id, run_job(job.request, job.progress, job.on_frames), job.request.topology_hash)
+        return ResultEvent(
+            job.id, run_job(job.request, job.progress, job.on_frames, job.on_plan), job.request.topology_hash
+        )
 
     return run
 

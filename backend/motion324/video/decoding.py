@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +131,7 @@ def _decode(
     size = (0, 0)
     progress("read", 0, count)
     told: list[dict[str, str]] = []
-    for number, time, picture in _pictures(source, wanted, progress, keeps, told):
+    for number, time, picture in pictures(source, wanted, progress, keeps, told):
         if kept is None:
             full = picture.size
             size = reduced_size(*full, count) if reduce else full
@@ -222,10 +222,13 @@ def _with_warning(clip: VideoClip, code: str, sentence: str) -> VideoClip:
     return dataclasses.replace(clip, warnings=(*clip.warnings, {"code": code, "sentence": sentence}))
 
 
-def _pictures(
+def pictures(
     source: Source, wanted: Wanted, progress: Progress, keeps: Wants, told: list[dict[str, str]]
-) -> Iterator[tuple[int, float, Picture]]:
-    """(frame number, when it is shown in seconds, picture). told: gets warnings about the file's kind, at the end."""
+) -> Generator[tuple[int, float, Picture], None, None]:
+    """The wanted frames that it `keeps`: number, when it is shown in seconds, picture. To be closed where it is left.
+
+    told: gets warnings about the file's kind, at the end.
+    """
     if source.images:
         last = source.count - 1 if wanted.last is None else min(wanted.last, source.count - 1)
         first_shape: tuple[int, ...] | None = None

@@ -20,6 +20,7 @@ from motion324.video.reader import VideoReader, bad_video
 log = logging.getLogger(__name__)
 
 FALLBACK_FPS = 24.0
+_START = 1 << 16  # bytes of an image file, in which it says that it is animated
 FrameRange = tuple[int | None, int | None, int]
 Tick = Callable[[], None]
 # A file's frames count as unevenly spaced if one of them lies this many mean intervals off its even place: less is
@@ -78,7 +79,13 @@ def _open(path: Path, tick: Tick) -> Source:
             )
         log.warning("The images of '%s' have no frame rate; %g frames per second are assumed.", path, FALLBACK_FPS)
         return Source(path, len(images), FALLBACK_FPS, images)
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+    if path.suffix.lower() in IMAGE_SUFFIXES and (animated := _animation_in(path)) != "apng":
+        if animated:
+            raise bad_video(
+                "video-unreadable",
+                f"The video '{path}' is an animated WebP, which cannot be decoded here.",
+                "Convert it to an animated PNG or GIF, to an MP4, or to a folder of images.",
+            )
         raise bad_video(
             "video-one-frame",
             f"'{path}' is a single image; a video or a folder of images is needed.",
@@ -90,6 +97,19 @@ def _open(path: Path, tick: Tick) -> Source:
         log.warning("The video '%s' does not say its frame rate; %g frames per second are assumed.", path, FALLBACK_FPS)
         fps = FALLBACK_FPS
     return Source(path, count if 0 < count < 10**8 else _count_by_reading(path, tick), fps)
+
+
+def _animation_in(path: Path) -> str:
+    """ "apng" or "webp" where an image file holds several pictures, else "": both have a mark near their beginning."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(_START)
+    except OSError:
+        return ""
+    if start.startswith(b"\x89PNG") and b"acTL" in start.partition(b"IDAT")[0]:
+        return "apng"
+    animated = start[:4] == b"RIFF" and start[8:16] == b"WEBPVP8X" and start[20:21] and start[20] & 2
+    return "webp" if animated else ""
 
 
 def _wanted(source: Source, frames: FrameRange, tick: Tick) -> Wanted:

@@ -39,7 +39,8 @@ class Queued(Message):
 @dataclass(frozen=True)
 class ProgressEvent(Message):
     """stage: one of motion324.core.progress.STAGES; done and total: in its own unit.
-    remaining: seconds that this stage still takes at its present pace; None while that is not known.
+    remaining: seconds until the end of the whole job where it has a plan (motion324.core.job_plan), else of this
+    stage; None while that is not known.
     """
 
     kind: ClassVar[str] = "progress"

@@ -108,6 +108,8 @@ def video_from_wire(fields: MessageFields) -> Path | VideoClip:
 def result_to_wire(result: AnimationResult, arrays: Arrays) -> dict[str, Any]:
     arrays["positions"] = np.asarray(result.positions, np.float32)
     arrays["frame_numbers"] = np.asarray(result.frame_numbers, np.int64)
+    if result.camera_to_first is not None:
+        arrays["camera_to_first"] = np.asarray(result.camera_to_first, np.float64)
     return {"fps": float(result.fps), "view": view_to_wire(result.view, arrays), "report": result.report}
 
 
@@ -118,6 +120,9 @@ def result_from_wire(fields: MessageFields) -> AnimationResult:
         fps=fields.number("fps"),
         view=view_from_wire(fields.within("view", fields.record("view"))),
         report=fields.record("report"),
+        camera_to_first=fields.array("camera_to_first", "float64", ("T", 3, 3))
+        if fields.has_array("camera_to_first")
+        else None,
     )
 
 

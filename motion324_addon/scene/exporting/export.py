@@ -24,6 +24,7 @@ from ..reading.mesh_reading import checked_object
 from ..reading.new_object import said_by_operator
 from . import export_size
 from .export_formats import FORMATS, POINT_CACHES, Format, available, usd_takes_as_it_is
+from .memory_file import in_memory_first
 from .placing import metres_per_unit
 from .proof import proven, reserve
 from .sampling import sample_positions
@@ -125,9 +126,11 @@ def _export_glb(objects: Objects, path: Path, first: int, last: int, report: Rep
 
 
 def _export_alembic(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
-    with only_selected(objects):
+    size = export_size.expected(objects, ".abc", first, last).bytes
+    # On a disk that another program fills meanwhile it would end Blender.
+    with in_memory_first(path, size) as target, only_selected(objects):
         bpy.ops.wm.alembic_export(
-            filepath=str(path),
+            filepath=str(target),
             start=first,
             end=last,
             selected=True,

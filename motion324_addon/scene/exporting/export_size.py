@@ -17,6 +17,7 @@ from .sampling import positions_at
 from .stand_in import images_of
 
 LOOKS = 5  # frames that are looked at
+NORMAL_DEFLATED = 4.7  # bytes of a normal's double, which holds no more than a float does
 MOVED = 1e-6  # of the object's size: the exporters leave out what moves by less, or store it in no space
 
 
@@ -110,13 +111,14 @@ def _look(obj: bpy.types.Object, first: int, last: int) -> _Looked:
 
 
 def _of_fbx(obj: bpy.types.Object, looked: _Looked) -> float:
-    """Per frame: offsets in double precision and the indices of what moves, deflated; normals that are zero."""
+    """Per frame: offsets in double precision and the indices of what moves, deflated; normals, up to 5.0 all zero."""
     mesh = obj.data
     shapes = []
     for offsets, moving in zip(looked.offsets, looked.moving, strict=True):
         values = offsets[moving].astype(np.float64)
         indices = np.flatnonzero(moving).astype(np.int32)
-        shapes.append(_deflated(values) + _deflated(indices) + _deflated(np.zeros_like(values)))
+        normals = NORMAL_DEFLATED * values.size if bpy.app.version >= (5, 3, 0) else _deflated(np.zeros_like(values))
+        shapes.append(_deflated(values) + _deflated(indices) + normals)
     keys = 900 + 2.5 * looked.frames  # one curve per shape, with a key in every frame
     still = 40_000 + _deflated(looked.first.astype(np.float64))
     still += _deflated(corner_vertices_of(mesh)) + 30 * len(mesh.loops) * 0.35
@@ -137,11 +139,15 @@ def _of_glb(obj: bpy.types.Object, looked: _Looked) -> float:
 
 
 def _of_meshes(obj: bpy.types.Object, suffix: str, frames: int) -> float:
-    """Per frame: places, and the corners' normals; Alembic leaves these out where all are smooth."""
+    """Per frame: places and normals, which are the corners'. Alembic leaves these out where all are smooth; USD has in
+    Blender 5.3 those of vertices or faces, where these are all.
+    """
     with modifier_stack.evaluated_mesh(obj) as mesh:
         vertices, corners, layers = len(mesh.vertices), len(mesh.loops), len(mesh.uv_layers)
-        normals = 0 if suffix == ".abc" and mesh.normals_domain == "POINT" else corners
         faces = len(mesh.polygons)
+        normals = 0 if suffix == ".abc" and mesh.normals_domain == "POINT" else corners
+        if suffix == ".usd" and bpy.app.version >= (5, 3, 0):
+            normals = {"POINT": vertices, "FACE": faces}.get(mesh.normals_domain, corners)
     still = 12_000 + corners * (4 + 8 * layers) + 4 * faces
     return still + frames * (12 * (vertices + normals) + 150)
 

@@ -2,7 +2,7 @@
 file.
 
 Blender's exporters cannot be asked: on a full disk USD reports success with a file that is cut short, and Alembic ends
-Blender.
+Blender, which is why it writes into memory first where that is possible (`memory_file`).
 """
 
 from __future__ import annotations

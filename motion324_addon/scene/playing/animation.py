@@ -50,7 +50,7 @@ class Animation:
     topology: the hash of the mesh that was sent. report: what the backend tells about the job, plain JSON values.
     frame_numbers (T,): of the video. fps: at which the video shows them. view: the camera that the job found.
     space: between the job's normalised space, in which the view is, and the world. matrix (4, 4): the object's
-    matrix_world when it was read, as `space` has it. video: its path.
+    matrix_world when it was read, as `space` has it. video: its path. camera_to_first: as AnimationResult has it.
     """
 
     target: Target
@@ -64,3 +64,4 @@ class Animation:
     space: Normalisation | None = None
     matrix: np.ndarray | None = None
     video: Path | None = None
+    camera_to_first: np.ndarray | None = None

@@ -29,6 +29,7 @@ class Source:
 
     video: its path. frame_numbers (T,): those of its frames that the animation shows, at `timing`. view: the camera, in
     the normalised space that `space` relates to the world. matrix (4, 4): of the object, when `space` was taken.
+    camera_to_first (T, 3, 3): where the camera's motion was taken off the video, as AnimationResult has it.
     """
 
     video: Path
@@ -37,6 +38,7 @@ class Source:
     view: View
     space: Normalisation
     matrix: np.ndarray | None = None
+    camera_to_first: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def source_of(animation: Animation) -> Source | None:
         view=animation.view,
         space=animation.space,
         matrix=animation.matrix,
+        camera_to_first=animation.camera_to_first,
     )
 
 
@@ -124,6 +127,7 @@ def _as_json(source: Source) -> dict[str, Any]:
         },
         "space": {"centre": np.asarray(space.centre).tolist(), "scale": float(space.scale), "up": space.up},
         "matrix": None if source.matrix is None else source.matrix.tolist(),
+        "camera_to_first": None if source.camera_to_first is None else source.camera_to_first.tolist(),
     }
 
 
@@ -131,11 +135,14 @@ def _from_json(values: dict[str, Any]) -> Source:
     view, space, (start, step, count) = values["view"], values["space"], values["timing"]
     x, y = view["centre"]
     matrix = np.array(values["matrix"], float).reshape(4, 4) if values.get("matrix") else None
+    numbers = np.array(values["frame_numbers"], int)
+    moving = np.array(values["camera_to_first"], float) if values.get("camera_to_first") else None
     return Source(
         video=Path(values["video"]),
-        frame_numbers=np.array(values["frame_numbers"], int),
+        frame_numbers=numbers,
         timing=Timing(float(start), float(step), int(count)),
         view=View(np.array(view["rotation"]), np.array(view["translation"]), float(view["focal"]), (x, y)),
         space=Normalisation(np.array(space["centre"]), float(space["scale"]), str(space["up"])),
         matrix=matrix,
+        camera_to_first=None if moving is None else moving.reshape(len(numbers), 3, 3),
     )

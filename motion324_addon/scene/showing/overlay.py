@@ -1,9 +1,13 @@
 """Sets up the camera that a job found, with the video or a folder of pictures in its background, in step with
 the animation.
+
+Where the job has taken the camera's motion off the video, this one turns about its axis, zooms and shifts its picture
+so that it sees the result where the video, which is shown as it is, shows the object.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -11,6 +15,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
+from motion324.core.camera_path import moved_view, similarities
 from motion324.core.errors import EXIT_BAD_VIDEO, Motion324Error
 from motion324.core.input_files import images_in
 from motion324.core.reference_mesh import Normalisation
@@ -42,6 +47,7 @@ def show_overlay(
     image, (width, height) = load_background(source.video)
     camera = own_camera(scene, NAME, MARK)
     place_camera(camera, source.view, source.space, width / height, moved)
+    move_camera(camera, source, width / height, moved)
     show_background(camera.data, image, source, opacity, in_front)
     scene.camera = camera
     render = scene.render
@@ -54,17 +60,54 @@ def place_camera(
     camera: bpy.types.Object, view: View, space: Normalisation, aspect: float, moved: Matrix | None = None
 ) -> None:
     """Gives the camera the view, exactly. space: to the world. aspect: the picture's width over its height."""
+    _stand_still(camera)
     camera.parent = None
     camera.matrix_world = camera_matrix(view, space, moved)
     data = camera.data
     data.type, data.sensor_fit, data.sensor_height = "PERSP", "VERTICAL", SENSOR
-    data.lens = view.focal * SENSOR
-    # Blender shifts by parts of the side that the sensor is fitted to, here the height; its y goes up.
-    data.shift_x = (0.5 - view.centre[0]) * aspect
-    data.shift_y = view.centre[1] - 0.5
+    for name, value in _lens(view, aspect).items():
+        setattr(data, name, value)
     distance = float(np.linalg.norm(view.position)) / space.scale
     data.clip_start, data.clip_end = distance * 1e-2, distance * 100
     data.display_size = distance * 0.1
+
+
+def move_camera(camera: bpy.types.Object, source: Source, aspect: float, moved: Matrix | None = None) -> None:
+    """Has a camera that was placed follow the motion that was taken off the video, frame by frame; see the module."""
+    if source.camera_to_first is None:
+        return
+    frames, numbers = video_frames(source)
+    grown, shift = (
+        np.interp(numbers, source.frame_numbers, values) for values in similarities(source.camera_to_first, aspect)
+    )
+    views = [moved_view(source.view, *each, aspect) for each in zip(grown, shift, strict=True)]
+    turns = [camera_matrix(view, source.space, moved).to_quaternion() for view in views]
+    for before, after in itertools.pairwise(turns):
+        after.make_compatible(before)
+    camera.rotation_mode = "QUATERNION"
+    curves = fcurves.editable_curves_of(camera)
+    for index, values in enumerate(np.array(turns).T):
+        fcurves.write_curve(curves, "rotation_quaternion", frames.tolist(), values, index=index)
+    of_lens = fcurves.editable_curves_of(camera.data)
+    settings = np.array([list(_lens(view, aspect).values()) for view in views]).T
+    for name, values in zip(_lens(source.view, aspect), settings, strict=True):
+        fcurves.write_curve(of_lens, name, frames.tolist(), values)
+
+
+def _lens(view: View, aspect: float) -> dict[str, float]:
+    """What makes a Blender camera see as far as the view, and its picture lie as the view's."""
+    # Blender shifts by parts of the side that the sensor is fitted to, here the height; its y goes up.
+    return {
+        "lens": view.focal * SENSOR,
+        "shift_x": (0.5 - view.centre[0]) * aspect,
+        "shift_y": view.centre[1] - 0.5,
+    }
+
+
+def _stand_still(camera: bpy.types.Object) -> None:
+    """Takes off what `move_camera` has given it."""
+    for data, paths in ((camera, ("rotation_quaternion",)), (camera.data, ("lens", "shift_x", "shift_y"))):
+        _remove_curves(data, paths)
 
 
 def camera_matrix(view: View, space: Normalisation, moved: Matrix | None = None) -> Matrix:
@@ -186,9 +229,7 @@ def _step(data: bpy.types.Camera, frames: np.ndarray, offsets: np.ndarray) -> No
 
 
 def _clear(data: bpy.types.Camera) -> None:
-    curves = fcurves.editable_curves_of(data) if data.animation_data and data.animation_data.action else ()
-    for curve in [each for each in curves if each.data_path.startswith("background_images")]:
-        curves.remove(curve)
+    _remove_curves(data, ("background_images",))
     images = [background.image for background in data.background_images if background.image]
     for background in data.background_images:
         background.image = None  # `clear` alone would leave it counted as used
@@ -196,6 +237,13 @@ def _clear(data: bpy.types.Camera) -> None:
     for image in images:
         if image.users == 0:
             bpy.data.images.remove(image)
+
+
+def _remove_curves(data: bpy.types.ID, paths: tuple[str, ...]) -> None:
+    """paths: what theirs begin with."""
+    curves = fcurves.editable_curves_of(data) if data.animation_data and data.animation_data.action else ()
+    for curve in [each for each in curves if each.data_path.startswith(paths)]:
+        curves.remove(curve)
 
 
 def _image(path: Path, kind: str) -> tuple[bpy.types.Image, tuple[int, int]]:

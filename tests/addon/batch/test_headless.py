@@ -119,6 +119,20 @@ def test_a_batch_goes_on_where_it_was_stopped(run_batch, mesh_file, video, tmp_p
     assert {name: (tmp_path / f"{name}.npz").stat().st_mtime_ns for name in "abc"} == before
 
 
+def test_outputs_that_are_empty_do_not_count_as_done(addon, tmp_path):
+    """Such as an Alembic that a full disk left with 0 bytes and "ok": true."""
+    results = addon("batch.batch_results")
+    for name, content in (("whole.abc", b"Ogawa"), ("empty.abc", b"")):
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "pictures").mkdir()
+    lines = ["a", "b", "c"]
+    with results.BatchResults(tmp_path / "jobs.results.jsonl", lines) as first:
+        for place, name in enumerate(("whole.abc", "empty.abc", "pictures")):
+            first.add(place, {"ok": True, "outputs": {"x": str(tmp_path / name)}})
+    with results.BatchResults(tmp_path / "jobs.results.jsonl", lines) as again:
+        assert [again.is_done(place) for place in range(3)] == [True, False, False]
+
+
 def test_lines_that_cannot_work_are_told_before_any_work(run_batch, mesh_file, video, tmp_path):
     good = {"mesh": mesh_file.name, "video": video(frames=2).name}
     (tmp_path / "linked").symlink_to(tmp_path)
@@ -185,21 +199,35 @@ def test_a_batch_replaces_none_of_its_inputs(addon, run_batch, mesh_file, video,
     assert {path: path.read_bytes() for path in before} == before and not (tmp_path / "new.npz").exists()
 
 
-def test_a_batch_that_is_stopped_says_how_to_go_on_and_leaves_no_backend(mesh_file, video, backend_python, tmp_path):
+@pytest.fixture
+def start_batch(backend_python, tmp_path):
+    """start_batch(items, before="") -> the process, which Ctrl-C reaches. `before` is Python, run first."""
+
+    def start(*items, before=""):
+        (tmp_path / "jobs.jsonl").write_text("\n".join(map(json.dumps, items)))
+        wheels = next(path for path in sys.path if path.endswith("site-packages") and "extensions" in path)
+        scratch = tmp_path / "scratch"
+        scratch.mkdir()
+        environment = {**os.environ, "MOTION324_BACKEND_PYTHON": str(backend_python), "PYTHONPATH": wheels}
+        code = f"import runpy, sys\nsys.argv[1:] = ['jobs.jsonl']\n{before}\n"
+        code += f"runpy.run_path({str(ROOT / 'motion324_addon/headless.py')!r}, run_name='__main__')\n"
+        return subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env={**environment, "TMPDIR": str(scratch)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            # A shell's background jobs inherit that it is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+
+    return start
+
+
+def test_a_batch_that_is_stopped_says_how_to_go_on_and_leaves_no_backend(start_batch, mesh_file, video, tmp_path):
     good = {"mesh": mesh_file.name, "video": video(frames=3).name}
-    (tmp_path / "jobs.jsonl").write_text("\n".join(map(json.dumps, (good, {**good, "video": video(do="wait").name}))))
-    wheels = next(path for path in sys.path if path.endswith("site-packages") and "extensions" in path)
-    environment = {**os.environ, "MOTION324_BACKEND_PYTHON": str(backend_python), "PYTHONPATH": wheels}
-    command = [sys.executable, str(ROOT / "motion324_addon/headless.py"), "jobs.jsonl"]
-    with subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell's background jobs inherit that it is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as batch:
+    with start_batch(good, {**good, "video": video(do="wait").name}) as batch:
         for line in batch.stderr:
             if "Reconstructing" in line and "2/2" in line:
                 break
@@ -210,6 +238,52 @@ def test_a_batch_that_is_stopped_says_how_to_go_on_and_leaves_no_backend(mesh_fi
     assert batch.returncode == 130 and "the same command goes on where it was" in rest
     assert len((tmp_path / "jobs.results.jsonl").read_text().splitlines()) == 1
     assert children and not any(Path(f"/proc/{pid}").exists() for pid in children)
+    assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_ctrl_c_while_blender_is_imported_ends_a_batch_as_well(start_batch, tmp_path):
+    with start_batch({"mesh": "lost.obj", "video": "lost.mp4"}) as batch:
+        while "/bpy/" not in Path(f"/proc/{batch.pid}/maps").read_text():
+            assert batch.poll() is None
+        batch.send_signal(signal.SIGINT)
+        said = batch.stderr.read()
+    assert (batch.returncode, said) == (130, "stopped; the same command goes on where it was\n")
+    assert not list((tmp_path / "scratch").iterdir())
+
+
+CTRL_C = "os.kill(os.getpid(), signal.SIGINT)"
+MOMENTS = {
+    "an operator that makes a RuntimeError of it": f"""
+import os, signal, time
+import bpy, io_scene_fbx.export_fbx_bin as exporter
+def interrupted(*arguments, **settings):
+    {CTRL_C}
+    time.sleep(5)
+exporter.save = interrupted
+""",
+    "while a .blend is saved": f"""
+import os, signal
+import bpy
+bpy.app.handlers.save_pre.append(bpy.app.handlers.persistent(lambda *_: {CTRL_C}))
+""",
+}
+
+
+@pytest.mark.parametrize("before", MOMENTS.values(), ids=MOMENTS)
+def test_ctrl_c_in_an_item_is_no_failure_of_it_and_leaves_nothing_unfinished(
+    start_batch, mesh_file, video, tmp_path, before
+):
+    saves = "save_pre" in before
+    outputs = {"blend": "out/a.blend"} if saves else {"fbx": "out/a.fbx", "glb": "out/a.glb"}
+    item = {"mesh": mesh_file.name, "video": video(frames=3).name, "outputs": outputs}
+    with start_batch(item, before=before) as batch:
+        said = batch.stderr.read()
+    assert batch.returncode == 130, said
+    assert said.endswith("stopped; the same command goes on where it was\n") and "failed:" not in said
+    done = (tmp_path / "jobs.results.jsonl").read_text().splitlines()
+    assert [json.loads(line)["ok"] for line in done] == [True] * saves  # all that was to be done had been done
+    assert [path.name for path in (tmp_path / "out").glob("*")] == ["a.blend"] * saves
+    assert not list((tmp_path / "scratch").iterdir())
 
 
 def _check_outputs(out: Path) -> None:
@@ -305,7 +379,7 @@ def test_an_output_on_a_full_disk_is_no_success(run_batch, mesh_file, video, sma
 
 def test_a_good_batch_ends_without_system_exit_in_blender(addon, monkeypatch):
     headless = addon("headless")
-    monkeypatch.setattr(headless, "bpy", SimpleNamespace(app=SimpleNamespace(binary_path="/usr/bin/blender")))
+    monkeypatch.setitem(sys.modules, "bpy", SimpleNamespace(app=SimpleNamespace(binary_path="/usr/bin/blender")))
     headless._end(0)
     with pytest.raises(SystemExit) as ended:
         headless._end(1)

@@ -206,7 +206,7 @@ def test_a_result_that_cannot_be_shown_is_a_failure(job):
     assert jobs.shown.phase is s.Phase.FAILED and effects == [("hide preview", 1), ("stop work", 1)]
 
 
-def test_the_remaining_time_of_the_job_is_that_of_the_stage_and_of_those_to_come(job):
+def test_the_remaining_time_is_the_backends_and_until_it_tells_one_that_of_earlier_jobs(job):
     s = job.state
     expected = s.Expected(1, (("read", 2.0), ("reconstruct", 10.0), ("smooth", 1.0)))
     jobs, _ = job.run(job.ordered(), s.Progressed(1, "read", 1, 4))
@@ -214,7 +214,7 @@ def test_the_remaining_time_of_the_job_is_that_of_the_stage_and_of_those_to_come
     jobs, _ = job.run(expected, jobs=jobs)
     assert jobs.shown.remaining_total == pytest.approx(1.5 + 10 + 1)
     jobs, _ = job.run(s.Progressed(1, "reconstruct", 1, 4, 30.0), jobs=jobs)
-    assert jobs.shown.remaining_total == pytest.approx(30 + 1)  # the present pace counts more than the past
+    assert jobs.shown.remaining_total == pytest.approx(30)  # which is the whole job's
     jobs, _ = job.run(s.Progressed(1, "load", 0, 1), jobs=jobs)
     assert jobs.shown.remaining_total is None
 

@@ -36,6 +36,11 @@ def test_result_is_old_once_a_file_that_it_depends_on_has_changed(tmp_path, item
     assert not is_done(tmp_path, item)
 
 
+def test_a_trajectory_that_a_full_disk_left_empty_is_no_result(tmp_path, item):
+    (tmp_path / TRAJECTORY).write_bytes(b"")
+    assert not is_done(tmp_path, item)
+
+
 def test_file_of_the_same_size_is_known_by_its_time(tmp_path, item):
     os.utime(tmp_path / "own.onnx", (1, 1))
     assert not is_done(tmp_path, item)

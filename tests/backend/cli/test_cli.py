@@ -22,6 +22,7 @@ from motion324.core.errors import Motion324Error
 from motion324.core.options import AnimateOptions
 from motion324.core.trajectory_file import load_trajectory
 from motion324.pipeline import animate as pipeline
+from motion324.video.decoding import read_video
 from motion324.wire.protocol import AnimateRequest
 
 
@@ -154,6 +155,22 @@ def test_overlay_shows_a_trajectory_again(reconstructor, files, capsys):
     arguments = [str(files / "box.obj"), str(files / "slide"), str(files / "out" / "trajectory.npz"), "-o", str(video)]
     assert main(["overlay", *arguments]) == 0
     assert cv2.VideoCapture(str(video)).get(cv2.CAP_PROP_FRAME_COUNT) == 4
+
+
+def test_overlay_shows_the_video_without_the_cameras_motion_where_that_was_taken_off(reconstructor, files, capsys):
+    assert animate(files) == 0
+    path, video = files / "out" / "trajectory.npz", files / "again.mp4"
+    with np.load(path) as arrays:
+        kept = dict(arrays)
+    panned = np.repeat(np.eye(3)[None], len(kept["positions"]), axis=0)
+    panned[:, 0, 2] = np.arange(len(panned)) * 3 / 64  # of the pictures' 64 pixels of height
+    np.savez(path, **kept, camera_to_first=panned)
+    arguments = [str(files / "box.obj"), str(files / "slide"), str(path), "-o", str(video)]
+    assert main(["overlay", *arguments]) == 0
+    shown, frames = read_video(video).frames, read_video(files / "slide").frames
+    for index in (0, 1, 5):
+        there = shown[index, :, 3 * index + 4 : 96].astype(int)
+        assert np.abs(there - frames[index, :, 4 : 96 - 3 * index]).mean() < 8
 
 
 def test_overlay_refuses_another_mesh(reconstructor, files, capsys):

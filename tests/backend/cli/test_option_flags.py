@@ -126,7 +126,7 @@ def test_the_readme_names_every_flag_that_makes_a_mesh_and_examine_has_those_of_
     assert {flag for flag in meshes if flag not in text} == set()
     assert meshes <= flags_of("from-video") and meshes <= flags_of("batch")
     looks = {spec.flag_name for spec in AnimateOptions.specs().values() if spec.in_looks}
-    assert looks == {"--frames", "--video-fps", "--mask", "--view"}
+    assert looks == {"--frames", "--video-fps", "--mask", "--view", "--camera"}
     assert looks == flags_of("examine") - {"--mesh", "--output", "--blender", "--json"}
 
 

@@ -10,6 +10,7 @@ import pytest
 from motion324.cli import terminal
 from motion324.cli.terminal import Terminal, describe
 from motion324.core.errors import Motion324Error
+from motion324.core.job_plan import PlannedStage
 from motion324.pipeline import animate
 from motion324.pipeline.animate import StageClock
 
@@ -75,6 +76,19 @@ def test_json_lines_are_what_a_program_reads(clock):
         {"warning": "Beware."},
         {"error": {"code": "bad", "sentence": "It broke.", "hint": "Mend it.", "exit_code": 3}},
     ]
+
+
+def test_what_is_left_is_that_of_the_whole_job_once_its_plan_is_known(clock):
+    out = io.StringIO()
+    shown = Terminal(out, as_json=True)
+    shown.progress("read", 0, 10)
+    shown.expect((PlannedStage("read", 10.0), PlannedStage("view", 30.0), PlannedStage("write", 60.0)))
+    clock.now += 5
+    shown.progress("read", 5, 10)
+    clock.now += 5
+    shown.progress("view", 0, 1)
+    left = [json.loads(line)["remaining"] for line in out.getvalue().splitlines()]
+    assert left[0] is None and left[1:] == pytest.approx([95, 90], rel=0.05)
 
 
 def test_a_warning_is_said_once_and_never_behind_the_changing_line(clock):

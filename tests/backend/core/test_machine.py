@@ -28,6 +28,21 @@ def test_a_limit_that_no_video_fits_is_told_in_one_line(tmp_path, megabytes):
     )
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such limits")
+@pytest.mark.parametrize(("command", "code"), [(["doctor"], 1), (["images-to-video", "pictures", "-o", "a.mp4"], 7)])
+@pytest.mark.parametrize("megabytes", [400, 500])
+def test_commands_that_need_little_tell_that_it_is_less_instead_of_crashing(tmp_path, command, code, megabytes):
+    program = (
+        f"import resource, sys; resource.setrlimit(resource.RLIMIT_AS, ({megabytes * 10**6},) * 2)\n"
+        f"from motion324.cli.main import main; sys.exit(main({command}))"
+    )
+    (tmp_path / "pictures").mkdir()
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert f"may use {megabytes} MB of memory, and even a short video needs" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_small_container_is_told(monkeypatch):
     monkeypatch.setattr(machine, "total_memory", lambda: 512_000_000)
     with pytest.raises(Motion324Error, match="may use 512 MB of memory") as told:

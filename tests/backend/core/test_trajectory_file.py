@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,19 @@ def test_a_saved_trajectory_is_loaded_exactly(tmp_path, box, result):
     np.testing.assert_array_equal(loaded.view.rotation, result.view.rotation)
     np.testing.assert_array_equal(loaded.view.translation, result.view.translation)
     assert (loaded.fps, loaded.view.focal, loaded.view.centre) == (12.5, 1.4, (0.45, 0.55))
+
+
+def test_the_cameras_motion_is_kept_where_there_is_any(tmp_path, box, result):
+    save_trajectory(tmp_path / "t.npz", result, box.faces)
+    assert load_trajectory(tmp_path / "t.npz").camera_to_first is None
+    moving = np.repeat(np.eye(3)[None], 4, axis=0)
+    moving[:, 0, 2] = np.arange(4) / 7
+    save_trajectory(tmp_path / "t.npz", dataclasses.replace(result, camera_to_first=moving), box.faces)
+    np.testing.assert_array_equal(load_trajectory(tmp_path / "t.npz").camera_to_first, moving)
+    for wrong in (moving[:3], 0 * moving):
+        save_trajectory(tmp_path / "t.npz", dataclasses.replace(result, camera_to_first=wrong), box.faces)
+        with pytest.raises(Motion324Error, match="a camera's motion"):
+            load_trajectory(tmp_path / "t.npz")
 
 
 def test_plain_numpy_reads_it_without_pickles(tmp_path, box, result):

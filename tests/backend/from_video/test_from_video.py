@@ -39,6 +39,16 @@ def reconstructor(monkeypatch):
     return without_reconstruction(monkeypatch)
 
 
+def test_clip_and_masks_are_shown_as_they_were_used_where_the_cameras_motion_was_taken_off(sliding_square):
+    masks = np.ones(sliding_square.frames.shape[:3], np.float32)
+    assert way._as_used(sliding_square, masks, None, silent) == (sliding_square, masks)
+    panned = np.repeat(np.eye(3)[None], len(masks), axis=0)
+    panned[:, 0, 2] = np.arange(len(masks)) / sliding_square.frames.shape[1]  # by a pixel a frame
+    seen, used = way._as_used(sliding_square, masks, panned, silent)
+    np.testing.assert_array_equal(seen.frames[5][:, 5:], sliding_square.frames[5][:, :-5])
+    assert used[5, :, 5:].all() and not used[5, :, :5].any()
+
+
 @pytest.fixture
 def video(tmp_path, sliding_square):
     write_pictures(tmp_path / "slide", sliding_square.frames[:6], "read", silent)
@@ -83,6 +93,16 @@ def test_a_second_run_does_nothing_and_a_changed_option_only_what_depends_on_it(
     given.write_bytes((out / "mesh.glb").read_bytes())
     summary = run(video, out, capsys, "--mesh-provider", "file", "--mesh-file", str(given), "--view", "front")
     assert summary["stages_kept"] == ["frames", "masks", "crops"]
+
+
+def test_warnings_of_a_given_mesh_reach_the_summary_and_the_page(video, tmp_path, capsys, reconstructor):
+    given = tmp_path / "given.obj"
+    given.write_text("mtllib lost.mtl\nusemtl fur\nv 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\nf 1 2 4\nf 1 3 4\n")
+    out = tmp_path / "out"
+    for _ in range(2):  # also where the stage was kept
+        summary = run(video, out, capsys, "--mesh-provider", "file", "--mesh-file", str(given), "--view", "front")
+        assert any("lost.mtl" in warning["sentence"] for warning in summary["warnings"])
+    assert "lost.mtl" in (out / "index.html").read_text("utf-8")
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(video, tmp_path, capsys, reconstructor, monkeypatch):

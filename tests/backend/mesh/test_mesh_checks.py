@@ -7,8 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.errors import EXIT_BAD_MESH, Cancelled, Motion324Error
 from motion324.core.reference_mesh import Material
+from motion324.mesh import checks
 from motion324.mesh.checks import check_mesh, triangle_areas
 
 
@@ -53,3 +54,20 @@ def test_areas_are_those_of_the_triangles(box):
     np.testing.assert_allclose(triangle_areas(box.positions, box.faces).sum(), 22)
     two = dataclasses.replace(box, materials=(Material(), Material()), face_material=box.face_material + 1)
     check_mesh(two)
+
+
+def test_the_checks_of_a_large_mesh_look_for_cancellation_between_parts(box, monkeypatch):
+    monkeypatch.setattr(checks, "_AT_ONCE", 5)
+    looks = []
+    check_mesh(box, lambda stage, done, total: looks.append(stage))
+    assert len(looks) >= 2 * 3  # twelve faces, five at a time, in two checks at least
+
+    def cancel(stage, done, total):
+        raise Cancelled()
+
+    with pytest.raises(Cancelled):
+        check_mesh(box, cancel)
+    faces = box.faces.copy()
+    faces[7, 1] = 99
+    with pytest.raises(Motion324Error, match=r"the first is face 7"):
+        check_mesh(dataclasses.replace(box, faces=faces))

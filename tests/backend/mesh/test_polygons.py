@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
+from motion324.core.errors import Cancelled
 from motion324.mesh.polygons import triangulate
 
 TURNED = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))[0]
@@ -99,3 +102,23 @@ def test_polygons_of_all_sizes_keep_their_order():
 def test_quads_are_cut_so_that_neither_half_turns_over():
     triangles = cut(in_space([(0, 0), (4, 0), (1, 1), (0, 4)]))
     assert {tuple(sorted(triangle)) for triangle in triangles.tolist()} == {(0, 1, 2), (0, 2, 3)}
+
+
+@pytest.mark.parametrize("count", [3, 4, 6])
+def test_cutting_many_polygons_can_be_cancelled(count):
+    """30,000 of six corners take some seconds."""
+    angles = 2 * np.pi * np.arange(count) / count
+    ring = np.column_stack([np.cos(angles), np.sin(angles), np.zeros(count)])
+    many = 30_000
+    looks = []
+
+    def progress(stage, done, total):
+        looks.append(stage)
+        if len(looks) == 2 or count < 5:
+            raise Cancelled()
+
+    corners, starts = np.tile(np.arange(count), many), np.arange(many + 1) * count
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        triangulate(ring, corners, starts, progress)
+    assert time.monotonic() - began < 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,10 +15,14 @@ from motion324.cli.main import main
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_BAD_VIDEO, EXIT_NO_FOREGROUND, Cancelled, Motion324Error
 from motion324.core.options import AnimateOptions
+from motion324.mesh.files.reading import read_mesh
 from motion324.pipeline.examine import examine
 from motion324.video.decoding import read_video
 from motion324.video.foreground import find_masks
 from motion324.video.sampling import sample_video, spread_indices
+
+SHIBA = Path(__file__).resolve().parents[3] / "examples" / "shiba.glb"
+CASES = Path(__file__).resolve().parents[3].parent / "shared" / "cases"
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +158,39 @@ def test_the_command_leaves_both_pictures_and_tells_what_it_found(tmp_path, exam
     assert mask.shape == (512, 512)
     wanted = find_masks(read_video(video)).masks[0]
     np.testing.assert_allclose(mask / 255, wanted, atol=0.01)
+
+
+def test_cuts_and_the_cameras_motion_are_told_as_the_job_tells_them():
+    noise = np.random.default_rng(1).uniform(40, 220, (32, 50, 3)).astype(np.float32)
+    wide = cv2.resize(noise, (400, 256), interpolation=cv2.INTER_CUBIC).clip(0, 255)
+    frames, _ = clip_over(np.stack([wide[:, 8 * k : 8 * k + 256] for k in range(12)]), count=12)
+    panning = VideoClip(frames, 25.0, np.arange(3, 15), name="pan.mp4")
+    codes = {warning["code"] for warning in examine(panning, AnimateOptions()).warnings}
+    assert "camera-motion-removed" in codes
+    still = examine(panning, AnimateOptions(camera="still")).warnings
+    assert not {warning["code"] for warning in still} & {"camera-motion-removed", "camera-moves"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("hard_cut.mp4", "The picture jumps in frame 8"), ("camera_pans_dog_stands.mp4", "The camera moves in frames")],
+)
+def test_a_case_is_told_before_the_job(name, said):
+    if not (CASES / name).is_file():
+        pytest.skip(f"shared/cases/{name} is not here")
+    began = time.monotonic()
+    told = [warning["sentence"] for warning in examine(CASES / name, AnimateOptions()).warnings]
+    assert any(sentence.startswith(said) for sentence in told), told
+    assert time.monotonic() - began < 60
+
+
+def test_the_view_of_a_dog_of_30_pixels_is_right_or_told_to_be_rough():
+    if not (CASES / "dog_30_pixels_wide.mp4").is_file():
+        pytest.skip("shared/cases/dog_30_pixels_wide.mp4 is not here")
+    found = examine(CASES / "dog_30_pixels_wide.mp4", AnimateOptions(), read_mesh(SHIBA))
+    off = (found.view.azimuth - 40 + 180) % 360 - 180, found.view.elevation - 12
+    told = [warning["sentence"] for warning in found.warnings]
+    assert np.abs(off).max() < 12 or any("pixels" in sentence and "rough" in sentence for sentence in told), (off, told)
 
 
 def test_the_command_leaves_nothing_where_it_fails(tmp_path, capsys):

@@ -19,6 +19,7 @@ from motion324.core.errors import (
     Cancelled,
     Motion324Error,
 )
+from motion324.core.job_plan import plan_of
 from motion324.core.options import AnimateOptions
 from motion324.core.point_cache import read_pc2
 from motion324.core.progress import STAGES
@@ -61,6 +62,22 @@ def test_frame_0_is_the_reference_mesh_to_the_last_bit(reconstructor, box, slidi
     mesh = dataclasses.replace(box, positions=box.positions * np.float32(1.2345) + np.float32(1000.1))
     result = animate(mesh, sliding_square, AnimateOptions(smooth=2.0))
     np.testing.assert_array_equal(result.positions[0], mesh.positions)
+
+
+def test_a_plan_comes_with_the_first_frames_and_a_better_one_when_all_have_been_read(reconstructor, box, files):
+    told = []
+    options = AnimateOptions(mask="plain")
+    animate(
+        box,
+        files / "slide",
+        options,
+        progress=lambda stage, done, total: told.append(stage),
+        on_plan=lambda plan: told.append(plan),
+    )
+    first, better = (place for place, entry in enumerate(told) if not isinstance(entry, str))
+    assert set(told[:better]) - {told[first]} == {"read"} and "read" in told[first:better]
+    assert told[better] == plan_of(options, 12, 96 * 64, len(box.positions))
+    assert sum(stage.seconds for stage in told[first]) > sum(stage.seconds for stage in told[better])
 
 
 def test_the_reconstructor_gets_the_mesh_in_normalised_space_and_samples_of_it(reconstructor, box, sliding_square):

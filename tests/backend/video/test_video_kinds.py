@@ -9,9 +9,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from motion324.core.clip import VideoClip
-from motion324.core.errors import Motion324Error
+from motion324.core.errors import EXIT_BAD_VIDEO, Motion324Error
 from motion324.core.progress import silent
 from motion324.video.decoding import read_video
 from motion324.video.foreground.given_or_plain import given_masks
@@ -104,6 +105,23 @@ def test_alpha_of_editors_files_is_the_mask(name):
 def test_alpha_of_other_codecs_is_the_mask(tmp_path, name, codec, pix_fmt):
     clip = read_video(encode(tmp_path / name, map(hidden_red, range(8)), codec, pix_fmt, "rgba"))
     check_discs(clip, 8, (0, 0, 255))
+
+
+def test_an_animated_png_is_a_video_and_its_alpha_the_mask(tmp_path):
+    path = encode(tmp_path / "a.apng", map(hidden_red, range(8)), "apng", "rgba", "rgba")
+    check_discs(read_video(path.rename(tmp_path / "a.png")), 8, (0, 0, 255))
+
+
+def test_an_animated_webp_is_named_as_such_and_a_still_picture_as_one(tmp_path):
+    frames = [Image.fromarray(hidden_red(index)) for index in range(3)]
+    frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:])
+    with pytest.raises(Motion324Error, match=r"a\.webp' is an animated WebP, which cannot be decoded") as caught:
+        read_video(tmp_path / "a.webp")
+    assert caught.value.exit_code == EXIT_BAD_VIDEO
+    for name in ("b.webp", "b.png", "b.jpg"):
+        frames[0].convert("RGB").save(tmp_path / name)
+        with pytest.raises(Motion324Error, match="is a single image"):
+            read_video(tmp_path / name)
 
 
 def test_alpha_that_hides_nothing_is_none(tmp_path):

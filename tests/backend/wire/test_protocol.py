@@ -48,6 +48,7 @@ def result() -> AnimationResult:
         fps=12.5,
         view=look_at_origin(30, 10, 3, 1.2),
         report={"seconds": {"read": np.float64(0.5)}, "counts": np.arange(2), "video": Path("a/b")},
+        camera_to_first=RNG.normal(size=(3, 3, 3)),
     )
 
 

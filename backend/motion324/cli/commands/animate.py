@@ -81,7 +81,7 @@ def _animate(arguments: argparse.Namespace, options: AnimateOptions, terminal: T
     check_inputs_stay(keep.files(), inputs_of_job(arguments.mesh, arguments.video, options))
     terminal.progress("read", 0, 1)
     mesh = read_mesh(arguments.mesh, blender=arguments.blender, progress=terminal.progress)
-    return animate(mesh, arguments.video, options, progress=terminal.progress, keep=keep)
+    return animate(mesh, arguments.video, options, progress=terminal.progress, keep=keep, on_plan=terminal.expect)
 
 
 def _summary(arguments: argparse.Namespace, result: AnimationResult) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from motion324 import __version__
 from motion324.core.errors import EXIT_INTERNAL, EXIT_OK, Motion324Error
 from motion324.core.log_file import default_log_path
-from motion324.core.machine import device_name, total_memory
+from motion324.core.machine import check_memory, device_name, total_memory
 from motion324.reconstructors.motion_transformer.options import import_torch, is_torch_installed
 from motion324.weights.store import installed_path
 
@@ -58,7 +58,14 @@ class Finding:
 
 
 def examine(blender: Path | None = None) -> list[Finding]:
-    """Everything that a job depends on, in the order in which a person reads it. Takes a few seconds."""
+    """Everything that a job depends on, in the order in which a person reads it. Takes a few seconds.
+
+    Where memory is too little for libraries to load, which may end the process, that alone is told.
+    """
+    try:
+        check_memory()
+    except Motion324Error as error:
+        return [_program(), Finding("memory", Verdict.PROBLEM, error.sentence, error.hint)]
     return [
         _program(),
         *(_library(module, distribution) for module, distribution in LIBRARIES.items()),

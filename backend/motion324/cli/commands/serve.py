@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motion324.core.interruption import waited
+from motion324.core.job_plan import OnPlan, unplanned
 from motion324.core.machine import check_memory
 from motion324.core.options import bad_option
 
@@ -86,11 +87,18 @@ def heartbeat_timeout(given: float | None, parent: int | None) -> float | None:
     return given or None
 
 
-def run_job(request: AnimateRequest, progress: Progress, on_frames: Callable[[FrameBatch], None]) -> AnimationResult:
+def run_job(
+    request: AnimateRequest,
+    progress: Progress,
+    on_frames: Callable[[FrameBatch], None],
+    on_plan: OnPlan = unplanned,
+) -> AnimationResult:
     load_libraries(progress)
     from motion324.pipeline.animate import animate
 
-    return animate(request.mesh, request.video, request.options, progress=progress, on_frames=on_frames)
+    return animate(
+        request.mesh, request.video, request.options, progress=progress, on_frames=on_frames, on_plan=on_plan
+    )
 
 
 def examine(request: ExamineRequest, progress: Progress) -> Examination:

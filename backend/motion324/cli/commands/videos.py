@@ -7,6 +7,7 @@ video; `motion324 images-to-video`.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -139,6 +140,7 @@ def add_overlay_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 def run_overlay(arguments: argparse.Namespace) -> int:
     from motion324.core.trajectory_file import load_trajectory
     from motion324.mesh.files.reading import read_mesh
+    from motion324.pipeline.camera import steady_images
     from motion324.trajectories.result_files import write_overlay
     from motion324.trajectories.result_reading import check_is_first_frame
     from motion324.video.decoding import read_numbered
@@ -159,6 +161,9 @@ def run_overlay(arguments: argparse.Namespace) -> int:
             "Give the video that the mesh was animated after.",
             EXIT_BAD_VIDEO,
         )
+    if trajectory.camera_to_first is not None:
+        steady = steady_images(clip.frames, trajectory.camera_to_first, terminal.progress)
+        clip = dataclasses.replace(clip, frames=steady)
     write_overlay(
         arguments.output, clip, mesh, trajectory.positions, trajectory.view, trajectory.fps, terminal.progress
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 from motion324.cli.terminal import Terminal
 from motion324.core.errors import EXIT_OK, EXIT_USAGE, Motion324Error
-from motion324.reconstructors.motion_transformer.options import require_torch
+from motion324.reconstructors.motion_transformer.options import import_torch
 from motion324.weights import metric_downloads, store
 from motion324.weights.hub import CATALOGUE, MOTION_3_TO_4, PublishedWeights, find_weights
 from motion324.weights.metric_networks import METRIC_NETWORKS, SOURCE_PACKAGES, MetricNetwork
@@ -102,7 +102,7 @@ def run_download(arguments: argparse.Namespace) -> int:
     weights = find_weights(arguments.name)
     _require_consent(arguments, weights, f"{weights.title} ({weights.repository}), about {weights.gigabytes:g} GB")
     if not store.converted_path(weights).is_file():
-        require_torch()  # which converting needs, before gigabytes are fetched
+        import_torch()  # which converting needs, before gigabytes are fetched
     terminal = Terminal(as_json=arguments.json)
     try:
         path = store.install(weights, _convert, terminal.progress, keep_original=arguments.keep_original)
@@ -153,7 +153,7 @@ def _convert(source: Path, target: Path, weights: PublishedWeights) -> dict[str,
 
     Raises Motion324Error("torch-missing"), and as `checkpoint.convert` does.
     """
-    require_torch()
+    import_torch()
     from motion324.reconstructors.motion_transformer.checkpoint import convert
 
     notes = {
@@ -167,7 +167,7 @@ def _convert(source: Path, target: Path, weights: PublishedWeights) -> dict[str,
 
 
 def run_verify(arguments: argparse.Namespace) -> int:
-    require_torch()
+    import_torch()
     from motion324.reconstructors.motion_transformer.checkpoint import verify
 
     path = arguments.file or store.installed_path()

@@ -52,7 +52,7 @@ def read_obj(path: Path, progress: Progress = silent) -> ReferenceMesh:
     positions = np.array(said.positions, dtype=np.float64).reshape(-1, 3)
     corners = np.array(said.corners, dtype=np.int64)
     starts = np.array(said.starts, dtype=np.int64)
-    triangles = triangulate(positions, corners, starts)
+    triangles = triangulate(positions, corners, starts, progress)
     polygon_of = np.searchsorted(starts, triangles[:, 0], side="right") - 1
     colour = _colour(said)
     materials = Materials(path, progress)

@@ -55,7 +55,7 @@ def read_ply(path: Path, progress: Progress = silent) -> ReferenceMesh:
         raise too_much(path, f"a face of {longest:,} corners", f"{MOST_POLYGON_CORNERS:,}")
     positions = np.stack([vertex.numbers[axis].astype(np.float64) for axis in "xyz"], 1) if vertex.count else _none(3)
     corners = _whole(polygons.values, vertex.count)
-    triangles = triangulate(positions, corners, polygons.starts)
+    triangles = triangulate(positions, corners, polygons.starts, progress)
     face_of = np.searchsorted(polygons.starts, triangles[:, 0], side="right") - 1
     colour, uv, material = _colours(vertex), None, Material()
     warnings: list[dict[str, str]] = []

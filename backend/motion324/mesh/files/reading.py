@@ -46,7 +46,7 @@ def read_mesh(path: Path | str, *, blender: Path | None = None, progress: Progre
             f"The file '{path}' holds no mesh with faces ({len(mesh.positions)} vertices, 0 faces).",
             "Export a mesh with faces; point clouds and curves have to be converted first.",
         )
-    check_mesh(mesh)
+    check_mesh(mesh, progress)
     return replace(mesh, warnings=_some(mesh.warnings))
 
 

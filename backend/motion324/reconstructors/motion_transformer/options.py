@@ -11,6 +11,7 @@ import importlib.util
 from dataclasses import dataclass
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.machine import check_memory
 from motion324.core.option_group import OptionGroup, bad_option
 from motion324.core.option_spec import option, same_option
 from motion324.core.options import TRAINED_FRAMES, AnimateOptions
@@ -63,8 +64,9 @@ def require_torch() -> None:
 
 
 def import_torch() -> None:
-    """Takes seconds the first time. Raises Motion324Error("torch-missing", "torch-broken")."""
+    """Takes seconds the first time. Raises Motion324Error("torch-missing", "torch-broken", "too-little-memory")."""
     require_torch()
+    check_memory()
     try:
         importlib.import_module("torch")
     except (ImportError, OSError) as error:  # libraries of CUDA or of the system that are missing or do not fit

@@ -75,7 +75,7 @@ def test_a_full_disk_leaves_the_good_file_as_it_was(write, full_disk, suffix, re
     assert sorted(path.parent.iterdir()) == beside
 
 
-# Without .abc: Blender's exporter ends the process, which is why the room is looked at first.
+# Without .abc, whose file in memory is limited by this, too; see the next test.
 @pytest.mark.parametrize("suffix", [".fbx", ".glb", ".usd", ".pc2", ".mdd", ".blend", ".mp4"])
 def test_a_disk_that_fills_while_it_is_written_leaves_the_good_file_as_it_was(
     addon, write, full_disk, monkeypatch, suffix, refused
@@ -90,6 +90,36 @@ def test_a_disk_that_fills_while_it_is_written_leaves_the_good_file_as_it_was(
     assert caught.value.exit_code == 6
     assert path.read_bytes() == good
     assert sorted(path.parent.iterdir()) == beside
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_alembic_survives_a_disk_that_another_program_fills_meanwhile(addon, moving, tmp_path, monkeypatch, refused):
+    """Blender's exporter would end this process, if it met the full disk."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.system(f"mount -t tmpfs -o size=64k tmpfs '{disk}' 2>/dev/null"):
+        pytest.skip("this machine lets nobody mount a small disk")
+    try:
+        (disk / "ball.abc").write_bytes(b"good old file")
+        filled = lambda *arguments: (disk / "other").write_bytes(b"x" * 57_000)  # noqa: E731
+        monkeypatch.setattr(addon("scene.exporting.export"), "reserve", filled)
+        with refused() as caught:
+            addon("scene.exporting.export").export(moving, disk / "ball.abc", 1, FRAMES)
+        assert caught.value.code == "disk-full"
+        assert (disk / "ball.abc").read_bytes() == b"good old file"
+        assert len(list(disk.iterdir())) == 2
+    finally:
+        os.system(f"umount '{disk}'")
+
+
+def test_a_file_that_memory_has_no_room_for_is_written_to_the_disk_at_once(addon, tmp_path, monkeypatch):
+    memory_file = addon("scene.exporting.memory_file")
+    for available, there in ((4000, False), (3999, True)):
+        monkeypatch.setattr(memory_file, "available_memory", lambda free=available: free)
+        with memory_file.in_memory_first(tmp_path / "a.abc", 1000) as target:
+            target.write_bytes(b"some bytes")
+            assert (target == tmp_path / "a.abc") == there
+        assert (tmp_path / "a.abc").read_bytes() == b"some bytes"
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk needs root")

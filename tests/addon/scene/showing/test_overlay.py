@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 
 import bpy
@@ -204,3 +206,37 @@ def test_the_example_lies_on_its_video(addon, source_of, tmp_path):
     assert bpy.context.scene.camera == camera
     found = overlaps(addon, EXAMPLES / "shiba.mp4", [(1, 0), (10, 9), (20, 19), (29, 28)], tmp_path)
     assert min(found) > 0.95, found
+
+
+def test_where_the_cameras_motion_was_taken_off_the_overlays_camera_makes_it(addon, source_of, tmp_path):
+    """Points are seen in each frame where the video, which is shown as it is, has what its first frame shows there."""
+    for number in range(4):
+        picture(tmp_path / f"{number}.png", (64, 36))
+    source = source_of(tmp_path, range(4))
+    still = source.view
+    turns = np.exp(0.9j * np.arange(4)) * (1 + 0.2 * np.arange(4))
+    shifts = np.arange(4) * (0.3 - 0.2j)
+    to_first = np.array(
+        [[[a.real, -a.imag, b.real], [a.imag, a.real, b.imag], [0, 0, 1]] for a, b in zip(turns, shifts, strict=True)]
+    )
+    scene, showing = bpy.context.scene, addon("scene.showing.overlay")
+    moving = dataclasses.replace(source, camera_to_first=to_first)
+    note = addon("scene.playing.kept_note")
+    moving = note._from_json(json.loads(json.dumps(note._as_json(moving))))  # as the object keeps it
+    camera = showing.show_overlay(scene, moving)
+    points = np.random.default_rng(0).uniform(-0.5, 0.5, (6, 3))
+    first = still.project(points, 36, 64)[0] / 36
+    world = source.space.to_source(points)
+
+    def seen():
+        places = [world_to_camera_view(scene, camera, Vector(point.tolist())) for point in world]
+        return np.array([[place.x * 64 / 36, 1 - place.y] for place in places])
+
+    for index in range(4):
+        scene.frame_set(1 + index)
+        expected = np.column_stack([first, np.ones(len(first))]) @ np.linalg.inv(to_first[index]).T
+        np.testing.assert_allclose(seen(), expected[:, :2], atol=1e-4)
+    assert showing.show_overlay(scene, source) == camera  # one whose video's camera stands still
+    for frame in (1, 3):
+        scene.frame_set(frame)
+        np.testing.assert_allclose(seen(), first, atol=1e-4)

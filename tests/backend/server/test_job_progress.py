@@ -1,0 +1,25 @@
+"""What a job of the backend tells its client of its progress."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from motion324.core.job_plan import PlannedStage
+from motion324.server import job_queue
+from motion324.server.job_queue import Job
+
+
+def test_the_client_is_told_what_is_left_of_the_whole_job(monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(job_queue.time, "monotonic", lambda: clock.now)
+    posted = []
+    outbox = SimpleNamespace(post=lambda event, replaces: posted.append(event))
+    job = Job(SimpleNamespace(job_id="1"), outbox)
+    job.progress("read", 0, 10)
+    job.on_plan((PlannedStage("read", 10.0), PlannedStage("reconstruct", 90.0)))
+    clock.now = 5.0
+    job.progress("read", 5, 10)
+    assert posted[0].remaining is None
+    assert posted[1].remaining == pytest.approx(95, rel=0.05)

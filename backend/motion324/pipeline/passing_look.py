@@ -19,8 +19,12 @@ from motion324.video.shots import shot_warnings
 from motion324.video.source import EvenMoments, FrameRange, lower_rate, open_range, stacked_alpha
 
 SIDE = 320  # pixels
-SECONDS = 3.0  # of reading
+SECONDS = 4.0  # of reading, on the way to the first frame as well
 MOST = 400  # frames
+
+
+class _TimeIsOver(Exception):
+    """What was read until now is all."""
 
 
 def passing_remarks(
@@ -78,17 +82,25 @@ def _passing(path: Path, frames: FrameRange, rate: float | None, progress: Progr
     def keeps(number: int, moment: float) -> bool:
         return moments is None or moments.wants(moment)
 
-    with contextlib.closing(pictures(source, wanted, progress, keeps, [])) as found:
-        deadline: float | None = None
+    deadline = time.monotonic() + SECONDS
+
+    def in_time(stage: str, done: int, total: int) -> None:
+        progress("read", 0, 0)
+        if time.monotonic() > deadline:
+            raise _TimeIsOver
+
+    with (
+        contextlib.suppress(_TimeIsOver),
+        contextlib.closing(pictures(source, wanted, in_time, keeps, [])) as found,
+    ):
         for number, _, picture in found:
-            progress("read", 0, 0)
-            deadline = deadline or time.monotonic() + SECONDS  # from the first one on, which the job has to reach, too
+            in_time("read", 0, 0)
             colour, alpha = picture.at(_size(*picture.size))
             if alpha is not None:
                 alphas[len(small)] = alpha
             small.append(colour)
             numbers.append(number)
-            if len(small) == MOST or time.monotonic() > deadline:
+            if len(small) == MOST:
                 break
     together = np.stack(small) if small else np.empty((0, 1, 1, 3), np.uint8)
     alpha = stacked_alpha(alphas, together.shape[:3])

@@ -126,6 +126,7 @@ def _serve(arguments: list[str]) -> int:
         _Results().run_job,
         examine=_refuse,
         make_mesh=_refuse,
+        rig=_refuse,
         describe=dict,
         unload=lambda: None,
         token=take_token_from_environment(),

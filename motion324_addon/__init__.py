@@ -7,7 +7,7 @@ import bpy
 from . import operators, panels
 from .installation import runner as installation
 from .job import backend, file_handlers
-from .settings import properties
+from .settings import properties, rig_settings
 from .settings.preferences import Motion324Preferences
 from .ui import menu
 
@@ -15,6 +15,7 @@ from .ui import menu
 def register() -> None:
     bpy.utils.register_class(Motion324Preferences)
     properties.register()
+    rig_settings.register()
     operators.register()
     panels.register()
     menu.register()
@@ -29,5 +30,6 @@ def unregister() -> None:
     menu.unregister()
     panels.unregister()
     operators.unregister()
+    rig_settings.unregister()
     properties.unregister()
     bpy.utils.unregister_class(Motion324Preferences)

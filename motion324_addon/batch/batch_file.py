@@ -29,14 +29,16 @@ from motion324.core.result import AnimationResult
 from motion324.core.trajectory_file import save_trajectory
 from motion324.core.write_aside import explained_write_errors
 
-from ..job import backend
+from ..job import backend, keeping_bones
+from ..job.rig_request import waited_for
 from ..running.state import problem_of
-from ..scene.exporting import export, export_formats, export_size, proof, vertex_textures
+from ..scene.exporting import export, export_formats, export_size, proof, rig_export, vertex_textures
 from ..scene.playing import keeping
 from ..scene.playing.animation import Animation
 from ..scene.reading import new_object
 from ..scene.reading.new_object import said_by_operator
 from ..scene.showing import turntable
+from ..settings import preferences
 from .batch_item import BatchItem
 from .batch_results import BatchResults, digest_of
 from .blocking import ProgressLine, animate_blocking, release
@@ -148,7 +150,8 @@ def _run_item(item: BatchItem, source: str, log: TextIO, label: str) -> dict[str
     for path in item.outputs.values():
         with explained_write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-    _keep(item, animation)
+    for sentence in _keep(item, animation):
+        print(f"bones: {sentence}", file=log)
     losses = _losses(item, obj, animation)
     for name, sentences in losses.items():
         print(f"{name}: {' '.join(sentences)}", file=log)
@@ -196,16 +199,22 @@ def _meshes_there() -> str:
     return ", ".join(f"'{name}'" for name in names[:NAMED]) + more
 
 
-def _keep(item: BatchItem, animation: Animation) -> None:
+def _keep(item: BatchItem, animation: Animation) -> tuple[str, ...]:
+    """What is to be told of it."""
     scene = bpy.context.scene
     first, last = animation.timing.whole_frames
     scene.frame_start, scene.frame_end = first, last
     if item.keep == keeping.POINT_CACHE:
         _save(item.outputs["blend"])  # so that the .blend finds the cache beside itself, wherever both are moved
         keeping.keep_as_point_cache(animation)
+    elif item.keep in keeping.BONES:
+        wish = keeping_bones.Wish(item.keep, item.rig, preferences.connection())
+        kept = waited_for(keeping_bones.keep([animation], wish))
+        return (kept.said, *kept.warnings)
     else:
         for _ in keeping.keep_as_shape_keys(animation):
             look()
+    return ()
 
 
 def _written(item: BatchItem, name: str) -> Path:
@@ -222,6 +231,8 @@ def _write_outputs(item: BatchItem, obj: bpy.types.Object, animation: Animation)
             _save(path, backup=item.keep != keeping.POINT_CACHE)  # there, _keep has saved it before
         elif name == "npz":
             write_trajectory(path, obj, animation)
+        elif name == "rig":
+            rig_export.export_rig(obj, path, first, last)
         elif name == "turntable":
             for _ in turntable.render_turntable(obj, path, first, last, item.turntable):
                 look()

@@ -12,24 +12,28 @@ from motion324.core.engine_settings import VertexTextures
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.option_group import told
 from motion324.core.options import AnimateOptions
+from motion324.core.rig_settings import RigSettings
 
 from ..scene.playing import keeping, timing
 from ..scene.showing.turntable import check_settings
 from ..scene.showing.turntable_settings import Turntable
 
-OUTPUTS = ("blend", "fbx", "glb", "abc", "usd", "pc2", "mdd", "npz", "turntable", "vat")
+OUTPUTS = ("blend", "fbx", "glb", "abc", "usd", "pc2", "mdd", "npz", "turntable", "vat", "rig")
+ENDINGS = {"vat": (".json",), "rig": (".glb", ".fbx", ".blend")}
 LAST_FRAME = 1_048_574  # of Blender's scenes, in both directions
 
 
 @dataclass(frozen=True)
 class BatchItem:
     """mesh: the name of an object of the opened .blend, or the path of a mesh file.
-    video: a path. options: as in AnimateOptions. keep: "SHAPE_KEYS" or "POINT_CACHE".
+    video: a path. options: as in AnimateOptions. keep: "SHAPE_KEYS", "POINT_CACHE", "ARMATURE" or "RIG".
     start: the scene's frame of the first result frame. timing: "KEEP_FRAMES" or "KEEP_DURATION".
     outputs: what is written where, by the names in OUTPUTS; "turntable" is an .mp4, or a folder for PNG pictures; "vat"
     is the JSON file of vertex animation textures, beside which the others lie.
+    "rig" a .glb, .fbx or .blend with bones, which "keep" has to make.
     turntable: its settings, as in scene.showing.turntable_settings.Turntable.
     vat: its settings, as in motion324.core.engine_settings.VertexTextures.
+    rig: how bones are keyed, as in RigSettings.
 
     Paths are relative to the folder of the job file.
     """
@@ -43,6 +47,7 @@ class BatchItem:
     timing: str = timing.KEEP_FRAMES
     turntable: Turntable = field(default_factory=Turntable)
     vat: VertexTextures = field(default_factory=VertexTextures)
+    rig: RigSettings = field(default_factory=RigSettings)
     folder: Path = field(default_factory=Path)
 
     def path(self, text: str) -> Path:
@@ -67,20 +72,23 @@ def parse_item(line: str, folder: Path) -> BatchItem:
         raise _bad("has 'outputs' that are not names with paths")
     _refuse_unknown(outputs, OUTPUTS, "output")
     for name, path in outputs.items():
-        ending = ".json" if name == "vat" else f".{name}"
-        if name != "turntable" and Path(path).suffix.lower() != ending:
-            raise _bad(f"has the output '{name}' with the name '{path}', which must end in {ending}")
+        endings = ENDINGS.get(name, (f".{name}",))
+        if name != "turntable" and Path(path).suffix.lower() not in endings:
+            raise _bad(f"has the output '{name}' with the name '{path}', which must end in {' or '.join(endings)}")
     _check_start(values.get("start", 1))
-    _check_choice(values, "keep", (keeping.SHAPE_KEYS, keeping.POINT_CACHE))
+    _check_choice(values, "keep", (keeping.SHAPE_KEYS, keeping.POINT_CACHE, *keeping.BONES))
     _check_choice(values, "timing", (timing.KEEP_FRAMES, timing.KEEP_DURATION))
     values["outputs"] = {name: folder / path for name, path in outputs.items()}
     # The backend, which finds their paths, runs in another folder.
     values["options"] = AnimateOptions.from_dict(values.get("options", {})).located(folder.absolute())
     values["turntable"] = Turntable.of_job(values.get("turntable", {}))
     values["vat"] = VertexTextures.from_dict(values.get("vat", {}))
+    values["rig"] = RigSettings.from_dict(values.get("rig", {}))
     item = BatchItem(**values, folder=folder)
     if "turntable" in item.outputs:
         check_settings(item.outputs["turntable"], item.turntable)
+    if "rig" in item.outputs and item.keep not in keeping.BONES:
+        raise _bad(f"has the output 'rig', but keeps no bones; 'keep' must be {' or '.join(keeping.BONES)} for it")
     if item.keep == keeping.POINT_CACHE and "blend" not in item.outputs:
         raise _bad("keeps a point cache, but has no 'blend' among its outputs beside which that could lie")
     return item

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import animation, exporting, installation, looks, results, showing, views
+from . import animation, exporting, installation, looks, results, rigging, showing, views
 
 CLASSES = (
     installation.MOTION324_OT_install_backend,
@@ -31,6 +31,8 @@ CLASSES = (
     views.MOTION324_OT_align_view,
     results.MOTION324_OT_keep_shape_keys,
     results.MOTION324_OT_keep_point_cache,
+    rigging.MOTION324_OT_keep_armature,
+    rigging.MOTION324_OT_keep_rig,
     results.MOTION324_OT_discard,
     results.MOTION324_OT_make_single_user,
     results.MOTION324_OT_remove_animation,

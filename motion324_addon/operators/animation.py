@@ -14,13 +14,15 @@ from bpy_extras.io_utils import ImportHelper
 from motion324.core.errors import Motion324Error
 
 from ..batch.blocking import ProgressLine
+from ..job import keeping_bones
 from ..job.records import Order, WhenDone
+from ..job.rig_request import waited_for
 from ..job.runner import runner
 from ..job.state import REPEATABLE, JobState
 from ..running.runner import is_background
 from ..scene.playing import keeping
 from ..scene.playing.animation import Animation
-from ..settings import preferences, properties
+from ..settings import preferences, properties, rig_settings
 from ..settings.source_video import facts_of
 from ..ui.readiness import mesh_objects, outcome_of
 from .reporting import has_mesh, report_error
@@ -48,6 +50,8 @@ KEEP = (
     ("NONE", "Ask", "The result waits as a preview"),
     (keeping.SHAPE_KEYS, "Shape Keys", "The result becomes shape keys"),
     (keeping.POINT_CACHE, "Point Cache", "The result becomes a point cache"),
+    (keeping.ARMATURE, "Armature", "The result becomes keyframes on the bones of the object's own armature"),
+    (keeping.RIG, "Rig", "The result becomes a rig that is made from the motion, with keyframes on its bones"),
 )
 
 
@@ -103,6 +107,7 @@ for it. Not given arguments are taken from the scene's settings"""
         objects = mesh_objects(context)[: 1 if self.only_active else None]
         for obj in objects:
             keeping.check_can_keep(obj, keep, self.single_user)
+            keeping_bones.check_can_keep(keep, obj)
         options = properties.options_of(chosen)
         facts = None if is_background() else facts_of(chosen.video)  # which a timer finds out
         outcome = outcome_of(chosen, facts, context.scene) if facts and facts.frames else None
@@ -128,13 +133,23 @@ def _keep_now(animations: tuple[Animation, ...], keep: str, single_user: bool) -
     elif keep == keeping.POINT_CACHE:
         for _ in keeping.keep_all_as_point_caches(animations, keeping.point_cache_paths(animations)):
             pass
+    elif keep in keeping.BONES:
+        settings = rig_settings.of_scene(bpy.context.scene)
+        wish = keeping_bones.Wish(keep, settings, preferences.connection())
+        kept = waited_for(keeping_bones.keep(animations, wish))
+        print(kept.said, *kept.warnings, sep="\n", file=sys.stderr)
     if keep != "NONE":
         runner.kept(animations)
 
 
 def _keeper(keep: str, single_user: bool) -> WhenDone | None:
     """Keeps the result by the operator that the button calls, so that it is a step of its own for undo."""
-    names = {keeping.SHAPE_KEYS: "keep_shape_keys", keeping.POINT_CACHE: "keep_point_cache"}
+    names = {
+        keeping.SHAPE_KEYS: "keep_shape_keys",
+        keeping.POINT_CACHE: "keep_point_cache",
+        keeping.ARMATURE: "keep_armature",
+        keeping.RIG: "keep_rig",
+    }
     if keep not in names:
         return None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import bpy
 
+from motion324.core.rig_settings import OF_GIVEN, OF_MADE
+
 from ..job.runner import runner
 from ..job.state import JobState
 from ..running.state import duration
@@ -11,7 +13,7 @@ from ..scene.playing import keeping, shape_keys
 from ..scene.playing.animation import Animation
 from ..scene.playing.keeping import animated_range
 from ..ui.choices import in_panel_words
-from ..ui.readiness import reason_against_shape_keys
+from ..ui.readiness import reason_against_bones, reason_against_shape_keys
 from ..ui.text_lines import draw_lines
 from .sidebar import Sidebar, draw_button, draw_fact
 
@@ -57,6 +59,14 @@ def _draw_waiting(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
     row = column.row(align=True)
     row.enabled = bool(bpy.data.filepath)
     row.operator("motion324.keep_point_cache", icon="FILE_CACHE").job = job.number
+    if any(each.type == "ARMATURE" for each in _modifiers(job)):
+        reason = reason_against_bones(keeping.ARMATURE, runner.animations_of(job.number))
+        draw_button(column, context, "motion324.keep_armature", "ARMATURE_DATA", reason).job = job.number
+        _draw_settings(layout, context, OF_GIVEN)
+    else:
+        reason = reason_against_bones(keeping.RIG, runner.animations_of(job.number))
+        draw_button(column, context, "motion324.keep_rig", "OUTLINER_OB_ARMATURE", reason).job = job.number
+        _draw_settings(layout, context, OF_MADE)
     column.operator("motion324.discard", text="Discard", icon="TRASH").job = job.number
     if len(names) > 1:
         box = layout.box().column(align=True)
@@ -97,6 +107,18 @@ def _draw_kept(layout: bpy.types.UILayout, obj: bpy.types.Object) -> None:
     draw_fact(column, "Kept on", obj.name, "OUTLINER_OB_MESH")
     draw_fact(column, "Frames", f"{first} to {last}")
     layout.operator("motion324.remove_animation", icon="TRASH")
+
+
+def _draw_settings(layout: bpy.types.UILayout, context: bpy.types.Context, names: tuple[str, ...]) -> None:
+    column = layout.column(align=True)
+    column.use_property_split, column.use_property_decorate = True, False
+    for name in names:
+        column.prop(context.scene.motion324_rig, name)
+
+
+def _modifiers(job: JobState) -> list[bpy.types.Modifier]:
+    objects = [each.target.find() for each in runner.animations_of(job.number)]
+    return [modifier for obj in objects if obj is not None for modifier in obj.modifiers]
 
 
 def _names(job: JobState) -> list[str]:

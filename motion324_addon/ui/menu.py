@@ -50,6 +50,8 @@ GROUPS = (
     (
         Entry("keep_shape_keys", "SHAPEKEY_DATA"),
         Entry("keep_point_cache", "FILE_CACHE"),
+        Entry("keep_armature", "ARMATURE_DATA"),
+        Entry("keep_rig", "OUTLINER_OB_ARMATURE"),
         Entry("discard", "TRASH"),
         Entry("make_single_user", "DUPLICATE"),
         Entry("remove_animation", "TRASH"),

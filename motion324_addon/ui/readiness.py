@@ -9,11 +9,13 @@ from typing import Any
 
 import bpy
 
+from motion324.core.blender_rig.skin_reading import armature_modifier
 from motion324.core.errors import Motion324Error
 
-from ..scene.playing import shape_keys, timing
+from ..scene.playing import keeping, shape_keys, timing
 from ..scene.playing.animation import Animation
 from ..scene.reading.mesh_reading import checked_object
+from ..scene.rigging import made_rig
 from ..settings import properties
 from ..settings.source_video import VideoFacts, facts_of
 from . import choices
@@ -94,6 +96,20 @@ def reason_against_shape_keys(animations: Iterable[Animation]) -> str:
         try:
             if obj is not None:
                 shape_keys.check_keys(obj)
+        except Motion324Error as error:
+            return str(error)
+    return ""
+
+
+def reason_against_bones(kind: str, animations: Iterable[Animation]) -> str:
+    """Why these cannot become keys on bones, as far as that is seen at once; "" if they can. kind: of keeping.BONES."""
+    for animation in animations:
+        obj = animation.target.find()
+        try:
+            if obj is not None and kind == keeping.ARMATURE:
+                armature_modifier(obj)
+            elif obj is not None:
+                made_rig.check_can_have_rig(obj)
         except Motion324Error as error:
             return str(error)
     return ""

@@ -27,13 +27,14 @@ SCENE_MAY_IMPORT = {
     "reading": {"playing"},  # frames of the scene, F-curves and what an object is known by
     "playing": {"reading"},
     "exporting": {"reading", "playing"},
+    "rigging": {"reading", "playing"},
     "showing": {"reading", "playing", "exporting"},
 }
 # Small modules of ui/ that import no other room but scene/, and which settings and the installation are drawn with.
 LEAVES = {"ui.text_lines", "ui.choices"}
 OF_MOTION324 = ("motion324.core", "motion324.client")
 # Who talks to the backend by motion324.client; the panels and the operators do not.
-OF_CLIENT = {"job.backend", "job.worker", "examining.examiner"}
+OF_CLIENT = {"job.backend", "job.worker", "job.rig_request", "job.keeping_bones", "examining.examiner"}
 WIRES = {"socket", "socketserver", "ssl", "http", "urllib.request", "multiprocessing"}
 
 

@@ -22,8 +22,10 @@ from wobble import wobbled
 from motion324.core.errors import EXIT_BAD_VIDEO, Motion324Error
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.core.result import AnimationResult, Examination, MadeMesh
+from motion324.core.rig import RiggedMotion
 from motion324.core.view import look_at_origin
 from motion324.reconstructors.interface import FrameBatch
+from motion324.rigging.rig import rig_trajectory
 from motion324.server.server import serve
 from motion324.wire.handshake import take_token_from_environment
 
@@ -53,8 +55,12 @@ def run_job(request, progress, on_frames, on_plan) -> AnimationResult:
     if wish["do"] == "die":
         print("last words of the backend", file=sys.stderr, flush=True)
         os._exit(3)
-    frames = int(wish.get("frames", 8))
-    positions = np.stack([wobbled(request.mesh.positions, index) for index in range(frames)])
+    if "trajectory" in wish:  # a file with where the vertices are, in the request's own space
+        positions = np.load(wish["trajectory"])
+        frames = len(positions)
+    else:
+        frames = int(wish.get("frames", 8))
+        positions = np.stack([wobbled(request.mesh.positions, index) for index in range(frames)])
     for index in range(frames):
         progress("reconstruct", index, frames)
         began = time.monotonic()
@@ -101,6 +107,13 @@ def make_mesh(request, progress) -> MadeMesh:
     return _made_body(request)
 
 
+def rig(request, progress) -> RiggedMotion:
+    """Really keys the bones: that needs numpy only."""
+    return rig_trajectory(
+        request.positions, request.faces, request.settings, request.armature, request.skin, progress=progress
+    )
+
+
 def _made_body(request) -> MadeMesh:
     corners = np.float32([[-0.2, 0, 0.2], [0.2, 0, 0.2], [0.2, 0, -0.2], [-0.2, 0, -0.2]])
     positions = np.concatenate([corners - np.float32([0, 0.5, 0]), corners + np.float32([0, 0.5, 0])])
@@ -138,6 +151,7 @@ def main() -> int:
         run_job,
         examine=examine,
         make_mesh=make_mesh,
+        rig=rig,
         describe=lambda: {"device": "fake", "memory": {}, "reconstructors": []},
         unload=lambda keep_on_cpu: None,
         token=take_token_from_environment(),

@@ -34,7 +34,7 @@ ORDER = (
     ("blender",),
     ("mesh.files",),
     ("view",),
-    ("weights", "trajectories"),
+    ("weights", "trajectories", "rigging"),
     ("reconstructors", "mesh_providers"),
     ("evaluation",),
     ("rendering",),

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -69,16 +69,21 @@ def tell(gui_zip) -> Callable[..., dict]:
 
 @pytest.fixture
 def tell_fast(gui_zip, backend, tmp_path) -> Callable[..., dict]:
-    """tell_fast(story, frames=256, ...) tells a story with a backend whose jobs take no time of their own."""
+    """tell_fast(story, frames=256, ...) tells a story with a backend whose jobs take no time of their own. files: more
+    of the story's arguments, which are files.
+    """
 
-    def run(story: str, screen: tuple[int, int] = (640, 480), **wish: object) -> dict:
+    def run(
+        story: str, screen: tuple[int, int] = (640, 480), files: Mapping[str, Path] | None = None, **wish: object
+    ) -> dict:
         launcher, video = tmp_path / "python", tmp_path / "wish.json"
-        launcher.write_text(f"#!/bin/sh\nexec '{backend}' '{WOBBLING}' \"$@\"\n")
+        own = f"PYTHONPATH='{ROOT / 'backend'}'"  # the Python may be another checkout's
+        launcher.write_text(f"#!/bin/sh\n{own} exec '{backend}' '{WOBBLING}' \"$@\"\n")
         launcher.chmod(0o755)
         video.write_text(json.dumps({"do": "wobble", **wish}))
-        files = [gui_zip, launcher, video]
-        given = dict(zip(("zip_path", "backend", "video"), (f"{{files}}/{file.name}" for file in files), strict=True))
-        report, folder = window.tell(story, given, files, [backend], screen)
+        named = {"zip_path": gui_zip, "backend": launcher, "video": video, **(files or {})}
+        given = {name: f"{{files}}/{file.name}" for name, file in named.items()}
+        report, folder = window.tell(story, given, list(named.values()), [backend], screen)
         return _checked(report, folder, story)
 
     return run

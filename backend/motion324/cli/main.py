@@ -10,7 +10,19 @@ import traceback
 from collections.abc import Sequence
 
 from motion324 import __version__
-from motion324.cli.commands import animate, batch, doctor, engines, evaluate, from_video, serve, train, videos, weights
+from motion324.cli.commands import (
+    animate,
+    batch,
+    doctor,
+    engines,
+    evaluate,
+    from_video,
+    rig,
+    serve,
+    train,
+    videos,
+    weights,
+)
 from motion324.cli.terminal import Terminal, error_fields
 from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
 from motion324.core.interruption import Interruption
@@ -91,6 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
         evaluate.add_to,
         evaluate.add_compare_to,
         videos.add_render_to,
+        rig.add_to,
         serve.add_to,
         doctor.add_to,
         weights.add_to,

@@ -19,6 +19,7 @@ from motion324.wire.protocol import (
     Queued,
     ReportedError,
     ResultEvent,
+    RigRequest,
     Status,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "Queued",
     "ReportedError",
     "ResultEvent",
+    "RigRequest",
     "ServerProcess",
     "Status",
     "start_server",

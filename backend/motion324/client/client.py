@@ -24,6 +24,7 @@ from motion324.client.jobs import Event, JobEvents, PendingJobs
 from motion324.client.sending import JobSender, Questions
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.result import Examination, MadeMesh
+from motion324.core.rig import RiggedMotion
 from motion324.wire.connection import Connection, ConnectionLost
 from motion324.wire.framing import UnusableMessage
 from motion324.wire.handshake import Endpoint, open_connection
@@ -42,6 +43,8 @@ from motion324.wire.protocol import (
     MeshEvent,
     MeshRequest,
     Message,
+    RigEvent,
+    RigRequest,
     Seen,
     Shutdown,
     Status,
@@ -52,7 +55,7 @@ from motion324.wire.protocol import (
 )
 from motion324.wire.transport import TICK
 
-Last = TypeVar("Last", ExaminationEvent, MeshEvent)
+Last = TypeVar("Last", ExaminationEvent, MeshEvent, RigEvent)
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 5.0
@@ -138,6 +141,10 @@ class Client:
     def make_mesh(self, request: MeshRequest, watch: Callable[[Event], None] = lambda event: None) -> MadeMesh:
         """Has a mesh made of what a video's first frame shows, and waits for it, as `examine` does."""
         return self._last(request, MeshEvent, watch).made
+
+    def rig(self, request: RigRequest, watch: Callable[[Event], None] = lambda event: None) -> RiggedMotion:
+        """Has bones keyed, or a rig made, after a trajectory, and waits for it, as `examine` does."""
+        return self._last(request, RigEvent, watch).rigged
 
     def _last(self, request: JobRequest, kind: type[Last], watch: Callable[[Event], None]) -> Last:
         """Sends the request and waits for the event of this kind, which is its last; watch gets those before."""

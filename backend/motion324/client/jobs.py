@@ -11,10 +11,18 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.wire.protocol import ExaminationEvent, FramesEvent, MeshEvent, ProgressEvent, Queued, ResultEvent
+from motion324.wire.protocol import (
+    ExaminationEvent,
+    FramesEvent,
+    MeshEvent,
+    ProgressEvent,
+    Queued,
+    ResultEvent,
+    RigEvent,
+)
 from motion324.wire.transport import TICK
 
-LastEvent = ResultEvent | ExaminationEvent | MeshEvent
+LastEvent = ResultEvent | ExaminationEvent | MeshEvent | RigEvent
 _KEPT_CANCELLATIONS = 64
 
 
@@ -43,8 +51,8 @@ class JobEvents(Iterator[Event]):
         return self
 
     def __next__(self) -> Event:
-        """The next event. Raises StopIteration after the last one, a ResultEvent, an ExaminationEvent or a MeshEvent,
-        or the Motion324Error that ended the job.
+        """The next event. Raises StopIteration after the last one, a LastEvent, or the Motion324Error that ended the
+        job.
         """
         with self._changed:
             while not self._events:

@@ -15,7 +15,7 @@ from motion324.client.jobs import JobEvents, PendingJobs
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.wire.handshake import Endpoint
 from motion324.wire.outbox import Outbox
-from motion324.wire.protocol import Cancel, JobRequest, Message, Question, SeesFiles
+from motion324.wire.protocol import Cancel, JobRequest, Message, Question, SeesFiles, VideoRequest
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class JobSender:
         events = JobEvents(request.job_id, self.cancel)
         if not self._jobs.add(events):
             return events
-        if may_need_files(request, self._endpoint.is_same_machine):
+        if isinstance(request, VideoRequest) and may_need_files(request, self._endpoint.is_same_machine):
             name = f"backend {self._endpoint} sender"
             threading.Thread(target=self._send_with_files, args=(request, events), name=name, daemon=True).start()
             return events
@@ -133,7 +133,7 @@ class JobSender:
             self._outbox.drop(job_id)
             self._outbox.post(Cancel(job_id))
 
-    def _send_with_files(self, request: JobRequest, events: JobEvents) -> None:
+    def _send_with_files(self, request: VideoRequest, events: JobEvents) -> None:
         """On a thread of its own: asks which files the backend needs, sends them, then the request."""
         try:
             request = self._files.bring(request, events)

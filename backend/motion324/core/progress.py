@@ -14,8 +14,8 @@ _SHORTEST = 0.5  # seconds of watching before a number is given
 class Progress(Protocol):
     """Called by every long step at least four times a second.
 
-    stage: one of STAGES; "mesh" while one is made from a picture, "report" while a page is drawn. done and total:
-    counted in the stage's own unit (frames, mostly), 0 <= done <= total.
+    stage: one of STAGES; "mesh" while one is made from a picture, "rig" while bones are keyed, "report" while a page
+    is drawn. done and total: counted in the stage's own unit (frames, mostly), 0 <= done <= total.
     Raises motion324.core.errors.Cancelled when the user has asked to stop; a step lets that exception pass.
     """
 
@@ -35,8 +35,9 @@ STAGE_LABELS = {
     "smooth": "Smoothing",
     "write": "Writing",
     "mesh": "Making the mesh",
+    "rig": "Keying bones",
 }
-STAGES = tuple(stage for stage in STAGE_LABELS if stage != "mesh")
+STAGES = tuple(stage for stage in STAGE_LABELS if stage not in ("mesh", "rig"))
 
 
 def silent(stage: str, done: int, total: int) -> None:

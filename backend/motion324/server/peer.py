@@ -31,10 +31,10 @@ from motion324.wire.protocol import (
     Goodbye,
     Heartbeat,
     Hello,
-    JobRequest,
     MeshRequest,
     Message,
     Question,
+    RigRequest,
     Seen,
     SeesFiles,
     Shutdown,
@@ -44,6 +44,7 @@ from motion324.wire.protocol import (
     Upload,
     UploadPart,
     UploadReceived,
+    VideoRequest,
     from_wire,
 )
 
@@ -61,6 +62,7 @@ class Services:
     animations: JobQueue
     examinations: JobQueue
     meshes: JobQueue
+    rigs: JobQueue
     describe: Callable[[], dict[str, Any]]
     unload: Callable[[bool], None]
     shut_down: Callable[[], None]
@@ -70,7 +72,7 @@ class Services:
 
     @property
     def queues(self) -> tuple[JobQueue, ...]:
-        return self.animations, self.examinations, self.meshes
+        return self.animations, self.examinations, self.meshes, self.rigs
 
 
 class Peer:
@@ -160,6 +162,8 @@ class Peer:
             self._submit(self._services.examinations, message, outbox)
         elif isinstance(message, MeshRequest):
             self._submit(self._services.meshes, message, outbox)
+        elif isinstance(message, RigRequest):
+            self._services.rigs.submit(Job(message, outbox))
         elif isinstance(message, Cancel):
             for queue in self._services.queues:
                 queue.cancel(message.job_id, outbox)
@@ -191,7 +195,7 @@ class Peer:
                 "bad-message", f"A message '{message.kind}' does not go to the backend.", exit_code=EXIT_BACKEND
             )
 
-    def _submit(self, queue: JobQueue, request: JobRequest, outbox: Outbox) -> None:
+    def _submit(self, queue: JobQueue, request: VideoRequest, outbox: Outbox) -> None:
         """With the files that were sent for it, which it needs until it ends."""
         request, release = self._services.files.bring_into(self, request)
         try:

@@ -23,6 +23,7 @@ from motion324.core.log_file import LOG_BYTES, default_log_path, start_log
 from motion324.core.machine import save_addresses
 from motion324.core.progress import Progress
 from motion324.core.result import AnimationResult, Examination, MadeMesh
+from motion324.core.rig import RiggedMotion
 from motion324.reconstructors.interface import FrameBatch
 from motion324.server.file_transfer import FileTransfer, remove_leftovers
 from motion324.server.job_queue import Job, JobQueue
@@ -39,6 +40,8 @@ from motion324.wire.protocol import (
     MeshEvent,
     MeshRequest,
     ResultEvent,
+    RigEvent,
+    RigRequest,
 )
 from motion324.wire.transport import AUTO, TICK, Listener, listen
 
@@ -73,6 +76,7 @@ class RunJob(Protocol):
 
 Examine = Callable[[ExamineRequest, Progress], Examination]
 MakeMesh = Callable[[MeshRequest, Progress], MadeMesh]
+MakeRig = Callable[[RigRequest, Progress], RiggedMotion]
 
 
 def serve(
@@ -80,6 +84,7 @@ def serve(
     *,
     examine: Examine,
     make_mesh: MakeMesh,
+    rig: MakeRig,
     describe: Callable[[], dict[str, Any]],
     unload: Callable[[bool], None],
     token: str,
@@ -102,6 +107,7 @@ def serve(
     examine: motion324.pipeline.examine.examine, or what a test puts in its place, with the duties of run_job; called on
         a second worker thread, one request at a time, also while a job runs, so that it never waits for long.
     make_mesh: makes a mesh from a video's first frame, with the duties of run_job; called on a third worker thread.
+    rig: keys bones after a trajectory, with the duties of run_job; called on a fourth worker thread.
     describe: what Status tells: "device" (text), "memory" (bytes by name), "reconstructors" (names of the loaded ones),
         and anything else that JSON can hold. Called by any thread, also while a job runs.
     unload: frees what loaded reconstructors hold in memory; called with whether they may stay in the CPU's memory, on
@@ -120,7 +126,7 @@ def serve(
     log_path = (log_path or default_log_path()).absolute()
     start_log(log_path, log_bytes)
     save_addresses()
-    server = _Server(run_job, examine, make_mesh, describe, unload, token, str(log_path))
+    server = _Server(run_job, examine, make_mesh, rig, describe, unload, token, str(log_path))
     server.prepare_process()
     remove_leftovers()
     with contextlib.closing(listen(host, port, MAX_STRANGERS)) as listener:
@@ -155,6 +161,7 @@ class _Server:
         run_job: RunJob,
         examine: Examine,
         make_mesh: MakeMesh,
+        rig: MakeRig,
         describe: Callable[[], dict[str, Any]],
         unload: Callable[[bool], None],
         token: str,
@@ -164,6 +171,7 @@ class _Server:
         self._animations = JobQueue(_animation(run_job), log_path, "animations")
         self._examinations = JobQueue(_look(examine, ExaminationEvent), log_path, "examinations")
         self._meshes = JobQueue(_look(make_mesh, MeshEvent), log_path, "meshes")
+        self._rigs = JobQueue(_look(rig, RigEvent), log_path, "rigs")
         self._end_reason = ""
         self._lock = threading.Lock()
         self._peers: list[Peer] = []  # the oldest first
@@ -173,6 +181,7 @@ class _Server:
             animations=self._animations,
             examinations=self._examinations,
             meshes=self._meshes,
+            rigs=self._rigs,
             describe=describe,
             unload=unload,
             shut_down=lambda: self._ask_to_end("a client asked for it"),

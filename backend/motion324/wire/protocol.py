@@ -17,7 +17,8 @@ from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion
 from motion324.wire.events import ExaminationEvent, FramesEvent, MeshEvent, ProgressEvent, Queued, ResultEvent
 from motion324.wire.file_messages import Seen, SeesFiles, Upload, UploadPart, UploadReceived
 from motion324.wire.message import MAX_ID, MAX_TEXT, Arrays, Message, MessageFields, new_id
-from motion324.wire.requests import AnimateRequest, Cancel, ExamineRequest, JobRequest, MeshRequest
+from motion324.wire.requests import AnimateRequest, Cancel, ExamineRequest, JobRequest, MeshRequest, VideoRequest
+from motion324.wire.rig_messages import RigEvent, RigRequest
 
 __all__ = [
     "PROTOCOL_VERSION",
@@ -40,6 +41,8 @@ __all__ = [
     "Queued",
     "ReportedError",
     "ResultEvent",
+    "RigEvent",
+    "RigRequest",
     "Seen",
     "SeesFiles",
     "Shutdown",
@@ -49,16 +52,18 @@ __all__ = [
     "Upload",
     "UploadPart",
     "UploadReceived",
+    "VideoRequest",
     "from_wire",
     "to_wire",
 ]
 
-PROTOCOL_VERSION = 5
+PROTOCOL_VERSION = 6
 # 1  hello, animate, cancel, status, unload, shutdown, heartbeat; queued, progress, frames, result, error, done
 # 2  examine, examination; sees-files, seen, upload, upload-part, upload-received; a result's view is an object
 # 3  make-mesh, mesh; the option video_fps
 # 4  bulk in acknowledged pieces behind control messages; uploads by file, which go on where they were; goodbye
 # 5  the option camera
+# 6  rig, rigged
 
 
 class ReportedError(Motion324Error):
@@ -239,6 +244,7 @@ _MESSAGES: tuple[type[Message], ...] = (
     AnimateRequest,
     ExamineRequest,
     MeshRequest,
+    RigRequest,
     Cancel,
     StatusRequest,
     Unload,
@@ -251,6 +257,7 @@ _MESSAGES: tuple[type[Message], ...] = (
     ResultEvent,
     ExaminationEvent,
     MeshEvent,
+    RigEvent,
     ErrorMessage,
     Status,
     Done,

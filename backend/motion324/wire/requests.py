@@ -1,7 +1,8 @@
 """Defines the messages by which a client asks for a job: an animation, a quick look at a video, or a mesh made from
 one.
 
-Each request names a video and options and has a job id, under which its events come back (motion324.wire.events).
+Each of these names a video and options; bones for a trajectory are asked for by motion324.wire.rig_messages. All have a
+job id, under which their events come back (motion324.wire.events).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from motion324.core.reference_mesh import ReferenceMesh, topology_hash
 from motion324.wire.file_messages import SentFile, sent_files_from_wire, sent_files_to_wire
 from motion324.wire.message import MAX_ID, Arrays, BulkMessage, Message, MessageFields, new_id
 from motion324.wire.payloads import mesh_from_wire, mesh_to_wire, video_from_wire, video_to_wire
+from motion324.wire.rig_messages import RigRequest
 
 
 class VideoRequest(BulkMessage):
@@ -151,7 +153,7 @@ class MeshRequest(VideoRequest):
         return cls(settings=MeshSettings.from_dict(fields.record("settings")), **_read_video_request(fields))
 
 
-JobRequest = AnimateRequest | ExamineRequest | MeshRequest
+JobRequest = VideoRequest | RigRequest
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ def _export_usd(objects: Objects, path: Path, first: int, last: int, report: Rep
     with contextlib.ExitStack() as stack:
         if usd_takes_as_it_is(bpy.context.scene, first):
             stack.enter_context(only_selected(objects))
-            stack.enter_context(_scene_range(first, last))
+            stack.enter_context(scene_range(first, last))
         else:
             stack.enter_context(_stand_ins(objects, first, last, max(first, 0), report, whole=True))
         bpy.ops.wm.usd_export(
@@ -202,7 +202,7 @@ def _stand_ins(
 
             copies.append(stack.enter_context(stand_in(obj, first, last, start, count, whole)))
         stack.enter_context(only_selected(copies))
-        stack.enter_context(_scene_range(start, start + frames - 1))
+        stack.enter_context(scene_range(start, start + frames - 1))
         units = bpy.context.scene.unit_settings
         stack.callback(setattr, units, "scale_length", units.scale_length)
         units.scale_length = 1.0  # else the FBX exporter scales once more
@@ -210,7 +210,7 @@ def _stand_ins(
 
 
 @contextlib.contextmanager
-def _scene_range(first: int, last: int) -> Iterator[None]:
+def scene_range(first: int, last: int) -> Iterator[None]:
     """Exporters take the scene's own range; it is put back at the end."""
     scene = bpy.context.scene
     before = scene.frame_start, scene.frame_end, scene.use_preview_range, scene.frame_current

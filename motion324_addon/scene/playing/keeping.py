@@ -8,6 +8,8 @@ from pathlib import Path
 
 import bpy
 
+from motion324.core.blender_rig import keying
+
 from ..reading import mesh_reading, modifier_stack
 from ..reading.mesh_reading import check_own
 from . import kept_note, point_cache, shape_keys
@@ -16,6 +18,10 @@ from .kept_note import PutBack
 
 SHAPE_KEYS = "SHAPE_KEYS"
 POINT_CACHE = "POINT_CACHE"
+ARMATURE = "ARMATURE"
+RIG = "RIG"
+BONES = (ARMATURE, RIG)
+DISTANCE = "motion324_distance"  # a vertex attribute: the largest distance of bones' keys to the result
 _KEY = re.compile(rf"{shape_keys.NAME} \d{{4,}}(\.\d+)?")
 
 
@@ -202,6 +208,8 @@ def remove_animation(obj: bpy.types.Object) -> tuple[str, ...]:
     put_back = kept_note.read_put_back(obj)
     remove_caches(obj)
     _remove_keys(obj, with_basis=put_back.basis)
+    _remove_bone_keys(obj, put_back.armature)
+    _remove_made_rig(put_back.made_armature)
     restored = []
     for name, viewport, render in put_back.modifiers:
         switched_off = obj.modifiers.get(name)
@@ -210,6 +218,45 @@ def remove_animation(obj: bpy.types.Object) -> tuple[str, ...]:
             restored.append(name)
     kept_note.erase(obj)
     return tuple(restored)
+
+
+def _remove_bone_keys(obj: bpy.types.Object, armature: str) -> None:
+    """Those on the armature, also for other objects that it moves."""
+    attribute = obj.data.attributes.get(DISTANCE)
+    if attribute is not None:
+        obj.data.attributes.remove(attribute)
+    keyed = bpy.data.objects.get(armature) if armature else None
+    if keyed is None or not keying.is_keyed(keyed):
+        return
+    keying.take_off(bpy, keyed)
+    for other in bpy.data.objects:
+        if other != obj and other.library is None and kept_note.read_put_back(other).armature == armature:
+            kept_note.erase(other)
+
+
+def _remove_made_rig(name: str) -> None:
+    """The armature that was made, its action, and what binds objects to it."""
+    armature = bpy.data.objects.get(name) if name else None
+    if armature is None or armature.type != "ARMATURE":
+        return
+    bones = {bone.name for bone in armature.data.bones}
+    for obj in bpy.data.objects:
+        if obj.library is not None or kept_note.read_put_back(obj).made_armature != name:
+            continue
+        for modifier in [each for each in obj.modifiers if each.type == "ARMATURE" and each.object == armature]:
+            obj.modifiers.remove(modifier)
+        for group in [each for each in obj.vertex_groups if each.name in bones]:
+            obj.vertex_groups.remove(group)
+        if obj.parent == armature:
+            place = obj.matrix_world.copy()
+            obj.parent = None
+            obj.matrix_world = place
+        kept_note.erase(obj)
+    keying.take_off(bpy, armature)
+    data = armature.data
+    bpy.data.objects.remove(armature)
+    if data.users == 0:
+        bpy.data.armatures.remove(data)
 
 
 def _remove_keys(obj: bpy.types.Object, with_basis: bool) -> None:

@@ -46,10 +46,14 @@ class PutBack:
     """What keeping has changed besides adding the animation.
 
     modifiers: name, show_viewport and show_render of those that it switched off. basis: whether it added the first key.
+    armature: the object whose bones were keyed, which has a note of its own (motion324.core.blender_rig.keying).
+    made_armature: the one that was made for it.
     """
 
     modifiers: tuple[tuple[str, bool, bool], ...] = ()
     basis: bool = False
+    armature: str = ""
+    made_armature: str = ""
 
 
 def source_of(animation: Animation) -> Source | None:
@@ -76,7 +80,14 @@ def write(obj: bpy.types.Object, animation: Animation, put_back: PutBack) -> Non
     before = read_put_back(obj)
     known = {name for name, _, _ in before.modifiers}
     modifiers = before.modifiers + tuple(each for each in put_back.modifiers if each[0] not in known)
-    obj[PUT_BACK] = json.dumps({"modifiers": modifiers, "basis": before.basis or put_back.basis})
+    obj[PUT_BACK] = json.dumps(
+        {
+            "modifiers": modifiers,
+            "basis": before.basis or put_back.basis,
+            "armature": put_back.armature or before.armature,
+            "made_armature": put_back.made_armature or before.made_armature,
+        }
+    )
 
 
 def read_source(obj: bpy.types.Object) -> Source | None:
@@ -102,7 +113,8 @@ def read_put_back(obj: bpy.types.Object) -> PutBack:
     try:
         values = json.loads(obj[PUT_BACK])
         modifiers = tuple((str(name), bool(viewport), bool(render)) for name, viewport, render in values["modifiers"])
-        return PutBack(modifiers, bool(values["basis"]))
+        bones = str(values.get("armature", "")), str(values.get("made_armature", ""))
+        return PutBack(modifiers, bool(values["basis"]), *bones)
     except (KeyError, TypeError, ValueError):
         return PutBack()
 

@@ -74,7 +74,7 @@ def read_objects_in_steps(
     checked = [checked_object(obj) for obj in objects]
     targets = [Target.of(obj) for obj in checked]
     steps = [read_in_steps(obj) for obj in checked]
-    with _scene_at(frame):
+    with scene_at(frame):
         readings = [next(each) for each in steps]
     for index, each in enumerate(steps):
         while readings[index] is None:
@@ -156,7 +156,7 @@ def _or_filled(values: np.ndarray | None, shape: tuple[int, ...], value: float) 
 
 
 @contextmanager
-def _scene_at(frame: float | None) -> Iterator[None]:
+def scene_at(frame: float | None) -> Iterator[None]:
     """Shows another frame of the scene for a while; does nothing where it is shown already."""
     scene = bpy.context.scene
     before = split_frame(scene.frame_current_final)

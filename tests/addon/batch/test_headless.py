@@ -15,8 +15,10 @@ from types import SimpleNamespace
 import bpy
 import numpy as np
 import pytest
+from addon.rigged_bodies import body_rig, dance
 from addon.shapes import ball, ngon_object, rest, shown
 from addon.wobble import wobble
+from gltf_skin import SkinnedGlb
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -429,3 +431,33 @@ def test_a_bad_line_says_what_is_wrong_with_it(addon, tmp_path, line, text):
 
     with pytest.raises(Motion324Error, match=text):
         addon("batch.batch_item").parse_item(line, tmp_path)
+
+
+def test_a_batch_keys_the_bones_of_a_rigged_mesh_and_writes_rigs(addon, run_batch, video, tmp_path):
+    obj, armature = body_rig(modes=("QUATERNION",) * 7)
+    positions = dance(armature, obj)
+    np.save(tmp_path / "dance.npy", positions)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "rigged.blend"))
+    dance_video = video(trajectory=str(tmp_path / "dance.npy")).name
+    outputs = {"rig": "out/body.glb", "blend": "out/body.blend"}
+    good = {"mesh": "Body", "video": dance_video, "keep": "ARMATURE", "rig": {"locations": "root"}}
+    code, results, _ = run_batch(
+        {**good, "outputs": outputs},
+        {**good, "outputs": {"rig": "out/body.fbx"}},
+        {**good, "outputs": {"rig": "out/body.obj"}},
+        {**good, "keep": "SHAPE_KEYS", "outputs": {"rig": "out/other.glb"}},
+        {**good, "rig": {"locations": "everywhere"}},
+        before=f"bpy.ops.wm.open_mainfile(filepath={str(tmp_path / 'rigged.blend')!r})",
+    )
+    assert code == 1 and [result["ok"] for result in results] == [True, True, False, False, False]
+    assert "must end in" in results[2]["error"] and "keeps no bones" in results[3]["error"]
+    assert "everywhere" in results[4]["error"]
+    assert "keys 7 bones" in Path(results[0]["log"]).read_text()
+    glb = SkinnedGlb(tmp_path / "out/body.glb")
+    y_up = np.stack([positions[..., 0], positions[..., 2], -positions[..., 1]], axis=-1)
+    found = glb.positions(5 / 24)
+    nearest = np.linalg.norm(found[:, None] - y_up[5][None], axis=2).min(axis=1)
+    assert nearest.max() < 2e-3 * np.ptp(positions[0], axis=0).max()
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "out/body.blend"))
+    np.testing.assert_allclose(shown(bpy.data.objects["Body"], 6), positions[5], atol=3e-3)
+    assert (tmp_path / "out/body.fbx").stat().st_size > 10_000

@@ -105,7 +105,10 @@ def test_every_setting_and_every_choice_has_a_tooltip(installed):
 def test_operators_that_change_the_file_can_be_undone(installed):
     operators = importlib.import_module(f"{installed}.operators").CLASSES
     undone = {cls.bl_idname.partition(".")[2] for cls in operators if "UNDO" in getattr(cls, "bl_options", ())}
-    changing = {"align_view", "keep_point_cache", "keep_shape_keys", "make_single_user", "overlay", "pick_video"}
+    changing = {
+        "align_view", "keep_armature", "keep_point_cache", "keep_rig", "keep_shape_keys",
+        "make_single_user", "overlay", "pick_video",
+    }  # fmt: skip
     assert undone >= changing | {"add_new_mesh", "remove_animation", "take_view"}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from backend_rigs import armature, cloud
 from wire_harness import clip, tetrahedron
 
 from motion324.core.clip import VideoClip
@@ -17,6 +18,8 @@ from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions
 from motion324.core.reference_mesh import Material, ReferenceMesh, topology_hash
 from motion324.core.result import AnimationResult, Examination, MadeMesh
+from motion324.core.rig import RiggedMotion, RigMotion
+from motion324.core.rig_settings import RigSettings
 from motion324.core.view import look_at_origin
 from motion324.wire import framing, protocol
 from motion324.wire.connection import Connection, ConnectionLost
@@ -70,6 +73,20 @@ EXAMINATION = Examination(
     view=look_at_origin(30, 10, 3, 1.2),
     silhouette_overlap=0.9,
 )
+RIG = armature((-1, 0), rotation_modes=("QUATERNION", "ZYX"), connected=np.array([False, True]))
+SKIN = cloud(RIG, 7)
+MOTION = RigMotion(
+    turned=np.array([True, False]),
+    moved=np.array([True, False]),
+    location=RNG.normal(size=(3, 2, 3)),
+    rotation=RNG.normal(size=(3, 2, 4)),
+    euler=RNG.normal(size=(3, 2, 3)),
+    mean=RNG.random(3),
+    largest=RNG.random(3),
+    worst=RNG.random(14, dtype=np.float32),
+    warnings=({"code": "rig-loose-vertices", "sentence": "Two vertices stay."},),
+    report={"bones": 2, "mean": 0.5},
+)
 MESSAGES = [
     protocol.Hello("a test", pid=3, log_path="/tmp/x"),
     request(),
@@ -83,6 +100,11 @@ MESSAGES = [
     protocol.MeshEvent(
         "j", MadeMesh(tetrahedron(), "front", 3, "plain", "inflate", "A licence.", (), {"overlap": 0.9})
     ),
+    protocol.RigRequest(RNG.normal(size=(3, 14, 3)).astype(np.float32), np.int32([[0, 1, 2]]), RigSettings(bones=7)),
+    protocol.RigRequest(
+        RNG.normal(size=(3, 14, 3)).astype(np.float32), np.zeros((0, 3), np.int32), armature=RIG, skin=SKIN, name="Fox"
+    ),
+    protocol.RigEvent("j", RiggedMotion(RIG, SKIN, MOTION)),
     dataclasses.replace(request(Path("/videos/fox.mp4")), files=(SentFile("video", FileKey("C:\\fox.mp4", "f00", 5)),)),
     protocol.SeesFiles((FileKey("/videos/fox.mp4", "f00", 5), FileKey("C:\\masks", "", 0))),
     protocol.Seen("q", (True, False)),

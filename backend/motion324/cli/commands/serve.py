@@ -19,8 +19,9 @@ from motion324.core.options import bad_option
 if TYPE_CHECKING:
     from motion324.core.progress import Progress
     from motion324.core.result import AnimationResult, Examination, MadeMesh
+    from motion324.core.rig import RiggedMotion
     from motion324.reconstructors.interface import FrameBatch
-    from motion324.wire.protocol import AnimateRequest, ExamineRequest, MeshRequest
+    from motion324.wire.protocol import AnimateRequest, ExamineRequest, MeshRequest, RigRequest
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         run_job,
         examine=examine,
         make_mesh=make_mesh,
+        rig=rig,
         describe=describe,
         unload=unload,
         rest=rest,
@@ -113,6 +115,15 @@ def make_mesh(request: MeshRequest, progress: Progress) -> MadeMesh:
     from motion324.pipeline.examine import make_first_mesh
 
     return make_first_mesh(request.video, request.options, request.settings, progress=progress)
+
+
+def rig(request: RigRequest, progress: Progress) -> RiggedMotion:
+    check_memory()
+    from motion324.rigging.rig import rig_trajectory
+
+    return rig_trajectory(
+        request.positions, request.faces, request.settings, request.armature, request.skin, progress=progress
+    )
 
 
 def load_libraries(progress: Progress) -> None:

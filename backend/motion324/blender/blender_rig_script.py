@@ -1,0 +1,142 @@
+"""Runs inside Blender, or a Python that has bpy: reads the rig of a file, and writes files with keyed bones.
+
+Not part of the backend's own process: motion324.pipeline.rig_files starts it with the arguments
+`read SOURCE FOLDER`, `write SOURCE RIG.npz STATE FPS OUT` or `make RIG.npz FPS OUT`, where RIG.npz is what
+motion324.core.rig_file has. It works with Blender 4.2 to 5.x; motion324.blender.blender_launcher runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from motion324.core.blender_mesh.making import new_mesh
+from motion324.core.blender_rig.exporting import write_rigged
+from motion324.core.blender_rig.keying import write_keys
+from motion324.core.blender_rig.making import bind, make_armature
+from motion324.core.blender_rig.scene_rig import SceneRig, read_scene_rig
+from motion324.core.errors import Motion324Error
+from motion324.core.reference_mesh import Material, ReferenceMesh
+from motion324.core.rig import RiggedMotion
+from motion324.core.rig_file import load_rig, save_rig
+
+STATES = ("now", "begin", "rest")
+
+
+def main(command: str, *arguments: str) -> None:
+    known: dict[str, Callable[..., None]] = {"read": read, "write": write, "make": make}
+    try:
+        known[command](*arguments)
+    except Motion324Error as error:
+        raise RuntimeError(f"{error.sentence} {error.hint}".strip()) from error
+
+
+def read(source: str, folder: str) -> None:
+    """Leaves rig_STATE.npz for every state in which the file may have been animated."""
+    import bpy
+
+    for state in STATES:
+        open_file(bpy, source)
+        rig = read_in_state(bpy, source, state)
+        if state == STATES[0]:
+            for warning in rig.warnings:
+                print(f"motion324-warning: {warning}")
+        target = Path(folder) / f"rig_{state}.npz"
+        save_rig(target, rig.read.armature, rig.skin, shown=rig.shown, to_world=rig.to_world)
+
+
+def write(source: str, rig_file: str, state: str, fps: str, target: str) -> None:
+    import bpy
+
+    open_file(bpy, source)
+    rig = read_in_state(bpy, source, state)
+    armature, _, motion, _ = load_rig(Path(rig_file))
+    if motion is None or armature.names != rig.read.armature.names:
+        raise RuntimeError("the rig has changed since it was read")
+    frames = len(motion.mean)
+    still = rig.read.constrained & ~motion.turned & ~motion.moved
+    rig.armature_object.data.pose_position = "POSE"
+    write_keys(bpy, rig.armature_object, armature, motion, range(1, frames + 1), "Motion324", still)
+    set_time(bpy, float(fps), frames)
+    save(bpy, Path(target), [rig.armature_object, *rig.objects])
+
+
+def read_in_state(bpy: Any, source: str, state: str) -> SceneRig:
+    """state: "now", as the file opens; "begin", at frame 0, where those of glTF begin; "rest", in the rest pose."""
+    if state == "begin":
+        bpy.context.scene.frame_set(0)
+    armatures = [each for each in bpy.context.view_layer.objects if each.type == "ARMATURE"]
+    for each in armatures if state == "rest" else ():
+        if each.animation_data:
+            each.animation_data_clear()
+        for pose in each.pose.bones:
+            pose.matrix_basis.identity()
+    return read_scene_rig(bpy, Path(source).name)
+
+
+def open_file(bpy: Any, source: str) -> None:
+    if source.lower().endswith(".blend"):
+        bpy.ops.wm.open_mainfile(filepath=source, load_ui=False, use_scripts=False)
+        return
+    bpy.ops.wm.read_homefile(use_empty=True)
+    if source.lower().endswith((".glb", ".gltf")):
+        bpy.ops.import_scene.gltf(filepath=source)
+    else:
+        bpy.ops.import_scene.fbx(filepath=source)
+
+
+def set_time(bpy: Any, fps: float, frames: int) -> None:
+    scene = bpy.context.scene
+    scene.render.fps = max(1, round(fps))
+    scene.render.fps_base = scene.render.fps / fps
+    scene.frame_start, scene.frame_end = 1, frames
+    scene.frame_set(1)
+
+
+def save(bpy: Any, target: Path, objects: list[Any]) -> None:
+    if target.suffix.lower() == ".blend":
+        bpy.ops.file.pack_all()
+        bpy.ops.wm.save_as_mainfile(filepath=str(target), check_existing=False)
+        return
+    for each in bpy.context.view_layer.objects:
+        each.select_set(each in objects)
+    bpy.context.view_layer.objects.active = objects[0]
+    write_rigged(bpy, target)
+
+
+def make(rig_file: str, fps: str, target: str) -> None:
+    """Writes a made rig. The file holds the mesh as well: faces (F, 3), face_material (F,), base_colours (M, 4), and
+    where there are any corner_uv (F, 3, 2), vertex_colour (N, 3) and texture_K (H, W, 4) uint8; all with Z up.
+    """
+    import bpy
+
+    armature, skin, motion, more = load_rig(Path(rig_file))
+    assert motion is not None
+    bpy.ops.wm.read_homefile(use_empty=True)
+    set_time(bpy, float(fps), len(motion.mean))
+    obj = bpy.data.objects.new("Mesh", new_mesh(bpy, reference_mesh(skin.positions, more), skin.positions))
+    bpy.context.scene.collection.objects.link(obj)
+    made = make_armature(bpy, "Rig", RiggedMotion(armature, skin, motion), (0.0, 0.0, 0.0))
+    bind(obj, made, skin, armature.names)
+    obj.parent = made
+    write_keys(bpy, made, armature, motion, range(1, len(motion.mean) + 1), "Motion324", np.zeros(armature.count, bool))
+    save(bpy, Path(target), [made, obj])
+
+
+def reference_mesh(positions: np.ndarray, arrays: dict[str, np.ndarray]) -> ReferenceMesh:
+    materials = []
+    for k, (red, green, blue, alpha) in enumerate(arrays["base_colours"].tolist()):
+        materials.append(Material(f"material {k}", (red, green, blue, alpha), arrays.get(f"texture_{k}")))
+    return ReferenceMesh(
+        positions=positions,
+        faces=arrays["faces"],
+        face_material=arrays["face_material"],
+        materials=tuple(materials),
+        corner_uv=arrays.get("corner_uv"),
+        vertex_colour=arrays.get("vertex_colour"),
+        up="Z",
+        name="Mesh",
+    )

@@ -1,0 +1,97 @@
+"""A rig as plain data: an armature's bones, the skin weights of a mesh, and the motion of the bones.
+
+J bones, N vertices, K weights of a vertex, T frames. Matrices multiply columns. Armature space is the armature
+object's own space; a bone's matrix has its head as translation and looks along its Y axis, as Blender has it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+QUATERNION = "QUATERNION"
+AXIS_ANGLE = "AXIS_ANGLE"
+EULER_ORDERS = ("XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX")
+ROTATION_MODES = (QUATERNION, AXIS_ANGLE, *EULER_ORDERS)
+
+
+@dataclass(frozen=True)
+class Armature:
+    """The bones, each after its parent.
+
+    parents (J,) int32: -1 for none. rest (J, 4, 4) float64: armature space. lengths (J,) float64: from head to tail.
+    location (J, 3), rotation (J, 4) as w, x, y, z, scale (J, 3) float64: the pose as it stands, relative to the rest
+    pose, constraints included.
+    rotation_modes: one of ROTATION_MODES each. Where a bone may go, all (J, 3) float64, in its own axes:
+    rotation_low, rotation_high: Euler angles in radians; location_low, location_high: both are the present value where
+    something is locked, and infinite where nothing limits it.
+    inherits_rotation, local_location, connected (J,) bool: as Blender's bones have them.
+    """
+
+    names: tuple[str, ...]
+    parents: np.ndarray
+    rest: np.ndarray
+    lengths: np.ndarray
+    location: np.ndarray
+    rotation: np.ndarray
+    scale: np.ndarray
+    rotation_modes: tuple[str, ...]
+    rotation_low: np.ndarray
+    rotation_high: np.ndarray
+    location_low: np.ndarray
+    location_high: np.ndarray
+    inherits_rotation: np.ndarray
+    local_location: np.ndarray
+    connected: np.ndarray
+
+    @property
+    def count(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Skin:
+    """How a mesh hangs on an armature.
+
+    positions (N, 3) float32: armature space, as the vertices are before the armature moves them.
+    joints (N, K) int32: bones. weights (N, K) float32: 0 where there is none; what they lack to 1 stays in place.
+    """
+
+    positions: np.ndarray
+    joints: np.ndarray
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class RigMotion:
+    """Where the bones are in every frame, and how near the skinned mesh comes to the trajectory.
+
+    turned, moved (J,) bool: the bones whose rotation and location are keyed. The others stay as they are.
+    location (T, J, 3), rotation (T, J, 4) as w, x, y, z, float64: relative to the rest pose; neighbouring frames have
+    quaternions of the same side. euler (T, J, 3): the same in the bone's own order, where it has one, without leaps.
+    mean, largest (T,) float64: distances of the vertices to the trajectory, in parts of its longest side.
+    worst (N,) float32: the largest distance of each vertex over all frames, likewise.
+    warnings: {"code", "sentence"} of what the user should know. report: plain JSON values on how it was found.
+    """
+
+    turned: np.ndarray
+    moved: np.ndarray
+    location: np.ndarray
+    rotation: np.ndarray
+    euler: np.ndarray
+    mean: np.ndarray
+    largest: np.ndarray
+    worst: np.ndarray
+    warnings: tuple[dict[str, str], ...] = ()
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RiggedMotion:
+    """A rig with its motion: the artist's own, or one that was made from the trajectory."""
+
+    armature: Armature
+    skin: Skin
+    motion: RigMotion

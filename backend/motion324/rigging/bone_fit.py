@@ -1,0 +1,179 @@
+"""Turns and moves bones so that a skinned mesh meets a trajectory: nonlinear least squares, many frames at once.
+
+The steps are Gauss and Newton's with Levenberg and Marquardt's damping (Nocedal and Wright, "Numerical Optimization",
+chapter 10). Derivatives are those of twists (Murray, Li and Sastry, "A Mathematical Introduction to Robotic
+Manipulation", chapter 3): every bone's twist has a gradient and every pair of bones a block of the Hessian, from
+the sums over vertices alone (motion324.rigging.skinning); a parent's are the sums of its children's.
+
+T frames, J bones, U units of three unknowns each (motion324.rigging.freedom).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from motion324.rigging.freedom import Freedom
+from motion324.rigging.kinematics import Chain, Placed, Poses
+from motion324.rigging.rotations import cross_matrix
+from motion324.rigging.skinning import stacked
+
+MOST_STEPS = 30
+LEAST_GAIN = 1e-7  # of a frame's error: a step that gains less is the last one
+FIRST_DAMPING = 1e-3  # of the Hessian's diagonal
+MOST_DAMPING = 1e4
+BATCH_BYTES = 192 << 20  # of the Hessians' blocks of a batch of frames
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Draws poses to others. weights (U,): of a unit's squared distance, beside squared distances of vertices."""
+
+    targets: Poses
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What is known of the vertices: gram (4J, 4J), pulls (T, 4J, 3) and squares (T,), see `skinning.Basis`."""
+
+    gram: np.ndarray
+    pulls: np.ndarray
+    squares: np.ndarray
+
+    def of(self, frames: np.ndarray) -> Sums:
+        return Sums(self.gram, self.pulls[frames], self.squares[frames])
+
+
+def fit_poses(
+    chain: Chain,
+    freedom: Freedom,
+    sums: Sums,
+    start: Poses,
+    prior: Prior,
+    report: Callable[[int], None],
+    most_steps: int = MOST_STEPS,
+) -> Poses:
+    """The poses (T frames) of the least error, from `start` on. report(done) tells how many frames are done."""
+    pairs = _meeting_pairs(sums.gram, chain.armature.count)
+    size = max(1, BATCH_BYTES // (8 * 36 * max(len(freedom.units), chain.armature.count) ** 2))
+    rotation, location = start.rotation.copy(), start.location.copy()
+    for first in range(0, len(rotation), size):
+        frames = np.arange(first, min(first + size, len(rotation)))
+        batch = _Batch(chain, freedom, sums.of(frames), Prior(prior.targets.of(frames), prior.weights), pairs)
+        fitted = batch.fit(start.of(frames), most_steps, functools.partial(_from_frame, report, first))
+        rotation[frames], location[frames] = fitted.rotation, fitted.location
+    return Poses(rotation, location)
+
+
+def _from_frame(report: Callable[[int], None], first: int, done: int) -> None:
+    report(first + done)
+
+
+class _Batch:
+    def __init__(
+        self, chain: Chain, freedom: Freedom, sums: Sums, prior: Prior, pairs: tuple[np.ndarray, np.ndarray]
+    ) -> None:
+        self._chain = chain
+        self._freedom = freedom
+        self._sums = sums
+        self._prior = prior
+        self._pairs = pairs
+
+    def fit(self, poses: Poses, most_steps: int, report: Callable[[int], None]) -> Poses:
+        rotation, location = poses.rotation.copy(), poses.location.copy()
+        total = len(rotation)
+        energy = self._energies(poses, np.arange(total))
+        damping = np.full(total, FIRST_DAMPING)
+        going = np.arange(total)
+        for _ in range(most_steps):
+            if not len(going):
+                break
+            report(total - len(going))
+            now = Poses(rotation[going], location[going])
+            tried = self._freedom.stepped(now, self._step(now, going, damping[going]))
+            after = self._energies(tried, going)
+            better = after < energy[going]
+            gain = (energy[going] - after) / np.maximum(energy[going], 1e-30)
+            taken = going[better]
+            rotation[taken], location[taken] = tried.rotation[better], tried.location[better]
+            energy[taken] = after[better]
+            damping[going] *= np.where(better, 0.1, 10.0)
+            damping = np.maximum(damping, 1e-9)
+            done = (better & (gain < LEAST_GAIN)) | (~better & (damping[going] > MOST_DAMPING)) | (energy[going] <= 0)
+            going = going[~done]
+        report(total)
+        return Poses(rotation, location)
+
+    def _step(self, poses: Poses, frames: np.ndarray, damping: np.ndarray) -> np.ndarray:
+        """(T, U, 3): Gauss and Newton's, damped."""
+        placed = self._chain.place(poses)
+        maps = self._chain.skinning(placed)
+        screws = self._freedom.screws(poses, placed)
+        pull = self._freedom.apart(poses, self._prior.targets.of(frames))
+        gradient = self._gradient(placed, maps, frames)[:, self._freedom.units]
+        downhill = -np.einsum("tusa,tus->tua", screws, gradient) + self._prior.weights[:, None] * pull
+        system = self._hessian(placed, maps, screws)
+        count = system.shape[1]
+        diagonal = np.arange(count)
+        system[:, diagonal, diagonal] += np.repeat(self._prior.weights, 3)
+        least = 1e-12 * self._sums.gram[3::4, 3::4].max()
+        system[:, diagonal, diagonal] += damping[:, None] * (system[:, diagonal, diagonal] + least)
+        blocked = self._freedom.blocked(poses, downhill).reshape(len(frames), count)
+        right = np.where(blocked, 0.0, downhill.reshape(len(frames), count))
+        if blocked.any():
+            system *= ~(blocked[:, :, None] | blocked[:, None, :])
+            system[:, diagonal, diagonal] += blocked
+        return np.linalg.solve(system, right[..., None])[..., 0].reshape(len(frames), -1, 3)
+
+    def _gradient(self, placed: Placed, maps: np.ndarray, frames: np.ndarray) -> np.ndarray:
+        """(T, J, 6): by the bones' twists, children included."""
+        joints = self._chain.armature.count
+        residual = (self._sums.gram @ stacked(maps) - self._sums.pulls[frames]).reshape(len(frames), joints, 4, 3)
+        moment = maps @ residual  # (T, J, 3, 3): weighted places times residuals
+        turn = [moment[..., a, b] - moment[..., b, a] for a, b in ((1, 2), (2, 0), (0, 1))]
+        gradient = np.concatenate([np.stack(turn, axis=-1), residual[:, :, 3]], axis=-1)
+        return self._chain.fold(gradient, placed, 1)
+
+    def _hessian(self, placed: Placed, maps: np.ndarray, screws: np.ndarray) -> np.ndarray:
+        """(T, 3U, 3U): by the units' numbers, from the blocks of bones that hold vertices together."""
+        joints, count, units = self._chain.armature.count, len(maps), self._freedom.units
+        one, two = self._pairs
+        shared = self._sums.gram.reshape(joints, 4, joints, 4)[one, :, two]  # (P, 4, 4)
+        places = maps[:, one] @ shared  # (T, P, 3, 4)
+        products = places @ np.swapaxes(maps[:, two], -1, -2)
+        firsts, seconds = places[..., 3], np.einsum("pb,tpab->tpa", shared[:, 3], maps[:, two])
+        blocks = np.empty((count, len(one), 6, 6))
+        trace = np.trace(products, axis1=-2, axis2=-1)[..., None, None]
+        blocks[..., :3, :3] = trace * np.eye(3) - np.swapaxes(products, -1, -2)
+        blocks[..., :3, 3:] = cross_matrix(firsts)
+        blocks[..., 3:, :3] = -cross_matrix(seconds)
+        blocks[..., 3:, 3:] = shared[:, 3, 3, None, None] * np.eye(3)
+        by_twists = np.zeros((count, joints, 6, joints, 6))
+        for pair, (j, k) in enumerate(zip(one, two, strict=True)):  # one indexed assignment takes ten times as long
+            by_twists[:, j, :, k] = blocks[:, pair]
+        self._chain.fold(by_twists, placed, 1)
+        turned = np.ascontiguousarray(np.swapaxes(screws, -1, -2))  # (T, U, 3, 6)
+        rows = turned @ by_twists[:, units].reshape(count, len(units), 6, joints * 6)
+        rows = rows.reshape(count, 3 * len(units), joints, 6)
+        self._chain.fold(rows, placed, 2)
+        columns = np.ascontiguousarray(np.swapaxes(rows[:, :, units], 1, 2)) @ screws  # (T, U, 3U, 3)
+        return np.ascontiguousarray(np.swapaxes(columns, 1, 2)).reshape(count, 3 * len(units), 3 * len(units))
+
+    def _energies(self, poses: Poses, frames: np.ndarray) -> np.ndarray:
+        """(T,): half of the squared distances, and what the prior adds."""
+        maps = stacked(self._chain.skinning(self._chain.place(poses)))
+        # Written as one product, whose terms are small where the fit is good.
+        inner = maps * (self._sums.gram @ maps - 2 * self._sums.pulls[frames])
+        data = inner.sum(axis=(1, 2)) + self._sums.squares[frames]
+        apart = np.square(self._freedom.apart(poses, self._prior.targets.of(frames))).sum(axis=2)
+        return 0.5 * (np.maximum(data, 0.0) + apart @ self._prior.weights)
+
+
+def _meeting_pairs(gram: np.ndarray, joints: int) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs of bones that hold a vertex together, each with itself too."""
+    one, two = np.nonzero(gram.reshape(joints, 4, joints, 4)[:, 3, :, 3] > 0)
+    return one, two

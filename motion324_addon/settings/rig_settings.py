@@ -1,0 +1,45 @@
+"""The settings for keeping results on bones; kept with the scene."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import PointerProperty
+
+from motion324.core.rig_settings import RigSettings
+
+from . import option_properties
+
+
+class RigProperties:
+    """What describes keys on bones: all of them are options that motion324.core.rig_settings declares."""
+
+
+RigProperties.__annotations__ = option_properties.properties_of(RigSettings)
+
+
+class Motion324Rig(RigProperties, bpy.types.PropertyGroup):
+    pass
+
+
+def chosen_of(operator: bpy.types.Operator, settings: Motion324Rig) -> RigSettings:
+    """The operator's keyword arguments, and the scene's settings where there are none."""
+    given = operator.properties.is_property_set
+    values = {
+        name: getattr(operator if given(name) else settings, name) or None for name in RigProperties.__annotations__
+    }
+    return RigSettings.from_dict(values)
+
+
+def of_scene(scene: bpy.types.Scene) -> RigSettings:
+    values = option_properties.values_of(scene.motion324_rig, RigSettings)
+    return RigSettings.from_dict(values)
+
+
+def register() -> None:
+    bpy.utils.register_class(Motion324Rig)
+    bpy.types.Scene.motion324_rig = PointerProperty(type=Motion324Rig)
+
+
+def unregister() -> None:
+    del bpy.types.Scene.motion324_rig
+    bpy.utils.unregister_class(Motion324Rig)

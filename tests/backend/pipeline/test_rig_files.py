@@ -1,0 +1,125 @@
+"""`motion324 rig`: files with keyed bones, read again by Blender and without it, frame by frame."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from backend_rigs import armature, cloud, swing, trajectory
+from gltf_skin import SkinnedGlb
+from scipy.spatial import cKDTree
+
+from motion324.cli.main import main
+from motion324.core.result import AnimationResult
+from motion324.core.trajectory_file import save_trajectory
+from motion324.core.view import look_at_origin
+
+FPS = 12.5
+
+
+def leave(folder, positions, faces):
+    folder.mkdir(exist_ok=True)
+    numbers = np.arange(len(positions))
+    result = AnimationResult(positions, numbers, FPS, look_at_origin(0, 0, 3, 1.5), {})
+    save_trajectory(folder / "trajectory.npz", result, faces)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def moving(tmp_path_factory):
+    """A folder with a result, Y up: triangles about three bones; its positions (T, N, 3)."""
+    rig = armature((-1, 0, 1))
+    skin = cloud(rig, 60)
+    positions = trajectory(rig, skin, swing(rig, frames=9))
+    faces = np.arange(180, dtype=np.int32).reshape(-1, 3)
+    return leave(tmp_path_factory.mktemp("result"), positions, faces), positions
+
+
+def apart(one, other):
+    """The largest distance from a point of one to the nearest of the other, in parts of the longest side."""
+    side = np.ptp(other, axis=0).max()
+    return max(cKDTree(other).query(one)[0].max(), cKDTree(one).query(other)[0].max()) / side
+
+
+def check_moves(glb, positions):
+    """Every frame is near, and nearer to itself than to those beside it."""
+    for frame in range(0, len(positions), 2):
+        shown = glb.positions(frame / FPS)
+        others = [k for k in (frame - 1, frame + 1) if 0 <= k < len(positions)]
+        own = apart(shown, positions[frame])
+        assert own < 0.1 and all(own < apart(shown, positions[k]) for k in others), frame
+
+
+def rig(blender, capsys, *arguments):
+    code = main(["rig", *map(str, arguments), "--blender", str(blender), "--json"])
+    return code, json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def made_glb(moving, blender, tmp_path_factory):
+    path = tmp_path_factory.mktemp("made") / "made.glb"
+    assert main(["rig", str(moving[0]), "-o", str(path), "--bones", "3", "--blender", str(blender)]) == 0
+    return path
+
+
+def test_a_made_rig_is_a_glb_that_moves_as_the_trajectory_does(moving, made_glb):
+    _, positions = moving
+    glb = SkinnedGlb(made_glb)
+    assert len(glb.joints) == 3 and glb.influences() <= 4
+    check_moves(glb, positions)
+    assert glb.times[-1] == pytest.approx(8 / FPS, abs=1e-3)
+
+
+def test_bones_of_a_rigged_file_are_keyed_in_every_format(moving, made_glb, blender, capsys, tmp_path):
+    """Each file's rig is keyed into the next one, so that all formats are read and written."""
+    folder, positions = moving
+    source = made_glb
+    for ending in (".fbx", ".blend", ".glb"):
+        code, told = rig(blender, capsys, folder, "--onto", source, "-o", tmp_path / f"own{ending}")
+        assert code == 0 and told["bones"] == told["keyed"] == 3 and max(told["mean"]) < 0.02, told
+        source = tmp_path / f"own{ending}"
+    check_moves(SkinnedGlb(source), positions)
+
+
+def test_looks_and_vertex_order_of_the_animated_mesh_are_taken(blender, capsys, tmp_path, box):
+    from motion324.mesh.files.gltf_writing import write_glb
+
+    write_glb(tmp_path / "box.glb", box)
+    turned = [box.positions + np.float32([0, 0.1 * t, 0]) * (box.positions[:, :1] > 5.5) for t in range(5)]
+    folder = leave(tmp_path / "out", np.array(turned, np.float32), box.faces)
+    code, told = rig(blender, capsys, folder, "--mesh", tmp_path / "box.glb", "-o", tmp_path / "rig.glb", "--bones", 2)
+    assert code == 0 and told["bones"] == 2
+    glb = SkinnedGlb(tmp_path / "rig.glb")
+    assert apart(glb.positions(4 / FPS), turned[4]) < 0.02 and glb.header["materials"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["-o", "out.obj"], 2, ".glb or .fbx or .blend"),
+        (["-o", "out.glb", "--bones", "many"], 2, "bones"),
+        (["-o", "out.glb", "--influences", "0"], 2, "influences"),
+        (["-o", "out.glb", "--onto", "gone.fbx"], 3, "does not exist"),
+        (["-o", "out.glb", "--onto", "box.obj"], 3, "no mesh with a skin"),
+        (["-o", "trajectory.npz"], 6, "would overwrite"),
+    ],
+)
+def test_what_cannot_be_done_is_told_and_nothing_is_written(
+    moving, files, blender, monkeypatch, capsys, arguments, code, told
+):
+    monkeypatch.chdir(files)
+    (files / "trajectory.npz").write_bytes((moving[0] / "trajectory.npz").read_bytes())
+    before = sorted(files.iterdir())
+    assert main(["rig", "trajectory.npz", *arguments, "--blender", str(blender)]) == code
+    assert told in capsys.readouterr().err
+    assert sorted(files.iterdir()) == before
+
+
+def test_another_mesh_than_the_animated_one_is_refused(made_glb, blender, capsys, tmp_path, box):
+    still = np.repeat(box.positions[None], 3, axis=0)
+    folder = leave(tmp_path / "out", still, box.faces)
+    code, told = rig(blender, capsys, folder, "--onto", made_glb, "-o", tmp_path / "rig.glb")
+    assert code == 3 and told["code"] == "mesh-differs"
+    code, told = rig(blender, capsys, folder, "-o", tmp_path / "rig.glb")
+    assert code == 3 and told["code"] == "trajectory-still" and not (tmp_path / "rig.glb").exists()

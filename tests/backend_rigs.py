@@ -1,0 +1,75 @@
+"""Rigs as plain data for the tests: chains of bones, random poses of them, and what a skinned mesh does meanwhile."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from motion324.core.rig import Armature, Skin
+from motion324.rigging.kinematics import Chain, Poses
+from motion324.rigging.rotations import from_vector
+from motion324.rigging.skinning import Basis
+
+PARENTS = (-1, 0, 1, 2, 1, 4, 0)
+
+
+def armature(parents=PARENTS, seed: int = 0, **changes) -> Armature:
+    """Bones of random directions, each some way from its parent; free to turn, and all but connected to move."""
+    rng = np.random.default_rng(seed)
+    count = len(parents)
+    rest = np.tile(np.eye(4), (count, 1, 1))
+    rest[:, :3, :3] = from_vector(rng.normal(size=(count, 3)))
+    for j, parent in enumerate(parents):
+        rest[j, :3, 3] = (rest[parent, :3, 3] if parent >= 0 else 0) + rng.normal(0, 0.3, 3)
+    free = np.full((count, 3), np.inf)
+    made = Armature(
+        names=tuple(f"bone {j}" for j in range(count)),
+        parents=np.array(parents, np.int32),
+        rest=rest,
+        lengths=np.full(count, 0.3),
+        location=np.zeros((count, 3)),
+        rotation=np.tile([1.0, 0, 0, 0], (count, 1)),
+        scale=np.ones((count, 3)),
+        rotation_modes=("QUATERNION",) * count,
+        rotation_low=-free,
+        rotation_high=free,
+        location_low=-free,
+        location_high=free,
+        inherits_rotation=np.ones(count, bool),
+        local_location=np.ones(count, bool),
+        connected=np.zeros(count, bool),
+    )
+    return dataclasses.replace(made, **changes)
+
+
+def cloud(rig: Armature, per_bone: int = 30, seed: int = 0) -> Skin:
+    """Vertices about the bones, each held by its own and by that one's parent."""
+    rng = np.random.default_rng(seed)
+    owners = np.repeat(np.arange(rig.count), per_bone)
+    positions = rig.rest[owners, :3, 3] + rng.normal(0, 0.12, (len(owners), 3))
+    share = rng.uniform(0.5, 1, len(owners))
+    others = np.where(rig.parents[owners] < 0, owners, rig.parents[owners])
+    return Skin(
+        positions.astype(np.float32),
+        np.stack([owners, others], axis=1).astype(np.int32),
+        np.stack([share, 1 - share], axis=1).astype(np.float32),
+    )
+
+
+def swing(rig: Armature, frames: int = 10, turn: float = 0.6, move: float = 0.0, seed: int = 1) -> Poses:
+    """Every bone swings about an axis of its own; the root travels, and with `move` the others slide, too."""
+    rng = np.random.default_rng(seed)
+    axes, phases = rng.normal(0, turn, (rig.count, 3)), rng.uniform(0, 6, rig.count)
+    time = np.arange(frames)[:, None]
+    angles = np.sin(0.4 * time + phases) - np.sin(phases)
+    slides = rng.normal(0, move, (rig.count, 3)) * angles[..., None]
+    slides[:, 0] += 0.05 * time * np.array([1, 0.5, -0.2])
+    return Poses(from_vector(axes * angles[..., None]), slides)
+
+
+def trajectory(rig: Armature, skin: Skin, poses: Poses) -> np.ndarray:
+    """(T, N, 3) float32: where the poses bring the vertices."""
+    chain, basis = Chain(rig), Basis.of(skin, rig.count)
+    maps = chain.skinning(chain.place(poses))
+    return np.array([basis.skinned(each) for each in maps], np.float32)

@@ -1,0 +1,72 @@
+"""The dog's motion kept as a rig that is made from it, and a second take keyed on that rig's bones, by clicks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import bpy
+import numpy as np
+import stage
+from driver import Driver, Wait
+
+SHOWN = 8  # the scene's frame of the pictures
+
+
+def story(driver: Driver, zip_path: str, backend: str, video: str, mesh: str, trajectory: str) -> Wait:
+    report: dict = {"errors": []}
+    bpy.ops.extensions.package_install_files(filepath=zip_path, repo="user_default", enable_on_install=True)
+    yield 1.0
+    stage.choose_backend(backend)
+    bpy.ops.wm.read_homefile(use_empty=True)
+    yield 1.0
+    bpy.ops.import_scene.gltf(filepath=mesh)
+    dog = next(obj for obj in bpy.data.objects if obj.type == "MESH")
+    stage.select((dog.name,))
+    Path(video).write_text(json.dumps({"do": "wobble", "trajectory": trajectory, "fps": 15}))
+    bpy.context.scene.motion324.video = video
+    bpy.ops.wm.save_as_mainfile(filepath=str(driver.folder / "dog.blend"))
+    stage.open_panels()
+    yield from stage.open_sidebar(driver)
+    with driver.context():
+        region = next(region for region in driver.area.regions if region.type == "WINDOW")
+        with bpy.context.temp_override(region=region):
+            bpy.ops.view3d.view_axis(type="LEFT")
+            bpy.ops.view3d.view_selected()
+    yield from _take(driver, report, dog, "keep_rig")
+    rig = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE")
+    report["bones"] = [bone.name for bone in rig.data.bones]
+    yield from driver.shot("made")
+    bpy.context.scene.frame_set(1)
+    yield from _take(driver, report, dog, "keep_armature")
+    yield from driver.shot("own")
+    report["undo"] = bpy.data.objects.get(rig.name) is not None
+    return report
+
+
+def _take(driver: Driver, report: dict, dog: bpy.types.Object, button: str) -> Wait:
+    runner = stage.module("job.runner").runner
+    yield from driver.click("motion324.animate")
+    yield from driver.wait_until(lambda: bool(runner.animations) or runner.state.problem, 120, "there is a result")
+    assert runner.state.problem is None, runner.state.problem
+    yield 1.0
+    positions = np.array(runner.animations[0].positions)
+    yield from driver.shot(f"{button}_waits", only_sidebar=True)
+    yield from driver.click(f"motion324.{button}")
+    yield from driver.wait_until(lambda: not runner.results, 500, "it is kept")
+    yield 1.0
+    side = np.ptp(positions[0], axis=0).max()
+    apart = []
+    for index in range(0, len(positions), 7):
+        bpy.context.scene.frame_set(1 + index)
+        apart.append(float(np.linalg.norm(_shown(dog) - positions[index], axis=1).mean() / side))
+    report["errors"].append(float(np.mean(apart)))
+    bpy.context.scene.frame_set(SHOWN)
+    yield from driver.redraw()
+
+
+def _shown(obj: bpy.types.Object) -> np.ndarray:
+    mesh = obj.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    shown = np.empty((len(mesh.vertices), 3), np.float32)
+    mesh.vertices.foreach_get("co", shown.ravel())
+    return shown

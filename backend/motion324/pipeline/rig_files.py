@@ -15,10 +15,9 @@ from scipy.spatial import cKDTree
 from motion324.blender.blender_reading import blender_script, find_blender, run_in_blender
 from motion324.core.blender_rig.exporting import ENDINGS
 from motion324.core.errors import EXIT_BAD_MESH, EXIT_CANNOT_WRITE, Motion324Error
-from motion324.core.normalisation import turned_z_up
 from motion324.core.options import bad_option
 from motion324.core.progress import Progress, silent
-from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.reference_mesh import ReferenceMesh, turned_z_up
 from motion324.core.rig import RiggedMotion
 from motion324.core.rig_file import load_rig, save_rig
 from motion324.core.rig_settings import RigSettings

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.geometry import positions_of, triangles_of
+from motion324.core.blender_mesh.surface import positions_of, triangles_of
 from motion324.core.blender_rig import keying
 from motion324.core.blender_rig.making import bind, make_armature
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error

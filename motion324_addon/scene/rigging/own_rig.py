@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.geometry import positions_of
+from motion324.core.blender_mesh.surface import positions_of
 from motion324.core.blender_rig.armature_reading import ReadArmature, read_armature
 from motion324.core.blender_rig.scene_rig import joined
 from motion324.core.blender_rig.skin_reading import armature_modifier, read_skin

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core.blender_mesh.geometry import positions_of
+from motion324.core.blender_mesh.surface import positions_of
 from motion324.core.blender_rig.armature_reading import ReadArmature, read_armature
 from motion324.core.blender_rig.skin_reading import armature_modifier, read_skin
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error

@@ -35,7 +35,7 @@ from motion324.wire.file_messages import (
 )
 from motion324.wire.message import new_id
 from motion324.wire.outbox import Outbox
-from motion324.wire.protocol import Message, ProgressEvent, VideoRequest
+from motion324.wire.protocol import AnyVideoRequest, Message, ProgressEvent
 from motion324.wire.transport import TICK
 
 SEND = "send"  # the stage that a client reports while it sends; counted in megabytes
@@ -76,7 +76,7 @@ class FileTransfer:
         """To be called once, when the connection has ended: the next one goes on with what was interrupted."""
         _free_names.append(self._name)
 
-    def bring(self, request: VideoRequest, events: JobEvents) -> VideoRequest:
+    def bring(self, request: AnyVideoRequest, events: JobEvents) -> AnyVideoRequest:
         """Returns once the backend has every file that the request names and this machine has: the request, naming
         them as they were sent. On the job's own thread.
 
@@ -225,12 +225,12 @@ class _Bytes:
                 raise _file_error("video-unreadable", path, f"cannot be read ({error.strerror or error})") from error
 
 
-def may_need_files(request: VideoRequest, same_machine: bool) -> bool:
+def may_need_files(request: AnyVideoRequest, same_machine: bool) -> bool:
     """Whether the request names files that a backend, on this machine or not, may have to be sent."""
     return bool(_paths_of(request)) and (not same_machine if request.send_video is None else request.send_video)
 
 
-def files_of(request: VideoRequest) -> list[NamedFile]:
+def files_of(request: AnyVideoRequest) -> list[NamedFile]:
     """What this machine has of the paths in a request; paths that are not here are left out.
 
     Raises Motion324Error("video-unreadable").
@@ -241,7 +241,7 @@ def files_of(request: VideoRequest) -> list[NamedFile]:
         raise _file_error("video-unreadable", error.filename, f"cannot be read ({error.strerror or error})") from error
 
 
-def _paths_of(request: VideoRequest) -> dict[str, Path]:
+def _paths_of(request: AnyVideoRequest) -> dict[str, Path]:
     """The absolute paths that a request names, by their roles."""
     paths = {}
     if isinstance(request.video, Path):

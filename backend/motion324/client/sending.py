@@ -15,7 +15,7 @@ from motion324.client.jobs import JobEvents, PendingJobs
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.wire.handshake import Endpoint
 from motion324.wire.outbox import Outbox
-from motion324.wire.protocol import Cancel, JobRequest, Message, Question, SeesFiles, VideoRequest
+from motion324.wire.protocol import AnyVideoRequest, Cancel, JobRequest, Message, Question, SeesFiles, VideoRequest
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class JobSender:
             self._outbox.drop(job_id)
             self._outbox.post(Cancel(job_id))
 
-    def _send_with_files(self, request: VideoRequest, events: JobEvents) -> None:
+    def _send_with_files(self, request: AnyVideoRequest, events: JobEvents) -> None:
         """On a thread of its own: asks which files the backend needs, sends them, then the request."""
         try:
             request = self._files.bring(request, events)

@@ -23,7 +23,7 @@ from motion324.core.owned_folder import OwnedFolder, remove_abandoned
 from motion324.core.write_aside import explained_write_errors
 from motion324.server.received_file import ReceivedFile, check_upload, refused
 from motion324.wire.file_messages import MASK, VIDEO, FileKey, Upload, fingerprint
-from motion324.wire.protocol import VideoRequest
+from motion324.wire.protocol import AnyVideoRequest
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class FileTransfer:
                     file.forgotten = file.forgotten or file.owner == client
                 self._tidy()
 
-    def bring_into(self, client: Client, request: VideoRequest) -> tuple[VideoRequest, Callable[[], None]]:
+    def bring_into(self, client: Client, request: AnyVideoRequest) -> tuple[AnyVideoRequest, Callable[[], None]]:
         """The request with this machine's paths, and what is to be called once it has ended.
 
         Raises Motion324Error("file-gone") where one of its files is not here any more.
@@ -250,7 +250,7 @@ def _sees(key: FileKey) -> bool:
     return key.fingerprint != "" and key.fingerprint == fingerprint(Path(key.path))
 
 
-def _with_places(request: VideoRequest, places: dict[str, Path]) -> VideoRequest:
+def _with_places(request: AnyVideoRequest, places: dict[str, Path]) -> AnyVideoRequest:
     if VIDEO in places:
         request = dataclasses.replace(request, video=places[VIDEO])
     if MASK in places:

@@ -24,6 +24,7 @@ from motion324.wire.message import MAX_ID, BulkMessage
 from motion324.wire.outbox import Outbox
 from motion324.wire.protocol import (
     AnimateRequest,
+    AnyVideoRequest,
     Cancel,
     Done,
     ErrorMessage,
@@ -44,7 +45,6 @@ from motion324.wire.protocol import (
     Upload,
     UploadPart,
     UploadReceived,
-    VideoRequest,
     from_wire,
 )
 
@@ -195,7 +195,7 @@ class Peer:
                 "bad-message", f"A message '{message.kind}' does not go to the backend.", exit_code=EXIT_BACKEND
             )
 
-    def _submit(self, queue: JobQueue, request: VideoRequest, outbox: Outbox) -> None:
+    def _submit(self, queue: JobQueue, request: AnyVideoRequest, outbox: Outbox) -> None:
         """With the files that were sent for it, which it needs until it ends."""
         request, release = self._services.files.bring_into(self, request)
         try:

@@ -17,12 +17,21 @@ from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion
 from motion324.wire.events import ExaminationEvent, FramesEvent, MeshEvent, ProgressEvent, Queued, ResultEvent
 from motion324.wire.file_messages import Seen, SeesFiles, Upload, UploadPart, UploadReceived
 from motion324.wire.message import MAX_ID, MAX_TEXT, Arrays, Message, MessageFields, new_id
-from motion324.wire.requests import AnimateRequest, Cancel, ExamineRequest, JobRequest, MeshRequest, VideoRequest
+from motion324.wire.requests import (
+    AnimateRequest,
+    AnyVideoRequest,
+    Cancel,
+    ExamineRequest,
+    JobRequest,
+    MeshRequest,
+    VideoRequest,
+)
 from motion324.wire.rig_messages import RigEvent, RigRequest
 
 __all__ = [
     "PROTOCOL_VERSION",
     "AnimateRequest",
+    "AnyVideoRequest",
     "Cancel",
     "Done",
     "ErrorMessage",

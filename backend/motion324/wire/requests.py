@@ -153,7 +153,8 @@ class MeshRequest(VideoRequest):
         return cls(settings=MeshSettings.from_dict(fields.record("settings")), **_read_video_request(fields))
 
 
-JobRequest = VideoRequest | RigRequest
+AnyVideoRequest = AnimateRequest | ExamineRequest | MeshRequest
+JobRequest = AnyVideoRequest | RigRequest
 
 
 @dataclass(frozen=True)

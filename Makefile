@@ -34,7 +34,7 @@ demo: environments dist/.built
 test: lint types tests
 
 test-all: PYTEST_MARKS := long or not long
-test-all: .cache/gltf-validator/.made lint types tests $(OTHER_BLENDERS:%=tests-in-blender-%)
+test-all: .cache/gltf-validator/.made .cache/three/.made lint types tests $(OTHER_BLENDERS:%=tests-in-blender-%)
 	@$(if $(filter 5.3.0,$(OTHER_BLENDERS)),:,echo "Blender 5.3 was left out: there is no Python 3.13 (make test-all NEWER_PYTHON=...)")
 
 .PHONY: tests
@@ -82,6 +82,12 @@ environments: system .venv/.made .venv-blender/.made
 .cache/gltf-validator/.made:
 	@mkdir -p $(@D)
 	if command -v npm >/dev/null; then npm install --silent --no-save --prefix $(@D) gltf-validator@2.0.0-dev.3.10; fi
+	@touch $@
+
+# three.js, which plays rigs for the web in tests; likewise.
+.cache/three/.made:
+	@mkdir -p $(@D)
+	if command -v npm >/dev/null; then npm install --silent --no-save --prefix $(@D) three@0.170.0; fi
 	@touch $@
 
 .venv-torch/.made: backend/pyproject.toml tests/backend/requirements-torch.txt | system

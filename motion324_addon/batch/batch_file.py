@@ -31,7 +31,7 @@ from motion324.core.write_aside import explained_write_errors
 
 from ..job import backend
 from ..running.state import problem_of
-from ..scene.exporting import export, export_formats, export_size, proof
+from ..scene.exporting import export, export_formats, export_size, proof, vertex_textures
 from ..scene.playing import keeping
 from ..scene.playing.animation import Animation
 from ..scene.reading import new_object
@@ -225,6 +225,8 @@ def _write_outputs(item: BatchItem, obj: bpy.types.Object, animation: Animation)
         elif name == "turntable":
             for _ in turntable.render_turntable(obj, path, first, last, item.turntable):
                 look()
+        elif name == "vat":
+            vertex_textures.export_vertex_textures(obj, path, first, last, item.vat)
         else:
             export.export(obj, path, first, last, lambda done, total: look())
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from motion324.core.engine_settings import VertexTextures
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.option_group import told
 from motion324.core.options import AnimateOptions
@@ -16,7 +17,7 @@ from ..scene.playing import keeping, timing
 from ..scene.showing.turntable import check_settings
 from ..scene.showing.turntable_settings import Turntable
 
-OUTPUTS = ("blend", "fbx", "glb", "abc", "usd", "pc2", "mdd", "npz", "turntable")
+OUTPUTS = ("blend", "fbx", "glb", "abc", "usd", "pc2", "mdd", "npz", "turntable", "vat")
 LAST_FRAME = 1_048_574  # of Blender's scenes, in both directions
 
 
@@ -25,8 +26,10 @@ class BatchItem:
     """mesh: the name of an object of the opened .blend, or the path of a mesh file.
     video: a path. options: as in AnimateOptions. keep: "SHAPE_KEYS" or "POINT_CACHE".
     start: the scene's frame of the first result frame. timing: "KEEP_FRAMES" or "KEEP_DURATION".
-    outputs: what is written where, by the names in OUTPUTS; "turntable" is an .mp4, or a folder for PNG pictures.
+    outputs: what is written where, by the names in OUTPUTS; "turntable" is an .mp4, or a folder for PNG pictures; "vat"
+    is the JSON file of vertex animation textures, beside which the others lie.
     turntable: its settings, as in scene.showing.turntable_settings.Turntable.
+    vat: its settings, as in motion324.core.engine_settings.VertexTextures.
 
     Paths are relative to the folder of the job file.
     """
@@ -39,6 +42,7 @@ class BatchItem:
     start: int = 1
     timing: str = timing.KEEP_FRAMES
     turntable: Turntable = field(default_factory=Turntable)
+    vat: VertexTextures = field(default_factory=VertexTextures)
     folder: Path = field(default_factory=Path)
 
     def path(self, text: str) -> Path:
@@ -63,8 +67,9 @@ def parse_item(line: str, folder: Path) -> BatchItem:
         raise _bad("has 'outputs' that are not names with paths")
     _refuse_unknown(outputs, OUTPUTS, "output")
     for name, path in outputs.items():
-        if name != "turntable" and Path(path).suffix.lower() != f".{name}":
-            raise _bad(f"has the output '{name}' with the name '{path}', which must end in .{name}")
+        ending = ".json" if name == "vat" else f".{name}"
+        if name != "turntable" and Path(path).suffix.lower() != ending:
+            raise _bad(f"has the output '{name}' with the name '{path}', which must end in {ending}")
     _check_start(values.get("start", 1))
     _check_choice(values, "keep", (keeping.SHAPE_KEYS, keeping.POINT_CACHE))
     _check_choice(values, "timing", (timing.KEEP_FRAMES, timing.KEEP_DURATION))
@@ -72,6 +77,7 @@ def parse_item(line: str, folder: Path) -> BatchItem:
     # The backend, which finds their paths, runs in another folder.
     values["options"] = AnimateOptions.from_dict(values.get("options", {})).located(folder.absolute())
     values["turntable"] = Turntable.of_job(values.get("turntable", {}))
+    values["vat"] = VertexTextures.from_dict(values.get("vat", {}))
     item = BatchItem(**values, folder=folder)
     if "turntable" in item.outputs:
         check_settings(item.outputs["turntable"], item.turntable)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.input_files import InputFile, check_inputs_stay, inputs_of_job, numbered_lines
+from motion324.core.vertex_textures import files_of
 
 from ..scene.showing import turntable
 from .batch_item import BatchItem, parse_item
@@ -67,6 +68,8 @@ def targets_of(item: BatchItem) -> dict[str, list[Path]]:
     targets = {name: [path] for name, path in item.outputs.items()}
     if "turntable" in targets:
         targets["turntable"] = turntable.files(item.outputs["turntable"], item.start, item.start, item.turntable)
+    if "vat" in targets:
+        targets["vat"] = list(files_of(item.outputs["vat"], item.vat))
     return targets
 
 

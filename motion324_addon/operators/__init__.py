@@ -37,6 +37,8 @@ CLASSES = (
     showing.MOTION324_OT_overlay,
     showing.MOTION324_OT_turntable,
     exporting.MOTION324_OT_export,
+    exporting.MOTION324_OT_export_vertex_textures,
+    exporting.MOTION324_OT_export_rig,
 )
 
 

@@ -1,4 +1,4 @@
-"""Has the operator that exports the active object, with its animation, to a file for other programs."""
+"""Has the operators that export the active object, with its animation, to files for other programs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from pathlib import Path
 import bpy
 from bpy_extras.io_utils import ExportHelper
 
+from motion324.core.engine_settings import ENDINGS, EngineSettings, MotionEdits, VertexTextures
 from motion324.core.errors import Motion324Error
+from motion324.core.vertex_textures import files_of
 
 from ..job.runner import runner
 from ..running.state import readable_size
-from ..scene.exporting import export, export_formats, export_size
-from ..settings import scene_inputs
+from ..scene.exporting import engine_rig, export, export_formats, export_size, vertex_textures
+from ..settings import option_properties, scene_inputs
 from ..ui.readiness import mesh_objects
 from ..ui.text_lines import draw_lines
 from .reporting import has_usable_mesh, propose_name, report_error
@@ -128,3 +130,146 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
         if self.use_range:
             return self.first_frame, max(self.first_frame, self.last_frame)
         return runner.frames_of(context.object)
+
+
+class MOTION324_OT_export_vertex_textures(bpy.types.Operator, ExportHelper):
+    """Export the active object as vertex animation textures for game engines: two pictures, a mesh and a JSON file"""
+
+    bl_idname = "motion324.export_vertex_textures"
+    bl_label = "Export Vertex Animation Textures"
+
+    filename_ext = ".json"
+    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_usable_mesh(cls, context)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        propose_name(self, context.object, "_animated.json")
+        return ExportHelper.invoke(self, context, event)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        path = Path(bpy.path.abspath(self.filepath)).with_suffix(".json")
+        manager = context.window_manager
+        manager.progress_begin(0, 1)
+        try:
+            options = self._options()
+            scene_inputs.check_targets(files_of(path, options))
+            first, last = runner.frames_of(context.object)
+            written = vertex_textures.export_vertex_textures(
+                context.object, path, first, last, options, lambda done, total: manager.progress_update(done / total)
+            )
+        except Motion324Error as error:
+            return report_error(self, error)
+        finally:
+            manager.progress_end()
+        for warning in written.warnings:
+            self.report({"WARNING"}, warning["sentence"])
+        self.report({"INFO"}, f"Exported '{path}' with {len(written.files) - 1} files beside it")
+        return {"FINISHED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        for spec in VertexTextures.specs().values():
+            layout.prop(self, spec.property_name)
+        options = self._options()
+        names = ", ".join(path.name for path in files_of(Path(self.filepath).with_suffix(".json"), options))
+        draw_lines(layout, context, names, "FILE")
+        try:
+            size = vertex_textures.estimate(context.object, *runner.frames_of(context.object), options)
+        except Motion324Error as error:
+            draw_lines(layout, context, str(error), "ERROR")
+        else:
+            draw_lines(layout, context, f"At most {readable_size(size)} of pictures", "IMAGE_DATA")
+
+    def _options(self) -> VertexTextures:
+        return VertexTextures.from_dict(option_properties.values_of(self, VertexTextures))
+
+
+MOTION324_OT_export_vertex_textures.__annotations__.update(option_properties.properties_of(VertexTextures))
+
+
+class MOTION324_OT_export_rig(bpy.types.Operator, ExportHelper):
+    """Export the active object with the armature that moves it, as Unreal, Unity, Godot or the web take it"""
+
+    bl_idname = "motion324.export_rig"
+    bl_label = "Export Rig for Engine"
+
+    filename_ext = ".glb"
+    filter_glob: bpy.props.StringProperty(default="*.glb;*.fbx", options={"HIDDEN"})
+    all_selected: bpy.props.BoolProperty(
+        name="All Selected", description="Export the other selected meshes on the same armature as well"
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not has_usable_mesh(cls, context):
+            return False
+        try:
+            engine_rig.armature_of([context.object])
+        except Motion324Error as error:
+            cls.poll_message_set(str(error))
+            return False
+        return True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        propose_name(self, context.object, f"_{self.engine}{ENDINGS[self.engine]}")
+        return ExportHelper.invoke(self, context, event)
+
+    def check(self, context: bpy.types.Context) -> bool:
+        """While the file browser is open: keeps the name's suffix in step with the engine."""
+        path = str(self._path()) if Path(self.filepath).name else self.filepath
+        changed, self.filepath = path != self.filepath, path
+        return changed
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        path = Path(bpy.path.abspath(str(self._path())))
+        manager = context.window_manager
+        manager.progress_begin(0, 1)
+        try:
+            scene_inputs.check_targets([path])
+            settings = EngineSettings.from_dict(option_properties.values_of(self, EngineSettings))
+            edits = MotionEdits.from_dict(option_properties.values_of(self, MotionEdits))
+            first, last = runner.frames_of(context.object)
+            others = mesh_objects(context)[1:] if self.all_selected else ()
+            update = manager.progress_update
+            done = engine_rig.export_for_engine(
+                context.object, path, first, last, settings, edits, lambda done, total: update(done / total), others
+            )
+        except Motion324Error as error:
+            return report_error(self, error)
+        finally:
+            manager.progress_end()
+        for warning in done.warnings:
+            self.report({"WARNING"}, warning["sentence"])
+        self.report({"INFO"}, f"Exported '{path}': {done.told}")
+        return {"FINISHED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.prop(self, "engine")
+        draw_lines(layout, context, self._about(), "CHECKMARK")
+        layout.prop(self, "influences")
+        row = layout.row()
+        row.active = ENDINGS[self.engine] == ".glb"
+        row.prop(self, "key_tolerance")
+        layout.prop(self, "root_motion")
+        layout.prop(self, "loop")
+        row = layout.row()
+        row.active = self.loop
+        row.prop(self, "loop_at_least")
+        layout.prop(self, "resample")
+        layout.prop(self, "all_selected")
+
+    def _about(self) -> str:
+        return next(each.description for each in EngineSettings.specs()["engine"].choices if each.value == self.engine)
+
+    def _path(self) -> Path:
+        return Path(self.filepath).with_suffix(ENDINGS[self.engine])
+
+
+MOTION324_OT_export_rig.__annotations__.update(option_properties.properties_of(EngineSettings))
+MOTION324_OT_export_rig.__annotations__.update(option_properties.properties_of(MotionEdits))

@@ -43,6 +43,10 @@ class MOTION324_PT_export(Sidebar, bpy.types.Panel):
             cell.operator("motion324.export", text=f"{kind.label.split()[0]}...").format = suffix
             if not cell.enabled:
                 missing.append(kind.label)
+        column = layout.column(align=True)
+        column.operator_context = "INVOKE_DEFAULT"
+        column.operator("motion324.export_rig", text="Rig for Engine...", icon="ARMATURE_DATA")
+        column.operator("motion324.export_vertex_textures", text="Vertex Textures...", icon="TEXTURE")
         reason = reason_against_object(context)
         if reason:
             draw_lines(layout, context, reason, "INFO")

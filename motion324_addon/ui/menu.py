@@ -58,6 +58,8 @@ GROUPS = (
         Entry("overlay", "IMAGE_BACKGROUND"),
         Entry("turntable", "RENDER_ANIMATION"),
         Entry("export", "EXPORT"),
+        Entry("export_rig", "ARMATURE_DATA"),
+        Entry("export_vertex_textures", "TEXTURE"),
     ),
     (
         Entry("install_backend", "IMPORT"),

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 
 from motion324 import __version__
-from motion324.cli.commands import animate, batch, doctor, evaluate, from_video, serve, train, videos, weights
+from motion324.cli.commands import animate, batch, doctor, engines, evaluate, from_video, serve, train, videos, weights
 from motion324.cli.terminal import Terminal, error_fields
 from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
 from motion324.core.interruption import Interruption
@@ -84,6 +84,9 @@ def build_parser() -> argparse.ArgumentParser:
         animate.add_examine_to,
         videos.add_overlay_to,
         videos.add_images_to_video_to,
+        engines.add_engine_to,
+        engines.add_vat_to,
+        engines.add_retime_to,
         batch.add_to,
         evaluate.add_to,
         evaluate.add_compare_to,

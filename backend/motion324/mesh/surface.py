@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 from scipy.spatial import cKDTree
 
 from motion324.core.reference_mesh import ReferenceMesh
@@ -79,18 +80,23 @@ def vertex_normals(mesh: ReferenceMesh) -> np.ndarray:
     Vertices at the same place share a normal: files split them where textures or parts meet, the surface does not end
     there.
     """
-    positions = mesh.positions.astype(np.float64)
-    _, places = np.unique(positions, axis=0, return_inverse=True)
-    places = places.reshape(-1)
-    corners = positions[mesh.faces]
-    doubled_areas = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    sums = np.stack(
-        [
-            np.bincount(places[mesh.faces].ravel(), np.repeat(doubled_areas[:, axis], 3), places.max() + 1)
-            for axis in range(3)
-        ],
-        axis=1,
+    return moving_normals(mesh.positions[None], mesh.faces)[0]
+
+
+def moving_normals(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """positions (T, N, 3), faces (F, 3) -> (T, N, 3) float32: `vertex_normals` in every frame; the vertices that share
+    a normal are those that share a place in the first."""
+    _, places = np.unique(positions[0], axis=0, return_inverse=True)
+    corners = places.reshape(-1)[faces]
+    around = sparse.csr_matrix(
+        (np.ones(corners.size), (corners.ravel(), np.repeat(np.arange(len(faces)), 3))),
+        shape=(int(places.max()) + 1, len(faces)),
     )
-    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-    normals = np.divide(sums, lengths, out=np.zeros_like(sums), where=lengths > 1e-20)
-    return normals[places].astype(np.float32)
+    normals = np.empty(positions.shape, np.float32)
+    for frame, found in zip(positions, normals, strict=True):
+        of_faces = frame.astype(np.float64)[faces]
+        sums = around @ np.cross(of_faces[:, 1] - of_faces[:, 0], of_faces[:, 2] - of_faces[:, 0])
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        unit = np.divide(sums, lengths, out=np.zeros_like(sums), where=lengths > 1e-20)
+        found[:] = unit[places.reshape(-1)]
+    return normals

@@ -223,7 +223,12 @@ def _log_vertex_colours(mesh: ReferenceMesh) -> None:
 
 
 def _describe_mesh(mesh: ReferenceMesh) -> dict[str, Any]:
-    described: dict[str, Any] = {"name": mesh.name, "vertices": len(mesh.positions), "faces": len(mesh.faces)}
+    described: dict[str, Any] = {
+        "name": mesh.name,
+        "vertices": len(mesh.positions),
+        "faces": len(mesh.faces),
+        "up": mesh.up,
+    }
     if MEANING in mesh.metadata:
         described["vertex_colours"] = {"taken_as": mesh.metadata[MEANING], "because": mesh.metadata[REASON]}
     return described

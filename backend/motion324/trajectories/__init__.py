@@ -1,4 +1,4 @@
-"""Does what is done with a trajectory once it is known: smoothing, files, the overlay on the video.
+"""Does what is done with a trajectory once it is known: smoothing, cutting, files, the overlay on the video.
 
-Imports core, video and view; pipeline, rendering, from_video, batch and cli import it.
+Imports core, video, mesh and view; pipeline, rendering, from_video, batch and cli import it.
 """

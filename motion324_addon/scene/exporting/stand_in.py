@@ -115,6 +115,24 @@ def stand_in(
         _remove(copy, obj)
 
 
+@contextlib.contextmanager
+def still_copy(obj: bpy.types.Object, positions: np.ndarray) -> Iterator[bpy.types.Object]:
+    """A copy of the object, with its name, that nothing moves: its vertices are at positions (N, 3) in the world. Names
+    are put back at the end."""
+    copy = obj.copy()
+    try:
+        copy.data = obj.data.copy()
+        _strip(copy)
+        copy.data.vertices.foreach_set("co", positions.ravel())
+        copy.data.update()
+        put(copy, placing_of(np.eye(4)[None]), 0)
+        bpy.context.scene.collection.objects.link(copy)
+        with _name_of(copy, obj), _name_of(copy.data, obj.data):
+            yield copy
+    finally:
+        _remove(copy, obj)
+
+
 def _mesh_of(obj: bpy.types.Object, frame: int) -> bpy.types.Mesh:
     """A copy of what the viewport shows of the object at that frame, with all modifiers."""
     scene = bpy.context.scene

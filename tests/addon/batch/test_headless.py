@@ -56,9 +56,9 @@ def mesh_file(addon, tmp_path) -> Path:
 
 def test_a_batch_goes_on_after_an_item_that_fails_and_tells_so(run_batch, mesh_file, video, tmp_path):
     good = {"mesh": mesh_file.name, "video": video(frames=4).name, "options": {"smooth": 0}}
-    outputs = {"blend": "out/prism.blend", "fbx": "out/prism.fbx", "npz": "out/prism.npz"}
+    outputs = {"blend": "out/prism.blend", "fbx": "out/prism.fbx", "npz": "out/prism.npz", "vat": "out/prism_vat.json"}
     code, results, stderr = run_batch(
-        {**good, "outputs": outputs, "start": 3},
+        {**good, "outputs": outputs, "start": 3, "vat": {"pictures": "png", "power_of_two": True}},
         {**good, "video": video(do="fail").name},
         {**good, "mesh": "lost.obj"},
         "no json",
@@ -81,8 +81,11 @@ def test_a_batch_goes_on_after_an_item_that_fails_and_tells_so(run_batch, mesh_f
     assert "last words of the backend" in Path(results[5]["log"]).read_text()
     left = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*")}
     assert left == {
-        "prism.blend", "prism.fbx", "prism.npz", "cache.blend", "cache_motion324", "cache_motion324/Prism.pc2"
+        "prism.blend", "prism.fbx", "prism.npz", "cache.blend", "cache_motion324", "cache_motion324/Prism.pc2",
+        "prism_vat.json", "prism_vat.glb", "prism_vat_position.png", "prism_vat_normal.png",
     }  # fmt: skip
+    described = json.loads((tmp_path / "out" / "prism_vat.json").read_text())
+    assert (described["frames"], described["size"]) == (4, [32, 4])  # 30 corners of flat faces
     _check_outputs(tmp_path / "out")
 
 
@@ -180,16 +183,18 @@ def test_a_batch_replaces_none_of_its_inputs(addon, run_batch, mesh_file, video,
     wish = video(frames=2)
     (tmp_path / "Link.mp4").symlink_to(wish)
     (tmp_path / "link.fbx").symlink_to(mesh_file)
+    (tmp_path / "linked_position.exr").symlink_to(wish)
     item = {"mesh": mesh_file.name, "video": wish.name}
     before = {path: path.read_bytes() for path in (mesh_file, wish, tmp_path / "scene.blend")}
     code, results, _ = run_batch(
         {**item, "outputs": {"turntable": "Link.mp4"}},
+        {**item, "outputs": {"vat": "linked.json"}},
         {**item, "outputs": {"npz": "new.npz", "fbx": "../" + tmp_path.name + "/link.fbx"}},
         {"mesh": "Cat", "video": wish.name, "outputs": {"blend": "scene.blend"}},
         before=f"bpy.ops.wm.open_mainfile(filepath={str(tmp_path / 'scene.blend')!r})",
     )
-    assert code == 1 and [result.get("code") for result in results] == ["overwrites-input"] * 3
-    for result, kind in zip(results, ("the video", "the mesh", "the .blend with the mesh"), strict=True):
+    assert code == 1 and [result.get("code") for result in results] == ["overwrites-input"] * 4
+    for result, kind in zip(results, ("the video", "the video", "the mesh", "the .blend with the mesh"), strict=True):
         assert f"would overwrite {kind} '" in result["error"]
     assert {path: path.read_bytes() for path in before} == before and not (tmp_path / "new.npz").exists()
 
@@ -414,6 +419,8 @@ def test_masks_and_weights_are_looked_for_beside_the_job_file(addon, tmp_path):
         ('{"mesh": "m", "video": "v", "keep": "POINT_CACHE"}', "no 'blend' among its outputs"),
         ('{"mesh": "m", "video": "v", "keep": "both"}', "must be SHAPE_KEYS or POINT_CACHE"),
         ('{"mesh": "m", "video": "v", "turntable": {"sides": 3}}', "turntable's option sides is not known"),
+        ('{"mesh": "m", "video": "v", "vat": {"pictures": "jpg"}}', "pictures is 'jpg'; it must be one of exr, png"),
+        ('{"mesh": "m", "video": "v", "outputs": {"vat": "m.exr"}}', "must end in .json"),
         ("[1, 2]", "is no JSON object"),
     ],
 )

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import bpy
 import pytest
+from addon.paper_layout import Paper
+from addon.rigs import tentacle
 from addon.shapes import ball
 
 # What the file browser reads from and writes to the operator that opened it, by name alone, and of which type it takes
@@ -171,3 +173,59 @@ def test_a_name_beside_a_file_that_was_never_saved_is_told_and_nothing_is_writte
     with pytest.raises(RuntimeError, match=f"'{path}' is to lie beside the .blend, which has not been saved yet"):
         getattr(bpy.ops.motion324, name)(filepath=path)
     assert not list(tmp_path.iterdir())
+
+
+def drawn(addon, name, **chosen):
+    """What the dialog of an operator of exporting shows, with these settings besides the usual ones."""
+    cls = getattr(addon("operators.exporting"), f"MOTION324_OT_{name}")
+    rna = getattr(bpy.ops.motion324, name).get_rna_type()
+    usual = {each.identifier: each.default for each in rna.properties if hasattr(each, "default")}
+
+    class Dialog(SimpleNamespace):
+        pass
+
+    for each in ("_about", "_path", "_options"):
+        if hasattr(cls, each):
+            setattr(Dialog, each, getattr(cls, each))
+    paper, now = Paper(), bpy.context
+    context = SimpleNamespace(object=now.object, preferences=now.preferences, region=SimpleNamespace(width=2000))
+    cls.draw(Dialog(**{**usual, **chosen}, layout=paper, bl_rna=rna), context)
+    return paper
+
+
+def test_the_dialog_of_rigs_says_what_the_engine_gets(addon):
+    bpy.context.view_layer.objects.active = tentacle()
+    paper = drawn(addon, "export_rig", engine="unreal")
+    assert "FBX in centimetres" in paper.texts
+    assert {what for function, what in paper.drawn if function == "prop"} >= {
+        "engine",
+        "loop",
+        "root_motion",
+        "resample",
+    }
+    assert "GLB with skin and animation" in drawn(addon, "export_rig", engine="godot").texts
+
+
+def test_the_dialog_of_vertex_textures_names_the_files_and_says_what_does_not_fit(addon):
+    ball()
+    bpy.context.scene.frame_end = 30
+    paper = drawn(addon, "export_vertex_textures", filepath="/out/ball.json", pictures="png")
+    assert "ball_position.png" in paper.texts and "ball.glb" in paper.texts and "of pictures" in paper.texts
+    bpy.context.scene.frame_end = 3000
+    assert "Use at most" in drawn(addon, "export_vertex_textures", filepath="/out/ball.json", longest_side=64).texts
+
+
+def test_the_names_of_what_goes_to_engines_are_proposed_and_kept_in_step(addon, monkeypatch):
+    module = addon("operators.exporting")
+    monkeypatch.setattr(module.ExportHelper, "invoke", lambda self, context, event: None)
+    bpy.context.view_layer.objects.active = tentacle()
+    given = SimpleNamespace(is_property_set=lambda name: False)
+    rig = SimpleNamespace(filepath="/renders/cat.mp4", properties=given, engine="unity")
+    rig._path = lambda: module.MOTION324_OT_export_rig._path(rig)
+    module.MOTION324_OT_export_rig.invoke(rig, bpy.context, None)
+    assert rig.filepath == "/renders/Tentacle_unity.fbx"
+    rig.engine = "godot"
+    assert module.MOTION324_OT_export_rig.check(rig, bpy.context) and rig.filepath == "/renders/Tentacle_unity.glb"
+    textures = SimpleNamespace(filepath="", properties=given)
+    module.MOTION324_OT_export_vertex_textures.invoke(textures, bpy.context, None)
+    assert textures.filepath == "Tentacle_animated.json"

@@ -13,16 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from motion324.cli.terminal import LogToTerminal, Terminal
-from motion324.core.errors import EXIT_BAD_MESH, EXIT_BAD_VIDEO, EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
+from motion324.core.errors import EXIT_BAD_VIDEO, EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
 from motion324.core.input_files import InputFile, check_inputs_stay
 from motion324.core.options import bad_option, read_option
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from motion324.rendering.result_videos import Look
-
-SAME = 1e-4  # of the mesh's extent
 
 
 def add_render_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -146,6 +142,7 @@ def run_overlay(arguments: argparse.Namespace) -> int:
     from motion324.mesh.files.reading import read_mesh
     from motion324.pipeline.camera import steady_images
     from motion324.trajectories.result_files import write_overlay
+    from motion324.trajectories.result_reading import check_is_first_frame
     from motion324.video.decoding import read_numbered
 
     inputs = {"mesh": arguments.mesh, "video": arguments.video, "trajectory": arguments.trajectory}
@@ -153,13 +150,7 @@ def run_overlay(arguments: argparse.Namespace) -> int:
     terminal = Terminal()
     trajectory = load_trajectory(arguments.trajectory)
     mesh = read_mesh(arguments.mesh, blender=arguments.blender, progress=terminal.progress)
-    if not _is_first_frame(mesh.positions, trajectory.positions[0]):
-        raise Motion324Error(
-            "mesh-differs",
-            f"'{arguments.trajectory}' was not made from '{arguments.mesh}': its first frame is another mesh.",
-            "Give the mesh that was animated.",
-            EXIT_BAD_MESH,
-        )
+    check_is_first_frame(mesh, arguments.mesh, trajectory, arguments.trajectory)
     numbers = trajectory.frame_numbers
     clip = read_numbered(arguments.video, numbers, terminal.progress)
     if len(clip.frames) != len(numbers):
@@ -179,14 +170,6 @@ def run_overlay(arguments: argparse.Namespace) -> int:
     terminal.clear()
     print(arguments.output)
     return EXIT_OK
-
-
-def _is_first_frame(positions: np.ndarray, frame: np.ndarray) -> bool:
-    """Whether both (N, 3) are the same mesh in the same coordinates."""
-    if positions.shape != frame.shape:
-        return False
-    extent = (positions.max(axis=0) - positions.min(axis=0)).max()
-    return bool(abs(positions - frame).max() <= SAME * extent)
 
 
 def add_images_to_video_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +20,32 @@ from motion324 import __version__
 from motion324.core.reference_mesh import Material, ReferenceMesh, turned_y_up
 from motion324.core.srgb import srgb_to_linear
 from motion324.core.write_aside import written_aside
+from motion324.mesh.surface import moving_normals
 
 _FLOAT, _UNSIGNED = 5126, 5125
 _VERTICES, _INDICES = 34962, 34963
 _WRAP, _LINEAR, _MIPMAPS = 10497, 9729, 9987
 
 
-def write_glb(path: Path, mesh: ReferenceMesh, positions: np.ndarray | None = None, fps: float = 24.0) -> None:
+def write_glb(
+    path: Path,
+    mesh: ReferenceMesh,
+    positions: np.ndarray | None = None,
+    fps: float = 24.0,
+    second_uv: np.ndarray | None = None,
+    placing: Placing | None = None,
+) -> None:
     """positions (T, N, 3): of an animation, of which frame 0 is the mesh's own; in the mesh's coordinates.
 
+    second_uv (N, 2): texture coordinates from the upper left corner, beside the mesh's own. placing: how the mesh as a
+    whole moves, at `fps` frames a second.
     A mesh with Z up is turned to glTF's Y up. Raises Motion324Error("cannot-write" or "disk-full").
     """
     mesh, source = split_by_uv(mesh)
+    second_uv = None if second_uv is None else second_uv[source]
     poses = turned_y_up(mesh.positions[None] if positions is None else positions[:, source], mesh.up).astype(np.float32)
     binary = _Binary()
-    primitives = _primitives(mesh, poses, binary)
+    primitives = _primitives(mesh, poses, second_uv, binary)
     name = mesh.name
     header: dict[str, Any] = {
         "asset": {"version": "2.0", "generator": f"Motion324 for Blender {__version__}"},
@@ -46,7 +58,9 @@ def write_glb(path: Path, mesh: ReferenceMesh, positions: np.ndarray | None = No
     if len(poses) > 1:
         header["meshes"][0]["weights"] = [0.0] * (len(poses) - 1)
         header["meshes"][0]["extras"] = {"targetNames": [f"frame {index}" for index in range(1, len(poses))]}
-        header["animations"] = [_animation(len(poses), fps, name, binary)]
+    animation = _animation(len(poses), fps, placing, binary)
+    if animation:
+        header["animations"] = [{"name": name, **animation}]
     header |= {"accessors": binary.accessors, "bufferViews": binary.views, "buffers": [{"byteLength": binary.size}]}
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
@@ -55,6 +69,14 @@ def write_glb(path: Path, mesh: ReferenceMesh, positions: np.ndarray | None = No
         file.write(struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", binary.size, b"BIN\0"))
         for part in binary.parts:
             file.write(part)
+
+
+@dataclass(frozen=True)
+class Placing:
+    """How a mesh as a whole moves, in glTF's axes. translations (T, 3); rotations (T, 4): quaternions w, x, y, z."""
+
+    translations: np.ndarray
+    rotations: np.ndarray
 
 
 def split_by_uv(mesh: ReferenceMesh) -> tuple[ReferenceMesh, np.ndarray]:
@@ -113,17 +135,22 @@ class _Binary:
         return len(self.accessors) - 1
 
 
-def _primitives(mesh: ReferenceMesh, poses: np.ndarray, binary: _Binary) -> list[dict[str, Any]]:
+def _primitives(
+    mesh: ReferenceMesh, poses: np.ndarray, second_uv: np.ndarray | None, binary: _Binary
+) -> list[dict[str, Any]]:
     """One for each material; all share the vertices."""
     attributes = {
         "POSITION": binary.array(poses[0], "VEC3", _VERTICES, bounds=True),
         "NORMAL": binary.array(_normals(poses[0], mesh.faces), "VEC3", _VERTICES),
     }
-    if mesh.corner_uv is not None:
+    if mesh.corner_uv is not None or second_uv is not None:  # a second one without a first is no glTF
         uv = np.zeros((len(mesh.positions), 2), np.float32)
-        uv[mesh.faces.ravel()] = mesh.corner_uv.reshape(-1, 2)
-        uv[:, 1] = 1 - uv[:, 1]
+        if mesh.corner_uv is not None:
+            uv[mesh.faces.ravel()] = mesh.corner_uv.reshape(-1, 2)
+            uv[:, 1] = 1 - uv[:, 1]
         attributes["TEXCOORD_0"] = binary.array(uv, "VEC2", _VERTICES)
+    if second_uv is not None:
+        attributes["TEXCOORD_1"] = binary.array(second_uv.astype(np.float32), "VEC2", _VERTICES)
     if mesh.vertex_colour is not None:
         attributes["COLOR_0"] = binary.array(srgb_to_linear(mesh.vertex_colour).astype(np.float32), "VEC3", _VERTICES)
     targets = [{"POSITION": binary.array(pose - poses[0], "VEC3", _VERTICES, bounds=True)} for pose in poses[1:]]
@@ -139,14 +166,24 @@ def _primitives(mesh: ReferenceMesh, poses: np.ndarray, binary: _Binary) -> list
     return primitives
 
 
-def _animation(frames: int, fps: float, name: str, binary: _Binary) -> dict[str, Any]:
-    """Frame t is shown at t / fps seconds, with target t - 1 alone; frame 0 with none."""
+def _animation(frames: int, fps: float, placing: Placing | None, binary: _Binary) -> dict[str, Any]:
+    """Frame t is shown at t / fps seconds, with target t - 1 alone; frame 0 with none. Empty where nothing moves."""
+    curves: dict[str, tuple[np.ndarray, str]] = {}
+    if frames > 1:
+        curves["weights"] = np.eye(frames, frames - 1, k=-1, dtype=np.float32).ravel(), "SCALAR"
+    if placing is not None:
+        curves["translation"] = placing.translations, "VEC3"
+        curves["rotation"] = placing.rotations[:, [1, 2, 3, 0]], "VEC4"
+        frames = len(placing.translations)
+    if not curves:
+        return {}
     times = binary.array(np.arange(frames, dtype=np.float32) / np.float32(fps), "SCALAR", bounds=True)
-    weights = binary.array(np.eye(frames, frames - 1, k=-1, dtype=np.float32).ravel(), "SCALAR")
     return {
-        "name": name,
-        "samplers": [{"input": times, "output": weights, "interpolation": "LINEAR"}],
-        "channels": [{"sampler": 0, "target": {"node": 0, "path": "weights"}}],
+        "samplers": [
+            {"input": times, "output": binary.array(values, kind), "interpolation": "LINEAR"}
+            for values, kind in curves.values()
+        ],
+        "channels": [{"sampler": k, "target": {"node": 0, "path": path}} for k, path in enumerate(curves)],
     }
 
 
@@ -180,14 +217,7 @@ def _png(texture: np.ndarray) -> bytes:
 
 
 def _normals(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(N, 3) float32 unit normals, by area; vertices at the same place have the same one."""
-    _, place = np.unique(positions, axis=0, return_inverse=True)
-    place = place.ravel()
-    corners = positions.astype(np.float64)[faces]
-    crosses = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    sums = np.zeros((int(place.max()) + 1, 3))
-    for corner in range(3):
-        np.add.at(sums, place[faces[:, corner]], crosses)
-    normals = sums[place]
-    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
-    return np.where(lengths > 0, normals / np.maximum(lengths, 1e-300), [0.0, 0.0, 1.0]).astype(np.float32)
+    """(N, 3) float32 unit normals; up, where no face has any."""
+    normals = moving_normals(positions[None], faces)[0]
+    normals[~normals.any(axis=1)] = (0, 0, 1)
+    return normals

@@ -1,0 +1,84 @@
+"""Exports objects that an armature moves as game engines take them; motion324.core.blender_rig does the work."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import bpy
+
+from motion324.core.blender_rig import engine_export
+from motion324.core.blender_rig.engine_export import EngineExport, ExportedRig
+from motion324.core.blender_rig.engine_reading import armature_of
+from motion324.core.engine_settings import ENDINGS, EngineSettings, MotionEdits
+from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+from motion324.core.write_aside import explained_write_errors, written_aside
+
+from ..playing.timing import scene_fps
+from ..reading import modifier_stack
+from ..reading.mesh_reading import checked_object
+from ..reading.new_object import said_by_operator
+from . import proof
+from .placing import metres_per_unit
+from .stand_in import Report, images_as_files
+
+USUAL_EDITS = MotionEdits()
+
+
+def export_for_engine(
+    obj: bpy.types.Object,
+    path: Path,
+    first: int,
+    last: int,
+    settings: EngineSettings,
+    edits: MotionEdits = USUAL_EDITS,
+    report: Report = lambda done, total: None,
+    others: Sequence[bpy.types.Object] = (),
+) -> ExportedRig:
+    """Writes the scene's frames first..last; `path` has the whole file, or stays as it was.
+
+    others: objects on the same armature that come along into the file. report(done, total) counts the frames that were
+    read and may raise to stop.
+    Raises Motion324Error: "export-format", "no-armature", "several-armatures", "no-bones", "too-short-to-loop",
+    "export-failed", "export-broken", "cannot-write", "disk-full", or what `mesh_reading.checked_object` raises.
+    """
+    ending = ENDINGS[settings.engine]
+    if path.suffix.lower() != ending:
+        raise Motion324Error("export-format", f"'{path.name}' must end in {ending}.", "Rename it.", EXIT_USAGE)
+    objects = [checked_object(each) for each in (obj, *others)]
+    scene = bpy.context.scene
+    wanted = EngineExport(first, last, scene_fps(scene), metres_per_unit(scene), settings, edits)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(modifier_stack.switched_on([*objects, armature_of(objects)]))
+        for each in objects:
+            stack.enter_context(modifier_stack.only_leading(each, modifier_stack.leading_count(each)))
+        aside = stack.enter_context(written_aside(path))
+        if ending == ".fbx":
+            stack.enter_context(images_as_files(objects))
+
+        def written(size: int) -> Path:
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            proof.reserve(path, aside, size)
+            return aside
+
+        try:
+            done = engine_export.export_for_engine(bpy, objects, wanted, written, report)
+        except RuntimeError as error:  # how operators report their errors
+            raise _wrong("failed", f"Blender could not write '{path}': {said_by_operator(error)}.") from error
+        _check(path, aside)
+    return done
+
+
+def _check(path: Path, aside: Path) -> None:
+    try:
+        proof.check_whole(aside)
+    except (proof.Broken, FileNotFoundError) as error:
+        raise _wrong("broken", f"The export to '{path}' went wrong: what was written {error}.") from error
+    with explained_write_errors(path), aside.open("rb+") as file:
+        os.fsync(file.fileno())  # some disks tell only now that they are full
+
+
+def _wrong(how: str, sentence: str) -> Motion324Error:
+    return Motion324Error(f"export-{how}", sentence, "See Blender's console for details.", EXIT_CANNOT_WRITE)

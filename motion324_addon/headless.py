@@ -18,6 +18,8 @@ import shutil
 import sys
 from pathlib import Path
 
+IMPORTING = 60.0  # seconds that Blender may take to begin; interrupted meanwhile, it crashes
+
 
 def main() -> int:
     """Heeds Ctrl-C from the first import on, and to the end of the process."""
@@ -28,9 +30,12 @@ def main() -> int:
 
     interruption = Interruption()
     interruption.__enter__()
+    usual, interruption.grace = interruption.grace, IMPORTING
     arguments = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
     try:
         batch = importlib.import_module(f"{_package_name()}.batch.batch_file")
+        interruption.look()
+        interruption.grace = usual
         return int(batch.main(arguments))
     except (KeyboardInterrupt, Cancelled):
         pass

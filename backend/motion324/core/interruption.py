@@ -29,11 +29,12 @@ class Interruption:
     """Use it as a context, on the main thread: while it lasts, Ctrl-C, SIGTERM and a closed terminal set `asked`.
 
     A second Ctrl-C ends the process at once, with code 130. An ignored signal stays ignored, as in a shell's background
-    jobs.
+    jobs. grace: seconds for which nobody has to look; longer for work that would break where it is interrupted.
     """
 
     def __init__(self) -> None:
         self.asked = False
+        self.grace = GRACE
         self._overdue = self._heeded = False
         self._before: dict[int, Any] = {}
 
@@ -75,7 +76,9 @@ class Interruption:
 
     def _insist(self, number: int) -> None:
         """Once nobody has looked for long."""
-        time.sleep(GRACE)
+        asked = time.monotonic()
+        while time.monotonic() - asked < self.grace:
+            time.sleep(0.05)
         while self in _present and not self._heeded:
             self._overdue = True
             with contextlib.suppress(OSError, ValueError, RuntimeError):

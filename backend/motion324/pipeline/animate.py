@@ -79,7 +79,7 @@ def animate(
     clock = StageClock(progress)
     with contextlib.ExitStack() as stack:
         options.check()
-        check_mesh(mesh, clock)
+        check_mesh(mesh)
         if foreground is None:
             check_mask_option(options.mask)
         reconstructor = get_reconstructor(options, clock)

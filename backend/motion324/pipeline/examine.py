@@ -49,7 +49,7 @@ def examine(
     options.check()
     check_mask_option(options.mask)
     if mesh is not None:
-        check_mesh(mesh, progress)
+        check_mesh(mesh)
     sample, foreground = look_at_first(video, options, progress)
     clip, mask = sample.clip, foreground.masks[0]
     passing = passing_remarks(video, clip, foreground.masks, options, progress)

@@ -48,7 +48,7 @@ def check_moves(glb, positions):
         shown = glb.positions(frame / FPS)
         others = [k for k in (frame - 1, frame + 1) if 0 <= k < len(positions)]
         own = apart(shown, positions[frame])
-        assert own < 0.1 and all(own < apart(shown, positions[k]) for k in others), frame
+        assert own < 0.2 and all(own < apart(shown, positions[k]) for k in others), frame
 
 
 def rig(blender, capsys, *arguments):
@@ -101,7 +101,7 @@ def test_looks_and_vertex_order_of_the_animated_mesh_are_taken(blender, capsys, 
         (["-o", "out.glb", "--bones", "many"], 2, "bones"),
         (["-o", "out.glb", "--influences", "0"], 2, "influences"),
         (["-o", "out.glb", "--onto", "gone.fbx"], 3, "does not exist"),
-        (["-o", "out.glb", "--onto", "box.obj"], 3, "no mesh with a skin"),
+        (["-o", "out.glb", "--onto", "box.obj"], 2, "must end in"),
         (["-o", "trajectory.npz"], 6, "would overwrite"),
     ],
 )

@@ -12,10 +12,13 @@ from motion324.cli.option_flags import add_flags, chosen_of
 from motion324.cli.terminal import LogToTerminal, Terminal
 from motion324.core.errors import EXIT_OK
 from motion324.core.input_files import InputFile, check_inputs_stay
+from motion324.core.options import bad_option
 from motion324.core.rig_settings import AUTO, RigSettings
 
 if TYPE_CHECKING:
     from motion324.core.rig import RiggedMotion
+
+RIGGED = (".glb", ".gltf", ".fbx", ".blend")
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -76,6 +79,10 @@ def _rig(arguments: argparse.Namespace, settings: RigSettings, terminal: Termina
     trajectory = load_trajectory(path)
     if arguments.onto is not None:
         check_mesh_file(arguments.onto)
+        if arguments.onto.suffix.lower() not in RIGGED:
+            raise bad_option(
+                "onto", f"is '{arguments.onto}'; it must end in {' or '.join(RIGGED)}, which can have a rig"
+            )
         return key_rig_of_file(
             trajectory,
             arguments.onto,

@@ -42,8 +42,12 @@ def read_armature(obj: Any, evaluated: Any) -> ReadArmature:
     scales = [pose.scale if muted else each[2] for pose, each, muted in zip(poses, own, held, strict=True)]
     scale = np.array([tuple(each) for each in scales], np.float64).reshape(-1, 3)
     _check_scale(obj, bones, scale)
-    turns = np.array([_turn_limits(pose, each[3]) for pose, each in zip(poses, own, strict=True)], np.float64)
-    moves = np.array([_move_limits(pose, each[0]) for pose, each in zip(poses, own, strict=True)], np.float64)
+    turns = np.array(
+        [_turn_limits(pose, each[3], baked) for pose, each, baked in zip(poses, own, held, strict=True)], np.float64
+    )
+    moves = np.array(
+        [_move_limits(pose, each[0], baked) for pose, each, baked in zip(poses, own, held, strict=True)], np.float64
+    )
     armature = Armature(
         names=tuple(bone.name for bone in bones),
         parents=np.array([place[bone.parent.name] if bone.parent else -1 for bone in bones], np.int32),
@@ -120,8 +124,10 @@ def _order(pose: Any) -> str:
     return pose.rotation_mode if pose.rotation_mode not in ("QUATERNION", "AXIS_ANGLE") else "XYZ"
 
 
-def _turn_limits(pose: Any, angles: Any) -> tuple[list[float], list[float]]:
-    """The lowest and the highest Euler angles. A lock keeps the present one."""
+def _turn_limits(pose: Any, angles: Any, baked: bool) -> tuple[list[float], list[float]]:
+    """The lowest and the highest Euler angles. A lock keeps the present one, but on all axes of a bone that constraints
+    move: such locks keep hands off it, as Rigify's, and its constraints are what the keys take the place of.
+    """
     low, high = [-np.inf] * 3, [np.inf] * 3
     for constraint in _limits(pose, "LIMIT_ROTATION"):
         for k, axis in enumerate("xyz"):
@@ -129,12 +135,12 @@ def _turn_limits(pose: Any, angles: Any) -> tuple[list[float], list[float]]:
                 low[k] = max(low[k], getattr(constraint, f"min_{axis}"))
                 high[k] = min(high[k], getattr(constraint, f"max_{axis}"))
     for k in range(3):
-        if pose.lock_rotation[k]:
+        if pose.lock_rotation[k] and not (baked and all(pose.lock_rotation)):
             low[k] = high[k] = angles[k]
     return low, high
 
 
-def _move_limits(pose: Any, location: Any) -> tuple[list[float], list[float]]:
+def _move_limits(pose: Any, location: Any, baked: bool) -> tuple[list[float], list[float]]:
     low, high = [-np.inf] * 3, [np.inf] * 3
     for constraint in _limits(pose, "LIMIT_LOCATION"):
         for k, axis in enumerate("xyz"):
@@ -143,7 +149,8 @@ def _move_limits(pose: Any, location: Any) -> tuple[list[float], list[float]]:
             if getattr(constraint, f"use_max_{axis}"):
                 high[k] = min(high[k], getattr(constraint, f"max_{axis}"))
     for k in range(3):
-        if pose.lock_location[k] or (pose.bone.use_connect and pose.parent is not None):
+        locked = pose.lock_location[k] and not (baked and all(pose.lock_location))
+        if locked or (pose.bone.use_connect and pose.parent is not None):
             low[k] = high[k] = location[k]
     return low, high
 

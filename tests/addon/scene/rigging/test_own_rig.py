@@ -216,7 +216,7 @@ def test_a_rigify_rig_is_keyed_on_its_deforming_bones(addon):
     addon_utils.enable("rigify", default_set=True)
     bpy.ops.object.armature_basic_human_metarig_add()
     bpy.ops.pose.rigify_generate()
-    armature = next(each for each in bpy.data.objects if each.type == "ARMATURE" and "rig_ui" in each.data)
+    armature = bpy.data.objects["rig"]
     obj = skinned_cloud(armature, per_bone=12)
     controls = armature.pose.bones
     positions = []

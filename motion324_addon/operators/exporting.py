@@ -150,10 +150,10 @@ class MOTION324_OT_export_vertex_textures(bpy.types.Operator, ExportHelper):
         return ExportHelper.invoke(self, context, event)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        path = Path(bpy.path.abspath(self.filepath)).with_suffix(".json")
         manager = context.window_manager
         manager.progress_begin(0, 1)
         try:
+            path = scene_inputs.target_of(self.filepath).with_suffix(".json")
             options = self._options()
             scene_inputs.check_targets(files_of(path, options))
             first, last = runner.frames_of(context.object)
@@ -225,10 +225,10 @@ class MOTION324_OT_export_rig(bpy.types.Operator, ExportHelper):
         return changed
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        path = Path(bpy.path.abspath(str(self._path())))
         manager = context.window_manager
         manager.progress_begin(0, 1)
         try:
+            path = scene_inputs.target_of(self.filepath).with_suffix(ENDINGS[self.engine])
             scene_inputs.check_targets([path])
             settings = EngineSettings.from_dict(option_properties.values_of(self, EngineSettings))
             edits = MotionEdits.from_dict(option_properties.values_of(self, MotionEdits))

@@ -160,12 +160,20 @@ def test_the_video_of_a_result_and_of_a_kept_animation_stays_as_well(backend, sc
             bpy.ops.motion324.export(filepath=str(link))
 
 
-@pytest.mark.parametrize(("name", "path"), [("export", "//ball.glb"), ("turntable", "//ball.mp4")])
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("export", "//ball.glb"),
+        ("turntable", "//ball.mp4"),
+        ("export_rig", "//ball.glb"),
+        ("export_vertex_textures", "//ball.json"),
+    ],
+)
 def test_a_name_beside_a_file_that_was_never_saved_is_told_and_nothing_is_written(
     addon, tmp_path, monkeypatch, name, path
 ):
     bpy.ops.wm.read_homefile(use_empty=True)
-    obj = ball("ball")
+    obj = tentacle() if name == "export_rig" else ball("ball")
     obj["motion324_frames"] = [1, 2]
     bpy.context.view_layer.objects.active = obj
     obj.select_set(True)

@@ -146,7 +146,7 @@ class MOTION324_OT_export_vertex_textures(bpy.types.Operator, ExportHelper):
         return has_usable_mesh(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        propose_name(self, context.object, "_animated.json")
+        propose_name(self, context.object, "_vat.json")  # beside which the mesh is a .glb
         return ExportHelper.invoke(self, context, event)
 
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -236,4 +236,4 @@ def test_the_names_of_what_goes_to_engines_are_proposed_and_kept_in_step(addon, 
     assert module.MOTION324_OT_export_rig.check(rig, bpy.context) and rig.filepath == "/renders/Tentacle_unity.glb"
     textures = SimpleNamespace(filepath="", properties=given)
     module.MOTION324_OT_export_vertex_textures.invoke(textures, bpy.context, None)
-    assert textures.filepath == "Tentacle_animated.json"
+    assert textures.filepath == "Tentacle_vat.json"

@@ -215,7 +215,7 @@ class MOTION324_OT_export_rig(bpy.types.Operator, ExportHelper):
         return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        propose_name(self, context.object, f"_{self.engine}{ENDINGS[self.engine]}")
+        propose_name(self, context.object, f"_rig{ENDINGS[self.engine]}")
         return ExportHelper.invoke(self, context, event)
 
     def check(self, context: bpy.types.Context) -> bool:

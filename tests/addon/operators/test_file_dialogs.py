@@ -231,9 +231,9 @@ def test_the_names_of_what_goes_to_engines_are_proposed_and_kept_in_step(addon, 
     rig = SimpleNamespace(filepath="/renders/cat.mp4", properties=given, engine="unity")
     rig._path = lambda: module.MOTION324_OT_export_rig._path(rig)
     module.MOTION324_OT_export_rig.invoke(rig, bpy.context, None)
-    assert rig.filepath == "/renders/Tentacle_unity.fbx"
+    assert rig.filepath == "/renders/Tentacle_rig.fbx"
     rig.engine = "godot"
-    assert module.MOTION324_OT_export_rig.check(rig, bpy.context) and rig.filepath == "/renders/Tentacle_unity.glb"
+    assert module.MOTION324_OT_export_rig.check(rig, bpy.context) and rig.filepath == "/renders/Tentacle_rig.glb"
     textures = SimpleNamespace(filepath="", properties=given)
     module.MOTION324_OT_export_vertex_textures.invoke(textures, bpy.context, None)
     assert textures.filepath == "Tentacle_vat.json"

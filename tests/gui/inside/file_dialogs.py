@@ -48,7 +48,7 @@ def story(driver: Driver, zip_path: str, mesh: str, video: str) -> Wait:
     yield 1.0
     yield from driver.shot("rig_dialog_unreal")
     yield from _confirm(driver)
-    yield from _is_written(driver, driver.folder / f"{dog.name}_unreal.fbx")
+    yield from _is_written(driver, driver.folder / f"{dog.name}_rig.fbx")
     report["put_back"] = [each.name for each in bpy.data.objects], bpy.context.view_layer.objects.active.name
 
     yield from _open(driver, report, "motion324.turntable")

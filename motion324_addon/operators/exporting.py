@@ -146,14 +146,14 @@ class MOTION324_OT_export_vertex_textures(bpy.types.Operator, ExportHelper):
         return has_usable_mesh(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        propose_name(self, context.object, "_animated.json")
+        propose_name(self, context.object, "_vat.json")  # beside which the mesh is a .glb
         return ExportHelper.invoke(self, context, event)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        path = Path(bpy.path.abspath(self.filepath)).with_suffix(".json")
         manager = context.window_manager
         manager.progress_begin(0, 1)
         try:
+            path = scene_inputs.target_of(self.filepath).with_suffix(".json")
             options = self._options()
             scene_inputs.check_targets(files_of(path, options))
             first, last = runner.frames_of(context.object)
@@ -215,7 +215,7 @@ class MOTION324_OT_export_rig(bpy.types.Operator, ExportHelper):
         return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        propose_name(self, context.object, f"_{self.engine}{ENDINGS[self.engine]}")
+        propose_name(self, context.object, f"_rig{ENDINGS[self.engine]}")
         return ExportHelper.invoke(self, context, event)
 
     def check(self, context: bpy.types.Context) -> bool:
@@ -225,10 +225,10 @@ class MOTION324_OT_export_rig(bpy.types.Operator, ExportHelper):
         return changed
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        path = Path(bpy.path.abspath(str(self._path())))
         manager = context.window_manager
         manager.progress_begin(0, 1)
         try:
+            path = scene_inputs.target_of(self.filepath).with_suffix(ENDINGS[self.engine])
             scene_inputs.check_targets([path])
             settings = EngineSettings.from_dict(option_properties.values_of(self, EngineSettings))
             edits = MotionEdits.from_dict(option_properties.values_of(self, MotionEdits))

@@ -88,7 +88,9 @@ class MotionEdits(OptionGroup):
         above_low=True,
         high=MAX_FPS,
         flag=Flag(metavar="F", default="as many as the result has", section=_MOTION),
-        shown=Shown("Frames per Second", "Of the file, by smooth curves through the frames; 0 takes the scene's"),
+        shown=Shown(
+            "Frame Rate", "Frames per second of the file, by smooth curves through the frames; 0 takes the scene's"
+        ),
     )
 
 

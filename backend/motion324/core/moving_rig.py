@@ -118,8 +118,7 @@ def quaternions_of(rotations: np.ndarray) -> np.ndarray:
 def continuous(quaternions: np.ndarray) -> np.ndarray:
     """(T, ..., 4): of the two quaternions of each turn the one nearer to that of the frame before."""
     flips = np.where((quaternions[1:] * quaternions[:-1]).sum(axis=-1, keepdims=True) < 0, -1.0, 1.0)
-    signs = np.concatenate([np.ones_like(flips[:1]), np.cumprod(flips, axis=0)])
-    return quaternions * signs
+    return np.concatenate([quaternions[:1], quaternions[1:] * np.cumprod(flips, axis=0)])
 
 
 def with_fewer_influences(joints: np.ndarray, weights: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,8 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Quaternion
 
+from motion324.core.moving_rig import continuous
+
 from ..playing import fcurves
 
 SHEARED = 1e-5  # of a matrix's largest number: what Blender's own rounding stays below
@@ -47,7 +49,7 @@ def placing_of(matrices: np.ndarray, unit: float = 1.0) -> Placing:
     if any(part is None for part in parts):
         return _rigid(matrices, unit)
     locations, rotations, scales = (np.array([part[k] for part in parts if part]) for k in range(3))
-    return Placing(unit * locations, _continuous(rotations), unit * scales)
+    return Placing(unit * locations, continuous(rotations), unit * scales)
 
 
 def is_sheared(obj: bpy.types.Object) -> bool:
@@ -96,13 +98,7 @@ def _rigid(matrices: np.ndarray, unit: float) -> Placing:
     count = len(matrices)
     return Placing(
         locations=unit * np.asarray(matrices, np.float64)[:, :3, 3],
-        rotations=_continuous(rotations),
+        rotations=continuous(rotations),
         scales=np.full((count, 3), unit * mirror),
         shear=shear,
     )
-
-
-def _continuous(rotations: np.ndarray) -> np.ndarray:
-    """Of the two quaternions of each turn the one nearer to that of the frame before."""
-    flips = np.where((rotations[1:] * rotations[:-1]).sum(axis=1) < 0, -1.0, 1.0)
-    return rotations * np.concatenate([[1.0], np.cumprod(flips)])[:, None]

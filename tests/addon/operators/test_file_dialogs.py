@@ -160,12 +160,20 @@ def test_the_video_of_a_result_and_of_a_kept_animation_stays_as_well(backend, sc
             bpy.ops.motion324.export(filepath=str(link))
 
 
-@pytest.mark.parametrize(("name", "path"), [("export", "//ball.glb"), ("turntable", "//ball.mp4")])
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("export", "//ball.glb"),
+        ("turntable", "//ball.mp4"),
+        ("export_rig", "//ball.glb"),
+        ("export_vertex_textures", "//ball.json"),
+    ],
+)
 def test_a_name_beside_a_file_that_was_never_saved_is_told_and_nothing_is_written(
     addon, tmp_path, monkeypatch, name, path
 ):
     bpy.ops.wm.read_homefile(use_empty=True)
-    obj = ball("ball")
+    obj = tentacle() if name == "export_rig" else ball("ball")
     obj["motion324_frames"] = [1, 2]
     bpy.context.view_layer.objects.active = obj
     obj.select_set(True)
@@ -223,9 +231,9 @@ def test_the_names_of_what_goes_to_engines_are_proposed_and_kept_in_step(addon, 
     rig = SimpleNamespace(filepath="/renders/cat.mp4", properties=given, engine="unity")
     rig._path = lambda: module.MOTION324_OT_export_rig._path(rig)
     module.MOTION324_OT_export_rig.invoke(rig, bpy.context, None)
-    assert rig.filepath == "/renders/Tentacle_unity.fbx"
+    assert rig.filepath == "/renders/Tentacle_rig.fbx"
     rig.engine = "godot"
-    assert module.MOTION324_OT_export_rig.check(rig, bpy.context) and rig.filepath == "/renders/Tentacle_unity.glb"
+    assert module.MOTION324_OT_export_rig.check(rig, bpy.context) and rig.filepath == "/renders/Tentacle_rig.glb"
     textures = SimpleNamespace(filepath="", properties=given)
     module.MOTION324_OT_export_vertex_textures.invoke(textures, bpy.context, None)
-    assert textures.filepath == "Tentacle_animated.json"
+    assert textures.filepath == "Tentacle_vat.json"

@@ -78,6 +78,12 @@ def test_quaternions_of_all_turns_come_back_without_leaps():
     np.testing.assert_allclose(np.abs((found * turning).sum(axis=1)), 1, atol=1e-12)
 
 
+def test_a_single_frame_has_quaternions_too():
+    rig = arm(frames=1)
+    found = curves_of(rig.matrices(), rig.parents, rig.rest)
+    assert found.rotation.shape == (1, 4, 4) and len(vertices(rig)) == 1
+
+
 def test_the_heaviest_weights_are_kept():
     joints, weights = with_fewer_influences(np.array([[4, 5, 6]]), np.array([[0.2, 0.5, 0.3]]), 2)
     np.testing.assert_array_equal(joints, [[5, 6]])

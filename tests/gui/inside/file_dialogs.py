@@ -35,6 +35,22 @@ def story(driver: Driver, zip_path: str, mesh: str, video: str) -> Wait:
         yield from _confirm(driver)
         yield from _is_written(driver, driver.folder / f"{dog.name}_animated{suffix}")
 
+    yield from _open(driver, report, "motion324.export_vertex_textures")
+    yield from driver.shot("vertex_textures_dialog")
+    yield from _confirm(driver)
+    yield from _is_written(driver, driver.folder / f"{dog.name}_vat.json")
+
+    _give_a_bone(dog)
+    yield from driver.redraw()
+    yield from _open(driver, report, "motion324.export_rig")
+    yield from driver.shot("rig_dialog")
+    _browser(driver).active_operator.engine = "unreal"
+    yield 1.0
+    yield from driver.shot("rig_dialog_unreal")
+    yield from _confirm(driver)
+    yield from _is_written(driver, driver.folder / f"{dog.name}_rig.fbx")
+    report["put_back"] = [each.name for each in bpy.data.objects], bpy.context.view_layer.objects.active.name
+
     yield from _open(driver, report, "motion324.turntable")
     _browser(driver).params.filename = Path(video).name
     yield 1.0
@@ -43,8 +59,23 @@ def story(driver: Driver, zip_path: str, mesh: str, video: str) -> Wait:
     yield 3.0
     yield from driver.shot("refused")
     report["video_stays"] = Path(video).read_bytes() == before
-    report["files"] = sorted(path.name for path in driver.folder.iterdir() if path.suffix in (".mp4", ".glb", ".fbx"))
+    report["files"] = sorted(
+        path.name for path in driver.folder.iterdir() if path.suffix in (".mp4", ".glb", ".fbx", ".json", ".exr")
+    )
     return report
+
+
+def _give_a_bone(dog: bpy.types.Object) -> None:
+    """An armature whose one bone carries the whole dog."""
+    armature = bpy.data.objects.new("Armature", bpy.data.armatures.new("Armature"))
+    bpy.context.scene.collection.objects.link(armature)
+    bpy.context.view_layer.objects.active = armature
+    bpy.ops.object.mode_set(mode="EDIT")
+    armature.data.edit_bones.new("body").tail = (0, 0, 1)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    dog.vertex_groups.new(name="body").add(range(len(dog.data.vertices)), 1.0, "REPLACE")
+    dog.modifiers.new("Armature", "ARMATURE").object = armature
+    bpy.context.view_layer.objects.active = dog
 
 
 def _browser(driver: Driver) -> bpy.types.SpaceFileBrowser:

@@ -31,7 +31,8 @@ class JobProperties:
     )
     first_frame: IntProperty(
         name="First Frame",
-        description="Frame of the video, counted from 0, in which the object has the pose of the mesh",
+        description="Frame of the video, counted from 0, with which the animation begins; best one in which the object "
+        "has the pose of the mesh",
         min=0,
     )
     frame_count: IntProperty(name="Frames", description="How many frames are used; 0 takes all that follow", min=0)

@@ -225,6 +225,6 @@ def pose_warnings(
         rest = ", found from a drawing of the mesh, which is less sure than from a frame."
     sentence = (
         f"The mesh '{mesh_name}' {shown}, not that of frame {first}: the result begins with the pose of frame {first}"
-        f"{rest} If it has that pose after all, set the pose to first-frame."
+        f"{rest} If it has that pose after all, use --pose first-frame."
     )
     return ({"code": "other-pose", "sentence": sentence},)

@@ -170,7 +170,6 @@ class AnimateOptions(OptionGroup):
                 "A rest pose, a T-pose, the pose of another frame or clip: the result begins with the video's own pose",
             ),
         ),
-        in_looks=True,
         shown=Shown("Pose", "Which pose the mesh has", panel="View"),
     )
     camera: str = option(

@@ -32,8 +32,10 @@ from motion324.pipeline.reference import (
     find_reference,
     pose_report,
     pose_warnings,
+    repeated_where_still,
     scene_of,
     scout_of,
+    without_error,
     without_reference,
 )
 from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene
@@ -72,7 +74,8 @@ def animate(
 
     video: a file or a folder of images, of which options.frames are read; or frames, all of which are taken.
     on_frames: gets positions in the mesh's own coordinates as soon as they are known, at first rough, at last with
-        final=True; the result differs from those by the smoothing over time.
+        final=True; the result differs from those by the smoothing over time, and where a clip hardly moves by what was
+        found for its first frame.
     on_plan: gets the job's plan as soon as the number of frames is known, and a better one when they have been read.
     keep: leaves files in a folder, all of them at the end or none.
     foreground: the masks of exactly these frames, where they are known; options.mask is not looked at then.
@@ -125,6 +128,7 @@ def animate(
         fitting = with_fitting_colours(normalised, match.view, clip.frames[0], foreground.masks[0])
         if view is None or options.pose == ANY_POSE:
             fitting, reference = find_reference(fitting, filming, reference, options, scout_of(reconstructor), clock)
+        reference = repeated_where_still(reference, filmed.masks)
         if fitting.metadata is not normalised.metadata:
             mesh = dataclasses.replace(mesh, vertex_colour=fitting.vertex_colour, metadata=fitting.metadata)
         _log_vertex_colours(mesh)
@@ -206,6 +210,7 @@ def _reconstruct(
     mesh itself, to the last bit."""
     positions = np.empty((len(clip.frames), *mesh.positions.shape), np.float32)
     missing = set(range(len(positions)))
+    seen_again: np.ndarray | None = None  # what is found for the frame that shows the mesh's own pose
     batches = reconstructor.reconstruct(scene, progress)
     for batch in without_reference(batches) if reference.is_added else batches:
         if not np.isfinite(batch.positions).all():
@@ -217,7 +222,9 @@ def _reconstruct(
                 EXIT_INTERNAL,
             )
         positions[batch.indices] = normalisation.to_source(batch.positions)
-        if not reference.is_added:
+        if reference.is_added and reference.frame in batch.indices:
+            seen_again = positions[reference.frame].copy()
+        if reference.kind == FIRST_FRAME:
             positions[0] = mesh.positions
         if batch.final:
             missing.difference_update(int(index) for index in batch.indices)
@@ -230,6 +237,9 @@ def _reconstruct(
             "This is a defect: please report it with mesh and video.",
             EXIT_INTERNAL,
         )
+    if seen_again is not None:
+        own = np.s_[1:] if reference.kind == FIRST_FRAME else np.s_[:]
+        without_error(positions[own], seen_again, mesh.positions)
     return positions
 
 

@@ -33,6 +33,8 @@ CLEARLY_BETTER = 0.05  # ... if its overlap is larger than the first frame's by 
 DOUBTFUL_OVERLAP = 0.75  # below which the first frame may show another pose than the mesh's, if no frame shows that
 VIEWS_TRIED = 3  # for a drawing: from each the motion of a few frames is found
 FRAMES_TRIED = 4
+STILL_OVERLAP = 0.85  # of the masks with the first one, on average: such clips hardly move
+FAR = 8.0  # times an error: motion of so much has half of the error taken off
 MARGIN = 0.1  # around object and drawing, of the larger side of their box
 FINER = 2  # pixels and axis that a drawing has for one of the frames
 
@@ -41,17 +43,19 @@ FINER = 2  # pixels and axis that a drawing has for one of the frames
 class Reference:
     """kind: FIRST_FRAME, OTHER_FRAME or DRAWN. frame: index of the frame of the video that shows the mesh's own pose,
     None for DRAWN. view: of the camera, as the frames of `filmed` were taken. overlap: of silhouettes in that frame;
-    for DRAWN in the first one, where the mesh has its own pose."""
+    for DRAWN in the first one, where the mesh has its own pose. repeated: whether the first frame stands before the
+    video's frames, too, so that it is looked at once more as one of them."""
 
     kind: str
     frame: int | None
     view: View
     overlap: float
+    repeated: bool = False
 
     @property
     def is_added(self) -> bool:
         """Whether it stands before the video's frames in the scene."""
-        return self.kind != FIRST_FRAME
+        return self.repeated or self.kind != FIRST_FRAME
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,28 @@ def _drawn_reference(
         return mesh, first
     posed = with_fitting_colours(replace(mesh, positions=moved[0]), view, few.frames[0], few.masks[0])
     return replace(posed, positions=mesh.positions), Reference(DRAWN, None, view, first.overlap)
+
+
+def repeated_where_still(reference: Reference, masks: np.ndarray) -> Reference:
+    """In a clip that hardly moves, errors of view, mask and colours are as large as its motion: the first frame is then
+    looked at once more, to see what is found where nothing has moved. masks (T, H, W) in [0, 1]."""
+    if reference.kind != FIRST_FRAME:
+        return reference
+    first = masks[0] > 0.5
+    alike = [(first & (mask > 0.5)).sum() / max(int((first | (mask > 0.5)).sum()), 1) for mask in masks[1:]]
+    return replace(reference, repeated=float(np.mean(alike)) >= STILL_OVERLAP)
+
+
+def without_error(positions: np.ndarray, error: np.ndarray, own: np.ndarray) -> None:
+    """Takes off positions (T, N, 3) what was found where the mesh has its own pose, (N, 3), and should have been `own`;
+    of frames that move far more than that by less, since there it says little."""
+    off = error - own
+    size = float(np.linalg.norm(off, axis=1).mean())
+    if size <= 0:
+        return
+    for frame in positions:
+        moved = float(np.linalg.norm(frame - off - own, axis=1).mean())
+        frame -= off / (1.0 + (moved / (FAR * size)) ** 2)
 
 
 def scene_of(mesh: ReferenceMesh, filming: Filming, reference: Reference, seed: int, progress: Progress) -> Scene:

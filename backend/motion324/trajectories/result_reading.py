@@ -69,8 +69,8 @@ def mesh_of(
 
 
 def check_is_first_frame(mesh: ReferenceMesh, mesh_path: Path, trajectory: Trajectory, trajectory_path: Path) -> None:
-    """Raises Motion324Error("mesh-differs") where the trajectory's first frame is another mesh, or lies elsewhere; it may
-    be the same one in another pose, as large and with the same triangles."""
+    """Raises Motion324Error("mesh-differs") where the trajectory's first frame is another mesh, or lies elsewhere. It
+    may be the same one in another pose, as large and with the same triangles."""
     if not _is_same_mesh(mesh, trajectory):
         raise Motion324Error(
             "mesh-differs",

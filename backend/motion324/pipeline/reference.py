@@ -136,7 +136,7 @@ def _drawn_reference(
     best = max((drawn_from(view, number) for number, view in enumerate(views)), key=lambda one: one[0])
     nearer = drawn_from(carried_view(best[1], mesh.positions, best[2][0]), tries - 2)
     score, view, moved = max(best, nearer, key=lambda one: one[0])
-    if not surely and score < tried(first, tries - 1)[0] + CLEARLY_BETTER:
+    if not surely and score <= tried(first, tries - 1)[0]:
         return mesh, first
     posed = with_fitting_colours(replace(mesh, positions=moved[0]), view, few.frames[0], few.masks[0])
     return replace(posed, positions=mesh.positions), Reference(DRAWN, None, view, first.overlap)

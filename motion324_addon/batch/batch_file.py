@@ -147,6 +147,7 @@ def _run_item(item: BatchItem, source: str, log: TextIO, label: str) -> dict[str
 
         options = item.options
         animation = animate_blocking(obj, item.path(item.video), options, show, start=item.start, mode=item.timing)
+    animation = animation.from_own_pose() if item.own_pose else animation
     for path in item.outputs.values():
         with explained_write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,7 @@ LAST_FRAME = 1_048_574  # of Blender's scenes, in both directions
 class BatchItem:
     """mesh: the name of an object of the opened .blend, or the path of a mesh file.
     video: a path. options: as in AnimateOptions. keep: "SHAPE_KEYS", "POINT_CACHE", "ARMATURE" or "RIG".
+    own_pose: whether the mesh's own pose is kept at the frame before, where the result begins with another one.
     start: the scene's frame of the first result frame. timing: "KEEP_FRAMES" or "KEEP_DURATION".
     outputs: what is written where, by the names in OUTPUTS; "turntable" is an .mp4, or a folder for PNG pictures; "vat"
     is the JSON file of vertex animation textures, beside which the others lie.
@@ -43,6 +44,7 @@ class BatchItem:
     options: AnimateOptions = field(default_factory=AnimateOptions)
     outputs: dict[str, Path] = field(default_factory=dict)
     keep: str = keeping.SHAPE_KEYS
+    own_pose: bool = False
     start: int = 1
     timing: str = timing.KEEP_FRAMES
     turntable: Turntable = field(default_factory=Turntable)
@@ -76,6 +78,8 @@ def parse_item(line: str, folder: Path) -> BatchItem:
         if name != "turntable" and Path(path).suffix.lower() not in endings:
             raise _bad(f"has the output '{name}' with the name '{path}', which must end in {' or '.join(endings)}")
     _check_start(values.get("start", 1))
+    if not isinstance(values.get("own_pose", False), bool):
+        raise _bad(f"has 'own_pose' {told(values['own_pose'])}; it must be true or false")
     _check_choice(values, "keep", (keeping.SHAPE_KEYS, keeping.POINT_CACHE, *keeping.BONES))
     _check_choice(values, "timing", (timing.KEEP_FRAMES, timing.KEEP_DURATION))
     values["outputs"] = {name: folder / path for name, path in outputs.items()}

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 from ..running.worker import Worker
 from ..scene.playing import point_cache, timing
-from ..scene.playing.animation import Animation
+from ..scene.playing.animation import Animation, has_other_pose
 from . import estimate, storage
 from .records import Job, Order
 from .state import Do, Effect, Expected, FromWorker, JobState
@@ -94,6 +95,8 @@ def _show_result(job: Job) -> None:
     """Makes the worker's result the job's animations, plays it, and tells who waits for it."""
     result, order = job.worker.result, job.order
     fitted = _fit(order, len(result.positions), result.fps)
+    begins_otherwise = has_other_pose(result.report)
+    sent = job.reading.mesh.positions
     job.animations = tuple(
         Animation(
             target=member.target,
@@ -108,8 +111,9 @@ def _show_result(job: Job) -> None:
             matrix=member.matrix,
             video=order.video,
             camera_to_first=result.camera_to_first,
+            own_pose=share.own(sent).astype(np.float32) if begins_otherwise else None,
         )
-        for member, positions in zip(job.reading.members, job.worker.positions, strict=True)
+        for member, share, positions in zip(job.reading.members, job.reading.shares, job.worker.positions, strict=True)
     )
     if job.worker.work.wants_preview:
         _show(job, job.worker.work.result_paths, fitted)

@@ -68,6 +68,11 @@ for it. Not given arguments are taken from the scene's settings"""
         description="For shape keys: give objects that share their mesh a copy of their own",
         options={"SKIP_SAVE"},
     )
+    own_pose: bpy.props.BoolProperty(
+        name="Own Pose Before",
+        description="Where the result begins with another pose than the mesh's own: keep its own at the frame before",
+        options={"SKIP_SAVE"},
+    )
     only_active: bpy.props.BoolProperty(
         name="Only Active", description="Leave out the other selected objects", options={"SKIP_SAVE"}
     )
@@ -93,7 +98,7 @@ for it. Not given arguments are taken from the scene's settings"""
             if bpy.app.background:
                 with ProgressLine(sys.stderr) as line:
                     runner.run_blocking(order, line.show)
-                _keep_now(runner.animations_of(runner.state.number), keep, self.single_user)
+                _keep_now(runner.animations_of(runner.state.number), keep, self.single_user, self.own_pose)
                 return {"FINISHED"}
             ahead = len(runner.queue) + 1 if runner.state.busy else 0
             runner.start(order)
@@ -122,16 +127,17 @@ for it. Not given arguments are taken from the scene's settings"""
             frames=outcome.frames or None if outcome else None,
             pixels=facts.size[0] * facts.size[1] or None if facts else None,
             fps=outcome.fps if outcome else options.fps,
-            when_done=None if bpy.app.background else _keeper(keep, self.single_user),
+            when_done=None if bpy.app.background else _keeper(keep, self.single_user, self.own_pose),
         )
 
 
-def _keep_now(animations: tuple[Animation, ...], keep: str, single_user: bool) -> None:
+def _keep_now(animations: tuple[Animation, ...], keep: str, single_user: bool, own_pose: bool) -> None:
+    kept = [animation.from_own_pose() if own_pose else animation for animation in animations]
     if keep == keeping.SHAPE_KEYS:
-        for _ in keeping.keep_all_as_shape_keys(animations, single_user):
+        for _ in keeping.keep_all_as_shape_keys(kept, single_user):
             pass
     elif keep == keeping.POINT_CACHE:
-        for _ in keeping.keep_all_as_point_caches(animations, keeping.point_cache_paths(animations)):
+        for _ in keeping.keep_all_as_point_caches(kept, keeping.point_cache_paths(kept)):
             pass
     elif keep in keeping.BONES:
         settings = rig_settings.of_scene(bpy.context.scene)
@@ -142,7 +148,7 @@ def _keep_now(animations: tuple[Animation, ...], keep: str, single_user: bool) -
         runner.kept(animations)
 
 
-def _keeper(keep: str, single_user: bool) -> WhenDone | None:
+def _keeper(keep: str, single_user: bool, own_pose: bool) -> WhenDone | None:
     """Keeps the result by the operator that the button calls, so that it is a step of its own for undo."""
     names = {
         keeping.SHAPE_KEYS: "keep_shape_keys",
@@ -157,7 +163,7 @@ def _keeper(keep: str, single_user: bool) -> WhenDone | None:
         operator = getattr(bpy.ops.motion324, names[keep])
         more = {"single_user": single_user} if keep == keeping.SHAPE_KEYS else {}
         with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
-            operator("INVOKE_DEFAULT", True, job=number, **more)
+            operator("INVOKE_DEFAULT", True, job=number, own_pose=own_pose, **more)
 
     return when_done
 

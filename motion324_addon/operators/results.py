@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import bpy
 
@@ -26,6 +26,11 @@ class KeepingResults(SteppedOperator):
     object_name: bpy.props.StringProperty(
         name="Object", description="Which of the animated objects; all if empty", options={"SKIP_SAVE"}
     )
+    own_pose: bpy.props.BoolProperty(
+        name="Own Pose Before",
+        description="Where the result begins with another pose than the mesh's own: keep its own at the frame before",
+        options={"SKIP_SAVE"},
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -37,6 +42,10 @@ class KeepingResults(SteppedOperator):
     def chosen(self) -> tuple[Animation, ...]:
         """Raises Motion324Error("no-result")."""
         return runner.waiting(self.object_name, self.job)
+
+    def to_keep(self, animations: Iterable[Animation]) -> list[Animation]:
+        """As they are kept."""
+        return [animation.from_own_pose() if self.own_pose else animation for animation in animations]
 
 
 class MOTION324_OT_keep_shape_keys(KeepingResults, bpy.types.Operator):
@@ -62,7 +71,7 @@ class MOTION324_OT_keep_shape_keys(KeepingResults, bpy.types.Operator):
 
     def steps(self, context: bpy.types.Context) -> Iterator[tuple[int, int]]:
         self._animations = self.chosen()
-        yield from keeping.keep_all_as_shape_keys(self._animations, self.single_user)
+        yield from keeping.keep_all_as_shape_keys(self.to_keep(self._animations), self.single_user)
 
     def finished(self, context: bpy.types.Context) -> None:
         for animation in self._animations:
@@ -89,7 +98,7 @@ class MOTION324_OT_keep_point_cache(KeepingResults, bpy.types.Operator):
         folder = scene_inputs.target_of(self.folder) if self.folder else None
         self._animations = self.chosen()
         self._paths = keeping.point_cache_paths(self._animations, folder)
-        yield from keeping.keep_all_as_point_caches(self._animations, self._paths)
+        yield from keeping.keep_all_as_point_caches(self.to_keep(self._animations), self._paths)
 
     def finished(self, context: bpy.types.Context) -> None:
         runner.kept(self._animations)

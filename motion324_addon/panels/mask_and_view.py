@@ -64,6 +64,7 @@ class MOTION324_PT_view(WorkSidebar, bpy.types.Panel):
             _draw_camera(above, context)
         elif settings.view == choices.VIEW_VIEWPORT:
             draw_lines(above, context, "Taken from this viewport when you press Animate", "INFO")
+        above.prop(settings, "pose")
         if not examiner.look.running:
             draw_button(layout, context, "motion324.find_view", "VIEWZOOM", reason_against(context))
         draw_look_problem(layout, context, examiner, "VIEW")

@@ -53,18 +53,24 @@ def _draw_waiting(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
             layout.operator("motion324.make_single_user", icon="DUPLICATE")
         else:
             draw_lines(layout, context, "Make the object local first: Object > Relations > Make Local > All", "INFO")
+    animations = runner.animations_of(job.number)
+    if any(each.own_pose is not None for each in animations):
+        layout.prop(context.scene.motion324, "own_pose_before")
+    own_pose = context.scene.motion324.own_pose_before
     column = layout.column(align=True)
-    reason = reason_against_shape_keys(runner.animations_of(job.number))
-    draw_button(column, context, "motion324.keep_shape_keys", "SHAPEKEY_DATA", reason).job = job.number
+    reason = reason_against_shape_keys(animations)
+    button = draw_button(column, context, "motion324.keep_shape_keys", "SHAPEKEY_DATA", reason)
+    button.job, button.own_pose = job.number, own_pose
     row = column.row(align=True)
     row.enabled = bool(bpy.data.filepath)
-    row.operator("motion324.keep_point_cache", icon="FILE_CACHE").job = job.number
+    button = row.operator("motion324.keep_point_cache", icon="FILE_CACHE")
+    button.job, button.own_pose = job.number, own_pose
     if any(each.type == "ARMATURE" for each in _modifiers(job)):
-        reason = reason_against_bones(keeping.ARMATURE, runner.animations_of(job.number))
+        reason = reason_against_bones(keeping.ARMATURE, animations)
         draw_button(column, context, "motion324.keep_armature", "ARMATURE_DATA", reason).job = job.number
         _draw_settings(layout, context, OF_GIVEN)
     else:
-        reason = reason_against_bones(keeping.RIG, runner.animations_of(job.number))
+        reason = reason_against_bones(keeping.RIG, animations)
         draw_button(column, context, "motion324.keep_rig", "OUTLINER_OB_ARMATURE", reason).job = job.number
         _draw_settings(layout, context, OF_MADE)
     column.operator("motion324.discard", text="Discard", icon="TRASH").job = job.number
@@ -99,6 +105,8 @@ def _draw_row(
     for (name, cell), icon in zip(cells.items(), icons, strict=True):
         button = cell.operator(f"motion324.{name}", text="", icon=icon)
         button.job, button.object_name = number, object_name
+        if name != "discard":
+            button.own_pose = bpy.context.scene.motion324.own_pose_before
 
 
 def _draw_kept(layout: bpy.types.UILayout, obj: bpy.types.Object) -> None:

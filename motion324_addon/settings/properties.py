@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import bpy
-from bpy.props import EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from motion324.core.errors import EXIT_BAD_VIDEO, EXIT_USAGE, Motion324Error
 from motion324.core.options import AZIMUTHS, ELEVATIONS, MAX_FPS, AnimateOptions
@@ -31,7 +31,8 @@ class JobProperties:
     )
     first_frame: IntProperty(
         name="First Frame",
-        description="Frame of the video, counted from 0, in which the object has the pose of the mesh",
+        description="Frame of the video, counted from 0, with which the animation begins; best one in which the object "
+        "has the pose of the mesh",
         min=0,
     )
     frame_count: IntProperty(name="Frames", description="How many frames are used; 0 takes all that follow", min=0)
@@ -70,7 +71,11 @@ JobProperties.__annotations__.update(option_properties.properties_of(AnimateOpti
 
 
 class Motion324Settings(JobProperties, bpy.types.PropertyGroup):
-    pass
+    own_pose_before: BoolProperty(
+        name="Own Pose Before",
+        description="Keep the mesh's own pose at the frame before the first, so that it moves from there to the "
+        "video's first pose",
+    )
 
 
 def chosen_of(operator: bpy.types.Operator, settings: Motion324Settings) -> SimpleNamespace:

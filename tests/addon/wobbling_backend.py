@@ -1,8 +1,9 @@
 """A backend whose jobs do what a JSON file says that is given as the video, instead of looking at a video.
 
-    {"do": "wobble" | "fail" | "wait" | "die", "frames": 8, "fps": 24, "pause": 0, "warning": "..."}
+    {"do": "wobble" | "fail" | "wait" | "die", "frames": 8, "fps": 24, "pause": 0, "warning": "...", "pose": "drawn"}
 
-"wobble": frame 0 is the mesh, frame t is `wobble.wobbled(mesh, t)`; the pause before each is read anew. "wait" waits,
+"wobble": frame 0 is the mesh, frame t is `wobble.wobbled(mesh, t)`; with a "pose" frame t is `wobbled(mesh, t + 1)`, as
+where the video begins with another pose than the mesh's; the pause before each is read anew. "wait" waits,
 half done, until the file says something else. Started by the real client in place of `python -m motion324 serve
 ...`: tests write a launcher that runs this file (conftest.py).
 """
@@ -60,7 +61,7 @@ def run_job(request, progress, on_frames, on_plan) -> AnimationResult:
         frames = len(positions)
     else:
         frames = int(wish.get("frames", 8))
-        positions = np.stack([wobbled(request.mesh.positions, index) for index in range(frames)])
+        positions = np.stack([wobbled(request.mesh.positions, index + ("pose" in wish)) for index in range(frames)])
     for index in range(frames):
         progress("reconstruct", index, frames)
         began = time.monotonic()
@@ -78,6 +79,7 @@ def run_job(request, progress, on_frames, on_plan) -> AnimationResult:
             "seconds": {"reconstruct": 0.1},
             "up": request.mesh.up,
             "options": request.options.to_dict(),
+            "pose": {"asked": request.options.pose, "taken": wish.get("pose", "first-frame")},
         },
     )
 

@@ -16,6 +16,7 @@ MAX_SEED = 2**63 - 1  # that PyTorch takes as well
 AZIMUTHS, ELEVATIONS = (-360, 360), (-90, 90)  # degrees
 TRAINED_FRAMES = 256  # that the published transformer saw at once
 FIT, TRANSFORMER, COMPACT, COMPACT_AND_FIT = "deformation-fit", "motion-transformer", "node-model", "node-model+fit"
+ANY_POSE = "any"
 DEFAULT_RECONSTRUCTOR = COMPACT_AND_FIT  # that "auto" stands for
 
 _ONLY_TRANSFORMER = ("reconstructor", (TRANSFORMER,))
@@ -62,7 +63,8 @@ def _view_angles(text: str) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class AnimateOptions(OptionGroup):
-    """What each of them means is its help. The first frame that is used is the reference frame."""
+    """What each of them means is its help. The first frame that is used is the reference frame, unless the
+    mesh has another pose."""
 
     reconstructor: str = option(
         "auto",
@@ -83,7 +85,7 @@ class AnimateOptions(OptionGroup):
     )
     frames: tuple[int | None, int | None, int] = option(
         (None, None, 1),
-        "frames of the video, as a Python slice; the first one shows the mesh as it is",
+        "frames of the video, as a Python slice; the result begins with the first one",
         in_looks=True,
         flag=Flag(metavar="A:B:STEP", default="all"),
         shown=Shown("First Frame and Frames", panel="Source", composed=True),
@@ -154,6 +156,21 @@ class AnimateOptions(OptionGroup):
         in_looks=True,
         flag=Flag(metavar="auto|front|AZIMUTH,ELEVATION"),
         shown=Shown("Seen From", "From where the video sees the mesh", panel="View", composed=True),
+    )
+    pose: str = option(
+        "auto",
+        "which pose the mesh has; first-frame: that of the first frame; any: that of another frame, its rest pose or a "
+        "T-pose, so that the result begins with the pose of the first frame; auto: what mesh and video show",
+        choices=(
+            Choice("auto", "Automatic", "The first frame's pose, unless mesh and video clearly show another one"),
+            Choice("first-frame", "First Frame", "The mesh has the pose of the first frame that is used"),
+            Choice(
+                ANY_POSE,
+                "Any",
+                "A rest pose, a T-pose, the pose of another frame or clip: the result begins with the video's own pose",
+            ),
+        ),
+        shown=Shown("Pose", "Which pose the mesh has", panel="View"),
     )
     camera: str = option(
         "auto",

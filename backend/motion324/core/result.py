@@ -15,10 +15,11 @@ from motion324.core.view import View
 class AnimationResult:
     """The trajectory of a reference mesh. T frames, N vertices.
 
-    positions (T, N, 3) float32: in the mesh's own coordinates and vertex order; frame 0 is the reference mesh itself.
+    positions (T, N, 3) float32: in the mesh's own coordinates and vertex order; frame 0 is the reference mesh itself,
+        unless report["pose"] tells that it has another pose than the first frame of the video.
     frame_numbers (T,) int: which frames of the video these are, counted from 0.
     fps: frames per second at which the positions are to be played.
-    view: the camera that sees the mesh as frame 0 shows it, relative to the mesh in normalised space.
+    view: the camera that filmed the first frame, relative to the reference mesh in normalised space.
     report: plain JSON values: seconds per stage, warnings (code and sentence each), silhouette overlap, versions, ...
     camera_to_first (T, 3, 3) float64: where the camera's motion was taken off the video, the homographies of each
         frame's picture to the first one's, in units of the picture's height; None where it was not.

@@ -20,8 +20,9 @@ class Trajectory:
     """What the file holds. T frames, N vertices, F triangles.
 
     positions (T, N, 3) float32 and faces (F, 3) int32: the mesh's own coordinates and vertex order.
-    frame_numbers (T,) int64: of the video. fps: frames per second. view: the camera, relative to the mesh of frame 0
-    in normalised space (Y up, bounding box centred, longest side 1). camera_to_first: as AnimationResult has it.
+    frame_numbers (T,) int64: of the video. fps: frames per second. view: the camera, relative to the mesh that was
+    animated, in its own pose, in normalised space (Y up, bounding box centred, longest side 1). camera_to_first: as
+    AnimationResult has it.
     """
 
     positions: np.ndarray

@@ -16,16 +16,28 @@ from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_INTERNAL, Motion324Error
 from motion324.core.job_plan import OnPlan, plan_of, unplanned
 from motion324.core.machine import peak_memory, versions
-from motion324.core.options import AnimateOptions, names_mask_files
+from motion324.core.options import ANY_POSE, AnimateOptions, names_mask_files
 from motion324.core.progress import STAGES, Progress, silent
 from motion324.core.reference_mesh import Normalisation, ReferenceMesh, normalised_mesh
 from motion324.core.result import AnimationResult
 from motion324.core.view import View
 from motion324.mesh.checks import check_mesh
 from motion324.mesh.colours import MEANING, REASON
-from motion324.mesh.surface import sample_surface
 from motion324.pipeline.camera import filmed_by_a_still_camera, first_look
 from motion324.pipeline.output_folder import OutputFolder
+from motion324.pipeline.reference import (
+    FIRST_FRAME,
+    Filming,
+    Reference,
+    find_reference,
+    pose_report,
+    pose_warnings,
+    repeated_where_still,
+    scene_of,
+    scout_of,
+    without_error,
+    without_reference,
+)
 from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene
 from motion324.reconstructors.registry import get_reconstructor
 from motion324.trajectories.result_files import KeepOptions, needed_space, write_report, write_result_files
@@ -41,7 +53,6 @@ from motion324.view.view_search import ViewMatch, find_view, overlap_of
 
 log = logging.getLogger(__name__)
 
-SURFACE_SAMPLES = 16384
 USUAL_PIXELS = 512 * 512  # of a frame, until the first one has been read
 
 OnFrames = Callable[[FrameBatch], None]
@@ -63,7 +74,8 @@ def animate(
 
     video: a file or a folder of images, of which options.frames are read; or frames, all of which are taken.
     on_frames: gets positions in the mesh's own coordinates as soon as they are known, at first rough, at last with
-        final=True; the result differs from those by the smoothing over time.
+        final=True; the result differs from those by the smoothing over time, and where a clip hardly moves by what was
+        found for its first frame.
     on_plan: gets the job's plan as soon as the number of frames is known, and a better one when they have been read.
     keep: leaves files in a folder, all of them at the end or none.
     foreground: the masks of exactly these frames, where they are known; options.mask is not looked at then.
@@ -105,33 +117,37 @@ def animate(
 
         clock("sample", 0, 1)
         normalised, normalisation = normalised_mesh(mesh)
-        surface = sample_surface(normalised, SURFACE_SAMPLES, options.seed)
 
         clock("view", 0, 1)
         if view is None:
             match = find_view(normalised, *first_look(video, clip, foreground.masks[0], clock), options.view, clock)
         else:
             match = ViewMatch(view, overlap_of(normalised, view, foreground.masks[0]))
-
+        filming = Filming(filmed.frames, filmed.masks)
+        reference = Reference(FIRST_FRAME, 0, filmed.view(match.view), match.overlap)
         fitting = with_fitting_colours(normalised, match.view, clip.frames[0], foreground.masks[0])
-        if fitting is not normalised:
+        if view is None or options.pose == ANY_POSE:
+            fitting, reference = find_reference(fitting, filming, reference, options, scout_of(reconstructor), clock)
+        reference = repeated_where_still(reference, filmed.masks)
+        if fitting.metadata is not normalised.metadata:
             mesh = dataclasses.replace(mesh, vertex_colour=fitting.vertex_colour, metadata=fitting.metadata)
-            normalised, surface = fitting, sample_surface(fitting, SURFACE_SAMPLES, options.seed)
         _log_vertex_colours(mesh)
 
-        scene = Scene(normalised, surface, filmed.frames, filmed.masks, filmed.view(match.view), options.seed)
-        positions = _reconstruct(reconstructor, scene, mesh, normalisation, clip, clock, on_frames)
+        scene = scene_of(fitting, filming, reference, options.seed, clock)
+        positions = _reconstruct(reconstructor, scene, reference, mesh, normalisation, clip, clock, on_frames)
 
         clock("smooth", 0, 1)
         smooth_trajectory(positions, options.smooth, clock, out=positions)
 
-        odd = overlap_warnings(match.overlap, mesh.name, clip.name)
+        odd = pose_warnings(reference, mesh.name, clip.name, clip.frame_numbers)
+        odd = odd or overlap_warnings(reference.overlap, mesh.name, clip.name)
+        found_view = filmed.first_frames_view(reference.view)
         warnings = [*mesh.warnings, *clip.warnings, *remarks, *foreground.warnings, *odd]
         result = AnimationResult(
             positions=positions,
             frame_numbers=clip.frame_numbers,
             fps=options.fps or clip.fps,
-            view=match.view,
+            view=found_view,
             report={
                 "mesh": _describe_mesh(mesh),
                 "video": {"name": clip.name, "frames": len(clip.frames), "size": [*clip.frames.shape[2:0:-1]]},
@@ -140,8 +156,9 @@ def animate(
                 "options": {**options.to_dict(), "frames": list(options.frames)},
                 "mask": foreground.method,
                 "camera": filmed.report,
-                "view": _describe_view(match.view),
-                "silhouette_overlap": round(float(match.overlap), 4),
+                "view": _describe_view(found_view),
+                "silhouette_overlap": round(float(reference.overlap), 4),
+                "pose": pose_report(reference, options.pose, clip.frame_numbers),
                 "warnings": warnings,
                 "versions": versions(),
             },
@@ -182,16 +199,20 @@ def _check_clip(clip: VideoClip) -> None:
 def _reconstruct(
     reconstructor: Reconstructor,
     scene: Scene,
+    reference: Reference,
     mesh: ReferenceMesh,
     normalisation: Normalisation,
     clip: VideoClip,
     progress: Progress,
     on_frames: OnFrames | None,
 ) -> np.ndarray:
-    """(T, N, 3) float32 in the mesh's own coordinates; frame 0 is the mesh itself, to the last bit."""
-    positions = np.empty((len(scene.frames), *mesh.positions.shape), np.float32)
+    """(T, N, 3) float32 in the mesh's own coordinates; where the first frame shows the mesh's own pose, frame 0 is the
+    mesh itself, to the last bit."""
+    positions = np.empty((len(clip.frames), *mesh.positions.shape), np.float32)
     missing = set(range(len(positions)))
-    for batch in reconstructor.reconstruct(scene, progress):
+    seen_again: np.ndarray | None = None  # what is found for the frame that shows the mesh's own pose
+    batches = reconstructor.reconstruct(scene, progress)
+    for batch in without_reference(batches) if reference.is_added else batches:
         if not np.isfinite(batch.positions).all():
             broken = clip.frame_numbers[batch.indices[~np.isfinite(batch.positions).all(axis=(1, 2))][0]]
             raise Motion324Error(
@@ -201,7 +222,10 @@ def _reconstruct(
                 EXIT_INTERNAL,
             )
         positions[batch.indices] = normalisation.to_source(batch.positions)
-        positions[0] = mesh.positions
+        if reference.is_added and reference.frame in batch.indices:
+            seen_again = positions[reference.frame].copy()
+        if reference.kind == FIRST_FRAME:
+            positions[0] = mesh.positions
         if batch.final:
             missing.difference_update(int(index) for index in batch.indices)
         if on_frames:
@@ -213,6 +237,9 @@ def _reconstruct(
             "This is a defect: please report it with mesh and video.",
             EXIT_INTERNAL,
         )
+    if seen_again is not None:
+        own = np.s_[1:] if reference.kind == FIRST_FRAME else np.s_[:]
+        without_error(positions[own], seen_again, mesh.positions)
     return positions
 
 

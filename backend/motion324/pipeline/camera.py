@@ -50,6 +50,15 @@ class Filmed:
         """The camera that sees the frames, of the one that sees the clip's first frame."""
         return view if self.picture is None else view.of_part(self.picture.box, self.clip.frames.shape[1:3])
 
+    def first_frames_view(self, view: View) -> View:
+        """The camera that sees the clip's first frame, of the one that sees the frames."""
+        if self.picture is None:
+            return view
+        picture, (height, width) = self.picture, self.clip.frames.shape[1:3]
+        top, left = -picture.top * picture.scale, -picture.left * picture.scale
+        box = (top, top + height * picture.scale, left, left + width * picture.scale)
+        return view.of_part(box, (picture.height, picture.width))
+
     def shown(self, progress: Progress) -> VideoClip:
         """The clip as the first frame's camera sees it, as large as it is, to draw the result over."""
         if self.to_first is None:

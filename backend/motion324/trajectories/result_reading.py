@@ -17,6 +17,7 @@ from motion324.mesh.files.reading import read_mesh
 from motion324.trajectories.result_files import REPORT, TRAJECTORY
 
 SAME = 1e-4  # of the mesh's extent
+ALIKE = 0.1  # by how much edges of another pose may be longer or shorter, in the middle of all
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,24 @@ def mesh_of(
 
 
 def check_is_first_frame(mesh: ReferenceMesh, mesh_path: Path, trajectory: Trajectory, trajectory_path: Path) -> None:
-    """Raises Motion324Error("mesh-differs") where the trajectory's first frame is another mesh, or lies elsewhere."""
-    first = trajectory.positions[0]
-    extent = (mesh.positions.max(axis=0) - mesh.positions.min(axis=0)).max()
-    if mesh.positions.shape != first.shape or not abs(mesh.positions - first).max() <= SAME * extent:
+    """Raises Motion324Error("mesh-differs") where the trajectory's first frame is another mesh, or lies elsewhere. It
+    may be the same one in another pose, as large and with the same triangles."""
+    if not _is_same_mesh(mesh, trajectory):
         raise Motion324Error(
             "mesh-differs",
             f"'{trajectory_path}' was not made from '{mesh_path}': its first frame is another mesh.",
             "Give the mesh that was animated.",
             EXIT_BAD_MESH,
         )
+
+
+def _is_same_mesh(mesh: ReferenceMesh, trajectory: Trajectory) -> bool:
+    own, first = mesh.positions, trajectory.positions[0]
+    if own.shape != first.shape:
+        return False
+    if abs(own - first).max() <= SAME * (own.max(axis=0) - own.min(axis=0)).max():
+        return True
+    if not np.array_equal(mesh.faces, trajectory.faces):
+        return False
+    before, after = (np.linalg.norm(each[mesh.faces[:, 0]] - each[mesh.faces[:, 1]], axis=1) for each in (own, first))
+    return bool(abs(np.median(after[before > 0] / before[before > 0]) - 1) <= ALIKE)

@@ -51,17 +51,17 @@ def find_view(mesh: ReferenceMesh, frame: np.ndarray, mask: np.ndarray, mode: st
     mode: "auto" looks from everywhere; "front" and "AZIMUTH,ELEVATION" (degrees) start from there and only refine.
     Raises Motion324Error("bad-option") where mode is none of these.
     """
-    target = _Target.of(frame, mask, COARSE_SIZE)
+    target = Target.of(frame, mask, COARSE_SIZE)
     if mode == "auto":
         starts = _look_around(mesh, target, progress)
     else:
         azimuth, elevation = (0.0, 0.0) if mode == "front" else parse_view_angles(mode)
-        starts = [_framed(mesh, _turned(azimuth, elevation, 0.0), target)]
-    fine = _Target.of(frame, mask, FINE_SIZE)
+        starts = [framed(mesh, turned_view(azimuth, elevation, 0.0), target)]
+    fine = Target.of(frame, mask, FINE_SIZE)
     best: tuple[float, View] | None = None
     for k, start in enumerate(starts):
         progress("view", k, len(starts))
-        for view in _refinements(mesh, start, fine):
+        for view in refinements(mesh, start, fine):
             progress("view", k, len(starts))
             score = _score(mesh, view, fine)
             if best is None or score > best[0]:
@@ -79,7 +79,7 @@ def overlap_of(mesh: ReferenceMesh, view: View, mask: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class _Target:
+class Target:
     """The frame cut to the object's box, h x w pixels; `of_crop` turns a view of the image into one of the crop."""
 
     colours: np.ndarray
@@ -88,7 +88,7 @@ class _Target:
     whole: tuple[int, int]
 
     @staticmethod
-    def of(frame: np.ndarray, mask: np.ndarray, size: int) -> _Target:
+    def of(frame: np.ndarray, mask: np.ndarray, size: int) -> Target:
         inside = mask > 0.5
         ys, xs = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
         if len(ys) == 0:
@@ -104,7 +104,7 @@ class _Target:
         colours = np.pad(frame, (*pad, (0, 0)), mode="edge")[y0 + top : y1 + top, x0 + left : x1 + left]
         soft = np.pad(mask.astype(np.float32), pad)[y0 + top : y1 + top, x0 + left : x1 + left]
         way = cv2.INTER_AREA if scale < ENLARGED else cv2.INTER_CUBIC  # that, enlarging, leaves steps
-        return _Target(
+        return Target(
             cv2.resize(colours, shape, interpolation=way),
             cv2.resize(soft, shape, interpolation=way) > 0.5,
             (y0, y1, x0, x1),
@@ -115,7 +115,7 @@ class _Target:
         return view.of_part(self.box, self.whole)
 
 
-def _look_around(mesh: ReferenceMesh, target: _Target, progress: Progress) -> list[View]:
+def _look_around(mesh: ReferenceMesh, target: Target, progress: Progress) -> list[View]:
     """The most promising views, best first."""
     rings = [(e, 0.0) for e in ELEVATIONS]
     rare = [(e, 0.0) for e in RARE_ELEVATIONS] + [(e, r) for e in (0.0, 30.0) for r in RARE_ROLLS]
@@ -124,8 +124,8 @@ def _look_around(mesh: ReferenceMesh, target: _Target, progress: Progress) -> li
         for k, (elevation, roll) in enumerate(elevations):
             for azimuth in range(AZIMUTHS):
                 progress("view", 0, REFINED)
-                view = _framed(mesh, _turned(360.0 * (azimuth + 0.5 * (k % 2)) / AZIMUTHS, elevation, roll), target)
-                score, overlap = _overlap_and_colour(mesh, view, target)
+                view = framed(mesh, turned_view(360.0 * (azimuth + 0.5 * (k % 2)) / AZIMUTHS, elevation, roll), target)
+                score, overlap = overlap_and_colour(mesh, view, target)
                 scored.append((score, overlap, view))
         if max(overlap for _, overlap, _ in scored) >= GOOD_OVERLAP:
             break
@@ -133,14 +133,14 @@ def _look_around(mesh: ReferenceMesh, target: _Target, progress: Progress) -> li
     return [view for _, _, view in scored[:REFINED]]
 
 
-def _turned(azimuth: float, elevation: float, roll: float) -> View:
+def turned_view(azimuth: float, elevation: float, roll: float) -> View:
     view = look_at_origin(azimuth, elevation, 2.0, FOCAL)
     c, s = math.cos(math.radians(roll)), math.sin(math.radians(roll))
     turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
     return replace(view, rotation=turn @ view.rotation, translation=turn @ view.translation)
 
 
-def _framed(mesh: ReferenceMesh, view: View, target: _Target) -> View:
+def framed(mesh: ReferenceMesh, view: View, target: Target) -> View:
     """Moves the camera until the mesh's box fills the mask's box."""
     crop_height, crop_width = target.mask.shape
     ys, xs = np.flatnonzero(target.mask.any(axis=1)), np.flatnonzero(target.mask.any(axis=0))
@@ -163,7 +163,7 @@ def _framed(mesh: ReferenceMesh, view: View, target: _Target) -> View:
     return view
 
 
-def _overlap_and_colour(mesh: ReferenceMesh, view: View, target: _Target) -> tuple[float, float]:
+def overlap_and_colour(mesh: ReferenceMesh, view: View, target: Target) -> tuple[float, float]:
     """A score (higher is better) and the silhouettes' overlap."""
     image, raster = _drawn(mesh, target.of_crop(view), target)
     seen = raster.mask
@@ -177,11 +177,11 @@ def _overlap_and_colour(mesh: ReferenceMesh, view: View, target: _Target) -> tup
     return overlap - COLOUR_WEIGHT * min(float(np.abs(difference).mean()) / spread, 1.5), overlap
 
 
-def _score(mesh: ReferenceMesh, view: View, target: _Target) -> float:
-    return _overlap_and_colour(mesh, view, target)[0]
+def _score(mesh: ReferenceMesh, view: View, target: Target) -> float:
+    return overlap_and_colour(mesh, view, target)[0]
 
 
-def _drawn(mesh: ReferenceMesh, view: View, target: _Target) -> tuple[np.ndarray, Raster]:
+def _drawn(mesh: ReferenceMesh, view: View, target: Target) -> tuple[np.ndarray, Raster]:
     """The mesh as seen in the crop, (h, w, 3) uint8, brought to the frame's tones."""
     height, width = target.mask.shape
     raster = rasterise(mesh.positions, mesh.faces, view, height, width)
@@ -197,7 +197,7 @@ def _drawn(mesh: ReferenceMesh, view: View, target: _Target) -> tuple[np.ndarray
     return np.clip(image, 0, 255).astype(np.uint8), raster
 
 
-def _refinements(mesh: ReferenceMesh, view: View, target: _Target) -> Iterator[View]:
+def refinements(mesh: ReferenceMesh, view: View, target: Target) -> Iterator[View]:
     """The view after every round, the start included."""
     height, width = target.mask.shape
     optical_flow = DenseFlow()
@@ -226,7 +226,7 @@ def _refinements(mesh: ReferenceMesh, view: View, target: _Target) -> Iterator[V
         yield view
 
 
-def _whole_pixels(pixels: np.ndarray, target: _Target) -> np.ndarray:
+def _whole_pixels(pixels: np.ndarray, target: Target) -> np.ndarray:
     y0, y1, x0, x1 = target.box
     height, width = target.mask.shape
     return pixels * np.array([(x1 - x0) / width, (y1 - y0) / height]) + np.array([x0, y0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,11 @@ class Target:
         return obj
 
 
+def has_other_pose(report: Mapping[str, Any]) -> bool:
+    """Whether the backend tells that its result begins with another pose than the mesh's own."""
+    return report.get("pose", {}).get("taken", "first-frame") != "first-frame"
+
+
 @dataclass(frozen=True)
 class Animation:
     """The animation of one object; a job of several objects leaves one for each.
@@ -51,6 +58,8 @@ class Animation:
     frame_numbers (T,): of the video. fps: at which the video shows them. view: the camera that the job found.
     space: between the job's normalised space, in which the view is, and the world. matrix (4, 4): the object's
     matrix_world when it was read, as `space` has it. video: its path. camera_to_first: as AnimationResult has it.
+    own_pose (N, 3) float32: the mesh as it was sent, where the animation begins with another pose; None where it begins
+    with this one.
     """
 
     target: Target
@@ -65,3 +74,19 @@ class Animation:
     matrix: np.ndarray | None = None
     video: Path | None = None
     camera_to_first: np.ndarray | None = None
+    own_pose: np.ndarray | None = None
+
+    def from_own_pose(self) -> Animation:
+        """With the mesh's own pose at the result's frame before the first, so that there is a way from one to the
+        other; itself where it begins with that pose."""
+        if self.own_pose is None:
+            return self
+        moving = self.camera_to_first
+        return dataclasses.replace(
+            self,
+            positions=np.concatenate([self.own_pose[None], self.positions]),
+            timing=Timing(self.timing.start - self.timing.step, self.timing.step, self.timing.count + 1),
+            frame_numbers=np.concatenate([self.frame_numbers[:1], self.frame_numbers]),
+            camera_to_first=None if moving is None else np.concatenate([moving[:1], moving]),
+            own_pose=None,
+        )

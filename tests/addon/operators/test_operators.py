@@ -42,6 +42,34 @@ def test_animate_keeps_a_point_cache_and_the_duration(addon, backend, video, tmp
         np.testing.assert_allclose(shown(obj, 1 + index * 2.5), expected, atol=ROUNDING)
 
 
+@pytest.mark.parametrize("kind", ["SHAPE_KEYS", "POINT_CACHE"])
+def test_the_meshs_own_pose_is_kept_at_the_frame_before_another_first_pose(addon, backend, video, tmp_path, kind):
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    obj = ngon_object()
+    base = rest(obj)
+    bpy.ops.motion324.animate(
+        video=str(video(frames=3, pose="drawn", fps=12)), keep=kind, own_pose=True, start_frame=7,
+        timing="CUSTOM_FPS", custom_fps=bpy.context.scene.render.fps / 2,
+    )  # fmt: skip
+    expected = wobble(base, 4)
+    for index in range(4):
+        np.testing.assert_allclose(shown(obj, 5 + 2 * index), expected[index], atol=ROUNDING)
+    np.testing.assert_allclose(shown(obj, 6), (base + expected[1]) / 2, atol=ROUNDING)
+    np.testing.assert_allclose(shown(obj, 1), base, atol=ROUNDING)
+
+
+def test_without_being_asked_for_the_own_pose_is_no_frame_and_nor_where_the_result_begins_with_it(
+    addon, backend, video
+):
+    obj = ngon_object()
+    base = rest(obj)
+    bpy.ops.motion324.animate(video=str(video(frames=2, pose="other-frame")), keep="SHAPE_KEYS", start_frame=7)
+    np.testing.assert_allclose(shown(obj, 6), wobble(base, 2)[1], atol=ROUNDING)
+    assert len(obj.data.shape_keys.key_blocks) == 3
+    bpy.ops.motion324.animate(video=str(video(frames=2)), keep="SHAPE_KEYS", start_frame=7, own_pose=True)
+    assert len(obj.data.shape_keys.key_blocks) == 3
+
+
 def test_a_point_cache_without_a_place_is_refused_before_the_job(addon, backend, video, state):
     ball()
     with pytest.raises(RuntimeError, match=r"this \.blend has not been saved yet\. Save it, then"):
@@ -69,8 +97,8 @@ def test_every_keyword_of_animate_reaches_the_job(addon, backend, video, tmp_pat
         "video": str(video(frames=4)), "first_frame": 2, "frame_count": 4, "frame_step": 3, "video_fps": 5.0,
         "start_frame": 5, "timing": "CUSTOM_FPS", "custom_fps": 48.0, "mask": "file", "mask_path": str(masks),
         "view": "angles", "azimuth": 20.0, "elevation": 10.0, "reconstructor": "deformation-fit", "quality": "draft",
-        "device": "cpu", "precision": "float32", "smooth": 1.5, "camera": "still", "seed": 3, "keep": "POINT_CACHE",
-        "only_active": True,
+        "device": "cpu", "precision": "float32", "smooth": 1.5, "pose": "any", "camera": "still", "seed": 3,
+        "keep": "POINT_CACHE", "own_pose": True, "only_active": True,
         "single_user": True,
     }  # fmt: skip
     known = {prop.identifier for prop in bpy.ops.motion324.animate.get_rna_type().properties} - {"rna_type"}
@@ -89,7 +117,7 @@ def test_every_keyword_of_animate_reaches_the_job(addon, backend, video, tmp_pat
     expected = {
         "frames": [2, 14, 3], "video_fps": 5.0, "fps": 48.0, "mask": str(masks), "view": "20,10",
         "reconstructor": "deformation-fit", "quality": "draft", "device": "cpu", "precision": "float32",
-        "smooth": 1.5, "camera": "still", "seed": 3,
+        "smooth": 1.5, "pose": "any", "camera": "still", "seed": 3,
     }  # fmt: skip
     assert {name: list(options[name]) if name == "frames" else options[name] for name in expected} == expected
     assert animation.target.name == "One" and animation.timing.start == 5 and not other.modifiers

@@ -175,7 +175,7 @@ def test_everything_that_can_be_set_is_drawn(addon, backend, draw, reconstructor
     settings.video = str(SHIBA)
     settings.reconstructor, settings.view, settings.mask, settings.timing = reconstructor, view, "file", "CUSTOM_FPS"
     paper = draw()
-    for name in ("video", "first_frame", "mask_path", "custom_fps", "view", "reconstructor", "smooth"):
+    for name in ("video", "first_frame", "mask_path", "custom_fps", "view", "pose", "reconstructor", "smooth"):
         assert paper.has("prop", name), name
     assert "Choose the masks" in paper.texts
 
@@ -384,6 +384,14 @@ def test_results_that_wait_have_buttons_of_their_own_until_they_are_kept(addon, 
     bpy.ops.motion324.keep_shape_keys()
     paper = draw()
     assert paper.has("operator", "motion324.remove_animation") and not paper.has("operator", "motion324.discard")
+
+
+def test_the_own_pose_is_offered_where_the_result_begins_with_another(addon, backend, draw, video):
+    ball()
+    bpy.ops.motion324.animate(video=str(video(frames=3)))
+    assert not draw().has("prop", "own_pose_before")
+    bpy.ops.motion324.animate(video=str(video(frames=3, pose="drawn")))
+    assert draw().has("prop", "own_pose_before")
 
 
 def test_quick_looks_are_drawn_with_what_they_found(addon, backend, draw, video):

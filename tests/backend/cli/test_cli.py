@@ -181,6 +181,25 @@ def test_overlay_refuses_another_mesh(reconstructor, files, capsys):
     assert "was not made from" in capsys.readouterr().err
 
 
+def test_overlay_takes_the_mesh_in_another_pose_than_the_first_frames_but_not_in_other_units(
+    reconstructor, files, capsys
+):
+    assert animate(files) == 0
+    mesh = files / "box.obj"
+    lines = [line.split() for line in mesh.read_text().splitlines()]
+    arguments = [str(mesh), str(files / "slide"), str(files / "out" / "trajectory.npz"), "-o", str(files / "x.mp4")]
+
+    def write(place):
+        moved = [["v", *(f"{value:.6f}" for value in place(*map(float, line[1:4])))] if line[:1] == ["v"] else line
+                 for line in lines]  # fmt: skip
+        mesh.write_text("\n".join(" ".join(line) for line in moved) + "\n")
+
+    write(lambda x, y, z: (0.8 * x - 0.6 * y, 0.6 * x + 0.8 * y, z))
+    assert main(["overlay", *arguments]) == 0
+    write(lambda x, y, z: (100 * x, 100 * y, 100 * z))
+    assert main(["overlay", *arguments]) == 3
+
+
 def test_no_output_replaces_an_input(reconstructor, files, capsys):
     assert animate(files) == 0
     (files / "link.mp4").symlink_to(files / "box.obj")

@@ -27,6 +27,7 @@ from motion324.core.trajectory_file import load_trajectory
 from motion324.mesh.colours import as_srgb, colours_at, meaning_by_generator, with_other_meaning
 from motion324.pipeline import animate as pipeline
 from motion324.pipeline.animate import animate
+from motion324.pipeline.reference import SURFACE_SAMPLES
 from motion324.trajectories.result_files import KeepOptions
 from motion324.video.foreground import ForegroundMasks
 
@@ -86,7 +87,7 @@ def test_the_reconstructor_gets_the_mesh_in_normalised_space_and_samples_of_it(r
     low, high = scene.mesh.positions.min(axis=0), scene.mesh.positions.max(axis=0)
     np.testing.assert_allclose(high - low, [1 / 3, 2 / 3, 1], atol=1e-6)
     np.testing.assert_allclose(low + high, 0, atol=1e-6)
-    assert scene.surface.points.shape == (pipeline.SURFACE_SAMPLES, 3)
+    assert scene.surface.points.shape == (SURFACE_SAMPLES, 3)
     assert scene.seed == 7
     assert scene.masks[0, 30, 30] == 1
     assert scene.masks[0, 5, 5] == 0
@@ -198,7 +199,7 @@ def test_the_report_says_what_was_done_in_plain_json(reconstructor, box, sliding
 
 def test_a_mesh_unlike_the_video_is_warned_of_with_the_number(monkeypatch, box, sliding_square):
     use(monkeypatch, FakeReconstructor(), overlap=0.31)
-    (warning,) = animate(box, sliding_square, AnimateOptions()).report["warnings"]
+    (warning,) = animate(box, sliding_square, AnimateOptions(pose="first-frame")).report["warnings"]
     assert warning["code"] == "low-overlap"
     assert "0.31" in warning["sentence"]
     assert "'box'" in warning["sentence"]

@@ -1,0 +1,238 @@
+"""Finds the frame of a video in which a mesh has its own pose, and views of it where no frame shows that pose.
+
+The silhouettes of the mesh from all around are compared with the masks of all frames at once; what looks best is
+compared in colour, too, and then refined as the search for the first frame's view does it. The camera stands still, so
+that the view of one frame is that of all.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from motion324.core.options import parse_view_angles
+from motion324.core.progress import Progress
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.view import View
+from motion324.view.rasteriser import rasterise
+from motion324.view.view_search import (
+    AZIMUTHS,
+    COARSE_SIZE,
+    ELEVATIONS,
+    FINE_SIZE,
+    GOOD_OVERLAP,
+    RARE_ELEVATIONS,
+    RARE_ROLLS,
+    REFINED,
+    Target,
+    framed,
+    overlap_and_colour,
+    overlap_of,
+    refinements,
+    turned_view,
+)
+
+CANVAS, DRAWN_SIZE = 96, 36  # pixels of the pictures that are compared; of the silhouettes in them, sides' mean
+LOOKED_AT = 32  # pairs of a view and a frame that are compared in colour
+FRAMES_APART = 3  # frames next to one another look alike: of these only the best is refined
+FARTHEST_APART = 25.0  # degrees; views that are nearer to one another count as one
+
+
+@dataclass(frozen=True)
+class PoseMatch:
+    """The mesh in its own pose. frame: index of the frame that shows it so. view: the camera. overlap: intersection
+    over union of the mesh's silhouette and that frame's mask."""
+
+    frame: int
+    view: View
+    overlap: float
+
+
+@dataclass(frozen=True)
+class PoseSearch:
+    """best: where the mesh has its own pose most likely. views: from where it may be seen, if it is nowhere so, best
+    first, each such that the mesh covers the first frame's object as well as another pose can."""
+
+    best: PoseMatch
+    views: tuple[View, ...]
+
+
+def search_poses(
+    mesh: ReferenceMesh, frames: np.ndarray, masks: np.ndarray, mode: str, most_views: int, progress: Progress
+) -> PoseSearch:
+    """mesh in normalised space, frames (T, H, W, 3) uint8 sRGB, masks (T, H, W) in [0, 1]; mode: as find_view has it.
+
+    Raises Motion324Error("bad-option").
+    """
+    progress("view", 0, REFINED)
+    seen = [index for index, mask in enumerate(masks) if (mask > 0.5).any()] or [0]
+    wanted = np.stack([_small(masks[index] > 0.5) for index in seen])
+    turned, drawn = [], []
+    for views in _rings(mode):
+        for view in views:
+            progress("view", 0, REFINED)
+            turned.append(view)
+            drawn.append(_small_silhouette(mesh, view))
+        alike = _overlaps(np.stack(drawn), wanted)  # (V, seen frames)
+        if alike.max() >= GOOD_OVERLAP:
+            break
+    looked = _in_colour(mesh, turned, alike, seen, frames, masks, progress)
+    best = _refined(mesh, turned, looked, frames, masks, progress)
+    views = _apart([turned[number] for _, number, _ in looked], most_views)
+    first = Target.of(frames[seen[0]], masks[seen[0]], COARSE_SIZE)
+    return PoseSearch(best, tuple(_covering(mesh, view, first) for view in views))
+
+
+def posed_score(mesh: ReferenceMesh, view: View, positions: np.ndarray, frames: np.ndarray, masks: np.ndarray) -> float:
+    """How well the moved mesh, positions (T, N, 3), covers the masks (T, H, W) and looks like the frames (T, H, W, 3):
+    the mean over them of what the search for a view calls its score."""
+    scores = []
+    for moved, frame, mask in zip(positions, frames, masks, strict=True):
+        if (mask > 0.5).any():
+            target = Target.of(frame, mask, COARSE_SIZE)
+            scores.append(overlap_and_colour(replace(mesh, positions=moved), view, target)[0])
+    return float(np.mean(scores)) if scores else 0.0
+
+
+def carried_view(view: View, own: np.ndarray, posed: np.ndarray) -> View:
+    """The camera that sees own (N, 3) where and as large as `view` sees posed (N, 3), as far as a rigid motion and a
+    scale can bring one to the other (Kabsch's rotation; the scale is the ratio of both spreads)."""
+    a, b = own.astype(np.float64), posed.astype(np.float64)
+    from_middle, to_middle = a.mean(axis=0), b.mean(axis=0)
+    a, b = a - from_middle, b - to_middle
+    u, _, v = np.linalg.svd(b.T @ a)
+    rotation = u @ np.diag([1.0, 1.0, np.linalg.det(u @ v)]) @ v
+    scale = math.sqrt(float((b**2).sum()) / max(float((a**2).sum()), 1e-12))
+    shift = to_middle - scale * rotation @ from_middle
+    # A camera sees a scaled world as one that is nearer sees the world itself.
+    translation = (view.rotation @ shift + view.translation) / scale
+    return replace(view, rotation=view.rotation @ rotation, translation=translation)
+
+
+def _rings(mode: str) -> list[list[View]]:
+    if mode != "auto":
+        azimuth, elevation = (0.0, 0.0) if mode == "front" else parse_view_angles(mode)
+        return [[turned_view(azimuth, elevation, 0.0)]]
+    usual = [(elevation, 0.0) for elevation in ELEVATIONS]
+    rare = [(e, 0.0) for e in RARE_ELEVATIONS] + [(e, roll) for e in (0.0, 30.0) for roll in RARE_ROLLS]
+    return [
+        [
+            turned_view(360.0 * (step + 0.5 * (k % 2)) / AZIMUTHS, elevation, roll)
+            for k, (elevation, roll) in enumerate(ring)
+            for step in range(AZIMUTHS)
+        ]
+        for ring in (usual, rare)
+    ]
+
+
+def _small_silhouette(mesh: ReferenceMesh, view: View) -> np.ndarray:
+    """(CANVAS, CANVAS) bool: the mesh, as `_small` shows a mask."""
+    box = np.zeros((CANVAS, CANVAS), np.float32)
+    low, high = (CANVAS - DRAWN_SIZE) // 2, (CANVAS + DRAWN_SIZE) // 2
+    box[low:high, low:high] = 1
+    target = Target(np.zeros((CANVAS, CANVAS, 3), np.uint8), box > 0, (0, CANVAS, 0, CANVAS), box.shape)
+    return rasterise(mesh.positions, mesh.faces, framed(mesh, view, target), CANVAS, CANVAS).mask
+
+
+def _small(mask: np.ndarray) -> np.ndarray:
+    """mask (H, W) bool -> (CANVAS, CANVAS) bool: its box in the middle, the mean of whose sides is DRAWN_SIZE."""
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    scale = DRAWN_SIZE / math.sqrt(max(width * height, 1))
+    middle = np.array([left + width / 2, top + height / 2])
+    shift = CANVAS / 2 - scale * middle
+    matrix = np.array([[scale, 0, shift[0] + 0.5 * scale - 0.5], [0, scale, shift[1] + 0.5 * scale - 0.5]])
+    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), max(0.4 / scale, 0.1)) if scale < 1 else mask * 1.0
+    return np.asarray(cv2.warpAffine(soft.astype(np.float32), matrix, (CANVAS, CANVAS)) > 0.5)
+
+
+def _overlaps(drawn: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """drawn (V, h, w), wanted (T, h, w) bool -> (V, T): intersection over union of each with each."""
+    a, b = (each.reshape(len(each), -1).astype(np.float32) for each in (drawn, wanted))
+    both = a @ b.T
+    return np.asarray(both / np.maximum(a.sum(axis=1)[:, None] + b.sum(axis=1) - both, 1))
+
+
+def _in_colour(
+    mesh: ReferenceMesh,
+    views: list[View],
+    alike: np.ndarray,
+    seen: list[int],
+    frames: np.ndarray,
+    masks: np.ndarray,
+    progress: Progress,
+) -> list[tuple[float, int, int]]:
+    """The likeliest pairs as (score, number of the view, frame), best first."""
+    of_view, of_frame = alike.argmax(axis=1), alike.argmax(axis=0)
+    pairs = {(v, int(t)) for v, t in enumerate(of_view)} | {(int(v), t) for t, v in enumerate(of_frame)}
+    likeliest = sorted(pairs, key=lambda pair: -alike[pair])[:LOOKED_AT]
+    scored = []
+    for v, t in likeliest:
+        progress("view", 0, REFINED)
+        target = Target.of(frames[seen[t]], masks[seen[t]], COARSE_SIZE)
+        score, _ = overlap_and_colour(mesh, framed(mesh, views[v], target), target)
+        scored.append((score, v, seen[t]))
+    return sorted(scored, key=lambda row: -row[0])
+
+
+def _refined(
+    mesh: ReferenceMesh,
+    views: list[View],
+    looked: list[tuple[float, int, int]],
+    frames: np.ndarray,
+    masks: np.ndarray,
+    progress: Progress,
+) -> PoseMatch:
+    chosen: list[tuple[int, int]] = []
+    for _, number, frame in looked:
+        if all(abs(frame - other) >= FRAMES_APART for _, other in chosen):
+            chosen.append((number, frame))
+    best: tuple[float, View, int] | None = None
+    for done, (number, frame) in enumerate(chosen[:REFINED]):
+        target = Target.of(frames[frame], masks[frame], FINE_SIZE)
+        for view in refinements(mesh, framed(mesh, views[number], target), target):
+            progress("view", done, REFINED)
+            score, _ = overlap_and_colour(mesh, view, target)
+            if best is None or score > best[0]:
+                best = score, view, frame
+    assert best is not None
+    _, view, frame = best
+    return PoseMatch(frame, view, overlap_of(mesh, view, masks[frame]))
+
+
+def _apart(views: list[View], most: int) -> list[View]:
+    """The first of them, and those that look from clearly elsewhere."""
+    kept: list[View] = []
+    for view in views:
+        if len(kept) < most and all(_angle(view, other) > FARTHEST_APART for other in kept):
+            kept.append(view)
+    return kept
+
+
+def _angle(a: View, b: View) -> float:
+    cosine = (float(np.trace(a.rotation @ b.rotation.T)) - 1) / 2
+    return math.degrees(math.acos(min(max(cosine, -1.0), 1.0)))
+
+
+def _covering(mesh: ReferenceMesh, view: View, target: Target) -> View:
+    """With the camera where the silhouette has the mask's area and its middle: a box says little of another pose."""
+    height, width = target.mask.shape
+    wanted = _area_and_middle(target.mask)
+    view = framed(mesh, view, target)
+    for _ in range(3):
+        now = _area_and_middle(rasterise(mesh.positions, mesh.faces, target.of_crop(view), height, width).mask)
+        if not now[0] or not wanted[0]:
+            break
+        depth = view.translation[2] * math.sqrt(now[0] / wanted[0])
+        per_pixel = depth / (target.of_crop(view).focal * height)
+        across = view.translation[:2] * (depth / view.translation[2]) + (wanted[1] - now[1]) * per_pixel
+        view = replace(view, translation=np.array([*across, depth]))
+    return view
+
+
+def _area_and_middle(mask: np.ndarray) -> tuple[int, np.ndarray]:
+    """Pixels, and (2,) their mean place x, y."""
+    ys, xs = np.nonzero(mask)
+    return len(xs), np.array([xs.mean(), ys.mean()]) if len(xs) else np.zeros(2)

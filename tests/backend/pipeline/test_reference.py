@@ -1,0 +1,184 @@
+"""What shows a mesh in its own pose: the first frame, another one, or a drawing, and what becomes of the result."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from creature import creature, film, waving
+
+from motion324.core.clip import VideoClip
+from motion324.core.options import AnimateOptions
+from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.view import look_at_origin
+from motion324.pipeline import animate as pipeline
+from motion324.pipeline import reference as choosing
+from motion324.pipeline.animate import animate
+from motion324.reconstructors.interface import FrameBatch
+from motion324.video.foreground import ForegroundMasks
+
+VIEW = look_at_origin(20.0, 5.0, 2.2, 1.39)
+
+
+class Truthful:
+    """Knows where the vertices are, by the number of frames of the video; keeps the scenes that it was given."""
+
+    name = "truthful"
+
+    def __init__(self, moved):
+        self.moved, self.scenes = moved, []
+
+    def check_job(self, frames, vertices):
+        pass
+
+    def details(self):
+        return {}
+
+    def reconstruct(self, scene, progress):
+        progress("reconstruct", 0, 1)
+        self.scenes.append(scene)
+        steps = np.linspace(0, len(self.moved) - 1, 4).round().astype(int)
+        added = len(scene.frames) - len(self.moved)
+        video = self.moved if added in (0, 1) else self.moved[steps]
+        added = len(scene.frames) - len(video)
+        positions = np.concatenate([scene.mesh.positions[None], video])[1 - added :]
+        yield FrameBatch(np.arange(len(positions)), positions, True)
+
+
+@pytest.fixture(scope="module")
+def filmed():
+    """Its mesh's middle is the origin and its longest side 1, so that normalised space is its own."""
+    mesh = creature()
+    moved = waving(mesh, frames=10, reach=1.2)
+    low, high = moved[6].min(axis=0), moved[6].max(axis=0)
+    moved = (moved - (low + high) / 2) / (high - low).max()
+    frames, masks = film(mesh, moved, VIEW)
+    clip = VideoClip(frames, 12.0, np.arange(100, 110), None, "wave")
+    return mesh, moved, clip, ForegroundMasks(masks, "given")
+
+
+def animated(monkeypatch, filmed, positions, **options):
+    mesh, moved, clip, masks = filmed
+    knows = Truthful(moved)
+    monkeypatch.setattr(pipeline, "get_reconstructor", lambda options, progress: knows)
+    mesh: ReferenceMesh = dataclasses.replace(mesh, positions=positions.astype(np.float32))
+    given = AnimateOptions(smooth=0, view="20,5", **options)
+    batches: list[FrameBatch] = []
+    result = animate(mesh, clip, given, foreground=masks, on_frames=batches.append)
+    return result, knows.scenes[-1], batches
+
+
+def test_a_mesh_in_a_later_frames_pose_has_that_frame_before_the_videos(monkeypatch, filmed):
+    _, moved, clip, _ = filmed
+    result, scene, batches = animated(monkeypatch, filmed, moved[6])
+    told = result.report["pose"]
+    assert told["asked"] == "auto" and told["taken"] == "other-frame" and abs(told["frame"] - 106) <= 2
+    assert len(scene.frames) == len(clip.frames) + 1
+    np.testing.assert_array_equal(scene.frames[0], scene.frames[1 + told["frame"] - 100])
+    np.testing.assert_allclose(result.positions, moved, atol=1e-5)
+    assert sorted(np.concatenate([batch.indices for batch in batches])) == list(range(len(clip.frames)))
+    (warning,) = [each for each in result.report["warnings"] if each["code"] == "other-pose"]
+    assert f"frame {told['frame']}" in warning["sentence"] and "frame 100" in warning["sentence"]
+
+
+def test_the_view_of_an_added_frame_sees_the_object_where_the_video_does(monkeypatch, filmed):
+    _, moved, clip, masks = filmed
+    result, scene, _ = animated(monkeypatch, filmed, moved[6])
+    height, width = clip.frames.shape[1:3]
+    of_video, _ = result.view.project(moved[0], height, width)
+    of_scene, _ = scene.view.project(moved[0], *scene.masks.shape[1:])
+    shift = of_scene - of_video
+    np.testing.assert_allclose(shift, np.broadcast_to(shift[0], shift.shape), atol=1e-6)
+    x, y = np.round(of_video.mean(axis=0)).astype(int)
+    dx, dy = np.round(shift[0]).astype(int)
+    np.testing.assert_array_equal(scene.masks[1, y - 20 + dy : y + 20 + dy, x - 20 + dx : x + 20 + dx],
+                                  masks.masks[0, y - 20 : y + 20, x - 20 : x + 20])  # fmt: skip
+
+
+@pytest.mark.parametrize("pose", ["auto", "any"])
+def test_a_mesh_in_the_first_frames_pose_is_animated_as_ever(monkeypatch, filmed, pose):
+    _, moved, clip, _ = filmed
+    result, scene, _ = animated(monkeypatch, filmed, moved[0], pose=pose)
+    assert result.report["pose"] == {"asked": pose, "taken": "first-frame"}
+    assert len(scene.frames) == len(clip.frames)
+    np.testing.assert_array_equal(result.positions[0], moved[0].astype(np.float32))
+
+
+def test_first_frame_is_taken_by_its_word(monkeypatch, filmed):
+    _, moved, _, _ = filmed
+    result, _, _ = animated(monkeypatch, filmed, moved[6], pose="first-frame")
+    assert result.report["pose"] == {"asked": "first-frame", "taken": "first-frame"}
+    np.testing.assert_array_equal(result.positions[0], moved[6].astype(np.float32))
+
+
+def bent(positions):
+    """A pose that no frame shows: the body stands on end, its arm and head to the side."""
+    out = positions.astype(np.float64).copy()
+    ends = np.abs(out[:, 0]) > 0.05
+    out[ends, 1] += 1.5 * (np.abs(out[ends, 0]) - 0.05)
+    return (out - (out.min(axis=0) + out.max(axis=0)) / 2) / np.ptp(out, axis=0).max()
+
+
+def test_a_pose_that_the_video_does_not_show_is_drawn_before_it(monkeypatch, filmed):
+    _, moved, clip, _ = filmed
+    own = bent(moved[0])
+    result, scene, _ = animated(monkeypatch, filmed, own, pose="any")
+    assert result.report["pose"] == {"asked": "any", "taken": "drawn"}
+    assert len(scene.frames) == len(clip.frames) + 1
+    drawn = scene.masks[0] > 0.5
+    pixels, _ = scene.view.project(own, *drawn.shape)
+    inside = np.round(pixels - 0.5).astype(int)
+    assert drawn[inside[:, 1], inside[:, 0]].mean() > 0.8
+    assert (scene.frames[0][drawn].std(axis=0) > 10).all()  # its spots
+    assert not scene.frames[0][scene.masks[0] == 0].any()
+    np.testing.assert_allclose(result.positions, moved, atol=1e-5)
+    (warning,) = [each for each in result.report["warnings"] if each["code"] == "other-pose"]
+    assert "no frame of 'wave' shows" in warning["sentence"]
+
+
+def test_auto_takes_a_drawing_only_where_it_explains_the_frames_better(monkeypatch, filmed):
+    _, moved, _, _ = filmed
+    own = bent(moved[0])
+    result, _, _ = animated(monkeypatch, filmed, own)
+    assert result.report["pose"]["taken"] == "drawn"
+    monkeypatch.setattr(choosing, "posed_score", lambda *arguments: 0.5)
+    result, _, _ = animated(monkeypatch, filmed, own)
+    assert result.report["pose"]["taken"] == "first-frame"
+    assert [each["code"] for each in result.report["warnings"]] == ["low-overlap"]
+
+
+class Biased(Truthful):
+    """Finds every frame but the scene's first somewhat beside where it is, as a fit to a mask of another size does."""
+
+    def reconstruct(self, scene, progress):
+        for batch in super().reconstruct(scene, progress):
+            swollen = 0.02 * np.sign(scene.mesh.positions) * (batch.indices > 0)[:, None, None]
+            yield dataclasses.replace(batch, positions=batch.positions + swollen)
+
+
+@pytest.mark.parametrize(("reach", "worst"), [(0.0, 0.0), (0.1, 0.5)])
+def test_a_clip_that_hardly_moves_is_nearer_to_the_truth_than_the_still_mesh(monkeypatch, reach, worst):
+    mesh = creature()
+    moved = waving(mesh, frames=6, reach=reach)
+    low, high = mesh.positions.min(axis=0), mesh.positions.max(axis=0)
+    moved = (moved - (low + high) / 2) / (high - low).max()
+    frames, masks = film(mesh, moved, VIEW)
+    clip, given = VideoClip(frames, 12.0, np.arange(6), None, "still"), ForegroundMasks(masks, "given")
+    biased = Biased(moved)
+    monkeypatch.setattr(pipeline, "get_reconstructor", lambda options, progress: biased)
+    own = dataclasses.replace(mesh, positions=moved[0].astype(np.float32))
+    result = animate(own, clip, AnimateOptions(smooth=0, view="20,5"), foreground=given)
+    np.testing.assert_array_equal(result.positions[0], own.positions)
+    error = np.linalg.norm(result.positions - moved, axis=-1).mean()
+    still = np.linalg.norm(moved - moved[:1], axis=-1).mean()
+    assert error <= worst * still + 1e-6
+
+
+def test_far_motion_is_left_as_it_was_found(monkeypatch, filmed):
+    _, moved, _, _ = filmed
+    far = moved + np.linspace(0, 0.6, len(moved))[:, None, None] * np.array([1.0, 0, 0])
+    found, own = far.astype(np.float32), far[0].astype(np.float32)
+    choosing.without_error(found, own + np.float32(0.002), own)
+    np.testing.assert_allclose(found[0], own - 0.002, atol=1e-4)
+    assert np.abs(found[-1] - far[-1]).max() < 1e-4

@@ -33,7 +33,8 @@ from motion324.reconstructors.node_model.scene_inputs import (
 from motion324.reconstructors.scene_frames import Merger, plan_windows
 
 BUNDLED = Path(__file__).parent / "models" / "node_model.onnx"
-OVERLAP = 1 / 3  # part of a window that it shares with the next one at the least
+SEEN_AT_ONCE = 25  # frames of a video that is no longer; measured as good as windows as long as in training
+OVERLAP = 1 / 3  # part of a window of a longer video that it shares with the next one at the least
 LONGEST_GAP = 24  # frames from the reference frame to a window's next one that the model knows from its training
 LOOKS = (Look(), Look(mirrored=True, turn=1))  # the mean of both answers is nearer to the truth than either
 DRAWN_LOOKS = 2  # how often a model that looks again is shown its answer, as in its training
@@ -90,17 +91,18 @@ class NodeModelReconstructor:
             tracks = [node_tracks(scene, square, inputs, believed, depths) for _, inputs in looks]
         view = square_view(scene.view, square, *scene.frames.shape[1:3])
         drawn = replace(scene, mesh=drawable_mesh(scene.mesh), view=view)
-        windows = plan_windows(total, max(config.frames, 2), "blend", OVERLAP)
+        length = max(config.frames, 2) if total > SEEN_AT_ONCE else total
+        windows = plan_windows(total, length, "blend", OVERLAP)
         self._details = {"device": model.place, "weights": self.weights.name, "windows": len(windows)}
         merger = Merger(windows, len(scene.mesh.positions))
-        done = 0
-        for window in windows:
-
-            def check(done: int = done) -> None:
-                progress("reconstruct", done, total)
-
+        for number, window in enumerate(windows):
             positions = np.zeros((len(window.frames), len(scene.mesh.positions), 3), np.float32)
-            for (look, inputs), told in zip(looks, tracks, strict=True):
+            for part, ((look, inputs), told) in enumerate(zip(looks, tracks, strict=True)):
+                done = total * (number * len(looks) + part) // (len(windows) * len(looks))
+
+                def check(done: int = done) -> None:
+                    progress("reconstruct", done, total)
+
                 check()
                 frames = square_frames(
                     scene.frames[window.frames], scene.masks[window.frames], square, config.image_size, look.mirrored
@@ -120,7 +122,6 @@ class NodeModelReconstructor:
                     )
                 positions += _moved_points(model, inputs, found, check) / len(looks)
             for frame, merged in merger.add(window.frames, window.weights, positions):
-                done += 1
                 yield FrameBatch(np.array([frame]), merged[None].astype(np.float32), final=True)
         progress("reconstruct", total, total)
 

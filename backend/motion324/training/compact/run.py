@@ -173,7 +173,7 @@ class _Run:
 
     def _find_gradients(self, batch: TrainingBatch) -> Losses:
         self.gradients.clear()
-        found = losses(self._ask(self.model, batch), batch, self.bend)
+        found = losses(answers(self.model, batch, self._looks_now()), batch, self.bend)
         found.total.backward()
         return replace(found, total=found.total.detach())
 
@@ -186,6 +186,11 @@ class _Run:
     def _look_at_the_clock(self) -> None:
         left = max(self.options.seconds - self.warm_at, 1e-3)
         self.progress = self.processes.share((self.log.seconds - self.warm_at) / left)
+
+    def _looks_now(self) -> int:
+        """From one to all in turn, since one costs less and may be all that is used; in pairs of steps, since batches
+        that are met again come between new ones."""
+        return 1 + self.step // 2 % self.looks if self.looks else 0
 
     def _ask(self, model: NodeModel, batch: TrainingBatch) -> NodeOutputs:
         return answers(model, batch, self.looks)

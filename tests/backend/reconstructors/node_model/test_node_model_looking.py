@@ -120,7 +120,8 @@ def test_fine_textures_are_made_coarser_and_others_left():
     assert coarse[1] == textured.materials[1]
 
 
-def test_a_reconstruction_looks_again_in_every_window_and_can_be_stopped(weights):
+def test_a_reconstruction_looks_again_in_every_window_and_can_be_stopped(weights, monkeypatch):
+    monkeypatch.setattr("motion324.reconstructors.node_model.reconstructor.SEEN_AT_ONCE", 2)
     mesh = creature()
     pictures, masks = film(mesh, waving(mesh, 7), VIEW, size=96)
     scene = Scene(mesh, sample_surface(mesh, 2000, 0), pictures, masks, VIEW)

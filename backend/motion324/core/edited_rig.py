@@ -10,7 +10,8 @@ import numpy as np
 
 from motion324.core.edited_motion import describe_loop, describe_root, rebased, resampled_root, step_warnings
 from motion324.core.engine_settings import KEEP, ROOT, MotionEdits
-from motion324.core.moving_rig import BoneCurves, MovingRig, continuous, curves_of, matrices_of, quaternions_of
+from motion324.core.moving_rig import BoneCurves, MovingRig, curves_of, matrices_of
+from motion324.core.quaternions import same_side, to_quaternion
 from motion324.core.retiming import Loop, closed_loop, find_loop, frame_range, resample
 from motion324.core.root_motion import root_motion_of
 
@@ -58,7 +59,7 @@ def edit_rig(rig: MovingRig, edits: MotionEdits) -> EditedRig:
         curves, fps = _resampled(curves, fps, edits.resample, edits.loop), edits.resample
     if edits.loop:
         curves = curves.at(np.arange(len(curves) + 1) % len(curves))
-        curves = dataclasses.replace(curves, rotation=continuous(curves.rotation))
+        curves = dataclasses.replace(curves, rotation=same_side(curves.rotation))
     if root is not None and edits.root_motion == ROOT:
         own = curves_of((root.matrices() @ rig.rest[0])[:, None], rig.parents[:1], rig.rest[:1])
         for name in ("location", "rotation", "scale"):
@@ -73,7 +74,7 @@ def _closed(curves: BoneCurves, loop: Loop) -> BoneCurves:
     share = np.arange(loop.count) / loop.count - 0.5
     frames = curves.rotation[loop.first : loop.first + loop.count]
     turned = _product(frames, _of_rotation_vectors(-share[:, None, None] * off))
-    return BoneCurves(closed_loop(curves.location, loop), continuous(turned), closed_loop(curves.scale, loop))
+    return BoneCurves(closed_loop(curves.location, loop), same_side(turned), closed_loop(curves.scale, loop))
 
 
 def _resampled(curves: BoneCurves, rate: float, new_rate: float, closed: bool) -> BoneCurves:
@@ -83,7 +84,7 @@ def _resampled(curves: BoneCurves, rate: float, new_rate: float, closed: bool) -
     left, _, right = np.linalg.svd(matrices)
     return BoneCurves(
         resample(curves.location, rate, new_rate, closed),
-        continuous(quaternions_of(left @ right)),
+        same_side(to_quaternion(left @ right)),
         resample(curves.scale, rate, new_rate, closed),
     )
 

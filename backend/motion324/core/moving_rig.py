@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from motion324.core.quaternions import from_quaternion, same_side, to_quaternion
+
 
 @dataclass(frozen=True)
 class BoneCurves:
@@ -69,11 +71,8 @@ class MovingRig:
 
 def matrices_of(location: np.ndarray, rotation: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """(..., 4, 4): scaled, then turned, then moved."""
-    w, x, y, z = np.moveaxis(rotation / np.linalg.norm(rotation, axis=-1, keepdims=True), -1, 0)
     matrices = np.zeros((*rotation.shape[:-1], 4, 4))
-    matrices[..., 0, :3] = np.stack([1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)], axis=-1)
-    matrices[..., 1, :3] = np.stack([2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)], axis=-1)
-    matrices[..., 2, :3] = np.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], axis=-1)
+    matrices[..., :3, :3] = from_quaternion(rotation)
     matrices[..., :3, :3] *= scale[..., None, :]
     matrices[..., :3, 3] = location
     matrices[..., 3, 3] = 1
@@ -91,34 +90,7 @@ def curves_of(matrices: np.ndarray, parents: np.ndarray, rest: np.ndarray) -> Bo
         own[:, j] = np.linalg.inv(above) @ matrices[:, j]
     scale = np.linalg.norm(own[..., :3, :3], axis=-2)
     left, _, right = np.linalg.svd(own[..., :3, :3] / np.maximum(scale, 1e-12)[..., None, :])
-    return BoneCurves(own[..., :3, 3], continuous(quaternions_of(left @ right)), scale)
-
-
-def quaternions_of(rotations: np.ndarray) -> np.ndarray:
-    """(..., 3, 3) -> (..., 4): of four ways the one whose divisor is the largest."""
-    m = rotations
-    diagonal = np.stack([m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]], axis=-1)
-    x, y, z = np.moveaxis(diagonal, -1, 0)
-    a, b, c = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
-    d, e, f = m[..., 1, 0] + m[..., 0, 1], m[..., 0, 2] + m[..., 2, 0], m[..., 2, 1] + m[..., 1, 2]
-    ways = np.stack(
-        [
-            np.stack([1 + x + y + z, a, b, c], axis=-1),
-            np.stack([a, 1 + x - y - z, d, e], axis=-1),
-            np.stack([b, d, 1 - x + y - z, f], axis=-1),
-            np.stack([c, e, f, 1 - x - y + z], axis=-1),
-        ],
-        axis=-2,
-    )
-    best = np.diagonal(ways, axis1=-2, axis2=-1).argmax(axis=-1)
-    chosen = np.take_along_axis(ways, best[..., None, None], axis=-2)[..., 0, :]
-    return chosen / np.linalg.norm(chosen, axis=-1, keepdims=True)
-
-
-def continuous(quaternions: np.ndarray) -> np.ndarray:
-    """(T, ..., 4): of the two quaternions of each turn the one nearer to that of the frame before."""
-    flips = np.where((quaternions[1:] * quaternions[:-1]).sum(axis=-1, keepdims=True) < 0, -1.0, 1.0)
-    return np.concatenate([quaternions[:1], quaternions[1:] * np.cumprod(flips, axis=0)])
+    return BoneCurves(own[..., :3, 3], same_side(to_quaternion(left @ right)), scale)
 
 
 def with_fewer_influences(joints: np.ndarray, weights: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.progress import Progress, silent
+from motion324.core.quaternions import from_quaternion
 from motion324.core.rig import Armature, RiggedMotion, RigMotion, Skin
 from motion324.core.rig_settings import AUTO, RigSettings
 from motion324.rigging.joints import find_skeleton
@@ -18,7 +19,6 @@ from motion324.rigging.kinematics import Chain, Poses
 from motion324.rigging.made_bones import bones_of
 from motion324.rigging.moving_parts import part_motion, split_into_parts
 from motion324.rigging.own_rig import fit_armature
-from motion324.rigging.rotations import from_quaternion
 from motion324.rigging.weight_fit import fit_weights, neighbour_means
 
 COUNTS = (1, 2, 3, 4, 6, 8, 10, 12, 15, 18, 22, 26, 30, 35, 40)  # that auto tries, one after another

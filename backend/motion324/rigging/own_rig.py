@@ -8,20 +8,14 @@ import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.progress import Progress, silent
+from motion324.core.quaternions import same_side, to_quaternion
 from motion324.core.rig import EULER_ORDERS, Armature, RigMotion, Skin
 from motion324.core.rig_settings import AUTO, ROOT, UNCONNECTED
 from motion324.rigging.bone_fit import MOST_STEPS, Prior, fit_poses
 from motion324.rigging.freedom import Freedom
 from motion324.rigging.kinematics import Chain, Poses
 from motion324.rigging.rig_problem import Problem, distances, normalised, procrustes
-from motion324.rigging.rotations import (
-    from_vector,
-    same_side,
-    to_euler,
-    to_quaternion,
-    to_vector,
-    without_leaps,
-)
+from motion324.rigging.rotations import from_vector, to_euler, to_vector, without_leaps
 
 LEAST_WEIGHT = 1e-3  # sum over the vertices: a bone with less moves nothing
 STAY = 1e-5  # of the vertices: how much a bone is drawn to stay, or to its neighbours in time; see _prior_weights

@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Quaternion
 
-from motion324.core.moving_rig import continuous
+from motion324.core.quaternions import same_side
 
 from ..playing import fcurves
 
@@ -49,7 +49,7 @@ def placing_of(matrices: np.ndarray, unit: float = 1.0) -> Placing:
     if any(part is None for part in parts):
         return _rigid(matrices, unit)
     locations, rotations, scales = (np.array([part[k] for part in parts if part]) for k in range(3))
-    return Placing(unit * locations, continuous(rotations), unit * scales)
+    return Placing(unit * locations, same_side(rotations), unit * scales)
 
 
 def is_sheared(obj: bpy.types.Object) -> bool:
@@ -98,7 +98,7 @@ def _rigid(matrices: np.ndarray, unit: float) -> Placing:
     count = len(matrices)
     return Placing(
         locations=unit * np.asarray(matrices, np.float64)[:, :3, 3],
-        rotations=continuous(rotations),
+        rotations=same_side(rotations),
         scales=np.full((count, 3), unit * mirror),
         shear=shear,
     )

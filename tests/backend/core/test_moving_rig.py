@@ -12,12 +12,11 @@ from motion324.core.key_reduction import all_keys, between_keys, reduce_keys
 from motion324.core.moving_rig import (
     BoneCurves,
     MovingRig,
-    continuous,
     curves_of,
     matrices_of,
-    quaternions_of,
     with_fewer_influences,
 )
+from motion324.core.quaternions import same_side, to_quaternion
 
 RNG = np.random.default_rng(5)
 
@@ -69,11 +68,11 @@ def test_quaternions_of_all_turns_come_back_without_leaps():
     quaternions = RNG.normal(size=(300, 4))
     quaternions /= np.linalg.norm(quaternions, axis=1, keepdims=True)
     matrices = matrices_of(np.zeros((300, 3)), quaternions, np.ones((300, 3)))
-    found = quaternions_of(matrices[:, :3, :3])
+    found = to_quaternion(matrices[:, :3, :3])
     np.testing.assert_allclose(np.abs((found * quaternions).sum(axis=1)), 1, atol=1e-12)
     turning = about(1, np.linspace(0, 20, 200))
     leaping = turning * np.where(RNG.random((200, 1)) < 0.5, -1, 1)
-    found = continuous(leaping)
+    found = same_side(leaping)
     assert np.linalg.norm(np.diff(found, axis=0), axis=1).max() < 0.1
     np.testing.assert_allclose(np.abs((found * turning).sum(axis=1)), 1, atol=1e-12)
 

@@ -73,8 +73,8 @@ def test_the_first_frame_is_the_rest_pose_and_the_keys_show_the_trajectory():
     moved = bending(positions)
     rigged = make_rig(moved, faces, RigSettings())
     np.testing.assert_allclose(rigged.skin.positions, moved[0], atol=1e-5)
+    from motion324.core.quaternions import from_quaternion
     from motion324.rigging.kinematics import Poses
-    from motion324.rigging.rotations import from_quaternion
     from motion324.rigging.skinning import Basis
 
     chain = Chain(rigged.armature)

@@ -9,21 +9,13 @@ import pytest
 from backend_rigs import armature, cloud, swing, trajectory
 
 from motion324.core.errors import Cancelled, Motion324Error
+from motion324.core.quaternions import from_quaternion, same_side, to_quaternion
 from motion324.core.rig import EULER_ORDERS, Skin
 from motion324.rigging.bone_fit import Prior, Sums, _Batch
 from motion324.rigging.freedom import Freedom
 from motion324.rigging.kinematics import Chain, Poses
 from motion324.rigging.own_rig import fit_armature
-from motion324.rigging.rotations import (
-    from_euler,
-    from_quaternion,
-    from_vector,
-    same_side,
-    to_euler,
-    to_quaternion,
-    to_vector,
-    without_leaps,
-)
+from motion324.rigging.rotations import from_euler, from_vector, to_euler, to_vector, without_leaps
 from motion324.rigging.skinning import Basis
 
 

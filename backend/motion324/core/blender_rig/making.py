@@ -17,8 +17,6 @@ def make_armature(bpy: Any, name: str, rigged: RiggedMotion, location: tuple[flo
 
     Its custom property MADE tells how it was made.
     """
-    from mathutils import Matrix  # type: ignore[import-not-found]  # Blender's own
-
     data = bpy.data.armatures.new(name)
     obj = bpy.data.objects.new(name, data)
     bpy.context.scene.collection.objects.link(obj)
@@ -33,7 +31,7 @@ def make_armature(bpy: Any, name: str, rigged: RiggedMotion, location: tuple[flo
         for j, bone_name in enumerate(rigged.armature.names):
             bone = data.edit_bones.new(bone_name)
             bone.head, bone.tail = (0.0, 0.0, 0.0), (0.0, float(rigged.armature.lengths[j]), 0.0)
-            bone.matrix = Matrix(rigged.armature.rest[j].tolist())
+            bone.matrix = type(obj.matrix_world)(rigged.armature.rest[j].tolist())
             parent = int(rigged.armature.parents[j])
             if parent >= 0:
                 bone.parent = bones[parent]

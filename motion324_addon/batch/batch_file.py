@@ -32,7 +32,7 @@ from motion324.core.write_aside import explained_write_errors
 from ..job import backend, keeping_bones
 from ..job.rig_request import waited_for
 from ..running.state import problem_of
-from ..scene.exporting import export, export_formats, export_size, proof, rig_export, vertex_textures
+from ..scene.exporting import engine_rig, export, export_formats, export_size, proof, rig_export, vertex_textures
 from ..scene.playing import keeping
 from ..scene.playing.animation import Animation
 from ..scene.reading import new_object
@@ -232,6 +232,8 @@ def _write_outputs(item: BatchItem, obj: bpy.types.Object, animation: Animation)
             _save(path, backup=item.keep != keeping.POINT_CACHE)  # there, _keep has saved it before
         elif name == "npz":
             write_trajectory(path, obj, animation)
+        elif name == "rig" and item.engine is not None:
+            engine_rig.export_for_engine(obj, path, first, last, item.engine, item.edits)
         elif name == "rig":
             rig_export.export_rig(obj, path, first, last)
         elif name == "turntable":

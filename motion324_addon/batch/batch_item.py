@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from motion324.core.engine_settings import VertexTextures
+from motion324.core.engine_settings import ENDINGS as OF_ENGINES
+from motion324.core.engine_settings import EngineSettings, MotionEdits, VertexTextures
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.option_group import told
 from motion324.core.options import AnimateOptions
@@ -35,6 +36,8 @@ class BatchItem:
     turntable: its settings, as in scene.showing.turntable_settings.Turntable.
     vat: its settings, as in motion324.core.engine_settings.VertexTextures.
     rig: how bones are keyed, as in RigSettings.
+    engine, edits: for which engine the output "rig" is, None for none of them, and what is done to its motion before;
+    as in motion324.core.engine_settings.
 
     Paths are relative to the folder of the job file.
     """
@@ -50,6 +53,8 @@ class BatchItem:
     turntable: Turntable = field(default_factory=Turntable)
     vat: VertexTextures = field(default_factory=VertexTextures)
     rig: RigSettings = field(default_factory=RigSettings)
+    engine: EngineSettings | None = None
+    edits: MotionEdits = field(default_factory=MotionEdits)
     folder: Path = field(default_factory=Path)
 
     def path(self, text: str) -> Path:
@@ -88,11 +93,18 @@ def parse_item(line: str, folder: Path) -> BatchItem:
     values["turntable"] = Turntable.of_job(values.get("turntable", {}))
     values["vat"] = VertexTextures.from_dict(values.get("vat", {}))
     values["rig"] = RigSettings.from_dict(values.get("rig", {}))
+    values["engine"] = EngineSettings.from_dict(values["engine"]) if "engine" in values else None
+    values["edits"] = MotionEdits.from_dict(values.get("edits", {}))
     item = BatchItem(**values, folder=folder)
     if "turntable" in item.outputs:
         check_settings(item.outputs["turntable"], item.turntable)
     if "rig" in item.outputs and item.keep not in keeping.BONES:
         raise _bad(f"has the output 'rig', but keeps no bones; 'keep' must be {' or '.join(keeping.BONES)} for it")
+    if item.engine is None and item.edits != MotionEdits():
+        raise _bad("has 'edits' of the motion, but no 'engine' that the output 'rig' is for")
+    if item.engine is not None and item.outputs.get("rig", Path()).suffix.lower() != OF_ENGINES[item.engine.engine]:
+        ending = OF_ENGINES[item.engine.engine]
+        raise _bad(f"is for the engine '{item.engine.engine}', so its output 'rig' must be there and end in {ending}")
     if item.keep == keeping.POINT_CACHE and "blend" not in item.outputs:
         raise _bad("keeps a point cache, but has no 'blend' among its outputs beside which that could lie")
     return item

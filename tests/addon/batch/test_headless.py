@@ -423,6 +423,11 @@ def test_masks_and_weights_are_looked_for_beside_the_job_file(addon, tmp_path):
         ('{"mesh": "m", "video": "v", "turntable": {"sides": 3}}', "turntable's option sides is not known"),
         ('{"mesh": "m", "video": "v", "vat": {"pictures": "jpg"}}', "pictures is 'jpg'; it must be one of exr, png"),
         ('{"mesh": "m", "video": "v", "outputs": {"vat": "m.exr"}}', "must end in .json"),
+        (
+            '{"mesh": "m", "video": "v", "keep": "RIG", "engine": {"engine": "unity"}, "outputs": {"rig": "m.glb"}}',
+            "for the engine 'unity', so its output 'rig' must be there and end in .fbx",
+        ),
+        ('{"mesh": "m", "video": "v", "edits": {"loop": true}}', "has 'edits' of the motion, but no 'engine'"),
         ("[1, 2]", "is no JSON object"),
     ],
 )
@@ -447,9 +452,15 @@ def test_a_batch_keys_the_bones_of_a_rigged_mesh_and_writes_rigs(addon, run_batc
         {**good, "outputs": {"rig": "out/body.obj"}},
         {**good, "keep": "SHAPE_KEYS", "outputs": {"rig": "out/other.glb"}},
         {**good, "rig": {"locations": "everywhere"}},
+        {
+            **good,
+            "outputs": {"rig": "out/unreal.fbx"},
+            "engine": {"engine": "unreal"},
+            "edits": {"root_motion": "root"},
+        },
         before=f"bpy.ops.wm.open_mainfile(filepath={str(tmp_path / 'rigged.blend')!r})",
     )
-    assert code == 1 and [result["ok"] for result in results] == [True, True, False, False, False]
+    assert code == 1 and [result["ok"] for result in results] == [True, True, False, False, False, True]
     assert "must end in" in results[2]["error"] and "keeps no bones" in results[3]["error"]
     assert "everywhere" in results[4]["error"]
     assert "keys 7 bones" in Path(results[0]["log"]).read_text()
@@ -461,3 +472,4 @@ def test_a_batch_keys_the_bones_of_a_rigged_mesh_and_writes_rigs(addon, run_batc
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "out/body.blend"))
     np.testing.assert_allclose(shown(bpy.data.objects["Body"], 6), positions[5], atol=3e-3)
     assert (tmp_path / "out/body.fbx").stat().st_size > 10_000
+    assert b"root" in (tmp_path / "out/unreal.fbx").read_bytes()

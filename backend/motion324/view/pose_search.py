@@ -38,7 +38,7 @@ from motion324.view.view_search import (
 CANVAS, DRAWN_SIZE = 96, 36  # pixels of the pictures that are compared; of the silhouettes in them, sides' mean
 LOOKED_AT = 32  # pairs of a view and a frame that are compared in colour
 FRAMES_APART = 3  # frames next to one another look alike: of these only the best is refined
-FARTHEST_APART = 25.0  # degrees; views that are nearer to one another count as one
+FARTHEST_APART = 60.0  # degrees; views that are nearer to one another count as one
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,10 @@ def search_poses(
             break
     looked = _in_colour(mesh, turned, alike, seen, frames, masks, progress)
     best = _refined(mesh, turned, looked, frames, masks, progress)
-    views = _apart([turned[number] for _, number, _ in looked], most_views)
+    likely = [turned[number] for _, number, _ in looked]
+    if mode == "auto":
+        likely.insert(1, _from_behind(likely[0]))  # silhouettes hardly tell front from back, least of all a T-pose's
+    views = _apart(likely, most_views)
     first = Target.of(frames[seen[0]], masks[seen[0]], COARSE_SIZE)
     return PoseSearch(best, tuple(_covering(mesh, view, first) for view in views))
 
@@ -209,6 +212,11 @@ def _apart(views: list[View], most: int) -> list[View]:
         if len(kept) < most and all(_angle(view, other) > FARTHEST_APART for other in kept):
             kept.append(view)
     return kept
+
+
+def _from_behind(view: View) -> View:
+    """As if the mesh had been turned about by half a turn."""
+    return replace(view, rotation=view.rotation @ np.diag([-1.0, 1.0, -1.0]))
 
 
 def _angle(a: View, b: View) -> float:

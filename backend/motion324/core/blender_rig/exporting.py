@@ -23,6 +23,7 @@ def write_rigged(bpy: Any, path: Path) -> None:
             export_def_bones=False,
             export_animations=True,
             export_animation_mode="ACTIVE_ACTIONS",
+            export_anim_single_armature=False,  # else 4.2 mixes in all actions of the file
             export_frame_range=True,
             export_force_sampling=True,
             export_optimize_animation_size=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from backend_rigs import armature, cloud, swing, trajectory
+from backend_rigs import armature, bending, cloud, swing, trajectory, tube
 
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.rig import Skin
@@ -15,36 +15,6 @@ from motion324.rigging.made_rig import make_rig
 from motion324.rigging.moving_parts import part_motion, split_into_parts
 from motion324.rigging.rotations import from_vector
 from motion324.rigging.weight_fit import fit_weights, neighbour_means
-
-
-def tube(segments: int = 24, around: int = 8, length: float = 3.0):
-    """A long tube along X: positions (N, 3) and faces (F, 3)."""
-    x = np.repeat(np.linspace(0, length, segments), around)
-    angle = np.tile(np.linspace(0, 2 * np.pi, around, endpoint=False), segments)
-    positions = np.stack([x, 0.2 * np.cos(angle), 0.2 * np.sin(angle)], axis=1)
-    ring = np.arange(around)
-    quads = [
-        (s * around + a, s * around + (a + 1) % around, (s + 1) * around + (a + 1) % around, (s + 1) * around + a)
-        for s in range(segments - 1)
-        for a in ring
-    ]
-    return positions, np.array([f for a, b, c, d in quads for f in ((a, b, c), (a, c, d))])
-
-
-def bending(positions, frames: int = 12):
-    """The tube's two joints, at a third and at two thirds, bend; weights go over within a short way."""
-    moved = []
-    share = [np.clip((positions[:, :1] - at) / 0.3 + 0.5, 0, 1) for at in (1.0, 2.0)]
-    for t in range(frames):
-        first = from_vector(np.array([0, 0, 0.5 * np.sin(0.5 * t)]))
-        second = first @ from_vector(np.array([0, 0.6 * np.sin(0.4 * t), 0]))
-        knee = np.array([1.0, 0, 0])
-        heel = knee + first @ np.array([1.0, 0, 0])
-        middle = knee + (positions - knee) @ first.T
-        end = heel + (positions - [2.0, 0, 0]) @ second.T
-        base = (1 - share[0]) * positions + share[0] * middle
-        moved.append((1 - share[1]) * base + share[1] * end + 0.05 * t)
-    return np.array(moved, np.float32)
 
 
 def test_a_tube_with_two_joints_gets_three_bones_at_its_joints():

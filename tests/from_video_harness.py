@@ -10,14 +10,14 @@ from fake_reconstructor import FakeReconstructor
 
 from motion324.cli.main import main
 from motion324.core.errors import EXIT_OK
-from motion324.from_video import exports, way
+from motion324.from_video import chain, exports
 from motion324.mesh_providers.inflate.provider import FEWEST_VERTICES, InflateProvider
 
 
 def without_reconstruction(monkeypatch) -> FakeReconstructor:
     fake = FakeReconstructor()
     monkeypatch.setattr("motion324.pipeline.animate.get_reconstructor", lambda options, progress: fake)
-    monkeypatch.setattr(way, "find_blender", lambda preferred=None: None)
+    monkeypatch.setattr(chain, "find_blender", lambda preferred=None: None)
     # Coarser than people get it: a mesh of fewer vertices, and smaller pictures on the page.
     for module in ("silhouette", "provider"):
         monkeypatch.setattr(f"motion324.mesh_providers.inflate.{module}.GRID", 160)

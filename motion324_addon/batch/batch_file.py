@@ -23,7 +23,7 @@ from motion324.core.errors import (
     EXIT_OK,
     Motion324Error,
 )
-from motion324.core.hold import Hold
+from motion324.core.exclusive_use import Hold
 from motion324.core.interruption import look
 from motion324.core.result import AnimationResult
 from motion324.core.trajectory_file import save_trajectory

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from motion324.batch.items import FAILED, KEPT, BatchItem, Outcome, is_done, log_line, write_summary
 from motion324.batch.worker import Task, work
-from motion324.core.hold import Hold
+from motion324.core.exclusive_use import Hold
 from motion324.core.progress import Progress, silent
 
 LOOK = 0.2  # seconds between two looks for cancellation

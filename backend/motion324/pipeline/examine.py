@@ -19,7 +19,7 @@ from motion324.mesh.checks import check_mesh
 from motion324.mesh_providers.interface import ObjectPicture
 from motion324.mesh_providers.registry import get_provider
 from motion324.pipeline.camera import first_look
-from motion324.pipeline.passing_look import passing_remarks
+from motion324.pipeline.neighbouring_frames import passing_remarks
 from motion324.video.foreground import check_mask_option, find_masks
 from motion324.video.foreground.given_or_plain import first_given_mask
 from motion324.video.foreground.masks import ForegroundMasks, from_first_object, mask_warnings

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
-from motion324.core.hold import Hold
+from motion324.core.exclusive_use import Hold
 from motion324.core.owned_folder import UNFINISHED, OwnedFolder, remove_abandoned
 from motion324.core.write_aside import explained_write_errors
 

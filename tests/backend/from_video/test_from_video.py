@@ -23,7 +23,7 @@ from motion324.core.errors import (
 from motion324.core.progress import silent
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.core.trajectory_file import load_trajectory
-from motion324.from_video import way
+from motion324.from_video import chain
 from motion324.from_video.pictures import write_pictures
 from motion324.from_video.stages import StageFolder
 from motion324.mesh.files.gltf_container import GltfFile
@@ -41,10 +41,10 @@ def reconstructor(monkeypatch):
 
 def test_clip_and_masks_are_shown_as_they_were_used_where_the_cameras_motion_was_taken_off(sliding_square):
     masks = np.ones(sliding_square.frames.shape[:3], np.float32)
-    assert way._as_used(sliding_square, masks, None, silent) == (sliding_square, masks)
+    assert chain._as_used(sliding_square, masks, None, silent) == (sliding_square, masks)
     panned = np.repeat(np.eye(3)[None], len(masks), axis=0)
     panned[:, 0, 2] = np.arange(len(masks)) / sliding_square.frames.shape[1]  # by a pixel a frame
-    seen, used = way._as_used(sliding_square, masks, panned, silent)
+    seen, used = chain._as_used(sliding_square, masks, panned, silent)
     np.testing.assert_array_equal(seen.frames[5][:, 5:], sliding_square.frames[5][:, :-5])
     assert used[5, :, 5:].all() and not used[5, :, :5].any()
 
@@ -144,10 +144,10 @@ def with_stand_ins_of_blender(monkeypatch, failing=()):
 
         return write
 
-    monkeypatch.setattr(way, "find_blender", lambda preferred=None: Path("blender"))
-    monkeypatch.setattr(way, "as_webm", lambda *given: False)
+    monkeypatch.setattr(chain, "find_blender", lambda preferred=None: Path("blender"))
+    monkeypatch.setattr(chain, "as_webm", lambda *given: False)
     for name in BY_BLENDER:
-        monkeypatch.setattr(way, name, writer(name))
+        monkeypatch.setattr(chain, name, writer(name))
 
 
 @pytest.mark.parametrize(("writer", "code"), [("write_fbx", "export-failed"), ("write_turntable", "render-failed")])
@@ -171,7 +171,7 @@ def test_what_blender_cannot_make_is_warned_of_and_an_earlier_one_goes(
 
 
 def test_blender_makes_fbx_and_turntable(video, tmp_path, capsys, reconstructor, monkeypatch, blender):
-    monkeypatch.setattr(way, "find_blender", lambda preferred=None: blender)
+    monkeypatch.setattr(chain, "find_blender", lambda preferred=None: blender)
     out = tmp_path / "out"
     assert run(video, out, capsys)["stages_done"] == [*STAGES[:-1], "fbx", "turntable", "page"]
     assert (out / "animated.fbx").read_bytes().startswith(b"Kaydara FBX Binary")
@@ -185,7 +185,7 @@ def test_without_blender_what_it_made_of_the_same_animation_stays(video, tmp_pat
     out = tmp_path / "out"
     with_stand_ins_of_blender(monkeypatch)
     run(video, out, capsys)
-    monkeypatch.setattr(way, "find_blender", lambda preferred=None: None)
+    monkeypatch.setattr(chain, "find_blender", lambda preferred=None: None)
     assert run(video, out, capsys)["stages_done"] == []
     assert run(video, out, capsys, "--smooth", "1")["stages_done"] == ["animation", "export", "page"]
     assert not any((out / product).exists() for product in BY_BLENDER.values())
@@ -229,9 +229,9 @@ def test_what_only_kept_stages_need_may_be_missing(video, tmp_path, capsys, reco
     def lack(*given):
         raise Motion324Error("hunyuan-missing", "It is not there.")
 
-    monkeypatch.setattr(way, "get_provider", lack)
+    monkeypatch.setattr(chain, "get_provider", lack)
     assert run(video, tmp_path / "out", capsys, "--smooth", "1")["stages_done"] == ["animation", "export", "page"]
-    monkeypatch.setattr(way, "get_reconstructor", lack)
+    monkeypatch.setattr(chain, "get_reconstructor", lack)
     assert run(video, tmp_path / "out", capsys, "--smooth", "1")["stages_done"] == []
 
 

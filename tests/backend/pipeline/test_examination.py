@@ -17,7 +17,7 @@ from motion324.core.errors import EXIT_BAD_VIDEO, EXIT_NO_FOREGROUND, Cancelled,
 from motion324.core.options import AnimateOptions
 from motion324.core.progress import silent
 from motion324.mesh.files.reading import read_mesh
-from motion324.pipeline import passing_look
+from motion324.pipeline import neighbouring_frames
 from motion324.pipeline.examine import examine
 from motion324.video.decoding import read_video
 from motion324.video.foreground import find_masks
@@ -177,17 +177,17 @@ def test_what_only_neighbours_tell_takes_no_longer_than_some_seconds(greys, monk
     """Also where the first frame lies far behind the beginning, which has to be decoded up to it."""
     few = sample_video(greys, (0, None, 1), 4, silent).clip
     masks = np.zeros((1, *few.frames.shape[1:3]), np.float32)
-    monkeypatch.setattr(passing_look, "SECONDS", 0.0)
-    assert passing_look.passing_remarks(greys, few, masks, AnimateOptions(), silent) == ()
+    monkeypatch.setattr(neighbouring_frames, "SECONDS", 0.0)
+    assert neighbouring_frames.passing_remarks(greys, few, masks, AnimateOptions(), silent) == ()
     seen = []
 
     def slowly(stage, done, total):
         seen.append(stage)
         time.sleep(0.02)
 
-    monkeypatch.setattr(passing_look, "SECONDS", 0.3)
+    monkeypatch.setattr(neighbouring_frames, "SECONDS", 0.3)
     late = sample_video(greys, (80, None, 1), 4, silent).clip
-    assert passing_look.passing_remarks(greys, late, masks, AnimateOptions(), slowly) == ()
+    assert neighbouring_frames.passing_remarks(greys, late, masks, AnimateOptions(), slowly) == ()
     assert len(seen) < 40
 
 

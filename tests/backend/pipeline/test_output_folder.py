@@ -11,7 +11,7 @@ import pytest
 
 from motion324.batch.run import run_batch
 from motion324.core.errors import Motion324Error
-from motion324.core.hold import IN_USE, Hold
+from motion324.core.exclusive_use import IN_USE, Hold
 from motion324.core.owned_folder import UNFINISHED, OwnedFolder
 from motion324.core.write_aside import write_error, written_aside
 from motion324.pipeline.output_folder import OutputFolder

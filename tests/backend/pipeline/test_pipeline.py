@@ -185,7 +185,7 @@ def test_every_stage_is_reported_in_order_and_timed(reconstructor, box, sliding_
 def test_the_report_says_what_was_done_in_plain_json(reconstructor, box, sliding_square):
     report = animate(box, sliding_square, AnimateOptions(seed=5)).report
     assert json.loads(json.dumps(report)) == report
-    assert report["mesh"] == {"name": "box", "vertices": 8, "faces": 12}
+    assert report["mesh"] == {"name": "box", "vertices": 8, "faces": 12, "up": "Y"}
     assert report["video"] == {"name": "slide.mp4", "frames": 12, "size": [96, 64]}
     assert report["reconstructor"] == "fake"
     assert report["reconstruction"] == {"step": STEP}

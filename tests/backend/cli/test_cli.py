@@ -72,7 +72,7 @@ def test_json_puts_one_object_on_stdout_and_progress_on_stderr(reconstructor, fi
 def test_a_warning_is_told_once(monkeypatch, files, capsys):
     monkeypatch.setattr(pipeline, "get_reconstructor", lambda options, progress: FakeReconstructor())
     monkeypatch.setattr(pipeline, "find_view", fake_find_view(0.2))
-    assert animate(files) == 0
+    assert animate(files, "--pose", "first-frame") == 0
     assert capsys.readouterr().err.count("warning: The mesh 'box' does not look like") == 1
 
 

@@ -40,7 +40,10 @@ def split_into_parts(
             break
         labels = _split(rest, positions, labels, worst, errors)
         for _ in range(ROUNDS):
-            labels = _assigned(rest, positions, labels)
+            again = _assigned(rest, positions, labels)
+            if again.max() < labels.max():  # a part was given up: the same split would come again, for ever
+                break
+            labels = again
     return labels
 
 
@@ -70,19 +73,29 @@ def _errors(rest: np.ndarray, positions: np.ndarray, labels: np.ndarray) -> np.n
 
 
 def _split(rest: np.ndarray, positions: np.ndarray, labels: np.ndarray, part: int, errors: np.ndarray) -> np.ndarray:
-    """The part, in two: about its worst vertex, and the rest of it."""
+    """The part, in two: about its worst vertex, and the rest of it. What lies about that vertex is what is near it,
+    or, where those vertices do not move as one, what goes the same way."""
     own = np.flatnonzero(labels == part)
-    far = np.linalg.norm(rest[own] - rest[own].mean(axis=0), axis=1)
-    seed = own[int((errors[own] * far**2).argmax())]
-    near = own[np.argsort(np.linalg.norm(rest[own] - rest[seed], axis=1))]
-    taken = near[: max(FEWEST, int(SEED_SHARE * len(own)))]
-    split = labels.copy()
-    split[taken] = labels.max() + 1
-    for _ in range(ROUNDS):  # between these two alone
-        both = np.where(split[own] == part, 0, 1)
-        if both.min() == both.max():
+    places, moving = rest[own], positions[:, own]
+    far = np.linalg.norm(places - places.mean(axis=0), axis=1)
+    seed = int((errors[own] * far**2).argmax())
+    ways = moving - places
+    apart = (np.linalg.norm(places - places[seed], axis=1), np.square(ways - ways[:, [seed]]).sum(axis=(0, 2)))
+    both = np.zeros(len(own), int)
+    for distance in apart:
+        both = np.zeros(len(own), int)
+        both[np.argsort(distance, kind="stable")[: max(FEWEST, int(SEED_SHARE * len(own)))]] = 1
+        again = _assigned(places, moving, both)  # between these two alone
+        if again.max() > 0:
+            both = again
             break
-        split[own] = np.where(_assigned(rest[own], positions[:, own], both) == 0, part, labels.max() + 1)
+    for _ in range(ROUNDS - 1):
+        again = _assigned(places, moving, both)
+        if again.max() == 0:
+            break
+        both = again
+    split = labels.copy()
+    split[own[both == 1]] = labels.max() + 1
     return split
 
 

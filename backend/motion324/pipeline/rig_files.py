@@ -26,6 +26,7 @@ from motion324.core.write_aside import written_aside
 from motion324.rigging.rig import rig_trajectory
 
 STATES = ("now", "begin", "rest")  # of a file, as the script has them
+Y_UP = (".glb", ".gltf")  # files whose axes are such by their standard
 SAME = 2e-3  # of the longest side: as far may a vertex of the rig be from one of the trajectory's first frame
 
 
@@ -107,21 +108,26 @@ def _matched(positions: np.ndarray, folder: Path, source: Path) -> tuple[str, np
     """The state of the file in which it was animated, see blender_rig_script, and the trajectory in its order."""
     for file in sorted(folder.glob("rig_*.npz"), key=lambda file: STATES.index(file.stem.partition("_")[2])):
         *_, more = load_rig(file)
-        found = _in_order(positions, more["shown"])
+        found = _in_order(positions, more["shown"], source.suffix.lower() in Y_UP)
         if found is not None:
             return file.stem.partition("_")[2], found
     raise _differs(f"the rigged mesh of '{source}', neither as the file shows it nor in its rest pose")
 
 
-def _in_order(positions: np.ndarray, shown: np.ndarray) -> np.ndarray | None:
+def _in_order(positions: np.ndarray, shown: np.ndarray, y_up: bool) -> np.ndarray | None:
     """The trajectory (T, M, 3) of the rig's vertices, with Z up: matched by where they are in the first frame, since
     readers of files order vertices in their own ways. shown (M, 3): the rig's, in the world. None: it is not the same.
+
+    y_up: whether the rig's file has Y up, which is then likelier of the trajectory: what looks the same from above and
+    from the front, such as a tube, fits both ways, and only vertices in the same order are a proof.
     """
     side = max(float(np.ptp(shown, axis=0).max()), 1e-12)
-    for candidate in (positions, turned_z_up(positions)):
+    candidates = [positions, turned_z_up(positions)]
+    for candidate in candidates:
         alike = candidate.shape[1] == len(shown)
         if alike and np.linalg.norm(candidate[0] - shown, axis=1).max() <= SAME * side:
             return candidate  # in which coincident vertices have an order, too
+    for candidate in reversed(candidates) if y_up else candidates:
         distances, nearest = cKDTree(candidate[0]).query(shown)
         if distances.max() <= SAME * side:
             return candidate[:, nearest]

@@ -69,9 +69,6 @@ def test_a_made_rig_is_a_glb_that_moves_as_the_trajectory_does(moving, made_glb)
     assert glb.times[-1] == pytest.approx(8 / FPS, abs=1e-3)
 
 
-@pytest.mark.xfail(
-    reason="a tube's rig, read from a .glb with an animation and keyed, is written 15 % off; not yet found why"
-)
 def test_bones_of_a_rigged_file_are_keyed_in_every_format(moving, made_glb, blender, capsys, tmp_path):
     """Each file's rig is keyed into the next one, so that all formats are read and written."""
     folder, positions = moving

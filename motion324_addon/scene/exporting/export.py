@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from motion324.core.blender_gltf import export_at_rate
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
 from motion324.core.point_cache import Pc2Writer
 from motion324.core.write_aside import explained_write_errors, write_error, written_aside
@@ -108,21 +110,23 @@ def _export_fbx(objects: Objects, path: Path, first: int, last: int, report: Rep
 
 
 def _export_glb(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
+    export = functools.partial(
+        bpy.ops.export_scene.gltf,
+        filepath=str(path),
+        export_format="GLB",
+        use_selection=True,
+        export_apply=False,
+        export_morph=True,
+        export_morph_normal=True,
+        export_morph_animation=True,
+        export_animations=True,
+        export_animation_mode="ACTIVE_ACTIONS",
+        export_frame_range=True,
+        export_force_sampling=True,
+        export_optimize_animation_size=False,  # would drop keys of weights that seem not to change
+    )
     with _stand_ins(objects, first, last, 0, report):  # a GLB begins with its animation
-        bpy.ops.export_scene.gltf(
-            filepath=str(path),
-            export_format="GLB",
-            use_selection=True,
-            export_apply=False,
-            export_morph=True,
-            export_morph_normal=True,
-            export_morph_animation=True,
-            export_animations=True,
-            export_animation_mode="ACTIVE_ACTIONS",
-            export_frame_range=True,
-            export_force_sampling=True,
-            export_optimize_animation_size=False,  # would drop keys of weights that seem not to change
-        )
+        export_at_rate(bpy, path, last - first, export)
 
 
 def _export_alembic(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:

@@ -5,10 +5,10 @@ Each setting was measured by importing the file again: the tests compare bones a
 
 from __future__ import annotations
 
-import json
-import struct
 from pathlib import Path
 from typing import Any
+
+from motion324.core.blender_gltf import export_at_rate
 
 ENDINGS = (".glb", ".fbx", ".blend")
 
@@ -16,7 +16,8 @@ ENDINGS = (".glb", ".fbx", ".blend")
 def write_rigged(bpy: Any, path: Path) -> None:
     """What is selected, over the scene's frames, to a .glb or .fbx. Raises RuntimeError, as operators do."""
     if path.suffix.lower() == ".glb":
-        _write_glb(bpy, path)
+        scene = bpy.context.scene
+        export_at_rate(bpy, path, scene.frame_end - scene.frame_start, lambda: _export_glb(bpy, path))
         return
     bpy.ops.export_scene.fbx(
         filepath=str(path),
@@ -33,22 +34,6 @@ def write_rigged(bpy: Any, path: Path) -> None:
         path_mode="COPY",
         embed_textures=True,
     )
-
-
-def _write_glb(bpy: Any, path: Path) -> None:
-    """Some versions of the exporter multiply by the base of the frame rate where they have to divide (4.5 does), so the
-    times that it wrote are looked at.
-    """
-    render, scene = bpy.context.scene.render, bpy.context.scene
-    base = render.fps_base
-    wanted = (scene.frame_end - scene.frame_start) * base / render.fps
-    try:
-        _export_glb(bpy, path)
-        if abs(_last_time(path) - wanted) > 1e-3 * wanted:
-            render.fps_base = 1 / base
-            _export_glb(bpy, path)
-    finally:
-        render.fps_base = base
 
 
 def _export_glb(bpy: Any, path: Path) -> None:
@@ -68,12 +53,3 @@ def _export_glb(bpy: Any, path: Path) -> None:
         export_anim_slide_to_zero=True,  # a GLB begins with its animation
         export_morph=False,
     )
-
-
-def _last_time(path: Path) -> float:
-    """Of the keys in a .glb, in seconds."""
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<I", file.read(20)[12:16])
-        header = json.loads(file.read(length))
-    samplers = [sampler for animation in header.get("animations", ()) for sampler in animation["samplers"]]
-    return max((header["accessors"][sampler["input"]]["max"][0] for sampler in samplers), default=0.0)

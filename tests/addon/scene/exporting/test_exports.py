@@ -86,10 +86,12 @@ def test_an_exported_point_cache_plays_on_the_same_mesh_in_a_fresh_scene(addon, 
         np.testing.assert_allclose(times, np.arange(FRAMES) / 30, rtol=1e-6)
 
 
-def test_frames_per_second_come_along(addon, tmp_path):
+@pytest.mark.parametrize("base", [1.0, 2.0])
+def test_frames_per_second_come_along(addon, tmp_path, base):
     """Formats that count in seconds play at the same speed in a scene of another rate."""
     obj, expected = moving_object(addon, tmp_path, "shape keys")
-    bpy.context.scene.render.fps = 30
+    render = bpy.context.scene.render
+    render.fps, render.fps_base = 30, base
     for suffix in (".fbx", ".glb", ".abc"):
         addon("scene.exporting.export").export(obj, tmp_path / f"prism{suffix}", FIRST, FIRST + FRAMES - 1)
     used = np.unique([v for face in obj.data.polygons for v in face.vertices])
@@ -99,7 +101,8 @@ def test_frames_per_second_come_along(addon, tmp_path):
         IMPORT[suffix](str(tmp_path / f"prism{suffix}"))
         (back,) = [o for o in bpy.data.objects if o.type == "MESH"]
         for index in (1, 4):
-            rate = bpy.context.scene.render.fps / 30  # the FBX importer sets the file's in the scene
+            render = bpy.context.scene.render
+            rate = render.fps / render.fps_base / (30 / base)  # the FBX importer sets the file's in the scene
             start = 0 if suffix == ".glb" else FIRST
             found = in_world(back, shown(back, round(rate * (start + index))))
             wanted = expected[index][used] if suffix == ".glb" else expected[index]

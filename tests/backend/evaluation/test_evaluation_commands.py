@@ -123,6 +123,7 @@ def test_batch_resumes_keeps_and_names_what_failed(tmp_path, capsys):
     assert "a: " not in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_batch_keeps_both_pipelines_apart_and_scores_both(tmp_path, capsys):
     write_release(tmp_path / "release", ("a", "b"), videos=True)
     mesh = tmp_path / "a.glb"

@@ -82,6 +82,7 @@ def test_a_mesh_in_a_later_frames_pose_has_that_frame_before_the_videos(monkeypa
     assert f"frame {told['frame']}" in warning["sentence"] and "frame 100" in warning["sentence"]
 
 
+@pytest.mark.long
 def test_the_view_of_an_added_frame_sees_the_object_where_the_video_does(monkeypatch, filmed):
     _, moved, clip, masks = filmed
     result, scene, _ = animated(monkeypatch, filmed, moved[6])

@@ -191,6 +191,7 @@ def test_quaternions_stay_on_one_side():
     np.testing.assert_allclose(from_quaternion(quaternions), turns, atol=1e-12)
 
 
+@pytest.mark.long
 def test_one_bone_five_hundred_bones_and_one_frame_work():
     one = armature((-1,))
     skin = cloud(one)

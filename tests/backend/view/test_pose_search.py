@@ -38,6 +38,7 @@ def test_the_frame_is_found_whose_pose_the_mesh_has_and_the_view_with_it(clip):
     assert found.overlap > 0.93
 
 
+@pytest.mark.long
 def test_a_given_view_is_where_the_search_starts_and_the_only_one(clip):
     mesh, moved, frames, masks = clip
     other = dataclasses.replace(mesh, positions=moved[5])
@@ -48,6 +49,7 @@ def test_a_given_view_is_where_the_search_starts_and_the_only_one(clip):
     assert view.azimuth == pytest.approx(17, abs=3) and view.elevation == pytest.approx(4, abs=3)
 
 
+@pytest.mark.long
 def test_frames_without_the_object_are_passed_over(clip):
     mesh, moved, frames, masks = clip
     masks = masks.copy()
@@ -56,6 +58,7 @@ def test_frames_without_the_object_are_passed_over(clip):
     assert abs(found.frame - 6) <= 2
 
 
+@pytest.mark.long
 def test_views_of_a_pose_that_no_frame_shows_differ_and_cover_the_first_frames_object(clip):
     mesh, _, frames, masks = clip
     stretched = mesh.positions * np.array([1.0, 1.4, 1.0], np.float32)
@@ -94,6 +97,7 @@ def test_the_search_can_be_cancelled(clip):
         search_poses(mesh, frames, masks, "auto", 3, stop)
 
 
+@pytest.mark.long
 def test_overlap_is_told_of_the_frame_that_was_found(clip):
     mesh, moved, frames, masks = clip
     found = search_poses(dataclasses.replace(mesh, positions=moved[4]), frames, masks, "20,5", 3, silent).best

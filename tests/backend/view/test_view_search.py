@@ -40,6 +40,7 @@ def test_finds_the_camera_that_filmed_the_mesh(azimuth, elevation, focal):
     assert match.overlap > 0.93
 
 
+@pytest.mark.long
 def test_a_dull_mesh_is_not_seen_from_behind_for_its_colours():
     bench, name = Path(__file__).resolve().parents[4] / "shared" / "bench" / "dev", "manta_ray_swim"
     if not bench.is_dir():
@@ -74,6 +75,7 @@ def test_an_object_beside_the_middle_of_the_image_is_found():
     assert np.abs(pixels - expected).mean() < 2.0
 
 
+@pytest.mark.long
 def test_another_shape_overlaps_badly():
     mesh = creature()
     mask = np.zeros((192, 192), np.float32)

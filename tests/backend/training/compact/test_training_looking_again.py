@@ -225,6 +225,7 @@ def test_matches_are_to_be_near_where_the_node_truly_is(batch):
     assert loss(batch.node_places, places=drawn + 20.0) == 0
 
 
+@pytest.mark.long
 def test_a_run_that_learns_only_to_look_again_goes_on_from_a_model_that_never_did(tmp_path):
     rigs = write_rigs(tmp_path / "rigs", ["a__one", "b__two", min(HELD_OUT), min(HELD_OUT_LATER)])
     before = tmp_path / "before.safetensors"

@@ -180,7 +180,9 @@ def test_frames_that_are_missing_are_noticed(addon, write, suffix):
         proof.check_whole(path, FRAMES + 1)
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize(
+    "suffix", [".glb", *(pytest.param(each, marks=pytest.mark.long) for each in FORMATS if each != ".glb")]
+)
 def test_a_file_far_smaller_than_expected_takes_no_place(addon, moving, tmp_path, suffix, refused):
     """Such as a whole one of another object."""
     large = ball("Large", segments=256)

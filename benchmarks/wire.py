@@ -22,6 +22,7 @@ import numpy as np
 
 from motion324.client import Client, start_server
 from motion324.core.clip import VideoClip
+from motion324.core.job_plan import OnPlan
 from motion324.core.options import AnimateOptions
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh
@@ -101,7 +102,11 @@ class _Results:
         self._made: dict[int, AnimationResult] = {}
 
     def run_job(
-        self, request: AnimateRequest, progress: Progress, on_frames: Callable[[FrameBatch], None]
+        self,
+        request: AnimateRequest,
+        progress: Progress,
+        on_frames: Callable[[FrameBatch], None],
+        on_plan: OnPlan,
     ) -> AnimationResult:
         frames = int(request.mesh.metadata["frames"])
         if frames not in self._made:

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from motion324.core.blender_gltf import import_at_rate
 from motion324.core.blender_rig.engine_export import EngineExport, export_for_engine
 from motion324.core.engine_settings import EngineSettings, MotionEdits
 from motion324.core.errors import Motion324Error
@@ -62,16 +63,10 @@ def open_file(bpy: Any, source: str) -> None:
     if source.lower().endswith(".fbx"):
         bpy.ops.import_scene.fbx(filepath=source, anim_offset=0.0)
         return
-    scene = bpy.context.scene
-    scene.render.fps, scene.render.fps_base = FINE, 1.0
-    bpy.ops.import_scene.gltf(filepath=source)
+    import_at_rate(bpy, source, FINE)
     steps = [later - earlier for times in key_times(bpy) for earlier, later in pairwise(times)]
     bpy.ops.wm.read_homefile(use_empty=True)
-    rate = FINE / min(steps) if steps else 24.0
-    scene = bpy.context.scene
-    scene.render.fps = max(1, round(rate))
-    scene.render.fps_base = 1.0 if abs(rate - round(rate)) < 5e-4 * rate else scene.render.fps / rate
-    bpy.ops.import_scene.gltf(filepath=source)
+    import_at_rate(bpy, source, FINE / min(steps) if steps else 24.0)
 
 
 def frames_of(bpy: Any, source: str) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from motion324.core.blender_rig.exporting import write_skinned_glb
 from motion324.core.blender_rig.keying_curves import add_curve, new_action
 from motion324.core.engine_settings import GODOT, UNITY, UNREAL
 from motion324.core.key_reduction import ReducedKeys
@@ -43,7 +44,7 @@ def write_for_engine(
         stack.enter_context(_scene(bpy, len(rig.curves), rig.fps))
         stack.enter_context(_selected(bpy, made))
         if engine == GODOT:
-            _write_glb(bpy, path)
+            _write_glb(bpy, path, len(rig.curves))
         else:
             _write_fbx(bpy, path, engine)
 
@@ -71,23 +72,15 @@ def _write_fbx(bpy: Any, path: Path, engine: str) -> None:
     )
 
 
-def _write_glb(bpy: Any, path: Path) -> None:
-    bpy.ops.export_scene.gltf(
-        filepath=str(path),
-        export_format="GLB",
-        use_selection=True,
-        export_apply=False,
-        export_skins=True,
-        export_def_bones=False,
+def _write_glb(bpy: Any, path: Path, frames: int) -> None:
+    write_skinned_glb(
+        bpy,
+        path,
+        frames - 1,
         export_influence_nb=4,
         export_all_influences=True,
-        export_morph=False,
-        export_animations=True,
-        export_animation_mode="ACTIVE_ACTIONS",
-        export_anim_single_armature=False,  # else 4.2 mixes in all actions of the file
         export_frame_range=False,
         export_force_sampling=False,  # else every frame has a key, whatever is keyed
-        export_optimize_animation_size=False,
     )
 
 
@@ -180,7 +173,7 @@ def _bind(mesh: Any, armature: Any, rig: MovingRig, vertices: slice, data: np.nd
 def _key(bpy: Any, armature: Any, rig: MovingRig, keys: ReducedKeys, scale: float, name: str) -> None:
     """Keys from the scene's frame 0 on."""
     curves = BoneCurves(scale * rig.curves.location, rig.curves.rotation, rig.curves.scale)
-    bag = new_action(bpy, armature, name)
+    bag, _ = new_action(bpy, armature, name)
     for j, bone in enumerate(rig.names):
         pose = armature.pose.bones[bone]
         pose.rotation_mode = "QUATERNION"

@@ -17,7 +17,14 @@ def write_rigged(bpy: Any, path: Path) -> None:
     """What is selected, over the scene's frames, to a .glb or .fbx. Raises RuntimeError, as operators do."""
     if path.suffix.lower() == ".glb":
         scene = bpy.context.scene
-        export_at_rate(bpy, path, scene.frame_end - scene.frame_start, lambda: _export_glb(bpy, path))
+        write_skinned_glb(
+            bpy,
+            path,
+            scene.frame_end - scene.frame_start,
+            export_frame_range=True,
+            export_force_sampling=True,
+            export_anim_slide_to_zero=True,  # a GLB begins with its animation
+        )
         return
     bpy.ops.export_scene.fbx(
         filepath=str(path),
@@ -36,20 +43,23 @@ def write_rigged(bpy: Any, path: Path) -> None:
     )
 
 
-def _export_glb(bpy: Any, path: Path) -> None:
-    bpy.ops.export_scene.gltf(
-        filepath=str(path),
-        export_format="GLB",
-        use_selection=True,
-        export_apply=False,
-        export_skins=True,
-        export_def_bones=False,
-        export_animations=True,
-        export_animation_mode="ACTIVE_ACTIONS",
-        export_anim_single_armature=False,  # else 4.2 mixes in all actions of the file
-        export_frame_range=True,
-        export_force_sampling=True,
-        export_optimize_animation_size=False,
-        export_anim_slide_to_zero=True,  # a GLB begins with its animation
-        export_morph=False,
-    )
+def write_skinned_glb(bpy: Any, path: Path, frames: int, **more: Any) -> None:
+    """What is selected, whose last key lies `frames` frames after the first. more: settings of the exporter."""
+
+    def export() -> None:
+        bpy.ops.export_scene.gltf(
+            filepath=str(path),
+            export_format="GLB",
+            use_selection=True,
+            export_apply=False,
+            export_skins=True,
+            export_def_bones=False,
+            export_morph=False,
+            export_animations=True,
+            export_animation_mode="ACTIVE_ACTIONS",
+            export_anim_single_armature=False,  # else 4.2 mixes in all actions of the file
+            export_optimize_animation_size=False,
+            **more,
+        )
+
+    export_at_rate(bpy, path, frames, export)

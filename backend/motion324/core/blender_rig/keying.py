@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from motion324.core.blender_rig.keying_curves import add_curve, new_action
 from motion324.core.rig import AXIS_ANGLE, QUATERNION, Armature, RigMotion
 
-LINEAR = 1  # the number of KeyframePoint.interpolation's value, for foreach_set
 PUT_BACK = "motion324_rig_put_back"
 LIMITS = ("LIMIT_ROTATION", "LIMIT_LOCATION")
 CHANNELS = {QUATERNION: "rotation_quaternion", AXIS_ANGLE: "rotation_axis_angle"}
@@ -30,9 +30,8 @@ def write_keys(
     names = [armature.names[j] for j in np.flatnonzero(keyed)]
     note = _note(obj, animation, names)
     _switch_off(obj, animation, names)
-    action = bpy.data.actions.new(name)
-    animation.action = action
-    curves, groups = _curves(animation, obj)
+    curves, groups = new_action(bpy, obj, name)
+    action = animation.action
     for j in np.flatnonzero(keyed):
         pose = obj.pose.bones[armature.names[j]]
         path = f'pose.bones["{bpy.utils.escape_identifier(pose.name)}"]'
@@ -189,23 +188,5 @@ def _axis_angle(quaternions: np.ndarray) -> np.ndarray:
 def _write(curves: Any, groups: Any, path: str, frames: Sequence[float], values: np.ndarray, group: str) -> None:
     """values (T, C), or (1, C) for one key at the first frame."""
     for index in range(values.shape[1]):
-        curve = curves.new(path, index=index)
-        if groups is not None:
-            curve.group = groups.get(group) or groups.new(group)
-        points = curve.keyframe_points
-        points.add(len(values))
-        points.foreach_set("co", np.column_stack([frames[: len(values)], values[:, index]]).astype(np.float32).ravel())
-        points.foreach_set("interpolation", np.full(len(values), LINEAR, np.int32))
-        curve.update()
-
-
-def _curves(animation: Any, obj: Any) -> tuple[Any, Any]:
-    """The F-curves of the active action, and their groups: up to 4.3 the action's own, from 4.4 those of a slot."""
-    action = animation.action
-    if not hasattr(action, "slots"):
-        return action.fcurves, action.groups
-    slot = action.slots.new(id_type="OBJECT", name=obj.name)
-    animation.action_slot = slot
-    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
-    bag = strip.channelbag(slot, ensure=True)
-    return bag.fcurves, bag.groups
+        curve = add_curve(curves, path, index, frames[: len(values)], values[:, index])
+        curve.group = groups.get(group) or groups.new(group)

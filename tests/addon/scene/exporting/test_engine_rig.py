@@ -99,6 +99,19 @@ def test_bones_and_vertices_are_where_the_scene_shows_them(addon, tmp_path, engi
         assert np.abs(again[name] - places).max() < 1e-4
 
 
+@pytest.mark.parametrize("engine", ["unreal", "godot"])
+def test_a_rate_with_a_base_is_that_of_the_file(addon, tmp_path, engine):
+    obj = tentacle()
+    animate(placed(obj), FIRST, FRAMES)
+    truth = vertices_in_world(obj, SHOWN)
+    bpy.context.scene.render.fps, bpy.context.scene.render.fps_base = 25, 2.0
+    path = tmp_path / f"rig{ENGINES[engine]}"
+    bpy_fps = addon("scene.playing.timing").scene_fps(bpy.context.scene)
+    assert bpy_fps == 12.5
+    export(addon, obj, path, engine=engine)
+    same(Read(path, engine, fps=12.5).vertices, truth, engine)
+
+
 def test_unreal_gets_centimetres_with_z_up_and_nodes_that_are_neither_turned_nor_scaled(addon, tmp_path):
     obj = tentacle()
     animate(placed(obj), FIRST, FRAMES)

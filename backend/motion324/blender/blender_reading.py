@@ -75,6 +75,18 @@ def find_blender(preferred: Path | None = None) -> Path | None:
     return next((executable for executable in installed if executable.exists()), None)
 
 
+def blender_to_write(target: Path, preferred: Path | None = None) -> Path:
+    """The Blender that writes `target`. Raises Motion324Error("blender-not-found")."""
+    executable = find_blender(preferred)
+    if executable is None:
+        raise bad_mesh(
+            "blender-not-found",
+            f"Writing '{target}' needs Blender, which was not found.",
+            "Install Blender, or name its executable with --blender or in MOTION324_BLENDER.",
+        )
+    return executable
+
+
 def _run(executable: Path, source: Path, target: Path, progress: Progress) -> None:
     run_in_blender(
         executable,

@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from motion324.blender.blender_reading import blender_script, find_blender, run_in_blender
+from motion324.blender.blender_reading import blender_script, blender_to_write, run_in_blender
 from motion324.core.blender_rig.engine_export import ExportedRig
 from motion324.core.engine_settings import ENDINGS, EngineSettings, MotionEdits
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
@@ -31,14 +31,7 @@ def write_engine_file(
     ending = ENDINGS[settings.engine]
     if target.suffix.lower() != ending:
         raise bad_option("output", f"is '{target}'; for {settings.engine} it must end in {ending}")
-    executable = find_blender(blender)
-    if executable is None:
-        raise Motion324Error(
-            "blender-not-found",
-            f"Writing '{target}' needs Blender, which was not found.",
-            "Install Blender, or name its executable with --blender or in MOTION324_BLENDER.",
-            EXIT_BAD_MESH,
-        )
+    executable = blender_to_write(target, blender)
     script = blender_script("blender_engine_script.py")
     with tempfile.TemporaryDirectory(prefix="motion324-") as folder, written_aside(target) as aside:
         aside.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from motion324.blender.blender_reading import blender_script, find_blender, run_in_blender
+from motion324.blender.blender_reading import blender_script, blender_to_write, run_in_blender
 from motion324.core.blender_rig.exporting import ENDINGS
 from motion324.core.errors import EXIT_BAD_MESH, EXIT_CANNOT_WRITE, Motion324Error
 from motion324.core.options import bad_option
@@ -93,15 +93,7 @@ def make_rig_file(
 def _blender_for(target: Path, blender: Path | None) -> Path:
     if target.suffix.lower() not in ENDINGS:
         raise bad_option("output", f"is '{target}'; it must end in {' or '.join(ENDINGS)}")
-    executable = find_blender(blender)
-    if executable is None:
-        raise Motion324Error(
-            "blender-not-found",
-            f"Writing '{target}' needs Blender, which was not found.",
-            "Install Blender, or name its executable with --blender or in MOTION324_BLENDER.",
-            EXIT_BAD_MESH,
-        )
-    return executable
+    return blender_to_write(target, blender)
 
 
 def _matched(positions: np.ndarray, folder: Path, source: Path) -> tuple[str, np.ndarray]:

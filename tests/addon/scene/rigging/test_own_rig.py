@@ -7,7 +7,7 @@ import math
 import bpy
 import numpy as np
 import pytest
-from addon.rigged_bodies import MODES, animation_of, body_rig, dance, keep, skinned_cloud
+from addon.rigged_bodies import MODES, animation_of, body_rig, dance, keep, refused, skinned_cloud
 from addon.shapes import shown
 from mathutils import Euler
 
@@ -126,6 +126,41 @@ def test_several_objects_on_one_armature_are_keyed_together(addon):
     first, second = dance(armature, obj), dance(armature, other)
     keep(addon, [animation_of(addon, obj, first), animation_of(addon, other, second)])
     assert apart(obj, first)[0] < 1e-4 and apart(other, second)[0] < 1e-4
+
+
+@pytest.mark.parametrize("parent_type", ["OBJECT", "ARMATURE"])
+def test_a_mesh_that_no_modifier_binds_is_bound_to_the_armature_that_is_meant(addon, parent_type):
+    obj, armature = body_rig()
+    positions = dance(armature, obj)
+    obj.modifiers.clear()
+    subdivision = obj.modifiers.new("Smooth", "SUBSURF")
+    subdivision.show_viewport = False
+    obj.parent_type = parent_type
+    named = "" if parent_type == "ARMATURE" else armature.name
+    kept = keep(addon, [animation_of(addon, obj, positions)], armature=named or None)
+    assert [each.type for each in obj.modifiers] == ["ARMATURE", "SUBSURF"] and obj.parent_type == "OBJECT"
+    assert apart(obj, positions)[0] < 1e-4
+    assert any("new Armature modifier" in warning for warning in kept.warnings)
+    addon("scene.playing.keeping").remove_animation(obj)
+    assert [each.type for each in obj.modifiers] == ["SUBSURF"] and obj.parent_type == parent_type
+
+
+def test_an_armature_that_is_meant_but_cannot_move_the_mesh_is_refused_and_nothing_is_bound(addon):
+    obj, armature = body_rig()
+    positions = dance(armature, obj)
+    obj.modifiers.clear()
+    animation = animation_of(addon, obj, positions)
+    for group in obj.vertex_groups:
+        group.name = f"old {group.name}"
+    for named, code, words in (
+        (armature.name, "rig-without-weights", "No vertex group of 'Body' is called as a bone of 'Rig'"),
+        ("Body", "no-armature", "is no armature"),
+        ("Nobody", "no-armature", "no object 'Nobody'"),
+    ):
+        with refused() as error:
+            keep(addon, [animation], armature=named)
+        assert error.value.code == code and words in error.value.sentence and error.value.hint
+    assert not obj.modifiers and not addon("scene.playing.keeping").is_kept(obj)
 
 
 def test_removing_the_animation_puts_everything_back(addon):

@@ -5,7 +5,7 @@
 
 --rigs: rigged models as ../shared/train_rigs has them: skin weights and, of each clip, matrices of the joints. Their
 joints' places and parents are not in these files, so that they are found here as the points that two joints carry alike
-in all clips; the middle one of a model's clips is then keyed on these bones ("own"), and on a rig that is made from it,
+in all clips; the clip whose joints turn most is then keyed on these bones ("own"), and on a rig that is made from it,
 with the fewest bones within 0.5 % ("made").
 
 --release: predictions are NAME/trajectory.npz, as `motion324 batch --release ROOT` leaves them in DIR/given_mesh. Each
@@ -31,6 +31,7 @@ from motion324.evaluation.release import read_release
 from motion324.rigging.kinematics import Chain, Poses
 from motion324.rigging.made_rig import make_rig
 from motion324.rigging.own_rig import fit_armature
+from motion324.rigging.rotations import nearest_rotation, to_vector
 from motion324.rigging.skinning import Basis
 
 MODELS = (
@@ -120,7 +121,7 @@ def shown(rigged: RiggedMotion) -> np.ndarray:
 
 
 def read_model(path: Path, most: int) -> tuple[Armature, Skin, np.ndarray, np.ndarray]:
-    """The rig, the middle one of its clips (T, N, 3) float32, and faces (F, 3)."""
+    """The rig, the clip of it that moves most (T, N, 3) float32, and faces (F, 3)."""
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
     clips = [name for name in arrays if name.startswith("clip")]
@@ -129,7 +130,7 @@ def read_model(path: Path, most: int) -> tuple[Armature, Skin, np.ndarray, np.nd
     scale = float(np.median(np.cbrt(np.linalg.det(together[..., :3]))))  # of the whole: bones do not scale
     vertices = arrays["V"].astype(np.float64) * scale
     together[..., :3] /= scale
-    clip = maps[clips[len(clips) // 2]][:most].copy()
+    clip = max((each[:most] for each in maps.values()), key=_turning).copy()
     clip[..., :3] /= scale
     joints, weights = arrays["J"].astype(np.int64), arrays["W"].astype(np.float64)
     weights /= weights.sum(axis=1, keepdims=True)
@@ -139,6 +140,12 @@ def read_model(path: Path, most: int) -> tuple[Armature, Skin, np.ndarray, np.nd
     number = np.argsort(order)
     skin = Skin(vertices.astype(np.float32), number[joints].astype(np.int32), weights.astype(np.float32))
     return _armature(parents, heads), skin, positions.astype(np.float32), arrays["F"].astype(np.int32)
+
+
+def _turning(clip: np.ndarray) -> float:
+    """clip (T, J, 3, 4) -> radians between a joint's first pose and its others, on average."""
+    turns = nearest_rotation(clip[..., :3])
+    return float(np.linalg.norm(to_vector(np.swapaxes(turns[:1], -1, -2) @ turns), axis=-1).mean())
 
 
 def _joints(

@@ -81,6 +81,9 @@ def test_locks_and_limits_are_kept(addon):
     limit.owner_space = "LOCAL"
     limit.use_limit_x, limit.min_x, limit.max_x = True, -0.1, 0.1
     pose["hips"].lock_location = (False, True, False)
+    near = pose["hips"].constraints.new("LIMIT_LOCATION")
+    near.owner_space = "LOCAL"
+    near.use_min_x, near.min_x, near.use_max_x, near.max_x = True, -0.01, True, 0.01
     positions = dance(armature, obj)
     keep(addon, [animation_of(addon, obj, positions)])
     for frame in range(1, 9):
@@ -88,8 +91,14 @@ def test_locks_and_limits_are_kept(addon):
         angles = pose["arm.R"].matrix_basis.to_euler(pose["arm.R"].rotation_mode)
         assert abs(angles.x) < 1e-4 and abs(angles.z) < 1e-4
         assert -0.1001 < pose["hand.L"].rotation_euler.x < 0.1001
-        assert abs(pose["hips"].location.y) < 1e-6
-    assert not limit.mute
+        assert abs(pose["hips"].location.y) < 1e-6 and abs(pose["hips"].location.x) < 0.01001
+    found = [
+        point.co.y
+        for curve in addon("scene.playing.fcurves").curves_of(armature)
+        if curve.data_path == 'pose.bones["hips"].location' and curve.array_index == 0
+        for point in curve.keyframe_points
+    ]
+    assert max(np.abs(found)) <= 0.01 + 1e-6 and not limit.mute and not near.mute
 
 
 def test_rotations_do_not_leap(addon):

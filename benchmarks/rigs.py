@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from motion324.core.quaternions import from_quaternion
+from motion324.core.reference_mesh import turned_z_up
 from motion324.core.rig import QUATERNION, Armature, RiggedMotion, Skin
 from motion324.core.rig_settings import RigSettings
 from motion324.core.trajectory_file import load_trajectory
@@ -90,16 +91,17 @@ def of_predictions(root: Path, folder: Path, names: tuple[str, ...]) -> None:
     _row(*["---"] * 8)
     for clip in read_release(root, names):
         found = load_trajectory(folder / clip.name / "trajectory.npz")
-        truth = np.stack([np.load(file) for file in sorted(clip.truth_folder.glob("frame_*.npy"))])
+        positions = turned_z_up(found.positions)
+        truth = turned_z_up(np.stack([np.load(file) for file in sorted(clip.truth_folder.glob("frame_*.npy"))]))
         side = np.ptp(truth[0], axis=0).max()
 
         def error(positions: np.ndarray, truth: np.ndarray = truth, side: float = side) -> float:
             return 100 * float(np.linalg.norm(positions - truth, axis=2).mean() / side)
 
-        before = error(found.positions)
-        made = make_rig(found.positions, found.faces, RigSettings())
+        before = error(positions)
+        made = make_rig(positions, found.faces, RigSettings())
         given = make_rig(truth, found.faces, RigSettings(bones=ARTIST))
-        keyed = fit_armature(given.armature, given.skin, found.positions)
+        keyed = fit_armature(given.armature, given.skin, positions)
         on_given = RiggedMotion(given.armature, given.skin, keyed)
         _row(
             clip.name,

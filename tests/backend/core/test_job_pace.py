@@ -132,7 +132,7 @@ def test_options_decide_what_is_planned():
         plan = plan_of(dataclasses.replace(AnimateOptions(), **chosen), **LONG_480P)
         return {stage.name: stage.seconds for stage in plan}
 
-    assert seconds(quality="draft")["reconstruct"] == pytest.approx(seconds()["reconstruct"] / 2, rel=0.01)
+    assert seconds(quality="draft")["reconstruct"] < seconds()["reconstruct"] / 2
     assert seconds(quality="draft")["refine"] < seconds()["refine"] < seconds(quality="fine")["refine"]
     assert seconds(mask="plain")["foreground"] < seconds(mask="rembg")["foreground"]
     assert "refine" not in seconds(reconstructor=COMPACT) and "load" not in seconds(reconstructor=FIT)

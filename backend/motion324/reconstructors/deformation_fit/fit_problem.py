@@ -8,7 +8,7 @@ The settings are the weights of the fit, tuned on clips with truth; lengths are 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -101,7 +101,7 @@ class FitSettings:
     depth: float = 0.03  # against motion along the viewing axis between frames
     depth_rest: float = 0.05  # against being moved along it at all
     depth_reach: float = 0.03  # points moved across the view by more than this are freer along it
-    depth_predicted: float = 0.2  # for motion along it as a prediction has it, in place of both above
+    depth_predicted: float = 1.2  # for motion along it as a prediction has it, in place of both above
     predicted: float = 0.15  # for being where a prediction has a point, in every direction
     hold: float = 0.02  # against moving between frames
     anneal: float = 2.0  # tolerances of a round over those of the next
@@ -115,6 +115,21 @@ class FitSettings:
 STANDARD = FitSettings()
 DRAFT = FitSettings(picture=240, rounds=3, steps=2)
 FINE = FitSettings(picture=448, joint_rounds=2)
+
+
+def following(settings: FitSettings) -> FitSettings:
+    """Of a fit that starts from a prediction, and so from near: fewer rounds and steps, and less trust in stiffness and
+    more in the images than where nothing else holds the surface. Chosen on clips of rigs that no model was trained on.
+    """
+    return replace(
+        settings,
+        rounds=DRAFT.rounds,
+        steps=DRAFT.steps,
+        rigidity=0.5 * settings.rigidity,
+        model_flow=4 * settings.model_flow,
+        silhouette=4 * settings.silhouette,
+        cover=4 * settings.cover,
+    )
 
 
 def settings_for(quality: str) -> FitSettings:

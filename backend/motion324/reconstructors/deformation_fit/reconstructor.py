@@ -12,7 +12,13 @@ from scipy.sparse.csgraph import dijkstra
 from threadpoolctl import threadpool_limits
 
 from motion324.core.progress import Progress
-from motion324.reconstructors.deformation_fit.fit_problem import DRAFT, FitProblem, FitSettings, Pose, working_images
+from motion324.reconstructors.deformation_fit.fit_problem import (
+    FitProblem,
+    FitSettings,
+    Pose,
+    following,
+    working_images,
+)
 from motion324.reconstructors.deformation_fit.frame_fit import FrameFit
 from motion324.reconstructors.deformation_fit.joint_fit import fit_jointly
 from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene, TrackedReconstructor
@@ -51,7 +57,7 @@ def _differences(greys: list[np.ndarray]) -> np.ndarray:
     return out
 
 
-ANSWERS = 2  # of a predictor that is asked again
+PARTS = 3  # of what is done by a predictor that is asked again: two answers, and a fit between them
 LITTLE_MOTION = 0.04  # of the longest side; chosen on clips of rigs that the model was not trained on
 TRUSTED_OVERLAP = 0.8  # of mesh and mask at the reference frame; below it a fit would follow what is not the object
 
@@ -79,17 +85,17 @@ class DeformationFit:
 class RefinedByFit:
     """Another reconstructor's result, brought nearer to flow and silhouettes by the fit: held to it, most in depth.
 
-    One that can be told where vertices are is asked twice, the second time told its first answer, which is the better
-    answer the more moves: a mean of both is taken, see second_share. From so near, a draft's rounds and steps of
-    fitting do: more of them change nothing. Where the mesh does not cover the mask in the reference frame, one of them
-    is wrong, or the view, and nothing is fitted.
+    One that can be told where vertices are is asked twice, the second time told its first answer as fitted frame by
+    frame, which is the better answer the more moves: a mean of both is taken, see second_share. The fit takes a
+    draft's rounds and steps; see `following`. Where the mesh does not cover the mask in the reference frame, one of
+    them is wrong, or the view, and nothing is fitted.
     """
 
     def __init__(self, predictor: Reconstructor, settings: FitSettings | None = None, asks_twice: bool = True) -> None:
         """asks_twice: False for a result in less time."""
         self.predictor = predictor
         self.asks_twice = asks_twice
-        self.settings = replace(settings or FitSettings(), rounds=DRAFT.rounds, steps=DRAFT.steps)
+        self.settings = following(settings or FitSettings())
         self.name = f"{predictor.name}+fit"
         self._fits = True
 
@@ -107,9 +113,12 @@ class RefinedByFit:
         self._fits = overlap_of(scene.mesh, scene.view, scene.masks[0]) >= TRUSTED_OVERLAP
         asked = self.predictor
         if self.asks_twice and isinstance(asked, TrackedReconstructor) and asked.takes_tracks(progress):
-            first, second = (_part_of_predicting(progress, part) for part in range(ANSWERS))
+            first, between, second = (_part_of_predicting(progress, part) for part in range(PARTS))
             answer = yield from _gathered(scene, asked.reconstruct(scene, first))
             share = second_share(scene.mesh.positions, answer)
+            if self._fits:
+                alone = _Stages(between, len(scene.frames), refines=False)
+                answer = yield from _gathered(scene, _fitted(scene, self.settings, alone, answer, jointly=False))
             answers = _between(answer, asked.reconstruct(scene, second, answer), share)
         else:
             answers = asked.reconstruct(scene, progress)
@@ -147,13 +156,13 @@ def _between(first: np.ndarray, batches: Iterator[FrameBatch], share: float) -> 
 
 
 def _part_of_predicting(progress: Progress, part: int) -> Progress:
-    """What tells the progress of one of the ANSWERS."""
+    """What tells the progress of one of the PARTS."""
 
     def told(stage: str, done: int, total: int) -> None:
         if stage == "load":
             progress(stage, done, total)
         else:
-            progress("reconstruct", total * part + done, total * ANSWERS)
+            progress("reconstruct", total * part + done, total * PARTS)
 
     return told
 
@@ -175,15 +184,18 @@ class _Stages:
         self._progress("refine", before + done, before + total)
 
 
-def _fitted(scene: Scene, settings: FitSettings, stages: _Stages, predicted: np.ndarray | None) -> Iterator[FrameBatch]:
+def _fitted(
+    scene: Scene, settings: FitSettings, stages: _Stages, predicted: np.ndarray | None, jointly: bool = True
+) -> Iterator[FrameBatch]:
+    """jointly: also refine every frame together with its neighbours, without which nothing is final."""
     # Several BLAS threads wait for each other on systems as small as a frame's: beside another busy process a Cholesky
     # factorisation took them 57 to 120 ms that takes one thread 3 to 10.
     with threadpool_limits(1, user_api="blas"):
-        yield from _fitted_by_one_thread(scene, settings, stages, predicted)
+        yield from _fitted_by_one_thread(scene, settings, stages, predicted, jointly)
 
 
 def _fitted_by_one_thread(
-    scene: Scene, settings: FitSettings, stages: _Stages, predicted: np.ndarray | None
+    scene: Scene, settings: FitSettings, stages: _Stages, predicted: np.ndarray | None, jointly: bool
 ) -> Iterator[FrameBatch]:
     total = len(scene.frames)
     images = working_images(scene.frames, scene.masks, scene.view, settings.picture)
@@ -202,7 +214,8 @@ def _fitted_by_one_thread(
             poses[t] = fit.fit(t, int(parent[t]), poses[int(parent[t])], check)
         yield _batch(problem, t, poses[t], final=False)
     stages.alone(total)
-
+    if not jointly:
+        return
     for start, refined in fit_jointly(fit, poses, stages.together):
         for k, pose in enumerate(refined):
             yield _batch(problem, start + k, pose, final=True)

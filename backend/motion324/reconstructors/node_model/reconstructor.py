@@ -36,7 +36,10 @@ BUNDLED = Path(__file__).parent / "models" / "node_model.onnx"
 SEEN_AT_ONCE = 25  # frames of a video that is no longer; measured as good as windows as long as in training
 OVERLAP = 1 / 3  # part of a window of a longer video that it shares with the next one at the least
 LONGEST_GAP = 24  # frames from the reference frame to a window's next one that the model knows from its training
-LOOKS = (Look(), Look(mirrored=True, turn=1))  # the mean of both answers is nearer to the truth than either
+# The mean of several answers is nearer to the truth than any. Of a video that is seen at once, as many are asked for
+# where nothing is told yet.
+LOOKS = (Look(), Look(mirrored=True, turn=1))
+MORE_LOOKS = (*LOOKS, Look(turn=2), Look(mirrored=True, turn=3))
 DRAWN_LOOKS = 2  # how often a model that looks again is shown its answer, as in its training
 POINTS_AT_ONCE = 1 << 18  # points times frames that are moved together
 
@@ -46,9 +49,9 @@ class NodeModelReconstructor:
 
     name = "node-model"
 
-    def __init__(self, weights: str = "", device: str = "auto") -> None:
+    def __init__(self, weights: str = "", device: str = "auto", hurries: bool = False) -> None:
         """weights: path of a file that motion324.training.export has made, "" the model that comes along. device: as in
-        AnimateOptions.
+        AnimateOptions. hurries: never take more than the LOOKS.
 
         Raises Motion324Error("weights-missing").
         """
@@ -61,6 +64,7 @@ class NodeModelReconstructor:
                 EXIT_BACKEND,
             )
         self.device = device
+        self.hurries = hurries
         self._model: OnnxNodeModel | OnnxLookingModel | None = None
         self._details: dict[str, Any] = {}
 
@@ -84,7 +88,8 @@ class NodeModelReconstructor:
         config = model.config
         progress("reconstruct", 0, total)
         square = square_around(scene.masks)
-        looks = [(look, scene_inputs(scene, square, config, look)) for look in LOOKS]
+        many = not self.hurries and believed is None and total <= SEEN_AT_ONCE
+        looks = [(look, scene_inputs(scene, square, config, look)) for look in (MORE_LOOKS if many else LOOKS)]
         tracks: list[np.ndarray | None] = [None] * len(looks)
         if believed is not None and config.takes_tracks:
             depths = depth_maps(scene, square, believed, config, lambda: progress("reconstruct", 0, total))

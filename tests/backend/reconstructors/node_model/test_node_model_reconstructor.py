@@ -47,9 +47,9 @@ def scene(frames: int, **changes) -> Scene:
     return replace(Scene(mesh, sample_surface(mesh, 2000, 0), pictures, masks, VIEW), **changes)
 
 
-def positions_of(weights: str, of: Scene, believed: np.ndarray | None = None) -> np.ndarray:
+def positions_of(weights: str, of: Scene, believed: np.ndarray | None = None, hurries: bool = False) -> np.ndarray:
     found = np.full((len(of.frames), *of.mesh.positions.shape), np.nan, np.float32)
-    for batch in NodeModelReconstructor(weights, "cpu").reconstruct(of, silent, believed):
+    for batch in NodeModelReconstructor(weights, "cpu", hurries).reconstruct(of, silent, believed):
         assert batch.final
         assert np.isnan(found[batch.indices]).all(), "every frame comes once"
         found[batch.indices] = batch.positions
@@ -81,18 +81,41 @@ def test_a_model_that_takes_tracks_is_told_where_vertices_are_across_the_view(ob
 def test_a_model_that_takes_no_tracks_is_told_none(weights):
     given = scene(4)
     believed = np.repeat(given.mesh.positions[None] + np.float32(0.1), 4, axis=0)
-    assert np.array_equal(positions_of(weights, given), positions_of(weights, given, believed))
+    assert np.array_equal(positions_of(weights, given, hurries=True), positions_of(weights, given, believed))
     assert not NodeModelReconstructor(weights, "cpu").takes_tracks(silent)
+
+
+def test_more_looks_are_taken_where_nothing_is_told_and_time_is_not_short(weights, monkeypatch):
+    given, taken = scene(26), []
+    original = reconstructing.scene_inputs
+
+    def scene_inputs(*arguments):
+        taken.append(arguments[-1])
+        return original(*arguments)
+
+    monkeypatch.setattr(reconstructing, "scene_inputs", scene_inputs)
+    short = replace(given, frames=given.frames[:4], masks=given.masks[:4])
+    believed = np.repeat(given.mesh.positions[None], 4, axis=0)
+    for of, told, hurries, looks in (
+        (short, None, False, reconstructing.MORE_LOOKS),
+        (short, None, True, reconstructing.LOOKS),
+        (short, believed, False, reconstructing.LOOKS),
+        (given, None, False, reconstructing.LOOKS),
+    ):
+        taken.clear()
+        positions_of(weights, of, told, hurries)
+        assert taken == list(looks)
+    assert len(set(reconstructing.MORE_LOOKS)) == 4
 
 
 def test_a_short_video_is_seen_at_once_and_a_longer_one_in_windows_as_long_as_in_training(weights):
     given = scene(26)
-    reconstructor, told = NodeModelReconstructor(weights, "cpu"), []
+    asked, told = NodeModelReconstructor(weights, "cpu"), []
     for frames, windows in ((25, 1), (26, 12)):
         told.clear()
         part = replace(given, frames=given.frames[:frames], masks=given.masks[:frames])
-        list(reconstructor.reconstruct(part, lambda stage, done, total: told.append((stage, done))))
-        assert reconstructor.details()["windows"] == windows
+        list(asked.reconstruct(part, lambda stage, done, total: told.append((stage, done))))
+        assert asked.details()["windows"] == windows
         done = [number for stage, number in told if stage == "reconstruct"]
         assert done == sorted(done) and done[0] == 0 and done[-1] == frames
         assert len(set(done)) > 2, "every look shows as progress"

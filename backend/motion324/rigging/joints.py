@@ -14,7 +14,7 @@ import numpy as np
 from motion324.core.rig import Skin
 
 HELD = 2e-3  # of a joint's squared distance to where the parts meet, beside its own squared gaps per frame
-FAR = 0.3  # of the longest side: what a step aside from the meeting place counts like a gap of the whole side
+ASIDE = 0.03  # of a joint's step aside from where its parts meet: the gap that it counts for
 APART = 0.15  # of the longest side: what parts that share no vertex count for
 
 
@@ -48,7 +48,7 @@ def find_skeleton(skin: Skin, maps: np.ndarray) -> Skeleton:
             aside = float(np.linalg.norm(place - meeting))
             share = shared[i, j] / max(min(shared[i, i], shared[j, j]), 1e-9)
             far = float(np.linalg.norm(middles[i] - middles[j]))
-            cost = gap + FAR * aside * gap + 0.02 / (1 + 20 * share) + 0.02 * far
+            cost = gap + ASIDE * aside + 0.02 / (1 + 20 * share) + 0.02 * far
             costs[i, j] = costs[j, i] = cost + (0.0 if meets else APART)
             places[i, j] = places[j, i] = place
             gaps[i, j] = gaps[j, i] = gap

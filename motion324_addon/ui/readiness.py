@@ -9,8 +9,8 @@ from typing import Any
 
 import bpy
 
-from motion324.core.blender_rig.skin_reading import armature_modifier
 from motion324.core.errors import Motion324Error
+from motion324.core.inside_blender.rig.skin_reading import armature_modifier
 
 from ..scene.playing import keeping, shape_keys, timing
 from ..scene.playing.animation import Animation

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from motion324.blender.blender_export_script import visible_meshes
-from motion324.core.blender_mesh.surface import positions_of, triangles_of
+from motion324.core.inside_blender.mesh.surface import positions_of, triangles_of
 
 
 def main(source: str, target: str, frame_rate: str, expected: str) -> None:

@@ -46,7 +46,7 @@ class PutBack:
     """What keeping has changed besides adding the animation.
 
     modifiers: name, show_viewport and show_render of those that it switched off. basis: whether it added the first key.
-    armature: the object whose bones were keyed, which has a note of its own (motion324.core.blender_rig.keying).
+    armature: the object whose bones were keyed, which has a note of its own (motion324.core.inside_blender.rig.keying).
     made_armature: the one that was made for it.
     """
 

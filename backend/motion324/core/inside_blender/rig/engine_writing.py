@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from motion324.core.engine_settings import GODOT, UNITY, UNREAL
+from motion324.core.inside_blender.fcurves import new_channels, write_curve
 from motion324.core.inside_blender.rig.exporting import write_skinned_glb
-from motion324.core.inside_blender.rig.keying_curves import add_curve, new_action
 from motion324.core.key_reduction import ReducedKeys
 from motion324.core.moving_rig import BoneCurves, MovingRig
 
@@ -173,7 +173,7 @@ def _bind(mesh: Any, armature: Any, rig: MovingRig, vertices: slice, data: np.nd
 def _key(bpy: Any, armature: Any, rig: MovingRig, keys: ReducedKeys, scale: float, name: str) -> None:
     """Keys from the scene's frame 0 on."""
     curves = BoneCurves(scale * rig.curves.location, rig.curves.rotation, rig.curves.scale)
-    bag, _ = new_action(bpy, armature, name)
+    fcurves = new_channels(bpy, armature, name).fcurves
     for j, bone in enumerate(rig.names):
         pose = armature.pose.bones[bone]
         pose.rotation_mode = "QUATERNION"
@@ -184,7 +184,7 @@ def _key(bpy: Any, armature: Any, rig: MovingRig, keys: ReducedKeys, scale: floa
             ("scale", curves.scale[frames, j]),
         ):
             for index in range(values.shape[1]):
-                add_curve(bag, f"{path}.{channel}", index, frames, values[:, index])
+                write_curve(fcurves, f"{path}.{channel}", frames, values[:, index], index=index)
 
 
 @contextmanager

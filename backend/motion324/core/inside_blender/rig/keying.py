@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core.inside_blender.rig.keying_curves import add_curve, new_action
+from motion324.core.inside_blender.fcurves import new_channels, write_curve
 from motion324.core.rig import AXIS_ANGLE, QUATERNION, Armature, RigMotion
 
 PUT_BACK = "motion324_rig_put_back"
@@ -30,17 +30,17 @@ def write_keys(
     names = [armature.names[j] for j in np.flatnonzero(keyed)]
     note = _note(obj, animation, names)
     _switch_off(obj, animation, names)
-    curves, groups = new_action(bpy, obj, name)
+    channels = new_channels(bpy, obj, name)
     action = animation.action
     for j in np.flatnonzero(keyed):
         pose = obj.pose.bones[armature.names[j]]
         path = f'pose.bones["{bpy.utils.escape_identifier(pose.name)}"]'
         if motion.turned[j] or held[j]:
             channel, values = _rotation(armature.rotation_modes[j], motion, j)
-            _write(curves, groups, f"{path}.{channel}", frames, values if motion.turned[j] else values[:1], pose.name)
+            _write(channels, f"{path}.{channel}", frames, values if motion.turned[j] else values[:1], pose.name)
         if motion.moved[j] or held[j]:
             values = motion.location[:, j]
-            _write(curves, groups, f"{path}.location", frames, values if motion.moved[j] else values[:1], pose.name)
+            _write(channels, f"{path}.location", frames, values if motion.moved[j] else values[:1], pose.name)
     obj[PUT_BACK] = json.dumps({**note, "keyed": names, "made": action.name})
     return action
 
@@ -185,8 +185,8 @@ def _axis_angle(quaternions: np.ndarray) -> np.ndarray:
     return np.c_[angle, axes]
 
 
-def _write(curves: Any, groups: Any, path: str, frames: Sequence[float], values: np.ndarray, group: str) -> None:
+def _write(channels: Any, path: str, frames: Sequence[float], values: np.ndarray, group: str) -> None:
     """values (T, C), or (1, C) for one key at the first frame."""
     for index in range(values.shape[1]):
-        curve = add_curve(curves, path, index, frames[: len(values)], values[:, index])
-        curve.group = groups.get(group) or groups.new(group)
+        curve = write_curve(channels.fcurves, path, frames[: len(values)], values[:, index], index=index)
+        curve.group = channels.groups.get(group) or channels.groups.new(group)

@@ -15,10 +15,10 @@ import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.inside_blender.mesh.surface import positions_of
+from motion324.core.inside_blender.rig.skin_reading import weights_of
 from motion324.core.moving_rig import MovingRig, curves_of, with_fewer_influences
 
 ROOT = "root"
-LEAST = 1e-4  # weights of less in sum move nothing in Blender
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def read_moving_rig(
     heads = np.array([_rigid(world[0] @ matrix) for matrix in rest])
     lengths = np.array([bone.length * np.linalg.norm((world[0] @ rest[j])[:3, 1]) for j, bone in enumerate(bones)])
     joints, weights = _skin(objects, names)
-    lost = weights.sum(axis=1) < LEAST
+    lost = weights.sum(axis=1) == 0
     added = own_root or parents.count(-1) != 1 or bool(lost.any())
     if added:
         name = ROOT if ROOT not in names else f"motion_{ROOT}"
@@ -156,18 +156,14 @@ def _skin(objects: Sequence[Any], names: list[str]) -> tuple[np.ndarray, np.ndar
     """joints, weights (N, K), with the sum 1, or 0 where no bone moves a vertex."""
     found = []
     for obj in objects:
-        joint = {group.index: names.index(group.name) for group in obj.vertex_groups if group.name in names}
-        found += [
-            [(joint[each.group], each.weight) for each in vertex.groups if each.group in joint and each.weight > 0]
-            for vertex in obj.data.vertices
-        ]
-    most = max(1, max(len(each) for each in found))
-    joints, weights = np.zeros((len(found), most), np.int64), np.zeros((len(found), most))
-    for row, each in enumerate(found):
-        for column, (bone, weight) in enumerate(each):
-            joints[row, column], weights[row, column] = bone, weight
-    sums = weights.sum(axis=1, keepdims=True)
-    return joints, np.where(sums >= LEAST, weights / np.maximum(sums, LEAST), 0)
+        by_group = {group.index: names.index(group.name) for group in obj.vertex_groups if group.name in names}
+        found.append(weights_of(obj, by_group))
+    most = max(joints.shape[1] for joints, _ in found)
+    joints, weights = (
+        np.concatenate([np.pad(part, ((0, 0), (0, most - part.shape[1]))) for part in parts])
+        for parts in zip(*found, strict=True)
+    )
+    return joints, weights
 
 
 def _shown(objects: Sequence[Any], graph: Any, unit: float) -> np.ndarray:

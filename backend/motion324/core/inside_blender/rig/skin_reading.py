@@ -80,7 +80,7 @@ def read_skin(obj: Any, modifier: Any, armature: Armature, positions: np.ndarray
             f"Bones of '{modifier.object.name}' multiply weights with their envelopes, which change with the pose.",
             "Switch 'Multiply' off (Bone Properties > Deform > Envelope).",
         )
-    joints, weights = _weights(obj, by_group, len(positions))
+    joints, weights = weights_of(obj, by_group)
     weights *= _mask(obj, modifier, len(positions))[:, None]
     placed = positions.astype(np.float64) @ to_armature[:3, :3].T + to_armature[:3, 3]
     return ReadSkin(
@@ -93,14 +93,17 @@ def _deforms(bones: Any, name: str) -> bool:
     return bone is not None and bone.use_deform
 
 
-def _weights(obj: Any, by_group: dict[int, int], count: int) -> tuple[np.ndarray, np.ndarray]:
-    """(N, K) int32 and (N, K) float64: each vertex's bones, whose weights sum to 1, or to 0 where nothing moves it."""
+def weights_of(obj: Any, by_group: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """(N, K) int32 and (N, K) float64: each vertex's bones, whose weights sum to 1, or to 0 where nothing moves it.
+
+    by_group: the bone of a vertex group, by the group's index.
+    """
     found = [
         [(by_group[each.group], each.weight) for each in vertex.groups if each.group in by_group and each.weight > 0]
         for vertex in obj.data.vertices
     ]
     width = max([len(each) for each in found], default=0) or 1
-    joints, weights = np.zeros((count, width), np.int32), np.zeros((count, width))
+    joints, weights = np.zeros((len(found), width), np.int32), np.zeros((len(found), width))
     for vertex, each in enumerate(found):
         if each:
             joints[vertex, : len(each)], weights[vertex, : len(each)] = zip(*each, strict=True)

@@ -95,6 +95,7 @@ def serve(
     rest: Callable[[], None] = lambda: None,
     heartbeat_timeout: float | None = HEARTBEAT_TIMEOUT,
     stall_limit: float = STALL_LIMIT,
+    rest_after: float = REST_SECONDS,
     log_bytes: int = LOG_BYTES,
 ) -> int:
     """Listens until told to end; returns the process's exit code.
@@ -112,7 +113,7 @@ def serve(
         and anything else that JSON can hold. Called by any thread, also while a job runs.
     unload: frees what loaded reconstructors hold in memory; called with whether they may stay in the CPU's memory, on
         run_job's thread.
-    rest: frees what is soon loaded again; called on run_job's thread, once nothing has run for REST_SECONDS.
+    rest: frees what is soon loaded again; called on run_job's thread, once nothing has run for `rest_after` seconds.
     token: the session's secret, see motion324.wire.handshake.take_token_from_environment.
     host, port: where to listen, see motion324.wire.transport.listen; "auto" is only for clients on this machine.
     log_path: None takes default_log_path().
@@ -143,7 +144,7 @@ def serve(
             "log": str(log_path),
         }
         print(json.dumps(ready), flush=True)
-        reason = server.run(listener, parent_pid, heartbeat_timeout, stall_limit, rest)
+        reason = server.run(listener, parent_pid, heartbeat_timeout, stall_limit, rest, rest_after)
     log.info("ends: %s", reason)
     faulthandler.dump_traceback_later(3 * END_SECONDS, exit=True)
     ended = server.end()
@@ -206,6 +207,7 @@ class _Server:
         heartbeat_timeout: float | None,
         stall_limit: float,
         rest: Callable[[], None],
+        rest_after: float,
     ) -> str:
         """Accepts clients until there is a reason to end, which it returns."""
         parent_lives = parent_is_alive(parent_pid) if parent_pid else lambda: True
@@ -228,7 +230,7 @@ class _Server:
                 self._ask_to_end(f"no heartbeat for {heartbeat_timeout:g} s")
             if any(queue.state() != ("", 0) for queue in self._services.queues):
                 busy_at, rests = now, False
-            elif not rests and now - busy_at > REST_SECONDS:
+            elif not rests and now - busy_at > rest_after:
                 rests = self._animations.do_when_idle(rest)
             stalled = [queue.fail_stalled(stall_limit) for queue in self._services.queues]
             if any(stalled):

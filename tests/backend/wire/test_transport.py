@@ -69,6 +69,24 @@ def test_a_port_on_which_another_listens_is_not_taken(start):
     assert caught.value.code == "cannot-listen" and f"{host}:{port}" in caught.value.sentence
 
 
+@pytest.mark.parametrize("code", ["errno", "winerror"])
+def test_a_port_that_the_system_forbids_is_told_with_what_helps(monkeypatch, code):
+    """As firewalls and antivirus programs do, on Windows by a code of its own."""
+    refusal = PermissionError(13, "Permission denied") if code == "errno" else OSError("forbidden")
+    if code == "winerror":
+        refusal.winerror = 10013
+
+    def bind(sock, address):
+        raise refusal
+
+    monkeypatch.setattr(socket.socket, "bind", bind)
+    with pytest.raises(Motion324Error) as caught:
+        listen("127.0.0.1", 80, 1)
+    assert caught.value.code == "cannot-listen" and "127.0.0.1:80" in caught.value.sentence
+    assert "allow this Python in the firewall and antivirus program" in caught.value.hint
+    assert "a port above 1024" in caught.value.hint
+
+
 def test_a_path_is_taken_over_from_a_killed_backend_and_never_from_a_living_one(start, tmp_path):
     host = f"unix:{tmp_path}/backend"
     process, _, _ = start(host)

@@ -14,35 +14,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from motion324 import __version__
 from motion324.core.errors import EXIT_BACKEND, EXIT_OK, Motion324Error
-from motion324.core.job_plan import OnPlan
 from motion324.core.log_file import LOG_BYTES, default_log_path, start_log
 from motion324.core.machine import save_addresses
-from motion324.core.progress import Progress
-from motion324.core.result import AnimationResult, Examination, MadeMesh
-from motion324.core.rig import RiggedMotion
-from motion324.reconstructors.interface import FrameBatch
 from motion324.server.file_transfer import FileTransfer, remove_leftovers
-from motion324.server.job_queue import Job, JobQueue
+from motion324.server.job_queue import JobQueue
 from motion324.server.parent_watch import parent_is_alive
 from motion324.server.peer import Peer, Services
+from motion324.server.work import Examine, MakeMesh, MakeRig, RunJob, animation, look
 from motion324.wire.connection import Connection
 from motion324.wire.handshake import check_token
-from motion324.wire.message import BulkMessage
-from motion324.wire.protocol import (
-    PROTOCOL_VERSION,
-    AnimateRequest,
-    ExaminationEvent,
-    ExamineRequest,
-    MeshEvent,
-    MeshRequest,
-    ResultEvent,
-    RigEvent,
-    RigRequest,
-)
+from motion324.wire.protocol import PROTOCOL_VERSION, ExaminationEvent, MeshEvent, RigEvent
 from motion324.wire.transport import AUTO, TICK, Listener, listen
 
 log = logging.getLogger(__name__)
@@ -56,27 +41,6 @@ END_SECONDS = 3.0  # for the running job to stop and the last messages to be wri
 REST_SECONDS = 120.0  # without any job, after which what is loaded again within a second is dropped
 INTERPRETER_LIMIT = 300.0  # seconds for which a job may keep all other threads from running
 _SLEEP_SECONDS = 10.0  # a clock that jumps by more has slept
-
-
-class RunJob(Protocol):
-    """Runs one job: motion324.pipeline.animate.animate, or what a test puts in its place.
-
-    It calls `progress` at least four times a second, lets pass what `progress` and `on_frames` raise, and does not
-    change the arrays of the result that it has returned. It may change those that it gave to `on_frames`.
-    """
-
-    def __call__(
-        self,
-        request: AnimateRequest,
-        progress: Progress,
-        on_frames: Callable[[FrameBatch], None],
-        on_plan: OnPlan,
-    ) -> AnimationResult: ...
-
-
-Examine = Callable[[ExamineRequest, Progress], Examination]
-MakeMesh = Callable[[MeshRequest, Progress], MadeMesh]
-MakeRig = Callable[[RigRequest, Progress], RiggedMotion]
 
 
 def serve(
@@ -104,7 +68,7 @@ def serve(
     "version", "log"}, where host and port are what motion324.wire.handshake.Endpoint takes. Call it on the main thread,
     and end the process with what it returns.
 
-    run_job: see RunJob; called on one worker thread, one job at a time.
+    run_job: see motion324.server.work.RunJob; called on one worker thread, one job at a time.
     examine: motion324.pipeline.examine.examine, or what a test puts in its place, with the duties of run_job; called on
         a second worker thread, one request at a time, also while a job runs, so that it never waits for long.
     make_mesh: makes a mesh from a video's first frame, with the duties of run_job; called on a third worker thread.
@@ -169,10 +133,10 @@ class _Server:
         log_path: str,
     ) -> None:
         self._token = token
-        self._animations = JobQueue(_animation(run_job), log_path, "animations")
-        self._examinations = JobQueue(_look(examine, ExaminationEvent), log_path, "examinations")
-        self._meshes = JobQueue(_look(make_mesh, MeshEvent), log_path, "meshes")
-        self._rigs = JobQueue(_look(rig, RigEvent), log_path, "rigs")
+        self._animations = JobQueue(animation(run_job), log_path, "animations")
+        self._examinations = JobQueue(look(examine, ExaminationEvent), log_path, "examinations")
+        self._meshes = JobQueue(look(make_mesh, MeshEvent), log_path, "meshes")
+        self._rigs = JobQueue(look(rig, RigEvent), log_path, "rigs")
         self._end_reason = ""
         self._lock = threading.Lock()
         self._peers: list[Peer] = []  # the oldest first
@@ -301,20 +265,3 @@ def _full() -> Motion324Error:
         "Close one of them, such as another Blender, or start a second backend on another port.",
         EXIT_BACKEND,
     )
-
-
-def _animation(run_job: RunJob) -> Callable[[Job], BulkMessage]:
-    def run(job: Job) -> BulkMessage:
-        assert isinstance(job.request, AnimateRequest)
-        return ResultEvent(
-            job.id, run_job(job.request, job.progress, job.on_frames, job.on_plan), job.request.topology_hash
-        )
-
-    return run
-
-
-def _look(
-    work: Callable[[Any, Progress], Any], event: Callable[[str, Any], BulkMessage]
-) -> Callable[[Job], BulkMessage]:
-    """work: a request and a progress in, what `event` tells out."""
-    return lambda job: event(job.id, work(job.request, job.progress))

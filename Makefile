@@ -16,35 +16,49 @@ python_for = $(if $(filter 4.% 5.0.%,$1),$(PYTHON),$(NEWER_PYTHON))
 TORCH := .venv-torch/bin/python
 # What else pip is told when it installs PyTorch, such as where its CPU builds are: --extra-index-url=...
 TORCH_PIP ?=
-PIP := -m pip --disable-pip-version-check install
+# Byte code of all that lies in PyTorch and Blender takes longer to make than what is imported of it.
+PIP := -m pip --disable-pip-version-check install --no-compile
 ADDON_SOURCES := $(shell find motion324_addon backend/motion324 wheels -name '*.py' -o -name '*.toml' -o -name '*.onnx' -o -path '*/templates/*') \
 	blender_manifest.toml build_addon.py backend/pyproject.toml LICENSE.md
 PYTEST_MARKS := not long
+# Files of tests run in so many processes side by side, on a computer of one core in this one. Each has one thread for
+# numerical libraries: several that wait for each other on the same cores take longer. What takes longest comes first.
+TEST_PROCESSES ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); echo $$((cores > 4 ? 4 : cores)))
+PYTEST := -m pytest -n $(if $(filter 1,$(TEST_PROCESSES)),0,$(TEST_PROCESSES)) --dist loadfile --no-loadscope-reorder
+test test-all: export OMP_NUM_THREADS := 1
+test test-all: export NUMBA_NUM_THREADS := 1
 # They skip in .venv, which holds what most people install, and run in .venv-torch.
 TORCH_TESTS := $(shell grep -l -e 'importorskip."torch"' -e 'find_spec."torch"' -r tests/backend --include='test_*.py')
 CHECKED := backend motion324_addon tests examples benchmarks build_addon.py
 
+ifndef SIDE_BY_SIDE
 .NOTPARALLEL:
+endif
 
 .PHONY: demo test test-all bench clean system environments lint types
 
 demo: environments dist/.built
 	$(BLENDER) examples/demo.py --zip "$$(cat dist/.built)" --backend-python $(BACKEND) --output out/demo
 
-test: lint types tests
+test: all-environments lint types tests
 
 test-all: PYTEST_MARKS := long or not long
-test-all: .cache/gltf-validator/.made .cache/three/.made lint types tests $(OTHER_BLENDERS:%=tests-in-blender-%)
+test-all: .cache/gltf-validator/.made .cache/three/.made all-environments lint types tests tests-in-the-window $(OTHER_BLENDERS:%=tests-in-blender-%)
 	@$(if $(filter 5.3.0,$(OTHER_BLENDERS)),:,echo "Blender 5.3 was left out: there is no Python 3.13 (make test-all NEWER_PYTHON=...)")
 
 .PHONY: tests
 tests: environments .venv-torch/.made
-	$(BACKEND) -m pytest tests/backend tests/end_to_end -m "$(PYTEST_MARKS)"
-	$(TORCH) -m pytest $(TORCH_TESTS) -m "$(PYTEST_MARKS)"
-	MOTION324_TEST_BACKEND="$(CURDIR)/$(BACKEND)" $(BLENDER) -m pytest tests/addon tests/gui -m "$(PYTEST_MARKS)"
+	$(BACKEND) $(PYTEST) tests/end_to_end tests/backend -m "$(PYTEST_MARKS)"
+	$(TORCH) $(PYTEST) $(TORCH_TESTS) -m "$(PYTEST_MARKS)"
+	MOTION324_TEST_BACKEND="$(CURDIR)/$(BACKEND)" $(BLENDER) $(PYTEST) tests/addon -m "$(PYTEST_MARKS)"
+
+# One after the other: they measure how long Blender's window is held up.
+.PHONY: tests-in-the-window
+tests-in-the-window: environments
+	MOTION324_TEST_BACKEND="$(CURDIR)/$(BACKEND)" $(BLENDER) -m pytest tests/gui -m "$(PYTEST_MARKS)"
 
 tests-in-blender-%: environments .venv-blender-%/.made
-	MOTION324_TEST_BACKEND="$(CURDIR)/$(BACKEND)" .venv-blender-$*/bin/python -m pytest tests/addon -m "not long"
+	MOTION324_TEST_BACKEND="$(CURDIR)/$(BACKEND)" .venv-blender-$*/bin/python $(PYTEST) tests/addon -m "not long"
 
 lint: environments
 	$(BACKEND) -m ruff format --check $(CHECKED)
@@ -70,6 +84,11 @@ system:
 	@tools/system_check.sh
 
 environments: system .venv/.made .venv-blender/.made
+
+# Side by side, since each of them mostly unpacks on one core.
+.PHONY: all-environments
+all-environments: system
+	@$(MAKE) --no-print-directory -s -j SIDE_BY_SIDE=yes .venv/.made .venv-blender/.made .venv-torch/.made
 
 # Stamps: an environment is made anew when what it should hold has changed.
 .venv/.made: backend/pyproject.toml | system

@@ -31,7 +31,7 @@ from motion324.server.server import serve
 from motion324.wire.handshake import take_token_from_environment
 from motion324.wire.protocol import AnimateRequest, ExamineRequest, MeshRequest, RigRequest
 
-seen: dict[str, object] = {"cancelled": [], "finished": [], "unloaded": 0, "batches": 0}
+seen: dict[str, object] = {"cancelled": [], "finished": [], "unloaded": 0, "batches": 0, "rested": 0}
 
 
 def run_job(
@@ -242,10 +242,15 @@ def unload(keep_on_cpu: bool) -> None:
     seen["kept_on_cpu"] = keep_on_cpu
 
 
+def rest() -> None:
+    seen["rested"] += 1
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--heartbeat-timeout", type=float, default=120.0)
     parser.add_argument("--stall-limit", type=float, default=900.0)
+    parser.add_argument("--rest-after", type=float, default=120.0)
     parser.add_argument("--log-bytes", type=int, default=1 << 20)
     parser.add_argument("--force-host")
     parser.add_argument("command", choices=["serve"])
@@ -262,6 +267,7 @@ def main() -> int:
         rig=rig,
         describe=describe,
         unload=unload,
+        rest=rest,
         token=take_token_from_environment(),
         host=arguments.force_host or arguments.host,
         port=arguments.port,
@@ -269,6 +275,7 @@ def main() -> int:
         parent_pid=arguments.parent,
         heartbeat_timeout=arguments.heartbeat_timeout,
         stall_limit=arguments.stall_limit,
+        rest_after=arguments.rest_after,
         log_bytes=arguments.log_bytes,
     )
 

@@ -9,7 +9,7 @@ import torch
 
 from motion324.reconstructors.node_model.config import NodeModelConfig
 from motion324.reconstructors.node_model.model import NodeModel
-from motion324.training.compact.export import export
+from motion324.training.node_model.export import export
 
 SMALL = NodeModelConfig(
     image_size=32,

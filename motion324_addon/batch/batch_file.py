@@ -31,7 +31,7 @@ from motion324.core.write_aside import explained_write_errors
 
 from ..job import backend, keeping_bones
 from ..job.rig_request import waited_for
-from ..running.state import problem_of
+from ..runner_base.state import problem_of
 from ..scene.exporting import engine_rig, export, export_formats, export_size, proof, rig_export, vertex_textures
 from ..scene.playing import keeping
 from ..scene.playing.animation import Animation

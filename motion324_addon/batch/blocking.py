@@ -21,7 +21,7 @@ from ..job.backend import Where
 from ..job.records import Order
 from ..job.runner import runner
 from ..job.state import JobState, Phase
-from ..running.state import STARTING, stage_label
+from ..runner_base.state import STARTING, stage_label
 from ..scene.playing import timing
 from ..scene.playing.animation import Animation
 from ..settings import preferences

@@ -16,9 +16,9 @@ from motion324.core.result import Examination, MadeMesh
 
 from ..job import backend, storage
 from ..job.backend import Local, Where
-from ..running.runner import Runner, redraw_sidebars
-from ..running.state import problem_of
-from ..running.worker import Worker
+from ..runner_base.runner import Runner, redraw_sidebars
+from ..runner_base.state import problem_of
+from ..runner_base.worker import Worker
 from ..scene.reading.joining import JointReading
 from .look import Asked, Dropped, Effect, Event, Failed, Found, Look, Moved, advance
 

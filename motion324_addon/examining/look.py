@@ -13,7 +13,7 @@ import numpy as np
 from motion324.core.reference_mesh import Normalisation
 from motion324.core.result import Examination, MadeMesh
 
-from ..running.state import Problem, Progress
+from ..runner_base.state import Problem, Progress
 
 
 @dataclass(frozen=True)

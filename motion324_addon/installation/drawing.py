@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 
 from ..job.storage import ADDON
-from ..running.state import duration, readable_size, stage_label
+from ..runner_base.state import duration, readable_size, stage_label
 from ..ui.text_lines import draw_bar, draw_lines
 from . import environment, plan
 from .check import FINE, PROBLEM

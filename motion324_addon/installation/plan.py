@@ -12,7 +12,7 @@ from pathlib import Path
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
 
-from ..running.state import readable_size
+from ..runner_base.state import readable_size
 
 LOOK_SECONDS = 15.0  # a driver that has slept takes seconds to answer
 

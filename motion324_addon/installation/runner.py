@@ -14,8 +14,8 @@ from motion324.core.errors import EXIT_USAGE, Cancelled, Motion324Error
 
 from ..job import storage
 from ..job.backend import Local, Where
-from ..running.runner import WAIT, Runner, is_background, redraw_areas
-from ..running.worker import Worker
+from ..runner_base.runner import WAIT, Runner, is_background, redraw_areas
+from ..runner_base.worker import Worker
 from .packages import Source
 from .place import EXTENSION, Place
 from .plan import Wishes

@@ -15,8 +15,8 @@ from motion324.core.write_aside import explained_write_errors
 
 from ..job import backend
 from ..job.backend import Local, Where
-from ..running.state import problem_of
-from ..running.worker import Worker
+from ..runner_base.state import problem_of
+from ..runner_base.worker import Worker
 from . import check, environment, plan
 from .packages import Installer, Source
 from .place import Bundle, Place, find_bundle, only_one

@@ -14,7 +14,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..running.worker import Worker
+from ..runner_base.worker import Worker
 from ..scene.playing import point_cache, timing
 from ..scene.playing.animation import Animation, has_other_pose
 from . import estimate, storage

@@ -11,7 +11,7 @@ from motion324.client import Event, ProgressEvent, RigRequest
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.rig import RiggedMotion
 
-from ..running.worker import Worker
+from ..runner_base.worker import Worker
 from . import backend, storage
 from .backend import Where
 

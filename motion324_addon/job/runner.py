@@ -13,9 +13,9 @@ import bpy
 
 from motion324.core.errors import EXIT_USAGE, Cancelled, Motion324Error
 
-from ..running.runner import TICK, Runner, is_background, redraw_sidebars
-from ..running.state import problem_of
-from ..running.worker import Worker
+from ..runner_base.runner import TICK, Runner, is_background, redraw_sidebars
+from ..runner_base.state import problem_of
+from ..runner_base.worker import Worker
 from ..scene.playing import point_cache
 from ..scene.playing.animation import Animation, Target
 from ..scene.playing.point_cache import Preview

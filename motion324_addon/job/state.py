@@ -7,7 +7,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from ..running.state import Problem, Progress
+from ..runner_base.state import Problem, Progress
 
 
 class Phase(enum.Enum):

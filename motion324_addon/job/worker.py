@@ -22,8 +22,8 @@ from motion324.core.point_cache import Pc2Writer, read_pc2
 from motion324.core.result import AnimationResult
 from motion324.core.write_aside import written_aside
 
-from ..running.state import problem_of
-from ..running.worker import Worker
+from ..runner_base.state import problem_of
+from ..runner_base.worker import Worker
 from ..scene.reading.joining import JointReading
 from ..scene.reading.orientation import Share
 from . import backend

@@ -19,7 +19,7 @@ from ..job.records import Order, WhenDone
 from ..job.rig_request import waited_for
 from ..job.runner import runner
 from ..job.state import REPEATABLE, JobState
-from ..running.runner import is_background
+from ..runner_base.runner import is_background
 from ..scene.playing import keeping
 from ..scene.playing.animation import Animation
 from ..settings import preferences, properties, rig_settings

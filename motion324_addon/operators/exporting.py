@@ -12,7 +12,7 @@ from motion324.core.errors import Motion324Error
 from motion324.core.vertex_textures import files_of
 
 from ..job.runner import runner
-from ..running.state import readable_size
+from ..runner_base.state import readable_size
 from ..scene.exporting import engine_rig, export, export_formats, export_size, vertex_textures
 from ..settings import option_properties, scene_inputs
 from ..ui.readiness import mesh_objects

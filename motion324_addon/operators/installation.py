@@ -20,8 +20,8 @@ from ..installation.runner import Order, runner
 from ..installation.state import Condition, Phase, Task
 from ..job.backend import Local
 from ..job.runner import runner as jobs
-from ..running.history import history
-from ..running.state import readable_size
+from ..runner_base.history import history
+from ..runner_base.state import readable_size
 from ..settings import preferences
 from .reporting import report_error
 

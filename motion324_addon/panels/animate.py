@@ -13,7 +13,7 @@ from motion324.core.options import TRANSFORMER, AnimateOptions
 from ..job.estimate import estimate_seconds
 from ..job.runner import runner
 from ..job.state import JobState, Phase
-from ..running.state import duration
+from ..runner_base.state import duration
 from ..settings import option_properties, preferences, properties
 from ..settings.source_video import facts_of
 from ..ui.choices import in_panel_words

@@ -8,7 +8,7 @@ from motion324.core.rig_settings import OF_GIVEN, OF_MADE
 
 from ..job.runner import runner
 from ..job.state import JobState
-from ..running.state import duration
+from ..runner_base.state import duration
 from ..scene.playing import keeping, shape_keys
 from ..scene.playing.animation import Animation
 from ..scene.playing.keeping import animated_range

@@ -10,7 +10,7 @@ import bpy
 from ..examining.examiner import Examiner
 from ..installation.drawing import draw_first_run
 from ..job.runner import runner
-from ..running.state import Progress, stage_label
+from ..runner_base.state import Progress, stage_label
 from ..settings import preferences
 from ..ui.choices import in_panel_words
 from ..ui.text_lines import BarPlace, draw_bar, draw_lines

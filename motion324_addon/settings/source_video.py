@@ -13,7 +13,7 @@ import bpy
 
 from motion324.core.input_files import images_in
 
-from ..running.runner import is_background, redraw_sidebars
+from ..runner_base.runner import is_background, redraw_sidebars
 
 PICTURES_FPS = 24.0  # that the backend assumes for a folder of pictures
 FRESH_SECONDS = 3.0  # after which the file is looked at again, since it may have been replaced

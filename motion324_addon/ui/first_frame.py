@@ -23,7 +23,7 @@ import numpy as np
 from motion324.core.errors import Motion324Error
 
 from ..job.backend import Local
-from ..running.runner import is_background, redraw_sidebars
+from ..runner_base.runner import is_background, redraw_sidebars
 from ..settings import preferences
 from . import thumbnails
 

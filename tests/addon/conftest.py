@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from full_disk import full_disk  # noqa: F401  a fixture
+from made_once import made_once
 
 ROOT = Path(__file__).resolve().parents[2]
 # Before bpy is imported: it reads this only then. Ends with the session, by the fixture `installed`.
@@ -41,10 +42,14 @@ def pytest_unconfigure(config) -> None:
 @pytest.fixture(scope="session")
 def extension_zip(tmp_path_factory) -> Path:
     """Built as a user builds it."""
-    command = [sys.executable, str(ROOT / "build_addon.py"), "--output", str(tmp_path_factory.mktemp("dist"))]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return Path(done.stdout.strip().splitlines()[-1])
+
+    def build(folder: Path) -> None:
+        command = [sys.executable, str(ROOT / "build_addon.py"), "--output", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    (built,) = made_once(tmp_path_factory, "dist", build).glob("*.zip")
+    return built
 
 
 @pytest.fixture(scope="session")

@@ -12,16 +12,16 @@ BACKEND = ADDON.parent / "backend" / "motion324"
 # What each room may import of the others, from the lowest to the highest. The operators and the panels, at the top,
 # import neither each other, nor does anybody import them.
 MAY_IMPORT = {
-    "running": set(),
+    "runner_base": set(),
     "scene": set(),
-    "job": {"running", "scene"},
-    "installation": {"running", "job"},
-    "settings": {"running", "scene", "job", "installation"},
-    "ui": {"running", "scene", "job", "settings"},
-    "examining": {"running", "scene", "job", "settings", "ui"},
-    "batch": {"running", "scene", "job", "installation", "settings"},
-    "operators": {"running", "scene", "job", "installation", "settings", "ui", "examining", "batch"},
-    "panels": {"running", "scene", "job", "installation", "settings", "ui", "examining"},
+    "job": {"runner_base", "scene"},
+    "installation": {"runner_base", "job"},
+    "settings": {"runner_base", "scene", "job", "installation"},
+    "ui": {"runner_base", "scene", "job", "settings"},
+    "examining": {"runner_base", "scene", "job", "settings", "ui"},
+    "batch": {"runner_base", "scene", "job", "installation", "settings"},
+    "operators": {"runner_base", "scene", "job", "installation", "settings", "ui", "examining", "batch"},
+    "panels": {"runner_base", "scene", "job", "installation", "settings", "ui", "examining"},
 }
 SCENE_MAY_IMPORT = {
     "reading": {"playing"},  # frames of the scene, F-curves and what an object is known by
@@ -120,7 +120,7 @@ def test_what_changes_a_state_knows_no_blender_no_clock_and_no_thread(name):
 
 
 def test_workers_know_no_blender():
-    seen, left = set(), ["running.worker", "job.worker", "installation.worker"]
+    seen, left = set(), ["runner_base.worker", "job.worker", "installation.worker"]
     while left:
         name = left.pop()
         if name in seen or name not in IMPORTS or name.startswith("scene."):

@@ -44,7 +44,7 @@ ORDER = (
     ("training.shared",),
     ("training.synthesis",),
     ("training.clips",),
-    ("training.transformer", "training.compact"),
+    ("training.transformer", "training.node_model"),
     ("training",),
     ("cli",),
 )
@@ -56,7 +56,7 @@ ONLY_FOR = {
     "client": set(),
     "server": {"cli"},
     "training.transformer": {"training", "cli"},
-    "training.compact": {"training", "cli"},
+    "training.node_model": {"training", "cli"},
 }
 # What a room knows nothing of, although it stands below.
 UNKNOWN_TO = {
@@ -212,7 +212,7 @@ def test_the_installed_command_is_there():
     [
         ("mesh", "motion324.mesh.files.reading.read_mesh", "mesh.files stands above mesh"),
         ("video", "motion324.mesh.checks", "mesh stands beside video"),
-        ("training.compact", "motion324.training.transformer.trainer", "training.transformer stands beside"),
+        ("training.node_model", "motion324.training.transformer.trainer", "training.transformer stands beside"),
         ("pipeline", "motion324.wire.protocol", "wire is for cli, client, server only"),
         ("reconstructors", "motion324.video.decoding.read_video", "reconstructors knows nothing of video.decoding"),
     ],
@@ -229,7 +229,7 @@ def test_an_arrow_that_is_wrong_is_named_with_file_line_and_rooms(room, module, 
         ("mesh.files", "motion324.mesh.checks.check_mesh"),
         ("reconstructors", "motion324.video.optical_flow"),
         ("core", "motion324.__version__"),
-        ("training", "motion324.training.compact.export"),
+        ("training", "motion324.training.node_model.export"),
         ("cli", "motion324.wire.protocol"),
     ],
 )

@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from made_once import made_once
 
 from motion324.core.reference_mesh import ReferenceMesh, normalised_mesh
 from motion324.core.view import look_at_origin
@@ -121,7 +122,12 @@ class Animated:
 @pytest.fixture(scope="session")
 def animated(motion324, bending, tmp_path_factory) -> Animated:
     """The example, animated with nothing but defaults and everything kept."""
-    output = tmp_path_factory.mktemp("animated")
-    done = motion324("animate", bending.mesh, bending.video, "-o", output, "--overlay", "--keep-cutouts", "--json")
-    assert done.returncode == 0, done.stderr
-    return Animated(output, json.loads(done.stdout))
+
+    def animate(folder: Path) -> None:
+        more = ["-o", folder / "output", "--overlay", "--keep-cutouts", "--json"]
+        done = motion324("animate", bending.mesh, bending.video, *more)
+        assert done.returncode == 0, done.stderr
+        (folder / "summary.json").write_text(done.stdout)
+
+    made = made_once(tmp_path_factory, "animated", animate)
+    return Animated(made / "output", json.loads((made / "summary.json").read_text()))

@@ -12,10 +12,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from motion324.core.blender_gltf import import_at_rate
-from motion324.core.blender_rig.engine_export import EngineExport, export_for_engine
 from motion324.core.engine_settings import EngineSettings, MotionEdits
 from motion324.core.errors import Motion324Error
+from motion324.core.inside_blender.fcurves import all_curves
+from motion324.core.inside_blender.gltf import import_at_rate
+from motion324.core.inside_blender.rig.engine_export import EngineExport, export_for_engine
 
 FINE = 1000  # frames a second at which the times of a glTF's keys are looked at
 
@@ -81,16 +82,5 @@ def frames_of(bpy: Any, source: str) -> tuple[int, int]:
 
 
 def key_times(bpy: Any) -> list[list[float]]:
-    """The frames that have keys, of every curve of the armatures' actions."""
-    found = []
-    for action in bpy.data.actions:
-        for curve in curves_of(action):
-            found.append([key.co[0] for key in curve.keyframe_points])
-    return found
-
-
-def curves_of(action: Any) -> list[Any]:
-    if not hasattr(action, "slots"):
-        return list(action.fcurves)
-    strips = [strip for layer in action.layers for strip in layer.strips]
-    return [curve for strip in strips for bag in strip.channelbags for curve in bag.fcurves]
+    """The frames that have keys, of every curve of the file."""
+    return [[key.co[0] for key in curve.keyframe_points] for curve in all_curves(bpy)]

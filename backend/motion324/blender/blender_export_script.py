@@ -7,7 +7,7 @@ runs it.
 The .npz holds positions (N, 3), faces (F, 3), corner_uv (F, 3, 2), vertex_colour (N, 3), face_material (F,),
 base_colours (M, 4), texture_K (H, W, 4) uint8 for materials with an image, and `header`: JSON in UTF-8 with the names
 of parts and materials and whether there are texture coordinates and vertex colours. What a mesh and its materials look
-like is read as the add-on reads it, by motion324.core.blender_mesh.
+like is read as the add-on reads it, by motion324.core.inside_blender.mesh.
 """
 
 import json
@@ -17,8 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core.blender_mesh.image_pixels import read_pixels
-from motion324.core.blender_mesh.surface import Picture, image_of, looks_of, positions_of, read_surface, triangles_of
+from motion324.core.inside_blender.mesh.image_pixels import read_pixels
+from motion324.core.inside_blender.mesh.surface import (
+    Picture,
+    image_of,
+    looks_of,
+    positions_of,
+    read_surface,
+    triangles_of,
+)
 from motion324.core.reference_mesh import Material
 
 

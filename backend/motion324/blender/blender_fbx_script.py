@@ -6,15 +6,15 @@ with Blender 4.2 to 5.x; motion324.blender.blender_launcher runs it.
 
 from typing import Any
 
+from motion324.core.inside_blender.gltf import import_at_rate
+
 
 def main(source: str, target: str, frame_rate: str) -> None:
     import bpy
 
-    fps = float(frame_rate)
     bpy.ops.wm.read_homefile(use_empty=True)
     scene = bpy.context.scene
-    scene.render.fps, scene.render.fps_base = max(1, round(fps)), max(1, round(fps)) / fps
-    bpy.ops.import_scene.gltf(filepath=source)
+    import_at_rate(bpy, source, float(frame_rate))
     frames = 1
     for item in scene.objects:
         keys = item.data.shape_keys if item.type == "MESH" else None

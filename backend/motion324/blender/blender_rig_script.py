@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core.blender_mesh.making import new_mesh
-from motion324.core.blender_rig.exporting import write_rigged
-from motion324.core.blender_rig.keying import write_keys
-from motion324.core.blender_rig.making import bind, make_armature
-from motion324.core.blender_rig.scene_rig import SceneRig, read_scene_rig
 from motion324.core.errors import Motion324Error
+from motion324.core.inside_blender.mesh.making import new_mesh
+from motion324.core.inside_blender.rig.exporting import write_rigged
+from motion324.core.inside_blender.rig.keying import write_keys
+from motion324.core.inside_blender.rig.making import bind, make_armature
+from motion324.core.inside_blender.rig.scene_rig import SceneRig, read_scene_rig
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.core.rig import RiggedMotion
 from motion324.core.rig_file import load_rig, save_rig

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from motion324.blender.blender_export_script import visible_meshes
-from motion324.core.blender_mesh.surface import positions_of, triangles_of
+from motion324.core.inside_blender.fcurves import all_curves
+from motion324.core.inside_blender.gltf import import_at_rate
+from motion324.core.inside_blender.mesh.surface import positions_of, triangles_of
 
 
 def main(source: str, target: str, frame_rate: str, expected: str) -> None:
@@ -24,7 +26,7 @@ def main(source: str, target: str, frame_rate: str, expected: str) -> None:
     scene = bpy.context.scene
     scene.render.fps = max(1, round(fps))
     scene.render.fps_base = scene.render.fps / fps
-    import_file(bpy, source)
+    import_file(bpy, source, fps)
     times = frame_times(bpy, scene, int(expected))
     frames: list[np.ndarray] = []
     faces = np.empty((0, 3), np.int32)
@@ -42,7 +44,7 @@ def main(source: str, target: str, frame_rate: str, expected: str) -> None:
     np.savez(target, positions=np.stack(frames), faces=faces, times=np.array(times, np.float64))
 
 
-def import_file(bpy: Any, source: str) -> None:
+def import_file(bpy: Any, source: str, fps: float) -> None:
     suffix = Path(source).suffix.lower()
     addon = {".fbx": "io_scene_fbx", ".glb": "io_scene_gltf2", ".gltf": "io_scene_gltf2"}.get(suffix)
     if addon:
@@ -54,7 +56,7 @@ def import_file(bpy: Any, source: str) -> None:
     elif suffix == ".abc":
         bpy.ops.wm.alembic_import(filepath=source, set_frame_range=True, as_background_job=False)
     else:
-        bpy.ops.import_scene.gltf(filepath=source)
+        import_at_rate(bpy, source, fps)
 
 
 def frame_times(bpy: Any, scene: Any, expected: int) -> list[float]:
@@ -63,18 +65,6 @@ def frame_times(bpy: Any, scene: Any, expected: int) -> list[float]:
     first, last = (keys[0], keys[-1]) if keys else (scene.frame_start, scene.frame_end)
     whole = [float(first + step) for step in range(round(last - first) + 1)]
     return [float(key) for key in keys] if keys and len(whole) != expected else whole
-
-
-def all_curves(bpy: Any) -> list[Any]:
-    """Every F-curve of the file: Blender 5 keeps them in the channel bags of an action's slots only."""
-    curves = []
-    for action in bpy.data.actions:
-        if hasattr(action, "layers"):
-            bags = [bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags]
-            curves += [curve for bag in bags for curve in bag.fcurves]
-        else:
-            curves += list(action.fcurves)
-    return curves
 
 
 def read_frame(items: list[Any], with_faces: bool) -> tuple[np.ndarray, np.ndarray]:

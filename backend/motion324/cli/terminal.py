@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from typing import TextIO
 
 from motion324.core.errors import Motion324Error
@@ -102,9 +104,19 @@ class Terminal:
         print(text, file=self._out, flush=True)
 
 
-class LogToTerminal(logging.Handler):
-    """Logged warnings become warnings on the terminal."""
+@contextlib.contextmanager
+def working(terminal: Terminal) -> Iterator[None]:
+    """While a command works: logged warnings become warnings on the terminal, and no line of progress stays behind."""
+    handler = _LogToTerminal(terminal)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        terminal.clear()
 
+
+class _LogToTerminal(logging.Handler):
     def __init__(self, terminal: Terminal) -> None:
         super().__init__(logging.WARNING)
         self._terminal = terminal

@@ -13,8 +13,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from motion324.blender.blender_reading import blender_script, blender_to_write, run_in_blender
-from motion324.core.blender_rig.exporting import ENDINGS
 from motion324.core.errors import EXIT_BAD_MESH, EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.inside_blender.rig.exporting import ENDINGS
 from motion324.core.options import bad_option
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh, turned_z_up

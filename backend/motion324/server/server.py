@@ -14,35 +14,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from motion324 import __version__
 from motion324.core.errors import EXIT_BACKEND, EXIT_OK, Motion324Error
-from motion324.core.job_plan import OnPlan
 from motion324.core.log_file import LOG_BYTES, default_log_path, start_log
 from motion324.core.machine import save_addresses
-from motion324.core.progress import Progress
-from motion324.core.result import AnimationResult, Examination, MadeMesh
-from motion324.core.rig import RiggedMotion
-from motion324.reconstructors.interface import FrameBatch
 from motion324.server.file_transfer import FileTransfer, remove_leftovers
-from motion324.server.job_queue import Job, JobQueue
+from motion324.server.job_queue import JobQueue
 from motion324.server.parent_watch import parent_is_alive
 from motion324.server.peer import Peer, Services
+from motion324.server.work import Examine, MakeMesh, MakeRig, RunJob, animation, look
 from motion324.wire.connection import Connection
 from motion324.wire.handshake import check_token
-from motion324.wire.message import BulkMessage
-from motion324.wire.protocol import (
-    PROTOCOL_VERSION,
-    AnimateRequest,
-    ExaminationEvent,
-    ExamineRequest,
-    MeshEvent,
-    MeshRequest,
-    ResultEvent,
-    RigEvent,
-    RigRequest,
-)
+from motion324.wire.protocol import PROTOCOL_VERSION, ExaminationEvent, MeshEvent, RigEvent
 from motion324.wire.transport import AUTO, TICK, Listener, listen
 
 log = logging.getLogger(__name__)
@@ -56,27 +41,6 @@ END_SECONDS = 3.0  # for the running job to stop and the last messages to be wri
 REST_SECONDS = 120.0  # without any job, after which what is loaded again within a second is dropped
 INTERPRETER_LIMIT = 300.0  # seconds for which a job may keep all other threads from running
 _SLEEP_SECONDS = 10.0  # a clock that jumps by more has slept
-
-
-class RunJob(Protocol):
-    """Runs one job: motion324.pipeline.animate.animate, or what a test puts in its place.
-
-    It calls `progress` at least four times a second, lets pass what `progress` and `on_frames` raise, and does not
-    change the arrays of the result that it has returned. It may change those that it gave to `on_frames`.
-    """
-
-    def __call__(
-        self,
-        request: AnimateRequest,
-        progress: Progress,
-        on_frames: Callable[[FrameBatch], None],
-        on_plan: OnPlan,
-    ) -> AnimationResult: ...
-
-
-Examine = Callable[[ExamineRequest, Progress], Examination]
-MakeMesh = Callable[[MeshRequest, Progress], MadeMesh]
-MakeRig = Callable[[RigRequest, Progress], RiggedMotion]
 
 
 def serve(
@@ -95,6 +59,7 @@ def serve(
     rest: Callable[[], None] = lambda: None,
     heartbeat_timeout: float | None = HEARTBEAT_TIMEOUT,
     stall_limit: float = STALL_LIMIT,
+    rest_after: float = REST_SECONDS,
     log_bytes: int = LOG_BYTES,
 ) -> int:
     """Listens until told to end; returns the process's exit code.
@@ -103,7 +68,7 @@ def serve(
     "version", "log"}, where host and port are what motion324.wire.handshake.Endpoint takes. Call it on the main thread,
     and end the process with what it returns.
 
-    run_job: see RunJob; called on one worker thread, one job at a time.
+    run_job: see motion324.server.work.RunJob; called on one worker thread, one job at a time.
     examine: motion324.pipeline.examine.examine, or what a test puts in its place, with the duties of run_job; called on
         a second worker thread, one request at a time, also while a job runs, so that it never waits for long.
     make_mesh: makes a mesh from a video's first frame, with the duties of run_job; called on a third worker thread.
@@ -112,7 +77,7 @@ def serve(
         and anything else that JSON can hold. Called by any thread, also while a job runs.
     unload: frees what loaded reconstructors hold in memory; called with whether they may stay in the CPU's memory, on
         run_job's thread.
-    rest: frees what is soon loaded again; called on run_job's thread, once nothing has run for REST_SECONDS.
+    rest: frees what is soon loaded again; called on run_job's thread, once nothing has run for `rest_after` seconds.
     token: the session's secret, see motion324.wire.handshake.take_token_from_environment.
     host, port: where to listen, see motion324.wire.transport.listen; "auto" is only for clients on this machine.
     log_path: None takes default_log_path().
@@ -143,7 +108,7 @@ def serve(
             "log": str(log_path),
         }
         print(json.dumps(ready), flush=True)
-        reason = server.run(listener, parent_pid, heartbeat_timeout, stall_limit, rest)
+        reason = server.run(listener, parent_pid, heartbeat_timeout, stall_limit, rest, rest_after)
     log.info("ends: %s", reason)
     faulthandler.dump_traceback_later(3 * END_SECONDS, exit=True)
     ended = server.end()
@@ -168,10 +133,10 @@ class _Server:
         log_path: str,
     ) -> None:
         self._token = token
-        self._animations = JobQueue(_animation(run_job), log_path, "animations")
-        self._examinations = JobQueue(_look(examine, ExaminationEvent), log_path, "examinations")
-        self._meshes = JobQueue(_look(make_mesh, MeshEvent), log_path, "meshes")
-        self._rigs = JobQueue(_look(rig, RigEvent), log_path, "rigs")
+        self._animations = JobQueue(animation(run_job), log_path, "animations")
+        self._examinations = JobQueue(look(examine, ExaminationEvent), log_path, "examinations")
+        self._meshes = JobQueue(look(make_mesh, MeshEvent), log_path, "meshes")
+        self._rigs = JobQueue(look(rig, RigEvent), log_path, "rigs")
         self._end_reason = ""
         self._lock = threading.Lock()
         self._peers: list[Peer] = []  # the oldest first
@@ -206,6 +171,7 @@ class _Server:
         heartbeat_timeout: float | None,
         stall_limit: float,
         rest: Callable[[], None],
+        rest_after: float,
     ) -> str:
         """Accepts clients until there is a reason to end, which it returns."""
         parent_lives = parent_is_alive(parent_pid) if parent_pid else lambda: True
@@ -228,7 +194,7 @@ class _Server:
                 self._ask_to_end(f"no heartbeat for {heartbeat_timeout:g} s")
             if any(queue.state() != ("", 0) for queue in self._services.queues):
                 busy_at, rests = now, False
-            elif not rests and now - busy_at > REST_SECONDS:
+            elif not rests and now - busy_at > rest_after:
                 rests = self._animations.do_when_idle(rest)
             stalled = [queue.fail_stalled(stall_limit) for queue in self._services.queues]
             if any(stalled):
@@ -299,20 +265,3 @@ def _full() -> Motion324Error:
         "Close one of them, such as another Blender, or start a second backend on another port.",
         EXIT_BACKEND,
     )
-
-
-def _animation(run_job: RunJob) -> Callable[[Job], BulkMessage]:
-    def run(job: Job) -> BulkMessage:
-        assert isinstance(job.request, AnimateRequest)
-        return ResultEvent(
-            job.id, run_job(job.request, job.progress, job.on_frames, job.on_plan), job.request.topology_hash
-        )
-
-    return run
-
-
-def _look(
-    work: Callable[[Any, Progress], Any], event: Callable[[str, Any], BulkMessage]
-) -> Callable[[Job], BulkMessage]:
-    """work: a request and a progress in, what `event` tells out."""
-    return lambda job: event(job.id, work(job.request, job.progress))

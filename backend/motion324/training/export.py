@@ -2,7 +2,7 @@
 
 import sys
 
-from motion324.training.compact.export import main
+from motion324.training.node_model.export import main
 
 if __name__ == "__main__":
     sys.exit(main())

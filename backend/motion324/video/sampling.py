@@ -65,6 +65,7 @@ def sample_video(
     lower = lower_rate(source, wanted, rate)
     used = kept_count(source, wanted, lower)
     numbers = [number_of(int(index), source, wanted, lower) for index in spread_indices(used, most)]
+    progress("read", 0, len(numbers))  # also where all is found before the first look at how far it is
     search = _Search(source, numbers, used)
     search.wait(progress)
     if wanted.first not in search.found:

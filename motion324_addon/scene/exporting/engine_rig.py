@@ -1,4 +1,4 @@
-"""Exports objects that an armature moves as game engines take them; motion324.core.blender_rig does the work."""
+"""Exports objects that an armature moves as game engines take them; motion324.core.inside_blender.rig does the work."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import bpy
 
-from motion324.core.blender_rig import engine_export
-from motion324.core.blender_rig.engine_export import EngineExport, ExportedRig
-from motion324.core.blender_rig.engine_reading import armature_of
 from motion324.core.engine_settings import ENDINGS, EngineSettings, MotionEdits
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+from motion324.core.inside_blender.rig import engine_export
+from motion324.core.inside_blender.rig.engine_export import EngineExport, ExportedRig
+from motion324.core.inside_blender.rig.engine_reading import armature_of
 from motion324.core.write_aside import explained_write_errors, written_aside
 
 from ..playing.timing import scene_fps

@@ -16,8 +16,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from motion324.core.blender_gltf import export_at_rate
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+from motion324.core.inside_blender.gltf import export_at_rate
 from motion324.core.point_cache import Pc2Writer
 from motion324.core.write_aside import explained_write_errors, write_error, written_aside
 

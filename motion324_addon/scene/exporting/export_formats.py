@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import bpy
 
-from motion324.core.blender_mesh.surface import corner_vertices_of
+from motion324.core.inside_blender.mesh.surface import corner_vertices_of
 
 from ..playing import keeping
 from ..reading import modifier_stack

@@ -10,7 +10,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.surface import corner_vertices_of, positions_of
+from motion324.core.inside_blender.mesh.surface import corner_vertices_of, positions_of
 
 from ..reading import modifier_stack
 from .sampling import positions_at

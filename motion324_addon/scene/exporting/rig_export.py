@@ -9,9 +9,9 @@ from pathlib import Path
 
 import bpy
 
-from motion324.core.blender_rig.exporting import ENDINGS, write_rigged
-from motion324.core.blender_rig.skin_reading import armature_modifier
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+from motion324.core.inside_blender.rig.exporting import ENDINGS, write_rigged
+from motion324.core.inside_blender.rig.skin_reading import armature_modifier
 from motion324.core.write_aside import write_error, written_aside
 
 from ..reading.mesh_reading import checked_object

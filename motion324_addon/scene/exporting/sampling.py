@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.surface import positions_of
+from motion324.core.inside_blender.mesh.surface import positions_of
 
 from ..reading import modifier_stack
 

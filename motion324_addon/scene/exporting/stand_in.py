@@ -10,8 +10,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.surface import positions_of
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.inside_blender.mesh.surface import positions_of
 
 from ..playing import shape_keys
 from ..playing.timing import Timing

@@ -15,9 +15,9 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.surface import corner_vertices_of, positions_of
 from motion324.core.engine_settings import VertexTextures
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.inside_blender.mesh.surface import corner_vertices_of, positions_of
 from motion324.core.owned_folder import UNFINISHED, OwnedFolder
 from motion324.core.reference_mesh import turned_y_up
 from motion324.core.vertex_textures import Layout, Written, files_of, write_vertex_textures

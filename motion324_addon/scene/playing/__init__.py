@@ -1,1 +1,1 @@
-"""A trajectory on an object: preview, shape keys, point cache, taking them away; all above `running/` may import it."""
+"""A trajectory on an object: preview, shape keys, point cache, removing them; all but `runner_base/` may import it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bpy
 
-from motion324.core.blender_rig import binding, keying
+from motion324.core.inside_blender.rig import binding, keying
 
 from ..reading import mesh_reading, modifier_stack
 from ..reading.mesh_reading import check_own

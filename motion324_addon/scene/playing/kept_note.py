@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from motion324.core.blender_rig.binding import Binding
+from motion324.core.inside_blender.rig.binding import Binding
 from motion324.core.reference_mesh import Normalisation
 from motion324.core.view import View
 
@@ -47,7 +47,7 @@ class PutBack:
     """What keeping has changed besides adding the animation.
 
     modifiers: name, show_viewport and show_render of those that it switched off. basis: whether it added the first key.
-    armature: the object whose bones were keyed, which has a note of its own (motion324.core.blender_rig.keying).
+    armature: the object whose bones were keyed, which has a note of its own (motion324.core.inside_blender.rig.keying).
     made_armature: the one that was made for it. bound: what binds it to `armature`, where nothing did before.
     """
 

@@ -1,1 +1,1 @@
-"""From Blender's objects to a reference mesh: geometry, materials, modifiers; all above `running/` may import it."""
+"""From Blender's objects to a mesh: geometry, materials, modifiers; all but `runner_base/` may import it."""

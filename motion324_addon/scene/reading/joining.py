@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.image_pixels import Pixels
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.inside_blender.mesh.image_pixels import Pixels
 from motion324.core.reference_mesh import Normalisation, ReferenceMesh
 
 from ..playing.animation import Target

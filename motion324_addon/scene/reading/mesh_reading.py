@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.image_pixels import Pixels, read_pixels
-from motion324.core.blender_mesh.surface import (
+from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.inside_blender.mesh.image_pixels import Pixels, read_pixels
+from motion324.core.inside_blender.mesh.surface import (
     Surface,
     Triangles,
     corner_vertices_of,
@@ -22,7 +23,6 @@ from motion324.core.blender_mesh.surface import (
     read_surface,
     triangles_of,
 )
-from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.reference_mesh import ReferenceMesh
 
 from . import modifier_stack

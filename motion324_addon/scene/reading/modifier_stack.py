@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.surface import corner_vertices_of, face_starts_of, positions_of
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.inside_blender.mesh.surface import corner_vertices_of, face_starts_of, positions_of
 
 from ..playing import fcurves
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.making import new_mesh
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.inside_blender.mesh.making import new_mesh
 from motion324.core.reference_mesh import ReferenceMesh
 
 from .orientation import z_up

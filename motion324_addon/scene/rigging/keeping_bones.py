@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.surface import positions_of
-from motion324.core.blender_rig import binding, keying
+from motion324.core.inside_blender.mesh.surface import positions_of
+from motion324.core.inside_blender.rig import binding, keying
 from motion324.core.rig import RigMotion
 
 from ..playing import keeping, kept_note, point_cache, shape_keys

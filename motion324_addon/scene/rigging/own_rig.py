@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from motion324.core.blender_mesh.surface import positions_of
-from motion324.core.blender_rig import binding
-from motion324.core.blender_rig.armature_reading import ReadArmature, read_armature
-from motion324.core.blender_rig.scene_rig import joined
-from motion324.core.blender_rig.skin_reading import armature_modifier, read_skin
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.inside_blender.mesh.surface import positions_of
+from motion324.core.inside_blender.rig import binding
+from motion324.core.inside_blender.rig.armature_reading import ReadArmature, read_armature
+from motion324.core.inside_blender.rig.scene_rig import joined
+from motion324.core.inside_blender.rig.skin_reading import armature_modifier, read_skin
 from motion324.core.rig import Skin
 
 from ..playing import fcurves, keeping, point_cache

@@ -10,7 +10,7 @@ from pathlib import Path
 import bpy
 from mathutils import Euler, Matrix, Vector
 
-from motion324.core.blender_mesh.shader_tracing import trace_material
+from motion324.core.inside_blender.mesh.shader_tracing import trace_material
 
 from ..exporting.sampling import Extent
 from ..playing.timing import scene_fps

@@ -118,7 +118,7 @@ def test_a_remote_backend_that_does_not_answer_is_told_without_its_token(prefere
     chosen.backend, chosen.remote_address, chosen.remote_token = "REMOTE", "127.0.0.1:9", "a-secret-of-many-letters"
     with pytest.raises(RuntimeError, match=r"127\.0\.0\.1:9 cannot be reached") as told:
         bpy.ops.motion324.check_installation()
-    events = addon("running.history").history.lines()
+    events = addon("runner_base.history").history.lines()
     assert "a-secret" not in str(told.value) + runner.place.log.read_text() + "".join(events)
     assert not any("127.0.0.1" in event for event in events) and "problem backend-unreachable" in events[-1]
 
@@ -150,7 +150,9 @@ def test_a_real_backend_is_checked_and_its_report_is_printed_and_can_be_copied(p
     assert {"extension", "chosen backend", "motion324", "numpy", "device", "memory", "weights"} <= set(lines)
     assert bpy.app.version_string in lines["this Blender"] and str(Path.home()) not in text
     assert text.endswith("Everything that is needed works.")
-    *_, began, looked, ended = [event.split("installation: ")[-1] for event in addon("running.history").history.lines()]
+    *_, began, looked, ended = [
+        event.split("installation: ")[-1] for event in addon("runner_base.history").history.lines()
+    ]
     assert began.startswith("Started, task check, now ") and began.endswith("-> working, check, missing")
     assert looked.startswith("Moved, ") and "stage verify" in looked
     assert ended.startswith("Finished, ") and ended.endswith("-> idle, missing")

@@ -195,6 +195,24 @@ def test_a_job_that_stands_still_is_given_up_and_the_backend_ends(tmp_path):
         assert "_stand_still" in "\n".join(server.log_tail(120))  # where every thread was
 
 
+def test_an_idle_backend_drops_once_what_is_soon_loaded_again(tmp_path):
+    with backend(tmp_path, "--rest-after", "0.3") as server, Client.connect(server.endpoint) as client:
+
+        def rested() -> int:
+            return client.status().details["rested"]
+
+        time.sleep(0.6)
+        assert rested() == 0  # nothing has been loaded yet
+        for times in (1, 2):
+            job = start_and_wait(client, request("wait"))
+            time.sleep(0.6)
+            assert rested() == times - 1  # not while one runs
+            job.close()
+            within(10, lambda times=times: rested() == times)
+            time.sleep(0.6)
+            assert rested() == times
+
+
 def test_the_log_rotates_and_stays_bounded(tmp_path):
     with backend(tmp_path, "--log-bytes", "2000") as server, Client.connect(server.endpoint) as client:
         for _ in range(12):

@@ -273,25 +273,28 @@ def test_a_mesh_survives_the_way_through_glb(tmp_path, box):
     assert again is found and np.array_equal(source, np.arange(len(found.positions)))
 
 
-def test_blender_reads_the_fbx_as_it_was_written(tmp_path, box, blender):
-    """Shape keys, frame by frame: the FBX is opened again by Blender, at its last frame."""
+@pytest.mark.parametrize("fps", [24.0, 12.5])
+def test_blender_reads_the_fbx_as_it_was_written(tmp_path, box, blender, fps):
+    """Shape keys, frame by frame: the FBX is opened again by Blender, at the rate that it says."""
     from motion324.from_video.exports import write_fbx
 
     moved = np.stack([box.positions + np.float32([0.5 * index, 0, 0]) for index in range(4)])
-    write_glb(tmp_path / "moving.glb", box, moved, 24.0)
-    write_fbx(tmp_path / "moving.fbx", tmp_path / "moving.glb", 24.0, blender, silent)
+    write_glb(tmp_path / "moving.glb", box, moved, fps)
+    write_fbx(tmp_path / "moving.fbx", tmp_path / "moving.glb", fps, blender, silent)
     script = (
         "import bpy, sys; bpy.ops.wm.read_homefile(use_empty=True);"
         "bpy.ops.import_scene.fbx(filepath=sys.argv[1], anim_offset=0.0);"
         "thing = next(o for o in bpy.data.objects if o.type == 'MESH'); out = [];\n"
-        "for frame in range(4):\n"
-        "    bpy.context.scene.frame_set(frame)\n"
+        "render = bpy.context.scene.render\n"
+        "for frame in range(4):\n"  # Blender's importer makes `fps` frames of a second, whatever the base is
+        "    place = frame * render.fps_base; bpy.context.scene.frame_set(int(place), subframe=place % 1)\n"
         "    posed = thing.evaluated_get(bpy.context.evaluated_depsgraph_get())\n"
         "    out.append(min((posed.matrix_world @ v.co).x for v in posed.data.vertices))\n"
-        "print('lowest', *out)"
+        "print('rate', render.fps / render.fps_base, 'lowest', *out)"
     )
     import subprocess
 
     said = subprocess.run([blender, "-c", script, tmp_path / "moving.fbx"], capture_output=True, text=True).stdout
-    lowest = [float(word) for word in said.split("lowest")[1].split()]
+    rate, lowest = ([float(word) for word in part.split()] for part in said.split("rate")[1].split("lowest"))
+    assert rate == [pytest.approx(fps)]
     assert lowest == pytest.approx([5.0, 5.5, 6.0, 6.5], abs=0.01)

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,17 @@ while True:
 
 
 @pytest.fixture
-def start(monkeypatch, tmp_path):
+def folder():
+    """With a path that a Unix socket's, of 107 bytes at most, has room for; tmp_path's may be too long."""
+    with tempfile.TemporaryDirectory(prefix="motion324-listens-") as made:
+        yield Path(made)
+
+
+@pytest.fixture
+def start(monkeypatch, folder):
     """start(host, port=0): a process that listens there; itself, and the host and the port that it has told."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
     started = []
 
     def begin(host: str, port: int = 0) -> tuple[subprocess.Popen, str, int]:
@@ -69,19 +77,37 @@ def test_a_port_on_which_another_listens_is_not_taken(start):
     assert caught.value.code == "cannot-listen" and f"{host}:{port}" in caught.value.sentence
 
 
-def test_a_path_is_taken_over_from_a_killed_backend_and_never_from_a_living_one(start, tmp_path):
-    host = f"unix:{tmp_path}/backend"
+@pytest.mark.parametrize("code", ["errno", "winerror"])
+def test_a_port_that_the_system_forbids_is_told_with_what_helps(monkeypatch, code):
+    """As firewalls and antivirus programs do, on Windows by a code of its own."""
+    refusal = PermissionError(13, "Permission denied") if code == "errno" else OSError("forbidden")
+    if code == "winerror":
+        refusal.winerror = 10013
+
+    def bind(sock, address):
+        raise refusal
+
+    monkeypatch.setattr(socket.socket, "bind", bind)
+    with pytest.raises(Motion324Error) as caught:
+        listen("127.0.0.1", 80, 1)
+    assert caught.value.code == "cannot-listen" and "127.0.0.1:80" in caught.value.sentence
+    assert "allow this Python in the firewall and antivirus program" in caught.value.hint
+    assert "a port above 1024" in caught.value.hint
+
+
+def test_a_path_is_taken_over_from_a_killed_backend_and_never_from_a_living_one(start, folder):
+    host = f"unix:{folder}/backend"
     process, _, _ = start(host)
     with pytest.raises(Motion324Error, match="another backend listens there") as caught:
         listen(host, 0, 1)
     assert caught.value.code == "cannot-listen"
     connect(host, 0, 5).close()  # it still does
     kill(process)
-    assert (tmp_path / "backend").is_socket()
+    assert (folder / "backend").is_socket()
     again = listen(host, 0, 1)
     connect(host, 0, 5).close()
     again.close()
-    assert not list(tmp_path.iterdir())
+    assert not list(folder.iterdir())
 
 
 def test_a_path_on_which_a_program_listens_that_holds_no_lock_is_not_taken_over(tmp_path):
@@ -101,7 +127,7 @@ def test_a_file_in_place_of_the_path_stays(tmp_path):
     assert [path.read_text() for path in tmp_path.iterdir()] == ["notes"]
 
 
-def test_private_folders_of_killed_backends_are_swept_at_the_next_start_and_those_of_living_ones_stay(start, tmp_path):
+def test_private_folders_of_killed_backends_are_swept_at_the_next_start_and_those_of_living_ones_stay(start, folder):
     dead, dead_host, _ = start(AUTO)
     _, living_host, _ = start(AUTO)
     kill(dead)
@@ -113,9 +139,9 @@ def test_private_folders_of_killed_backends_are_swept_at_the_next_start_and_thos
     connect(living_host, 0, 5).close()  # somebody who is wrong about its end takes nothing away
 
 
-def test_the_address_of_a_killed_backend_is_forgotten(start, tmp_path):
-    for host in (AUTO, f"unix:{tmp_path}/backend"):
+def test_the_address_of_a_killed_backend_is_forgotten(start, folder):
+    for host in (AUTO, f"unix:{folder}/backend"):
         process, told, _ = start(host)
         kill(process)
         forget_address(told)
-    assert not list(tmp_path.iterdir())
+    assert not list(folder.iterdir())

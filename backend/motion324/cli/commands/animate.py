@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motion324.cli.option_flags import add_flags, chosen_of
-from motion324.cli.terminal import LogToTerminal, Terminal
+from motion324.cli.terminal import Terminal, working
 from motion324.core.errors import EXIT_OK
 from motion324.core.input_files import check_inputs_stay, inputs_of_job
 from motion324.core.option_spec import OptionSpec
@@ -52,13 +51,8 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     options = options_of(arguments)
     terminal = Terminal(as_json=arguments.json)
-    log = LogToTerminal(terminal)
-    logging.getLogger().addHandler(log)
-    try:
+    with working(terminal):
         result = _animate(arguments, options, terminal)
-    finally:
-        logging.getLogger().removeHandler(log)
-        terminal.clear()
     for warning in result.report["warnings"]:
         terminal.warn(warning["sentence"])
     print(
@@ -130,13 +124,8 @@ def add_examine_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 def run_examine(arguments: argparse.Namespace) -> int:
     options = chosen_of(arguments, AnimateOptions, _in_looks)
     terminal = Terminal(as_json=arguments.json)
-    log = LogToTerminal(terminal)
-    logging.getLogger().addHandler(log)
-    try:
+    with working(terminal):
         found = _examine(arguments, options, terminal)
-    finally:
-        logging.getLogger().removeHandler(log)
-        terminal.clear()
     for warning in found.warnings:
         terminal.warn(warning["sentence"])
     print(

@@ -6,12 +6,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motion324.cli.option_flags import add_flags, chosen_of
-from motion324.cli.terminal import LogToTerminal, Terminal
+from motion324.cli.terminal import Terminal, working
 from motion324.core.engine_settings import ROOT, EngineSettings, MotionEdits, VertexTextures
 from motion324.core.errors import EXIT_OK
 from motion324.core.input_files import InputFile, check_inputs_stay
@@ -49,15 +48,10 @@ def run_engine(arguments: argparse.Namespace) -> int:
     check_mesh_file(arguments.rig)
     check_inputs_stay([arguments.output], [InputFile("rig", arguments.rig)])
     terminal = Terminal(as_json=arguments.json)
-    log = LogToTerminal(terminal)
-    logging.getLogger().addHandler(log)
-    try:
+    with working(terminal):
         done = write_engine_file(
             arguments.rig, arguments.output, settings, edits, blender=arguments.blender, progress=terminal.progress
         )
-    finally:
-        logging.getLogger().removeHandler(log)
-        terminal.clear()
     for warning in done.warnings:
         terminal.warn(warning["sentence"])
     values = {"ok": True, "output": str(arguments.output), **dataclasses.asdict(done)}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motion324.cli.commands.animate import add_job_options, options_of
 from motion324.cli.option_flags import add_flags, chosen_of
-from motion324.cli.terminal import LogToTerminal, Terminal
+from motion324.cli.terminal import Terminal, working
 from motion324.core.errors import EXIT_OK
 from motion324.core.mesh_settings import MeshSettings
 
@@ -52,9 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = options_of(arguments)
     settings = mesh_settings_of(arguments)
     terminal = Terminal(as_json=arguments.json)
-    log = LogToTerminal(terminal)
-    logging.getLogger().addHandler(log)
-    try:
+    with working(terminal):
         from motion324.from_video.run import from_video
 
         result = from_video(
@@ -66,9 +63,6 @@ def run(arguments: argparse.Namespace) -> int:
             again=arguments.again,
             progress=terminal.progress,
         )
-    finally:
-        logging.getLogger().removeHandler(log)
-        terminal.clear()
     for warning in result.warnings:
         terminal.warn(warning["sentence"])
     if result.licence:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motion324.cli.option_flags import add_flags, chosen_of
-from motion324.cli.terminal import LogToTerminal, Terminal
+from motion324.cli.terminal import Terminal, working
 from motion324.core.errors import EXIT_OK
 from motion324.core.input_files import InputFile, check_inputs_stay
 from motion324.core.options import bad_option
@@ -53,13 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.bones = None
     settings = chosen_of(arguments, RigSettings)
     terminal = Terminal(as_json=arguments.json)
-    handler = LogToTerminal(terminal)
-    logging.getLogger().addHandler(handler)
-    try:
+    with working(terminal):
         rigged = _rig(arguments, settings, terminal)
-    finally:
-        logging.getLogger().removeHandler(handler)
-        terminal.clear()
     for warning in rigged.motion.warnings:
         terminal.warn(warning["sentence"])
     summary = _summary(arguments, rigged)

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from motion324.cli.terminal import LogToTerminal, Terminal
+from motion324.cli.terminal import Terminal, working
 from motion324.core.errors import EXIT_BAD_VIDEO, EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
 from motion324.core.input_files import InputFile, check_inputs_stay
 from motion324.core.options import bad_option, read_option
@@ -47,19 +47,13 @@ def add_render_to(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def run_render(arguments: argparse.Namespace) -> int:
-    import logging
-
     look = _look(arguments)
     terminal = Terminal()
-    log = LogToTerminal(terminal)
-    logging.getLogger().addHandler(log)
-    try:
+    with working(terminal):
         if arguments.results and not arguments.release:
             return _render_results(arguments, look, terminal)
         if arguments.release and arguments.predictions and arguments.output and not arguments.results:
             return _render_comparisons(arguments, look, terminal)
-    finally:
-        logging.getLogger().removeHandler(log)
     raise Motion324Error(
         "bad-option",
         "What to render is not clear.",

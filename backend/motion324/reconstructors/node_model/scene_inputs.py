@@ -1,4 +1,4 @@
-"""Makes of a scene what the node model wants: exactly what motion324.training.compact.batches gives it in training.
+"""Makes of a scene what the node model wants: exactly what motion324.training.node_model.batches gives it in training.
 
 Letters: T frames, K nodes, P points, S the model's image size.
 """

@@ -4,66 +4,49 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from motion324.training.shared.config_keys import key
+
 
 @dataclass(frozen=True)
 class SynthesisSettings:
-    """Shares are the parts of all clips that have the thing; ranges are drawn from evenly unless they say otherwise.
+    """Shares are the parts of all clips that have the thing; ranges are drawn from evenly unless they say otherwise."""
 
-    frames, image_size, points, nodes: of the batches. oversampling: the renderer's pixels per pixel and axis.
-    speed: poses of a clip per frame (there are 24 a second), drawn evenly in the logarithm.
-    still_share: clips with almost no motion. gap_share: windows that do not follow the reference frame at once.
-    blend_share: two clips mixed. weaker_share: motion towards the reference pose reduced.
-    joint_share: random joint turns, by up to joint_angle degrees. part_scale_share: parts larger or smaller.
-    wave_share: smooth waves through space and time. travel_share: turning and moving as a whole.
-    shape_share: axis scales and smooth static warps. original_colour_share: colours as in the file.
-    texture_share: procedural textures. no_colour_share: the mesh comes without colours.
-    flat_share: faces shaded flat. edges_share: sharp edges between faces that are otherwise shaded smooth.
-    image_share: such textures that are blotched as photographs are. shadow_share: uneven light and shadows that stay
-    where they are while the object moves. compressed_share: pictures as a video at a low rate has them.
-    drawn: whether batches hold what is needed to draw their meshes. other_pose_share: clips whose reference mesh has
-    another pose than the video begins with. drawn_reference_share: of the others, those whose frame 0 is the mesh,
-    drawn. tracks_share: clips whose nodes' places across the view are given, with the errors of a fit.
-    view_error_share, mask_error_share, degraded_share: errors of the estimated view and masks; poor pictures.
-    view_degrees, view_shift, view_scale: standard deviations of the view's errors. gross_view_share: wrong views that
-    are three times as wrong.
-    """
-
-    frames: int = 12
-    image_size: int = 128
-    points: int = 1024
-    nodes: int = 96
-    oversampling: int = 2
-    speed: tuple[float, float] = (0.5, 6.0)
-    still_share: float = 0.12
-    gap_share: float = 0.5
-    longest_gap: int = 24
-    blend_share: float = 0.3
-    weaker_share: float = 0.25
-    joint_share: float = 0.5
-    joint_angle: float = 55.0
-    part_scale_share: float = 0.25
-    wave_share: float = 0.2
-    travel_share: float = 0.35
-    shape_share: float = 0.6
-    original_colour_share: float = 0.4
-    texture_share: float = 0.5
-    no_colour_share: float = 0.05
-    flat_share: float = 0.25
-    edges_share: float = 0.4
-    image_share: float = 0.5
-    shadow_share: float = 0.4
-    compressed_share: float = 0.35
-    drawn: bool = False
-    other_pose_share: float = 0.0
-    drawn_reference_share: float = 0.0
-    tracks_share: float = 0.0
-    view_error_share: float = 0.7
-    gross_view_share: float = 0.15
-    view_degrees: float = 1.0
-    view_shift: float = 0.005
-    view_scale: float = 0.015
-    mask_error_share: float = 0.7
-    degraded_share: float = 0.7
+    frames: int = key(12, "of a clip, with the reference frame")
+    image_size: int = key(128, "side of the frames in pixels")
+    points: int = key(1024, "that are compared")
+    nodes: int = key(96, "on the surface")
+    oversampling: int = key(2, "the renderer's pixels per pixel and axis")
+    speed: tuple[float, float] = key((0.5, 6.0), "poses of a clip per frame, of 24 a second; even in the logarithm")
+    still_share: float = key(0.12, "clips with almost no motion")
+    gap_share: float = key(0.5, "windows that do not follow the reference frame at once")
+    longest_gap: int = key(24, "these leave out fewer frames than so many")
+    blend_share: float = key(0.3, "two clips mixed")
+    weaker_share: float = key(0.25, "motion towards the reference pose reduced")
+    joint_share: float = key(0.5, "random turns of joints")
+    joint_angle: float = key(55.0, "degrees of these at most")
+    part_scale_share: float = key(0.25, "parts larger or smaller")
+    wave_share: float = key(0.2, "smooth waves through space and time")
+    travel_share: float = key(0.35, "turning and moving as a whole")
+    shape_share: float = key(0.6, "axis scales and smooth static warps")
+    original_colour_share: float = key(0.4, "colours as in the file")
+    texture_share: float = key(0.5, "procedural textures")
+    no_colour_share: float = key(0.05, "the mesh comes without colours")
+    flat_share: float = key(0.25, "faces shaded flat")
+    edges_share: float = key(0.4, "sharp edges between faces that are otherwise shaded smooth")
+    image_share: float = key(0.5, "such textures that are blotched as photographs are")
+    shadow_share: float = key(0.4, "uneven light and shadows that stay where they are while the object moves")
+    compressed_share: float = key(0.35, "pictures as a video at a low rate has them")
+    drawn: bool = key(False, "batches hold what is needed to draw their meshes")
+    other_pose_share: float = key(0.0, "the reference mesh has another pose than the video begins with")
+    drawn_reference_share: float = key(0.0, "of the other clips, those whose frame 0 is the mesh, drawn")
+    tracks_share: float = key(0.0, "the nodes' places across the view are given, with the errors of a fit")
+    view_error_share: float = key(0.7, "errors of the estimated view")
+    gross_view_share: float = key(0.15, "such views that are three times as wrong")
+    view_degrees: float = key(1.0, "standard deviation of the view's direction")
+    view_shift: float = key(0.005, "standard deviation of its place, in parts of the picture")
+    view_scale: float = key(0.015, "standard deviation of its scale")
+    mask_error_share: float = key(0.7, "errors of the masks")
+    degraded_share: float = key(0.7, "poor pictures")
 
 
 def validation_settings(training: SynthesisSettings) -> SynthesisSettings:

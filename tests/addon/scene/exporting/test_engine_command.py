@@ -13,7 +13,7 @@ import pytest
 from addon.readers import SkinnedGlb, distance, read_fbx
 from addon.rigs import animate, tentacle, vertices_in_world
 
-pytest.importorskip("pygltflib")
+pygltflib = pytest.importorskip("pygltflib")
 pytest.importorskip("ufbx")
 FRAMES = 9
 
@@ -71,6 +71,34 @@ def test_a_file_of_anybodys_is_shown_the_same_in_unreals(addon, command, tmp_pat
     assert read["rate"] == 30 and read["unit"] == 0.01
     for found, wanted in zip(read["skinned"] * 0.01, truth, strict=True):
         assert distance(found, wanted) < 1e-3
+
+
+@pytest.mark.parametrize("rate", [12.5, 24000 / 1001])
+def test_the_keys_of_a_glb_are_frames_whatever_its_rate(addon, command, tmp_path, rate):
+    _, truth = rigged(24)
+    source = tmp_path / "source.glb"
+    bpy.ops.export_scene.gltf(filepath=str(source), export_format="GLB", export_optimize_animation_size=False)
+    slow_down(source, 24 / rate)
+    code, told, _ = command(source, tmp_path / "out.glb", "--engine", "godot")
+    assert code == 0 and told["frames"] == FRAMES
+    glb = SkinnedGlb(tmp_path / "out.glb")
+    assert glb.seconds == pytest.approx((FRAMES - 1) / rate)
+    for frame, wanted in enumerate(truth):
+        assert distance(glb.skinned(frame / rate), wanted) < 1e-3
+
+
+def slow_down(path, factor):
+    """Has what moves in a .glb take so many times as long; it is written by no rule of Blender's about rates."""
+    glb = pygltflib.GLTF2().load(str(path))
+    data = bytearray(glb.binary_blob())
+    for index in {sampler.input for animation in glb.animations for sampler in animation.samplers}:
+        accessor = glb.accessors[index]
+        start = glb.bufferViews[accessor.bufferView].byteOffset + (accessor.byteOffset or 0)
+        times = np.frombuffer(data, np.float32, accessor.count, start)
+        times *= factor
+        accessor.min, accessor.max = [float(times.min())], [float(times.max())]
+    glb.set_binary_blob(bytes(data))
+    glb.save(str(path))
 
 
 def test_edits_and_fewer_keys_are_carried_out_and_told(addon, command, tmp_path):

@@ -239,7 +239,7 @@ def test_an_export_leaves_the_scene_as_it_was(addon, tmp_path, suffix):
 
 @pytest.mark.parametrize("stored", ["packed", "painted"])
 def test_fbx_and_glb_carry_pictures_and_uvs(addon, tmp_path, stored):
-    from motion324.core.blender_mesh.shader_tracing import trace_material
+    from motion324.core.inside_blender.mesh.shader_tracing import trace_material
 
     obj = ball()
     material = bpy.data.materials.new("Skin")

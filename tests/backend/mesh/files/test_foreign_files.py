@@ -130,10 +130,8 @@ def test_pipes_and_devices_are_not_waited_for(room):
     for path, read in ((gltf(room / "toy.gltf", "pipe"), read_mesh), (room / "pipe.obj", read_mesh)):
         if path.suffix == ".obj":
             os.mkfifo(path)
-        began = time.monotonic()
         with pytest.raises(Motion324Error):
-            read(path)
-        assert time.monotonic() - began < 2
+            read(path)  # else it would wait for ever
     mesh = read_mesh(gltf(room / "toy.gltf", "whole.bin", image="pipe"))
     assert "pipe" in mesh.warnings[0]["sentence"]
 

@@ -24,8 +24,8 @@ from motion324.reconstructors.node_model.inputs_and_answers import NodeInputs  #
 from motion324.reconstructors.node_model.looking import draw_positions  # noqa: E402
 from motion324.reconstructors.node_model.reconstructor import LONGEST_GAP, NodeModelReconstructor, known_times  # noqa: E402
 from motion324.reconstructors.node_model.scene_inputs import Look, Square, scene_inputs, square_around, square_frames  # noqa: E402
-from motion324.training.compact import batches as synthesis  # noqa: E402
-from motion324.training.compact.batches import Synthesiser, TrainingBatch  # noqa: E402
+from motion324.training.node_model import batches as synthesis  # noqa: E402
+from motion324.training.node_model.batches import Synthesiser, TrainingBatch  # noqa: E402
 from motion324.training.shared.settings import SynthesisSettings  # noqa: E402
 from motion324.training.synthesis.drawing import behind, draw  # noqa: E402
 from motion324.training.synthesis.rig_bank import RigBank  # noqa: E402

@@ -21,8 +21,8 @@ from motion324.reconstructors.node_model.inputs_and_answers import NodeInputs  #
 from motion324.reconstructors.node_model.model import NodeModel  # noqa: E402
 from motion324.reconstructors.node_model.onnx_file import DECODER_KEY, OnnxNodeModel  # noqa: E402
 from motion324.reconstructors.node_model.reconstructor import BUNDLED  # noqa: E402
-from motion324.training.compact import export as exporting  # noqa: E402
-from motion324.training.compact.weights_files import load_exported, save_weights  # noqa: E402
+from motion324.training.node_model import export as exporting  # noqa: E402
+from motion324.training.node_model.weights_files import load_exported, save_weights  # noqa: E402
 
 
 def nothing() -> None:

@@ -24,7 +24,7 @@ from motion324.reconstructors.node_model.inputs_and_answers import NodeInputs  #
 from motion324.reconstructors.node_model.looking import Geometry, OnnxLookingModel, Seen, draw_positions, drawable_mesh  # noqa: E402
 from motion324.reconstructors.node_model.model import Drawings, NodeModel  # noqa: E402
 from motion324.reconstructors.node_model.reconstructor import NodeModelReconstructor  # noqa: E402
-from motion324.training.compact.export import export  # noqa: E402
+from motion324.training.node_model.export import export  # noqa: E402
 from motion324.view.rasteriser import rasterise  # noqa: E402
 
 VIEW = look_at_origin(20.0, 5.0, 2.0, 1.3)

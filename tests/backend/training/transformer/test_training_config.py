@@ -58,6 +58,9 @@ def test_what_is_printed_reads_as_the_same_configuration(name, tmp_path, capsys)
 
 def test_printed_keys_carry_their_meaning():
     assert "batch = 256  # samples of a step, over all GPUs" in as_toml(TrainingConfig())
+    assert "still_share = 0.12  # clips with almost no motion" in as_toml(TrainingConfig())
+    nameless = {one.name.partition(".")[0] for one in keys_of(TrainingConfig()) if not one.says}
+    assert nameless == {"transformer"}  # whose sizes are called as in its code
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Meshes and materials as arrays, and a new mesh of arrays."""

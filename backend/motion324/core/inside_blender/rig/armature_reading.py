@@ -1,0 +1,164 @@
+"""A Blender armature -> motion324.core.rig.Armature: rest pose, the pose as it stands, and how far bones may go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.inside_blender.rig.keying import constrained_before, is_own_limit
+from motion324.core.rig import QUATERNION, ROTATION_MODES, Armature
+
+EVEN = 1e-4  # of a scale: less is none
+
+
+@dataclass(frozen=True)
+class ReadArmature:
+    """constrained (J,) bool: bones that constraints hold where they are, or held before keys took their place.
+    bendy: the names of deforming bones that bend, which `keying.write_keys` straightens.
+    """
+
+    armature: Armature
+    constrained: np.ndarray
+    bendy: tuple[str, ...]
+
+
+def read_armature(obj: Any, evaluated: Any) -> ReadArmature:
+    """obj: the armature object; evaluated: the same as the dependency graph has it, whose pose counts.
+
+    Raises Motion324Error("rig-scaled") where bones do not move vertices as one rigid piece each.
+    """
+    bones = _parents_first(obj.data.bones)
+    place = {bone.name: j for j, bone in enumerate(bones)}
+    poses = [obj.pose.bones[bone.name] for bone in bones]
+    own = [_own_pose(evaluated, evaluated.pose.bones[bone.name]) for bone in bones]
+    before = constrained_before(obj)
+    held = [pose.name in before or any(_holds(each) for each in pose.constraints) for pose in poses]
+    location = np.array([each[0] for each in own], np.float64).reshape(-1, 3)
+    rotation = np.array([each[1] for each in own], np.float64).reshape(-1, 4)
+    # A constraint's scale goes with it; that of the bone itself stays.
+    scales = [pose.scale if muted else each[2] for pose, each, muted in zip(poses, own, held, strict=True)]
+    scale = np.array([tuple(each) for each in scales], np.float64).reshape(-1, 3)
+    _check_scale(obj, bones, scale)
+    turns = np.array(
+        [_turn_limits(pose, each[3], baked) for pose, each, baked in zip(poses, own, held, strict=True)], np.float64
+    )
+    moves = np.array(
+        [_move_limits(pose, each[0], baked) for pose, each, baked in zip(poses, own, held, strict=True)], np.float64
+    )
+    armature = Armature(
+        names=tuple(bone.name for bone in bones),
+        parents=np.array([place[bone.parent.name] if bone.parent else -1 for bone in bones], np.int32),
+        rest=np.array([_rows(bone.matrix_local) for bone in bones], np.float64).reshape(-1, 4, 4),
+        lengths=np.array([bone.length for bone in bones], np.float64),
+        location=location,
+        rotation=rotation,
+        scale=scale,
+        rotation_modes=tuple(mode_of(pose) for pose in poses),
+        rotation_low=turns[:, 0],
+        rotation_high=turns[:, 1],
+        location_low=moves[:, 0],
+        location_high=moves[:, 1],
+        inherits_rotation=np.array([bone.use_inherit_rotation for bone in bones], bool),
+        local_location=np.array([bone.use_local_location for bone in bones], bool),
+        connected=np.array([bone.use_connect and bone.parent is not None for bone in bones], bool),
+    )
+    bendy = tuple(bone.name for bone in bones if bone.use_deform and bone.bbone_segments > 1)
+    return ReadArmature(armature, np.array(held, bool), bendy)
+
+
+def _holds(constraint: Any) -> bool:
+    return not constraint.mute and constraint.influence > 0 and not is_own_limit(constraint)
+
+
+def mode_of(pose: Any) -> str:
+    return pose.rotation_mode if pose.rotation_mode in ROTATION_MODES else QUATERNION
+
+
+def _parents_first(bones: Any) -> list[Any]:
+    ordered: list[Any] = []
+    left = [bone for bone in bones if bone.parent is None]
+    while left:
+        bone = left.pop(0)
+        ordered.append(bone)
+        left = list(bone.children) + left
+    return ordered
+
+
+def _check_scale(obj: Any, bones: list[Any], scale: np.ndarray) -> None:
+    """A scale of the pose is kept where Blender hands it on in full; what else it may do with it is not followed."""
+    scaled = np.abs(scale - 1).max(axis=1, initial=0.0) > EVEN
+    for bone in bones:
+        above = bone.parent_recursive if bone.inherit_scale != "FULL" or not bone.use_inherit_rotation else ()
+        if any(scaled[bones.index(each)] for each in above):
+            raise Motion324Error(
+                "rig-scaled",
+                f"Bones of '{obj.name}' are scaled in the pose, and '{bone.name}' takes that over in part only.",
+                "Clear the scale of its parents (Alt+S in Pose Mode), or apply the pose as rest pose.",
+                EXIT_BAD_MESH,
+            )
+
+
+def _own_pose(evaluated: Any, pose: Any) -> tuple[Any, Any, Any, Any]:
+    """Location, quaternion, scale and Euler angles in the bone's order, relative to the rest pose, as it is shown."""
+    local = evaluated.convert_space(pose_bone=pose, matrix=pose.matrix, from_space="POSE", to_space="LOCAL")
+    location, rotation, scale = local.decompose()
+    order = _order(pose)
+    return tuple(location), tuple(rotation), tuple(scale), tuple(rotation.to_euler(order, _given_euler(pose)))
+
+
+def _given_euler(pose: Any) -> Any:
+    """What the angles are to lie near, since a rotation has many."""
+    return pose.rotation_euler.copy() if pose.rotation_mode == pose.rotation_euler.order else _zero(pose.rotation_euler)
+
+
+def _zero(euler: Any) -> Any:
+    zero = euler.copy()
+    zero.zero()
+    return zero
+
+
+def _order(pose: Any) -> str:
+    return pose.rotation_mode if pose.rotation_mode not in ("QUATERNION", "AXIS_ANGLE") else "XYZ"
+
+
+def _turn_limits(pose: Any, angles: Any, baked: bool) -> tuple[list[float], list[float]]:
+    """The lowest and the highest Euler angles. A lock keeps the present one, but on all axes of a bone that constraints
+    move: such locks keep hands off it, as Rigify's, and its constraints are what the keys take the place of.
+    """
+    low, high = [-np.inf] * 3, [np.inf] * 3
+    for constraint in _limits(pose, "LIMIT_ROTATION"):
+        for k, axis in enumerate("xyz"):
+            if getattr(constraint, f"use_limit_{axis}"):
+                low[k] = max(low[k], getattr(constraint, f"min_{axis}"))
+                high[k] = min(high[k], getattr(constraint, f"max_{axis}"))
+    for k in range(3):
+        if pose.lock_rotation[k] and not (baked and all(pose.lock_rotation)):
+            low[k] = high[k] = angles[k]
+    return low, high
+
+
+def _move_limits(pose: Any, location: Any, baked: bool) -> tuple[list[float], list[float]]:
+    low, high = [-np.inf] * 3, [np.inf] * 3
+    for constraint in _limits(pose, "LIMIT_LOCATION"):
+        for k, axis in enumerate("xyz"):
+            if getattr(constraint, f"use_min_{axis}"):
+                low[k] = max(low[k], getattr(constraint, f"min_{axis}"))
+            if getattr(constraint, f"use_max_{axis}"):
+                high[k] = min(high[k], getattr(constraint, f"max_{axis}"))
+    for k in range(3):
+        locked = pose.lock_location[k] and not (baked and all(pose.lock_location))
+        if locked or (pose.bone.use_connect and pose.parent is not None):
+            low[k] = high[k] = location[k]
+    return low, high
+
+
+def _limits(pose: Any, kind: str) -> list[Any]:
+    """Those that count in the bone's own space, as the keys do."""
+    return [each for each in pose.constraints if each.type == kind and not each.mute and is_own_limit(each)]
+
+
+def _rows(matrix: Any) -> list[list[float]]:
+    return [list(row) for row in matrix]

@@ -21,13 +21,13 @@ from motion324.core.errors import EXIT_BACKEND, EXIT_OK, Motion324Error
 from motion324.core.job_plan import OnPlan
 from motion324.core.log_file import LOG_BYTES, default_log_path, start_log
 from motion324.core.machine import save_addresses
+from motion324.core.parent_watch import parent_is_alive
 from motion324.core.progress import Progress
 from motion324.core.result import AnimationResult, Examination, MadeMesh
 from motion324.core.rig import RiggedMotion
 from motion324.reconstructors.interface import FrameBatch
 from motion324.server.file_transfer import FileTransfer, remove_leftovers
 from motion324.server.job_queue import Job, JobQueue
-from motion324.server.parent_watch import parent_is_alive
 from motion324.server.peer import Peer, Services
 from motion324.wire.connection import Connection
 from motion324.wire.handshake import check_token

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from motion324.batch.items import BatchItem, is_done, listed_items, mark_done
-from motion324.batch.worker import Task, animate_item
+from motion324.batches.executor import Workplace
+from motion324.batches.folder_task import FolderTask
+from motion324.batches.items import BatchItem, is_done, listed_items, mark_done
 from motion324.core.errors import Motion324Error
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions
+from motion324.core.progress import silent
 from motion324.trajectories.result_files import TRAJECTORY
 
 
@@ -56,7 +58,8 @@ def test_result_without_the_overlay_that_is_wanted_is_made_again(tmp_path, item)
 def test_an_item_whose_result_would_replace_its_own_input_fails_before_any_work(tmp_path, item):
     video = tmp_path / "overlay.mp4"
     video.write_bytes(b"as it was")
-    outcome = animate_item(Task(dataclasses.replace(item, video=video), tmp_path, None, overlay=True))
+    task = FolderTask(dataclasses.replace(item, video=video), tmp_path, None, overlay=True)
+    outcome = task.run(Workplace(), silent)
     assert (outcome.code, video.read_bytes()) == ("overwrites-input", b"as it was")
 
 

@@ -186,11 +186,17 @@ class RayCluster:
         except Motion324Error as error:
             self._give_up(worker, str(error))
             return
+        except ray.exceptions.RayTaskError as error:
+            if worker.state is None:
+                self._give_up(worker, _why(error))
+                return
+            self._events.append(Lost(worker.state.key, _why(error), worker.node))  # while the worker itself lives on
         except Exception as error:  # Ray's own, of many kinds: the worker or its machine has gone
             self._give_up(worker, _why(error))
             return
-        assert worker.state is not None
-        self._events.append(Ended(worker.state.key, answer.answer, worker.node))
+        else:
+            assert worker.state is not None
+            self._events.append(Ended(worker.state.key, answer.answer, worker.node))
         worker.state = worker.task = worker.reference = None
 
     def _greet(self, worker: _Worker, hello: Any) -> None:
@@ -328,5 +334,5 @@ def _why(error: Exception) -> str:
         "NodeDiedError": "Its machine has gone",
         "OutOfMemoryError": "Its worker was ended, since its machine had no memory left",
     }
-    first = str(error).strip().splitlines()[-1:] or [""]
-    return f"{words.get(kind, f'Its worker was lost ({kind}: {first[0]})')}."
+    last = (str(error).strip().splitlines() or [kind])[-1].rstrip(".")
+    return f"{words.get(kind, f'Its worker failed: {last}')}."

@@ -22,6 +22,7 @@ from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
 from motion324.core.job_resources import Resources
 
 PATIENCE = 2.5  # seconds that workers get to clean up before they are killed
+GONE = 1.5  # seconds in which those that were killed have to be gone
 LOOK_AT_NODES = 1.0  # seconds between two looks at the cluster's machines, and at what workers are doing
 ANSWER = 30.0  # seconds in which a worker says what it sees
 FIRST_WORKER = 120.0  # seconds in which the first one has to be there
@@ -70,16 +71,29 @@ class RayCluster:
     ) -> None:
         import ray
 
-        busy = [worker for worker in self._workers if worker.reference is not None]
-        with contextlib.suppress(Exception):
-            for worker in busy:
-                worker.actor.stop.remote()
-            if busy:
-                ray.wait([worker.reference for worker in busy], num_returns=len(busy), timeout=PATIENCE)
+        if kind is not None:
+            for worker in self._workers:
+                with contextlib.suppress(Exception):
+                    worker.actor.stop.remote()
+            self._until_gone(self._workers, PATIENCE)
         for worker in self._workers:
             with contextlib.suppress(Exception):
                 ray.kill(worker.actor)
+        self._until_gone(self._workers, GONE)
         self._workers.clear()
+
+    def _until_gone(self, workers: list[_Worker], patience: float) -> None:
+        """What a worker is asked has an answer, an error, as soon as it has gone."""
+        import ray
+
+        with contextlib.suppress(Exception):
+            until = time.monotonic() + patience
+            left = list(workers)
+            while left and time.monotonic() < until:
+                asked = {worker.actor.look.remote(): worker for worker in left}
+                ready, waiting = ray.wait(list(asked), num_returns=len(asked), timeout=max(0, until - time.monotonic()))
+                left = [asked[each] for each in waiting] + [asked[each] for each in ready if _answers(each)]
+                time.sleep(0.05)
 
     def has_room(self, task: Task) -> bool:
         if self._idle(task):
@@ -313,6 +327,16 @@ def disconnect() -> None:
 
     if ray.is_initialized():
         ray.shutdown()
+
+
+def _answers(reference: Any) -> bool:
+    import ray
+
+    try:
+        ray.get(reference)
+    except Exception:  # Ray's own, of many kinds
+        return False
+    return True
 
 
 def _count(node: Resources, needed: Resources) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.owned_folder import OwnedFolder, remove_abandoned
 
 SCRATCH = "motion324-item-"
+PATIENCE = 2.0  # seconds in which an item that is stopped may clean up
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class RayWorker:
         self._workplace = Workplace()
         self._state = ("", 0, 0)
         self._stopped = False
+        self._working = threading.Lock()
         remove_abandoned(SCRATCH, Path(tempfile.gettempdir()))  # of workers that were killed
 
     def hello(self, blender: Path | None) -> Hello:
@@ -65,22 +67,27 @@ class RayWorker:
     def run(self, task: Task, sent: dict[str, Parcel], outputs_seen: bool) -> Done:
         """sent: the inputs that are not seen here, by their paths. Raises Cancelled."""
         self._state = ("", 0, 0)
-        if not sent and outputs_seen:
-            return Done(task.run(self._workplace, self._progress))
-        return self._run_moved(task, sent, outputs_seen)
+        with self._working:
+            if not sent and outputs_seen:
+                return Done(task.run(self._workplace, self._progress))
+            return self._run_moved(task, sent, outputs_seen)
 
     def look(self) -> tuple[str, int, int]:
         """Stage, done and total of the item that is at work."""
         return self._state
 
     def stop(self) -> None:
-        """Has the item at work end as soon as it looks."""
+        """Has the item at work end as soon as it looks, and then this process, which waits for no cluster to do so."""
         self._stopped = True
+        threading.Thread(target=self._end, name="end", daemon=True).start()
+
+    def _end(self) -> None:
+        if self._working.acquire(timeout=PATIENCE):
+            self._workplace.close()
+        os._exit(0)
 
     def _progress(self, stage: str, done: int, total: int) -> None:
         if self._stopped:
-            with contextlib.suppress(OSError):
-                self._workplace.close()
             raise Cancelled
         self._state = (stage, done, total)
 

@@ -79,7 +79,8 @@ class BlenderItems:
             command = [str(self._executable), "--background", "-noaudio", "--python-exit-code", "3", "--python", script]
             command += arguments
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-        environment |= {"MOTION324_BACKEND_PYTHON": sys.executable, "TMPDIR": str(self._scratch.path)}
+        environment.setdefault("MOTION324_BACKEND_PYTHON", sys.executable)
+        environment["TMPDIR"] = str(self._scratch.path)
         return subprocess.Popen(
             command,
             env=environment,
@@ -137,9 +138,11 @@ class BlenderItems:
 
 
 def _checkout() -> str:
-    """The extension's folder beside this backend, where both are a checkout; "" where not."""
-    folder = Path(__file__).resolve().parents[3] / "motion324_addon"
-    return str(folder) if (folder / "headless.py").is_file() else ""
+    """The extension's folder: that of the variable MOTION324_ADDON, or the one beside this backend, where both are a
+    checkout; "" where there is none."""
+    named = os.environ.get("MOTION324_ADDON")
+    folder = Path(named) if named else Path(__file__).resolve().parents[3] / "motion324_addon"
+    return str(folder.absolute()) if (folder / "headless.py").is_file() else ""
 
 
 def _safetensors() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
@@ -57,6 +58,8 @@ class JobTask:
         except Cancelled:
             raise
         except Exception as error:  # one item's defect leaves the others alone
+            with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as log:
+                log.write(traceback.format_exc())
             return failed(explained(error), began, self.log)
 
     def _plain(self, text: str, progress: Progress, began: float) -> dict[str, Any]:

@@ -23,7 +23,10 @@ def main(checkout: str, safetensors: str) -> None:
 
 def installed() -> Path | None:
     """The script of the extension, switched on; None where none is installed."""
-    import addon_utils  # type: ignore[import-not-found]  # Blender's own
+    import bpy  # first: it tells Python where Blender's own modules are
+
+    assert bpy.app.version
+    import addon_utils  # type: ignore[import-not-found]
 
     names = [module.__name__ for module in addon_utils.modules()]
     name = next((name for name in names if name.startswith("bl_ext.") and name.endswith(EXTENSION)), None)

@@ -134,7 +134,9 @@ class BlenderItems:
         said = [line.removeprefix("motion324-error: ") for line in self._said if line.startswith("motion324-error: ")]
         why = (said or list(self._said) or [f"code {code}"])[-1]
         sentence = f"The Blender '{self._executable}' that did this item has ended: {why.rstrip('.')}."
-        return Motion324Error("blender-ended", sentence, "Try the item alone.", EXIT_BACKEND)
+        error = Motion324Error("blender-ended", sentence, "Its log has its last words.", EXIT_BACKEND)
+        error.add_note("\n".join(self._said))
+        return error
 
 
 def _checkout() -> str:

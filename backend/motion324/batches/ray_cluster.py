@@ -7,6 +7,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import os
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,7 @@ LOOK_AT_NODES = 1.0  # seconds between two looks at the cluster's machines, and 
 ANSWER = 30.0  # seconds in which a worker says what it sees
 FIRST_WORKER = 120.0  # seconds in which the first one has to be there
 MOST_FAILURES = 4
+KNOCK = 10.0  # seconds in which a cluster has to answer
 AUTO = "auto"
 
 
@@ -311,6 +314,7 @@ def connect(address: str) -> None:
     if ray.is_initialized():
         return
     try:
+        _knock(os.environ.get("RAY_ADDRESS", address) if address == AUTO else address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, namespace="motion324")
     except Exception as error:
         raise Motion324Error(
@@ -321,12 +325,13 @@ def connect(address: str) -> None:
         ) from error
 
 
-def disconnect() -> None:
-    """Of this process, if it is connected."""
-    import ray
-
-    if ray.is_initialized():
-        ray.shutdown()
+def _knock(address: str) -> None:
+    """Raises OSError or ValueError at once where nothing listens: Ray itself tries for minutes."""
+    if "://" in address or address == AUTO:
+        return
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK):
+        pass
 
 
 def _answers(reference: Any) -> bool:

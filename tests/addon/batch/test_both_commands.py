@@ -57,6 +57,12 @@ def write_jobs(folder, items):
     (folder / "jobs.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
 
 
+def sizes(result, folder):
+    """Of what was written, by names; a .blend holds the path that it was saved as, compressed."""
+    files = {str(Path(path).relative_to(folder)): size for path, size in result.get("files", {}).items()}
+    return {name: size > 1000 if name.endswith(".blend") else size for name, size in files.items()}
+
+
 def test_both_commands_leave_equal_results_of_one_job_file(addon, by_both, video, tmp_path):
     folder = tmp_path / "jobs"
     folder.mkdir()
@@ -86,8 +92,7 @@ def test_both_commands_leave_equal_results_of_one_job_file(addon, by_both, video
     for one, other in zip(ours, theirs, strict=True):
         for name in ("line", "item", "ok", "code", "frames", "vertices", "fps", "losses", "mesh", "video"):
             assert one.get(name) == other.get(name), (name, one, other)
-        told = {str(Path(path).relative_to(here)): size for path, size in one.get("files", {}).items()}
-        assert told == {str(Path(path).relative_to(there)): size for path, size in other.get("files", {}).items()}
+        assert sizes(one, here) == sizes(other, there)
         assert Path(other["log"]).is_file()
     for name in ("prism.glb", "prism.pc2", "prism.mdd"):
         assert (here / "out" / name).read_bytes() == (there / "out" / name).read_bytes(), name

@@ -166,6 +166,7 @@ class _Batch:
             # Those that cannot work come first, so that they are told before anything takes its time.
             for place in todo:
                 if problem := self._lines[place].problem:
+                    self._note(place, f"{jobs.lines[place][1]}\n{problem}")
                     self._tell(place, failed(problem, time.monotonic(), self._log(place)))
             able = [place for place in todo if self._lines[place].item]
             if able:
@@ -206,8 +207,7 @@ class _Batch:
                 EXIT_BACKEND,
             )
             result = failed(lost, time.monotonic(), self._log(place))
-            with contextlib.suppress(OSError), self._log(place).open("a", encoding="utf-8") as log:
-                print(f"{lost}", file=log)
+            self._note(place, str(lost))
         made = self._made.pop(place)
         if result["ok"]:
             item, text = self._item(place), self._jobs.lines[place][1]
@@ -239,6 +239,11 @@ class _Batch:
         if node:
             counts.by_node[node] = counts.by_node.get(node, 0) + 1
         self._watcher.ended(json.loads(line))
+
+    def _note(self, place: int, text: str) -> None:
+        """Adds to the item's log what no worker has written there."""
+        with contextlib.suppress(OSError), self._log(place).open("a", encoding="utf-8") as log:
+            print(text, file=log)
 
     def _beat(self) -> None:
         self._watcher.show(self._counts, self._executor.running(), self._executor.workers())

@@ -172,6 +172,7 @@ def test_both_commands_agree_with_the_real_backend_also_where_one_needs_no_blend
     assert one["frames"] == other["frames"] == 4 and one["vertices"] == other["vertices"]
     with np.load(here / "shiba.npz") as ours, np.load(there / "shiba.npz") as theirs:
         size = np.ptp(ours["positions"][0], axis=0).max()
+        assert np.abs(ours["positions"][3] - ours["positions"][0]).max() > 0.01 * size  # it moves
         np.testing.assert_allclose(ours["positions"][0], theirs["positions"][0], atol=1e-5 * size)
         apart = np.linalg.norm(ours["positions"] - theirs["positions"], axis=2)
         print(f"apart by {apart.mean() / size:.2e} of the size on average, {apart.max() / size:.2e} at most")

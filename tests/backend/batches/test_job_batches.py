@@ -192,6 +192,7 @@ def test_lines_that_cannot_work_are_told_before_any_work(tmp_path):
     seen = Seen()
     run(tmp_path, seen=seen)
     codes = [(result["line"], result.get("code")) for result in seen.results]
+    assert all(Path(result["log"]).read_text() for result in seen.results)
     assert codes == [(3, "bad-item"), (4, "output-twice"), (5, "bad-item"), (1, None), (2, None)]
 
 

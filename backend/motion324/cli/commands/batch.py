@@ -65,6 +65,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
     parser.add_argument("--again", action="store_true", help="also do items of JOBS that were done before")
     parser.add_argument("--scene", metavar="BLEND", type=Path, help="the .blend whose objects lines of JOBS name")
     parser.add_argument("--overlay", action="store_true", help="also keep overlay.mp4 of each item; not with JOBS")
+    parser.add_argument(
+        "--rig",
+        choices=("own", "made"),
+        default="",
+        help="also keep rigged.glb, with keys on own bones or on made ones; not with JOBS",
+    )
     parser.add_argument("--skip-inference", action="store_true", help="only score what is there")
     parser.add_argument("--skip-evaluation", action="store_true", help="only animate")
     add_mesh_options(parser)
@@ -103,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run_jobs(arguments: argparse.Namespace) -> int:
     from motion324.cli.batch_screen import BatchScreen
 
-    for name in ("output", "given_mesh", "video_only", "overlay", "skip_inference", "skip_evaluation"):
+    for name in ("output", "given_mesh", "video_only", "overlay", "rig", "skip_inference", "skip_evaluation"):
         if getattr(arguments, name):
             raise bad_option(name.replace("_", "-"), "does not go with a job file, whose lines say what is written")
     screen = BatchScreen()
@@ -156,6 +162,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise bad_option("output", "is missing; name the folder of the results with -o DIR")
     if not 0 <= arguments.retries <= 100:
         raise bad_option("retries", f"is {arguments.retries}; it must lie between 0 and 100")
+    if arguments.rig and arguments.video_only:
+        raise bad_option("rig", "counts with given meshes only; use motion324 rig on what --video-only leaves")
     if arguments.workers is not None and not 1 <= arguments.workers <= MOST_WORKERS:
         raise Motion324Error(
             "bad-option",
@@ -187,7 +195,7 @@ def _animate(arguments: argparse.Namespace, pipeline: str, folder: Path, termina
     options = options_of(arguments)
     read, source = (release_items, arguments.release) if arguments.release else (listed_items, arguments.list)
     outcomes = run_batch(
-        read(source, options, only, mesh_settings_of(arguments) if pipeline == VIDEO_ONLY else None),
+        read(source, options, only, mesh_settings_of(arguments) if pipeline == VIDEO_ONLY else None, arguments.rig),
         folder,
         workers=arguments.workers or 1,
         blender=arguments.blender,

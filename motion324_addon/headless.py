@@ -2,9 +2,9 @@
 
     blender -b [FILE.blend] --python motion324_addon/headless.py -- jobs.jsonl
 
-does many, one JSON object per line (its fields: `BatchItem` in batch/batch_item.py). It works from the installed
-extension and from a checkout. The backend's Python is that of the add-on's preferences, or of the variable
-MOTION324_BACKEND_PYTHON.
+does many, one JSON object per line (its fields: `JobItem` in motion324.core.job_item). With --items in place of a job
+file, items come on stdin (batch/item_server.py). It works from the installed extension and from a checkout. The
+backend's Python is that of the add-on's preferences, or of the variable MOTION324_BACKEND_PYTHON.
 The exit code is 0 where all went well, 1 where an item failed, 2 where the job file cannot be read, 130 after Ctrl-C.
 In Blender's own Python: `batch.blocking.animate_blocking`.
 """
@@ -34,9 +34,10 @@ def main() -> int:
     arguments = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
     try:
         batch = importlib.import_module(f"{_package_name()}.batch.batch_file")
+        server = importlib.import_module(f"{_package_name()}.batch.item_server")
         interruption.look()
         interruption.grace = usual
-        return int(batch.main(arguments))
+        return int(batch.served(server.serve) if arguments == ["--items"] else batch.main(arguments))
     except (KeyboardInterrupt, Cancelled):
         pass
     except Exception:  # once somebody has asked to stop, what a library makes of that is no defect

@@ -9,12 +9,13 @@ from pathlib import Path
 import bpy
 from bpy_extras.io_utils import ExportHelper
 
+from motion324.core import turntable_settings
 from motion324.core.errors import Motion324Error
 
 from ..job.runner import runner
 from ..scene.playing import kept_note
 from ..scene.playing.kept_note import Source
-from ..scene.showing import overlay, studio, turntable, turntable_settings
+from ..scene.showing import overlay, turntable
 from ..settings import option_properties, scene_inputs
 from ..ui.readiness import mesh_objects
 from ..ui.text_lines import draw_lines
@@ -163,7 +164,7 @@ MOTION324_OT_turntable.__annotations__.update(option_properties.properties_of(tu
 
 
 def _is_transparent(chosen: MOTION324_OT_turntable) -> bool:
-    return chosen.preset == "NONE" and chosen.look == studio.TRANSPARENT
+    return chosen.preset == "NONE" and chosen.look == turntable_settings.TRANSPARENT
 
 
 def _named_for(filepath: str, file_format: str) -> str:

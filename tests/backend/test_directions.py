@@ -40,7 +40,7 @@ ORDER = (
     ("rendering",),
     ("pipeline",),
     ("server", "from_video"),
-    ("batch",),
+    ("batches",),
     ("training.shared",),
     ("training.synthesis",),
     ("training.clips",),

@@ -9,6 +9,10 @@ from pathlib import Path
 import bpy
 
 from motion324.core.inside_blender.rig import binding, keying
+from motion324.core.job_item import ARMATURE as ARMATURE
+from motion324.core.job_item import BONES as BONES
+from motion324.core.job_item import POINT_CACHE, SHAPE_KEYS
+from motion324.core.job_item import RIG as RIG
 
 from ..reading import mesh_reading, modifier_stack
 from ..reading.mesh_reading import check_own
@@ -16,11 +20,6 @@ from . import kept_note, point_cache, shape_keys
 from .animation import Animation
 from .kept_note import PutBack
 
-SHAPE_KEYS = "SHAPE_KEYS"
-POINT_CACHE = "POINT_CACHE"
-ARMATURE = "ARMATURE"
-RIG = "RIG"
-BONES = (ARMATURE, RIG)
 DISTANCE = "motion324_distance"  # a vertex attribute: the largest distance of bones' keys to the result
 _KEY = re.compile(rf"{shape_keys.NAME} \d{{4,}}(\.\d+)?")
 

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-KEEP_FRAMES = "KEEP_FRAMES"  # one frame of the video is one frame of the scene
-KEEP_DURATION = "KEEP_DURATION"  # a second of the video is a second of the scene
+from motion324.core.job_item import KEEP_DURATION as KEEP_DURATION
+from motion324.core.job_item import KEEP_FRAMES
+
 CUSTOM_FPS = "CUSTOM_FPS"  # the same, for a video played at a frame rate that the user gives
 
 

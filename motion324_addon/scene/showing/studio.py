@@ -11,6 +11,7 @@ import bpy
 from mathutils import Euler, Matrix, Vector
 
 from motion324.core.inside_blender.mesh.shader_tracing import trace_material
+from motion324.core.turntable_settings import THREE_POINT, TRANSPARENT
 
 from ..exporting.sampling import Extent
 from ..playing.timing import scene_fps
@@ -18,14 +19,12 @@ from .video_encoding import save_as, set_fps
 
 EEVEE = "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
 ENGINES = {"WORKBENCH": "BLENDER_WORKBENCH", "EEVEE": EEVEE, "CYCLES": "CYCLES"}
-WHITE, TRANSPARENT, THREE_POINT = "WHITE", "TRANSPARENT", "THREE_POINT"
-LOOKS = (WHITE, TRANSPARENT, THREE_POINT)
 FIELD_OF_VIEW = math.radians(35)
 
 
 @dataclass(frozen=True)
 class Lighting:
-    """engine: a key of ENGINES. look: one of LOOKS. samples: per pixel, for Cycles and EEVEE.
+    """engine: a key of ENGINES. look: of Turntable's choices. samples: per pixel, for Cycles and EEVEE.
 
     WHITE and TRANSPARENT have the same soft light; THREE_POINT has a key, a fill and a rim light before a grey
     background. All lights turn with the camera. Workbench has studio lights of its own, which come near these.

@@ -13,15 +13,24 @@ from pathlib import Path
 
 import bpy
 
-from motion324.core.errors import EXIT_BAD_MESH, EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+from motion324.core.errors import EXIT_BAD_MESH, EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.turntable_settings import (
+    FOUR_VIEWS,
+    SEPARATE,
+    USUAL,
+    Turntable,
+    check_settings,
+    is_video,
+    quarters,
+    written,
+)
 from motion324.core.write_aside import explained_write_errors, written_aside
 
 from ..exporting import sampling
 from ..playing.timing import scene_fps
 from ..reading.mesh_reading import checked_object
 from . import video_encoding
-from .studio import TRANSPARENT, Lighting, Studio
-from .turntable_settings import FOUR_VIEWS, SEPARATE, USUAL, Turntable
+from .studio import Lighting, Studio
 from .video_encoding import encode_video
 
 
@@ -69,23 +78,15 @@ def render_turntable(
                 yield done, total
         for pictures, target in zip(series.values(), written(path, settings), strict=True):
             paths = [picture.path for picture in pictures]
-            if _is_video(path):
+            if is_video(path):
                 encode_video(paths, target, fps)
             else:
                 _hand_over(paths, target)
 
 
-def written(path: Path, settings: Turntable) -> list[Path]:
-    """The videos, or the folders of pictures, that `render_turntable` makes."""
-    names = [f"{azimuth:03.0f}" for azimuth in _quarters(settings)] if settings.layout == SEPARATE else [""]
-    if _is_video(path):
-        return [path.with_stem(f"{path.stem}_{name}") if name else path for name in names]
-    return [path / name for name in names]
-
-
 def files(path: Path, first: int, last: int, settings: Turntable) -> list[Path]:
     """Every file that `render_turntable` writes."""
-    if _is_video(path):
+    if is_video(path):
         return written(path, settings)
     fps = settings.fps or scene_fps(bpy.context.scene)
     return [picture.path for series in _plan(path, first, last, settings, fps).values() for picture in series]
@@ -109,32 +110,6 @@ def check_renderer(engine: str) -> None:
         ) from error
 
 
-def check_settings(path: Path, settings: Turntable) -> None:
-    """Whether a turntable can be so, and be written there: before anything takes its time.
-
-    Raises Motion324Error: "turntable-path", "turntable-setting" or "turntable-transparent".
-    """
-    if path.suffix and not _is_video(path) and not path.is_dir():
-        raise Motion324Error(
-            "turntable-path",
-            f"A turntable cannot be written as '{path.name}'.",
-            "Use a name that ends in .mp4, or a folder for PNG pictures.",
-            EXIT_CANNOT_WRITE,
-        )
-    settings.check()
-    if _is_video(path) and settings.look == TRANSPARENT:
-        raise Motion324Error(
-            "turntable-transparent",
-            "An MP4 cannot be transparent.",
-            "Choose a folder for PNG pictures, or another background.",
-            EXIT_USAGE,
-        )
-
-
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() == ".mp4" and not path.is_dir()
-
-
 def _plan(folder: Path, first: int, last: int, settings: Turntable, fps: float) -> dict[str, list[_Picture]]:
     """The pictures of each video or folder, by what is added to its name."""
     length = last - first + 1
@@ -147,15 +122,10 @@ def _plan(folder: Path, first: int, last: int, settings: Turntable, fps: float) 
         ]
 
     if settings.layout == FOUR_VIEWS:
-        return {"": series("", [_quarters(settings)] * count)}
+        return {"": series("", [quarters(settings)] * count)}
     if settings.layout == SEPARATE:
-        return {f"{azimuth:03.0f}": series(f"{azimuth:03.0f}", [[azimuth]] * count) for azimuth in _quarters(settings)}
+        return {f"{azimuth:03.0f}": series(f"{azimuth:03.0f}", [[azimuth]] * count) for azimuth in quarters(settings)}
     return {"": series("", [[settings.azimuth + 360 * settings.turns * index / count] for index in range(count)])}
-
-
-def _quarters(settings: Turntable) -> list[float]:
-    """Degrees of the four fixed views."""
-    return [(settings.azimuth + 90.0 * quarter) % 360 for quarter in range(4)]
 
 
 def _render(studio: Studio, picture: _Picture) -> None:

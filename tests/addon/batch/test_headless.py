@@ -121,20 +121,6 @@ def test_a_batch_goes_on_where_it_was_stopped(run_batch, mesh_file, video, tmp_p
     assert {name: (tmp_path / f"{name}.npz").stat().st_mtime_ns for name in "abc"} == before
 
 
-def test_outputs_that_are_empty_do_not_count_as_done(addon, tmp_path):
-    """Such as an Alembic that a full disk left with 0 bytes and "ok": true."""
-    results = addon("batch.batch_results")
-    for name, content in (("whole.abc", b"Ogawa"), ("empty.abc", b"")):
-        (tmp_path / name).write_bytes(content)
-    (tmp_path / "pictures").mkdir()
-    lines = ["a", "b", "c"]
-    with results.BatchResults(tmp_path / "jobs.results.jsonl", lines) as first:
-        for place, name in enumerate(("whole.abc", "empty.abc", "pictures")):
-            first.add(place, {"ok": True, "outputs": {"x": str(tmp_path / name)}})
-    with results.BatchResults(tmp_path / "jobs.results.jsonl", lines) as again:
-        assert [again.is_done(place) for place in range(3)] == [True, False, False]
-
-
 def test_lines_that_cannot_work_are_told_before_any_work(run_batch, mesh_file, video, tmp_path):
     good = {"mesh": mesh_file.name, "video": video(frames=2).name}
     (tmp_path / "linked").symlink_to(tmp_path)
@@ -398,44 +384,6 @@ def test_a_job_file_that_cannot_be_read_is_a_usage_error(addon, tmp_path, capsys
     (tmp_path / "wide.jsonl").write_text("{}", encoding="utf-16")
     assert main([str(tmp_path / "wide.jsonl")]) == 2
     assert "it is written in UTF-16; save it as UTF-8" in capsys.readouterr().err
-
-
-def test_masks_and_weights_are_looked_for_beside_the_job_file(addon, tmp_path):
-    parse = addon("batch.batch_item").parse_item
-
-    def options(**values):
-        return parse(json.dumps({"mesh": "m", "video": "v", "options": values}), tmp_path).options
-
-    chosen = options(mask="masks/cat", weights="small.safetensors", reconstructor="motion-transformer")
-    assert (chosen.mask, chosen.weights) == (str(tmp_path / "masks/cat"), str(tmp_path / "small.safetensors"))
-    assert (options(mask="plain").mask, options().weights) == ("plain", "")
-    assert options(weights="/far/away.pt").weights == "/far/away.pt"
-
-
-@pytest.mark.parametrize(
-    ("line", "text"),
-    [
-        ('{"video": "v"}', "has no 'mesh'"),
-        ('{"mesh": "m", "video": "v", "outptus": {}}', "unknown field 'outptus'"),
-        ('{"mesh": "m", "video": "v", "outputs": {"gif": "x"}}', "unknown output 'gif'"),
-        ('{"mesh": "m", "video": "v", "keep": "POINT_CACHE"}', "no 'blend' among its outputs"),
-        ('{"mesh": "m", "video": "v", "keep": "both"}', "must be SHAPE_KEYS or POINT_CACHE"),
-        ('{"mesh": "m", "video": "v", "turntable": {"sides": 3}}', "turntable's option sides is not known"),
-        ('{"mesh": "m", "video": "v", "vat": {"pictures": "jpg"}}', "pictures is 'jpg'; it must be one of exr, png"),
-        ('{"mesh": "m", "video": "v", "outputs": {"vat": "m.exr"}}', "must end in .json"),
-        (
-            '{"mesh": "m", "video": "v", "keep": "RIG", "engine": {"engine": "unity"}, "outputs": {"rig": "m.glb"}}',
-            "for the engine 'unity', so its output 'rig' must be there and end in .fbx",
-        ),
-        ('{"mesh": "m", "video": "v", "edits": {"loop": true}}', "has 'edits' of the motion, but no 'engine'"),
-        ("[1, 2]", "is no JSON object"),
-    ],
-)
-def test_a_bad_line_says_what_is_wrong_with_it(addon, tmp_path, line, text):
-    from motion324.core.errors import Motion324Error
-
-    with pytest.raises(Motion324Error, match=text):
-        addon("batch.batch_item").parse_item(line, tmp_path)
 
 
 def test_a_batch_keys_the_bones_of_a_rigged_mesh_and_writes_rigs(addon, run_batch, video, tmp_path):

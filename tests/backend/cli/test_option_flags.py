@@ -39,7 +39,7 @@ import json, sys
 from pathlib import Path
 from fake_reconstructor import FakeReconstructor, fake_find_view
 from wire_harness import tetrahedron
-from motion324.batch.items import listed_items
+from motion324.batches.items import listed_items
 from motion324.cli.main import main
 from motion324.core.errors import Motion324Error
 from motion324.pipeline import animate as pipeline

@@ -14,7 +14,7 @@ import pytest
 from creature import creature
 from small_release import write_frames, write_release
 
-from motion324.batch.items import listed_items
+from motion324.batches.items import listed_items
 from motion324.cli.main import main
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
 from motion324.core.mesh_settings import MeshSettings
@@ -155,7 +155,7 @@ def test_process_that_dies_takes_only_its_own_item_with_it(tmp_path):
     write_release(tmp_path / "release", ("a", "b"), videos=True)
     command = [sys.executable, "-m", "motion324", "batch", "--release", str(tmp_path / "release"), "-o", "out"]
     process = subprocess.Popen(
-        [*command, *QUICK, "--skip-evaluation"],
+        [*command, *QUICK, "--skip-evaluation", "--retries", "0"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         text=True,

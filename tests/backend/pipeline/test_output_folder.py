@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from motion324.batch.run import run_batch
+from motion324.batches.folders import run_batch
 from motion324.core.errors import Motion324Error
 from motion324.core.exclusive_use import IN_USE, Hold
 from motion324.core.owned_folder import UNFINISHED, OwnedFolder

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import motion324
 from motion324.cli.option_flags import add_flags, chosen_of
 from motion324.cli.terminal import Terminal, working
 from motion324.core.errors import EXIT_OK
@@ -67,15 +68,17 @@ def options_of(arguments: argparse.Namespace) -> AnimateOptions:
 
 
 def _animate(arguments: argparse.Namespace, options: AnimateOptions, terminal: Terminal) -> AnimationResult:
-    from motion324.mesh.files.reading import read_mesh
-    from motion324.pipeline.animate import animate
-    from motion324.trajectories.result_files import KeepOptions
-
-    keep = KeepOptions(arguments.output, cutouts=arguments.keep_cutouts, overlay=arguments.overlay)
-    check_inputs_stay(keep.files(), inputs_of_job(arguments.mesh, arguments.video, options))
-    terminal.progress("read", 0, 1)
-    mesh = read_mesh(arguments.mesh, blender=arguments.blender, progress=terminal.progress)
-    return animate(mesh, arguments.video, options, progress=terminal.progress, keep=keep, on_plan=terminal.expect)
+    return motion324.animate(
+        arguments.mesh,
+        arguments.video,
+        options,
+        output=arguments.output,
+        overlay=arguments.overlay,
+        cutouts=arguments.keep_cutouts,
+        blender=arguments.blender,
+        progress=terminal.progress,
+        on_plan=terminal.expect,
+    )
 
 
 def _summary(arguments: argparse.Namespace, result: AnimationResult) -> dict[str, Any]:

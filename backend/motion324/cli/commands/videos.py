@@ -132,6 +132,7 @@ def add_overlay_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def run_overlay(arguments: argparse.Namespace) -> int:
+    from motion324.core.reference_mesh_file import SUFFIX, load_reference_mesh
     from motion324.core.trajectory_file import load_trajectory
     from motion324.mesh.files.reading import read_mesh
     from motion324.pipeline.camera import steady_images
@@ -143,7 +144,10 @@ def run_overlay(arguments: argparse.Namespace) -> int:
     check_inputs_stay([arguments.output], [InputFile(kind, path) for kind, path in inputs.items()])
     terminal = Terminal()
     trajectory = load_trajectory(arguments.trajectory)
-    mesh = read_mesh(arguments.mesh, blender=arguments.blender, progress=terminal.progress)
+    if arguments.mesh.suffix == SUFFIX:  # from the extension
+        mesh = load_reference_mesh(arguments.mesh)
+    else:
+        mesh = read_mesh(arguments.mesh, blender=arguments.blender, progress=terminal.progress)
     check_is_first_frame(mesh, arguments.mesh, trajectory, arguments.trajectory)
     numbers = trajectory.frame_numbers
     clip = read_numbered(arguments.video, numbers, terminal.progress)

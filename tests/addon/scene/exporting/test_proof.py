@@ -52,7 +52,7 @@ def write(addon, moving, tmp_path):
     def written(suffix):
         path = tmp_path / f"ball{suffix}"
         if suffix == ".blend":
-            addon("batch.batch_file")._save(path, backup=False)
+            addon("batch.item_outputs").save(path, backup=False)
         elif suffix == ".mp4":
             addon("scene.showing.video_encoding").encode_video(paths, path, 24)
         else:

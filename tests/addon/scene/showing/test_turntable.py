@@ -104,9 +104,10 @@ def test_four_views_lie_in_one_picture(addon, turntable, tmp_path):
 
 
 def test_the_benchmark_preset_leaves_a_white_video_of_each_side(addon, turntable, moving_ball, tmp_path):
-    settings = addon("scene.showing.turntable_settings")
-    sides = settings.Turntable(size=512, look="WHITE", layout="SEPARATE", elevation=0, azimuth=0, fps=16)
-    assert sides == settings.BENCHMARK
+    from motion324.core.turntable_settings import BENCHMARK, Turntable
+
+    sides = Turntable(size=512, look="WHITE", layout="SEPARATE", elevation=0, azimuth=0, fps=16)
+    assert sides == BENCHMARK
     small = dataclasses.replace(sides, size=32)
     finish(turntable.render_turntable(moving_ball, tmp_path / "out" / "ball.mp4", 5, 8, small))
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
@@ -166,10 +167,11 @@ def test_three_lights_before_grey(turntable, moving_ball, tmp_path):
 )
 def test_a_batch_is_told_about_wrong_settings_before_it_begins(addon, tmp_path, settings, text):
     from motion324.core.errors import Motion324Error
+    from motion324.core.job_item import parse_item
 
     line = {"mesh": "Ball", "video": "ball.mp4", "outputs": {"turntable": "ball_turn.mp4"}, "turntable": settings}
     with pytest.raises(Motion324Error, match=text):
-        addon("batch.batch_item").parse_item(json.dumps(line), tmp_path)
+        parse_item(json.dumps(line), tmp_path)
 
 
 def test_several_objects_are_shown_together(turntable, tmp_path):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.input_files import InputFile, check_inputs_stay, inputs_of_job, numbered_lines
-from motion324.core.vertex_textures import files_of
-
-from ..scene.showing import turntable
-from .batch_item import BatchItem, parse_item
+from motion324.core.input_files import check_inputs_stay, numbered_lines
+from motion324.core.job_item import JobItem, parse_item
 
 
 @dataclass(frozen=True)
@@ -20,28 +18,30 @@ class Line:
 
     number: int
     text: str
-    item: BatchItem | None
+    item: JobItem | None
     problem: Motion324Error | None = None
 
 
-def read_job_file(jobs: Path, source: str) -> list[Line]:
-    """source: the .blend that Blender has opened, or "".
-
-    Raises Motion324Error("bad-job-file") where the file itself is no use.
-    """
+def numbered_jobs(jobs: Path) -> list[tuple[int, str]]:
+    """Its lines and their numbers. Raises Motion324Error("bad-job-file") where the file itself is no use."""
     try:
         texts = numbered_lines(jobs)
     except ValueError as error:
         raise _bad_file(jobs, f"cannot be used: {error}", "Correct that, or check its path.") from error
     if not texts:
         raise _bad_file(jobs, "has no items", "Add some.")
+    return texts
+
+
+def read_lines(texts: Iterable[tuple[int, str]], folder: Path, opened: str = "") -> list[Line]:
+    """texts: lines and their numbers. opened: the .blend that Blender has opened, or ""."""
     lines: list[Line] = []
     writers: dict[str, int] = {}  # the numbers of lines by the files that they write
     for number, text in texts:
         try:
-            item = parse_item(text, jobs.parent)
-            check_inputs_of_item(item, source)
-            _check_alone(item, number, writers)
+            item = parse_item(text, folder)
+            check_inputs_of(item, opened)
+            check_alone(item, number, writers)
         except Motion324Error as error:
             lines.append(Line(number, text, None, error))
         else:
@@ -49,34 +49,23 @@ def read_job_file(jobs: Path, source: str) -> list[Line]:
     return lines
 
 
-def output_folders(lines: list[Line]) -> list[Path]:
-    """Those that the lines write into, each once, whatever links lead there."""
-    items = [line.item for line in lines if line.item]
+def output_folders(items: Iterable[JobItem]) -> list[Path]:
+    """Those that the items write into, each once, whatever links lead there."""
     return sorted({Path(os.path.realpath(path.parent)) for item in items for path in item.outputs.values()})
 
 
-def check_inputs_of_item(item: BatchItem, source: str) -> None:
+def check_inputs_of(item: JobItem, opened: str = "") -> None:
     """Raises Motion324Error("overwrites-input")."""
-    inputs = inputs_of_job(item.path(item.mesh), item.path(item.video), item.options)
-    if source:
-        inputs.append(InputFile(".blend with the mesh", Path(source)))
-    check_inputs_stay([path for paths in targets_of(item).values() for path in paths], inputs)
+    check_inputs_stay([path for paths in item.targets().values() for path in paths], item.inputs(opened))
 
 
-def targets_of(item: BatchItem) -> dict[str, list[Path]]:
-    """What the item writes, by the names of its outputs."""
-    targets = {name: [path] for name, path in item.outputs.items()}
-    if "turntable" in targets:
-        targets["turntable"] = turntable.files(item.outputs["turntable"], item.start, item.start, item.turntable)
-    if "vat" in targets:
-        targets["vat"] = list(files_of(item.outputs["vat"], item.vat))
-    return targets
+def check_alone(item: JobItem, number: int, writers: dict[str, int]) -> None:
+    """Two lines that write one file would leave the result of only one of them. Adds the item's to the writers.
 
-
-def _check_alone(item: BatchItem, number: int, writers: dict[str, int]) -> None:
-    """Two lines that write one file would leave the result of only one of them."""
+    Raises Motion324Error("output-twice").
+    """
     own: dict[str, Path] = {}
-    for name, paths in targets_of(item).items():
+    for name, paths in item.targets().items():
         for path in paths:
             key = os.path.normcase(os.path.realpath(path))
             if key in writers or key in own:

@@ -1,17 +1,17 @@
-"""Declares how a turntable is rendered, once, for the operator's keywords and for job files."""
+"""Declares how a turntable is rendered, once, for the operator's keywords and for job files; which files it becomes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from motion324.core.errors import Motion324Error
+from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
 from motion324.core.option_group import OptionGroup
 from motion324.core.option_spec import Choice, Shown, option
 from motion324.core.options import MAX_FPS
 
-from .studio import THREE_POINT, TRANSPARENT, WHITE
-
+WHITE, TRANSPARENT, THREE_POINT = "WHITE", "TRANSPARENT", "THREE_POINT"
 ORBIT, FOUR_VIEWS, SEPARATE = "ORBIT", "FOUR_VIEWS", "SEPARATE"
 DAY = 24 * 3600  # seconds
 
@@ -93,6 +93,46 @@ class Turntable(OptionGroup):
 USUAL = Turntable()
 # Still views at right angles, as benchmarks of animated meshes compare them.
 BENCHMARK = Turntable(size=512, look=WHITE, layout=SEPARATE, elevation=0.0, azimuth=0.0, fps=16.0)
+
+
+def is_video(path: Path) -> bool:
+    """Whether a turntable of that name is one video; else it is a folder of pictures."""
+    return path.suffix.lower() == ".mp4" and not path.is_dir()
+
+
+def quarters(settings: Turntable) -> list[float]:
+    """Degrees of the four fixed views."""
+    return [(settings.azimuth + 90.0 * quarter) % 360 for quarter in range(4)]
+
+
+def written(path: Path, settings: Turntable) -> list[Path]:
+    """The videos, or the folders of pictures, that a turntable becomes."""
+    names = [f"{azimuth:03.0f}" for azimuth in quarters(settings)] if settings.layout == SEPARATE else [""]
+    if is_video(path):
+        return [path.with_stem(f"{path.stem}_{name}") if name else path for name in names]
+    return [path / name for name in names]
+
+
+def check_settings(path: Path, settings: Turntable) -> None:
+    """Whether a turntable can be so, and be written there: before anything takes its time.
+
+    Raises Motion324Error: "turntable-path", "turntable-setting" or "turntable-transparent".
+    """
+    if path.suffix and not is_video(path) and not path.is_dir():
+        raise Motion324Error(
+            "turntable-path",
+            f"A turntable cannot be written as '{path.name}'.",
+            "Use a name that ends in .mp4, or a folder for PNG pictures.",
+            EXIT_CANNOT_WRITE,
+        )
+    settings.check()
+    if is_video(path) and settings.look == TRANSPARENT:
+        raise Motion324Error(
+            "turntable-transparent",
+            "An MP4 cannot be transparent.",
+            "Choose a folder for PNG pictures, or another background.",
+            EXIT_USAGE,
+        )
 
 
 def _of_turntable(error: Motion324Error) -> Motion324Error:

@@ -11,11 +11,13 @@ import pytest
 from backend_rigs import bending, tube
 from gltf_skin import SkinnedGlb
 
-from motion324.batch.items import DONE, MADE, OWN, RIGGED, BatchItem, is_done, listed_items, mark_done
-from motion324.batch.worker import Task, animate_item
+from motion324.batches.executor import Workplace
+from motion324.batches.folder_task import FolderTask
+from motion324.batches.items import DONE, MADE, OWN, RIGGED, BatchItem, is_done, listed_items, mark_done
 from motion324.core.errors import Motion324Error
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions
+from motion324.core.progress import silent
 from motion324.core.result import AnimationResult
 from motion324.core.trajectory_file import save_trajectory
 from motion324.core.view import look_at_origin
@@ -75,7 +77,7 @@ def test_a_rig_that_is_wanted_is_left_beside_the_result_and_counts_as_part_of_it
     monkeypatch.setattr("motion324.pipeline.animate.animate", moved)
     wanted = BatchItem("tube", tmp_path / "tube.obj", tmp_path / "tube.mp4", AnimateOptions(), MADE)
     folder = tmp_path / "result"
-    outcome = animate_item(Task(wanted, folder, blender, overlay=False))
+    outcome = FolderTask(wanted, folder, blender, overlay=False).run(Workplace(), silent)
     assert outcome.status == DONE, outcome.sentence
     glb = SkinnedGlb(folder / RIGGED)
     shown = glb.positions(4 / 12)
@@ -102,7 +104,8 @@ def test_a_list_says_which_rigs_it_wants(tmp_path):
 def test_an_item_whose_result_would_replace_its_own_input_fails_before_any_work(tmp_path, item):
     video = tmp_path / "overlay.mp4"
     video.write_bytes(b"as it was")
-    outcome = animate_item(Task(dataclasses.replace(item, video=video), tmp_path, None, overlay=True))
+    task = FolderTask(dataclasses.replace(item, video=video), tmp_path, None, overlay=True)
+    outcome = task.run(Workplace(), silent)
     assert (outcome.code, video.read_bytes()) == ("overwrites-input", b"as it was")
 
 

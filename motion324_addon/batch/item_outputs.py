@@ -1,0 +1,121 @@
+"""Keeps the result of a job file's item in the scene, and writes the files that the item asks for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.interruption import look
+from motion324.core.job_item import BONES, POINT_CACHE, JobItem
+from motion324.core.result import AnimationResult
+from motion324.core.trajectory_file import save_trajectory
+
+from ..job import keeping_bones
+from ..job.rig_request import waited_for
+from ..scene.exporting import engine_rig, export, export_formats, export_size, proof, rig_export, vertex_textures
+from ..scene.playing import keeping
+from ..scene.playing.animation import Animation
+from ..scene.reading.new_object import said_by_operator
+from ..scene.showing import turntable
+from ..settings import preferences
+
+
+def losses_of(item: JobItem, obj: bpy.types.Object, animation: Animation) -> dict[str, list[str]]:
+    """What formats among the outputs cannot carry of the object, in sentences."""
+    first, _ = animation.timing.whole_frames
+    kinds = [name for name in item.outputs if f".{name}" in export_formats.FORMATS]
+    told = {name: list(export_formats.losses(obj, f".{name}", first)) for name in kinds}
+    return {name: sentences for name, sentences in told.items() if sentences}
+
+
+def keep(item: JobItem, animation: Animation) -> tuple[str, ...]:
+    """As shape keys, point cache or bones; what is to be told of it. Raises Motion324Error, Cancelled."""
+    scene = bpy.context.scene
+    first, last = animation.timing.whole_frames
+    scene.frame_start, scene.frame_end = first, last
+    if item.keep == POINT_CACHE:
+        save(item.outputs["blend"])  # so that the .blend finds the cache beside itself, wherever both are moved
+        keeping.keep_as_point_cache(animation)
+    elif item.keep in BONES:
+        wish = keeping_bones.Wish(item.keep, item.rig, preferences.connection())
+        kept = waited_for(keeping_bones.keep([animation], wish))
+        return (kept.said, *kept.warnings)
+    else:
+        for _ in keeping.keep_as_shape_keys(animation):
+            look()
+    return ()
+
+
+def write_outputs(item: JobItem, obj: bpy.types.Object, animation: Animation) -> None:
+    """All but the overlay, which is written before. Raises Motion324Error, Cancelled."""
+    first, last = animation.timing.whole_frames
+    for name, path in item.outputs.items():
+        look()
+        if name == "blend":
+            save(path, backup=item.keep != POINT_CACHE)  # there, _keep has saved it before
+        elif name == "overlay":
+            continue  # written before
+        elif name == "npz":
+            write_trajectory(path, obj, animation)
+        elif name == "rig" and item.engine is not None:
+            engine_rig.export_for_engine(obj, path, first, last, item.engine, item.edits)
+        elif name == "rig":
+            rig_export.export_rig(obj, path, first, last)
+        elif name == "turntable":
+            for _ in turntable.render_turntable(obj, path, first, last, item.turntable):
+                look()
+        elif name == "vat":
+            vertex_textures.export_vertex_textures(obj, path, first, last, item.vat)
+        else:
+            export.export(obj, path, first, last, lambda done, total: look())
+
+
+def save(path: Path, backup: bool = True) -> None:
+    """backup: whether a file that is there becomes a .blend1, as Blender does it.
+
+    Raises Motion324Error("disk-full" or "cannot-write"); what was there before is there then.
+    """
+    settings = bpy.context.preferences.filepaths
+    versions = settings.save_version
+    proof.reserve(path, path.with_name(f".{path.name}.{os.getpid()}.reserved"), export_size.of_blend())
+    try:
+        with proof.given_back(path):
+            if not backup:
+                settings.save_version = 0
+            bpy.ops.wm.save_as_mainfile(filepath=str(path), check_existing=False)
+            proof.check_whole(path)
+    except (RuntimeError, proof.Broken, OSError) as error:
+        why = said_by_operator(error) if isinstance(error, RuntimeError) else str(error)
+        if isinstance(error, proof.Broken):
+            why = f"what was written {why}"
+        if why in ("Success", "No such file or directory", "Unknown error writing blend-file"):
+            why = "Blender gives no reason, which often is a full disk"  # these are what is left of it by then
+        raise Motion324Error(
+            "cannot-write", f"'{path}' could not be saved: {why}.", "Choose another folder.", EXIT_CANNOT_WRITE
+        ) from error
+    finally:
+        settings.save_version = versions
+
+
+def write_trajectory(path: Path, obj: bpy.types.Object, animation: Animation) -> None:
+    """Writes `trajectory.npz`, see `motion324.core.trajectory_file`: object space, Blender's vertex order.
+
+    Raises Motion324Error("cannot-write" or "disk-full").
+    """
+    mesh = obj.data
+    mesh.calc_loop_triangles()
+    faces = np.empty((len(mesh.loop_triangles), 3), np.int32)
+    mesh.loop_triangles.foreach_get("vertices", faces.ravel())
+    result = AnimationResult(
+        animation.positions,
+        animation.frame_numbers,
+        animation.fps,
+        animation.view,
+        animation.report,
+        animation.camera_to_first,
+    )
+    save_trajectory(path, result, faces)

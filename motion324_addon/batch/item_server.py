@@ -1,0 +1,65 @@
+"""Does items that come one by one on stdin, as `motion324 batch` sends them: one Blender serves many of them.
+
+An item is a line of JSON: {"text": a job file's line, "number", "folder": the job file's, "log": where its log goes}.
+What is answered begins with MARK, since Blender prints on stdout as well: {"progress": [stage, done, total]}, and at
+last {"result": ...} as it stands in a record. The end of stdin, or of the process that has started this one, is the
+end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from motion324.core.interruption import look
+from motion324.core.job_file import read_lines
+from motion324.core.parent_watch import parent_is_alive
+
+from .batch_file import run_logged
+
+MARK = "motion324-item: "
+OFTEN = 0.25  # seconds between two reports
+PATIENCE = 3.0  # seconds in which an orphan may clean up
+
+
+def serve() -> int:
+    """Raises Cancelled or KeyboardInterrupt when it is told to stop."""
+    threading.Thread(target=_end_as_orphan, args=(os.getppid(),), name="parent watch", daemon=True).start()
+    _say({"ready": True})
+    while wish := sys.stdin.readline():
+        look()
+        _say({"result": _do(json.loads(wish))})
+    return 0
+
+
+def _do(wish: dict[str, Any]) -> dict[str, Any]:
+    (line,) = read_lines([(int(wish["number"]), str(wish["text"]))], Path(wish["folder"]))
+    said = -OFTEN
+
+    def show(state: Any) -> None:
+        nonlocal said
+        if time.monotonic() - said >= OFTEN:
+            said = time.monotonic()
+            _say({"progress": [state.stage or "", state.done or 0, state.total or 0]})
+
+    return run_logged(line, Path(wish["log"]), "", f"line {line.number}", show)
+
+
+def _say(answer: dict[str, Any]) -> None:
+    print(MARK + json.dumps(answer), flush=True)
+
+
+def _end_as_orphan(parent: int) -> None:
+    """Another process does the item again: this one must not write its outputs, too."""
+    is_alive = parent_is_alive(parent)
+    while is_alive():
+        time.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(PATIENCE)
+    os._exit(1)

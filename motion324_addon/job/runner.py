@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import bpy
 
@@ -23,6 +24,7 @@ from ..scene.reading import mesh_reading
 from . import effects
 from .records import Job, Order, Records
 from .state import (
+    Adopted,
     CancelAsked,
     Discarded,
     Do,
@@ -36,6 +38,7 @@ from .state import (
     JobState,
     Kept,
     Ordered,
+    Reopened,
     Restarted,
     Unqueued,
 )
@@ -43,6 +46,8 @@ from .transitions import advance
 from .worker import JobWorker
 
 log = logging.getLogger(__name__)
+
+UNSHOWING = (Effect.HIDE_PREVIEW, Effect.SHELVE, Effect.FORGET)
 
 
 class JobRunner(Runner):
@@ -80,9 +85,14 @@ class JobRunner(Runner):
         return self.jobs.failures
 
     @property
+    def discarded(self) -> JobState | None:
+        """The job whose results were discarded last; `bring_back` has them wait again."""
+        return self.jobs.discarded
+
+    @property
     def orders(self) -> tuple[Order, ...]:
         """What was asked for, of all jobs that are not forgotten yet."""
-        return tuple(job.order for _, job in self._records.items())
+        return tuple(job.order for _, job in self._records.items() if job.order is not None)
 
     @property
     def animations(self) -> tuple[Animation, ...]:
@@ -164,6 +174,7 @@ class JobRunner(Runner):
     def kept(self, animations: Iterable[Animation] | None = None) -> None:
         """To be called when these animations (None: those of `waiting()`) have been made part of the .blend."""
         for number, objects in self._records.owners(animations):
+            self._records.note_tokens(number, objects)
             self._dispatch(Kept(number, objects))
 
     def discard(self, animations: Iterable[Animation] | None = None) -> None:
@@ -172,6 +183,61 @@ class JobRunner(Runner):
             self._dispatch(Discarded(number, objects))
         if animations is None and not self.state.busy:
             self.dismiss(self.state.number)
+
+    def bring_back(self) -> None:
+        """Has the results wait again that were discarded last."""
+        if self.discarded is not None:
+            self._dispatch(Reopened(self.discarded.number, self.discarded.discarded))
+
+    def adopt(self, animations: Sequence[Animation], previews: Sequence[Preview], folder: Path | None) -> int:
+        """Has results wait again that were read from their objects; returns the number that they have as a job.
+
+        previews: what shows them. folder: in which their files lie; it goes with the job.
+        """
+        number = self.jobs.newest + 1
+        targets = tuple(each.target for each in animations)
+        job = Job(None, targets, folder=folder, animations=tuple(animations), shelf=tuple(previews))
+        self._records.held[number] = job
+        video = animations[0].video.name if animations[0].video else ""
+        objects = tuple(target.uid for target in targets)
+        frames = len(animations[0].positions)
+        self._dispatch(Adopted(targets[0].name, video, objects, frames, time.monotonic()))
+        return number
+
+    def replace(self, number: int, animations: Sequence[Animation], previews: Sequence[Preview]) -> None:
+        """Puts others in the place of a job's animations and of what shows them: those of the same objects."""
+        job = self._records.held.get(number)
+        if job is None:
+            return
+        new = {each.target.uid: each for each in animations}
+        shown = {each.target.uid: each for each in previews}
+        job.animations = tuple(new.get(each.target.uid, each) for each in job.animations)
+        job.shelf = tuple(shown.get(each.target.uid, each) for each in job.shelf)
+        job.previews = tuple(shown.get(each.target.uid, each) for each in job.previews)
+        for each in job.previews:
+            if each.target.uid in shown:
+                point_cache.show_preview(each)
+        redraw_sidebars()
+
+    def folder_of(self, number: int) -> Path | None:
+        """Where a job's files lie."""
+        job = self._records.held.get(number)
+        return job.folder if job else None
+
+    def tokens_now(self) -> dict[int, str]:
+        """What kept results are known by on their objects now, to be compared after undo and redo."""
+        return self._records.tokens_now()
+
+    def follow_undo(self, before: dict[int, str]) -> None:
+        """To be called after undo and redo: what it has unkept waits again, what it has kept again does not.
+
+        before: `tokens_now` before it.
+        """
+        for number, undone, redone in self._records.moved_by_undo(before):
+            if undone:
+                self._dispatch(Reopened(number, undone))
+            if redone:
+                self._dispatch(Kept(number, redone))
 
     def dismiss(self, number: int) -> None:
         """Forgets a job that has ended, with its result or its message."""
@@ -272,11 +338,11 @@ class JobRunner(Runner):
             self._start_ready()
         else:
             effects.carry_out(do, job, self.jobs.get(do.number))
-            if do.effect is Effect.FORGET and not do.objects:
+            if do.effect is Effect.FORGET:
                 del self._records.held[do.number]
 
     def _settle(self, asked: tuple[Do, ...]) -> None:
-        if any(do.effect in (Effect.HIDE_PREVIEW, Effect.FORGET) for do in asked):
+        if any(do.effect in UNSHOWING for do in asked):
             point_cache.settle_previews(self.previews())  # copies of the objects have the modifier, too
         super()._settle(asked)
 

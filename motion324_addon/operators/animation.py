@@ -208,7 +208,7 @@ class MOTION324_OT_unqueue(bpy.types.Operator):
 
 
 class MOTION324_OT_restart(bpy.types.Operator):
-    """Start the same job again: the same mesh, video and options, with a new backend where that has ended"""
+    """Start the same job again: the same mesh, video and options, with a new engine where that has ended"""
 
     bl_idname = "motion324.restart"
     bl_label = "Restart Job"
@@ -235,10 +235,10 @@ class MOTION324_OT_restart(bpy.types.Operator):
 
 
 class MOTION324_OT_open_log(bpy.types.Operator):
-    """Open the backend's log, with the details of the error"""
+    """Open the engine's log, with the details of the error"""
 
     bl_idname = "motion324.open_log"
-    bl_label = "Open Backend Log"
+    bl_label = "Open Engine Log"
 
     job: bpy.props.IntProperty(
         name="Job", description="Its number; 0 takes the one that failed last", min=0, options={"SKIP_SAVE"}

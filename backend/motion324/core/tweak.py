@@ -57,7 +57,7 @@ def tweaked(positions: np.ndarray, tweak: Tweak, rest: np.ndarray | None = None,
     count = len(positions)
     first = min(tweak.trim_start, max(count - FEWEST, 0))
     end = max(count - tweak.trim_end, min(first + FEWEST, count))
-    frames = np.arange(first, end)
+    frames: np.ndarray = np.arange(first, end)
     if not tweak.changes_places:
         return Tweaked(positions, frames)
     rest = positions[0] if rest is None else rest
@@ -76,8 +76,8 @@ def tweaked(positions: np.ndarray, tweak: Tweak, rest: np.ndarray | None = None,
 
 
 def resmoothed(positions: np.ndarray, before: float, after: float) -> np.ndarray:
-    """positions (T, N, 3) that went through the low-pass of motion324.trajectories.smoothing with the standard deviation
-    `before`, as if it had been `after` (frames) -> (T, N, 3) float32.
+    """positions (T, N, 3) that went through the low-pass of motion324.trajectories.smoothing with the standard
+    deviation `before`, as if it had been `after` (frames) -> (T, N, 3) float32.
 
     That low-pass goes on beyond both ends by point reflection. Without the straight line between the ends the motion is
     then odd about both, a sum of sines that vanish there, and each of them is multiplied with exp(s^2 (cos w - 1)): so

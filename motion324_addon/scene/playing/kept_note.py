@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from motion324.core.reference_mesh import Normalisation
 from motion324.core.view import View
 
 from ..reading.modifier_stack import motion_of_its_own
+from . import takes
 from .animation import Animation
 from .timing import Timing
 
 FRAMES = "motion324_frames"
 SOURCE = "motion324_source"
 PUT_BACK = "motion324_put_back"
+TOKEN = "motion324_kept"  # another one for every result that is kept
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ def source_of(animation: Animation) -> Source | None:
 def write(obj: bpy.types.Object, animation: Animation, put_back: PutBack) -> None:
     first, last = animation.timing.whole_frames
     obj[FRAMES] = [first, last]
+    obj[TOKEN] = uuid.uuid4().hex
+    takes.store(obj, animation)
     source = source_of(animation)
     if source is not None:
         obj[SOURCE] = json.dumps(_as_json(source))
@@ -109,6 +114,11 @@ def moved_since(obj: bpy.types.Object, matrix: np.ndarray | None) -> Matrix | No
     return obj.matrix_world @ before.inverted() if before != obj.matrix_world and before.determinant() else None
 
 
+def token_of(obj: bpy.types.Object) -> str:
+    """What the kept animation is known by; "" where there is none."""
+    return str(obj.get(TOKEN, ""))
+
+
 def read_put_back(obj: bpy.types.Object) -> PutBack:
     try:
         values = json.loads(obj[PUT_BACK])
@@ -120,7 +130,7 @@ def read_put_back(obj: bpy.types.Object) -> PutBack:
 
 
 def erase(obj: bpy.types.Object) -> None:
-    for name in (FRAMES, SOURCE, PUT_BACK):
+    for name in (FRAMES, SOURCE, PUT_BACK, TOKEN):
         if name in obj:
             del obj[name]
 

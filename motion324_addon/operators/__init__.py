@@ -15,6 +15,7 @@ from . import (
     rigging,
     showing,
     takes,
+    trust,
     views,
 )
 
@@ -52,6 +53,8 @@ CLASSES = (
     takes.MOTION324_OT_choose_take,
     takes.MOTION324_OT_remove_take,
     playing.MOTION324_OT_play,
+    trust.MOTION324_OT_go_to_frame,
+    trust.MOTION324_OT_show_doubt,
     results.MOTION324_OT_make_single_user,
     results.MOTION324_OT_remove_animation,
     showing.MOTION324_OT_overlay,

@@ -4,6 +4,7 @@ failed.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from bpy_extras.io_utils import ImportHelper
 from motion324.core.errors import Motion324Error
 
 from ..batch.blocking import ProgressLine
+from ..examining import looks
 from ..job import keeping_bones
 from ..job.records import Order, WhenDone
 from ..job.rig_request import waited_for
@@ -114,6 +116,8 @@ for it. Not given arguments are taken from the scene's settings"""
             keeping.check_can_keep(obj, keep, self.single_user)
             keeping_bones.check_can_keep(keep, obj)
         options = properties.options_of(chosen)
+        if options.view == "auto":
+            options = dataclasses.replace(options, view=looks.angles_found(chosen, objects[0]) or "auto")
         facts = None if is_background() else facts_of(chosen.video)  # which a timer finds out
         outcome = outcome_of(chosen, facts, context.scene) if facts and facts.frames else None
         return Order(

@@ -153,7 +153,7 @@ class MOTION324_OT_add_new_mesh(bpy.types.Operator):
         made = new_mesh.made()
         obj = add_object(made.mesh, context)
         settings = context.scene.motion324
-        settings.view = made.rough_view
+        obj[properties.SEEN_FROM] = made.rough_view
         settings.video = self.video or settings.video
         if not bpy.app.background:
             for sentence in _to_say(made):

@@ -12,7 +12,7 @@ from ..examining import new_mesh as making
 from ..installation import drawing
 from ..settings import source_video
 from ..ui import first_frame, thumbnails
-from . import animate, mask_and_view, quality, result, showing, sidebar, source, tweak
+from . import animate, check, mask_and_view, quality, result, showing, sidebar, source, tweak
 
 CLASSES = (
     drawing.MOTION324_PT_other_ways,
@@ -21,6 +21,7 @@ CLASSES = (
     result.MOTION324_PT_rig,
     animate.MOTION324_PT_animate,
     tweak.MOTION324_PT_tweak,
+    check.MOTION324_PT_check,
     source.MOTION324_PT_frames,
     mask_and_view.MOTION324_PT_cut_out,
     mask_and_view.MOTION324_PT_camera,

@@ -10,6 +10,7 @@ import time
 
 import bpy
 
+from ..examining import looks
 from ..examining.new_mesh import mesh_look
 from ..job.runner import runner
 from ..job.state import JobState, Phase
@@ -52,7 +53,9 @@ class MOTION324_PT_animate(Sidebar, bpy.types.Panel):
             bar.operator("motion324.cancel", text="", icon="X")
         else:
             _draw_button(layout, context)
-        result.draw_status(layout, context, status_of(context, time.monotonic()))
+        looked_at = looks.view_found_for(context.object, context)
+        match = looked_at.overlap if looked_at else None
+        result.draw_status(layout, context, status_of(context, time.monotonic(), match))
         result.draw_result(layout, context)
         draw_new_mesh_found(layout, context)
         if state.busy:

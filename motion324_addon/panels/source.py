@@ -89,9 +89,9 @@ class MOTION324_PT_frames(WorkSidebar, bpy.types.Panel):
         layout, settings = properties_layout(self), context.scene.motion324
         column = layout.column(align=True)
         column.prop(settings, "first_frame")
-        _draw_or_all(column, settings, "frame_count", "all_frames", "All")
+        _draw_or_all(column, settings, ("frame_count", "Frames"), "all_frames", "All")
         column.prop(settings, "frame_step", text="Step")
-        _draw_or_all(column, settings, "video_fps", "all_per_second", "Same as video")
+        _draw_or_all(column, settings, ("video_fps", "Per Second"), "all_per_second", "Same as video")
         column = layout.column()
         column.prop(settings, "timing")
         if settings.timing == timing.CUSTOM_FPS:
@@ -107,15 +107,21 @@ class MOTION324_PT_frames(WorkSidebar, bpy.types.Panel):
 
 
 def _draw_or_all(
-    layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, name: str, is_all: str, text: str
+    layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, number: tuple[str, str], is_all: str, text: str
 ) -> None:
-    """A number that is 0 for all of it, which is shown as that word."""
+    """A number that is 0 for all of it, which is shown as that word. number: the property and what it is called."""
     row = layout.row(align=True)
-    if getattr(settings, is_all):
-        row.prop(settings, is_all, text=text, toggle=True)
+    if not getattr(settings, is_all):
+        row.prop(settings, number[0], text=number[1])
+        row.prop(settings, is_all, text="", icon="X", toggle=True)
         return
-    row.prop(settings, name)
-    row.prop(settings, is_all, text="", icon="X", toggle=True)
+    split = row.split(factor=SPLIT)
+    left = split.column()
+    left.alignment = "RIGHT"
+    left.label(text=number[1])
+    right = split.column()
+    right.use_property_split = False
+    right.prop(settings, is_all, text=text, toggle=True)
 
 
 class MOTION324_PT_new_mesh(Sidebar, bpy.types.Panel):

@@ -20,6 +20,7 @@ from . import option_properties
 from .source_video import PICTURES_FPS, facts_of, lies_beside_nothing
 
 FEWEST_FRAMES = 2
+SEEN_FROM = "motion324_seen_from"  # a custom property of objects that were made of a video
 
 
 class JobProperties:
@@ -217,7 +218,8 @@ def view_of(settings: JobProperties | SimpleNamespace, context: bpy.types.Contex
     elif settings.view == choices.VIEW_VIEWPORT:
         angles = view_angles.from_viewport(context)
     else:
-        return settings.view
+        seen_from = context.object.get(SEEN_FROM) if context.object is not None else None
+        return str(seen_from) if seen_from and settings.view == "auto" else settings.view
     return "{:g},{:g}".format(*(round(angle, 3) for angle in angles))
 
 

@@ -64,6 +64,8 @@ GROUPS = (
         Entry("play", "PLAY"),
         Entry("overlay", "IMAGE_BACKGROUND"),
         Entry("hide_overlay", "HIDE_ON"),
+        Entry("go_to_frame", "TIME"),
+        Entry("show_doubt", "SHADING_TEXTURE"),
         Entry("turntable", "RENDER_ANIMATION"),
         Entry("export", "EXPORT"),
         Entry("export_rig", "ARMATURE_DATA"),

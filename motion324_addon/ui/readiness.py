@@ -79,8 +79,11 @@ def reason_against(context: bpy.types.Context) -> str:
     return reason_against_object(context) or reason_against_video(context) or _about_view(context)
 
 
-def status_of(context: bpy.types.Context, now: float) -> Status:
-    """What the one line below the button Animate says: of the job that runs, or else of the active object."""
+def status_of(context: bpy.types.Context, now: float, match: float | None = None) -> Status:
+    """What the one line below the button Animate says: of the job that runs, or else of the active object.
+
+    match: how well the mesh looks like the video, 0..1, where that was looked at.
+    """
     state, obj = runner.state, context.object
     if state.busy:
         left = state.remaining_total
@@ -88,13 +91,16 @@ def status_of(context: bpy.types.Context, now: float) -> Status:
     reason = reason_against(context)
     waiting = runner.result_of(obj)
     if waiting is not None:
-        return Status(f"{waiting.frames} frames, took {duration(waiting.seconds(0.0))}", "CHECKMARK")
+        took = f", took {duration(waiting.seconds(0.0))}" if waiting.seconds(0.0) else ""  # not of one that is kept
+        return Status(f"{waiting.frames} frames{took}", "CHECKMARK")
     if runner.failures:
         return Status(f"{runner.failures[-1].object_name} was not animated", "ERROR")
     if obj is not None and obj.type == "MESH" and keeping.is_kept(obj):
         return Status("Kept: frames {} to {}".format(*keeping.animated_range(obj)), "CHECKMARK")
     if reason:
         return Status(reason, "INFO")
+    if match is not None and choices.is_poor(match):
+        return Status(f"Match {choices.match_text(match)}: does the video show this mesh?", "ERROR")
     return Status("Ready", "BLANK1")
 
 

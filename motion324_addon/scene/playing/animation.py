@@ -112,6 +112,21 @@ class Animation:
         """The standard deviation, in frames, of the low-pass that the job has sent the result through."""
         return float(self.report.get("options", {}).get("smooth", 0.0))
 
+    @property
+    def overlaps(self) -> tuple[float, ...]:
+        """Of the silhouettes of result and video, for each frame; empty where the job has not told them."""
+        base = self.base or self
+        told = base.report.get("fit", {}).get("overlap", ())
+        known = dict(zip(base.frame_numbers.tolist(), told, strict=False))
+        found = tuple(known.get(number) for number in self.frame_numbers.tolist())
+        return () if None in found else found
+
+    @property
+    def aspect(self) -> float | None:
+        """The video's width over its height."""
+        width, height = self.report.get("video", {}).get("size") or (0, 0)
+        return width / height if height else None
+
     def from_own_pose(self) -> Animation:
         """With the mesh's own pose at the result's frame before the first, so that there is a way from one to the
         other; itself where it begins with that pose."""

@@ -33,6 +33,8 @@ class Source:
     video: its path. frame_numbers (T,): those of its frames that the animation shows, at `timing`. view: the camera, in
     the normalised space that `space` relates to the world. matrix (4, 4): of the object, when `space` was taken.
     camera_to_first (T, 3, 3): where the camera's motion was taken off the video, as AnimationResult has it.
+    overlaps: of the silhouettes of result and video, for each of these frames; match: for the first one of the job,
+    whose picture has the width over height `aspect`; empty and None where that is not known.
     """
 
     video: Path
@@ -42,6 +44,9 @@ class Source:
     space: Normalisation
     matrix: np.ndarray | None = None
     camera_to_first: np.ndarray | None = None
+    overlaps: tuple[float, ...] = ()
+    match: float | None = None
+    aspect: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,9 @@ def source_of(animation: Animation) -> Source | None:
         space=animation.space,
         matrix=animation.matrix,
         camera_to_first=animation.camera_to_first,
+        overlaps=animation.overlaps,
+        match=animation.report.get("silhouette_overlap"),
+        aspect=animation.aspect,
     )
 
 
@@ -149,6 +157,9 @@ def _as_json(source: Source) -> dict[str, Any]:
         },
         "space": {"centre": np.asarray(space.centre).tolist(), "scale": float(space.scale), "up": space.up},
         "matrix": None if source.matrix is None else source.matrix.tolist(),
+        "overlaps": source.overlaps,
+        "match": source.match,
+        "aspect": source.aspect,
         "camera_to_first": None if source.camera_to_first is None else source.camera_to_first.tolist(),
     }
 
@@ -167,4 +178,7 @@ def _from_json(values: dict[str, Any]) -> Source:
         space=Normalisation(np.array(space["centre"]), float(space["scale"]), str(space["up"])),
         matrix=matrix,
         camera_to_first=None if moving is None else moving.reshape(len(numbers), 3, 3),
+        overlaps=tuple(float(value) for value in values.get("overlaps") or ()),
+        match=None if values.get("match") is None else float(values["match"]),
+        aspect=None if values.get("aspect") is None else float(values["aspect"]),
     )

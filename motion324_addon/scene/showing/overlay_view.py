@@ -26,6 +26,13 @@ def is_shown(scene: bpy.types.Scene) -> bool:
     return camera is not None and scene.camera == camera
 
 
+def is_beside(scene: bpy.types.Scene) -> bool:
+    """Whether the video is shown beside the mesh."""
+    camera = overlay_camera(scene)
+    backgrounds = camera.data.background_images if camera is not None else ()
+    return any(background.offset[0] != 0 for background in backgrounds)
+
+
 def note_before(scene: bpy.types.Scene) -> dict[str, Any]:
     """What showing an overlay is going to change; of one that is shown already, what it has changed."""
     camera = overlay_camera(scene)

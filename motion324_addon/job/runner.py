@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 import bpy
 
@@ -23,8 +22,9 @@ from ..scene.playing.point_cache import Preview
 from ..scene.reading import mesh_reading
 from . import effects
 from .records import Job, Order, Records
+from .returning import ReturningResults
 from .state import (
-    Adopted,
+    UNSHOWING,
     CancelAsked,
     Discarded,
     Do,
@@ -38,7 +38,6 @@ from .state import (
     JobState,
     Kept,
     Ordered,
-    Reopened,
     Restarted,
     Unqueued,
 )
@@ -47,10 +46,8 @@ from .worker import JobWorker
 
 log = logging.getLogger(__name__)
 
-UNSHOWING = (Effect.HIDE_PREVIEW, Effect.SHELVE, Effect.FORGET)
 
-
-class JobRunner(Runner):
+class JobRunner(ReturningResults, Runner):
     """The jobs of this Blender: one runs, others wait, results wait to be kept."""
 
     name = "jobs"
@@ -83,11 +80,6 @@ class JobRunner(Runner):
     def failures(self) -> tuple[JobState, ...]:
         """The jobs that failed or lost their backend; `restart` does one again, `dismiss` closes its message."""
         return self.jobs.failures
-
-    @property
-    def discarded(self) -> JobState | None:
-        """The job whose results were discarded last; `bring_back` has them wait again."""
-        return self.jobs.discarded
 
     @property
     def orders(self) -> tuple[Order, ...]:
@@ -184,63 +176,8 @@ class JobRunner(Runner):
         if animations is None and not self.state.busy:
             self.dismiss(self.state.number)
 
-    def bring_back(self) -> None:
-        """Has the results wait again that were discarded last."""
-        if self.discarded is not None:
-            self._dispatch(Reopened(self.discarded.number, self.discarded.discarded))
-
-    def adopt(self, animations: Sequence[Animation], previews: Sequence[Preview], folder: Path | None) -> int:
-        """Has results wait again that were read from their objects; returns the number that they have as a job.
-
-        previews: what shows them. folder: in which their files lie; it goes with the job.
-        """
-        number = self.jobs.newest + 1
-        targets = tuple(each.target for each in animations)
-        job = Job(None, targets, folder=folder, animations=tuple(animations), shelf=tuple(previews))
-        self._records.held[number] = job
-        video = animations[0].video.name if animations[0].video else ""
-        objects = tuple(target.uid for target in targets)
-        frames = len(animations[0].positions)
-        self._dispatch(Adopted(targets[0].name, video, objects, frames, time.monotonic()))
-        return number
-
-    def replace(self, number: int, animations: Sequence[Animation], previews: Sequence[Preview]) -> None:
-        """Puts others in the place of a job's animations and of what shows them: those of the same objects."""
-        job = self._records.held.get(number)
-        if job is None:
-            return
-        new = {each.target.uid: each for each in animations}
-        shown = {each.target.uid: each for each in previews}
-        job.animations = tuple(new.get(each.target.uid, each) for each in job.animations)
-        job.shelf = tuple(shown.get(each.target.uid, each) for each in job.shelf)
-        job.previews = tuple(shown.get(each.target.uid, each) for each in job.previews)
-        for each in job.previews:
-            if each.target.uid in shown:
-                point_cache.show_preview(each)
-        redraw_sidebars()
-
-    def folder_of(self, number: int) -> Path | None:
-        """Where a job's files lie."""
-        job = self._records.held.get(number)
-        return job.folder if job else None
-
-    def tokens_now(self) -> dict[int, str]:
-        """What kept results are known by on their objects now, to be compared after undo and redo."""
-        return self._records.tokens_now()
-
-    def follow_undo(self, before: dict[int, str]) -> None:
-        """To be called after undo and redo: what it has unkept waits again, what it has kept again does not.
-
-        before: `tokens_now` before it.
-        """
-        for number, undone, redone in self._records.moved_by_undo(before):
-            if undone:
-                self._dispatch(Reopened(number, undone))
-            if redone:
-                self._dispatch(Kept(number, redone))
-
     def dismiss(self, number: int) -> None:
-        """Forgets a job that has ended, with its result or its message."""
+        """Closes the message of a job that has ended, or discards its result."""
         self._dispatch(Discarded(number))
 
     def forget_all(self) -> None:

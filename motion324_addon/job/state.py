@@ -266,6 +266,9 @@ class Effect(enum.Enum):
     REDRAW = "redraw"
 
 
+UNSHOWING = (Effect.HIDE_PREVIEW, Effect.SHELVE, Effect.FORGET)
+
+
 @dataclass(frozen=True)
 class Do:
     """An effect on a job; on these objects of it, where they are not all."""

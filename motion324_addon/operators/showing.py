@@ -62,8 +62,10 @@ class MOTION324_OT_overlay(bpy.types.Operator):
             noted = overlay_view.note_before(context.scene)
             noted.setdefault("perspective", view_perspective(context))
             opacity = 1.0 if self.beside else self.opacity
-            wish = {"opacity": opacity, "in_front": self.in_front, "beside": self.beside, "moved": moved}
+            wish = {"opacity": opacity, "in_front": self.in_front, "moved": moved}
             camera = overlay.show_overlay(context.scene, source, **wish)
+            if self.beside:
+                overlay_view.put_beside(context.scene, camera)
             overlay_view.keep_note(camera, noted)
         except Motion324Error as error:
             return report_error(self, error)

@@ -152,13 +152,14 @@ def connection() -> Where:
 def not_installed(condition: Condition) -> Motion324Error:
     """Why the backend cannot be started from where Motion324 installs it."""
     sentence, button = CONDITIONS[condition]
+    button = "Download it" if condition is Condition.MISSING else button
     if condition is Condition.READY:
-        sentence, button = "The backend is being installed", "Wait until it is done"
+        sentence, button = "The engine is being installed", "Wait until it is done"
     return Motion324Error(
         "backend-not-installed",
         f"{sentence}.",
-        f"{button} in Preferences > Add-ons > Motion324 or with bpy.ops.motion324.install_backend(); or set {VARIABLE} "
-        "to the Python of an existing one.",
+        f"{button} in Preferences > Add-ons > Motion324 or with bpy.ops.motion324.install_backend(); or set "
+        f"{VARIABLE} to the Python of an existing one.",
         EXIT_BACKEND,
     )
 

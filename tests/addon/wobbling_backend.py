@@ -104,7 +104,7 @@ def examine(request, progress) -> Examination:
         fps=float(wish.get("fps", 24)),
         size=(128, 72),
         view=look_at_origin(30, 0, 3, 1.5) if request.mesh else None,
-        silhouette_overlap=0.9 if request.mesh else None,
+        silhouette_overlap=float(wish.get("overlap", 0.9)) if request.mesh else None,
     )
 
 

@@ -27,7 +27,6 @@ from ..reading.orientation import z_up
 
 NAME = "Motion324 Overlay"
 MARK = "motion324_overlay"  # a custom property of the camera that this made
-BESIDE = (0.25, 0.0)  # of a background image, in widths of the picture
 SENSOR = 24.0  # millimetres; only the ratio of the focal length to it matters
 
 
@@ -37,14 +36,12 @@ def show_overlay(
     *,
     opacity: float = 0.5,
     in_front: bool = True,
-    beside: bool = False,
     moved: Matrix | None = None,
 ) -> bpy.types.Object:
     """Makes the camera, or sets up the one that it made before, as the scene's; pictures get the video's size.
 
-    opacity: of the video. in_front: whether it is drawn over the mesh or behind it. beside: whether it is shown to the
-    right of the mesh instead, in a picture that is twice as wide. moved: what the object's matrix has been multiplied
-    with, from the left, since it was animated.
+    opacity: of the video. in_front: whether it is drawn over the mesh or behind it. moved: what the object's matrix has
+    been multiplied with, from the left, since it was animated.
     Raises what `load_background` raises; nothing is changed then.
     """
     image, (width, height) = load_background(source.video)
@@ -52,39 +49,11 @@ def show_overlay(
     place_camera(camera, source.view, source.space, width / height, moved)
     move_camera(camera, source, width / height, moved)
     show_background(camera.data, image, source, opacity, in_front)
-    if beside:
-        _put_beside(camera.data, width / height)
     scene.camera = camera
     render = scene.render
     render.resolution_x, render.resolution_y, render.resolution_percentage = width, height, 100
     render.pixel_aspect_x = render.pixel_aspect_y = 1.0
-    if beside:
-        render.resolution_x = 2 * width
     return camera
-
-
-def _put_beside(data: bpy.types.Camera, aspect: float) -> None:
-    """The mesh into the left half of a picture twice as wide, the video into the right one. aspect: of one half."""
-    data.background_images[0].offset = BESIDE
-    data.shift_x += aspect / 2
-    for curve in fcurves.curves_of(data):
-        if curve.data_path == "shift_x":
-            for point in curve.keyframe_points:
-                point.co.y += aspect / 2
-            curve.update()
-
-
-def remove_camera(camera: bpy.types.Object) -> None:
-    """With its data, their animation, and the pictures that nothing else uses."""
-    data = camera.data
-    _clear(data)
-    actions = [each.animation_data.action for each in (camera, data) if each.animation_data]
-    bpy.data.objects.remove(camera)
-    if data.users == 0:
-        bpy.data.cameras.remove(data)
-    for action in {each.name: each for each in actions if each is not None}.values():
-        if action.users == 0:
-            bpy.data.actions.remove(action)
 
 
 def place_camera(
@@ -208,7 +177,7 @@ def show_background(
     data: bpy.types.Camera, image: bpy.types.Image, source: Source, opacity: float, in_front: bool
 ) -> None:
     """Makes the image the camera's one background, at every whole frame with the picture that the animation follows."""
-    _clear(data)
+    clear_background(data)
     background = data.background_images.new()
     background.source, background.image = "IMAGE", image
     background.alpha, background.show_expanded = opacity, False
@@ -259,7 +228,8 @@ def _step(data: bpy.types.Camera, frames: np.ndarray, offsets: np.ndarray) -> No
     )
 
 
-def _clear(data: bpy.types.Camera) -> None:
+def clear_background(data: bpy.types.Camera) -> None:
+    """Takes its images away, and what moved them; images that nothing else uses go with them."""
     _remove_curves(data, ("background_images",))
     images = [background.image for background in data.background_images if background.image]
     for background in data.background_images:

@@ -10,9 +10,11 @@ from typing import Any
 
 import bpy
 
+from ..playing import fcurves
 from . import overlay
 
 BEFORE = "motion324_before"  # a custom property of the camera: JSON, what the scene had before
+BESIDE = (0.25, 0.0)  # of a background image, in widths of the picture
 _RENDER = ("resolution_x", "resolution_y", "resolution_percentage", "pixel_aspect_x", "pixel_aspect_y")
 
 
@@ -57,13 +59,40 @@ def hide(scene: bpy.types.Scene) -> None:
         noted = json.loads(camera[BEFORE])
     except (KeyError, TypeError, ValueError):
         noted = {}
-    overlay.remove_camera(camera)
+    _remove(camera)
     if not was_shown:
         return
     for name in _RENDER:
         if name in noted:
             setattr(scene.render, name, noted[name])
     scene.camera = scene.objects.get(noted.get("camera", ""))
+
+
+def put_beside(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
+    """Puts the mesh into the left half of a picture twice as wide, and the video into the right one."""
+    render, data = scene.render, camera.data
+    half = render.resolution_x / render.resolution_y / 2
+    data.background_images[0].offset = BESIDE
+    data.shift_x += half
+    for curve in fcurves.curves_of(data):
+        if curve.data_path == "shift_x":
+            for point in curve.keyframe_points:
+                point.co.y += half
+            curve.update()
+    render.resolution_x *= 2
+
+
+def _remove(camera: bpy.types.Object) -> None:
+    """With its data, their animation, and the pictures that nothing else uses."""
+    data = camera.data
+    overlay.clear_background(data)
+    actions = {each.animation_data.action for each in (camera, data) if each.animation_data}
+    bpy.data.objects.remove(camera)
+    if data.users == 0:
+        bpy.data.cameras.remove(data)
+    for action in actions - {None}:
+        if action.users == 0:
+            bpy.data.actions.remove(action)
 
 
 def set_opacity(scene: bpy.types.Scene, opacity: float) -> None:

@@ -56,8 +56,8 @@ def test_a_job_runs_from_start_to_result(job):
     assert (done.phase, done.frames, done.seconds(999.0), done.warnings) == (s.Phase.DONE, 9, 30.0, ("overlap 0.4",))
     assert jobs.results == (done,) and effects == [("show result", 1)]
     jobs, effects = job.run(s.Kept(1), jobs=jobs)
-    assert jobs == s.Jobs(newest=1) and jobs.shown.phase is s.Phase.IDLE
-    assert effects == [("forget", 1)]
+    assert jobs.results == () and jobs.shown.phase is s.Phase.IDLE
+    assert effects == [("shelve", 1, (CAT,))]
 
 
 def test_orders_wait_for_the_one_that_runs_and_start_by_themselves(job):

@@ -76,7 +76,10 @@ def check_consistent(s, jobs):
     assert len(set(pending)) == len(pending)  # an object has one order at a time
     shown = [uid for job in jobs.results for uid in job.objects]
     assert len(set(shown)) == len(shown)  # and one result
-    assert all(job.objects or job.notice or job.kept or job.discarded for job in jobs.jobs) and jobs.shown.number <= jobs.newest
+    assert (
+        all(job.objects or job.notice or job.kept or job.discarded for job in jobs.jobs)
+        and jobs.shown.number <= jobs.newest
+    )
     assert all((job.problem is not None) == (job.phase in s.REPEATABLE) for job in jobs.jobs)
 
 
@@ -98,9 +101,9 @@ def test_any_series_of_events_leaves_consistent_jobs(names, happenings):
                 working.discard(do.number)
             if do.effect in (s.Effect.SHOW_PREVIEW, s.Effect.SHOW_RESULT, s.Effect.SHOW_AGAIN):
                 shown.add(do.number)
-            elif do.effect in (s.Effect.HIDE_PREVIEW, s.Effect.FORGET) and not do.objects:
-                shown.discard(do.number)
-            elif do.effect is s.Effect.SHELVE and jobs.get(do.number).phase is not s.Phase.DONE:
+            elif (do.effect in (s.Effect.HIDE_PREVIEW, s.Effect.FORGET) and not do.objects) or (
+                do.effect is s.Effect.SHELVE and jobs.get(do.number).phase is not s.Phase.DONE
+            ):
                 shown.discard(do.number)
             if do.effect in (s.Effect.SHOW_PREVIEW, s.Effect.REFRESH_PREVIEW, s.Effect.SHOW_RESULT):
                 assert jobs.get(do.number) is not None

@@ -129,10 +129,10 @@ def bring_shapes(driver: Driver) -> None:
 
 
 def select(names: Sequence[str]) -> None:
-    """Selects these objects only; the first is the active one."""
+    """Selects these objects only; the first is the active one. No names: nothing."""
     for obj in bpy.context.view_layer.objects:
         obj.select_set(obj.name in names)
-    bpy.context.view_layer.objects.active = bpy.data.objects[names[0]]
+    bpy.context.view_layer.objects.active = bpy.data.objects[names[0]] if names else None
 
 
 def choose_backend(python: str) -> None:

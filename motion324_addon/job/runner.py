@@ -1,6 +1,5 @@
-"""Takes orders and events of jobs to `transitions`, and has the effects carried out: all on Blender's main thread.
-
-Nothing here takes long: reading goes in steps, and whatever needs no bpy is the worker's.
+"""Takes orders and events of jobs to `transitions`, and has the effects carried out: all on Blender's main thread, in
+steps that do not take long, since whatever needs no bpy is the worker's.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def test_the_example_moves_as_its_video_shows_and_lies_on_it(addon, real_backend
     bpy.context.view_layer.objects.active = dog
     still = rest(dog)
     done = bpy.ops.motion324.animate(
-        video=str(ROOT / "examples/shiba.mp4"), frame_count=FRAMES, keep="SHAPE_KEYS", start_frame=1
+        video=str(ROOT / "examples/shiba.mp4"), frame_count=FRAMES, timing="KEEP_FRAMES", keep="SHAPE_KEYS"
     )
     assert done == {"FINISHED"}
     positions = np.stack([shown(dog, 1 + index) for index in range(FRAMES)])

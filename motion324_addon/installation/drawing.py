@@ -9,6 +9,7 @@ import bpy
 
 from ..job.storage import ADDON
 from ..running.state import duration, readable_size, stage_label
+from ..ui.choices import in_panel_words
 from ..ui.text_lines import draw_bar, draw_lines
 from . import environment, plan
 from .check import FINE, PROBLEM
@@ -209,9 +210,9 @@ def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, state:
     if state.problem is None:
         return
     column = layout.column(align=True)
-    draw_lines(column, context, state.problem.sentence, "ERROR")
+    draw_lines(column, context, in_panel_words(state.problem.sentence), "ERROR")
     if state.problem.hint:
-        draw_lines(column, context, state.problem.hint, "BLANK1")
+        draw_lines(column, context, in_panel_words(state.problem.hint), "BLANK1")
     row = column.row(align=True)
     row.operator("motion324.open_installation_log", text="Open Log", icon="TEXT")
     row.operator("motion324.dismiss_installation", text="Close", icon="X")

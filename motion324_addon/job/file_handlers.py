@@ -10,7 +10,7 @@ from bpy.app.handlers import persistent
 from motion324.core.errors import Motion324Error
 
 from ..scene.playing import point_cache, takes
-from . import backend
+from . import backend, tweaks
 from .runner import runner
 
 
@@ -56,6 +56,7 @@ def _before_undo(*_: object) -> None:
 def _after_undo(*_: object) -> None:
     """Undo of Keep brings the result back that waited, and redo keeps it again."""
     runner.follow_undo(_tokens)
+    tweaks.follow_undo()
     _settle_previews()
 
 

@@ -45,6 +45,7 @@ class _Done:
 
 
 _wanted: dict[int, Tweak] = {}  # by the session_uid of an object
+_had: dict[int, list[Tweak]] = {}  # what the result of a job has been, which undo may bring back
 _busy = False
 _count = 0  # of files, so that each has a name of its own
 _came: queue.SimpleQueue[_Done | Exception] = queue.SimpleQueue()
@@ -85,6 +86,24 @@ def reopen(obj: bpy.types.Object, identifier: str = "", shown: bool = True) -> i
     return number
 
 
+def follow_undo() -> None:
+    """To be called after undo and redo: a result that waits becomes what its object's settings are now, where it has
+    been that before; else they were another result's, and show its own again.
+    """
+    for job in runner.results:
+        for animation in runner.animations_of(job.number):
+            obj = animation.target.find()
+            if obj is None:
+                continue
+            asked, shown = shown_tweak.asked_of(obj), shown_tweak.in_full(animation)
+            if shown_tweak.is_like(asked, shown):
+                continue
+            if any(shown_tweak.is_like(asked, each) for each in _had.get(job.number, ())):
+                wish(obj, asked)
+            else:
+                shown_tweak.show(animation)
+
+
 def _tick() -> float | None:
     global _busy, problem
     with contextlib.suppress(queue.Empty):
@@ -118,8 +137,9 @@ def _begin(uid: int, tweak: Tweak) -> None:
     animations = runner.animations_of(number)
     problem = ""
     folder = runner.folder_of(number)
-    if folder is None or all(each.tweak == tweak for each in animations):
+    if folder is None or all(shown_tweak.is_like(shown_tweak.in_full(each), tweak) for each in animations):
         return
+    _had.setdefault(number, [shown_tweak.in_full(animations[0])]).append(tweak)
     if is_background():
         _work(number, animations, tweak, folder)
         done = _came.get_nowait()
@@ -170,5 +190,6 @@ def _take(done: _Done) -> None:
 def forget() -> None:
     """Drops what is wanted, and the timer; to be called when the add-on goes."""
     _wanted.clear()
+    _had.clear()
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)

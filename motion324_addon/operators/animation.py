@@ -59,7 +59,7 @@ KEEP = (
 
 class MOTION324_OT_animate(properties.JobProperties, bpy.types.Operator):
     """Animate the selected mesh after the video; several are animated as one. While another job runs, this one waits \
-for it. Not given arguments are taken from the scene's settings"""
+for it"""
 
     bl_idname = "motion324.animate"
     bl_label = "Animate from Video"

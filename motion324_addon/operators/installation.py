@@ -133,7 +133,7 @@ class MOTION324_OT_install_from_folder(bpy.types.Operator):
 
 
 class MOTION324_OT_check_installation(bpy.types.Operator):
-    """Start the engine's own doctor, and show versions, device, memory and weights; without a window all is printed"""
+    """Start the engine's own doctor, and show versions, device, memory and weights"""
 
     bl_idname = "motion324.check_installation"
     bl_label = "Check Installation"

@@ -5,15 +5,13 @@ from __future__ import annotations
 import bpy
 from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty
 
-from motion324.core.tweak import Tweak
-
-from ..job import tweaks
+from ..job import shown_tweak, tweaks
 
 MOST_SMOOTH = 20.0  # frames
 
 
 def _changed(self: Motion324Tweak, context: bpy.types.Context) -> None:
-    tweaks.wish(self.id_data, tweak_of(self))
+    tweaks.wish(self.id_data, shown_tweak.asked_of(self.id_data))
 
 
 class Motion324Tweak(bpy.types.PropertyGroup):
@@ -82,10 +80,6 @@ class Motion324Tweak(bpy.types.PropertyGroup):
         options=set(),
         update=_changed,
     )
-
-
-def tweak_of(settings: Motion324Tweak) -> Tweak:
-    return Tweak(**{name: getattr(settings, name) for name in Motion324Tweak.__annotations__})
 
 
 def register() -> None:

@@ -10,8 +10,6 @@ import pytest
 from addon.shapes import ball
 from addon.wobble import wobble
 
-from motion324.core.errors import Motion324Error
-
 
 @pytest.fixture
 def runner(addon, backend):
@@ -79,6 +77,36 @@ def test_a_kept_take_is_tweaked_after_save_and_reopen_and_changed_from_one_form_
     np.testing.assert_allclose(shown(obj, 4), made[3], atol=1e-5)
 
 
+def test_undo_of_a_change_brings_the_result_back_as_it_was(addon, runner, video):
+    obj = ball()
+    bpy.ops.ed.undo_push(message="a ball")
+    bpy.ops.motion324.animate(video=str(video(frames=6)))
+    bpy.ops.ed.undo_push(message="animated")
+    obj.motion324_tweak.trim_end = 2
+    bpy.ops.ed.undo_push(message="trimmed")
+    assert len(runner.animation.positions) == 4
+    bpy.ops.ed.undo()
+    assert len(runner.animation.positions) == 6
+    bpy.ops.ed.redo()
+    assert len(runner.animation.positions) == 4 and bpy.data.objects["Ball"].motion324_tweak.trim_end == 2
+
+
+def test_undo_of_keeping_has_the_result_wait_again_and_redo_keeps_it(runner, video):
+    ball()
+    bpy.ops.motion324.animate(video=str(video(frames=6)))
+    bpy.ops.ed.undo_push(message="animated")
+    bpy.ops.motion324.keep_shape_keys()
+    bpy.ops.ed.undo_push(message="kept")
+    assert not runner.results
+    bpy.ops.ed.undo()
+    assert len(runner.results) == 1 and bpy.data.objects["Ball"].data.shape_keys is None
+    bpy.ops.ed.redo()
+    assert not runner.results and len(bpy.data.objects["Ball"].data.shape_keys.key_blocks) == 7
+    bpy.ops.ed.undo()
+    bpy.ops.motion324.keep_shape_keys()
+    assert len(bpy.data.objects["Ball"].data.shape_keys.key_blocks) == 7
+
+
 def test_objects_that_were_animated_as_one_are_changed_as_one(runner, video):
     one, other = ball("One"), ball("Other")
     one.select_set(True)
@@ -90,9 +118,12 @@ def test_objects_that_were_animated_as_one_are_changed_as_one(runner, video):
 
 def test_what_cannot_be_done_is_told_and_leaves_the_result(addon, runner, video):
     obj = ball()
+    from motion324.core.errors import Motion324Error
+    from motion324.core.tweak import Tweak
+
     bpy.ops.motion324.animate(video=str(video(frames=2)))
     with pytest.raises(Motion324Error, match="too few for a loop"):
-        addon("job.tweaks").wish(obj, addon("settings.tweak_settings").Tweak(loop=True))
+        addon("job.tweaks").wish(obj, Tweak(loop=True))
     assert "too few for a loop" in addon("job.tweaks").problem and len(runner.animation.positions) == 2
 
 

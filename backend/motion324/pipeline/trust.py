@@ -13,7 +13,7 @@ import numpy as np
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import Normalisation
 from motion324.core.view import View
-from motion324.view.rasteriser import rasterise_projected
+from motion324.view.rasteriser import faces_seen
 
 LONGER_SIDE = 256  # pixels of the pictures that are compared; limbs of a few pixels still count
 SEEN_ENOUGH = 0.2  # of the frames: what is seen in so many is well known
@@ -65,11 +65,12 @@ def trust_of(
     for index in range(count):
         progress("smooth", index, count)
         pixels, depth = view.project(normalisation.to_normalised(positions[index]).astype(np.float64), *size)
-        raster = rasterise_projected(pixels, depth, faces, *size)
+        face = faces_seen(pixels, depth, faces, *size)
+        drawn = face >= 0
         mask = cv2.resize(masks[index].astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA) > 0.5
-        overlap[index] = (raster.mask & mask).sum() / max(int((raster.mask | mask).sum()), 1)
+        overlap[index] = (drawn & mask).sum() / max(int((drawn | mask).sum()), 1)
         shown = np.zeros(vertices, bool)
-        shown[faces[np.unique(raster.face[raster.mask])].ravel()] = True
+        shown[faces[np.unique(face[drawn])].ravel()] = True
         seen += shown
         column, row = np.floor(pixels).astype(np.int64).T
         inside = (column >= 0) & (column < size[1]) & (row >= 0) & (row < size[0])  # beyond the picture nobody knows

@@ -94,8 +94,7 @@ def test_the_match_is_known_after_reopening(addon, animated, tmp_path):
 
 def test_playing_stays_within_the_animation(animated):
     scene = bpy.context.scene
-    bpy.ops.motion324.play()
-    assert scene.use_preview_range and (scene.frame_preview_start, scene.frame_preview_end) == (1, 9)
     scene.frame_set(100)
     bpy.ops.motion324.play()
+    assert scene.use_preview_range and (scene.frame_preview_start, scene.frame_preview_end) == (1, 9)
     assert scene.frame_current == 1

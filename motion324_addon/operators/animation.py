@@ -114,7 +114,7 @@ for it"""
         objects = mesh_objects(context)[: 1 if self.only_active else None]
         for obj in objects:
             keeping.check_can_keep(obj, keep, self.single_user)
-            keeping_bones.check_can_keep(keep, obj)
+            keeping_bones.check_can_keep(keep, obj, rig_settings.of_scene(context.scene))
         options = properties.options_of(chosen)
         if options.view == "auto":
             options = dataclasses.replace(options, view=looks.angles_found(chosen, objects[0]) or "auto")

@@ -55,8 +55,9 @@ def _draw_keep(layout: bpy.types.UILayout, context: bpy.types.Context, job: JobS
     button = row.operator("motion324.keep_point_cache", icon="FILE_CACHE")
     button.job, button.own_pose, button.object_name = number, own_pose, only
     row = column.row(align=True)
-    if any(each.type == "ARMATURE" for each in _modifiers(job, context.object)):
-        reason = reason_against_bones(keeping.ARMATURE, animations)
+    chosen = context.scene.motion324_rig.armature
+    if chosen or _armatures(job, context.object):
+        reason = reason_against_bones(keeping.ARMATURE, animations, chosen)
         button = draw_button(row, "motion324.keep_armature", "ARMATURE_DATA", reason)
     else:
         reason = reason_against_bones(keeping.RIG, animations)
@@ -144,9 +145,12 @@ class MOTION324_PT_rig(Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         column = self.layout.column(align=True)
         column.use_property_split, column.use_property_decorate = True, False
-        given = any(each.type == "ARMATURE" for each in _modifiers(runner.result_of(context.object), context.object))
-        for name in OF_GIVEN if given else OF_MADE:
-            column.prop(context.scene.motion324_rig, name)
+        armatures = _armatures(runner.result_of(context.object), context.object)
+        settings = context.scene.motion324_rig
+        if armatures != 1:
+            column.prop(settings, "armature")
+        for name in OF_GIVEN if armatures or settings.armature else OF_MADE:
+            column.prop(settings, name)
 
 
 def can_be_played(obj: bpy.types.Object | None) -> bool:
@@ -164,9 +168,10 @@ def _plays(context: bpy.types.Context) -> bool:
     return bool(context.screen and context.screen.is_animation_playing)
 
 
-def _modifiers(job: JobState | None, active: bpy.types.Object | None) -> list[bpy.types.Modifier]:
+def _armatures(job: JobState | None, active: bpy.types.Object | None) -> int:
+    """How many Armature modifiers the job's objects, or the active one, have."""
     objects = [each.target.find() for each in runner.animations_of(job.number)] if job else [active]
-    return [modifier for obj in objects if obj is not None for modifier in obj.modifiers]
+    return sum(modifier.type == "ARMATURE" for obj in objects if obj is not None for modifier in obj.modifiers)
 
 
 def _names(job: JobState) -> list[str]:

@@ -25,7 +25,6 @@ PICTURES = {  # name in docs/images: the story, its picture, the part that is sh
     "result": ("panel_states_1", "result", SMALL_WINDOW),
     "kept": ("panel_states_1", "kept", SMALL_SIDEBAR),
     "overlay": ("first_animation", "overlay", WINDOW),
-    "doubt": ("first_animation", "doubt", WINDOW),
     "tweak": ("panel_states_1", "tweak", SMALL_SIDEBAR),
     "one_by_one": ("several_results", "results", (1035, 80, 1340, 525)),
     "error": ("panel_states_1", "failed", SMALL_SIDEBAR),

@@ -20,7 +20,7 @@ import bpy
 
 Wait = Iterator[float]
 SETTLE = (0.05, 0.15)  # seconds that Blender needs to notice where the mouse is; more where it was not found before
-COLUMNS = (0.62, 0.3, 0.86, 0.71, 0.79, 0.93)  # of the sidebar's width, where widgets are looked for, the last four icons
+COLUMNS = (0.62, 0.3, 0.86, 0.71, 0.79, 0.93)  # of the width, where widgets are looked for; the last four: icons
 
 
 class NotFound(AssertionError):

@@ -1,6 +1,5 @@
-"""Takes orders and events of jobs to `transitions`, and has the effects carried out: all on Blender's main thread.
-
-Nothing here takes long: reading goes in steps, and whatever needs no bpy is the worker's.
+"""Takes orders and events of jobs to `transitions`, and has the effects carried out: all on Blender's main thread, in
+steps that do not take long, since whatever needs no bpy is the worker's.
 """
 
 from __future__ import annotations
@@ -22,7 +21,9 @@ from ..scene.playing.point_cache import Preview
 from ..scene.reading import mesh_reading
 from . import effects
 from .records import Job, Order, Records
+from .returning import ReturningResults
 from .state import (
+    UNSHOWING,
     CancelAsked,
     Discarded,
     Do,
@@ -45,7 +46,7 @@ from .worker import JobWorker
 log = logging.getLogger(__name__)
 
 
-class JobRunner(Runner):
+class JobRunner(ReturningResults, Runner):
     """The jobs of this Blender: one runs, others wait, results wait to be kept."""
 
     name = "jobs"
@@ -82,7 +83,7 @@ class JobRunner(Runner):
     @property
     def orders(self) -> tuple[Order, ...]:
         """What was asked for, of all jobs that are not forgotten yet."""
-        return tuple(job.order for _, job in self._records.items())
+        return tuple(job.order for _, job in self._records.items() if job.order is not None)
 
     @property
     def animations(self) -> tuple[Animation, ...]:
@@ -164,6 +165,7 @@ class JobRunner(Runner):
     def kept(self, animations: Iterable[Animation] | None = None) -> None:
         """To be called when these animations (None: those of `waiting()`) have been made part of the .blend."""
         for number, objects in self._records.owners(animations):
+            self._records.note_tokens(number, objects)
             self._dispatch(Kept(number, objects))
 
     def discard(self, animations: Iterable[Animation] | None = None) -> None:
@@ -174,7 +176,7 @@ class JobRunner(Runner):
             self.dismiss(self.state.number)
 
     def dismiss(self, number: int) -> None:
-        """Forgets a job that has ended, with its result or its message."""
+        """Closes the message of a job that has ended, or discards its result."""
         self._dispatch(Discarded(number))
 
     def forget_all(self) -> None:
@@ -272,11 +274,11 @@ class JobRunner(Runner):
             self._start_ready()
         else:
             effects.carry_out(do, job, self.jobs.get(do.number))
-            if do.effect is Effect.FORGET and not do.objects:
+            if do.effect is Effect.FORGET:
                 del self._records.held[do.number]
 
     def _settle(self, asked: tuple[Do, ...]) -> None:
-        if any(do.effect in (Effect.HIDE_PREVIEW, Effect.FORGET) for do in asked):
+        if any(do.effect in UNSHOWING for do in asked):
             point_cache.settle_previews(self.previews())  # copies of the objects have the modifier, too
         super()._settle(asked)
 

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import bpy
 
-from . import animation, exporting, installation, looks, results, rigging, showing, views
+from . import (
+    animation,
+    example,
+    exporting,
+    installation,
+    looks,
+    playing,
+    results,
+    rigging,
+    showing,
+    takes,
+    trust,
+    views,
+)
 
 CLASSES = (
     installation.MOTION324_OT_install_backend,
@@ -15,6 +28,8 @@ CLASSES = (
     installation.MOTION324_OT_cancel_installation,
     installation.MOTION324_OT_dismiss_installation,
     installation.MOTION324_OT_open_installation_log,
+    installation.MOTION324_OT_open_preferences,
+    example.MOTION324_OT_load_example,
     animation.MOTION324_OT_pick_video,
     animation.MOTION324_OT_animate,
     animation.MOTION324_OT_cancel,
@@ -34,9 +49,16 @@ CLASSES = (
     rigging.MOTION324_OT_keep_armature,
     rigging.MOTION324_OT_keep_rig,
     results.MOTION324_OT_discard,
+    takes.MOTION324_OT_bring_back,
+    takes.MOTION324_OT_choose_take,
+    takes.MOTION324_OT_remove_take,
+    playing.MOTION324_OT_play,
+    trust.MOTION324_OT_go_to_frame,
+    trust.MOTION324_OT_show_doubt,
     results.MOTION324_OT_make_single_user,
     results.MOTION324_OT_remove_animation,
     showing.MOTION324_OT_overlay,
+    showing.MOTION324_OT_hide_overlay,
     showing.MOTION324_OT_turntable,
     exporting.MOTION324_OT_export,
     exporting.MOTION324_OT_export_vertex_textures,

@@ -20,7 +20,7 @@ import bpy
 
 Wait = Iterator[float]
 SETTLE = (0.05, 0.15)  # seconds that Blender needs to notice where the mouse is; more where it was not found before
-COLUMNS = (0.62, 0.3, 0.86, 0.71, 0.79)  # of the sidebar's width, where widgets are looked for, the last three icons
+COLUMNS = (0.62, 0.3, 0.86, 0.71, 0.79, 0.93)  # of the width, where widgets are looked for; the last four: icons
 
 
 class NotFound(AssertionError):
@@ -123,6 +123,10 @@ class Driver:
         yield 0.5
         _xdotool("click", "1")
         yield 1.0
+
+    def place(self, name: str) -> tuple[int, int]:
+        """Where the widget was found last."""
+        return self._found[name]
 
     def click(self, name: str, column: float = COLUMNS[0]) -> Wait:
         """Finds the widget and clicks it."""

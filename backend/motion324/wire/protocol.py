@@ -66,13 +66,14 @@ __all__ = [
     "to_wire",
 ]
 
-PROTOCOL_VERSION = 6
+PROTOCOL_VERSION = 7
 # 1  hello, animate, cancel, status, unload, shutdown, heartbeat; queued, progress, frames, result, error, done
 # 2  examine, examination; sees-files, seen, upload, upload-part, upload-received; a result's view is an object
 # 3  make-mesh, mesh; the option video_fps
 # 4  bulk in acknowledged pieces behind control messages; uploads by file, which go on where they were; goodbye
 # 5  the option camera
 # 6  rig, rigged
+# 7  pins in animate, and an earlier result that they correct
 
 
 class ReportedError(Motion324Error):

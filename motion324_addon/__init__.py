@@ -7,7 +7,7 @@ import bpy
 from . import operators, panels
 from .installation import runner as installation
 from .job import backend, file_handlers
-from .settings import properties, rig_settings
+from .settings import pins, properties, rig_settings
 from .settings.preferences import Motion324Preferences
 from .ui import menu
 
@@ -16,6 +16,7 @@ def register() -> None:
     bpy.utils.register_class(Motion324Preferences)
     properties.register()
     rig_settings.register()
+    pins.register()
     operators.register()
     panels.register()
     menu.register()
@@ -30,6 +31,7 @@ def unregister() -> None:
     menu.unregister()
     panels.unregister()
     operators.unregister()
+    pins.unregister()
     rig_settings.unregister()
     properties.unregister()
     bpy.utils.unregister_class(Motion324Preferences)

@@ -80,9 +80,9 @@ class JobRunner(Runner):
         return self.jobs.failures
 
     @property
-    def orders(self) -> tuple[Order, ...]:
-        """What was asked for, of all jobs that are not forgotten yet."""
-        return tuple(job.order for _, job in self._records.items())
+    def orders(self) -> dict[int, Order]:
+        """What was asked for, of all jobs that are not forgotten yet, by their numbers."""
+        return {number: job.order for number, job in self._records.items()}
 
     @property
     def animations(self) -> tuple[Animation, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import animation, exporting, installation, looks, results, rigging, showing, views
+from . import animation, correcting, exporting, installation, looks, pinning, results, rigging, showing, views
 
 CLASSES = (
     installation.MOTION324_OT_install_backend,
@@ -36,6 +36,13 @@ CLASSES = (
     results.MOTION324_OT_discard,
     results.MOTION324_OT_make_single_user,
     results.MOTION324_OT_remove_animation,
+    pinning.MOTION324_OT_pin_point,
+    pinning.MOTION324_OT_pin_still,
+    correcting.MOTION324_OT_edit_pose,
+    correcting.MOTION324_OT_take_pose,
+    correcting.MOTION324_OT_discard_pose,
+    pinning.MOTION324_OT_remove_pin,
+    correcting.MOTION324_OT_refine,
     showing.MOTION324_OT_overlay,
     showing.MOTION324_OT_turntable,
     exporting.MOTION324_OT_export,

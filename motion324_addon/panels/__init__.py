@@ -11,7 +11,7 @@ from ..examining import looks
 from ..examining import new_mesh as making
 from ..settings import source_video
 from ..ui import first_frame, thumbnails
-from . import animate, mask_and_view, result, showing, sidebar, source
+from . import animate, correcting, mask_and_view, result, showing, sidebar, source
 
 CLASSES = (
     sidebar.MOTION324_PT_set_up,
@@ -22,6 +22,7 @@ CLASSES = (
     animate.MOTION324_PT_reconstruct,
     animate.MOTION324_PT_animate,
     result.MOTION324_PT_result,
+    correcting.MOTION324_PT_corrections,
     showing.MOTION324_PT_show,
     showing.MOTION324_PT_export,
 )

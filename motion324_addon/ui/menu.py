@@ -57,6 +57,15 @@ GROUPS = (
         Entry("remove_animation", "TRASH"),
     ),
     (
+        Entry("pin_point", "PINNED"),
+        Entry("pin_still", "FREEZE"),
+        Entry("edit_pose", "SCULPTMODE_HLT"),
+        Entry("take_pose", "CHECKMARK"),
+        Entry("discard_pose", "X"),
+        Entry("remove_pin", "X"),
+        Entry("refine", "FILE_REFRESH"),
+    ),
+    (
         Entry("overlay", "IMAGE_BACKGROUND"),
         Entry("turntable", "RENDER_ANIMATION"),
         Entry("export", "EXPORT"),

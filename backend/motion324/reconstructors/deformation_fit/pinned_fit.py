@@ -184,8 +184,8 @@ def _difference(pose: Pose, before: Pose) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _blended(before: Pose, corrections: list[tuple[tuple[np.ndarray, np.ndarray], float]]) -> Pose:
-    turned = sum(share * vectors for (vectors, _), share in corrections)
-    moved = sum(share * shifts for (_, shifts), share in corrections)
+    turned = np.sum([share * vectors for (vectors, _), share in corrections], axis=0)
+    moved = np.sum([share * shifts for (_, shifts), share in corrections], axis=0)
     return Pose(rotated(before.rotations, turned), before.translations + moved)
 
 

@@ -9,7 +9,7 @@ from .installation import runner as installation
 from .job import backend, file_handlers
 from .settings import pins, properties, rig_settings
 from .settings.preferences import Motion324Preferences
-from .ui import menu
+from .ui import menu, status_bar
 
 
 def register() -> None:
@@ -20,6 +20,7 @@ def register() -> None:
     operators.register()
     panels.register()
     menu.register()
+    status_bar.register()
     file_handlers.register()
     installation.register()
 
@@ -28,6 +29,7 @@ def unregister() -> None:
     installation.unregister()
     file_handlers.unregister()
     backend.stop()
+    status_bar.unregister()
     menu.unregister()
     panels.unregister()
     operators.unregister()

@@ -50,7 +50,8 @@ def start_work(number: int, job: Job, post: Callable[[Worker, FromWorker], None]
     if order.correction is not None:
         return Expected(number, ())
     size = estimate.JobSize(len(job.reading.mesh.positions), order.frames or 0, order.pixels or 0)
-    return Expected(number, estimate.expected_stages(size, order.options, order.where))
+    expected = estimate.expected_stages(size, order.options, order.where)
+    return Expected(number, expected or estimate.guessed_stages(size, order.options, order.where))
 
 
 def carry_out(do: Do, job: Job, state: JobState | None) -> None:

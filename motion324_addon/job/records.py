@@ -134,6 +134,12 @@ class Records:
         job = self.held.get(number)
         return job.animations if job else ()
 
+    def queued(self, index: int) -> JobState:
+        """The job at that place of the queue. Raises Motion324Error("not-queued") where there is none."""
+        if not 0 <= index < len(self.jobs.queue):
+            raise Motion324Error("not-queued", f"No job waits at place {index}.", exit_code=EXIT_USAGE)
+        return self.jobs.queue[index]
+
     def result_of(self, obj: bpy.types.Object | None) -> JobState | None:
         """The job whose result waits on this object."""
         return next((job for job in self.jobs.results if obj is not None and obj.session_uid in job.objects), None)

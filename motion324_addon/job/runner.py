@@ -21,24 +21,9 @@ from ..scene.playing.animation import Animation, Target
 from ..scene.playing.point_cache import Preview
 from ..scene.reading import mesh_reading
 from . import effects
+from . import state as events
 from .records import Job, Order, Records
-from .state import (
-    CancelAsked,
-    Discarded,
-    Do,
-    Effect,
-    Event,
-    Failed,
-    FileLeft,
-    FramesCame,
-    FromWorker,
-    Jobs,
-    JobState,
-    Kept,
-    Ordered,
-    Restarted,
-    Unqueued,
-)
+from .state import Do, Effect, Event, FromWorker, Jobs, JobState
 from .transitions import advance
 from .worker import JobWorker
 
@@ -97,6 +82,10 @@ class JobRunner(Runner):
     def animations_of(self, number: int) -> tuple[Animation, ...]:
         return self._records.animations_of(number)
 
+    def targets_of(self, number: int) -> tuple[Target, ...]:
+        """The objects of a job that is not forgotten."""
+        return self._records.held[number].targets
+
     def result_of(self, obj: bpy.types.Object | None) -> JobState | None:
         """The job whose result waits on this object."""
         return self._records.result_of(obj)
@@ -148,34 +137,40 @@ class JobRunner(Runner):
 
     def cancel(self) -> None:
         """Ends the job that runs, at once; the next one that waits starts."""
-        self._dispatch(CancelAsked(time.monotonic()))
+        self._dispatch(events.CancelAsked(time.monotonic()))
+
+    def cancel_all(self) -> None:
+        """Ends the job that runs, and takes all that wait out of the queue; results that wait stay."""
+        self._dispatch(events.AllCancelled(time.monotonic()))
 
     def unqueue(self, index: int) -> None:
         """Takes a job out of `queue`. Raises Motion324Error("not-queued") where there is none at that place."""
-        if not 0 <= index < len(self.queue):
-            raise Motion324Error("not-queued", f"No job waits at place {index}.", exit_code=EXIT_USAGE)
-        self._dispatch(Unqueued(self.queue[index].number))
+        self._dispatch(events.Unqueued(self._records.queued(index).number))
+
+    def requeue(self, index: int, place: int) -> None:
+        """Moves a job of `queue` to another place in it. Raises as `unqueue`."""
+        self._dispatch(events.Reordered(self._records.queued(index).number, place))
 
     def restart(self, number: int) -> None:
         """Does a job again that failed: the same mesh in the same pose, the same video, the same options."""
-        self._dispatch(Restarted(number, time.monotonic()))
+        self._dispatch(events.Restarted(number, time.monotonic()))
         self._start_timer()
 
     def kept(self, animations: Iterable[Animation] | None = None) -> None:
         """To be called when these animations (None: those of `waiting()`) have been made part of the .blend."""
         for number, objects in self._records.owners(animations):
-            self._dispatch(Kept(number, objects))
+            self._dispatch(events.Kept(number, objects))
 
     def discard(self, animations: Iterable[Animation] | None = None) -> None:
         """Takes these previews away. None: those of `waiting()`, and the message of `state`."""
         for number, objects in self._records.owners(animations):
-            self._dispatch(Discarded(number, objects))
+            self._dispatch(events.Discarded(number, objects))
         if animations is None and not self.state.busy:
             self.dismiss(self.state.number)
 
     def dismiss(self, number: int) -> None:
         """Forgets a job that has ended, with its result or its message."""
-        self._dispatch(Discarded(number))
+        self._dispatch(events.Discarded(number))
 
     def forget_all(self) -> None:
         """Cancels what runs, forgets what waits, and takes all previews away."""
@@ -183,7 +178,7 @@ class JobRunner(Runner):
 
     def leave_file(self, notice: str) -> None:
         """To be called when another file is open: all is cancelled or forgotten; notice tells it, for `state`."""
-        self._dispatch(FileLeft(time.monotonic(), notice))
+        self._dispatch(events.FileLeft(time.monotonic(), notice))
 
     def abandon(self) -> None:
         """To be called when Python ends: stops the workers, and touches no data of Blender's, which may be gone."""
@@ -199,7 +194,7 @@ class JobRunner(Runner):
         self._begin_reading(job, order.objects)
         number = self.jobs.newest + 1
         self._records.held[number] = job
-        self._dispatch(Ordered(order.name, order.video.name, objects, time.monotonic()))
+        self._dispatch(events.Ordered(order.name, order.video.name, objects, time.monotonic()))
         return number
 
     def _begin_reading(self, job: Job, objects: Sequence[bpy.types.Object]) -> None:
@@ -236,7 +231,7 @@ class JobRunner(Runner):
         return super()._tick()
 
     def _take(self, worker: JobWorker, event: FromWorker) -> None:
-        if isinstance(event, FramesCame) and self._is_current(worker):
+        if isinstance(event, events.FramesCame) and self._is_current(worker):
             job = self._records.held[event.number]
             job.changed_from = event.first if job.changed_from is None else min(job.changed_from, event.first)
         super()._take(worker, event)
@@ -292,7 +287,7 @@ class JobRunner(Runner):
 
     def _fail(self, number: int, error: Exception) -> None:
         log.error("job %d failed", number, exc_info=error)
-        self._dispatch(Failed(number, problem_of(error), time.monotonic()))
+        self._dispatch(events.Failed(number, problem_of(error), time.monotonic()))
 
 
 runner = JobRunner()

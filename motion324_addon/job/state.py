@@ -73,7 +73,8 @@ class JobState(Progress):
 
 @dataclass(frozen=True)
 class Jobs:
-    """All jobs that are not forgotten yet, in the order of their numbers; at most one of them is busy.
+    """All jobs that are not forgotten yet; at most one of them is busy. Those that wait are in the order in which they
+    will start, all others in that of their numbers but for what was reordered before it began.
 
     newest: the highest number that was given.
     """
@@ -190,6 +191,21 @@ class Unqueued:
 
 
 @dataclass(frozen=True)
+class Reordered:
+    """The one of that number, which waits, shall be at that place of the queue; 0 comes next."""
+
+    number: int
+    place: int
+
+
+@dataclass(frozen=True)
+class AllCancelled:
+    """What runs shall stop, and nothing that waits shall be started."""
+
+    now: float
+
+
+@dataclass(frozen=True)
 class Restarted:
     """The one of that number, which failed, shall be done again."""
 
@@ -222,7 +238,9 @@ class Discarded:
 
 
 FromWorker = QueueMoved | Expected | Progressed | FramesCame | Finished | Failed
-Event = FromWorker | Ordered | CancelAsked | Unqueued | Restarted | FileLeft | Kept | Discarded
+Event = (
+    FromWorker | Ordered | CancelAsked | AllCancelled | Unqueued | Reordered | Restarted | FileLeft | Kept | Discarded
+)
 
 
 class Effect(enum.Enum):

@@ -10,6 +10,7 @@ from .state import (
     ENDED,
     LOST_CODES,
     REPEATABLE,
+    AllCancelled,
     CancelAsked,
     Discarded,
     Do,
@@ -28,6 +29,7 @@ from .state import (
     Phase,
     Progressed,
     QueueMoved,
+    Reordered,
     Restarted,
     Unqueued,
 )
@@ -42,6 +44,8 @@ def advance(jobs: Jobs, event: Event) -> Step:
         return _order(jobs, event)
     if isinstance(event, CancelAsked):
         return _cancel(jobs, event)
+    if isinstance(event, AllCancelled):
+        return _cancel_all(jobs, event)
     if isinstance(event, FileLeft):
         return _leave_file(jobs, event)
     job = jobs.get(event.number)
@@ -49,6 +53,8 @@ def advance(jobs: Jobs, event: Event) -> Step:
         return jobs, ()
     if isinstance(event, Unqueued):
         return _without(jobs, job, Do(Effect.FORGET, job.number)) if job.phase is Phase.WAITING else (jobs, ())
+    if isinstance(event, Reordered):
+        return _reorder(jobs, job, event.place)
     if isinstance(event, Restarted):
         return _restart(jobs, job, event)
     if isinstance(event, Kept | Discarded):
@@ -89,6 +95,27 @@ def _cancel(jobs: Jobs, event: CancelAsked) -> Step:
     if job is None:
         return jobs, ()
     return _end(jobs, replace(job, phase=Phase.CANCELLED, ended=event.now), _undone(job))
+
+
+def _cancel_all(jobs: Jobs, event: AllCancelled) -> Step:
+    """Those that wait go first, so that none of them starts."""
+    effects: list[Do] = []
+    for waiting in jobs.queue:
+        jobs, done = _without(jobs, waiting, Do(Effect.FORGET, waiting.number))
+        effects += (do for do in done if do != REDRAW)
+    jobs, cancelled = _cancel(jobs, CancelAsked(event.now))
+    return jobs, (*effects, *(do for do in cancelled if do != REDRAW), REDRAW)
+
+
+def _reorder(jobs: Jobs, job: JobState, place: int) -> Step:
+    """Among those that wait; all others keep their places."""
+    if job.phase is not Phase.WAITING:
+        return jobs, ()
+    others = [waiting for waiting in jobs.queue if waiting.number != job.number]
+    place = min(max(place, 0), len(others))
+    queue = iter([*others[:place], job, *others[place:]])
+    ordered = tuple(next(queue) if each.phase is Phase.WAITING else each for each in jobs.jobs)
+    return replace(jobs, jobs=ordered), (REDRAW,)
 
 
 def _leave_file(jobs: Jobs, event: FileLeft) -> Step:

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import bpy
 
-from . import animation, correcting, exporting, installation, looks, pinning, results, rigging, showing, views
+from . import (
+    animation,
+    correcting,
+    dropping,
+    exporting,
+    installation,
+    looks,
+    nla,
+    pinning,
+    presets,
+    queueing,
+    results,
+    rigging,
+    showing,
+    views,
+)
 
 CLASSES = (
     installation.MOTION324_OT_install_backend,
@@ -19,6 +34,9 @@ CLASSES = (
     animation.MOTION324_OT_animate,
     animation.MOTION324_OT_cancel,
     animation.MOTION324_OT_unqueue,
+    queueing.MOTION324_OT_requeue,
+    queueing.MOTION324_OT_cancel_all,
+    queueing.MOTION324_OT_try_again,
     animation.MOTION324_OT_restart,
     animation.MOTION324_OT_open_log,
     looks.MOTION324_OT_preview_mask,
@@ -36,6 +54,10 @@ CLASSES = (
     results.MOTION324_OT_discard,
     results.MOTION324_OT_make_single_user,
     results.MOTION324_OT_remove_animation,
+    nla.MOTION324_OT_push_to_nla,
+    presets.MOTION324_OT_add_preset,
+    dropping.MOTION324_OT_drop_video,
+    dropping.MOTION324_FH_video,
     pinning.MOTION324_OT_pin_point,
     pinning.MOTION324_OT_pin_still,
     correcting.MOTION324_OT_edit_pose,

@@ -10,13 +10,14 @@ import bpy
 from motion324.core.errors import Motion324Error
 from motion324.core.options import TRANSFORMER, AnimateOptions
 
-from ..job.estimate import estimate_seconds
+from ..job.estimate import JobSize, estimate_seconds, guessed_stages
 from ..job.runner import runner
 from ..job.state import JobState, Phase
 from ..running.state import duration
 from ..settings import option_properties, preferences, properties
 from ..settings.source_video import facts_of
 from ..ui.choices import in_panel_words
+from ..ui.menu import PRESETS
 from ..ui.readiness import mesh_objects, outcome_of, reason_against
 from ..ui.text_lines import draw_bar, draw_lines
 from .sidebar import WorkSidebar, draw_button, draw_fact, draw_stage, properties_layout
@@ -62,13 +63,20 @@ def _expected(context: bpy.types.Context) -> str:
         return ""
     vertices = sum(len(obj.data.vertices) for obj in objects)
     frames = outcome_of(settings, facts, context.scene).frames
-    seconds = estimate_seconds(vertices, frames, facts.size[0] * facts.size[1], options, where)
-    return f"About {duration(seconds)}" if seconds else "Not known yet"
+    pixels = facts.size[0] * facts.size[1]
+    seconds = estimate_seconds(vertices, frames, pixels, options, where)
+    if seconds:
+        return f"About {duration(seconds)}"
+    guessed = sum(seconds for _, seconds in guessed_stages(JobSize(vertices, frames, pixels), options, where))
+    return f"Some {duration(guessed)}, a first guess" if guessed else "Not known yet"
 
 
 class MOTION324_PT_animate(WorkSidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_animate"
     bl_label = "Animate"
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        self.layout.menu(PRESETS, text="", icon="PRESET")
 
     def draw(self, context: bpy.types.Context) -> None:
         state = runner.state
@@ -126,7 +134,13 @@ def _draw_queue(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         for index, job in enumerate(runner.queue):
             row = box.row(align=True)
             row.label(text=f"{job.object_name}: {job.video_name}", icon="OUTLINER_OB_MESH", translate=False)
+            for later, icon in ((False, "TRIA_UP"), (True, "TRIA_DOWN")):
+                cell = row.row(align=True)
+                cell.enabled = 0 <= index + (1 if later else -1) < len(runner.queue)
+                button = cell.operator("motion324.requeue", text="", icon=icon, emboss=False)
+                button.index, button.later = index, later
             row.operator("motion324.unqueue", text="", icon="X", emboss=False).index = index
+        box.operator("motion324.cancel_all", icon="CANCEL")
     obj = context.object
     if obj is not None and runner.jobs.occupied((obj.session_uid,)) is None:
         _draw_start(layout, context, "Add to Queue", "ADD", 1.0)
@@ -147,6 +161,7 @@ def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
     hint, *log = job.problem.hint.splitlines() or [""]
     draw_lines(column, context, in_panel_words(hint), "BLANK1")
     row = box.row(align=True)
+    row.operator("motion324.try_again", icon="PLAY").job = job.number
     row.operator("motion324.restart", text="Restart", icon="FILE_REFRESH").job = job.number
     row.operator("motion324.open_log", text="Open Log", icon="TEXT").job = job.number
     row.operator("motion324.discard", text="", icon="X").job = job.number

@@ -114,6 +114,8 @@ def _draw_kept(layout: bpy.types.UILayout, obj: bpy.types.Object) -> None:
     column = layout.column(align=True)
     draw_fact(column, "Kept on", obj.name, "OUTLINER_OB_MESH")
     draw_fact(column, "Frames", f"{first} to {last}")
+    if keeping.keyed_data(obj) is not None:
+        layout.operator("motion324.push_to_nla", icon="NLA_PUSHDOWN")
     layout.operator("motion324.remove_animation", icon="TRASH")
 
 

@@ -68,8 +68,10 @@ class JobProperties:
 
 
 JobProperties.__annotations__.update(option_properties.properties_of(AnimateOptions))
+option_properties.steady(JobProperties)
 
 
+@option_properties.steady
 class Motion324Settings(JobProperties, bpy.types.PropertyGroup):
     own_pose_before: BoolProperty(
         name="Own Pose Before",

@@ -15,6 +15,7 @@ class RigProperties:
 
 
 RigProperties.__annotations__ = option_properties.properties_of(RigSettings)
+option_properties.steady(RigProperties)
 
 
 class Motion324Rig(RigProperties, bpy.types.PropertyGroup):

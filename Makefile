@@ -11,7 +11,8 @@ BACKEND := .venv/bin/python
 BLENDER := .venv-blender/bin/python
 # Besides 4.5 LTS, by `make test-all`; each is a download of 350 to 520 MB. From 5.1 on they are for Python 3.13.
 NEWER_PYTHON ?= python3.13
-OTHER_BLENDERS := 4.2.0 5.0.1 $(if $(shell $(NEWER_PYTHON) -c 1 2>/dev/null && echo there),5.3.0,)
+NEWER := $(shell $(NEWER_PYTHON) -c 1 2>/dev/null && echo there)
+OTHER_BLENDERS := 4.2.0 5.0.1 $(if $(NEWER),5.2.0 5.3.0,)
 python_for = $(if $(filter 4.% 5.0.%,$1),$(PYTHON),$(NEWER_PYTHON))
 TORCH := .venv-torch/bin/python
 # What else pip is told when it installs PyTorch, such as where its CPU builds are: --extra-index-url=...
@@ -35,7 +36,7 @@ test: lint types tests
 
 test-all: PYTEST_MARKS := long or not long
 test-all: .cache/gltf-validator/.made .cache/three/.made lint types tests $(OTHER_BLENDERS:%=tests-in-blender-%)
-	@$(if $(filter 5.3.0,$(OTHER_BLENDERS)),:,echo "Blender 5.3 was left out: there is no Python 3.13 (make test-all NEWER_PYTHON=...)")
+	@$(if $(filter 5.3.0,$(OTHER_BLENDERS)),:,echo "Blender 5.2 and 5.3 were left out: there is no Python 3.13 (make test-all NEWER_PYTHON=...)")
 
 .PHONY: tests
 tests: environments .venv-torch/.made

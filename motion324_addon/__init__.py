@@ -9,10 +9,11 @@ from .installation import runner as installation
 from .job import backend, file_handlers
 from .settings import pins, properties, rig_settings
 from .settings.preferences import Motion324Preferences
-from .ui import menu, status_bar
+from .ui import languages, menu, status_bar
 
 
 def register() -> None:
+    languages.register()
     bpy.utils.register_class(Motion324Preferences)
     properties.register()
     rig_settings.register()
@@ -37,3 +38,4 @@ def unregister() -> None:
     rig_settings.unregister()
     properties.unregister()
     bpy.utils.unregister_class(Motion324Preferences)
+    languages.unregister()

@@ -72,7 +72,7 @@ def trajectory(rig: Armature, skin: Skin, poses: Poses) -> np.ndarray:
     """(T, N, 3) float32: where the poses bring the vertices."""
     chain, basis = Chain(rig), Basis.of(skin, rig.count)
     maps = chain.skinning(chain.place(poses))
-    return np.array([basis.skinned(each) for each in maps], np.float32)
+    return basis.skinned(maps).astype(np.float32)
 
 
 def tube(segments: int = 24, around: int = 8, length: float = 3.0):

@@ -23,14 +23,12 @@ Steps = Generator[tuple[int, int], None, Kept]
 @dataclass(frozen=True)
 class Wish:
     """kind: of keeping.BONES. where: the backend that does the work. to_nla: the action becomes a strip in the NLA
-    editor. armature: the name of the one that is meant, where several move an object.
-    """
+    editor."""
 
     kind: str
     settings: RigSettings
     where: Where
     to_nla: bool = False
-    armature: str = ""
 
 
 def keep(animations: Sequence[Animation], wish: Wish) -> Steps:
@@ -42,16 +40,16 @@ def keep(animations: Sequence[Animation], wish: Wish) -> Steps:
     return (_keep_on_armature if wish.kind == keeping.ARMATURE else _keep_as_rig)(animations, wish)
 
 
-def check_can_keep(kind: str, obj: object) -> None:
+def check_can_keep(kind: str, obj: object, settings: RigSettings) -> None:
     """Raises what keeping bones would raise of the object, as far as it is seen before it is animated."""
     if kind == keeping.ARMATURE:
-        own_rig.check_has_own_rig(obj)
+        own_rig.check_has_own_rig(obj, settings.armature)
     elif kind == keeping.RIG:
         made_rig.check_can_have_rig(obj)
 
 
 def _keep_on_armature(animations: Sequence[Animation], wish: Wish) -> Steps:
-    rig = own_rig.read_own_rig(animations, wish.armature)
+    rig = own_rig.read_own_rig(animations, wish.settings.armature)
     yield 0, 1
     no_faces = np.zeros((0, 3), np.int32)
     name = animations[0].target.name

@@ -112,7 +112,7 @@ for it. Not given arguments are taken from the scene's settings"""
         objects = mesh_objects(context)[: 1 if self.only_active else None]
         for obj in objects:
             keeping.check_can_keep(obj, keep, self.single_user)
-            keeping_bones.check_can_keep(keep, obj)
+            keeping_bones.check_can_keep(keep, obj, rig_settings.of_scene(context.scene))
         options = properties.options_of(chosen)
         facts = None if is_background() else facts_of(chosen.video)  # which a timer finds out
         outcome = outcome_of(chosen, facts, context.scene) if facts and facts.frames else None

@@ -21,11 +21,6 @@ class KeepingBones(rig_settings.RigProperties, KeepingResults):
 
     kind = ""
 
-    armature: bpy.props.StringProperty(
-        name="Armature",
-        description="The armature that is meant, where several move the object",
-        options={"SKIP_SAVE"},
-    )
     to_nla: bpy.props.BoolProperty(
         name="To NLA",
         description="Make the action a strip in the NLA editor",
@@ -35,14 +30,16 @@ class KeepingBones(rig_settings.RigProperties, KeepingResults):
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
         try:
-            return reason_against_bones(cls.kind, runner.waiting(properties.object_name, properties.job)) or cls.__doc__
+            named = context.scene.motion324_rig.armature
+            waiting = runner.waiting(properties.object_name, properties.job)
+            return reason_against_bones(cls.kind, waiting, named) or cls.__doc__
         except Motion324Error as error:
             return str(error)
 
     def steps(self, context: bpy.types.Context) -> Iterator[tuple[int, int]]:
         self._animations = self.chosen()
         settings = rig_settings.chosen_of(self, context.scene.motion324_rig)
-        wish = keeping_bones.Wish(self.kind, settings, preferences.connection(), self.to_nla, self.armature)
+        wish = keeping_bones.Wish(self.kind, settings, preferences.connection(), self.to_nla)
         self._kept = yield from keeping_bones.keep(self._animations, wish)
 
     def finished(self, context: bpy.types.Context) -> None:

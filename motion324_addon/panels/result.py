@@ -65,11 +65,15 @@ def _draw_waiting(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
     row.enabled = bool(bpy.data.filepath)
     button = row.operator("motion324.keep_point_cache", icon="FILE_CACHE")
     button.job, button.own_pose = job.number, own_pose
-    if any(each.type == "ARMATURE" for each in _modifiers(job)):
-        reason = reason_against_bones(keeping.ARMATURE, animations)
+    armatures = sum(each.type == "ARMATURE" for each in _modifiers(job))
+    chosen = context.scene.motion324_rig.armature
+    if armatures or chosen:
+        reason = reason_against_bones(keeping.ARMATURE, animations, chosen)
         draw_button(column, context, "motion324.keep_armature", "ARMATURE_DATA", reason).job = job.number
-        _draw_settings(layout, context, OF_GIVEN)
-    else:
+        _draw_settings(layout, context, ("armature", *OF_GIVEN) if armatures != 1 else OF_GIVEN)
+    if not armatures:
+        if not chosen:
+            _draw_settings(layout, context, ("armature",))
         reason = reason_against_bones(keeping.RIG, animations)
         draw_button(column, context, "motion324.keep_rig", "OUTLINER_OB_ARMATURE", reason).job = job.number
         _draw_settings(layout, context, OF_MADE)

@@ -38,6 +38,12 @@ def steady(settings: type) -> type:
     return settings
 
 
+def searched(group: type[OptionGroup], name: str, found: Callable[[Any, Any, str], list[str]]) -> Any:
+    """The property of an option that is a text, with what is proposed for it."""
+    shown = group.specs()[name].shown
+    return StringProperty(name=shown.label, description=shown.description, search=found)
+
+
 def values_of(settings: Any, group: type[OptionGroup], wanted: Wanted = lambda spec: True) -> dict[str, Any]:
     """The options' values, for OptionGroup.from_dict, without those that several properties make up."""
     values = {}

@@ -14,7 +14,14 @@ class RigProperties:
     """What describes keys on bones: all of them are options that motion324.core.rig_settings declares."""
 
 
-RigProperties.__annotations__ = option_properties.properties_of(RigSettings)
+def _armatures(_: object, context: bpy.types.Context, typed: str) -> list[str]:
+    return [obj.name for obj in context.scene.objects if obj.type == "ARMATURE" and typed.lower() in obj.name.lower()]
+
+
+RigProperties.__annotations__ = {
+    **option_properties.properties_of(RigSettings),
+    "armature": option_properties.searched(RigSettings, "armature", _armatures),
+}
 option_properties.steady(RigProperties)
 
 

@@ -9,13 +9,12 @@ from typing import Any
 
 import bpy
 
-from motion324.core.blender_rig.skin_reading import armature_modifier
 from motion324.core.errors import Motion324Error
 
 from ..scene.playing import keeping, shape_keys, timing
 from ..scene.playing.animation import Animation
 from ..scene.reading.mesh_reading import checked_object
-from ..scene.rigging import made_rig
+from ..scene.rigging import made_rig, own_rig
 from ..settings import properties
 from ..settings.source_video import VideoFacts, facts_of
 from . import choices
@@ -101,13 +100,14 @@ def reason_against_shape_keys(animations: Iterable[Animation]) -> str:
     return ""
 
 
-def reason_against_bones(kind: str, animations: Iterable[Animation]) -> str:
-    """Why these cannot become keys on bones, as far as that is seen at once; "" if they can. kind: of keeping.BONES."""
+def reason_against_bones(kind: str, animations: Iterable[Animation], armature: str = "") -> str:
+    """Why these cannot become keys on bones, as far as that is seen at once; "" if they can. kind: of keeping.BONES.
+    armature: the name of the one that was chosen."""
     for animation in animations:
         obj = animation.target.find()
         try:
             if obj is not None and kind == keeping.ARMATURE:
-                armature_modifier(obj)
+                own_rig.armature_of(obj, armature)
             elif obj is not None:
                 made_rig.check_can_have_rig(obj)
         except Motion324Error as error:

@@ -21,7 +21,7 @@ TOOL = REPOSITORY.parent / "shared/tools/blender_gui"
 ROOT = Path(os.environ.get("BLENDER_ROOT") or Path.home() / ".cache/blender-trixie")
 HOME = Path("/home/artist")  # where stories find their files, inside the root: pictures show this path
 SCREEN = (1600, 1000)
-LIMIT = 900  # seconds that a story may take
+LIMIT = 3600  # seconds that a story may take, also beside other programs
 
 
 def missing() -> str:

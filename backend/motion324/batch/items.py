@@ -20,17 +20,22 @@ from motion324.trajectories.result_files import TRAJECTORY
 
 DONE, KEPT, FAILED = "done", "kept", "failed"
 ITEM_FILE = "item.json"
+OWN, MADE = "own", "made"
+RIGS = (OWN, MADE)
+RIGGED = "rigged.glb"
 
 
 @dataclass(frozen=True)
 class BatchItem:
     """A mesh file, or how a mesh is made from the video; the video that it is animated after; and the name of its
-    result folder."""
+    result folder. rig: one of RIGS, where the mesh is also wanted with keyframes on bones: those of its file, or ones
+    that are made from the motion."""
 
     name: str
     mesh: Path | MeshSettings
     video: Path
     options: AnimateOptions
+    rig: str = ""
 
     def fingerprint(self) -> dict[str, Any]:
         """What the result depends on, as plain values: while it stays the same, a result need not be made again."""
@@ -41,11 +46,13 @@ class BatchItem:
             mesh = file_state(self.mesh)
         inputs = {"mesh": mesh, "video": file_state(self.video)}
         inputs |= {name: file_state(path) for name, path in self.options.files().items()}
-        return {"inputs": inputs, "options": json.loads(json.dumps(self.options.to_dict())), "version": __version__}
+        rig = {"rig": self.rig} if self.rig else {}
+        options = json.loads(json.dumps(self.options.to_dict()))
+        return {"inputs": inputs, "options": options, "version": __version__, **rig}
 
 
 def release_items(
-    root: Path, options: AnimateOptions, only: tuple[str, ...] = (), made: MeshSettings | None = None
+    root: Path, options: AnimateOptions, only: tuple[str, ...] = (), made: MeshSettings | None = None, rig: str = ""
 ) -> list[BatchItem]:
     """The clips of a benchmark in Motion80's layout, each with its given mesh, or with one that is `made` from its
     video. Raises as read_release does.
@@ -53,25 +60,28 @@ def release_items(
     Folders of images have no frame rate: the result gets the one that the benchmark's description names.
     """
     return [
-        BatchItem(clip.name, made or clip.mesh, clip.video, dataclasses.replace(options, fps=options.fps or clip.fps))
+        BatchItem(
+            clip.name, made or clip.mesh, clip.video, dataclasses.replace(options, fps=options.fps or clip.fps), rig
+        )
         for clip in read_release(root, only)
     ]
 
 
 def listed_items(
-    path: Path, options: AnimateOptions, only: tuple[str, ...] = (), made: MeshSettings | None = None
+    path: Path, options: AnimateOptions, only: tuple[str, ...] = (), made: MeshSettings | None = None, rig: str = ""
 ) -> list[BatchItem]:
-    """From a list: one JSON object a line, {"mesh": ..., "video": ..., "name": ..., "options": {...}}.
+    """From a list: one JSON object a line, {"mesh": ..., "video": ..., "name": ..., "options": {...}, "rig": ...}.
 
     Paths are relative to the list, those of masks and weights as well; `name` is the mesh file's, if left out, else the
-    video's; options replace some of `options`. Where meshes are `made` from the videos, lines need none.
+    video's; options replace some of `options`, and a `rig` the one of all. Where meshes are `made` from the videos,
+    lines need none.
     Raises Motion324Error("batch-list-unreadable", "bad-option") that names the line.
     """
     try:
         lines = numbered_lines(path)
     except ValueError as error:
         raise _bad_list(path, f"cannot be used: {error}") from error
-    items = [_item(path, number, line, options, made) for number, line in lines]
+    items = [_item(path, number, line, options, made, rig) for number, line in lines]
     names = [item.name for item in items]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -82,10 +92,12 @@ def listed_items(
     return [item for item in items if not only or item.name in only]
 
 
-def _item(path: Path, number: int, line: str, options: AnimateOptions, made: MeshSettings | None) -> BatchItem:
+def _item(
+    path: Path, number: int, line: str, options: AnimateOptions, made: MeshSettings | None, rig: str
+) -> BatchItem:
     try:
         values = json.loads(line)
-        unknown = set(values) - {"mesh", "video", "name", "options"}
+        unknown = set(values) - {"mesh", "video", "name", "options", "rig"}
         if unknown:
             raise ValueError(f"it has the unknown field '{sorted(unknown)[0]}'")
         video = path.parent / values["video"]
@@ -93,6 +105,11 @@ def _item(path: Path, number: int, line: str, options: AnimateOptions, made: Mes
         name = str(values.get("name", file.stem))
         if not name or Path(name).name != name:
             raise ValueError(f"'{name}' cannot be the name of a folder")
+        rig = values.get("rig", rig)
+        if rig and rig not in RIGS:
+            raise ValueError(f"its rig is '{rig}'; it must be {' or '.join(RIGS)}")
+        if rig and made:
+            raise ValueError("it asks for a rig, which meshes that are made from videos do not get here")
         own = values.get("options", {})
         chosen = AnimateOptions.from_dict({**options.to_dict(), **own}).located(path.parent, own)
     except Motion324Error as error:
@@ -102,7 +119,7 @@ def _item(path: Path, number: int, line: str, options: AnimateOptions, made: Mes
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         why = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
         raise _bad_list(path, f"has a line {number} that cannot be used: {why}") from error
-    return BatchItem(name, made or file, video, chosen)
+    return BatchItem(name, made or file, video, chosen, rig)
 
 
 def _bad_list(path: Path, why: str) -> Motion324Error:
@@ -149,6 +166,7 @@ def is_done(folder: Path, item: BatchItem, overlay: bool = False) -> bool:
     except (OSError, ValueError, AttributeError):
         return False
     wanted = known == item.fingerprint() and (has_overlay or not overlay)
+    wanted = wanted and (not item.rig or (folder / RIGGED).is_file())
     trajectory = folder / TRAJECTORY
     return bool(wanted) and trajectory.is_file() and trajectory.stat().st_size > 0
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from motion324.batch.items import DONE, FAILED, BatchItem, Outcome, mark_done
+from motion324.batch.items import DONE, FAILED, OWN, RIGGED, BatchItem, Outcome, mark_done
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.input_files import check_inputs_stay, inputs_of_job
 from motion324.core.interruption import Interruption, looking
 from motion324.core.machine import is_out_of_memory
 from motion324.core.mesh_settings import MeshSettings
+from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.write_aside import system_error
 
 LOG = "log.txt"
@@ -102,7 +103,22 @@ def _from_mesh(task: Task, path: Path) -> tuple[Outcome, list[dict[str, str]]]:
         reconstructor=str(result.report["reconstructor"]),
         overlap=float(result.report["silhouette_overlap"]),
     )
-    return outcome, result.report["warnings"]
+    return outcome, [*result.report["warnings"], *(_rigged(task, mesh, path) if item.rig else ())]
+
+
+def _rigged(task: Task, mesh: ReferenceMesh, path: Path) -> tuple[dict[str, str], ...]:
+    """Leaves the mesh with keyframes on bones beside the result -> warnings."""
+    from motion324.core.rig_settings import RigSettings
+    from motion324.core.trajectory_file import load_trajectory
+    from motion324.pipeline.rig_files import key_rig_of_file, make_rig_file
+    from motion324.trajectories.result_files import TRAJECTORY
+
+    trajectory, target = load_trajectory(task.folder / TRAJECTORY), task.folder / RIGGED
+    if task.item.rig == OWN:
+        rigged = key_rig_of_file(trajectory, path, target, RigSettings(), blender=task.blender, progress=looking)
+    else:
+        rigged = make_rig_file(trajectory, target, RigSettings(), mesh, blender=task.blender, progress=looking)
+    return rigged.motion.warnings
 
 
 def _from_video(task: Task, settings: MeshSettings) -> tuple[Outcome, list[dict[str, str]]]:

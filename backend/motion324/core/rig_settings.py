@@ -13,7 +13,8 @@ ROOT, UNCONNECTED, AUTO = "root", "unconnected", "auto"
 MOST_MADE_BONES = 256
 
 
-OF_GIVEN, OF_MADE = ("locations",), ("bones", "influences", "tolerance")  # which count with which kind of rig
+# Which count with which kind of rig.
+OF_GIVEN, OF_MADE = ("locations",), ("bones", "influences", "tolerance")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,12 @@ class RigSettings(OptionGroup):
             Choice(UNCONNECTED, "Unconnected", "All bones that are not connected to their parent move and turn"),
         ),
         shown=Shown("Locations", "Which bones move as well as turn", panel="Result"),
+    )
+    armature: str | None = option(
+        None,
+        "the name of the armature whose bones are keyed, where several move the mesh, or none does that has bones of "
+        "its vertex groups' names",
+        shown=Shown("Armature", "Whose bones are keyed, where several armatures move the mesh, or none yet"),
     )
     bones: int | None = option(
         None,

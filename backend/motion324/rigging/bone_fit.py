@@ -10,22 +10,41 @@ T frames, J bones, U units of three unknowns each (motion324.rigging.freedom).
 
 from __future__ import annotations
 
-import functools
+import contextlib
+import importlib.util
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import numpy as np
 
 from motion324.rigging.freedom import Freedom
+from motion324.rigging.hessian import meeting_pairs, plain_hessians
 from motion324.rigging.kinematics import Chain, Placed, Poses
-from motion324.rigging.rotations import cross_matrix
 from motion324.rigging.skinning import stacked
+
+if importlib.util.find_spec("numba"):
+    from numba import get_num_threads
+    from threadpoolctl import threadpool_limits
+
+    from motion324.rigging.hessian_kernel import compiled_hessians as hessians
+else:  # the add-on's side, where nobody waits for it but tests
+    hessians = plain_hessians
+
+    def get_num_threads() -> int:
+        return 1
+
+    def threadpool_limits(limits: int, user_api: str) -> contextlib.nullcontext[None]:
+        return contextlib.nullcontext()
+
 
 MOST_STEPS = 30
 LEAST_GAIN = 1e-7  # of a frame's error: a step that gains less is the last one
 FIRST_DAMPING = 1e-3  # of the Hessian's diagonal
 MOST_DAMPING = 1e4
 BATCH_BYTES = 192 << 20  # of the Hessians' blocks of a batch of frames
+PATIENCE = 0.1  # seconds between two looks at whether it is to stop
 
 
 @dataclass(frozen=True)
@@ -58,19 +77,38 @@ def fit_poses(
     most_steps: int = MOST_STEPS,
 ) -> Poses:
     """The poses (T frames) of the least error, from `start` on. report(done) tells how many frames are done."""
-    pairs = _meeting_pairs(sums.gram, chain.armature.count)
-    size = max(1, BATCH_BYTES // (8 * 36 * max(len(freedom.units), chain.armature.count) ** 2))
-    rotation, location = start.rotation.copy(), start.location.copy()
-    for first in range(0, len(rotation), size):
-        frames = np.arange(first, min(first + size, len(rotation)))
+    pairs = meeting_pairs(sums.gram, chain.armature.count)
+    count, threads = len(start.rotation), get_num_threads()
+    most = max(1, BATCH_BYTES // (8 * 36 * max(len(freedom.units), chain.armature.count) ** 2))
+    size = min(most, -(-count // threads))
+    parts = [np.arange(first, min(first + size, count)) for first in range(0, count, size)]
+    done, stop = np.zeros(len(parts), int), threading.Event()
+
+    def fit(place: int) -> Poses:
+        frames = parts[place]
         batch = _Batch(chain, freedom, sums.of(frames), Prior(prior.targets.of(frames), prior.weights), pairs)
-        fitted = batch.fit(start.of(frames), most_steps, functools.partial(_from_frame, report, first))
-        rotation[frames], location[frames] = fitted.rotation, fitted.location
+
+        def look(ready: int) -> bool:
+            done[place] = ready
+            return stop.is_set()
+
+        return batch.fit(start.of(frames), most_steps, look)
+
+    rotation, location = start.rotation.copy(), start.location.copy()
+    # Several BLAS threads wait for each other on systems as small as these.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        fitted = [pool.submit(fit, place) for place in range(len(parts))]
+        try:
+            report(0)
+            while wait(fitted, PATIENCE).not_done:
+                report(int(done.sum()))
+        except BaseException:
+            stop.set()
+            raise
+        for frames, each in zip(parts, fitted, strict=True):
+            rotation[frames], location[frames] = each.result().rotation, each.result().location
+    report(count)
     return Poses(rotation, location)
-
-
-def _from_frame(report: Callable[[int], None], first: int, done: int) -> None:
-    report(first + done)
 
 
 class _Batch:
@@ -83,16 +121,16 @@ class _Batch:
         self._prior = prior
         self._pairs = pairs
 
-    def fit(self, poses: Poses, most_steps: int, report: Callable[[int], None]) -> Poses:
+    def fit(self, poses: Poses, most_steps: int, look: Callable[[int], bool]) -> Poses:
+        """look(ready), of how many frames are done, says whether to stop before the end."""
         rotation, location = poses.rotation.copy(), poses.location.copy()
         total = len(rotation)
         energy = self._energies(poses, np.arange(total))
         damping = np.full(total, FIRST_DAMPING)
         going = np.arange(total)
         for _ in range(most_steps):
-            if not len(going):
+            if not len(going) or look(total - len(going)):
                 break
-            report(total - len(going))
             now = Poses(rotation[going], location[going])
             tried = self._freedom.stepped(now, self._step(now, going, damping[going]))
             after = self._energies(tried, going)
@@ -105,7 +143,6 @@ class _Batch:
             damping = np.maximum(damping, 1e-9)
             done = (better & (gain < LEAST_GAIN)) | (~better & (damping[going] > MOST_DAMPING)) | (energy[going] <= 0)
             going = going[~done]
-        report(total)
         return Poses(rotation, location)
 
     def _step(self, poses: Poses, frames: np.ndarray, damping: np.ndarray) -> np.ndarray:
@@ -116,7 +153,7 @@ class _Batch:
         pull = self._freedom.apart(poses, self._prior.targets.of(frames))
         gradient = self._gradient(placed, maps, frames)[:, self._freedom.units]
         downhill = -np.einsum("tusa,tus->tua", screws, gradient) + self._prior.weights[:, None] * pull
-        system = self._hessian(placed, maps, screws)
+        system = hessians(self._chain, placed, maps, screws, self._sums.gram, self._pairs, self._freedom.units)
         count = system.shape[1]
         diagonal = np.arange(count)
         system[:, diagonal, diagonal] += np.repeat(self._prior.weights, 3)
@@ -138,31 +175,6 @@ class _Batch:
         gradient = np.concatenate([np.stack(turn, axis=-1), residual[:, :, 3]], axis=-1)
         return self._chain.fold(gradient, placed, 1)
 
-    def _hessian(self, placed: Placed, maps: np.ndarray, screws: np.ndarray) -> np.ndarray:
-        """(T, 3U, 3U): by the units' numbers, from the blocks of bones that hold vertices together."""
-        joints, count, units = self._chain.armature.count, len(maps), self._freedom.units
-        one, two = self._pairs
-        shared = self._sums.gram.reshape(joints, 4, joints, 4)[one, :, two]  # (P, 4, 4)
-        places = maps[:, one] @ shared  # (T, P, 3, 4)
-        products = places @ np.swapaxes(maps[:, two], -1, -2)
-        firsts, seconds = places[..., 3], np.einsum("pb,tpab->tpa", shared[:, 3], maps[:, two])
-        blocks = np.empty((count, len(one), 6, 6))
-        trace = np.trace(products, axis1=-2, axis2=-1)[..., None, None]
-        blocks[..., :3, :3] = trace * np.eye(3) - np.swapaxes(products, -1, -2)
-        blocks[..., :3, 3:] = cross_matrix(firsts)
-        blocks[..., 3:, :3] = -cross_matrix(seconds)
-        blocks[..., 3:, 3:] = shared[:, 3, 3, None, None] * np.eye(3)
-        by_twists = np.zeros((count, joints, 6, joints, 6))
-        for pair, (j, k) in enumerate(zip(one, two, strict=True)):  # one indexed assignment takes ten times as long
-            by_twists[:, j, :, k] = blocks[:, pair]
-        self._chain.fold(by_twists, placed, 1)
-        turned = np.ascontiguousarray(np.swapaxes(screws, -1, -2))  # (T, U, 3, 6)
-        rows = turned @ by_twists[:, units].reshape(count, len(units), 6, joints * 6)
-        rows = rows.reshape(count, 3 * len(units), joints, 6)
-        self._chain.fold(rows, placed, 2)
-        columns = np.ascontiguousarray(np.swapaxes(rows[:, :, units], 1, 2)) @ screws  # (T, U, 3U, 3)
-        return np.ascontiguousarray(np.swapaxes(columns, 1, 2)).reshape(count, 3 * len(units), 3 * len(units))
-
     def _energies(self, poses: Poses, frames: np.ndarray) -> np.ndarray:
         """(T,): half of the squared distances, and what the prior adds."""
         maps = stacked(self._chain.skinning(self._chain.place(poses)))
@@ -171,9 +183,3 @@ class _Batch:
         data = inner.sum(axis=(1, 2)) + self._sums.squares[frames]
         apart = np.square(self._freedom.apart(poses, self._prior.targets.of(frames))).sum(axis=2)
         return 0.5 * (np.maximum(data, 0.0) + apart @ self._prior.weights)
-
-
-def _meeting_pairs(gram: np.ndarray, joints: int) -> tuple[np.ndarray, np.ndarray]:
-    """The pairs of bones that hold a vertex together, each with itself too."""
-    one, two = np.nonzero(gram.reshape(joints, 4, joints, 4)[:, 3, :, 3] > 0)
-    return one, two

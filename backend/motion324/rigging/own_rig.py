@@ -21,8 +21,8 @@ LEAST_WEIGHT = 1e-3  # sum over the vertices: a bone with less moves nothing
 STAY = 1e-5  # of the vertices: how much a bone is drawn to stay, or to its neighbours in time; see _prior_weights
 LEVER = 0.05  # of the longest side: how far a typical vertex is from its joint
 MOVES = 2e-3  # of the longest side: a bone whose location varies less than that is held
-WORTH = 0.7  # free locations are kept where the mean distance falls below this part
-GOOD = 5e-4  # of the longest side: a mean distance that needs nothing better
+WORTH, WORTH_AT_WORST = 0.7, 0.5  # free locations are kept where the mean or the largest distance falls below this part
+GOOD, GOOD_AT_WORST = 5e-4, 5e-3  # of the longest side: mean and largest distances that need nothing better
 SMOOTHING_ROUNDS = 2
 FAR = 0.05  # of the longest side: what is told as a place that the rig cannot follow
 MOST_BONES = 1024
@@ -158,9 +158,10 @@ def _with_locations(
     problem: Problem, chain: Chain, free: Freedom, poses: Poses, locations: str, report: Report
 ) -> tuple[Freedom, Poses]:
     """Lets unconnected bones move as well; AUTO only where that brings the mesh clearly nearer."""
-    before = distances(problem, chain, poses)[0].mean()
+    before, worst_before, _ = distances(problem, chain, poses)
     movable = _movable(problem.armature, free.turned) | free.moved
-    if (movable == free.moved).all() or (locations == AUTO and before < GOOD):
+    is_good = before.mean() < GOOD and worst_before.max() < GOOD_AT_WORST
+    if (movable == free.moved).all() or (locations == AUTO and is_good):
         return free, poses
     wider = Freedom(problem.armature, free.turned, movable)
     still = Poses.resting(problem.armature, len(problem.positions))
@@ -173,8 +174,9 @@ def _with_locations(
     location = np.where(needed[:, None], moving.location, still.location)
     start = Poses(moving.rotation, location)
     moving = fit_poses(chain, narrower, problem.sums, start, Prior(still, _prior_weights(narrower, problem)), report)
-    after = distances(problem, chain, moving)[0].mean()
-    return (narrower, moving) if after < WORTH * before else (free, poses)
+    after, worst_after, _ = distances(problem, chain, moving)
+    is_worth = after.mean() < WORTH * before.mean() or worst_after.max() < WORTH_AT_WORST * worst_before.max()
+    return (narrower, moving) if is_worth else (free, poses)
 
 
 def _smoothed(problem: Problem, chain: Chain, free: Freedom, poses: Poses, report: Report) -> Poses:

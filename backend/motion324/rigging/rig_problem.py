@@ -86,11 +86,5 @@ def procrustes(problem: Problem, chain: Chain, free: Freedom) -> Poses:
 def distances(problem: Problem, chain: Chain, poses: Poses) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean and largest of each frame (T,), and each vertex's largest (N,), in parts of the longest side."""
     maps = chain.skinning(chain.place(poses))
-    worst = np.zeros(len(problem.skin.positions))
-    mean, largest = [], []
-    for matrices, target in zip(maps, problem.positions, strict=True):
-        apart = np.linalg.norm(problem.basis.skinned(matrices) - target, axis=1)
-        mean.append(apart.mean())
-        largest.append(apart.max())
-        np.maximum(worst, apart, out=worst)
-    return np.array(mean), np.array(largest), worst
+    apart = np.linalg.norm(problem.basis.skinned(maps) - problem.positions, axis=2)
+    return apart.mean(axis=1), apart.max(axis=1), apart.max(axis=0)

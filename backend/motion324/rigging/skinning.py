@@ -14,6 +14,8 @@ import numpy as np
 
 from motion324.core.rig import Skin
 
+BATCH = 32  # frames at a time
+
 
 @dataclass(frozen=True)
 class Basis:
@@ -50,22 +52,26 @@ class Basis:
     def pull(self, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """targets (T, N, 3) -> B'Y (T, 4J, 3), and the sums of squares of Y (T,), Y without what stays still."""
         count = self.joint_count
-        holders = self.joints.ravel()
-        weighted = self.weights[:, :, None] * self.places[:, None]  # (N, K, 4)
-        pulls = np.empty((len(targets), count, 4, 3))
+        pulls = np.zeros((len(targets), count, 4, 3))
         squares = np.empty(len(targets))
-        for frame, target in enumerate(targets):
-            moving = target - self.still
-            squares[frame] = np.square(moving).sum()
-            for a, c in [(a, c) for a in range(4) for c in range(3)]:
-                pulls[frame, :, a, c] = np.bincount(holders, (weighted[..., a] * moving[:, None, c]).ravel(), count)
+        for frames in _few(len(targets)):
+            moving = np.moveaxis(targets[frames] - self.still, 1, 0)  # (N, t, 3)
+            squares[frames] = np.einsum("ntc,ntc->t", moving, moving)
+            flat = np.ascontiguousarray(moving).reshape(len(self.still), -1)
+            for joint, (held, weighted) in enumerate(self._held):
+                pulled = (weighted.T @ flat[held]).reshape(4, -1, 3)
+                pulls[frames, joint] = np.moveaxis(pulled, 1, 0)
         return pulls.reshape(len(targets), 4 * count, 3), squares
 
     def skinned(self, matrices: np.ndarray) -> np.ndarray:
-        """matrices (J, 3, 4): from the rest pose to the bones -> (N, 3)."""
-        places = self.still.copy()
-        for matrix, (held, weighted) in zip(matrices, self._held, strict=True):
-            places[held] += weighted @ matrix.T
+        """matrices (T, J, 3, 4): from the rest pose to the bones -> (T, N, 3)."""
+        places = np.empty((len(matrices), *self.still.shape))
+        for frames in _few(len(matrices)):
+            some = matrices[frames]
+            flat = np.repeat(self.still[:, None], len(some), axis=1).reshape(len(self.still), -1)
+            for joint, (held, weighted) in enumerate(self._held):
+                flat[held] += weighted @ np.moveaxis(some[:, joint], 2, 0).reshape(4, -1)
+            places[frames] = np.moveaxis(flat.reshape(len(self.still), len(some), 3), 1, 0)
         return places
 
     @cached_property
@@ -77,6 +83,11 @@ class Basis:
             vertices = np.flatnonzero(weight)
             held.append((vertices, weight[vertices, None] * self.places[vertices]))
         return held
+
+
+def _few(frames: int) -> list[slice]:
+    """Parts of the frames, of which each bone's product is one that memory has room for."""
+    return [slice(first, min(first + BATCH, frames)) for first in range(0, frames, BATCH)]
 
 
 def stacked(matrices: np.ndarray) -> np.ndarray:

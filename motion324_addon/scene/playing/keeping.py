@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bpy
 
-from motion324.core.blender_rig import keying
+from motion324.core.blender_rig import binding, keying
 
 from ..reading import mesh_reading, modifier_stack
 from ..reading.mesh_reading import check_own
@@ -225,6 +225,7 @@ def remove_animation(obj: bpy.types.Object) -> tuple[str, ...]:
     remove_caches(obj)
     _remove_keys(obj, with_basis=put_back.basis)
     _remove_bone_keys(obj, put_back.armature)
+    _unbind(obj, put_back)
     _remove_made_rig(put_back.made_armature)
     restored = []
     for name, viewport, render in put_back.modifiers:
@@ -247,7 +248,13 @@ def _remove_bone_keys(obj: bpy.types.Object, armature: str) -> None:
     keying.take_off(bpy, keyed)
     for other in bpy.data.objects:
         if other != obj and other.library is None and kept_note.read_put_back(other).armature == armature:
+            _unbind(other, kept_note.read_put_back(other))
             kept_note.erase(other)
+
+
+def _unbind(obj: bpy.types.Object, put_back: PutBack) -> None:
+    if put_back.bound is not None:
+        binding.unbind(obj, put_back.bound)
 
 
 def _remove_made_rig(name: str) -> None:

@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
+from motion324.core.blender_rig.binding import Binding
 from motion324.core.reference_mesh import Normalisation
 from motion324.core.view import View
 
@@ -47,13 +48,14 @@ class PutBack:
 
     modifiers: name, show_viewport and show_render of those that it switched off. basis: whether it added the first key.
     armature: the object whose bones were keyed, which has a note of its own (motion324.core.blender_rig.keying).
-    made_armature: the one that was made for it.
+    made_armature: the one that was made for it. bound: what binds it to `armature`, where nothing did before.
     """
 
     modifiers: tuple[tuple[str, bool, bool], ...] = ()
     basis: bool = False
     armature: str = ""
     made_armature: str = ""
+    bound: Binding | None = None
 
 
 def source_of(animation: Animation) -> Source | None:
@@ -86,6 +88,7 @@ def write(obj: bpy.types.Object, animation: Animation, put_back: PutBack) -> Non
             "basis": before.basis or put_back.basis,
             "armature": put_back.armature or before.armature,
             "made_armature": put_back.made_armature or before.made_armature,
+            "bound": _plain(put_back.bound or before.bound),
         }
     )
 
@@ -114,9 +117,14 @@ def read_put_back(obj: bpy.types.Object) -> PutBack:
         values = json.loads(obj[PUT_BACK])
         modifiers = tuple((str(name), bool(viewport), bool(render)) for name, viewport, render in values["modifiers"])
         bones = str(values.get("armature", "")), str(values.get("made_armature", ""))
-        return PutBack(modifiers, bool(values["basis"]), *bones)
+        bound = Binding(*map(str, values["bound"])) if values.get("bound") else None
+        return PutBack(modifiers, bool(values["basis"]), *bones, bound)
     except (KeyError, TypeError, ValueError):
         return PutBack()
+
+
+def _plain(bound: Binding | None) -> list[str] | None:
+    return None if bound is None else [bound.modifier, bound.parent_type]
 
 
 def erase(obj: bpy.types.Object) -> None:

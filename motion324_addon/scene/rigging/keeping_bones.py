@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from motion324.core.blender_mesh.surface import positions_of
-from motion324.core.blender_rig import keying
+from motion324.core.blender_rig import binding, keying
 from motion324.core.rig import RigMotion
 
 from ..playing import keeping, kept_note, point_cache, shape_keys
@@ -45,6 +45,7 @@ def keep_on_armature(animations: Sequence[Animation], rig: OwnRig, motion: RigMo
         if made[obj.name] != armature.name:  # a rig that was made before is the object's own by now
             keeping.remove_animation(obj)
     keying.take_off(bpy, armature)
+    bound = {obj.name: binding.bind(obj, armature) for obj in objects}
     held = _held(armature, rig, motion)
     timing = animations[0].timing
     frames = [timing.frame(k) for k in range(timing.count)]
@@ -60,10 +61,15 @@ def keep_on_armature(animations: Sequence[Animation], rig: OwnRig, motion: RigMo
         first += count
         point_cache.hide_preview(obj)
         own = made[obj.name] == armature.name
-        kept_note.write(obj, animation, PutBack() if own else PutBack(armature=armature.name))
+        kept_note.write(obj, animation, PutBack() if own else PutBack(armature=armature.name, bound=bound[obj.name]))
     bpy.context.scene.frame_end = max(bpy.context.scene.frame_end, timing.whole_frames[1])
     warnings = [*rig.warnings, *(warning["sentence"] for warning in motion.warnings)]
     warnings += looked_at(objects, animations, motion)
+    warnings += [
+        f"'{obj.name}' hangs on '{armature.name}' by a new Armature modifier, which Remove Animation takes off again."
+        for obj in objects
+        if bound[obj.name] is not None
+    ]
     if muted:
         names = ", ".join(f"'{name}'" for name in muted[:3]) + (f" and {len(muted) - 3} more" if len(muted) > 3 else "")
         warnings.append(f"Constraints of {names} are switched off: the keys have their effect in them.")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import bpy
 import numpy as np
 
 from motion324.core.blender_mesh.surface import positions_of
+from motion324.core.blender_rig import binding
 from motion324.core.blender_rig.armature_reading import ReadArmature, read_armature
 from motion324.core.blender_rig.scene_rig import joined
 from motion324.core.blender_rig.skin_reading import armature_modifier, read_skin
@@ -39,17 +41,26 @@ class OwnRig:
     warnings: tuple[str, ...]
 
 
-def check_has_own_rig(obj: bpy.types.Object) -> None:
+def check_has_own_rig(obj: bpy.types.Object, named: str | None = None) -> None:
     """Raises what `read_own_rig` raises of an object that has not been animated yet: before a job takes its time."""
     check_own(obj)
-    modifier = armature_modifier(obj)
-    _check_armature(modifier.object)
+    armature = armature_of(obj, named)
+    _check_armature(armature)
     _check_shape_keys(obj)
-    read_armature(modifier.object, _evaluated(modifier.object))
+    read_armature(armature, _evaluated(armature))
 
 
-def read_own_rig(animations: Sequence[Animation], named: str = "") -> OwnRig:
-    """Reads at the frame at which the animations begin; nothing is changed. named: the armature that is meant.
+def armature_of(obj: bpy.types.Object, named: str | None = None) -> bpy.types.Object:
+    """As binding.armature_of, by the armature's name."""
+    meant = bpy.data.objects.get(named) if named else None
+    if named and meant is None:
+        raise _bad("no-armature", f"There is no object '{named}' whose bones could be keyed.", "Choose an armature.")
+    return binding.armature_of(obj, meant)
+
+
+def read_own_rig(animations: Sequence[Animation], named: str | None = None) -> OwnRig:
+    """Reads at the frame at which the animations begin; nothing is changed. named: the armature that is meant, where
+    several move the objects, or none does yet.
 
     Raises Motion324Error: what `armature_reading` and `skin_reading` raise, "object-gone", "topology-changed",
     "linked-object", "several-armatures", "rig-resting", "rig-shape-keys", "rig-moves-apart".
@@ -59,8 +70,7 @@ def read_own_rig(animations: Sequence[Animation], named: str = "") -> OwnRig:
         check_own(obj)
         check_topology(obj, animation.topology)
         _check_shape_keys(obj)
-    modifiers = [armature_modifier(obj, named) for obj in objects]
-    armatures = {modifier.object.name: modifier.object for modifier in modifiers}
+    armatures = {each.name: each for each in (armature_of(obj, named) for obj in objects)}
     if len(armatures) > 1:
         names = ", ".join(f"'{name}'" for name in sorted(armatures))
         raise _bad(
@@ -72,7 +82,9 @@ def read_own_rig(animations: Sequence[Animation], named: str = "") -> OwnRig:
     _check_armature(armature)
     for obj in objects:
         _check_together(obj, armature, animations[0])
-    with scene_at(animations[0].timing.start), modifier_stack.switched_on([armature, *objects]):
+    start = animations[0].timing.start
+    with scene_at(start), modifier_stack.switched_on([armature, *objects]), _bound(objects, armature):
+        modifiers = [armature_modifier(obj, armature.name) for obj in objects]
         read = read_armature(armature, _evaluated(armature))
         skins, positions, warnings = [], [], []
         for obj, modifier, animation in zip(objects, modifiers, animations, strict=True):
@@ -83,6 +95,18 @@ def read_own_rig(animations: Sequence[Animation], named: str = "") -> OwnRig:
             warnings += [*found.warnings, *_other_modifiers(obj, modifier)]
     warnings += _of_armature(armature, read)
     return OwnRig(Target.of(armature), read, joined(skins), np.concatenate(positions, axis=1), tuple(warnings))
+
+
+@contextlib.contextmanager
+def _bound(objects: Sequence[bpy.types.Object], armature: bpy.types.Object) -> Iterator[None]:
+    """With a modifier on those that have none, for as long as they are read."""
+    added = [(obj, binding.bind(obj, armature)) for obj in objects]
+    try:
+        yield
+    finally:
+        for obj, bound in added:
+            if bound is not None:
+                binding.unbind(obj, bound)
 
 
 def _check_armature(armature: bpy.types.Object) -> None:

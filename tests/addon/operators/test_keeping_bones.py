@@ -71,6 +71,21 @@ def test_buttons_say_why_bones_cannot_be_kept(addon, dancing):
     assert "no armature" in readiness.reason_against_bones("ARMATURE", animations)
 
 
+def test_a_chosen_armature_is_taken_where_nothing_binds_the_mesh(addon, dancing):
+    obj, armature, video, positions = dancing
+    obj.modifiers.clear()
+    with pytest.raises(RuntimeError, match="has no armature"):
+        bpy.ops.motion324.animate(video=video, keep="ARMATURE", start_frame=1)
+    bpy.context.scene.motion324_rig.armature = armature.name
+    assert bpy.ops.motion324.animate(video=video, keep="ARMATURE", start_frame=1) == {"FINISHED"}
+    check_shown(obj, positions)
+    assert bpy.ops.motion324.remove_animation() == {"FINISHED"} and not obj.modifiers
+    bpy.context.scene.motion324_rig.armature = ""
+    bpy.ops.motion324.animate(video=video, start_frame=1)
+    assert bpy.ops.motion324.keep_armature(armature=armature.name) == {"FINISHED"}
+    check_shown(obj, positions)
+
+
 def test_keeping_steps_can_be_stopped_without_a_trace(addon, dancing):
     _, armature, video, _ = dancing
     bpy.ops.motion324.animate(video=video, start_frame=1)

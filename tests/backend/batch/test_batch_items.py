@@ -6,13 +6,19 @@ import dataclasses
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from backend_rigs import bending, tube
+from gltf_skin import SkinnedGlb
 
-from motion324.batch.items import BatchItem, is_done, listed_items, mark_done
+from motion324.batch.items import DONE, MADE, OWN, RIGGED, BatchItem, is_done, listed_items, mark_done
 from motion324.batch.worker import Task, animate_item
 from motion324.core.errors import Motion324Error
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions
+from motion324.core.result import AnimationResult
+from motion324.core.trajectory_file import save_trajectory
+from motion324.core.view import look_at_origin
 from motion324.trajectories.result_files import TRAJECTORY
 
 
@@ -51,6 +57,46 @@ def test_result_without_the_overlay_that_is_wanted_is_made_again(tmp_path, item)
     mark_done(tmp_path, item, overlay=True)
     assert is_done(tmp_path, item, overlay=True)
     assert is_done(tmp_path, item)  # more than is wanted is fine
+
+
+def test_a_rig_that_is_wanted_is_left_beside_the_result_and_counts_as_part_of_it(tmp_path, blender, monkeypatch):
+    positions, faces = tube()
+    positions = bending(positions, frames=6)
+    lines = [f"v {x} {y} {z}" for x, y, z in positions[0]] + [f"f {a} {b} {c}" for a, b, c in faces + 1]
+    (tmp_path / "tube.obj").write_text("\n".join(lines))
+    (tmp_path / "tube.mp4").write_bytes(b"read by nobody here")
+
+    def moved(mesh, video, options, *, progress, keep):
+        report = {"reconstructor": "none", "silhouette_overlap": 1.0, "warnings": []}
+        result = AnimationResult(positions, np.arange(6), 12.0, look_at_origin(0, 0, 3, 1.5), report)
+        save_trajectory(keep.folder / TRAJECTORY, result, mesh.faces)
+        return result
+
+    monkeypatch.setattr("motion324.pipeline.animate.animate", moved)
+    wanted = BatchItem("tube", tmp_path / "tube.obj", tmp_path / "tube.mp4", AnimateOptions(), MADE)
+    folder = tmp_path / "result"
+    outcome = animate_item(Task(wanted, folder, blender, overlay=False))
+    assert outcome.status == DONE, outcome.sentence
+    glb = SkinnedGlb(folder / RIGGED)
+    shown = glb.positions(4 / 12)
+    assert (
+        np.linalg.norm(shown[:, None] - positions[4], axis=2).min(axis=1).max()
+        < 0.1
+        < np.abs(np.ptp(shown, axis=0)).max()
+    )
+    assert is_done(folder, wanted) and not is_done(folder, dataclasses.replace(wanted, rig=OWN))
+    (folder / RIGGED).unlink()
+    assert not is_done(folder, wanted)
+
+
+def test_a_list_says_which_rigs_it_wants(tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    path.write_text('{"mesh": "a.glb", "video": "a.mp4"}\n{"mesh": "b.glb", "video": "b.mp4", "rig": "own"}\n')
+    assert [item.rig for item in listed_items(path, AnimateOptions())] == ["", OWN]
+    assert [item.rig for item in listed_items(path, AnimateOptions(), rig=MADE)] == [MADE, OWN]
+    path.write_text('{"mesh": "a.glb", "video": "a.mp4", "rig": "skeleton"}\n')
+    with pytest.raises(Motion324Error, match=r"line 1 .*skeleton.*own or made"):
+        listed_items(path, AnimateOptions())
 
 
 def test_an_item_whose_result_would_replace_its_own_input_fails_before_any_work(tmp_path, item):

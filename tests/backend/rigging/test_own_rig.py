@@ -13,6 +13,8 @@ from motion324.core.quaternions import from_quaternion, same_side, to_quaternion
 from motion324.core.rig import EULER_ORDERS, Skin
 from motion324.rigging.bone_fit import Prior, Sums, _Batch
 from motion324.rigging.freedom import Freedom
+from motion324.rigging.hessian import meeting_pairs, plain_hessians
+from motion324.rigging.hessian_kernel import compiled_hessians
 from motion324.rigging.kinematics import Chain, Poses
 from motion324.rigging.own_rig import fit_armature
 from motion324.rigging.rotations import from_euler, from_vector, to_euler, to_vector, without_leaps
@@ -62,7 +64,7 @@ def test_the_hessian_is_the_derivative_of_the_gradient_and_that_of_the_error():
     placed = chain.place(poses)
     maps, screws = chain.skinning(placed), free.screws(poses, placed)
     gradient = np.einsum("tusa,tus->tua", screws, batch._gradient(placed, maps, np.array([0]))[:, free.units]).ravel()
-    hessian = batch._hessian(placed, maps, screws)[0]
+    hessian = plain_hessians(chain, placed, maps, screws, basis.gram, meeting_pairs(basis.gram, 7), free.units)[0]
     small, count = 1e-5, len(gradient)
     for k in range(count):
         step = np.zeros((1, count // 3, 3))
@@ -73,9 +75,23 @@ def test_the_hessian_is_the_derivative_of_the_gradient_and_that_of_the_error():
     for k in range(count):  # Gauss and Newton's part of the Hessian: what steps do to the vertices
         step = np.zeros((1, count // 3, 3))
         step.ravel()[k] = small
-        there = [basis.skinned(chain.skinning(chain.place(free.stepped(poses, sign * step)))[0]) for sign in (1, -1)]
+        there = [basis.skinned(chain.skinning(chain.place(free.stepped(poses, sign * step))))[0] for sign in (1, -1)]
         moved.append((there[0] - there[1]).ravel() / (2 * small))
     np.testing.assert_allclose(hessian, np.array(moved) @ np.array(moved).T, atol=1e-5, rtol=1e-4)
+
+
+def test_the_compiled_hessian_is_the_plain_one():
+    flags = np.ones(7, bool)
+    flags[[2, 4]] = False
+    rig = armature(inherits_rotation=flags)
+    basis = Basis.of(cloud(rig), 7)
+    free = Freedom(rig, np.arange(7) != 3, np.arange(7) < 3)
+    chain, poses = Chain(rig), swing(rig, frames=5)
+    placed = chain.place(poses)
+    given = (chain, placed, chain.skinning(placed), free.screws(poses, placed), basis.gram)
+    plain = plain_hessians(*given, meeting_pairs(basis.gram, 7), free.units)
+    compiled = compiled_hessians(*given, meeting_pairs(basis.gram, 7), free.units)
+    np.testing.assert_allclose(compiled, plain, rtol=1e-9, atol=1e-9 * np.abs(plain).max())
 
 
 def test_limits_and_locks_hold_and_the_rest_makes_the_best_of_it():

@@ -10,7 +10,9 @@ import numpy as np
 import stage
 from driver import Driver, Wait
 
-SHOWN = 8  # the scene's frame of the pictures
+SHOWN = 3  # of the pictures: frames after the first
+BONES = 12
+PATIENCE = 1500  # seconds: other programs may be at work, too
 
 
 def story(driver: Driver, zip_path: str, backend: str, video: str, mesh: str, trajectory: str) -> Wait:
@@ -25,6 +27,7 @@ def story(driver: Driver, zip_path: str, backend: str, video: str, mesh: str, tr
     stage.select((dog.name,))
     Path(video).write_text(json.dumps({"do": "wobble", "trajectory": trajectory, "fps": 15}))
     bpy.context.scene.motion324.video = video
+    bpy.context.scene.motion324_rig.bones = report["asked"] = BONES
     bpy.ops.wm.save_as_mainfile(filepath=str(driver.folder / "dog.blend"))
     stage.open_panels()
     yield from stage.open_sidebar(driver)
@@ -33,36 +36,47 @@ def story(driver: Driver, zip_path: str, backend: str, video: str, mesh: str, tr
         with bpy.context.temp_override(region=region):
             bpy.ops.view3d.view_axis(type="LEFT")
             bpy.ops.view3d.view_selected()
-    yield from _take(driver, report, dog, "keep_rig")
+    yield from _take(driver, report, dog, "keep_rig", 1)
     rig = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE")
     report["bones"] = [bone.name for bone in rig.data.bones]
     yield from driver.shot("made")
-    bpy.context.scene.frame_set(1)
-    yield from _take(driver, report, dog, "keep_armature")
+    yield from _take(driver, report, dog, "keep_armature", 21)
     yield from driver.shot("own")
-    report["undo"] = bpy.data.objects.get(rig.name) is not None
+    report["keyed"] = _first_key()
+    with driver.context():
+        bpy.ops.ed.undo()
+    yield 1.0
+    report["undone"] = _first_key()
     return report
 
 
-def _take(driver: Driver, report: dict, dog: bpy.types.Object, button: str) -> Wait:
+def _take(driver: Driver, report: dict, dog: bpy.types.Object, button: str, start: int) -> Wait:
     runner = stage.module("job.runner").runner
+    bpy.context.scene.frame_set(start)
+    bpy.context.scene.motion324.start_frame = start
     yield from driver.click("motion324.animate")
-    yield from driver.wait_until(lambda: bool(runner.animations) or runner.state.problem, 120, "there is a result")
+    yield from driver.wait_until(lambda: bool(runner.animations) or runner.state.problem, PATIENCE, "there is a result")
     assert runner.state.problem is None, runner.state.problem
     yield 1.0
     positions = np.array(runner.animations[0].positions)
     yield from driver.shot(f"{button}_waits", only_sidebar=True)
     yield from driver.click(f"motion324.{button}")
-    yield from driver.wait_until(lambda: not runner.results, 500, "it is kept")
+    yield from driver.wait_until(lambda: not runner.results, PATIENCE, "it is kept")
     yield 1.0
     side = np.ptp(positions[0], axis=0).max()
     apart = []
-    for index in range(0, len(positions), 7):
-        bpy.context.scene.frame_set(1 + index)
+    for index in range(0, len(positions), 3):
+        bpy.context.scene.frame_set(start + index)
         apart.append(float(np.linalg.norm(_shown(dog) - positions[index], axis=1).mean() / side))
     report["errors"].append(float(np.mean(apart)))
-    bpy.context.scene.frame_set(SHOWN)
+    bpy.context.scene.frame_set(start + SHOWN)
     yield from driver.redraw()
+
+
+def _first_key() -> float:
+    """Of the rig's action."""
+    rig = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE")
+    return float(rig.animation_data.action.frame_range[0])
 
 
 def _shown(obj: bpy.types.Object) -> np.ndarray:

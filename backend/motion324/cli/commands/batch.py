@@ -40,6 +40,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
     parser.add_argument("--video-only", action="store_true", help=f"from the videos alone, into {VIDEO_ONLY}")
     parser.add_argument("--workers", metavar="N", type=int, default=1, help="processes; default: 1")
     parser.add_argument("--overlay", action="store_true", help="also keep overlay.mp4 of each item")
+    parser.add_argument(
+        "--rig",
+        choices=("own", "made"),
+        default="",
+        help="also keep rigged.glb, with keys on own bones or on made ones",
+    )
     parser.add_argument("--skip-inference", action="store_true", help="only score what is there")
     parser.add_argument("--skip-evaluation", action="store_true", help="only animate")
     add_mesh_options(parser)
@@ -86,6 +92,8 @@ def _check(arguments: argparse.Namespace) -> None:
     settings = mesh_settings_of(arguments)
     if settings != MeshSettings(seed=settings.seed) and not arguments.video_only:
         raise bad_option("mesh-provider", "and its settings only count with --video-only")
+    if arguments.rig and arguments.video_only:
+        raise bad_option("rig", "counts with given meshes only; use motion324 rig on what --video-only leaves")
     if not 1 <= arguments.workers <= 256:
         raise Motion324Error(
             "bad-option",
@@ -117,7 +125,7 @@ def _animate(arguments: argparse.Namespace, pipeline: str, folder: Path, termina
     options = options_of(arguments)
     read, source = (release_items, arguments.release) if arguments.release else (listed_items, arguments.list)
     outcomes = run_batch(
-        read(source, options, only, mesh_settings_of(arguments) if pipeline == VIDEO_ONLY else None),
+        read(source, options, only, mesh_settings_of(arguments) if pipeline == VIDEO_ONLY else None, arguments.rig),
         folder,
         workers=arguments.workers,
         blender=arguments.blender,

@@ -12,6 +12,7 @@ import numpy as np
 
 from motion324.core.blender_mesh.surface import positions_of
 from motion324.core.blender_rig.armature_reading import ReadArmature, read_armature
+from motion324.core.blender_rig.binding import bind
 from motion324.core.blender_rig.skin_reading import armature_modifier, read_skin
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.rig import Skin
@@ -42,6 +43,9 @@ def read_scene_rig(bpy: Any, source: str) -> SceneRig:
             "Give a file with a rigged mesh, or have a rig made: leave --onto out.",
             EXIT_BAD_MESH,
         )
+    for each in skinned:
+        if each.parent_type == "ARMATURE":
+            bind(each, each.parent)
     modifiers = [armature_modifier(each) for each in skinned]
     armatures = {modifier.object.name: modifier.object for modifier in modifiers}
     if len(armatures) > 1:
@@ -86,7 +90,9 @@ def joined(skins: list[Skin]) -> Skin:
 
 
 def _has_armature(obj: Any) -> bool:
-    return any(each.type == "ARMATURE" and each.object for each in obj.modifiers) and bool(len(obj.data.polygons))
+    by_parent = obj.parent is not None and obj.parent_type == "ARMATURE"
+    bound = by_parent or any(each.type == "ARMATURE" and each.object for each in obj.modifiers)
+    return bound and bool(len(obj.data.polygons))
 
 
 def _before(bpy: Any, obj: Any, modifier: Any) -> np.ndarray:

@@ -29,10 +29,8 @@ def armature_modifier(obj: Any, armature: str = "") -> Any:
     """
     found = [each for each in obj.modifiers if each.type == "ARMATURE" and each.object and each.show_viewport]
     if not found:
-        by_parent = obj.parent is not None and obj.parent_type == "ARMATURE"
         hint = "Give it an Armature modifier with its armature, or keep the result as a rig of its own."
-        why = "is moved by its parent without an Armature modifier" if by_parent else "has no armature"
-        raise _bad("no-armature", f"'{obj.name}' {why}, so there are no bones to key.", hint)
+        raise _bad("no-armature", f"'{obj.name}' has no armature, so there are no bones to key.", hint)
     named = [each for each in found if each.object.name == armature]
     found = named or found
     if len(found) > 1:

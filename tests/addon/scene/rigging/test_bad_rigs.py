@@ -166,6 +166,18 @@ def test_library_overrides_and_linked_objects_are_refused(addon, tmp_path):
     with refused() as error:
         keep(addon, [animation])
     assert error.value.code == "linked-object"
+    body = body.override_create(remap_local_usages=True)
+    rig = bpy.data.objects["Rig", path].override_create(remap_local_usages=True)
+    with refused(match="'Body' is a library override") as error:
+        keep(addon, [animation_of(addon, body, positions)])
+    own = bpy.data.objects.new("Own", body.data.copy())  # of this file, on an armature that is an override
+    bpy.context.scene.collection.objects.link(own)
+    own.modifiers.new("Armature", "ARMATURE").object = rig
+    for group in body.vertex_groups:
+        own.vertex_groups.new(name=group.name)
+    with refused(match="'Rig' is a library override") as error:
+        keep(addon, [animation_of(addon, own, positions)])
+    assert error.value.code == "linked-object" and "Make it local" in error.value.hint
 
 
 def test_several_armatures_of_several_objects_are_kept_one_by_one(addon):

@@ -7,7 +7,7 @@ import math
 import bpy
 import numpy as np
 import pytest
-from addon.rigged_bodies import MODES, animation_of, body_rig, dance, keep, skinned_cloud
+from addon.rigged_bodies import MODES, animation_of, body_rig, dance, keep, refused, skinned_cloud
 from addon.shapes import shown
 from mathutils import Euler
 
@@ -81,6 +81,9 @@ def test_locks_and_limits_are_kept(addon):
     limit.owner_space = "LOCAL"
     limit.use_limit_x, limit.min_x, limit.max_x = True, -0.1, 0.1
     pose["hips"].lock_location = (False, True, False)
+    near = pose["hips"].constraints.new("LIMIT_LOCATION")
+    near.owner_space = "LOCAL"
+    near.use_min_x, near.min_x, near.use_max_x, near.max_x = True, -0.01, True, 0.01
     positions = dance(armature, obj)
     keep(addon, [animation_of(addon, obj, positions)])
     for frame in range(1, 9):
@@ -88,8 +91,14 @@ def test_locks_and_limits_are_kept(addon):
         angles = pose["arm.R"].matrix_basis.to_euler(pose["arm.R"].rotation_mode)
         assert abs(angles.x) < 1e-4 and abs(angles.z) < 1e-4
         assert -0.1001 < pose["hand.L"].rotation_euler.x < 0.1001
-        assert abs(pose["hips"].location.y) < 1e-6
-    assert not limit.mute
+        assert abs(pose["hips"].location.y) < 1e-6 and abs(pose["hips"].location.x) < 0.01001
+    found = [
+        point.co.y
+        for curve in addon("scene.playing.fcurves").curves_of(armature)
+        if curve.data_path == 'pose.bones["hips"].location' and curve.array_index == 0
+        for point in curve.keyframe_points
+    ]
+    assert max(np.abs(found)) <= 0.01 + 1e-6 and not limit.mute and not near.mute
 
 
 def test_rotations_do_not_leap(addon):
@@ -126,6 +135,41 @@ def test_several_objects_on_one_armature_are_keyed_together(addon):
     first, second = dance(armature, obj), dance(armature, other)
     keep(addon, [animation_of(addon, obj, first), animation_of(addon, other, second)])
     assert apart(obj, first)[0] < 1e-4 and apart(other, second)[0] < 1e-4
+
+
+@pytest.mark.parametrize("parent_type", ["OBJECT", "ARMATURE"])
+def test_a_mesh_that_no_modifier_binds_is_bound_to_the_armature_that_is_meant(addon, parent_type):
+    obj, armature = body_rig()
+    positions = dance(armature, obj)
+    obj.modifiers.clear()
+    subdivision = obj.modifiers.new("Smooth", "SUBSURF")
+    subdivision.show_viewport = False
+    obj.parent_type = parent_type
+    named = "" if parent_type == "ARMATURE" else armature.name
+    kept = keep(addon, [animation_of(addon, obj, positions)], armature=named or None)
+    assert [each.type for each in obj.modifiers] == ["ARMATURE", "SUBSURF"] and obj.parent_type == "OBJECT"
+    assert apart(obj, positions)[0] < 1e-4
+    assert any("new Armature modifier" in warning for warning in kept.warnings)
+    addon("scene.playing.keeping").remove_animation(obj)
+    assert [each.type for each in obj.modifiers] == ["SUBSURF"] and obj.parent_type == parent_type
+
+
+def test_an_armature_that_is_meant_but_cannot_move_the_mesh_is_refused_and_nothing_is_bound(addon):
+    obj, armature = body_rig()
+    positions = dance(armature, obj)
+    obj.modifiers.clear()
+    animation = animation_of(addon, obj, positions)
+    for group in obj.vertex_groups:
+        group.name = f"old {group.name}"
+    for named, code, words in (
+        (armature.name, "rig-without-weights", "No vertex group of 'Body' is called as a bone of 'Rig'"),
+        ("Body", "no-armature", "is no armature"),
+        ("Nobody", "no-armature", "no object 'Nobody'"),
+    ):
+        with refused() as error:
+            keep(addon, [animation], armature=named)
+        assert error.value.code == code and words in error.value.sentence and error.value.hint
+    assert not obj.modifiers and not addon("scene.playing.keeping").is_kept(obj)
 
 
 def test_removing_the_animation_puts_everything_back(addon):

@@ -1,0 +1,223 @@
+"""How near keyframes on bones come to a trajectory. Prints tables in Markdown, a row as soon as it is known.
+
+    python benchmarks/rigs.py --rigs DIR [--models NAME,...] [--frames 48]        # truth is linear skinning
+    python benchmarks/rigs.py --release ROOT --predictions DIR [--clips NAME,...] # our own results of clips with truth
+
+--rigs: rigged models as ../shared/train_rigs has them: skin weights and, of each clip, matrices of the joints. Their
+joints' places and parents are not in these files, so that they are found here as the points that two joints carry alike
+in all clips; the clip whose joints turn most is then keyed on these bones ("own"), and on a rig that is made from it,
+with the fewest bones within 0.5 % ("made").
+
+--release: predictions are NAME/trajectory.npz, as `motion324 batch --release ROOT` leaves them in DIR/given_mesh. Each
+is kept on the rig that is made from it, and on 24 bones that are made from the truth, as an artist's rig would be: of
+the right thing, but not of this result. "grows": the mean distance of all vertices to the truth, after by before.
+
+All distances in percent of the longest side of the first frame; seconds are those of the processor, not of the clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from motion324.core.quaternions import from_quaternion
+from motion324.core.reference_mesh import turned_z_up
+from motion324.core.rig import QUATERNION, Armature, RiggedMotion, Skin
+from motion324.core.rig_settings import RigSettings
+from motion324.core.trajectory_file import load_trajectory
+from motion324.evaluation.release import read_release
+from motion324.rigging.kinematics import Chain, Poses
+from motion324.rigging.made_rig import make_rig
+from motion324.rigging.own_rig import fit_armature
+from motion324.rigging.rotations import nearest_rotation, to_vector
+from motion324.rigging.skinning import Basis
+
+MODELS = (
+    "animals_pack__ShibaInu",
+    "animated_women_characters__Smooth_Female_Casual",
+    "dinosaurs_pack__Apatosaurus",
+    "animated_robot__Robot",
+    "zebra__Zebra",
+    "farm_animals_animated__Cow",
+    "alien_animated__Alien",
+    "monster_pack_animated__Dragon",
+    "fish_pack__Shark",
+    "easy_animated_enemy_pack__Wasp",
+)
+CLIPS = ("fox_gallop", "george_dance", "triceratops_walk")
+TRIED = 150  # poses of all clips from which joints are found
+ARTIST = 24  # bones
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rigs", type=Path)
+    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--frames", type=int, default=48, help="the most that are taken of a clip")
+    parser.add_argument("--release", type=Path)
+    parser.add_argument("--predictions", type=Path)
+    parser.add_argument("--clips", default=",".join(CLIPS))
+    arguments = parser.parse_args()
+    if arguments.rigs:
+        of_models(arguments.rigs, arguments.models.split(","), arguments.frames)
+    if arguments.release:
+        of_predictions(arguments.release, arguments.predictions, tuple(arguments.clips.split(",")))
+
+
+def of_models(folder: Path, names: list[str], most: int) -> None:
+    _row("model", "frames x vertices", "own: bones", "mean", "largest", "s", "made: bones", "mean", "s")
+    _row(*["---"] * 9)
+    for name in names:
+        armature, skin, positions, faces = read_model(folder / f"{name}.npz", most)
+        own, of_own = _timed(lambda a=armature, s=skin, p=positions: fit_armature(a, s, p))
+        made, of_made = _timed(lambda p=positions, f=faces: make_rig(p, f, RigSettings()))
+        _row(
+            name,
+            "{} x {:,}".format(*positions.shape[:2]),
+            armature.count,
+            *(f"{100 * value:.3f}" for value in (own.mean.mean(), own.largest.max())),
+            f"{of_own:.1f}",
+            made.armature.count,
+            f"{100 * made.motion.mean.mean():.2f}",
+            f"{of_made:.1f}",
+        )
+
+
+def of_predictions(root: Path, folder: Path, names: tuple[str, ...]) -> None:
+    _row("clip", "error before", "made: bones", "mean", "error grows", f"on {ARTIST}: mean", "largest", "error grows")
+    _row(*["---"] * 8)
+    for clip in read_release(root, names):
+        found = load_trajectory(folder / clip.name / "trajectory.npz")
+        positions = turned_z_up(found.positions)
+        truth = turned_z_up(np.stack([np.load(file) for file in sorted(clip.truth_folder.glob("frame_*.npy"))]))
+        side = np.ptp(truth[0], axis=0).max()
+
+        def error(positions: np.ndarray, truth: np.ndarray = truth, side: float = side) -> float:
+            return 100 * float(np.linalg.norm(positions - truth, axis=2).mean() / side)
+
+        before = error(positions)
+        made = make_rig(positions, found.faces, RigSettings())
+        given = make_rig(truth, found.faces, RigSettings(bones=ARTIST))
+        keyed = fit_armature(given.armature, given.skin, positions)
+        on_given = RiggedMotion(given.armature, given.skin, keyed)
+        _row(
+            clip.name,
+            f"{before:.2f}",
+            made.armature.count,
+            f"{100 * made.motion.mean.mean():.2f}",
+            f"{100 * (error(shown(made)) / before - 1):+.1f} %",
+            f"{100 * keyed.mean.mean():.2f}",
+            f"{100 * keyed.largest.max():.1f}",
+            f"{100 * (error(shown(on_given)) / before - 1):+.1f} %",
+        )
+
+
+def shown(rigged: RiggedMotion) -> np.ndarray:
+    """(T, N, 3): where the bones bring the vertices."""
+    chain, motion = Chain(rigged.armature), rigged.motion
+    poses = Poses(from_quaternion(motion.rotation), motion.location)
+    return Basis.of(rigged.skin, rigged.armature.count).skinned(chain.skinning(chain.place(poses)))
+
+
+def read_model(path: Path, most: int) -> tuple[Armature, Skin, np.ndarray, np.ndarray]:
+    """The rig, the clip of it that moves most (T, N, 3) float32, and faces (F, 3)."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    clips = [name for name in arrays if name.startswith("clip")]
+    maps = {name: arrays[name].astype(np.float64) for name in clips}
+    together = np.concatenate(list(maps.values()))
+    scale = float(np.median(np.cbrt(np.linalg.det(together[..., :3]))))  # of the whole: bones do not scale
+    vertices = arrays["V"].astype(np.float64) * scale
+    together[..., :3] /= scale
+    clip = max((each[:most] for each in maps.values()), key=_turning).copy()
+    clip[..., :3] /= scale
+    joints, weights = arrays["J"].astype(np.int64), arrays["W"].astype(np.float64)
+    weights /= weights.sum(axis=1, keepdims=True)
+    basis = Basis.of(Skin(vertices, joints, weights), clip.shape[1])
+    positions = basis.skinned(clip)
+    parents, heads, order = _joints(together, vertices, joints, weights)
+    number = np.argsort(order)
+    skin = Skin(vertices.astype(np.float32), number[joints].astype(np.int32), weights.astype(np.float32))
+    return _armature(parents, heads), skin, positions.astype(np.float32), arrays["F"].astype(np.int32)
+
+
+def _turning(clip: np.ndarray) -> float:
+    """clip (T, J, 3, 4) -> radians between a joint's first pose and its others, on average."""
+    turns = nearest_rotation(clip[..., :3])
+    return float(np.linalg.norm(to_vector(np.swapaxes(turns[:1], -1, -2) @ turns), axis=-1).mean())
+
+
+def _joints(
+    maps: np.ndarray, vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """maps (P, J, 3, 4) -> parents (J,) and heads (J, 3) in the order (J,) in which each comes after its parent.
+
+    A tree of least gaps: two bones hang together where a point is that both carry alike.
+    """
+    some = maps[np.linspace(0, len(maps) - 1, min(len(maps), TRIED)).astype(int)]
+    count, side = maps.shape[1], float(np.ptp(vertices, axis=0).max())
+    held = np.zeros((len(vertices), count))
+    np.add.at(held, (np.arange(len(vertices))[:, None], joints), weights)
+    mass = held.sum(axis=0)
+    middles = held.T @ vertices / np.maximum(mass, 1e-9)[:, None]
+    costs, places = np.full((count, count), np.inf), np.zeros((count, count, 3))
+    for i in range(count):
+        for j in range(i):
+            apart = some[:, i] - some[:, j]
+            left, right = apart[..., :3].reshape(-1, 3), -apart[..., 3].ravel()
+            middle = (middles[i] + middles[j]) / 2
+            weak = 1e-6 * len(some)
+            place = np.linalg.solve(left.T @ left + weak * np.eye(3), left.T @ right + weak * middle)
+            gap = np.sqrt(np.square(left @ place - right).reshape(-1, 3).sum(axis=1).mean())
+            costs[i, j] = costs[j, i] = (gap + 1e-4 * np.linalg.norm(place - middle)) / side
+            places[i, j] = places[j, i] = place
+    order, parents, heads = [int(mass.argmax())], [-1], [middles[mass.argmax()]]
+    while len(order) < count:
+        outside = [j for j in range(count) if j not in order]
+        block = costs[np.ix_(order, outside)]
+        a, b = np.unravel_index(block.argmin(), block.shape)
+        parents.append(int(a))
+        heads.append(places[order[a], outside[b]])
+        order.append(outside[b])
+    return np.array(parents), np.array(heads), np.array(order)
+
+
+def _armature(parents: np.ndarray, heads: np.ndarray) -> Armature:
+    count = len(parents)
+    rest = np.tile(np.eye(4), (count, 1, 1))
+    rest[:, :3, 3] = heads
+    free = np.full((count, 3), np.inf)
+    return Armature(
+        names=tuple(f"bone {j}" for j in range(count)),
+        parents=parents.astype(np.int32),
+        rest=rest,
+        lengths=np.ones(count),
+        location=np.zeros((count, 3)),
+        rotation=np.tile([1.0, 0, 0, 0], (count, 1)),
+        scale=np.ones((count, 3)),
+        rotation_modes=(QUATERNION,) * count,
+        rotation_low=-free,
+        rotation_high=free,
+        location_low=-free,
+        location_high=free,
+        inherits_rotation=np.ones(count, bool),
+        local_location=np.ones(count, bool),
+        connected=np.zeros(count, bool),
+    )
+
+
+def _timed(work):
+    began = time.process_time()
+    done = work()
+    return done, time.process_time() - began
+
+
+def _row(*cells: object) -> None:
+    print("|", " | ".join(map(str, cells)), "|", flush=True)
+
+
+if __name__ == "__main__":
+    main()

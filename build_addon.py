@@ -28,6 +28,7 @@ PLATFORMS = {
     "macos-arm64": ("macosx_11_0_arm64",),
     "macos-x64": ("macosx_10_12_x86_64",),
 }
+EXAMPLE = ("shiba.glb", "shiba.mp4")  # that Load Example brings
 PYTHON_OF_BLENDER = "3.11"  # the oldest one among the Blenders that the manifest allows; abi3 wheels serve newer ones
 
 
@@ -171,6 +172,9 @@ def stage_extension(stage: Path, name: str, wheels: list[Path], tools: list[Path
     shutil.copytree(ROOT / "motion324_addon", stage, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
     if (ROOT / "LICENSE.md").exists():
         shutil.copyfile(ROOT / "LICENSE.md", stage / "LICENSE.md")
+    (stage / "example").mkdir()
+    for example in EXAMPLE:
+        shutil.copyfile(ROOT / "examples" / example, stage / "example" / example)
     (stage / "wheels").mkdir()
     for wheel in wheels:
         shutil.copyfile(wheel, stage / "wheels" / wheel.name)

@@ -7,7 +7,7 @@ import bpy
 from . import operators, panels
 from .installation import runner as installation
 from .job import backend, file_handlers
-from .settings import pins, properties, rig_settings
+from .settings import pins, properties, rig_settings, tweak_settings
 from .settings.preferences import Motion324Preferences
 from .ui import languages, menu, status_bar
 
@@ -18,6 +18,7 @@ def register() -> None:
     properties.register()
     rig_settings.register()
     pins.register()
+    tweak_settings.register()
     operators.register()
     panels.register()
     menu.register()
@@ -34,6 +35,7 @@ def unregister() -> None:
     menu.unregister()
     panels.unregister()
     operators.unregister()
+    tweak_settings.unregister()
     pins.unregister()
     rig_settings.unregister()
     properties.unregister()

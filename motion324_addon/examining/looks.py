@@ -30,6 +30,7 @@ from ..ui import choices, thumbnails
 from .examiner import Examiner, Question
 
 NAME = "Motion324 Mask Preview"
+UPRIGHT = 0.1  # of how much a camera's horizontal may rise
 TINT = np.array([0.65, 0.1, 0.1], np.float32)  # of what the mask leaves out
 OUTLINE = np.array([1.0, 0.6, 0.15], np.float32)  # the colour of Blender's selections
 
@@ -157,6 +158,16 @@ def options_of_look(settings: properties.JobProperties | SimpleNamespace) -> Ani
     return properties.options_of(settings, wanted=lambda spec: spec.in_looks and spec.name != "view")
 
 
+def angles_found(settings: properties.JobProperties, obj: bpy.types.Object) -> str:
+    """What a look has found for this object and these settings, as AnimateOptions.view has it, so that a job starts
+    from there; "" where none has, or where the camera lies on its side, which angles do not tell.
+    """
+    found = view_look.look.answers(view_key(settings, obj))
+    if found is None or found.view is None or abs(found.view.rotation[0][1]) > UPRIGHT:
+        return ""
+    return f"{found.view.azimuth:.2f},{found.view.elevation:.2f}"
+
+
 @dataclass(frozen=True)
 class FoundView:
     """view: the camera, in the normalised space that `space` relates to the world.
@@ -204,5 +215,5 @@ def _of_note(obj: bpy.types.Object, context: bpy.types.Context) -> FoundView | N
     if source is None:
         return None
     render = context.scene.render
-    aspect = render.resolution_x / render.resolution_y
-    return FoundView(source.view, source.space, None, aspect, kept_note.moved_since(obj, source.matrix))
+    aspect = source.aspect or render.resolution_x / render.resolution_y  # which earlier versions did not note
+    return FoundView(source.view, source.space, source.match, aspect, kept_note.moved_since(obj, source.matrix))

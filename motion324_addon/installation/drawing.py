@@ -9,6 +9,7 @@ import bpy
 
 from ..job.storage import ADDON
 from ..running.state import duration, readable_size, stage_label
+from ..ui.choices import in_panel_words
 from ..ui.text_lines import draw_bar, draw_lines
 from . import environment, plan
 from .check import FINE, PROBLEM
@@ -19,12 +20,12 @@ from .state import BYTES, Condition, InstallationState, Phase, Task
 TASK_LABELS = {Task.INSTALL: "Starting", Task.CHECK: "Checking", Task.REMOVE: "Removing"}
 # What is wrong, and what the button says that mends it.
 CONDITIONS = {
-    Condition.MISSING: ("The backend is not installed yet", "Install Backend"),
+    Condition.MISSING: ("The engine is not installed yet", "Download"),
     Condition.UNFINISHED: ("The installation was interrupted; what was downloaded is kept", "Continue Installation"),
-    Condition.OUTDATED: ("The backend is of another version than this extension", "Update Backend"),
-    Condition.PYTHON_GONE: ("The Python that the backend was installed with is gone", "Repair Backend"),
-    Condition.DAMAGED: ("The backend does not work", "Repair Backend"),
-    Condition.READY: ("The backend is installed", "Install Again"),
+    Condition.OUTDATED: ("The engine is of another version than this extension", "Update Engine"),
+    Condition.PYTHON_GONE: ("The Python that the engine was installed with is gone", "Repair Engine"),
+    Condition.DAMAGED: ("The engine does not work", "Repair Engine"),
+    Condition.READY: ("The engine is installed", "Install Again"),
 }
 # How the subjects begin that are shown also where all is fine: also "memory, GPU" and "torch's device".
 SHOWN_FINDINGS = ("motion324", "device", "memory", "torch", "weights", "answer")
@@ -46,8 +47,8 @@ def amount(state: InstallationState) -> str:
         done, total = readable_size(state.done), readable_size(state.total)
         return f"{done.removesuffix(total[-3:])} of {total}" if state.total else done
     if state.total:
-        return f"{state.done} of {state.total} packages"
-    return f"{state.done} packages" if state.done else ""
+        return f"{state.done} of {state.total} package{'' if state.total == 1 else 's'}"
+    return f"{state.done} package{'' if state.done == 1 else 's'}" if state.done else ""
 
 
 def describe(state: InstallationState, now: float) -> str:
@@ -66,7 +67,7 @@ def draw_first_run(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
         _draw_installation(_draw_bar(layout, state), context, state)
         return
     box = layout.box().column(align=True)
-    missing = "Choose the backend's Python" if settings.backend == "PYTHON" else "Enter the backend's address and token"
+    missing = "Choose the engine's Python" if settings.backend == "PYTHON" else "Enter the engine's address and token"
     draw_lines(box, context, f"{missing} in the preferences", "ERROR")
     _preferences_button(box)
 
@@ -98,7 +99,7 @@ def draw_backend(layout: bpy.types.UILayout, context: bpy.types.Context, backend
     layout = _draw_bar(layout, state)
     if backend == "INSTALLED":
         if from_variable:
-            draw_lines(layout, context, "MOTION324_BACKEND_PYTHON is set: the backend of that Python is used", "INFO")
+            draw_lines(layout, context, "MOTION324_BACKEND_PYTHON is set: the engine of that Python is used", "INFO")
         _draw_installation(layout, context, state)
     elif state.busy:
         _draw_progress(layout, state)
@@ -124,43 +125,58 @@ def _draw_installation(layout: bpy.types.UILayout, context: bpy.types.Context, s
     elif state.condition is not Condition.MISSING:
         draw_lines(box, context, sentence, "ERROR")
         box.separator(factor=0.5)
-    if state.condition not in (Condition.PYTHON_GONE, Condition.OUTDATED):  # little of it comes anew
-        _draw_plan(box, context, state.machine)
-    box.separator()
+    planned = _plan(context, state.machine)
+    if state.condition in (Condition.MISSING, Condition.UNFINISHED):  # of others, little comes anew
+        _draw_need(box, context, planned)
     row = box.row()
     row.scale_y = 1.5
-    row.enabled = bpy.app.online_access
-    row.operator("motion324.install_backend", text=button, icon="IMPORT")
-    if not bpy.app.online_access:
-        _draw_offline(box, context)
-    column = box.column(align=True)
-    column.operator("motion324.install_from_folder", icon="FILE_FOLDER")
+    online, fixed = bpy.app.online_access, bpy.app.online_access_override
+    row.enabled = online or not fixed
+    text = button if online else f"Allow Online Access and {button}"
+    row.operator("motion324.install_backend", text=text, icon="IMPORT").allow_online = not online
+    if not online and fixed:
+        draw_lines(box, context, "This Blender was started without online access", "ERROR")
+    box.popover(MOTION324_PT_other_ways.bl_idname, text="Other Ways...")
     if state.condition is not Condition.MISSING:
-        column.operator("motion324.remove_backend", icon="TRASH")
+        box.operator("motion324.remove_backend", icon="TRASH")
 
 
-def _draw_plan(layout: bpy.types.UILayout, context: bpy.types.Context, machine: Machine | None) -> None:
-    """The two sentences of the first run, which need a look at the machine: that begins here where there was none."""
+def _plan(context: bpy.types.Context, machine: Machine | None) -> plan.Plan | None:
+    """What would be downloaded, which needs a look at the machine: that begins here where there was none."""
     if machine is None:
         runner.look_at_machine()
-        layout.label(text="Looking at this machine", icon="SORTTIME")
-        return
+        return None
     settings = context.preferences.addons[ADDON].preferences
-    planned = plan.make_plan(machine, plan.Wishes(settings.computation, settings.extra_index))
-    what, where = plan.sentences(planned, _short(runner.place.environment))
-    draw_lines(layout, context, what, "INFO")
-    layout.separator(factor=0.5)
-    draw_lines(layout, context, where, "BLANK1")
-    if planned.note:
-        layout.separator(factor=0.5)
-        draw_lines(layout, context, planned.note, "INFO")
+    return plan.make_plan(machine, plan.Wishes(settings.computation, settings.extra_index))
 
 
-def _draw_offline(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    text = "Blender may not go online: allow it, install from a folder of wheels, or choose the Python of an existing "
-    text += "backend in the preferences"
-    draw_lines(layout, context, text, "ERROR")
-    _online_switch(layout, context)
+def _draw_need(layout: bpy.types.UILayout, context: bpy.types.Context, planned: plan.Plan | None) -> None:
+    size = f" ({readable_size(planned.download_bytes)})" if planned else ""
+    draw_lines(layout, context, f"Motion324 needs a one-time download{size}", "INFO")
+    if planned is not None and planned.note:
+        draw_lines(layout, context, planned.note, "BLANK1")
+
+
+class MOTION324_PT_other_ways(bpy.types.Panel):
+    """Shown where the button of that name is clicked: what is downloaded, and what to do without that."""
+
+    bl_idname = "MOTION324_PT_other_ways"
+    bl_label = "Other Ways"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_options = {"INSTANCED"}
+    bl_ui_units_x = 15
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, planned = self.layout, _plan(context, runner.look().machine)
+        layout.operator("motion324.install_from_folder", icon="FILE_FOLDER")
+        layout.operator("motion324.open_preferences", text="Choose an Engine in the Preferences", icon="PREFERENCES")
+        if planned is None:
+            layout.label(text="Looking at this machine", icon="SORTTIME")
+            return
+        what, where = plan.sentences(planned, _short(runner.place.environment))
+        draw_lines(layout, context, what, "INFO")
+        draw_lines(layout, context, where, "BLANK1")
 
 
 def _online_switch(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -194,9 +210,9 @@ def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, state:
     if state.problem is None:
         return
     column = layout.column(align=True)
-    draw_lines(column, context, state.problem.sentence, "ERROR")
+    draw_lines(column, context, in_panel_words(state.problem.sentence), "ERROR")
     if state.problem.hint:
-        draw_lines(column, context, state.problem.hint, "BLANK1")
+        draw_lines(column, context, in_panel_words(state.problem.hint), "BLANK1")
     row = column.row(align=True)
     row.operator("motion324.open_installation_log", text="Open Log", icon="TEXT")
     row.operator("motion324.dismiss_installation", text="Close", icon="X")
@@ -217,7 +233,7 @@ def _draw_report(layout: bpy.types.UILayout, context: bpy.types.Context, state: 
 
 
 def _preferences_button(layout: bpy.types.UILayout) -> None:
-    layout.operator("preferences.addon_show", text="Preferences", icon="PREFERENCES").module = ADDON
+    layout.operator("motion324.open_preferences", text="Preferences", icon="PREFERENCES")
 
 
 def _short(path: Path | str) -> str:

@@ -161,7 +161,7 @@ def sentences(plan: Plan, folder: str) -> tuple[str, str]:
     if plan.extras:
         what += ", and PyTorch with CUDA"
     return (
-        f"Motion324's backend and its libraries ({what}) are downloaded from the Python package index: about "
+        f"Motion324's engine and its libraries ({what}) are downloaded from the Python package index: about "
         f"{readable_size(plan.download_bytes)}, {readable_size(plan.disk_bytes)} when installed.",
         f"They go into {folder}, apart from Blender's own Python, and can be removed at any time.",
     )

@@ -14,10 +14,12 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from motion324.core.options import AnimateOptions
+
 from ..running.worker import Worker
 from ..scene.playing import point_cache, timing
 from ..scene.playing.animation import Animation, has_other_pose
-from . import estimate, storage
+from . import estimate, shown_tweak, storage
 from .records import Job, Order
 from .state import Do, Effect, Expected, FromWorker, JobState
 from .worker import JobWorker, Work
@@ -64,10 +66,12 @@ def carry_out(do: Do, job: Job, state: JobState | None) -> None:
         _show_result(job)
     elif do.effect is Effect.HIDE_PREVIEW:
         _hide_previews(job, do.objects)
-    elif do.effect is Effect.FORGET and do.objects:
-        _forget_results(job, do.objects)
+    elif do.effect is Effect.SHOW_AGAIN:
+        _show_again(job, do.objects)
+    elif do.effect is Effect.SHELVE:
+        job.previews = tuple(each for each in job.previews if each.target.uid not in do.objects)
     elif do.effect is Effect.FORGET:
-        job.animations = job.previews = ()
+        job.animations = job.previews = job.shelf = ()
         _stop_work(job)
 
 
@@ -85,14 +89,14 @@ def abandon(jobs: Iterable[Job]) -> None:
     for job in jobs:
         if job.worker is not None:
             job.worker.stop()
-            remove_when_ended(job.worker, job.folder, wait=True)
+        remove_when_ended(job.worker, job.folder, wait=True)
 
 
 def _stop_work(job: Job) -> None:
     """Lets go of the worker and its files; what it still posts is dropped."""
     if job.worker is not None:
         job.worker.stop()
-        remove_when_ended(job.worker, job.folder)
+    remove_when_ended(job.worker, job.folder)
     job.worker = job.folder = job.changed_from = None
 
 
@@ -117,15 +121,26 @@ def _show_result(job: Job) -> None:
             video=order.video,
             camera_to_first=result.camera_to_first,
             own_pose=share.own(sent).astype(np.float32) if begins_otherwise else None,
+            doubt=None if result.doubt is None else result.doubt[share.first : share.first + share.count],
+            name=f"{member.target.name}, {order.video.stem}, {_quality_of(order)}",
         )
         for member, share, positions in zip(job.reading.members, job.reading.shares, job.worker.positions, strict=True)
     )
+    for animation in job.animations:
+        shown_tweak.show(animation)
     if job.worker.work.wants_preview:
         _show(job, job.worker.work.result_paths, fitted)
+        job.shelf = job.previews
     if order.correction is None:
         estimate.learn(result.report, order.options, order.where)
     if order.when_done is not None:
         order.when_done(job.worker.work.number)
+
+
+def _quality_of(order: Order) -> str:
+    """What the panel calls the chosen one."""
+    choices = AnimateOptions.specs()["reconstructor"].choices
+    return next((each.label for each in choices if each.value == order.options.reconstructor and each.label), "Best")
 
 
 def _hide_previews(job: Job, objects: tuple[int, ...]) -> None:
@@ -137,10 +152,12 @@ def _hide_previews(job: Job, objects: tuple[int, ...]) -> None:
     job.previews = tuple(shown for shown in job.previews if objects and shown.target.uid not in objects)
 
 
-def _forget_results(job: Job, objects: tuple[int, ...]) -> None:
-    """Drops the animations of these objects (session_uids), which were kept or discarded."""
-    job.animations = tuple(each for each in job.animations if each.target.uid not in objects)
-    job.previews = tuple(each for each in job.previews if each.target.uid not in objects)
+def _show_again(job: Job, objects: tuple[int, ...]) -> None:
+    """Shows what waits again on these objects (session_uids), as it was or as it has been changed meanwhile."""
+    back = tuple(shown for shown in job.shelf if shown.target.uid in objects)
+    job.previews = (*(each for each in job.previews if each.target.uid not in objects), *back)
+    for shown in back:
+        point_cache.show_preview(shown)
 
 
 def _show(job: Job, paths: tuple[Path, ...], fitted: timing.Timing) -> None:
@@ -160,7 +177,7 @@ def _fit(order: Order, count: int, fps: float | None) -> timing.Timing:
     return timing.fit(scene, order.start, count, fps or timing.scene_fps(scene), order.mode)
 
 
-def remove_when_ended(worker: Worker, folder: Path | None, wait: bool = False) -> None:
+def remove_when_ended(worker: Worker | None, folder: Path | None, wait: bool = False) -> None:
     """Removes the folder on a thread of its own, since that takes long for long clips; with `wait` here and now."""
     if folder is None:
         return
@@ -171,6 +188,7 @@ def remove_when_ended(worker: Worker, folder: Path | None, wait: bool = False) -
     threading.Thread(target=_remove, args=arguments, name="motion324 removing files", daemon=True).start()
 
 
-def _remove(worker: Worker, folder: Path, seconds: float) -> None:
-    worker.join(seconds)
+def _remove(worker: Worker | None, folder: Path, seconds: float) -> None:
+    if worker is not None:
+        worker.join(seconds)
     shutil.rmtree(folder, ignore_errors=True)

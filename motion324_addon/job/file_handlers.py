@@ -7,8 +7,10 @@ import atexit
 import bpy
 from bpy.app.handlers import persistent
 
-from ..scene.playing import point_cache
-from . import backend
+from motion324.core.errors import Motion324Error
+
+from ..scene.playing import point_cache, takes
+from . import backend, tweaks
 from .runner import runner
 
 
@@ -41,13 +43,47 @@ def _settle_previews(*_: object) -> None:
     point_cache.settle_previews(runner.previews())
 
 
+_tokens: dict[int, str] = {}
+
+
+@persistent
+def _before_undo(*_: object) -> None:
+    _tokens.clear()
+    _tokens.update(runner.tokens_now())
+
+
+@persistent
+def _after_undo(*_: object) -> None:
+    """Undo of Keep brings the result back that waited, and redo keeps it again."""
+    runner.follow_undo(_tokens)
+    tweaks.follow_undo()
+    _settle_previews()
+
+
 @persistent
 def _hide_previews(*_: object) -> None:
     """The file that is written would name a temporary cache, which is gone when it is opened again."""
     point_cache.settle_previews(())
 
 
-SETTLING = ("load_post", "undo_post", "redo_post", "save_post", "save_post_fail")
+@persistent
+def _bring_takes(*_: object) -> None:
+    try:
+        takes.bring_files()
+    except (Motion324Error, OSError) as error:
+        print(f"Motion324: the file of a take could not be brought beside the .blend: {error}")
+
+
+HANDLERS = {
+    "load_post": (_after_load, _settle_previews),
+    "save_pre": (_hide_previews,),
+    "save_post": (_settle_previews, _bring_takes),
+    "save_post_fail": (_settle_previews,),
+    "undo_pre": (_before_undo,),
+    "redo_pre": (_before_undo,),
+    "undo_post": (_after_undo,),
+    "redo_post": (_after_undo,),
+}
 
 
 def _at_exit() -> None:
@@ -56,17 +92,14 @@ def _at_exit() -> None:
 
 
 def register() -> None:
-    bpy.app.handlers.load_post.append(_after_load)
-    bpy.app.handlers.save_pre.append(_hide_previews)
-    for name in SETTLING:
-        getattr(bpy.app.handlers, name).append(_settle_previews)
+    for name, handlers in HANDLERS.items():
+        getattr(bpy.app.handlers, name).extend(handlers)
     atexit.register(_at_exit)
 
 
 def unregister() -> None:
     runner.forget_all()
-    bpy.app.handlers.load_post.remove(_after_load)
-    bpy.app.handlers.save_pre.remove(_hide_previews)
-    for name in SETTLING:
-        getattr(bpy.app.handlers, name).remove(_settle_previews)
+    for name, handlers in HANDLERS.items():
+        for handler in handlers:
+            getattr(bpy.app.handlers, name).remove(handler)
     atexit.unregister(_at_exit)

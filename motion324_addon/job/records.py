@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import bpy
@@ -11,7 +11,7 @@ import bpy
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.options import AnimateOptions
 
-from ..scene.playing import keeping, timing
+from ..scene.playing import keeping, kept_note, timing
 from ..scene.playing.animation import Animation, Target
 from ..scene.playing.point_cache import Preview
 from ..scene.reading.joining import JointReading, read_objects_in_steps
@@ -59,14 +59,16 @@ class Order:
 
 @dataclass
 class Job:
-    """targets: the order's objects. steps: of the reading, while it goes on; reading: at its end, and None where it
-    failed. previews: what is shown, in members' order.
+    """order: None for a result that was read from its objects. targets: the order's objects. steps: of the reading,
+    while it goes on; reading: at its end, and None where it failed. previews: what is shown, in members' order.
 
     wants_start: the work is to begin as soon as the reading is there. folder: of the worker's files.
     changed_from: the first frame of the preview that has changed since it was shown last.
+    animations: of all its objects, also of those whose results were kept or discarded. shelf: what shows these results.
+    tokens: by which a kept result is known on its object, by session_uid.
     """
 
-    order: Order
+    order: Order | None
     targets: tuple[Target, ...]
     steps: Iterator[JointReading | None] | None = None
     reading: JointReading | None = None
@@ -76,6 +78,8 @@ class Job:
     previews: tuple[Preview, ...] = ()
     changed_from: int | None = None
     animations: tuple[Animation, ...] = ()
+    shelf: tuple[Preview, ...] = ()
+    tokens: dict[int, str] = field(default_factory=dict)
 
     def begin_reading(self, objects: Sequence[bpy.types.Object]) -> None:
         """Takes the first step of the reading, as `read_on`. objects: the order's, as Blender has them now."""
@@ -130,9 +134,9 @@ class Records:
         return next(own, newest[0] if newest else None)
 
     def animations_of(self, number: int) -> tuple[Animation, ...]:
-        """Those of one job; none while it has no result."""
-        job = self.held.get(number)
-        return job.animations if job else ()
+        """Those of one job that wait; none while it has no result."""
+        job, state = self.held.get(number), self.jobs.get(number)
+        return tuple(each for each in job.animations if each.target.uid in state.objects) if job and state else ()
 
     def queued(self, index: int) -> JobState:
         """The job at that place of the queue. Raises Motion324Error("not-queued") where there is none."""
@@ -187,6 +191,34 @@ class Records:
             if own:
                 owners.append((job.number, tuple(each.target.uid for each in own)))
         return owners
+
+    def note_tokens(self, number: int, objects: Iterable[int]) -> None:
+        """Remembers what the kept results of these objects (session_uids) are known by."""
+        job = self.held[number]
+        for target in job.targets:
+            obj = target.find() if target.uid in objects else None
+            if obj is not None:
+                job.tokens[target.uid] = kept_note.token_of(obj)
+
+    def tokens_now(self) -> dict[int, str]:
+        """Of each object that any result was kept on: its session_uid, and what that is known by now."""
+        targets = {target.uid: target for job in self.held.values() for target in job.targets if job.tokens}
+        found = ((uid, target.find()) for uid, target in targets.items())
+        return {uid: kept_note.token_of(obj) for uid, obj in found if obj is not None}
+
+    def moved_by_undo(self, before: dict[int, str]) -> list[tuple[int, tuple[int, ...], tuple[int, ...]]]:
+        """(number, objects whose result was unkept, objects whose result was kept again) since `tokens_now` was
+        `before`."""
+        now = self.tokens_now()
+        moved = []
+        for number, job in self.items():
+            state = self.jobs.get(number)
+            known = [uid for uid, token in job.tokens.items() if uid in now and before.get(uid) != now[uid]]
+            undone = tuple(uid for uid in known if uid in state.kept and before.get(uid) == job.tokens[uid])
+            redone = tuple(uid for uid in known if uid in state.objects and now[uid] == job.tokens[uid])
+            if undone or redone:
+                moved.append((number, undone, redone))
+        return moved
 
     def previews(self) -> list[Preview]:
         """What is shown on objects now: of each the newest, which hides a result that still waits below it."""

@@ -1,6 +1,5 @@
-"""Takes orders and events of jobs to `transitions`, and has the effects carried out: all on Blender's main thread.
-
-Nothing here takes long: reading goes in steps, and whatever needs no bpy is the worker's.
+"""Takes orders and events of jobs to `transitions`, and has the effects carried out: all on Blender's main thread, in
+steps that do not take long, since whatever needs no bpy is the worker's.
 """
 
 from __future__ import annotations
@@ -23,14 +22,15 @@ from ..scene.reading import mesh_reading
 from . import effects
 from . import state as events
 from .records import Job, Order, Records
-from .state import Do, Effect, Event, FromWorker, Jobs, JobState
+from .returning import ReturningResults
+from .state import UNSHOWING, Do, Effect, Event, FromWorker, Jobs, JobState
 from .transitions import advance
 from .worker import JobWorker
 
 log = logging.getLogger(__name__)
 
 
-class JobRunner(Runner):
+class JobRunner(ReturningResults, Runner):
     """The jobs of this Blender: one runs, others wait, results wait to be kept."""
 
     name = "jobs"
@@ -67,7 +67,7 @@ class JobRunner(Runner):
     @property
     def orders(self) -> dict[int, Order]:
         """What was asked for, of all jobs that are not forgotten yet, by their numbers."""
-        return {number: job.order for number, job in self._records.items()}
+        return {number: job.order for number, job in self._records.items() if job.order is not None}
 
     @property
     def animations(self) -> tuple[Animation, ...]:
@@ -141,7 +141,7 @@ class JobRunner(Runner):
 
     def cancel_all(self) -> None:
         """Ends the job that runs, and takes all that wait out of the queue; results that wait stay."""
-        self._dispatch(events.AllCancelled(time.monotonic()))
+        self._dispatch(events.CancelAsked(time.monotonic(), all_of_them=True))
 
     def unqueue(self, index: int) -> None:
         """Takes a job out of `queue`. Raises Motion324Error("not-queued") where there is none at that place."""
@@ -149,7 +149,7 @@ class JobRunner(Runner):
 
     def requeue(self, index: int, place: int) -> None:
         """Moves a job of `queue` to another place in it. Raises as `unqueue`."""
-        self._dispatch(events.Reordered(self._records.queued(index).number, place))
+        self._dispatch(events.Unqueued(self._records.queued(index).number, place))
 
     def restart(self, number: int) -> None:
         """Does a job again that failed: the same mesh in the same pose, the same video, the same options."""
@@ -159,6 +159,7 @@ class JobRunner(Runner):
     def kept(self, animations: Iterable[Animation] | None = None) -> None:
         """To be called when these animations (None: those of `waiting()`) have been made part of the .blend."""
         for number, objects in self._records.owners(animations):
+            self._records.note_tokens(number, objects)
             self._dispatch(events.Kept(number, objects))
 
     def discard(self, animations: Iterable[Animation] | None = None) -> None:
@@ -169,7 +170,7 @@ class JobRunner(Runner):
             self.dismiss(self.state.number)
 
     def dismiss(self, number: int) -> None:
-        """Forgets a job that has ended, with its result or its message."""
+        """Closes the message of a job that has ended, or discards its result."""
         self._dispatch(events.Discarded(number))
 
     def forget_all(self) -> None:
@@ -267,11 +268,11 @@ class JobRunner(Runner):
             self._start_ready()
         else:
             effects.carry_out(do, job, self.jobs.get(do.number))
-            if do.effect is Effect.FORGET and not do.objects:
+            if do.effect is Effect.FORGET:
                 del self._records.held[do.number]
 
     def _settle(self, asked: tuple[Do, ...]) -> None:
-        if any(do.effect in (Effect.HIDE_PREVIEW, Effect.FORGET) for do in asked):
+        if any(do.effect in UNSHOWING for do in asked):
             point_cache.settle_previews(self.previews())  # copies of the objects have the modifier, too
         super()._settle(asked)
 

@@ -5,7 +5,7 @@ data only.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..running.state import Problem, Progress
 
@@ -22,6 +22,7 @@ class Phase(enum.Enum):
     FAILED = "failed"
     LOST = "lost"  # the backend ended without a word
     CANCELLED = "cancelled"
+    SHELVED = "shelved"  # all its results were kept or discarded, and may come back: by undo, or when asked for
 
 
 BUSY = frozenset({Phase.STARTING, Phase.QUEUED, Phase.RUNNING})
@@ -34,7 +35,8 @@ LOST_CODES = frozenset({"backend-lost", "backend-died"})
 class JobState(Progress):
     """One job.
 
-    number: of every job another one. objects: the session_uid of each object that it animates.
+    number: of every job another one. objects: the session_uid of each object that it animates; once it is done, of each
+    on which its result waits. kept, discarded: of those whose results were, and may come back.
     expected: the stages to come and the seconds that each may take, empty while nothing is known.
     ahead: jobs of others in front of this one. frames_ready: frames of the preview that can be played; frames: of the
     result. notice: what people should know about how it ended, where that is no error.
@@ -45,6 +47,8 @@ class JobState(Progress):
     object_name: str = ""
     video_name: str = ""
     objects: tuple[int, ...] = ()
+    kept: tuple[int, ...] = ()
+    discarded: tuple[int, ...] = ()
     expected: tuple[tuple[str, float], ...] = ()
     ahead: int = 0
     frames_ready: int = 0
@@ -107,8 +111,20 @@ class Jobs:
         ended = sorted((job for job in self.jobs if job.phase in ENDED), key=lambda job: job.ended)
         return self.busy or (ended[-1] if ended else JobState(number=self.newest))
 
+    @property
+    def discarded(self) -> JobState | None:
+        """The job whose results, or some of them, were discarded last."""
+        return next((job for job in reversed(self.jobs) if job.discarded), None)
+
     def get(self, number: int) -> JobState | None:
         return next((job for job in self.jobs if job.number == number), None)
+
+    def reordered(self, job: JobState, place: int) -> Jobs:
+        """With one that waits at another place among those; all others keep theirs."""
+        queue = [waiting for waiting in self.queue if waiting.number != job.number]
+        queue.insert(max(place, 0), job)
+        rest = iter(queue)
+        return replace(self, jobs=tuple(next(rest) if each.phase is Phase.WAITING else each for each in self.jobs))
 
     def occupied(self, objects: tuple[int, ...]) -> JobState | None:
         """A job that runs or waits for one of these objects."""
@@ -178,31 +194,18 @@ class Failed:
 
 @dataclass(frozen=True)
 class CancelAsked:
-    """The one that runs shall stop; those that wait go on."""
+    """The one that runs shall stop; those that wait go on, or with `all_of_them` go, too."""
 
     now: float
+    all_of_them: bool = False
 
 
 @dataclass(frozen=True)
 class Unqueued:
-    """The one of that number shall not be started."""
+    """The one of that number shall not be started; or, where a place is given, as that one of those that wait."""
 
     number: int
-
-
-@dataclass(frozen=True)
-class Reordered:
-    """The one of that number, which waits, shall be at that place of the queue; 0 comes next."""
-
-    number: int
-    place: int
-
-
-@dataclass(frozen=True)
-class AllCancelled:
-    """What runs shall stop, and nothing that waits shall be started."""
-
-    now: float
+    place: int | None = None
 
 
 @dataclass(frozen=True)
@@ -237,10 +240,27 @@ class Discarded:
     objects: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True)
+class Reopened:
+    """The results of these objects, which were kept or discarded, shall wait again."""
+
+    number: int
+    objects: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """A result that was kept once, and is read from its objects, shall wait again, as job number `newest + 1`."""
+
+    object_name: str
+    video_name: str
+    objects: tuple[int, ...]
+    frames: int
+    now: float
+
+
 FromWorker = QueueMoved | Expected | Progressed | FramesCame | Finished | Failed
-Event = (
-    FromWorker | Ordered | CancelAsked | AllCancelled | Unqueued | Reordered | Restarted | FileLeft | Kept | Discarded
-)
+Event = FromWorker | Ordered | CancelAsked | Unqueued | Restarted | FileLeft | Kept | Discarded | Reopened | Adopted
 
 
 class Effect(enum.Enum):
@@ -250,8 +270,13 @@ class Effect(enum.Enum):
     REFRESH_PREVIEW = "refresh preview"
     SHOW_RESULT = "show result"
     HIDE_PREVIEW = "hide preview"
-    FORGET = "forget"  # the job, or the results of some of its objects
+    SHOW_AGAIN = "show again"  # the results of some objects, which come back
+    SHELVE = "shelve"  # the results of some objects, which may come back
+    FORGET = "forget"  # the job
     REDRAW = "redraw"
+
+
+UNSHOWING = (Effect.HIDE_PREVIEW, Effect.SHELVE, Effect.FORGET)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from .state import (
     ENDED,
     LOST_CODES,
     REPEATABLE,
-    AllCancelled,
+    Adopted,
     CancelAsked,
     Discarded,
     Do,
@@ -29,11 +29,12 @@ from .state import (
     Phase,
     Progressed,
     QueueMoved,
-    Reordered,
+    Reopened,
     Restarted,
     Unqueued,
 )
 
+SHELVED = 8  # jobs whose results may come back; their files take room
 Step = tuple[Jobs, tuple[Do, ...]]
 REDRAW = Do(Effect.REDRAW)
 
@@ -44,21 +45,25 @@ def advance(jobs: Jobs, event: Event) -> Step:
         return _order(jobs, event)
     if isinstance(event, CancelAsked):
         return _cancel(jobs, event)
-    if isinstance(event, AllCancelled):
-        return _cancel_all(jobs, event)
     if isinstance(event, FileLeft):
         return _leave_file(jobs, event)
+    if isinstance(event, Adopted):
+        return _adopt(jobs, event)
     job = jobs.get(event.number)
     if job is None:
         return jobs, ()
+    if isinstance(event, Unqueued) and job.phase is not Phase.WAITING:
+        return jobs, ()
+    if isinstance(event, Unqueued) and event.place is None:
+        return _without(jobs, job, Do(Effect.FORGET, job.number))
     if isinstance(event, Unqueued):
-        return _without(jobs, job, Do(Effect.FORGET, job.number)) if job.phase is Phase.WAITING else (jobs, ())
-    if isinstance(event, Reordered):
-        return _reorder(jobs, job, event.place)
+        return jobs.reordered(job, event.place), (REDRAW,)
     if isinstance(event, Restarted):
         return _restart(jobs, job, event)
     if isinstance(event, Kept | Discarded):
         return _leave(jobs, job, event)
+    if isinstance(event, Reopened):
+        return _reopen(jobs, job, event)
     return _work(jobs, job, event)
 
 
@@ -91,31 +96,13 @@ def _start_next(jobs: Jobs, now: float) -> Step:
 
 
 def _cancel(jobs: Jobs, event: CancelAsked) -> Step:
+    forgotten = tuple(Do(Effect.FORGET, job.number) for job in jobs.queue if event.all_of_them)
+    if event.all_of_them:
+        jobs = replace(jobs, jobs=tuple(job for job in jobs.jobs if job.phase is not Phase.WAITING))
     job = jobs.busy
     if job is None:
-        return jobs, ()
-    return _end(jobs, replace(job, phase=Phase.CANCELLED, ended=event.now), _undone(job))
-
-
-def _cancel_all(jobs: Jobs, event: AllCancelled) -> Step:
-    """Those that wait go first, so that none of them starts."""
-    effects: list[Do] = []
-    for waiting in jobs.queue:
-        jobs, done = _without(jobs, waiting, Do(Effect.FORGET, waiting.number))
-        effects += (do for do in done if do != REDRAW)
-    jobs, cancelled = _cancel(jobs, CancelAsked(event.now))
-    return jobs, (*effects, *(do for do in cancelled if do != REDRAW), REDRAW)
-
-
-def _reorder(jobs: Jobs, job: JobState, place: int) -> Step:
-    """Among those that wait; all others keep their places."""
-    if job.phase is not Phase.WAITING:
-        return jobs, ()
-    others = [waiting for waiting in jobs.queue if waiting.number != job.number]
-    place = min(max(place, 0), len(others))
-    queue = iter([*others[:place], job, *others[place:]])
-    ordered = tuple(next(queue) if each.phase is Phase.WAITING else each for each in jobs.jobs)
-    return replace(jobs, jobs=ordered), (REDRAW,)
+        return jobs, (*forgotten, REDRAW) if forgotten else ()
+    return _end(jobs, replace(job, phase=Phase.CANCELLED, ended=event.now), (*forgotten, *_undone(job)))
 
 
 def _leave_file(jobs: Jobs, event: FileLeft) -> Step:
@@ -145,16 +132,96 @@ def _restart(jobs: Jobs, job: JobState, event: Restarted) -> Step:
 
 
 def _leave(jobs: Jobs, job: JobState, event: Kept | Discarded) -> Step:
+    """A message is forgotten; a result may come back, of those that are discarded the last one."""
     if job.phase not in ENDED:
         return jobs, ()
-    left = tuple(uid for uid in job.objects if event.objects and uid not in event.objects)
-    gone = tuple(uid for uid in job.objects if uid not in left) if left else ()
-    effects = [Do(Effect.FORGET, job.number, gone), REDRAW]
-    if isinstance(event, Discarded) and job.phase is Phase.DONE:
-        effects.insert(0, Do(Effect.HIDE_PREVIEW, job.number, gone))
-    if left:
-        return _changed(jobs, replace(job, objects=left)), tuple(effects)
-    return _without(jobs, job, *effects[:-1])
+    if job.phase is not Phase.DONE:
+        return _without(jobs, job, Do(Effect.FORGET, job.number))
+    gone = tuple(uid for uid in job.objects if not event.objects or uid in event.objects)
+    left = tuple(uid for uid in job.objects if uid not in gone)
+    job = replace(job, objects=left, phase=Phase.DONE if left else Phase.SHELVED)
+    if isinstance(event, Kept):
+        jobs, effects = _changed(jobs, replace(job, kept=(*job.kept, *gone))), ()
+    else:
+        jobs, effects = _without_discarded(jobs)
+        jobs = _changed(jobs, replace(job, discarded=gone))
+        effects = (*effects, Do(Effect.HIDE_PREVIEW, job.number, gone))
+    jobs, pruned = _pruned(jobs)
+    return jobs, (*effects, Do(Effect.SHELVE, job.number, gone), *pruned, REDRAW)
+
+
+def _without_discarded(jobs: Jobs) -> Step:
+    """What was discarded before cannot come back any more."""
+    effects: list[Do] = []
+    for old in jobs.jobs:
+        if old.discarded and old.phase is Phase.SHELVED and not old.kept:
+            jobs, done = _without(jobs, old, Do(Effect.FORGET, old.number))
+            effects += (do for do in done if do != REDRAW)
+        elif old.discarded:
+            jobs = _changed(jobs, replace(old, discarded=()))
+    return jobs, tuple(effects)
+
+
+def _pruned(jobs: Jobs) -> Step:
+    effects: list[Do] = []
+    shelved = [job for job in jobs.jobs if job.phase is Phase.SHELVED]
+    for old in shelved[: max(len(shelved) - SHELVED, 0)]:
+        jobs, done = _without(jobs, old, Do(Effect.FORGET, old.number))
+        effects += (do for do in done if do != REDRAW)
+    return jobs, tuple(effects)
+
+
+def _reopen(jobs: Jobs, job: JobState, event: Reopened) -> Step:
+    """Not on objects where another result waits by now."""
+    taken = {uid for other in jobs.results for uid in other.objects}
+    back = tuple(uid for uid in (*job.kept, *job.discarded) if uid in event.objects and uid not in taken)
+    if not back:
+        return jobs, ()
+    again = replace(
+        job,
+        phase=Phase.DONE,
+        objects=(*job.objects, *back),
+        kept=tuple(uid for uid in job.kept if uid not in back),
+        discarded=tuple(uid for uid in job.discarded if uid not in back),
+    )
+    return _changed(jobs, again), (Do(Effect.SHOW_AGAIN, job.number, back), REDRAW)
+
+
+def _adopt(jobs: Jobs, event: Adopted) -> Step:
+    """It takes the place of results that wait on the same objects."""
+    jobs, effects = _replaced(jobs, event.objects)
+    job = JobState(
+        phase=Phase.DONE,
+        number=jobs.newest + 1,
+        object_name=event.object_name,
+        video_name=event.video_name,
+        objects=event.objects,
+        frames=event.frames,
+        frames_ready=event.frames,
+        began=event.now,
+        ended=event.now,
+    )
+    jobs = Jobs((*jobs.jobs, job), job.number)
+    return jobs, (*effects, Do(Effect.SHOW_AGAIN, job.number, event.objects), REDRAW)
+
+
+def _replaced(jobs: Jobs, objects: tuple[int, ...]) -> Step:
+    """Results that wait on these objects go for good."""
+    effects: list[Do] = []
+    for old in jobs.results:
+        same = tuple(uid for uid in old.objects if uid in objects)
+        left = tuple(uid for uid in old.objects if uid not in objects)
+        if not same:
+            continue
+        effects.append(Do(Effect.HIDE_PREVIEW, old.number, same))
+        if left or old.kept or old.discarded:
+            phase = Phase.DONE if left else Phase.SHELVED
+            jobs = _changed(jobs, replace(old, objects=left, phase=phase))
+            effects.append(Do(Effect.SHELVE, old.number, same))
+        else:
+            jobs, done = _without(jobs, old, Do(Effect.FORGET, old.number))
+            effects += (do for do in done if do != REDRAW)
+    return jobs, tuple(effects)
 
 
 def _work(jobs: Jobs, job: JobState, event: FromWorker) -> Step:
@@ -172,12 +239,7 @@ def _work(jobs: Jobs, job: JobState, event: FromWorker) -> Step:
 
 def _finish(jobs: Jobs, job: JobState, event: Finished) -> Step:
     """The result takes the place of those that wait on the same objects, which were there until now."""
-    effects: list[Do] = []
-    for old in jobs.results:
-        same = tuple(uid for uid in old.objects if uid in job.objects)
-        if same:
-            jobs, left = _leave(jobs, old, Discarded(old.number, same))
-            effects += (do for do in left if do != REDRAW)
+    jobs, effects = _replaced(jobs, job.objects)
     done = replace(
         job,
         phase=Phase.DONE,

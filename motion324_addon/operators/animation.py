@@ -4,6 +4,7 @@ failed.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from bpy_extras.io_utils import ImportHelper
 from motion324.core.errors import Motion324Error
 
 from ..batch.blocking import ProgressLine
+from ..examining import looks
 from ..job import keeping_bones
 from ..job.records import Order, WhenDone
 from ..job.rig_request import waited_for
@@ -57,7 +59,7 @@ KEEP = (
 
 class MOTION324_OT_animate(properties.JobProperties, bpy.types.Operator):
     """Animate the selected mesh after the video; several are animated as one. While another job runs, this one waits \
-for it. Not given arguments are taken from the scene's settings"""
+for it"""
 
     bl_idname = "motion324.animate"
     bl_label = "Animate from Video"
@@ -114,6 +116,8 @@ for it. Not given arguments are taken from the scene's settings"""
             keeping.check_can_keep(obj, keep, self.single_user)
             keeping_bones.check_can_keep(keep, obj, rig_settings.of_scene(context.scene))
         options = properties.options_of(chosen)
+        if options.view == "auto":
+            options = dataclasses.replace(options, view=looks.angles_found(chosen, objects[0]) or "auto")
         facts = None if is_background() else facts_of(chosen.video)  # which a timer finds out
         outcome = outcome_of(chosen, facts, context.scene) if facts and facts.frames else None
         return Order(
@@ -208,7 +212,7 @@ class MOTION324_OT_unqueue(bpy.types.Operator):
 
 
 class MOTION324_OT_restart(bpy.types.Operator):
-    """Start the same job again: the same mesh, video and options, with a new backend where that has ended"""
+    """Start the same job again: the same mesh, video and options, with a new engine where that has ended"""
 
     bl_idname = "motion324.restart"
     bl_label = "Restart Job"
@@ -235,10 +239,10 @@ class MOTION324_OT_restart(bpy.types.Operator):
 
 
 class MOTION324_OT_open_log(bpy.types.Operator):
-    """Open the backend's log, with the details of the error"""
+    """Open the engine's log, with the details of the error"""
 
     bl_idname = "motion324.open_log"
-    bl_label = "Open Backend Log"
+    bl_label = "Open Engine Log"
 
     job: bpy.props.IntProperty(
         name="Job", description="Its number; 0 takes the one that failed last", min=0, options={"SKIP_SAVE"}

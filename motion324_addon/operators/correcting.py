@@ -127,11 +127,12 @@ def _order(context: bpy.types.Context, keep: str) -> Order:
     obj = context.object
     job = runner.result_of(obj)
     if job is not None:
-        animations = runner.animations_of(job.number)
-        options = runner.orders[job.number].options
+        animations = tuple(each.base or each for each in runner.animations_of(job.number))
     else:
         animations = (earlier.kept_animation(obj),)
-        options = properties.options_of(properties.shown_of(context.scene.motion324), context)
+    order = runner.orders.get(job.number) if job is not None else None
+    settings = properties.shown_of(context.scene.motion324)
+    options = properties.options_of(settings, context) if order is None else order.options
     objects = [animation.target.get() for animation in animations]
     for each in objects:
         keeping.check_can_keep(each, keep)

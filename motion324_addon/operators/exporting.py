@@ -34,9 +34,15 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
         default=";".join(f"*{suffix}" for suffix in export_formats.FORMATS), options={"HIDDEN"}
     )
     format: bpy.props.EnumProperty(name="Format", description="What the file is", items=FORMATS)
-    use_range: bpy.props.BoolProperty(name="Other Frames", description="Other frames than the animation's own")
-    first_frame: bpy.props.IntProperty(name="First", description="First frame of the scene", default=1)
-    last_frame: bpy.props.IntProperty(name="Last", description="Last frame of the scene", default=250)
+    use_range: bpy.props.BoolProperty(
+        name="Other Frames", description="Other frames than the animation's own", options={"SKIP_SAVE"}
+    )
+    first_frame: bpy.props.IntProperty(
+        name="First", description="First frame of the scene", default=1, options={"SKIP_SAVE"}
+    )
+    last_frame: bpy.props.IntProperty(
+        name="Last", description="Last frame of the scene", default=250, options={"SKIP_SAVE"}
+    )
     all_selected: bpy.props.BoolProperty(
         name="All Selected", description="Export the other selected meshes into the same file as well"
     )
@@ -52,6 +58,8 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         propose_name(self, context.object, "_animated" + self.format)
+        if not self.properties.is_property_set("first_frame"):
+            self.first_frame, self.last_frame = runner.frames_of(context.object)
         self._sizes: dict[tuple[str, int, int, bool], int] = {}
         self._look(context)
         return ExportHelper.invoke(self, context, event)

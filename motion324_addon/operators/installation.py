@@ -27,22 +27,35 @@ from .reporting import report_error
 
 
 class MOTION324_OT_install_backend(bpy.types.Operator):
-    """Download the backend into the extension's own folder, or continue, update or repair it; Blender stays usable"""
+    """Download the engine into the extension's own folder, or continue, update or repair it; Blender stays usable"""
 
     bl_idname = "motion324.install_backend"
-    bl_label = "Install Backend"
+    bl_label = "Install Engine"
 
     wheels_folder: bpy.props.StringProperty(
         name="Folder of Wheels",
         description="Install from the wheels in this folder, without any network; empty for the package index",
         subtype="DIR_PATH",
     )
+    allow_online: bpy.props.BoolProperty(
+        name="Allow Online Access",
+        description="Switch Blender's preference on first, with which add-ons may use the network",
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        if properties.allow_online:
+            return "Allow add-ons to use the network (Preferences > System > Network), then download the engine"
+        return cls.__doc__
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return nothing_runs(cls)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        if self.allow_online and not bpy.app.online_access_override:
+            context.preferences.system.use_online_access = True
         try:
             order = Order(Task.INSTALL, self._source(), preferences.wishes())
             run(order)
@@ -76,10 +89,10 @@ class MOTION324_OT_install_backend(bpy.types.Operator):
 def nothing_runs(operator: type[bpy.types.Operator]) -> bool:
     """Whether neither a task of the installation nor a job runs; else the operator's tooltip says so."""
     if runner.state.busy:
-        operator.poll_message_set(f"The backend's {runner.state.task.value} runs")
+        operator.poll_message_set(f"The engine's {runner.state.task.value} runs")
         return False
     if jobs.state.busy:
-        operator.poll_message_set("An animation is being made with the backend")
+        operator.poll_message_set("An animation is being made with the engine")
         return False
     return True
 
@@ -97,7 +110,7 @@ def run(order: Order) -> None:
 
 
 class MOTION324_OT_install_from_folder(bpy.types.Operator):
-    """Install the backend without a network, from a folder of wheels that was filled on another computer"""
+    """Install the engine without a network, from a folder of wheels that was filled on another computer"""
 
     bl_idname = "motion324.install_from_folder"
     bl_label = "Install from Folder..."
@@ -120,7 +133,7 @@ class MOTION324_OT_install_from_folder(bpy.types.Operator):
 
 
 class MOTION324_OT_check_installation(bpy.types.Operator):
-    """Start the backend's own doctor, and show versions, device, memory and weights; without a window all is printed"""
+    """Start the engine's own doctor, and show versions, device, memory and weights"""
 
     bl_idname = "motion324.check_installation"
     bl_label = "Check Installation"
@@ -198,15 +211,15 @@ def _backend() -> str:
 
 
 class MOTION324_OT_remove_backend(bpy.types.Operator):
-    """Remove the backend's folder and what was downloaded for it; weights, results and preferences stay"""
+    """Remove the engine's folder and what was downloaded for it; weights, results and preferences stay"""
 
     bl_idname = "motion324.remove_backend"
-    bl_label = "Remove Backend"
+    bl_label = "Remove Engine"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if runner.look().condition is Condition.MISSING and not runner.state.busy:
-            cls.poll_message_set("The backend is not installed")
+            cls.poll_message_set("The engine is not installed")
             return False
         return nothing_runs(cls)
 
@@ -268,4 +281,15 @@ class MOTION324_OT_open_installation_log(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         bpy.ops.wm.path_open(filepath=str(runner.place.log))
+        return {"FINISHED"}
+
+
+class MOTION324_OT_open_preferences(bpy.types.Operator):
+    """Open the preferences of Motion324"""
+
+    bl_idname = "motion324.open_preferences"
+    bl_label = "Open Preferences of Motion324"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        bpy.ops.preferences.addon_show(module=ADDON)
         return {"FINISHED"}

@@ -27,8 +27,7 @@ EXAMINERS = {"MASK": looks.mask_look, "VIEW": looks.view_look, "NEW_MESH": new_m
 
 
 class MOTION324_OT_preview_mask(properties.JobProperties, bpy.types.Operator):
-    """Find the object in the first used frame, and show it here and in Image Editors. Not given arguments are taken \
-from the scene's settings"""
+    """Find the object in the first used frame, and show it here and in Image Editors"""
 
     bl_idname = "motion324.preview_mask"
     bl_label = "Preview Mask"
@@ -82,7 +81,7 @@ class MOTION324_OT_show_mask(bpy.types.Operator):
 
 class MOTION324_OT_new_mesh(properties.JobProperties, new_mesh_settings.NewMeshProperties, bpy.types.Operator):
     """Make a coloured mesh of what the video's first used frame shows, as a new object with its front towards the \
-video's camera. Not given arguments are taken from the scene's settings"""
+video's camera"""
 
     bl_idname = "motion324.new_mesh"
     bl_label = "New Mesh from Video"
@@ -153,7 +152,7 @@ class MOTION324_OT_add_new_mesh(bpy.types.Operator):
         made = new_mesh.made()
         obj = add_object(made.mesh, context)
         settings = context.scene.motion324
-        settings.view = made.rough_view
+        obj[properties.SEEN_FROM] = made.rough_view
         settings.video = self.video or settings.video
         if not bpy.app.background:
             for sentence in _to_say(made):

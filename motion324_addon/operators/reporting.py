@@ -11,6 +11,7 @@ import bpy
 from motion324.core.errors import Motion324Error
 
 from ..job.runner import runner
+from ..scene.playing import takes
 from ..ui.readiness import reason_against_object
 
 TICK = 0.01  # seconds between two steps, which the interface has for itself
@@ -33,9 +34,9 @@ def has_usable_mesh(operator: type[bpy.types.Operator], context: bpy.types.Conte
     return not reason
 
 
-def has_result(operator: type[bpy.types.Operator]) -> bool:
-    """Whether a result waits to be kept; else the operator's tooltip says so."""
-    if not runner.animations:
+def has_result(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """Whether a result waits to be kept, or can be kept in another way; else the operator's tooltip says so."""
+    if not runner.animations and takes.shown_take(context.object) is None:
         operator.poll_message_set("There is no result to keep")
         return False
     return True

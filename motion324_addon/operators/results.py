@@ -8,9 +8,10 @@ import bpy
 
 from motion324.core.errors import Motion324Error
 
+from ..job import tweaks
 from ..job.runner import runner
 from ..job.state import ENDED, Phase
-from ..scene.playing import keeping, kept_note, shape_keys
+from ..scene.playing import keeping, kept_note, shape_keys, takes
 from ..scene.playing.animation import Animation
 from ..settings import scene_inputs
 from ..ui.readiness import mesh_objects, reason_against_shape_keys
@@ -34,13 +35,20 @@ class KeepingResults(SteppedOperator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return has_result(cls)
+        return has_result(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         return self.run(context)
 
     def chosen(self) -> tuple[Animation, ...]:
-        """Raises Motion324Error("no-result")."""
+        """What waits; or else, where it is about one object, what was kept on that once, to be kept in another way.
+
+        Raises Motion324Error("no-result" or "take-gone").
+        """
+        named = bpy.data.objects.get(self.object_name)
+        waits = runner.result_of(named) is not None or self.job or named is None
+        if not waits and takes.shown_take(named) is not None:
+            return runner.animations_of(tweaks.reopen(named))
         return runner.waiting(self.object_name, self.job)
 
     def to_keep(self, animations: Iterable[Animation]) -> list[Animation]:
@@ -106,7 +114,7 @@ class MOTION324_OT_keep_point_cache(KeepingResults, bpy.types.Operator):
 
 
 class MOTION324_OT_discard(bpy.types.Operator):
-    """Take the result away; the object is as it was before"""
+    """Take the result away; the object is as it was before. It can be brought back until the next one is discarded"""
 
     bl_idname = "motion324.discard"
     bl_label = "Discard Result"
@@ -198,6 +206,7 @@ class MOTION324_OT_remove_animation(bpy.types.Operator):
         try:
             for obj in [each for each in mesh_objects(context) if keeping.is_kept(each)]:
                 names = ", ".join(f"'{name}'" for name in keeping.remove_animation(obj))
+                takes.remove(obj)
                 if names:
                     self.report({"INFO"}, f"{names} of '{obj.name}' switched on again")
         except Motion324Error as error:

@@ -14,7 +14,7 @@ from motion324.core.errors import Motion324Error
 from ..job.motion_source import source_of
 from ..job.runner import runner
 from ..scene.playing import kept_note
-from ..scene.showing import overlay, studio, turntable, turntable_settings
+from ..scene.showing import overlay, overlay_view, studio, turntable, turntable_settings
 from ..settings import option_properties, scene_inputs
 from ..ui.readiness import mesh_objects
 from ..ui.text_lines import draw_lines
@@ -42,6 +42,10 @@ class MOTION324_OT_overlay(bpy.types.Operator):
         name="In Front", description="The video lies over the mesh, else behind it", default=True
     )
 
+    beside: bpy.props.BoolProperty(
+        name="Side by Side", description="The video to the right of the mesh instead of over it", options={"SKIP_SAVE"}
+    )
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not has_mesh(cls, context):
@@ -55,7 +59,14 @@ class MOTION324_OT_overlay(bpy.types.Operator):
         obj, source = context.object, source_of(context.object)
         try:
             moved = kept_note.moved_since(obj, source.matrix)
-            overlay.show_overlay(context.scene, source, opacity=self.opacity, in_front=self.in_front, moved=moved)
+            noted = overlay_view.note_before(context.scene)
+            noted.setdefault("perspective", view_perspective(context))
+            opacity = 1.0 if self.beside else self.opacity
+            wish = {"opacity": opacity, "in_front": self.in_front, "moved": moved}
+            camera = overlay.show_overlay(context.scene, source, **wish)
+            if self.beside:
+                overlay_view.put_beside(context.scene, camera)
+            overlay_view.keep_note(camera, noted)
         except Motion324Error as error:
             return report_error(self, error)
         first, last = source.timing.whole_frames
@@ -63,6 +74,36 @@ class MOTION324_OT_overlay(bpy.types.Operator):
             context.scene.frame_set(first)
         _look_through(context)
         return {"FINISHED"}
+
+
+class MOTION324_OT_hide_overlay(bpy.types.Operator):
+    """Hide the video again; the scene gets the camera and the resolution back that it had"""
+
+    bl_idname = "motion324.hide_overlay"
+    bl_label = "Hide Overlay"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not overlay_view.is_shown(context.scene):
+            cls.poll_message_set("No video lies over the mesh")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        perspective = overlay_view.note_before(context.scene).get("perspective", "PERSP")
+        overlay_view.hide(context.scene)
+        for area in context.screen.areas if context.screen else ():
+            region = area.spaces.active.region_3d if area.type == "VIEW_3D" else None
+            if region is not None and region.view_perspective == "CAMERA":
+                region.view_perspective = perspective if perspective != "CAMERA" or context.scene.camera else "PERSP"
+        return {"FINISHED"}
+
+
+def view_perspective(context: bpy.types.Context) -> str:
+    """How the window's first 3D view looks now."""
+    areas = context.screen.areas if context.screen else ()
+    return next((each.spaces.active.region_3d.view_perspective for each in areas if each.type == "VIEW_3D"), "PERSP")
 
 
 def _look_through(context: bpy.types.Context) -> None:

@@ -55,8 +55,7 @@ class MOTION324_OT_take_view(bpy.types.Operator):
 
 
 class MOTION324_OT_find_view(properties.JobProperties, bpy.types.Operator):
-    """Find from where the video sees the selected mesh in its first used frame, starting from the view chosen above. \
-Arguments become the scene's settings, which the answer is remembered for"""
+    """Find from where the video sees the selected mesh in its first used frame, starting from the view chosen above"""
 
     bl_idname = "motion324.find_view"
     bl_label = "Find View"

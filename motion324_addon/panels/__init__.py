@@ -9,20 +9,24 @@ import bpy
 
 from ..examining import looks
 from ..examining import new_mesh as making
+from ..installation import drawing
 from ..settings import source_video
 from ..ui import first_frame, thumbnails
-from . import animate, correcting, mask_and_view, result, showing, sidebar, source
+from . import animate, check, correcting, mask_and_view, quality, result, showing, sidebar, source, tweak
 
 CLASSES = (
+    drawing.MOTION324_PT_other_ways,
     sidebar.MOTION324_PT_set_up,
     source.MOTION324_PT_new_mesh,
-    source.MOTION324_PT_source,
-    mask_and_view.MOTION324_PT_foreground,
-    mask_and_view.MOTION324_PT_view,
-    animate.MOTION324_PT_reconstruct,
+    result.MOTION324_PT_rig,
     animate.MOTION324_PT_animate,
-    result.MOTION324_PT_result,
+    tweak.MOTION324_PT_tweak,
+    check.MOTION324_PT_check,
     correcting.MOTION324_PT_corrections,
+    source.MOTION324_PT_frames,
+    mask_and_view.MOTION324_PT_cut_out,
+    mask_and_view.MOTION324_PT_camera,
+    quality.MOTION324_PT_quality,
     showing.MOTION324_PT_show,
     showing.MOTION324_PT_export,
 )

@@ -1,4 +1,7 @@
-"""Draws the panels Reconstruct and Animate: the method, the button, the jobs that run and wait, and what went wrong."""
+"""Draws the panel Animate, which has the whole way from the mesh to the kept result, in rows that keep their places.
+
+What is told of a job that failed, and which jobs wait, comes below all that is clicked.
+"""
 
 from __future__ import annotations
 
@@ -7,124 +10,98 @@ import time
 
 import bpy
 
-from motion324.core.errors import Motion324Error
-from motion324.core.options import TRANSFORMER, AnimateOptions
-
-from ..job.estimate import JobSize, estimate_seconds, guessed_stages
+from ..examining import looks
+from ..examining.new_mesh import mesh_look
 from ..job.runner import runner
 from ..job.state import JobState, Phase
-from ..running.state import duration
-from ..settings import option_properties, preferences, properties
-from ..settings.source_video import facts_of
+from ..settings import preferences
 from ..ui.choices import in_panel_words
 from ..ui.menu import PRESETS
-from ..ui.readiness import mesh_objects, outcome_of, reason_against
-from ..ui.text_lines import draw_bar, draw_lines
-from .sidebar import WorkSidebar, draw_button, draw_fact, draw_stage, properties_layout
+from ..ui.readiness import reason_against, status_of
+from ..ui.text_lines import BarPlace, draw_bar, draw_lines
+from . import result
+from .sidebar import Sidebar, draw_stage, properties_layout
+from .source import draw_mesh, draw_new_mesh_found, draw_video
 
-LAST_LINES = 4  # of the log of a backend that ended
+LAST_LINES = 4  # of the log of an engine that ended
+HEIGHT = 1.5  # of the button, and of the bar in its place
 # What the log's lines begin with.
 _HEAD = re.compile(r"^\d{4}-\d\d-\d\d [\d:,.]+ (INFO |WARNING |ERROR )?(motion324[\w.]*: )?")
 _JOB_ID = re.compile(r"\bjob [0-9a-f]{16,}\b")
 
 
-class MOTION324_PT_reconstruct(WorkSidebar, bpy.types.Panel):
-    bl_idname = "MOTION324_PT_reconstruct"
-    bl_label = "Reconstruct"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    def draw(self, context: bpy.types.Context) -> None:
-        layout, settings = properties_layout(self), context.scene.motion324
-        of_method = layout.column()
-        of_method.prop(settings, "reconstructor")
-        if settings.reconstructor == TRANSFORMER:
-            draw_lines(layout, context, "Its published weights may not be used commercially", "INFO")
-        of_all = layout.column()
-        for spec in option_properties.drawn(settings, AnimateOptions, MOTION324_PT_reconstruct.bl_label):
-            if spec.name != "reconstructor":
-                column = of_method if option_properties.rule_of(spec) else of_all
-                column.prop(settings, spec.property_name)
-        expected = _expected(context)
-        if expected:
-            draw_fact(layout, "Expected", expected, "TIME")
-
-
-def _expected(context: bpy.types.Context) -> str:
-    """How long the job may take, judged by earlier jobs of this kind; "" where something is missing for one."""
-    settings = context.scene.motion324
-    facts = facts_of(settings.video)
-    objects = mesh_objects(context)
-    if facts is None or not facts.frames or not objects:
-        return ""
-    try:
-        options = properties.options_of(properties.shown_of(settings), context)
-        where = preferences.connection()
-    except Motion324Error:
-        return ""
-    vertices = sum(len(obj.data.vertices) for obj in objects)
-    frames = outcome_of(settings, facts, context.scene).frames
-    pixels = facts.size[0] * facts.size[1]
-    seconds = estimate_seconds(vertices, frames, pixels, options, where)
-    if seconds:
-        return f"About {duration(seconds)}"
-    guessed = sum(seconds for _, seconds in guessed_stages(JobSize(vertices, frames, pixels), options, where))
-    return f"Some {duration(guessed)}, a first guess" if guessed else "Not known yet"
-
-
-class MOTION324_PT_animate(WorkSidebar, bpy.types.Panel):
+class MOTION324_PT_animate(Sidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_animate"
     bl_label = "Animate"
+    bl_order = 1
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Results that wait, and what was kept, need no engine."""
+        return (
+            preferences.is_backend_ready()
+            or runner.state.busy
+            or bool(runner.results)
+            or result.is_kept(context.object)
+        )
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:
         self.layout.menu(PRESETS, text="", icon="PRESET")
 
     def draw(self, context: bpy.types.Context) -> None:
         state = runner.state
-        if state.busy and state.phase is not Phase.QUEUED:
-            above, _, layout = draw_stage(self.layout, state)
-        else:
-            above, _, layout = draw_bar(self.layout, None)
+        above, bar, layout = _draw_bar(properties_layout(self), state)
+        draw_mesh(above, context)
+        draw_video(above, context)
         if state.busy:
-            _draw_names(above, state)
-            _draw_running(layout, state)
-            _draw_queue(layout, context)
+            bar.operator("motion324.cancel", text="", icon="X")
         else:
-            _draw_start(layout, context, "Animate", "PLAY", 1.5)
-            if state.phase is Phase.CANCELLED:
-                _draw_cancelled(layout, context, state)
+            _draw_button(layout, context)
+        looked_at = looks.view_found_for(context.object, context)
+        match = looked_at.overlap if looked_at else None
+        result.draw_status(layout, context, status_of(context, time.monotonic(), match))
+        result.draw_result(layout, context)
+        draw_new_mesh_found(layout, context)
+        if state.busy:
+            _draw_running(layout, state)
+        _draw_queue(layout, context)
+        if state.phase is Phase.CANCELLED:
+            _draw_cancelled(layout, context, state)
         for failure in reversed(runner.failures):
             _draw_problem(layout, context, failure)
 
 
-def _draw_start(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str, scale: float) -> None:
-    draw_button(layout, context, "motion324.animate", icon, reason_against(context), text=text, scale=scale)
+def _draw_bar(layout: bpy.types.UILayout, state: JobState) -> BarPlace:
+    """Where the button is, so that nothing else moves; of a job, or else of the mesh that is made of the video."""
+    if state.busy:
+        return draw_stage(layout, state, HEIGHT)
+    if mesh_look.look.running:
+        return draw_stage(layout, mesh_look.look)
+    return draw_bar(layout, None)
 
 
-def _draw_names(layout: bpy.types.UILayout, state: JobState) -> None:
-    column = layout.column(align=True)
-    column.label(text=state.object_name, icon="OUTLINER_OB_MESH", translate=False)
-    column.label(text=state.video_name, icon="FILE_MOVIE", translate=False)
+def _draw_button(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """With a grey cross where it is while a job runs: who clicks there once too often starts nothing."""
+    row = layout.row(align=True)
+    row.scale_y = HEIGHT
+    button = row.row(align=True)
+    button.enabled = not reason_against(context)
+    button.operator("motion324.animate", text="Animate", icon="PLAY")
+    cross = row.row(align=True)
+    cross.enabled = False
+    cross.operator("motion324.cancel", text="", icon="X")
 
 
 def _draw_running(layout: bpy.types.UILayout, state: JobState) -> None:
-    now = time.monotonic()
-    column = layout.column()
+    column = layout.column(align=True)
+    column.active = False
+    column.label(text=f"{state.object_name}: {state.video_name}", icon="OUTLINER_OB_MESH", translate=False)
     if state.phase is Phase.QUEUED:
         others = "another job" if state.ahead == 1 else f"{state.ahead} other jobs"
-        column.label(text=f"Behind {others} of the backend", icon="SORTTIME")
-    row = column.row()
-    row.label(text=duration(state.seconds(now)), icon="TIME")
-    left = state.remaining_total
-    if left:
-        right = row.row()
-        right.alignment = "RIGHT"
-        right.label(text=f"{duration(left)} left")
-    if state.frames_ready:
+        column.label(text=f"Behind {others} of the engine", icon="SORTTIME")
+    elif state.frames_ready:
         frames = "1 frame" if state.frames_ready == 1 else f"{state.frames_ready} frames"
         column.label(text=f"{frames} can be played", icon="PREVIEW_RANGE")
-    row = layout.row()
-    row.scale_y = 1.5
-    row.operator("motion324.cancel", text="Cancel", icon="CANCEL")
 
 
 def _draw_queue(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -142,8 +119,10 @@ def _draw_queue(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
             row.operator("motion324.unqueue", text="", icon="X", emboss=False).index = index
         box.operator("motion324.cancel_all", icon="CANCEL")
     obj = context.object
-    if obj is not None and runner.jobs.occupied((obj.session_uid,)) is None:
-        _draw_start(layout, context, "Add to Queue", "ADD", 1.0)
+    if runner.state.busy and obj is not None and runner.jobs.occupied((obj.session_uid,)) is None:
+        row = layout.row()
+        row.enabled = not reason_against(context)
+        row.operator("motion324.animate", text="Add to Queue", icon="ADD")
 
 
 def _draw_cancelled(layout: bpy.types.UILayout, context: bpy.types.Context, state: JobState) -> None:
@@ -155,7 +134,7 @@ def _draw_cancelled(layout: bpy.types.UILayout, context: bpy.types.Context, stat
 def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, job: JobState) -> None:
     box = layout.box()
     column = box.column(align=True)
-    title = "The backend was lost" if job.phase is Phase.LOST else f"{job.object_name} was not animated"
+    title = "The engine was lost" if job.phase is Phase.LOST else f"{job.object_name} was not animated"
     column.label(text=title, icon="ERROR", translate=False)
     draw_lines(column, context, in_panel_words(job.problem.sentence), "BLANK1")
     hint, *log = job.problem.hint.splitlines() or [""]
@@ -165,6 +144,8 @@ def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
     row.operator("motion324.restart", text="Restart", icon="FILE_REFRESH").job = job.number
     row.operator("motion324.open_log", text="Open Log", icon="TEXT").job = job.number
     row.operator("motion324.discard", text="", icon="X").job = job.number
+    if "preferences" in f"{job.problem.sentence} {hint}".lower():
+        row.operator("motion324.open_preferences", text="", icon="PREFERENCES")
     _draw_log(box, log)
 
 

@@ -20,6 +20,7 @@ class MOTION324_PT_corrections(Sidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_corrections"
     bl_label = "Corrections"
     bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 4
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

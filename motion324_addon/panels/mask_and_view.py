@@ -1,4 +1,4 @@
-"""Draws the panels Foreground and View: how the object is separated from the background, the direction of the
+"""Draws the panels Cut-out and Camera: how the object is separated from the background, the direction of the
 camera that a job starts from, and what looks have found of both.
 """
 
@@ -12,7 +12,7 @@ from ..examining import looks
 from ..examining.looks import FoundView
 from ..scene.showing import view_angles
 from ..ui import choices, thumbnails
-from ..ui.choices import in_panel_words
+from ..ui.choices import in_panel_words, is_poor, match_text
 from ..ui.readiness import reason_against, reason_against_video
 from ..ui.text_lines import draw_lines
 from .sidebar import WorkSidebar, draw_button, draw_fact, draw_look, draw_look_problem, properties_layout, value_column
@@ -20,13 +20,13 @@ from .sidebar import WorkSidebar, draw_button, draw_fact, draw_look, draw_look_p
 _MENU = choices.names_of(AnimateOptions.specs()["mask"])
 FOUND_BY = {**_MENU, "given": _MENU[choices.MASK_FILE]}  # how the backend says what it did
 THUMBNAIL_SCALE = 8.0  # in heights of a row
-LOW_OVERLAP = 0.5  # below which the backend warns
 
 
-class MOTION324_PT_foreground(WorkSidebar, bpy.types.Panel):
-    bl_idname = "MOTION324_PT_foreground"
-    bl_label = "Foreground"
+class MOTION324_PT_cut_out(WorkSidebar, bpy.types.Panel):
+    bl_idname = "MOTION324_PT_cut_out"
+    bl_label = "Cut-out"
     bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 6
 
     def draw(self, context: bpy.types.Context) -> None:
         settings, examiner = context.scene.motion324, looks.mask_look
@@ -35,7 +35,7 @@ class MOTION324_PT_foreground(WorkSidebar, bpy.types.Panel):
         if settings.mask == choices.MASK_FILE:
             above.prop(settings, "mask_path")
         if not examiner.look.running:
-            draw_button(layout, context, "motion324.preview_mask", "MOD_MASK", reason_against_video(context))
+            draw_button(layout, "motion324.preview_mask", "MOD_MASK", reason_against_video(context))
         draw_look_problem(layout, context, examiner, "MASK")
         found = examiner.look.answers(looks.mask_key(settings))
         if found is None:
@@ -49,10 +49,11 @@ class MOTION324_PT_foreground(WorkSidebar, bpy.types.Panel):
         layout.operator("motion324.show_mask", text="Image Editor", icon="IMAGE")
 
 
-class MOTION324_PT_view(WorkSidebar, bpy.types.Panel):
-    bl_idname = "MOTION324_PT_view"
-    bl_label = "View"
+class MOTION324_PT_camera(WorkSidebar, bpy.types.Panel):
+    bl_idname = "MOTION324_PT_camera"
+    bl_label = "Camera"
     bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 7
 
     def draw(self, context: bpy.types.Context) -> None:
         settings, examiner = context.scene.motion324, looks.view_look
@@ -65,8 +66,9 @@ class MOTION324_PT_view(WorkSidebar, bpy.types.Panel):
         elif settings.view == choices.VIEW_VIEWPORT:
             draw_lines(above, context, "Taken from this viewport when you press Animate", "INFO")
         above.prop(settings, "pose")
+        above.prop(settings, "camera")
         if not examiner.look.running:
-            draw_button(layout, context, "motion324.find_view", "VIEWZOOM", reason_against(context))
+            draw_button(layout, "motion324.find_view", "VIEWZOOM", reason_against(context))
         draw_look_problem(layout, context, examiner, "VIEW")
         found = looks.view_found_for(context.object, context)
         if found is not None:
@@ -99,8 +101,7 @@ def _draw_found(layout: bpy.types.UILayout, found: FoundView) -> None:
     column = layout.column(align=True)
     draw_fact(column, "Found", angles_text(found.view.azimuth, found.view.elevation))
     if found.overlap is not None:
-        icon = "ERROR" if found.overlap < LOW_OVERLAP else "NONE"
-        draw_fact(column, "Overlap", f"{100 * found.overlap:.0f} %", icon)
+        draw_fact(column, "Match", match_text(found.overlap), "ERROR" if is_poor(found.overlap) else "NONE")
     row = layout.row(align=True)
     row.operator("motion324.align_view", text="Align Viewport", icon="VIEW3D").camera = False
     row.operator("motion324.align_view", text="Add Camera", icon="OUTLINER_OB_CAMERA").camera = True

@@ -1,4 +1,4 @@
-"""Draws the panels Show and Export: looking at the animation, and handing it on."""
+"""Draws the panels Show and Export: looking at an animated object, and handing it on."""
 
 from __future__ import annotations
 
@@ -6,34 +6,41 @@ import bpy
 
 from ..job.runner import runner
 from ..scene.exporting.export_formats import FORMATS, available
-from ..ui.readiness import reason_against_object
 from ..ui.text_lines import draw_lines
+from .result import can_be_played
 from .sidebar import Sidebar, draw_fact
 
 
-class MOTION324_PT_show(Sidebar, bpy.types.Panel):
+class AnimatedSidebar(Sidebar):
+    """For an object that moves after a video, kept or not."""
+
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return can_be_played(context.object)
+
+
+class MOTION324_PT_show(AnimatedSidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_show"
     bl_label = "Show"
+    bl_order = 9
 
     def draw(self, context: bpy.types.Context) -> None:
         column = self.layout.column(align=True)
-        column.operator("motion324.overlay", icon="IMAGE_BACKGROUND")
         column.operator_context = "INVOKE_DEFAULT"
         column.operator("motion324.turntable", text="Turntable...", icon="RENDER_ANIMATION")
-        reason = reason_against_object(context)
-        if reason:
-            draw_lines(self.layout, context, reason, "INFO")
 
 
-class MOTION324_PT_export(Sidebar, bpy.types.Panel):
+class MOTION324_PT_export(AnimatedSidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_export"
     bl_label = "Export"
+    bl_order = 10
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        if context.object is not None and context.object.type == "MESH":
-            first, last = runner.frames_of(context.object)
-            draw_fact(layout, "Frames", f"{first} to {last}")
+        first, last = runner.frames_of(context.object)
+        draw_fact(layout, "Frames", f"{first} to {last}")
         grid = layout.grid_flow(row_major=True, columns=2, even_columns=True, even_rows=True, align=True)
         grid.operator_context = "INVOKE_DEFAULT"
         missing = []
@@ -47,8 +54,5 @@ class MOTION324_PT_export(Sidebar, bpy.types.Panel):
         column.operator_context = "INVOKE_DEFAULT"
         column.operator("motion324.export_rig", text="Rig for Engine...", icon="ARMATURE_DATA")
         column.operator("motion324.export_vertex_textures", text="Vertex Textures...", icon="TEXTURE")
-        reason = reason_against_object(context)
-        if reason:
-            draw_lines(layout, context, reason, "INFO")
         if missing:
             draw_lines(layout, context, f"This Blender was built without {' and '.join(missing)}", "INFO")

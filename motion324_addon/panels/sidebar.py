@@ -51,21 +51,15 @@ def draw_fact(layout: bpy.types.UILayout, name: str, value: str, icon: str = "NO
 
 def draw_button(
     layout: bpy.types.UILayout,
-    context: bpy.types.Context,
     operator: str,
     icon: str,
     reason: str,
     text: str | None = None,
-    scale: float = 1.0,
 ) -> bpy.types.OperatorProperties:
-    """The operator's button; grey, with the reason below it, where there is one against it. Returns its arguments."""
+    """The operator's button; grey where there is a reason against it, told elsewhere. Returns its arguments."""
     row = layout.row()
-    row.scale_y = scale
     row.enabled = not reason
-    arguments = row.operator(operator, text=text, icon=icon)
-    if reason:
-        draw_lines(layout, context, reason, "INFO")
-    return arguments
+    return row.operator(operator, text=text, icon=icon)
 
 
 def value_column(layout: bpy.types.UILayout) -> bpy.types.UILayout:
@@ -80,6 +74,7 @@ def value_column(layout: bpy.types.UILayout) -> bpy.types.UILayout:
 class MOTION324_PT_set_up(Sidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_set_up"
     bl_label = "Set Up"
+    bl_order = 0
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -89,13 +84,13 @@ class MOTION324_PT_set_up(Sidebar, bpy.types.Panel):
         draw_first_run(self.layout, context)
 
 
-def draw_stage(layout: bpy.types.UILayout, state: Progress) -> BarPlace:
-    """A bar with the stage's name; without a stage the backend is being started. See `progress_bar.draw_bar`."""
-    return draw_bar(layout, state.fraction or 0.0, stage_label(state.stage))
+def draw_stage(layout: bpy.types.UILayout, state: Progress, scale: float = 1.0) -> BarPlace:
+    """A bar with the stage's name; without a stage the engine is being started. See `text_lines.draw_bar`."""
+    return draw_bar(layout, state.fraction or 0.0, stage_label(state.stage), scale)
 
 
 def draw_look(layout: bpy.types.UILayout, examiner: Examiner, name: str) -> BarPlace:
-    """What a look does now, with the button that ends that, if anything. See `progress_bar.draw_bar`."""
+    """What a look does now, with the button that ends that, if anything. See `text_lines.draw_bar`."""
     look = examiner.look
     if not look.running:
         return draw_bar(layout, None)

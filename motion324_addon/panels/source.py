@@ -1,6 +1,4 @@
-"""Draws the panel Source: which mesh, or a new one, is animated after which video, with which frames, from
-which frame on.
-"""
+"""Draws the rows Mesh and Video, the panel Frames and Timing, and what is set for a new mesh."""
 
 from __future__ import annotations
 
@@ -9,80 +7,121 @@ import bpy
 from motion324.core.mesh_settings import HUNYUAN_LICENCE, INFLATE, MeshSettings
 
 from ..examining.new_mesh import mesh_look
+from ..running.state import stage_label
 from ..scene.playing import timing
 from ..settings import option_properties
 from ..settings.source_video import VideoFacts, facts_of
 from ..ui import first_frame, thumbnails
 from ..ui.choices import in_panel_words
-from ..ui.readiness import FEWEST_FRAMES, mesh_objects, outcome_of, reason_against_video
+from ..ui.readiness import FEWEST_FRAMES, mesh_objects, outcome_of, reason_against_video, speed_of
 from ..ui.text_lines import draw_lines
-from .sidebar import SPLIT, Sidebar, WorkSidebar, draw_fact, draw_look, draw_look_problem, properties_layout
+from .sidebar import SPLIT, Sidebar, WorkSidebar, draw_look_problem, properties_layout
 
-THUMBNAIL_SCALE = 4.0  # in heights of a row
-
-
-class MOTION324_PT_source(WorkSidebar, bpy.types.Panel):
-    bl_idname = "MOTION324_PT_source"
-    bl_label = "Source"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        settings = context.scene.motion324
-        above, _, layout = draw_look(properties_layout(self), mesh_look, "NEW_MESH")
-        objects = mesh_objects(context)
-        others = f" and {len(objects) - 1} more" if len(objects) > 1 else ""
-        if objects:
-            draw_fact(above, "Mesh", objects[0].name + others, "OUTLINER_OB_MESH")
-        else:
-            draw_fact(above, "Mesh", "None selected", "ERROR")
-        row = above.row(align=True)
-        row.prop(settings, "video", placeholder="File or folder")
-        row.operator("motion324.pick_video", text="", icon="FILEBROWSER")
-        facts = facts_of(settings.video)
-        if facts is not None:
-            _draw_video(above, context, facts)
-        draw_new_mesh(layout, context)
-        _draw_frames(layout, settings)
-        if facts is not None and facts.frames:
-            _draw_outcome(layout, context, facts)
+THUMBNAIL_SCALE = 3.2  # in heights of a row
+FACTS = 3  # rows beside the thumbnail, which have their place also while there is no video
 
 
-def _draw_video(layout: bpy.types.UILayout, context: bpy.types.Context, facts: VideoFacts) -> None:
-    if not facts.frames:
-        draw_lines(layout, context, facts.problem or facts.note, "ERROR" if facts.problem else "INFO")
-        return
+def draw_mesh(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Which mesh is animated; where there is none, the button that makes one of the video."""
     split = layout.split(factor=SPLIT)
+    left = split.column()
+    left.alignment = "RIGHT"
+    left.label(text="Mesh")
+    objects = mesh_objects(context)
+    if objects:
+        others = f" and {len(objects) - 1} more" if len(objects) > 1 else ""
+        split.label(text=objects[0].name + others, icon="OUTLINER_OB_MESH", translate=False)
+        return
+    row = split.row(align=True)
+    if mesh_look.look.running:
+        row.label(text=stage_label(mesh_look.look.stage))
+        row.operator("motion324.cancel_look", text="", icon="X").look = "NEW_MESH"
+        return
+    button = row.row(align=True)
+    button.enabled = not reason_against_video(context)
+    button.operator("motion324.new_mesh", text="From Video", icon="MESH_DATA").animate = False
+    button.operator("motion324.new_mesh", text="", icon="PLAY").animate = True
+    row.popover(MOTION324_PT_new_mesh.bl_idname, text="", icon="DOWNARROW_HLT")
+
+
+def draw_video(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """The video by its name, its picture, and what comes of it: as many rows as there ever are."""
     settings = context.scene.motion324
+    row = layout.row(align=True)
+    row.prop(settings, "video_shown", placeholder="File or folder")
+    row.operator("motion324.pick_video", text="", icon="FILEBROWSER")
+    facts = facts_of(settings.video)
+    split = layout.split(factor=SPLIT)
+    left, column = split.column(), split.column(align=True)
+    if facts is None or not facts.frames:
+        _draw_no_video(column, context, facts)
+        return
     icon = first_frame.icon_of(bpy.path.abspath(settings.video), settings.first_frame)
     icon = icon or thumbnails.icon_of_file(facts.thumbnail)
-    left = split.column()
     if icon:
         left.template_icon(icon_value=icon, scale=THUMBNAIL_SCALE)
-    column = split.column(align=True)
-    if facts.size[0]:
-        column.label(text="{} × {}".format(*facts.size), translate=False)
-    column.label(text=f"{facts.frames} frames")
-    column.label(text=f"{facts.fps:g} fps")
+    size = "{} × {}, ".format(*facts.size) if facts.size[0] else ""
+    column.label(text=f"{size}{facts.fps:g} fps", translate=False)
+    outcome = outcome_of(settings, facts, context.scene)
+    column.label(text=f"{outcome.frames} of {facts.frames} frames, {outcome.seconds:.1f} s")
+    column.label(text=speed_of(outcome) or f"Scene frames {outcome.first} to {outcome.last}")
 
 
-def _draw_frames(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
-    column = layout.column(align=True)
-    column.prop(settings, "first_frame")
-    column.prop(settings, "frame_count", text="Frames")
-    column.prop(settings, "frame_step", text="Step")
-    column.prop(settings, "video_fps", text="Per Second")
-    column = layout.column()
-    column.prop(settings, "timing")
-    if settings.timing == timing.CUSTOM_FPS:
-        column.prop(settings, "custom_fps")
-    column.prop(settings, "start_frame")
+def _draw_no_video(layout: bpy.types.UILayout, context: bpy.types.Context, facts: VideoFacts | None) -> None:
+    rows = FACTS
+    if facts is not None:
+        draw_lines(layout, context, facts.problem or facts.note, "ERROR" if facts.problem else "INFO")
+        rows -= 1
+    elif not any(obj.type == "MESH" for obj in context.scene.objects):
+        layout.operator("motion324.load_example", icon="IMPORT")
+        rows -= 1
+    for _ in range(rows):
+        layout.label(text="")
 
 
-def _draw_outcome(layout: bpy.types.UILayout, context: bpy.types.Context, facts: VideoFacts) -> None:
-    outcome = outcome_of(context.scene.motion324, facts, context.scene)
-    if outcome.frames < FEWEST_FRAMES:
-        draw_lines(layout, context, "There are too few frames in that range", "ERROR")
-    else:
-        draw_lines(layout, context, outcome.sentence, "PREVIEW_RANGE")
+class MOTION324_PT_frames(WorkSidebar, bpy.types.Panel):
+    bl_idname = "MOTION324_PT_frames"
+    bl_label = "Frames and Timing"
+    bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 5
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = properties_layout(self), context.scene.motion324
+        column = layout.column(align=True)
+        column.prop(settings, "first_frame")
+        _draw_or_all(column, settings, ("frame_count", "Frames"), "all_frames", "All")
+        column.prop(settings, "frame_step", text="Step")
+        _draw_or_all(column, settings, ("video_fps", "Per Second"), "all_per_second", "Same as video")
+        column = layout.column()
+        column.prop(settings, "timing")
+        if settings.timing == timing.CUSTOM_FPS:
+            column.prop(settings, "custom_fps")
+        column.prop(settings, "start_frame")
+        facts = facts_of(settings.video)
+        if facts is not None and facts.frames:
+            outcome = outcome_of(settings, facts, context.scene)
+            if outcome.frames < FEWEST_FRAMES:
+                draw_lines(layout, context, "There are too few frames in that range", "ERROR")
+            else:
+                draw_lines(layout, context, outcome.sentence, "PREVIEW_RANGE")
+
+
+def _draw_or_all(
+    layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, number: tuple[str, str], is_all: str, text: str
+) -> None:
+    """A number that is 0 for all of it, which is shown as that word. number: the property and what it is called."""
+    row = layout.row(align=True)
+    if not getattr(settings, is_all):
+        row.prop(settings, number[0], text=number[1])
+        row.prop(settings, is_all, text="", icon="X", toggle=True)
+        return
+    split = row.split(factor=SPLIT)
+    left = split.column()
+    left.alignment = "RIGHT"
+    left.label(text=number[1])
+    right = split.column()
+    right.use_property_split = False
+    right.prop(settings, is_all, text=text, toggle=True)
 
 
 class MOTION324_PT_new_mesh(Sidebar, bpy.types.Panel):
@@ -99,21 +138,12 @@ class MOTION324_PT_new_mesh(Sidebar, bpy.types.Panel):
             hint = {"placeholder": spec.shown.placeholder} if spec.shown.placeholder else {}
             layout.prop(settings, spec.property_name, **hint)
         if settings.mesh_provider != INFLATE:
+            layout.prop(context.scene.motion324, "seed")
             draw_lines(layout, context, HUNYUAN_LICENCE, "INFO")
 
 
-def draw_new_mesh(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """Below the video in the panel Source, where the bar is while a mesh is made."""
-    if not mesh_look.look.running:
-        row = layout.row(align=True)
-        button = row.row(align=True)
-        reason = reason_against_video(context)
-        button.enabled = not reason
-        button.operator("motion324.new_mesh", icon="MESH_DATA").animate = False
-        button.operator("motion324.new_mesh", text="", icon="PLAY").animate = True
-        row.popover(MOTION324_PT_new_mesh.bl_idname, text="", icon="DOWNARROW_HLT")
-        if reason:
-            draw_lines(layout, context, reason, "INFO")
+def draw_new_mesh_found(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Why no mesh could be made of the video, or what should be known of the one that was made."""
     draw_look_problem(layout, context, mesh_look, "NEW_MESH")
     found = mesh_look.look.found
     if found is None or not found.warnings:

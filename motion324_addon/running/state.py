@@ -11,15 +11,15 @@ from pathlib import Path
 
 from motion324.core.errors import EXIT_INTERNAL, Motion324Error
 
-STARTING = "Starting the backend"
+STARTING = "Starting the engine"
 # The stages that the backend tells of (see motion324.core.progress), then those of the installation.
 STAGE_LABELS = {
     "load": "Loading the model",
     "read": "Reading the video",
-    "foreground": "Finding the foreground",
+    "foreground": "Cutting the object out",
     "mesh": "Making the mesh",
     "sample": "Sampling the surface",
-    "view": "Finding the view",
+    "view": "Finding the camera angle",
     "warm-up": "Warming up",
     "reconstruct": "Reconstructing",
     "refine": "Refining",

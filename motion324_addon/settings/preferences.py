@@ -20,14 +20,18 @@ VARIABLE = "MOTION324_BACKEND_PYTHON"
 INSTALLED, PYTHON, REMOTE = "INSTALLED", "PYTHON", "REMOTE"
 
 BACKENDS = (
-    (INSTALLED, "Installed Here", "The backend that Motion324 installs into the extension's own folder"),
-    (PYTHON, "Existing Python", "A Python environment in which you have installed the motion324 backend yourself"),
-    (REMOTE, "Remote", "A backend that runs already, on another machine behind an SSH tunnel or on this one"),
+    (INSTALLED, "Installed Here", "The engine that Motion324 installs into the extension's own folder"),
+    (
+        PYTHON,
+        "Existing Python",
+        "A Python environment in which you have installed the motion324 backend, which is the engine, yourself",
+    ),
+    (REMOTE, "Remote", "An engine that runs already, on another machine behind an SSH tunnel or on this one"),
 )
 COMPUTATIONS = (
     (plan.AUTO, "Automatic", "With CUDA where this machine has an NVIDIA GPU whose driver can run it"),
-    (plan.CPU, "CPU", "The small installation: all methods but the motion transformer, at full speed"),
-    (plan.CUDA, "CUDA", "With PyTorch for NVIDIA GPUs, which the motion transformer uses"),
+    (plan.CPU, "CPU", "The small installation: all but the research model, at full speed"),
+    (plan.CUDA, "CUDA", "With PyTorch for NVIDIA GPUs, which the research model uses"),
 )
 
 
@@ -46,28 +50,28 @@ class Motion324Preferences(bpy.types.AddonPreferences):
     bl_idname = ADDON
 
     backend: bpy.props.EnumProperty(
-        name="Backend",
+        name="Engine",
         description="The process that computes",
         items=BACKENDS,
         default=INSTALLED,
         update=_forget_check,
     )
     backend_python: bpy.props.StringProperty(
-        name="Backend Python",
-        description="The Python of the environment in which the motion324 backend is installed, "
+        name="Engine's Python",
+        description="The Python of the environment in which the engine (the motion324 backend) is installed, "
         "such as .venv/bin/python of a checkout",
         subtype="FILE_PATH",
         update=_choose_python,
     )
     remote_address: bpy.props.StringProperty(
         name="Address",
-        description="Where the backend listens, as host:port; with an SSH tunnel the near end, such as localhost:7324. "
+        description="Where the engine listens, as host:port; with an SSH tunnel the near end, such as localhost:7324. "
         "The connection itself is not encrypted",
         update=_forget_check,
     )
     remote_token: bpy.props.StringProperty(
         name="Token",
-        description="The secret with which that backend was started (MOTION324_TOKEN). Blender keeps it with the "
+        description="The secret with which that engine was started (MOTION324_TOKEN). Blender keeps it with the "
         "preferences, readable for whoever can read your files",
         subtype="PASSWORD",
     )
@@ -148,13 +152,14 @@ def connection() -> Where:
 def not_installed(condition: Condition) -> Motion324Error:
     """Why the backend cannot be started from where Motion324 installs it."""
     sentence, button = CONDITIONS[condition]
+    button = "Download it" if condition is Condition.MISSING else button
     if condition is Condition.READY:
-        sentence, button = "The backend is being installed", "Wait until it is done"
+        sentence, button = "The engine is being installed", "Wait until it is done"
     return Motion324Error(
         "backend-not-installed",
         f"{sentence}.",
-        f"{button} in Preferences > Add-ons > Motion324 or with bpy.ops.motion324.install_backend(); or set {VARIABLE} "
-        "to the Python of an existing one.",
+        f"{button} in Preferences > Add-ons > Motion324 or with bpy.ops.motion324.install_backend(); or set "
+        f"{VARIABLE} to the Python of an existing one.",
         EXIT_BACKEND,
     )
 

@@ -14,10 +14,13 @@ from motion324.core.errors import EXIT_BAD_VIDEO, EXIT_USAGE, Motion324Error
 from motion324.core.options import AZIMUTHS, ELEVATIONS, MAX_FPS, AnimateOptions
 
 from ..scene.playing import timing
-from ..scene.showing import view_angles
+from ..scene.showing import overlay_view, view_angles
 from ..ui import choices
 from . import option_properties
-from .source_video import lies_beside_nothing
+from .source_video import PICTURES_FPS, facts_of, lies_beside_nothing
+
+FEWEST_FRAMES = 2
+SEEN_FROM = "motion324_seen_from"  # a custom property of objects that were made of a video
 
 
 class JobProperties:
@@ -26,19 +29,22 @@ class JobProperties:
     own.
     """
 
-    video: StringProperty(
-        name="Video", description="A video of the object moving, or a folder of pictures in their order"
-    )
+    video: StringProperty(name="Video", description="A video of the object moving, or a folder of pictures in order")
     first_frame: IntProperty(
         name="First Frame",
         description="Frame of the video, counted from 0, with which the animation begins; best one in which the object "
         "has the pose of the mesh",
         min=0,
     )
-    frame_count: IntProperty(name="Frames", description="How many frames are used; 0 takes all that follow", min=0)
+    frame_count: IntProperty(name="Frames", description="How many frames of the video are used", min=0)
     frame_step: IntProperty(name="Step", description="2 takes every second frame, and so on", min=1, default=1)
     start_frame: IntProperty(name="Start Frame", description="The scene's frame that shows the first one", default=1)
-    timing: EnumProperty(name="Timing", description="How the video's frames meet the scene's", items=choices.TIMINGS)
+    timing: EnumProperty(
+        name="Timing",
+        description="How the video's frames meet the scene's",
+        items=choices.TIMINGS,
+        default=timing.KEEP_DURATION,
+    )
     custom_fps: FloatProperty(
         name="Frame Rate",
         description="Frames per second at which the used frames of the video are played",
@@ -51,14 +57,14 @@ class JobProperties:
         name="Masks", description="Mask video or folder of mask pictures, white on the object", subtype="FILE_PATH"
     )
     azimuth: FloatProperty(
-        name="Azimuth",
-        description="Degrees around; 0 is the front (-Y), 90 is +X",
+        name="Around",
+        description="Degrees around the mesh; 0 sees its front (-Y), 90 its +X side",
         min=AZIMUTHS[0],
         max=AZIMUTHS[1],
         precision=1,
     )
     elevation: FloatProperty(
-        name="Elevation",
+        name="Up",
         description="Degrees above the horizon",
         min=ELEVATIONS[0],
         max=ELEVATIONS[1],
@@ -71,8 +77,75 @@ JobProperties.__annotations__.update(option_properties.properties_of(AnimateOpti
 option_properties.steady(JobProperties)
 
 
+def _shown_video(self: Motion324Settings) -> str:
+    return Path(self.video.rstrip("/\\")).name if self.video else ""
+
+
+def _enter_video(self: Motion324Settings, text: str) -> None:
+    """A path. The name that the field shows is no new one."""
+    if text != _shown_video(self):
+        self.video = text
+
+
+def _show_opacity(self: Motion324Settings, context: bpy.types.Context) -> None:
+    overlay_view.set_opacity(context.scene, self.overlay_opacity)
+
+
+def _takes_all(name: str) -> Callable[[Motion324Settings], bool]:
+    return lambda self: not getattr(self, name)
+
+
+def _take_all_frames(self: Motion324Settings, takes_all: bool) -> None:
+    facts = facts_of(self.video)
+    left = (facts.frames - self.first_frame) // self.frame_step if facts else 0
+    self.frame_count = 0 if takes_all else max(left, FEWEST_FRAMES)
+
+
+def _take_all_per_second(self: Motion324Settings, takes_all: bool) -> None:
+    facts = facts_of(self.video)
+    self.video_fps = 0.0 if takes_all else (facts.fps if facts else 0.0) or PICTURES_FPS
+
+
 @option_properties.steady
 class Motion324Settings(JobProperties, bpy.types.PropertyGroup):
+    """Besides the job's: what the sidebar shows in place of a path, and of a number that is 0 for all."""
+
+    video_shown: StringProperty(
+        name="Video",
+        description="The video, or the folder of pictures, by its name; a whole path can be entered",
+        get=_shown_video,
+        set=_enter_video,
+        options={"SKIP_SAVE"},
+    )
+    all_frames: BoolProperty(
+        name="All",
+        description="Use all frames that follow the first one",
+        get=_takes_all("frame_count"),
+        set=_take_all_frames,
+        options={"SKIP_SAVE"},
+    )
+    all_per_second: BoolProperty(
+        name="Same as Video",
+        description="Use every frame of a second of the video",
+        get=_takes_all("video_fps"),
+        set=_take_all_per_second,
+        options={"SKIP_SAVE"},
+    )
+    add_take: BoolProperty(
+        name="Add",
+        description="Keep the next result beside the takes that the object has; otherwise it replaces the shown one",
+        options=set(),
+    )
+    overlay_opacity: FloatProperty(
+        name="Opacity",
+        description="Of the video over the mesh",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        options=set(),
+        update=_show_opacity,
+    )
     own_pose_before: BoolProperty(
         name="Own Pose Before",
         description="Keep the mesh's own pose at the frame before the first, so that it moves from there to the "
@@ -147,7 +220,8 @@ def view_of(settings: JobProperties | SimpleNamespace, context: bpy.types.Contex
     elif settings.view == choices.VIEW_VIEWPORT:
         angles = view_angles.from_viewport(context)
     else:
-        return settings.view
+        seen_from = context.object.get(SEEN_FROM) if context.object is not None else None
+        return str(seen_from) if seen_from and settings.view == "auto" else settings.view
     return "{:g},{:g}".format(*(round(angle, 3) for angle in angles))
 
 

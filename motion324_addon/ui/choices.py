@@ -36,8 +36,8 @@ _MORE: dict[str, Items] = {
 }
 
 TIMINGS: Items = (
-    (timing.KEEP_FRAMES, "Keep Frames", "Each frame of the video is one frame of the scene"),
-    (timing.KEEP_DURATION, "Keep Duration", "A second of the video is a second of the scene"),
+    (timing.KEEP_FRAMES, "One Frame per Frame", "Each frame of the video is one frame of the scene"),
+    (timing.KEEP_DURATION, "Real Speed", "A second of the video is a second of the scene"),
     (timing.CUSTOM_FPS, "Custom", "The video's frames are played at a frame rate of your own"),
 )
 
@@ -51,6 +51,20 @@ def menu_of(spec: OptionSpec) -> Items:
 def names_of(spec: OptionSpec) -> dict[str, str]:
     """What the menu calls each of its values."""
     return {identifier: name for identifier, name, _ in menu_of(spec)}
+
+
+GOOD_MATCH, POOR_MATCH = 0.85, 0.65  # overlaps of the silhouettes
+
+
+def is_poor(overlap: float) -> bool:
+    """Whether mesh and video may not belong together. overlap: of the silhouettes, 0..1."""
+    return overlap < POOR_MATCH
+
+
+def match_text(overlap: float) -> str:
+    """How well a mesh looks like the video, as the panels say it."""
+    word = "poor" if is_poor(overlap) else "good" if overlap >= GOOD_MATCH else "fair"
+    return f"{100 * overlap:.0f} % ({word})"
 
 
 def _settings() -> dict[str, tuple[str, OptionSpec]]:
@@ -72,17 +86,22 @@ _REFUSED = re.compile(rf"\b[Tt]he option ({_NAMES}) cannot be {_VALUE}")
 _MENTIONED = re.compile(rf"\b[Tt]he option ({_NAMES})\b")
 _FROM = re.compile(r"--frames (\d+):(?!\d)")
 _UNTIL = re.compile(r"--frames :(\d+)")
+_BACKEND = re.compile(r"\b[Bb]ackend(?!-)\b")  # which the panels call the engine
 _ADVISED = re.compile(rf"--({_NAMES})\b(?: {_VALUE})?")
 
 
 def in_panel_words(text: str) -> str:
-    """Use --mask auto -> Use Foreground > Method > Automatic; what the panel does not have stays as it is."""
+    """Use --mask auto -> Use Cut-out > Method > Automatic; what the panel does not have stays as it is."""
     text = _REFUSED.sub(lambda found: f"{_SETTINGS[found[1]][0]} cannot be {_choice(*found.groups())}", text)
     text = _MENTIONED.sub(lambda found: _SETTINGS[found[1]][0], text)
     # The range of frames is two properties: the first one, and how many.
-    text = _FROM.sub(r"Source > First Frame \1", text)
-    text = _UNTIL.sub(r"Source > Frames before frame \1", text)
-    return _ADVISED.sub(_advised, text)
+    text = _FROM.sub(r"Frames and Timing > First Frame \1", text)
+    text = _UNTIL.sub(r"Frames and Timing > Frames before frame \1", text)
+    return _BACKEND.sub(_engine, _ADVISED.sub(_advised, text))
+
+
+def _engine(found: re.Match[str]) -> str:
+    return "Engine" if found[0][0] == "B" else "engine"
 
 
 def _advised(found: re.Match[str]) -> str:

@@ -25,6 +25,7 @@ class Entry(NamedTuple):
 # In groups, as in the sidebar.
 GROUPS = (
     (
+        Entry("load_example", "IMPORT"),
         Entry("pick_video", "FILEBROWSER"),
         Entry("preview_mask", "MOD_MASK"),
         Entry("show_mask", "IMAGE"),
@@ -56,6 +57,9 @@ GROUPS = (
         Entry("keep_armature", "ARMATURE_DATA"),
         Entry("keep_rig", "OUTLINER_OB_ARMATURE"),
         Entry("discard", "TRASH"),
+        Entry("bring_back", "LOOP_BACK"),
+        Entry("choose_take", "RADIOBUT_ON"),
+        Entry("remove_take", "X"),
         Entry("make_single_user", "DUPLICATE"),
         Entry("push_to_nla", "NLA_PUSHDOWN"),
         Entry("remove_animation", "TRASH"),
@@ -70,7 +74,11 @@ GROUPS = (
         Entry("refine", "FILE_REFRESH"),
     ),
     (
+        Entry("play", "PLAY"),
         Entry("overlay", "IMAGE_BACKGROUND"),
+        Entry("hide_overlay", "HIDE_ON"),
+        Entry("go_to_frame", "TIME"),
+        Entry("show_doubt", "SHADING_TEXTURE"),
         Entry("turntable", "RENDER_ANIMATION"),
         Entry("export", "EXPORT"),
         Entry("export_rig", "ARMATURE_DATA"),
@@ -84,6 +92,7 @@ GROUPS = (
         Entry("copy_report", "COPYDOWN"),
         Entry("open_installation_log", "TEXT"),
         Entry("remove_backend", "TRASH"),
+        Entry("open_preferences", "PREFERENCES"),
     ),
 )
 

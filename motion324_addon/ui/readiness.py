@@ -11,22 +11,25 @@ import bpy
 
 from motion324.core.errors import Motion324Error
 
+from ..job.runner import runner
+from ..running.state import duration
 from ..scene.playing import keeping, shape_keys, timing
 from ..scene.playing.animation import Animation
 from ..scene.reading.mesh_reading import checked_object
 from ..scene.rigging import made_rig, own_rig
 from ..settings import properties
+from ..settings.properties import FEWEST_FRAMES
 from ..settings.source_video import VideoFacts, facts_of
 from . import choices
 
-FEWEST_FRAMES = 2
+SAME_SPEED = 0.02
 
 
 @dataclass(frozen=True)
 class Outcome:
     """frames: of the video that are used. first, last: frames of the scene. seconds: until the last one's end.
 
-    fps: at which the frames are shown.
+    fps: at which the frames are shown. video_rate: of these frames, in the video.
     """
 
     frames: int
@@ -34,10 +37,26 @@ class Outcome:
     last: int
     seconds: float
     fps: float
+    video_rate: float
 
     @property
     def sentence(self) -> str:
         return f"{self.frames} frames, scene frames {self.first} to {self.last}, {self.seconds:.1f} s"
+
+
+def speed_of(outcome: Outcome) -> str:
+    """How much faster or slower than the video the scene will show it, where that is to be seen; "" where it is not."""
+    fitted = outcome.seconds / max(outcome.frames, 1) * outcome.video_rate
+    if abs(fitted - 1) < SAME_SPEED:
+        return ""
+    faster = f"{1 / fitted:.2g} times faster" if fitted < 1 else f"{fitted:.2g} times slower"
+    return f"{faster} than the video"
+
+
+@dataclass(frozen=True)
+class Status:
+    text: str
+    icon: str
 
 
 def outcome_of(settings: Any, facts: VideoFacts, scene: Any) -> Outcome:
@@ -47,15 +66,41 @@ def outcome_of(settings: Any, facts: VideoFacts, scene: Any) -> Outcome:
     rate = facts.fps / step
     if 0 < settings.video_fps < rate:
         frames, rate = min(frames, math.ceil(frames * settings.video_fps / rate)), settings.video_fps
+    video_rate = rate
     fps = settings.custom_fps if settings.timing == timing.CUSTOM_FPS else rate
     fitted = timing.fit(scene, settings.start_frame, max(frames, 1), fps, settings.timing)
     first, last = fitted.whole_frames
-    return Outcome(frames, first, last, frames * fitted.step / timing.scene_fps(scene), fps)
+    return Outcome(frames, first, last, frames * fitted.step / timing.scene_fps(scene), fps, video_rate)
 
 
 def reason_against(context: bpy.types.Context) -> str:
     """What is missing before the active object can be animated, as advice; "" if nothing is."""
     return reason_against_object(context) or reason_against_video(context) or _about_view(context)
+
+
+def status_of(context: bpy.types.Context, now: float, match: float | None = None) -> Status:
+    """What the one line below the button Animate says: of the job that runs, or else of the active object.
+
+    match: how well the mesh looks like the video, 0..1, where that was looked at.
+    """
+    state, obj = runner.state, context.object
+    if state.busy:
+        left = state.remaining_total
+        return Status(duration(state.seconds(now)) + (f", about {duration(left)} left" if left else ""), "TIME")
+    reason = reason_against(context)
+    waiting = runner.result_of(obj)
+    if waiting is not None:
+        took = f", took {duration(waiting.seconds(0.0))}" if waiting.seconds(0.0) else ""  # not of one that is kept
+        return Status(f"{waiting.frames} frames{took}", "CHECKMARK")
+    if runner.failures:
+        return Status(f"{runner.failures[-1].object_name} was not animated", "ERROR")
+    if obj is not None and obj.type == "MESH" and keeping.is_kept(obj):
+        return Status("Kept: frames {} to {}".format(*keeping.animated_range(obj)), "CHECKMARK")
+    if reason:
+        return Status(reason, "INFO")
+    if match is not None and choices.is_poor(match):
+        return Status(f"Match {choices.match_text(match)}: does the video show this mesh?", "ERROR")
+    return Status("Ready", "BLANK1")
 
 
 def reason_against_object(context: bpy.types.Context) -> str:

@@ -12,20 +12,28 @@ import bpy
 
 FONT = 0  # the interface's own
 POINTS = 11.0  # of the interface's text in Blender's themes
+BUTTON = 22  # pixels of a button that is an icon, at scale 1
 MARGIN = 92  # pixels of tabs, borders, the icon and its gap, at scale 1
 NOTHING = 0.001  # of a row's height, which is no pixel at any scale; Blender takes 0 for the usual height
 
 
-def draw_lines(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str) -> None:
+def draw_lines(
+    layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str, one_less: bool = False
+) -> None:
     """The text over as many labels as the region's width asks for, the icon before the first; in the interface's
-    language, where that has it."""
+    language, where that has it.
+
+    one_less: a button stands beside it.
+    """
     text = bpy.app.translations.pgettext_iface(text)
     scale = context.preferences.system.ui_scale
-    width = context.region.width - MARGIN * scale
+    width = context.region.width - (MARGIN + BUTTON * one_less) * scale
     blf.size(FONT, POINTS * scale)
     column = layout.column(align=True)
-    column.scale_y = 0.85  # lines of one text stand closer than rows
-    for index, line in enumerate(wrapped(text, width, lambda part: blf.dimensions(FONT, part)[0])):
+    lines = wrapped(text, width, lambda part: blf.dimensions(FONT, part)[0])
+    if len(lines) > 1:
+        column.scale_y = 0.85  # lines of one text stand closer than rows
+    for index, line in enumerate(lines):
         column.label(text=line, icon=icon if index == 0 else "BLANK1", translate=False)
 
 
@@ -57,8 +65,10 @@ class BarPlace(NamedTuple):
     below: bpy.types.UILayout
 
 
-def draw_bar(layout: bpy.types.UILayout, factor: float | None, text: str = "") -> BarPlace:
+def draw_bar(layout: bpy.types.UILayout, factor: float | None, text: str = "", scale: float = 1.0) -> BarPlace:
     """Draws a bar, of which `factor` is full, or none for None; to be called before anything else draws in the panel.
+
+    scale: of its height.
 
     Returns the layouts that the rest is drawn in.
     """
@@ -66,7 +76,6 @@ def draw_bar(layout: bpy.types.UILayout, factor: float | None, text: str = "") -
     place = layout.column(align=factor is None)  # in which a bar of no height adds no gap
     row = place.row(align=True)
     below = place.column()
-    if factor is None:
-        row.scale_y = NOTHING
+    row.scale_y = NOTHING if factor is None else scale
     row.progress(factor=factor or 0.0, text=text)
     return BarPlace(above, row, below)

@@ -33,8 +33,9 @@ from motion324.wire.handshake import take_token_from_environment
 
 
 def wish_of(request) -> dict:
-    """What the file says now."""
-    return json.loads(Path(request.video).read_text())
+    """What the file says now; of a real video the one beside it, which is called as the video with .json."""
+    beside = Path(f"{request.video}.json")
+    return json.loads((beside if beside.exists() else Path(request.video)).read_text())
 
 
 def looked_up(request, progress, stage: str) -> dict:
@@ -83,7 +84,11 @@ def run_job(request, progress, on_frames, on_plan) -> AnimationResult:
             "up": request.mesh.up,
             "options": request.options.to_dict(),
             "pose": {"asked": request.options.pose, "taken": wish.get("pose", "first-frame")},
+            "fit": {"overlap": [1 - 0.02 * (index % 7) for index in range(frames)]},
+            "silhouette_overlap": float(wish.get("overlap", 0.93)),
+            "video": {"size": [128, 72], "frames": frames},
         },
+        doubt=np.linspace(0, 1, positions.shape[1], dtype=np.float32),
     )
 
 
@@ -116,7 +121,7 @@ def examine(request, progress) -> Examination:
         fps=float(wish.get("fps", 24)),
         size=(128, 72),
         view=look_at_origin(30, 0, 3, 1.5) if request.mesh else None,
-        silhouette_overlap=0.9 if request.mesh else None,
+        silhouette_overlap=float(wish.get("overlap", 0.9)) if request.mesh else None,
     )
 
 

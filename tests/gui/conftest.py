@@ -69,12 +69,18 @@ def tell(gui_zip) -> Callable[..., dict]:
 
 @pytest.fixture
 def tell_fast(gui_zip, backend, tmp_path) -> Callable[..., dict]:
-    """tell_fast(story, frames=256, ...) tells a story with a backend whose jobs take no time of their own. files: more
-    of the story's arguments, which are files.
+    """tell_fast(story, frames=256, ...) tells a story with a backend whose jobs take no time of their own.
+
+    files, values: more of the story's arguments, which are files, or are not.
     """
 
     def run(
-        story: str, screen: tuple[int, int] = (640, 480), files: Mapping[str, Path] | None = None, **wish: object
+        story: str,
+        screen: tuple[int, int] = (640, 480),
+        files: Mapping[str, Path] | None = None,
+        keep_as: str = "",
+        values: Mapping[str, object] | None = None,
+        **wish: object,
     ) -> dict:
         launcher, video = tmp_path / "python", tmp_path / "wish.json"
         own = f"PYTHONPATH='{ROOT / 'backend'}'"  # the Python may be another checkout's
@@ -82,9 +88,9 @@ def tell_fast(gui_zip, backend, tmp_path) -> Callable[..., dict]:
         launcher.chmod(0o755)
         video.write_text(json.dumps({"do": "wobble", **wish}))
         named = {"zip_path": gui_zip, "backend": launcher, "video": video, **(files or {})}
-        given = {name: f"{{files}}/{file.name}" for name, file in named.items()}
+        given = {**{name: f"{{files}}/{file.name}" for name, file in named.items()}, **(values or {})}
         report, folder = window.tell(story, given, list(named.values()), [backend], screen)
-        return _checked(report, folder, story)
+        return _checked(report, folder, keep_as or story)
 
     return run
 

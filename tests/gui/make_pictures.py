@@ -18,12 +18,14 @@ WINDOW = (430, 55, 1330, 905)  # viewport and sidebar, in pixels of the picture
 SIDEBAR = (1025, 75, 1330, 905)
 PICTURES = {  # name in docs/images: the story, its picture, the part that is shown
     "first_run": ("first_animation", "first_run", SIDEBAR),
-    "installing": ("first_animation", "installing", (1025, 75, 1330, 186)),
+    "installing": ("first_animation", "installing", (1025, 75, 1330, 200)),
     "ready": ("first_animation", "ready", WINDOW),
     "running": ("first_animation", "running", WINDOW),
     "result": ("first_animation", "result", WINDOW),
     "kept": ("first_animation", "kept", SIDEBAR),
     "overlay": ("first_animation", "overlay", WINDOW),
+    "doubt": ("first_animation", "doubt", WINDOW),
+    "tweak": ("panel_states_1", "tweak", (775, 85, 1056, 620)),
     "one_by_one": ("several_results", "results", (1025, 515, 1330, 830)),
     "error": ("first_animation", "error", SIDEBAR),
     "lost": ("first_animation", "lost", SIDEBAR),

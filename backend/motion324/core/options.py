@@ -70,25 +70,31 @@ class AnimateOptions(OptionGroup):
         "auto",
         "what turns the video into motion",
         choices=(
-            Choice("auto", "Automatic", "The compact model, refined by the deformation fit; works everywhere"),
-            Choice(COMPACT, "Compact Model", "A small trained network by itself, in about half the time of Automatic"),
+            Choice(
+                "auto", "Best", "A small trained network, refined by a fit of the mesh to the video; works everywhere"
+            ),
+            Choice(COMPACT, "Fast", "The small trained network by itself, in about half the time of Best"),
             Choice(
                 FIT,
-                "Deformation Fit",
-                "Fits the mesh to the video, in half the time of Automatic; needs no weights",
+                "Fit Only",
+                "Fits the mesh to the video without any network, in half the time of Best",
             ),
-            Choice(TRANSFORMER, "Motion Transformer", "A trained network; needs its weights, and a GPU to be fast"),
-            Choice(COMPACT_AND_FIT),  # which Automatic is
+            Choice(
+                TRANSFORMER,
+                "Research Model (non-commercial)",
+                "A large trained network; needs its published weights, and a GPU to be fast",
+            ),
+            Choice(COMPACT_AND_FIT),  # which Best is
         ),
         flag=Flag(metavar="NAME", default=f"auto, which is {DEFAULT_RECONSTRUCTOR}"),
-        shown=Shown("Method", panel="Reconstruct"),
+        shown=Shown("Quality", "How the motion is found in the video", panel="Quality"),
     )
     frames: tuple[int | None, int | None, int] = option(
         (None, None, 1),
         "frames of the video, as a Python slice; the result begins with the first one",
         in_looks=True,
         flag=Flag(metavar="A:B:STEP", default="all"),
-        shown=Shown("First Frame and Frames", panel="Source", composed=True),
+        shown=Shown("First Frame and Frames", panel="Frames and Timing", composed=True),
     )
     video_fps: float | None = option(
         None,
@@ -100,8 +106,8 @@ class AnimateOptions(OptionGroup):
         flag=Flag(metavar="F", default="all"),
         shown=Shown(
             "Frames per Second",
-            "Of these frames, so many per second of the video are used, evenly spaced in time; 0 takes all",
-            panel="Source",
+            "Of these frames, so many per second of the video are used, evenly spaced in time",
+            panel="Frames and Timing",
             short="Per Second",
             soft_high=60,
             precision=1,
@@ -114,7 +120,7 @@ class AnimateOptions(OptionGroup):
         above_low=True,
         high=MAX_FPS,
         flag=Flag(metavar="F", default="that of the frames that are used"),
-        shown=Shown("Frame Rate", panel="Source", composed=True),
+        shown=Shown("Frame Rate", panel="Frames and Timing", composed=True),
     )
     mask: str = option(
         "auto",
@@ -123,17 +129,17 @@ class AnimateOptions(OptionGroup):
         "PROMPT box=LEFT,TOP,RIGHT,BOTTOM or points=X,Y;X,Y in parts of the picture; PATH: by a mask video or a folder "
         "of masks",
         choices=(
-            Choice("auto", "Automatic", "Alpha if the video has it, then a plain background, then background removal"),
+            Choice("auto", "Automatic", "Transparency if the video has it, then one colour, then the AI cut-out"),
             Choice(
-                "as-is", "As It Is", "The video is already cut out: its alpha channel, or one colour around the object"
+                "as-is", "Already Cut Out", "The video is cut out: by transparency, or by one colour around the object"
             ),
-            Choice("alpha", "Alpha", "The video's own alpha channel"),
+            Choice("alpha", "Transparency", "The video's own alpha channel"),
             Choice(
-                "plain", "Plain Background", "A background of one colour: white, black, a green screen or any other"
+                "plain", "One-Colour Background", "White, black, a green screen or any other colour behind the object"
             ),
-            Choice("rembg", "Background Removal", "A neural network finds the foreground; for any background"),
+            Choice("rembg", "AI Cut-out", "A neural network finds the object; for any background"),
             Choice(
-                "sam2", "SAM 2.1", "Follows what stands out in the first frame; needs SAM 2.1 in the backend's Python"
+                "sam2", "SAM 2.1", "Follows what stands out in the first frame; needs SAM 2.1 in the engine's Python"
             ),
         ),
         also=lambda text: None,  # a path, or a method with its model or prompt
@@ -143,7 +149,7 @@ class AnimateOptions(OptionGroup):
             metavar="auto|as-is|alpha|plain|rembg[:MODEL]|sam2[:PROMPT]|PATH",
             default="auto, the first of alpha, plain and rembg that fits",
         ),
-        shown=Shown("Method", "How the moving object is told from the background", panel="Foreground", composed=True),
+        shown=Shown("Method", "How the moving object is told from the background", panel="Cut-out", composed=True),
     )
     view: str = option(
         "auto",
@@ -155,7 +161,7 @@ class AnimateOptions(OptionGroup):
         also=_view_angles,
         in_looks=True,
         flag=Flag(metavar="auto|front|AZIMUTH,ELEVATION"),
-        shown=Shown("Seen From", "From where the video sees the mesh", panel="View", composed=True),
+        shown=Shown("Camera Angle", "From where the video sees the mesh", panel="Camera", composed=True),
     )
     pose: str = option(
         "auto",
@@ -170,7 +176,7 @@ class AnimateOptions(OptionGroup):
                 "A rest pose, a T-pose, the pose of another frame or clip: the result begins with the video's own pose",
             ),
         ),
-        shown=Shown("Pose", "Which pose the mesh has", panel="View"),
+        shown=Shown("Pose", "Which pose the mesh has", panel="Camera"),
     )
     camera: str = option(
         "auto",
@@ -182,7 +188,7 @@ class AnimateOptions(OptionGroup):
             Choice("moving", "Moving", "Takes the camera's motion off also where the background shows it less clearly"),
         ),
         in_looks=True,
-        shown=Shown("Camera", "Whether the video's camera moves", panel="Reconstruct"),
+        shown=Shown("Video's Camera", "Whether the video's camera moves", panel="Camera"),
     )
     smooth: float = option(
         0.5,
@@ -190,7 +196,7 @@ class AnimateOptions(OptionGroup):
         low=0,
         high=MAX_SMOOTH,
         flag=Flag(metavar="S"),
-        shown=Shown("Smoothing", "Evens out jitter over so many frames; 0 is off", panel="Reconstruct", soft_high=5),
+        shown=Shown("Smoothing", "Evens out jitter over so many frames; 0 is off", panel="Quality", soft_high=5),
     )
     seed: int = option(
         0,
@@ -198,7 +204,7 @@ class AnimateOptions(OptionGroup):
         low=0,
         high=MAX_SEED,
         flag=Flag(metavar="N"),
-        shown=Shown("Seed", "The same seed gives the same result", panel="Reconstruct"),
+        shown=Shown("Seed", "The same seed gives the same result", panel="Quality", only_with=_ONLY_TRANSFORMER),
     )
     quality: str = option(
         "standard",
@@ -210,9 +216,9 @@ class AnimateOptions(OptionGroup):
         ),
         counts_with=("reconstructor", ("auto", FIT, COMPACT_AND_FIT)),
         shown=Shown(
-            "Quality",
-            "How much time the deformation fit spends; for a draft, the compact model is asked only once",
-            panel="Reconstruct",
+            "Effort",
+            "How much time is spent on fitting the mesh to the video",
+            panel="Quality",
         ),
     )
     pins: str = option(
@@ -235,8 +241,8 @@ class AnimateOptions(OptionGroup):
         flag=Flag(metavar="auto|cpu|cuda|cuda:N", default="a GPU where one can be used", section=_WEIGHTS),
         shown=Shown(
             "Device",
-            "Where the motion transformer computes; for no other method",
-            panel="Reconstruct",
+            "Where the research model computes",
+            panel="Quality",
             only_with=_ONLY_TRANSFORMER,
         ),
     )
@@ -253,8 +259,8 @@ class AnimateOptions(OptionGroup):
         flag=Flag(default="half precision on GPUs that are fast at it, float32 elsewhere", section=_TRANSFORMER),
         shown=Shown(
             "Precision",
-            "Numbers that the motion transformer computes with; for no other method",
-            panel="Reconstruct",
+            "Numbers that the research model computes with",
+            panel="Quality",
         ),
     )
     attention: str = option(

@@ -23,6 +23,8 @@ class AnimationResult:
     report: plain JSON values: seconds per stage, warnings (code and sentence each), silhouette overlap, versions, ...
     camera_to_first (T, 3, 3) float64: where the camera's motion was taken off the video, the homographies of each
         frame's picture to the first one's, in units of the picture's height; None where it was not.
+    doubt (N,) float32 in [0, 1]: how little the video says about each vertex, 1 where it was never seen or lies beside
+        the masks; None where that is not known.
     """
 
     positions: np.ndarray
@@ -31,6 +33,7 @@ class AnimationResult:
     view: View
     report: dict[str, Any] = field(default_factory=dict)
     camera_to_first: np.ndarray | None = None
+    doubt: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -70,8 +70,8 @@ def refine(
         times = touched_times(pins, last.frame_numbers)
         if own_pose_first:  # what the object looks like is seen there
             times = np.union1d([0], times)
-        clip = _frames_of(video, last.frame_numbers[times], clock)
-        times = times[: len(clip.frames)]
+        clip, there = _frames_of(video, last.frame_numbers[times], clock)
+        times = times[there]
         masks = _masks_of(clip, times, options, last, clock)
 
         clock("view", 0, 1)
@@ -119,11 +119,12 @@ def check_is_of(last: AnimationResult, mesh: ReferenceMesh) -> None:
         )
 
 
-def _frames_of(video: Path | VideoClip, numbers: np.ndarray, progress: Progress) -> VideoClip:
-    """The frames of these numbers; those that the video no longer has, at its end, are left out."""
-    if not isinstance(video, VideoClip):
-        return read_numbered(video, numbers, progress)
-    places = {int(number): index for index, number in enumerate(video.frame_numbers)}
-    chosen = [places[int(number)] for number in numbers if int(number) in places]
-    alpha = None if video.alpha is None else video.alpha[chosen]
-    return VideoClip(video.frames[chosen], video.fps, video.frame_numbers[chosen], alpha, video.name, video.warnings)
+def _frames_of(video: Path | VideoClip, numbers: np.ndarray, progress: Progress) -> tuple[VideoClip, np.ndarray]:
+    """The frames of these numbers (W,), in any order, as of a loop; and (W,) bool: which of them the video has."""
+    clip = video if isinstance(video, VideoClip) else read_numbered(video, np.unique(numbers), progress)
+    places = {int(number): index for index, number in enumerate(clip.frame_numbers)}
+    there = np.array([int(number) in places for number in numbers])
+    chosen = [places[int(number)] for number in numbers[there]]
+    alpha = None if clip.alpha is None else clip.alpha[chosen]
+    frames = VideoClip(clip.frames[chosen], clip.fps, clip.frame_numbers[chosen], alpha, clip.name, clip.warnings)
+    return frames, there

@@ -49,6 +49,12 @@ def rasterise_projected(pixels: np.ndarray, depth: np.ndarray, faces: np.ndarray
         return Raster(face, barycentric, np.where(face >= 0, 1.0 / inverse_depth, np.inf).astype(np.float32))
 
 
+def faces_seen(pixels: np.ndarray, depth: np.ndarray, faces: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Raster.face alone, in about half the time."""
+    face: np.ndarray = _nearest_faces(pixels, depth, faces, height, width)[0]
+    return face
+
+
 def render(
     positions: np.ndarray,
     mesh: ReferenceMesh,

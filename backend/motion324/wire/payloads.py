@@ -110,6 +110,8 @@ def result_to_wire(result: AnimationResult, arrays: Arrays) -> dict[str, Any]:
     arrays["frame_numbers"] = np.asarray(result.frame_numbers, np.int64)
     if result.camera_to_first is not None:
         arrays["camera_to_first"] = np.asarray(result.camera_to_first, np.float64)
+    if result.doubt is not None:
+        arrays["doubt"] = np.asarray(result.doubt, np.float32)
     return {"fps": float(result.fps), "view": view_to_wire(result.view, arrays), "report": result.report}
 
 
@@ -123,6 +125,7 @@ def result_from_wire(fields: MessageFields) -> AnimationResult:
         camera_to_first=fields.array("camera_to_first", "float64", ("T", 3, 3))
         if fields.has_array("camera_to_first")
         else None,
+        doubt=fields.array("doubt", "float32", ("N",)) if fields.has_array("doubt") else None,
     )
 
 

@@ -76,8 +76,8 @@ def last_from_wire(fields: MessageFields) -> AnimationResult:
     moving = None
     if fields.has_array("last.camera_to_first"):
         moving = fields.array("last.camera_to_first", "float64", ("earlier", 3, 3))
-    if not len(positions) or not np.isfinite(positions).all() or (numbers < 0).any() or (np.diff(numbers) < 0).any():
-        raise fields.wrong("last", "holds no frames, positions that are no numbers, or frames that do not rise")
+    if not len(positions) or not np.isfinite(positions).all() or (numbers < 0).any():
+        raise fields.wrong("last", "holds no frames, or what are no numbers")
     view = view_from_wire(fields.within("view", fields.record("view")))
     return AnimationResult(positions, numbers, fields.number("fps"), view, fields.record("report"), moving)
 

@@ -73,7 +73,7 @@ PROTOCOL_VERSION = 7
 # 4  bulk in acknowledged pieces behind control messages; uploads by file, which go on where they were; goodbye
 # 5  the option camera
 # 6  rig, rigged
-# 7  pins in animate, and an earlier result that they correct
+# 7  a result's doubt; pins in animate, and an earlier result that they correct
 
 
 class ReportedError(Motion324Error):

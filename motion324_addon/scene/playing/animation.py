@@ -13,6 +13,7 @@ import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.reference_mesh import Normalisation
+from motion324.core.tweak import Tweak, tweaked
 
 from .timing import Timing
 
@@ -60,6 +61,9 @@ class Animation:
     matrix_world when it was read, as `space` has it. video: its path. camera_to_first: as AnimationResult has it.
     own_pose (N, 3) float32: the mesh as it was sent, where the animation begins with another pose; None where it begins
     with this one.
+    doubt (N,) float32 in [0, 1]: how little the video says about each vertex; None where that is not known.
+    name: of the take, for people. take: by which it is known on its object, "" before it was kept.
+    base: as the job found it, None where this is it. tweak: what has been changed of that.
     """
 
     target: Target
@@ -75,6 +79,53 @@ class Animation:
     video: Path | None = None
     camera_to_first: np.ndarray | None = None
     own_pose: np.ndarray | None = None
+    name: str = ""
+    take: str = ""
+    doubt: np.ndarray | None = None
+    base: Animation | None = None
+    tweak: Tweak = dataclasses.field(default_factory=Tweak)
+
+    def changed(self, tweak: Tweak) -> Animation:
+        """As the job found it, but for this tweak, whatever has been changed before. Takes as long as computing does.
+
+        Raises what `motion324.core.tweak.tweaked` raises.
+        """
+        base = self.base or self
+        found = tweaked(base.positions, tweak, base.own_pose, base.smoothed)
+        start = base.timing.start if tweak.start is None else tweak.start
+        moving = base.camera_to_first
+        return dataclasses.replace(
+            base,
+            positions=found.positions,
+            timing=Timing(start, base.timing.step / tweak.speed, len(found.positions)),
+            frame_numbers=base.frame_numbers[found.frames],
+            fps=base.fps * tweak.speed,
+            camera_to_first=None if moving is None else moving[found.frames],
+            name=self.name,
+            take=self.take,
+            base=base,
+            tweak=tweak,
+        )
+
+    @property
+    def smoothed(self) -> float:
+        """The standard deviation, in frames, of the low-pass that the job has sent the result through."""
+        return float(self.report.get("options", {}).get("smooth", 0.0))
+
+    @property
+    def overlaps(self) -> tuple[float, ...]:
+        """Of the silhouettes of result and video, for each frame; empty where the job has not told them."""
+        base = self.base or self
+        told = base.report.get("fit", {}).get("overlap", ())
+        known = dict(zip(base.frame_numbers.tolist(), told, strict=False))
+        found = tuple(known.get(number) for number in self.frame_numbers.tolist())
+        return () if None in found else found
+
+    @property
+    def aspect(self) -> float | None:
+        """The video's width over its height."""
+        width, height = self.report.get("video", {}).get("size") or (0, 0)
+        return width / height if height else None
 
     def from_own_pose(self) -> Animation:
         """With the mesh's own pose at the result's frame before the first, so that there is a way from one to the
@@ -89,4 +140,5 @@ class Animation:
             frame_numbers=np.concatenate([self.frame_numbers[:1], self.frame_numbers]),
             camera_to_first=None if moving is None else np.concatenate([moving[:1], moving]),
             own_pose=None,
+            base=self.base or self,
         )

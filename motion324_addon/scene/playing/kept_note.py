@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ from motion324.core.reference_mesh import Normalisation
 from motion324.core.view import View
 
 from ..reading.modifier_stack import motion_of_its_own
+from . import takes
 from .animation import Animation
 from .timing import Timing
 
 FRAMES = "motion324_frames"
 SOURCE = "motion324_source"
 PUT_BACK = "motion324_put_back"
+TOKEN = "motion324_kept"  # another one for every result that is kept
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Source:
     video: its path. frame_numbers (T,): those of its frames that the animation shows, at `timing`. view: the camera, in
     the normalised space that `space` relates to the world. matrix (4, 4): of the object, when `space` was taken.
     camera_to_first (T, 3, 3): where the camera's motion was taken off the video, as AnimationResult has it.
+    overlaps: of the silhouettes of result and video, for each of these frames; match: for the first one of the job,
+    whose picture has the width over height `aspect`; empty and None where that is not known.
     """
 
     video: Path
@@ -40,6 +45,9 @@ class Source:
     space: Normalisation
     matrix: np.ndarray | None = None
     camera_to_first: np.ndarray | None = None
+    overlaps: tuple[float, ...] = ()
+    match: float | None = None
+    aspect: float | None = None
 
 
 @dataclass(frozen=True)
@@ -70,12 +78,17 @@ def source_of(animation: Animation) -> Source | None:
         space=animation.space,
         matrix=animation.matrix,
         camera_to_first=animation.camera_to_first,
+        overlaps=animation.overlaps,
+        match=animation.report.get("silhouette_overlap"),
+        aspect=animation.aspect,
     )
 
 
 def write(obj: bpy.types.Object, animation: Animation, put_back: PutBack) -> None:
     first, last = animation.timing.whole_frames
     obj[FRAMES] = [first, last]
+    obj[TOKEN] = uuid.uuid4().hex
+    takes.store(obj, animation)
     source = source_of(animation)
     if source is not None:
         obj[SOURCE] = json.dumps(_as_json(source))
@@ -112,6 +125,11 @@ def moved_since(obj: bpy.types.Object, matrix: np.ndarray | None) -> Matrix | No
     return obj.matrix_world @ before.inverted() if before != obj.matrix_world and before.determinant() else None
 
 
+def token_of(obj: bpy.types.Object) -> str:
+    """What the kept animation is known by; "" where there is none."""
+    return str(obj.get(TOKEN, ""))
+
+
 def read_put_back(obj: bpy.types.Object) -> PutBack:
     try:
         values = json.loads(obj[PUT_BACK])
@@ -128,7 +146,7 @@ def _plain(bound: Binding | None) -> list[str] | None:
 
 
 def erase(obj: bpy.types.Object) -> None:
-    for name in (FRAMES, SOURCE, PUT_BACK):
+    for name in (FRAMES, SOURCE, PUT_BACK, TOKEN):
         if name in obj:
             del obj[name]
 
@@ -147,6 +165,9 @@ def _as_json(source: Source) -> dict[str, Any]:
         },
         "space": {"centre": np.asarray(space.centre).tolist(), "scale": float(space.scale), "up": space.up},
         "matrix": None if source.matrix is None else source.matrix.tolist(),
+        "overlaps": source.overlaps,
+        "match": source.match,
+        "aspect": source.aspect,
         "camera_to_first": None if source.camera_to_first is None else source.camera_to_first.tolist(),
     }
 
@@ -165,4 +186,7 @@ def _from_json(values: dict[str, Any]) -> Source:
         space=Normalisation(np.array(space["centre"]), float(space["scale"]), str(space["up"])),
         matrix=matrix,
         camera_to_first=None if moving is None else moving.reshape(len(numbers), 3, 3),
+        overlaps=tuple(float(value) for value in values.get("overlaps") or ()),
+        match=None if values.get("match") is None else float(values["match"]),
+        aspect=None if values.get("aspect") is None else float(values["aspect"]),
     )

@@ -177,7 +177,7 @@ def show_background(
     data: bpy.types.Camera, image: bpy.types.Image, source: Source, opacity: float, in_front: bool
 ) -> None:
     """Makes the image the camera's one background, at every whole frame with the picture that the animation follows."""
-    _clear(data)
+    clear_background(data)
     background = data.background_images.new()
     background.source, background.image = "IMAGE", image
     background.alpha, background.show_expanded = opacity, False
@@ -228,7 +228,8 @@ def _step(data: bpy.types.Camera, frames: np.ndarray, offsets: np.ndarray) -> No
     )
 
 
-def _clear(data: bpy.types.Camera) -> None:
+def clear_background(data: bpy.types.Camera) -> None:
+    """Takes its images away, and what moved them; images that nothing else uses go with them."""
     _remove_curves(data, ("background_images",))
     images = [background.image for background in data.background_images if background.image]
     for background in data.background_images:

@@ -73,15 +73,21 @@ def test_a_mesh_with_coloured_vertices_keeps_them(making, video):
     assert any(node.type == "VERTEX_COLOR" for node in material.node_tree.nodes)
 
 
-def test_the_settings_reach_the_backend_and_the_next_animation_knows_the_view(making, video):
+def test_the_settings_reach_the_backend_and_the_next_animation_knows_the_view(addon, making, video):
     settings = bpy.context.scene.motion324
     settings.view = "auto"
     path = video()
     new_mesh(path, first_frame=4, seed=7)
     made = making.made()
     assert (made.frame_number, made.provider) == (4, "inflate")
-    assert settings.view == "front" and settings.video == str(path)
-    assert bpy.ops.motion324.animate() == {"FINISHED"}
+    obj = bpy.context.object
+    assert obj["motion324_seen_from"] == "front" and settings.view == "auto" and settings.video == str(path)
+    view_of = addon("settings.properties").view_of
+    assert view_of(settings, bpy.context) == "front"
+    ball("Another")
+    assert view_of(settings, bpy.context) == "auto"  # of which the video says nothing
+    bpy.context.view_layer.objects.active = obj
+    assert bpy.ops.motion324.animate(only_active=True) == {"FINISHED"}
 
 
 def test_one_undo_takes_it_away(making, video):

@@ -85,7 +85,7 @@ def test_an_extra_index_that_is_no_address_is_refused(preferences, wheels):
 
 
 def test_without_a_backend_the_error_says_how_to_get_one(preferences, runner):
-    with pytest.raises(Exception, match=r"The backend is not installed yet\. Install Backend in Preferences") as told:
+    with pytest.raises(Exception, match=r"The engine is not installed yet\. Download it in Preferences") as told:
         preferences.connection()
     assert told.value.code == "backend-not-installed"
     runner.place.environment.mkdir(parents=True)

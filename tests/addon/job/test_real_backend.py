@@ -31,7 +31,7 @@ def test_the_example_moves_as_its_video_shows_and_lies_on_it(addon, real_backend
     bpy.context.view_layer.objects.active = dog
     still = rest(dog)
     done = bpy.ops.motion324.animate(
-        video=str(ROOT / "examples/shiba.mp4"), frame_count=FRAMES, keep="SHAPE_KEYS", start_frame=1
+        video=str(ROOT / "examples/shiba.mp4"), frame_count=FRAMES, timing="KEEP_FRAMES", keep="SHAPE_KEYS"
     )
     assert done == {"FINISHED"}
     positions = np.stack([shown(dog, 1 + index) for index in range(FRAMES)])
@@ -72,7 +72,12 @@ def a_pin_is_met(addon, dog, truth: np.ndarray, before: np.ndarray) -> None:
 def test_a_mesh_is_made_from_the_video_alone_and_moves_with_it(addon, real_backend, tmp_path):
     bpy.context.scene.cursor.location = (1, 2, 3)
     made = bpy.ops.motion324.new_mesh(
-        video=str(ROOT / "examples/shiba.mp4"), frame_count=FRAMES, animate=True, keep="SHAPE_KEYS", quality="draft"
+        video=str(ROOT / "examples/shiba.mp4"),
+        frame_count=FRAMES,
+        timing="KEEP_FRAMES",
+        animate=True,
+        keep="SHAPE_KEYS",
+        quality="draft",
     )
     assert made == {"FINISHED"}
     dog = bpy.context.object
@@ -83,7 +88,7 @@ def test_a_mesh_is_made_from_the_video_alone_and_moves_with_it(addon, real_backe
     assert (np.unique(edges, axis=0, return_counts=True)[1] == 2).all()  # closed
     assert len(dog.data.shape_keys.key_blocks) == FRAMES + 1
     assert np.abs(shown(dog, FRAMES) - rest(dog)).max() > 0.02
-    assert bpy.context.scene.motion324.view == "front"
+    assert bpy.context.object["motion324_seen_from"] == "front" and bpy.context.scene.motion324.view == "auto"
     assert bpy.ops.motion324.overlay() == {"FINISHED"}
     found = overlaps(addon, ROOT / "examples/shiba.mp4", [(1 + index, index) for index in range(FRAMES)], tmp_path)
     assert found[0] > 0.95 and min(found) > 0.85, found

@@ -39,9 +39,9 @@ def test_jobs_that_wait_can_be_put_in_another_order(job):
     jobs, _ = job.run(*(job.ordered(str(uid), uid) for uid in (1, 2, 3, 4)))
     assert [each.number for each in jobs.queue] == [2, 3, 4]
     for number, place, order in ((4, 0, [4, 2, 3]), (4, 2, [2, 3, 4]), (3, -5, [3, 2, 4]), (3, 99, [2, 4, 3])):
-        jobs, effects = job.run(s.Reordered(number, place), jobs=jobs)
+        jobs, effects = job.run(s.Unqueued(number, place), jobs=jobs)
         assert [each.number for each in jobs.queue] == order and effects == []
-    assert job.run(s.Reordered(1, 1), jobs=jobs)[0] == jobs  # it runs
+    assert job.run(s.Unqueued(1, 1), jobs=jobs)[0] == jobs  # it runs
     jobs, effects = job.run(s.CancelAsked(9.0), jobs=jobs)
     assert jobs.busy.number == 2 and ("start work", 2) in effects
 
@@ -50,10 +50,10 @@ def test_all_can_be_cancelled_at_once_and_nothing_that_waits_begins(job):
     s = job.state
     jobs, _ = job.run(job.ordered("Done", 9), s.Finished(1, 5, 101.0))
     jobs, _ = job.run(*(job.ordered(str(uid), uid) for uid in (1, 2, 3)), jobs=jobs)
-    jobs, effects = job.run(s.AllCancelled(120.0), jobs=jobs)
+    jobs, effects = job.run(s.CancelAsked(120.0, all_of_them=True), jobs=jobs)
     assert effects == [("forget", 3), ("forget", 4), ("hide preview", 2), ("stop work", 2)]
     assert [each.phase for each in jobs.jobs] == [s.Phase.DONE, s.Phase.CANCELLED]
-    assert job.run(s.AllCancelled(121.0), jobs=jobs)[0] == jobs
+    assert job.run(s.CancelAsked(121.0, all_of_them=True), jobs=jobs)[0] == jobs
 
 
 def test_a_job_runs_from_start_to_result(job):
@@ -78,8 +78,8 @@ def test_a_job_runs_from_start_to_result(job):
     assert (done.phase, done.frames, done.seconds(999.0), done.warnings) == (s.Phase.DONE, 9, 30.0, ("overlap 0.4",))
     assert jobs.results == (done,) and effects == [("show result", 1)]
     jobs, effects = job.run(s.Kept(1), jobs=jobs)
-    assert jobs == s.Jobs(newest=1) and jobs.shown.phase is s.Phase.IDLE
-    assert effects == [("forget", 1)]
+    assert jobs.results == () and jobs.shown.phase is s.Phase.IDLE
+    assert effects == [("shelve", 1, (CAT,))]
 
 
 def test_orders_wait_for_the_one_that_runs_and_start_by_themselves(job):
@@ -162,7 +162,7 @@ def test_results_of_several_objects_wait_side_by_side(job):
     assert [done.object_name for done in jobs.results] == ["Cat", "Dog"] and jobs.shown.object_name == "Dog"
     jobs, effects = job.run(s.Discarded(1), jobs=jobs)
     assert [done.object_name for done in jobs.results] == ["Dog"]
-    assert effects == [("hide preview", 1), ("forget", 1)]
+    assert effects == [("hide preview", 1, (CAT,)), ("shelve", 1, (CAT,))]
     jobs, effects = job.run(job.ordered("Dog", DOG), jobs=jobs)
     assert [done.number for done in jobs.results] == [2] and effects == [("start work", 3)]
 
@@ -175,7 +175,7 @@ def test_a_result_waits_until_its_object_has_a_newer_one(job, end):
     undone, effects = job.run(ending, jobs=jobs)
     assert undone.results == jobs.results and effects == [("hide preview", 2), ("stop work", 2)]
     jobs, effects = job.run(s.Finished(2, 7, 103.0), jobs=jobs)
-    assert effects == [("hide preview", 1, (DOG,)), ("forget", 1, (DOG,)), ("show result", 2)]
+    assert effects == [("hide preview", 1, (DOG,)), ("shelve", 1, (DOG,)), ("show result", 2)]
     assert [(done.number, done.objects) for done in jobs.results] == [(1, (CAT,)), (2, (DOG,))]
 
 
@@ -191,9 +191,42 @@ def test_each_object_of_a_common_job_is_kept_or_discarded_on_its_own(job):
     s = job.state
     jobs, _ = job.run(job.ordered("Cat and 1 more", CAT, DOG), s.Finished(1, 5, 101.0))
     jobs, effects = job.run(s.Kept(1, (CAT,)), jobs=jobs)
-    assert jobs.results[0].objects == (DOG,) and effects == [("forget", 1, (CAT,))]
+    assert jobs.results[0].objects == (DOG,) and effects == [("shelve", 1, (CAT,))]
     jobs, effects = job.run(s.Discarded(1, (DOG,)), jobs=jobs)
-    assert jobs.results == () and effects == [("hide preview", 1), ("forget", 1)]
+    assert jobs.results == () and effects == [("hide preview", 1, (DOG,)), ("shelve", 1, (DOG,))]
+
+
+def test_what_was_kept_or_discarded_waits_again_when_it_is_asked_for(job):
+    s = job.state
+    jobs, _ = job.run(job.ordered("Cat and 1 more", CAT, DOG), s.Finished(1, 5, 101.0), s.Kept(1, (CAT,)))
+    jobs, _ = job.run(s.Discarded(1), jobs=jobs)
+    assert jobs.results == () and jobs.discarded.discarded == (DOG,) and jobs.shown.phase is s.Phase.IDLE
+    back, effects = job.run(s.Reopened(1, (DOG,)), jobs=jobs)
+    assert back.results[0].objects == (DOG,) and effects == [("show again", 1, (DOG,))] and back.discarded is None
+    back, effects = job.run(s.Reopened(1, (CAT,)), jobs=back)
+    assert back.results[0].objects == (DOG, CAT) and effects == [("show again", 1, (CAT,))]
+    newer, _ = job.run(job.ordered(), s.Finished(2, 5, 103.0), jobs=jobs)
+    assert job.run(s.Reopened(1, (CAT,)), jobs=newer) == (newer, [])  # another result waits there by now
+
+
+def test_of_what_was_discarded_only_the_last_comes_back_and_of_what_was_kept_the_last_few(job):
+    s = job.state
+    jobs, _ = job.run(job.ordered(), s.Finished(1, 5, 101.0), s.Discarded(1), job.ordered("Dog", DOG))
+    jobs, effects = job.run(s.Finished(2, 5, 102.0), s.Discarded(2), jobs=jobs)
+    assert ("forget", 1) in effects and jobs.discarded.number == 2 and len(jobs.jobs) == 1
+    forgotten = []
+    for number in range(3, 13):
+        jobs, effects = job.run(job.ordered(), s.Finished(number, 5, 103.0), s.Kept(number), jobs=jobs)
+        forgotten += [done for done in effects if done[0] == "forget"]
+    assert [kept.number for kept in jobs.jobs] == list(range(5, 13)) and len(forgotten) == 3
+
+
+def test_a_take_that_is_read_from_its_object_waits_in_the_place_of_an_older_result(job):
+    s = job.state
+    jobs, _ = job.run(job.ordered(), s.Finished(1, 5, 101.0))
+    jobs, effects = job.run(s.Adopted("Cat", "cat.mp4", (CAT,), 7, 102.0), jobs=jobs)
+    assert effects == [("hide preview", 1, (CAT,)), ("forget", 1), ("show again", 2, (CAT,))]
+    assert (jobs.results[0].number, jobs.results[0].frames, jobs.newest) == (2, 7, 2)
 
 
 def test_opening_another_file_ends_everything_and_says_so(job):

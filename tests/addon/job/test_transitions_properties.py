@@ -35,6 +35,8 @@ happenings = st.lists(
         st.tuples(st.just("FileLeft"), st.sampled_from(["", "Another file was opened."])),
         st.tuples(st.just("Kept"), numbers, some_objects),
         st.tuples(st.just("Discarded"), numbers, some_objects),
+        st.tuples(st.just("Reopened"), numbers, some_objects),
+        st.tuples(st.just("Adopted"), objects),
     ),
     max_size=40,
 )
@@ -48,6 +50,8 @@ def names(addon):
 def event_of(s, name, details, now):
     if name == "Ordered":
         return s.Ordered("It", "it.mp4", *details, now)
+    if name == "Adopted":
+        return s.Adopted("It", "it.mp4", *details, 9, now)
     if name == "Progressed":
         return s.Progressed(details[0], "reconstruct", details[1], 9)
     if name == "Finished":
@@ -72,7 +76,10 @@ def check_consistent(s, jobs):
     assert len(set(pending)) == len(pending)  # an object has one order at a time
     shown = [uid for job in jobs.results for uid in job.objects]
     assert len(set(shown)) == len(shown)  # and one result
-    assert all(job.objects or job.notice for job in jobs.jobs) and jobs.shown.number <= jobs.newest
+    assert (
+        all(job.objects or job.notice or job.kept or job.discarded for job in jobs.jobs)
+        and jobs.shown.number <= jobs.newest
+    )
     assert all((job.problem is not None) == (job.phase in s.REPEATABLE) for job in jobs.jobs)
 
 
@@ -92,9 +99,11 @@ def test_any_series_of_events_leaves_consistent_jobs(names, happenings):
                 working.add(do.number)
             elif do.effect in (s.Effect.STOP_WORK, s.Effect.SHOW_RESULT):
                 working.discard(do.number)
-            if do.effect in (s.Effect.SHOW_PREVIEW, s.Effect.SHOW_RESULT):
+            if do.effect in (s.Effect.SHOW_PREVIEW, s.Effect.SHOW_RESULT, s.Effect.SHOW_AGAIN):
                 shown.add(do.number)
-            elif do.effect in (s.Effect.HIDE_PREVIEW, s.Effect.FORGET) and not do.objects:
+            elif (do.effect in (s.Effect.HIDE_PREVIEW, s.Effect.FORGET) and not do.objects) or (
+                do.effect is s.Effect.SHELVE and jobs.get(do.number).phase is not s.Phase.DONE
+            ):
                 shown.discard(do.number)
             if do.effect in (s.Effect.SHOW_PREVIEW, s.Effect.REFRESH_PREVIEW, s.Effect.SHOW_RESULT):
                 assert jobs.get(do.number) is not None

@@ -104,7 +104,7 @@ def test_the_status_bar_tells_how_far_a_job_is_and_how_it_ended(addon):
     )
     assert bar.told(running, 0.0) == "Fox: Refining 25%, 1:15 min left"
     starting = state.JobState(phase=state.Phase.STARTING, object_name="Fox", began=10.0, number=4)
-    assert bar.told(starting, 13.0) == "Fox: Starting the backend, 3 s"
+    assert bar.told(starting, 13.0) == "Fox: Starting the engine, 3 s"
     done = state.JobState(phase=state.Phase.DONE, object_name="Fox", began=10.0, ended=42.0, frames=30, number=4)
     assert bar.ending(done) == ("INFO", "'Fox' was animated in 32 s: 30 frames wait")
     problem = addon("running.state").Problem("no-foreground", "Nothing was found.")

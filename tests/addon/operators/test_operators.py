@@ -177,7 +177,7 @@ def test_errors_are_one_sentence_that_names_the_thing_and_the_remedy(addon, back
 def test_without_a_backend_the_sentence_says_what_to_do(addon, video, monkeypatch, tmp_path):
     monkeypatch.delenv("MOTION324_BACKEND_PYTHON", raising=False)
     ball()
-    with pytest.raises(RuntimeError, match=r"Install Backend in Preferences .* or set MOTION324_BACKEND_PYTHON"):
+    with pytest.raises(RuntimeError, match=r"Download it in Preferences .* or set MOTION324_BACKEND_PYTHON"):
         bpy.ops.motion324.animate(video=str(video()))
     monkeypatch.setenv("MOTION324_BACKEND_PYTHON", str(tmp_path / "no python"))
     with pytest.raises(RuntimeError, match="no python cannot be started"):

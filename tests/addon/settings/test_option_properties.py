@@ -32,7 +32,7 @@ class Wider(options.AnimateOptions):
     stiffness: float = option(
         0.25, "how little limbs bend", low=0, high=2,
         counts_with=("reconstructor", ("auto", "deformation-fit")),
-        shown=Shown("Stiffness", panel="Reconstruct", soft_high=1),
+        shown=Shown("Stiffness", panel="Quality", soft_high=1),
     )
 
 options.AnimateOptions = Wider
@@ -47,7 +47,7 @@ from addon.paper_layout import Paper
 bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
 motion324_addon.register()
 settings = bpy.context.scene.motion324
-(panel,) = [panel for panel in CLASSES if panel.bl_label == "Reconstruct"]
+(panel,) = [panel for panel in CLASSES if panel.bl_label == "Quality"]
 
 def is_drawn():
     paper = Paper()
@@ -98,7 +98,7 @@ def test_one_more_field_is_a_property_everywhere():
         "drawn for another method": False,
         "options of another method": 0.25,
         "lines": [0.25, 1.5, "The option stiffness is 3; it must lie between 0 and 2."],
-        "words": "Use Reconstruct > Stiffness 1.",
+        "words": "Use Quality > Stiffness 1.",
     }
 
 

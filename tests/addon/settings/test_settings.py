@@ -195,24 +195,25 @@ def test_animate_is_grey_for_a_reason_that_says_what_to_do(addon, settings):
     [
         (
             "The option mask cannot be alpha: 'a.mp4' has none.",
-            "Foreground > Method cannot be Alpha: 'a.mp4' has none.",
+            "Cut-out > Method cannot be Transparency: 'a.mp4' has none.",
         ),
-        ("Use --mask auto or give masks.", "Use Foreground > Method > Automatic or give masks."),
+        ("Use --mask auto or give masks.", "Use Cut-out > Method > Automatic or give masks."),
         (
             "Give your own with --mask FOLDER, or none.",
-            "Give your own with Foreground > Method > Mask Sequence, or none.",
+            "Give your own with Cut-out > Method > Mask Sequence, or none.",
         ),
-        ("Give the view (--view AZIMUTH,ELEVATION).", "Give the view (View > Seen From > Angles)."),
-        ("Use --device cpu, or less.", "Use Reconstruct > Device > CPU, or less."),
-        ("Use --mask rembg:isnet.", "Use Foreground > Method rembg:isnet."),
-        ("The option smooth is -1.", "Reconstruct > Smoothing is -1."),
+        ("Give the view (--view AZIMUTH,ELEVATION).", "Give the view (Camera > Camera Angle > Angles)."),
+        ("Use --device cpu, or less.", "Use Quality > Device > CPU, or less."),
+        ("Use --mask rembg:isnet.", "Use Cut-out > Method rembg:isnet."),
+        ("The option smooth is -1.", "Quality > Smoothing is -1."),
         ("Choose --window 64.", "Choose --window 64."),
         (
             "The option mesh-provider is hunyuan3d-server, but no address is given; name it with --hunyuan-server.",
             "New Mesh > Made by is hunyuan3d-server, but no address is given; name it with New Mesh > Address.",
         ),
         ("Needs --no-mesh-texture.", "Needs New Mesh > Paint, switched off."),
-        ("Use fewer frames per second (--video-fps).", "Use fewer frames per second (Source > Per Second)."),
+        ("Use fewer frames per second (--video-fps).", "Use fewer frames per second (Frames and Timing > Per Second)."),
+        ("The backend of backend-lost ended.", "The engine of backend-lost ended."),
     ],
 )
 def test_the_backends_advice_is_told_in_the_panels_words(addon, told, read):

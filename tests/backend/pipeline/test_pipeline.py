@@ -28,6 +28,7 @@ from motion324.mesh.colours import as_srgb, colours_at, meaning_by_generator, wi
 from motion324.pipeline import animate as pipeline
 from motion324.pipeline.animate import animate
 from motion324.pipeline.reference import SURFACE_SAMPLES
+from motion324.pipeline.trust import trust_warnings
 from motion324.trajectories.result_files import KeepOptions
 from motion324.video.foreground import ForegroundMasks
 
@@ -42,6 +43,7 @@ def reconstructor(monkeypatch):
 def use(monkeypatch, reconstructor, overlap=0.9):
     monkeypatch.setattr(pipeline, "get_reconstructor", lambda options, progress: reconstructor)
     monkeypatch.setattr(pipeline, "find_view", fake_find_view(overlap))
+    monkeypatch.setattr(pipeline, "trust_warnings", lambda *_: ())  # the view is none that fits
     return reconstructor
 
 
@@ -203,6 +205,17 @@ def test_a_mesh_unlike_the_video_is_warned_of_with_the_number(monkeypatch, box, 
     assert warning["code"] == "low-overlap"
     assert "0.31" in warning["sentence"]
     assert "'box'" in warning["sentence"]
+
+
+def test_the_fit_of_every_frame_and_the_doubt_about_every_vertex_are_told(
+    reconstructor, monkeypatch, box, sliding_square
+):
+    monkeypatch.undo()
+    use(monkeypatch, reconstructor)
+    monkeypatch.setattr(pipeline, "trust_warnings", trust_warnings)
+    result = animate(box, sliding_square, UNSMOOTHED)
+    assert len(result.report["fit"]["overlap"]) == 12 and result.doubt.shape == (8,)
+    assert [warning["code"] for warning in result.report["warnings"]] == ["poor-fit"]
 
 
 def test_an_object_that_leaves_the_picture_is_warned_of_with_its_frames(reconstructor, box, sliding_square):

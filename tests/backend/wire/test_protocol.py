@@ -239,7 +239,7 @@ WRONG_CORRECTIONS = {
     "an earlier result without pins": lambda h, a: ({**h, "pins": None}, a),
     "of another mesh": lambda h, a: (h, {**a, "last.positions": np.zeros((3, 9, 3), np.float32)}),
     "of other frames": lambda h, a: (h, {**a, "last.frame_numbers": np.arange(2)}),
-    "of frames that fall": lambda h, a: (h, {**a, "last.frame_numbers": np.array([4, 3, 6])}),
+    "of frames before the first": lambda h, a: (h, {**a, "last.frame_numbers": np.array([4, -3, 6])}),
     "with no numbers": lambda h, a: (h, {**a, "last.positions": np.full((3, 4, 3), np.nan, np.float32)}),
     "a pin is negative": lambda h, a: (h, {**a, "pins.points": np.array([[3, 2], [4, -1]])}),
     "a place of no pin": lambda h, a: (h, {**a, "pins.at": np.zeros((3, 2))}),

@@ -30,6 +30,9 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
         ("view", "find_view", looks.view_look, ("wobble",)),
         ("mesh", "new_mesh", making.mesh_look, ("wobble",)),
     ):
+        if name == "mesh":  # its button is there where no mesh is
+            stage.select(())
+            yield from driver.redraw()
         for end in ends:
             _wish(video, do="wait", frames=4)
             yield from driver.click(f"motion324.{button}")
@@ -41,6 +44,8 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
                 lambda end=end: _wish(video, do=end, frames=4),
                 lambda look=look: look.look.running,
             )
+    stage.select(("Ball",))
+    yield from driver.redraw()
     _wish(video, do="wobble", frames=20, pause=1)  # so that there is time to stop it on its way
     yield from driver.click("motion324.animate")
     yield from driver.wait_until(lambda: runner.state.done > 7, 60, "the job is under way")

@@ -124,6 +124,10 @@ class Driver:
         _xdotool("click", "1")
         yield 1.0
 
+    def place(self, name: str) -> tuple[int, int]:
+        """Where the widget was found last."""
+        return self._found[name]
+
     def click(self, name: str, column: float = COLUMNS[0]) -> Wait:
         """Finds the widget and clicks it."""
         yield from self.find(name, column)

@@ -13,11 +13,13 @@ def story(driver: Driver, zip_path: str, mesh: str, video: str) -> Wait:
     report: dict = {"proposed": []}
     bpy.ops.extensions.package_install_files(filepath=zip_path, repo="user_default", enable_on_install=True)
     yield 1.0
+    stage.open_panels()
     yield from stage.open_sidebar(driver)
     yield from stage.bring_dog(driver, mesh)
     dog, scene = bpy.context.view_layer.objects.active, bpy.context.scene
     dog.name = Path(video).stem  # as *New Mesh from Video* names it
     scene.frame_end, scene.motion324.video = 3, video
+    dog[stage.module("scene.playing.kept_note").FRAMES] = [1, 3]  # as if it had been animated
     bpy.ops.wm.save_as_mainfile(filepath=str(driver.folder / "scene.blend"))
     yield from driver.redraw()
     before = Path(video).read_bytes()

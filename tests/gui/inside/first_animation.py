@@ -65,9 +65,8 @@ def _install_backend(driver: Driver, report: dict) -> Wait:
     installation = stage.module("installation.runner").runner
     words = stage.module("installation.state")
     yield from driver.shot("first_run")
-    yield from driver.click("use_online_access")
+    yield from driver.click("motion324.install_backend(allow_online=True")
     assert bpy.app.online_access
-    yield from driver.click("motion324.install_backend")
     yield from driver.wait_until(
         lambda: installation.state.stage is words.Stage.DOWNLOAD and installation.state.done > 5_000_000,
         200,
@@ -89,7 +88,7 @@ def _install_backend(driver: Driver, report: dict) -> Wait:
 
 def _fill(driver: Driver, video: str) -> Wait:
     yield from driver.redraw()
-    yield from driver.enter("video", video)
+    yield from driver.enter("video_shown", video)
     settings = bpy.context.scene.motion324
     assert settings.video == video, settings.video
     facts_of = stage.module("settings.source_video").facts_of
@@ -98,8 +97,11 @@ def _fill(driver: Driver, video: str) -> Wait:
     first_frame = stage.module("ui.first_frame")
     yield from driver.wait_until(lambda: first_frame._shown is not None, 30, "the first used frame is shown")
     yield from driver.shot("ready")
+    yield from stage.open_only(driver, "frames")
+    yield from driver.click("all_frames")
     yield from driver.enter("frame_count", str(FRAMES))
     assert settings.frame_count == FRAMES
+    yield from stage.open_only(driver, "")
 
 
 def _cancel_one(driver: Driver, report: dict) -> Wait:
@@ -145,6 +147,7 @@ def _keep_and_undo(driver: Driver, report: dict) -> Wait:
 
 def _export(driver: Driver, report: dict) -> Wait:
     path = driver.folder / "dog.fbx"
+    yield from stage.open_only(driver, "export")
     yield from driver.click("motion324.export(format='.fbx'")
     yield 1.0
     yield from stage.confirm_file(driver, path)
@@ -153,13 +156,27 @@ def _export(driver: Driver, report: dict) -> Wait:
 
 
 def _overlay(driver: Driver) -> Wait:
-    yield from driver.click("motion324.overlay")
+    yield from stage.open_only(driver, "check")
+    yield from driver.click("motion324.overlay", column=0.3)
     yield 1.0
     camera = bpy.context.scene.camera
     assert camera is not None and camera.data.background_images[0].image is not None
     assert driver.area.spaces.active.region_3d.view_perspective == "CAMERA"
     yield from driver.move_to_viewport()
     yield from driver.shot("overlay")
+    yield from driver.click("motion324.overlay(beside=True", column=0.71)
+    yield 1.0
+    yield from driver.move_to_viewport()
+    yield from driver.shot("side_by_side")
+    yield from driver.click("motion324.hide_overlay", column=0.71)
+    yield 0.5
+    assert bpy.context.scene.camera is None and bpy.context.scene.render.resolution_x == 1920
+    yield from driver.click("motion324.show_doubt")
+    yield 0.5
+    yield from driver.move_to_viewport()
+    yield from driver.shot("doubt")
+    yield from driver.click("motion324.show_doubt")
+    yield from stage.open_only(driver, "")
 
 
 def _meet_an_error(driver: Driver, report: dict) -> Wait:

@@ -9,7 +9,7 @@ from driver import Driver, Wait
 
 def story(driver: Driver, zip_path: str, backend: str, mesh: str, video: str, scale: float, theme: str) -> Wait:
     report: dict = {}
-    _dress(theme, scale)
+    stage.dress(theme, scale)
     bpy.ops.extensions.package_install_files(filepath=zip_path, repo="user_default", enable_on_install=True)
     yield 1.0
     stage.open_panels()
@@ -43,9 +43,3 @@ def story(driver: Driver, zip_path: str, backend: str, mesh: str, video: str, sc
     yield from driver.move_to_viewport()
     yield from driver.shot("camera")
     return report
-
-
-def _dress(theme: str, scale: float) -> None:
-    path = bpy.utils.preset_paths("interface_theme")[0]
-    bpy.ops.script.execute_preset(filepath=f"{path}/{theme}", menu_idname="USERPREF_MT_interface_theme_presets")
-    bpy.context.preferences.view.ui_scale = scale

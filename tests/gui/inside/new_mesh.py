@@ -52,11 +52,16 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
 
     settings = bpy.context.scene.motion324  # undo has made the scene anew
     settings.mask = "rembg"  # which takes a little longer
+    made = bpy.context.view_layer.objects.active.name
+    stage.select(())
+    yield from driver.redraw()
     yield from driver.click("motion324.new_mesh")
     yield from driver.wait_until(lambda: look.look.running and look.look.stage != "", 60, "it is begun again")
     yield from driver.click_at(*driver.beside("motion324.new_mesh", column=0.89))
     report["stopped"] = not look.look.running and len(bpy.data.objects) == 1
     settings.mask = "auto"
+    stage.select((made,))
+    yield from driver.redraw()
 
     runner = stage.module("job.runner").runner
     yield from driver.click("motion324.animate")

@@ -13,6 +13,8 @@ import bpy
 from driver import Driver, Wait
 from mathutils import Euler, Vector
 
+ALWAYS_OPEN = ("MOTION324_PT_set_up", "MOTION324_PT_animate")
+_opened: list[str] = []
 PACKAGE = "bl_ext.user_default.motion324"
 
 
@@ -67,6 +69,25 @@ def open_panels() -> None:
     panels.register()
 
 
+def open_only(driver: Driver, name: str) -> Wait:
+    """Of the panels that can be closed, opens that one only; "" for none. They are made anew, as at the first start."""
+    panels = module("panels")
+    panels.unregister()
+    for panel in panels.CLASSES:
+        if "INSTANCED" not in getattr(panel, "bl_options", ()) and panel.__name__ not in ALWAYS_OPEN:
+            panel.bl_idname = f"{panel.__name__}_{len(_opened)}"
+            panel.bl_options = set() if panel.__name__.endswith(f"_{name}") and name else {"DEFAULT_CLOSED"}
+    _opened.append(name)
+    panels.register()
+    yield from driver.redraw()
+
+
+def dress(theme: str, scale: float) -> None:
+    path = bpy.utils.preset_paths("interface_theme")[0]
+    bpy.ops.script.execute_preset(filepath=f"{path}/{theme}", menu_idname="USERPREF_MT_interface_theme_presets")
+    bpy.context.preferences.view.ui_scale = scale
+
+
 def bring_dog(driver: Driver, glb: str) -> Wait:
     """The example's mesh, active and in view, in an otherwise empty scene."""
     for obj in list(bpy.data.objects):
@@ -108,10 +129,10 @@ def bring_shapes(driver: Driver) -> None:
 
 
 def select(names: Sequence[str]) -> None:
-    """Selects these objects only; the first is the active one."""
+    """Selects these objects only; the first is the active one. No names: nothing."""
     for obj in bpy.context.view_layer.objects:
         obj.select_set(obj.name in names)
-    bpy.context.view_layer.objects.active = bpy.data.objects[names[0]]
+    bpy.context.view_layer.objects.active = bpy.data.objects[names[0]] if names else None
 
 
 def choose_backend(python: str) -> None:

@@ -1,0 +1,200 @@
+"""Keeps the takes of an object with it: what jobs have found, as they found it, and what was changed of that.
+
+A short take lies in the .blend, in a custom property of the object, so that undo, copies and renaming take it along. A
+long one is a file beside the .blend, or, until that has been saved, one of this session's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.reference_mesh import Normalisation
+from motion324.core.tweak import Tweak
+from motion324.core.view import View
+from motion324.core.write_aside import written_aside
+
+from .animation import Animation, Target
+from .timing import Timing
+
+TAKES = "motion324_takes"  # a custom property: JSON, a list of what is known of each
+DATA = "motion324_take_"  # and the beginning of the name of each that lies in the .blend
+LONG = 16 << 20  # bytes of positions, from which on a take is a file
+_ARRAYS = ("positions", "frame_numbers", "camera_to_first", "own_pose", "matrix", "doubt")
+
+_elsewhere: dict[str, Path] = {}  # where files of takes were seen or written in this session, by their names
+
+
+@dataclass(frozen=True)
+class Take:
+    """identifier: by which it is known on its object. file: its name where it lies beside the .blend, else "".
+
+    shown: whether it is the one that was kept last.
+    """
+
+    identifier: str
+    name: str
+    file: str
+    shown: bool
+    tweak: Tweak
+
+
+def takes_of(obj: bpy.types.Object | None) -> list[Take]:
+    """The oldest first."""
+    try:
+        listed = json.loads(obj[TAKES])
+        return [Take(**{**values, "tweak": Tweak(**values["tweak"])}) for values in listed]
+    except (KeyError, TypeError, ValueError):
+        return []
+
+
+def shown_take(obj: bpy.types.Object | None) -> Take | None:
+    """The one that was kept last."""
+    return next((take for take in takes_of(obj) if take.shown), None)
+
+
+def store(obj: bpy.types.Object, animation: Animation) -> None:
+    """Puts the take in the place of the shown one, or beside it where it is one of the object's others, or where the
+    scene says that takes are added. Nothing where it is long and there is no place for its file.
+    """
+    takes, base = takes_of(obj), animation.base or animation
+    identifier = animation.take or uuid.uuid4().hex[:12]
+    is_known = any(take.identifier == identifier for take in takes)
+    if not is_known and not bpy.context.scene.motion324.add_take:
+        for take in [each for each in takes if each.shown]:
+            _drop(obj, take)
+            takes.remove(take)
+    file = next((take.file for take in takes if take.identifier == identifier), "")
+    if not is_known:
+        file = _write(obj, identifier, base)
+        if file is None:
+            return
+    name = _free_name(animation.name or obj.name, [each.name for each in takes if each.identifier != identifier])
+    now = Take(identifier, name, file, True, animation.tweak)
+    others = [dataclasses.replace(each, shown=False) for each in takes]
+    listed = [now if each.identifier == identifier else each for each in others]
+    _note(obj, listed if is_known else [*others, now])
+
+
+def read(obj: bpy.types.Object, take: Take) -> Animation:
+    """As the job found it; `Animation.changed(take.tweak)` is what was kept. Raises Motion324Error("take-gone")."""
+    try:
+        data = io.BytesIO(_path(take.file).read_bytes() if take.file else bytes(obj[DATA + take.identifier]))
+        with np.load(data, allow_pickle=False) as found:
+            meta = json.loads(found["meta"].tobytes())
+            arrays = {name: found[name] for name in _ARRAYS if name in found}
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        where = f"its file '{take.file}' is not beside the .blend" if take.file else "the .blend does not have it"
+        sentence = f"The take '{take.name}' of '{obj.name}' cannot be read: {where}."
+        hint = "Put the file back, or animate again." if take.file else "Animate again."
+        raise Motion324Error("take-gone", sentence, hint, EXIT_BAD_MESH) from error
+    view, space = meta["view"], meta["space"]
+    return Animation(
+        target=Target.of(obj),
+        topology=meta["topology"],
+        timing=Timing(*meta["timing"]),
+        fps=meta["fps"],
+        view=View(np.array(view[0]), np.array(view[1]), view[2], tuple(view[3])) if view else None,
+        report=meta["report"],
+        space=Normalisation(np.array(space[0]), *space[1:]) if space else None,
+        video=Path(meta["video"]) if meta["video"] else None,
+        name=take.name,
+        take=take.identifier,
+        **arrays,
+    )
+
+
+def remove(obj: bpy.types.Object, identifier: str = "") -> None:
+    """Forgets one take, or all of them; files stay, for undo."""
+    takes = takes_of(obj)
+    for take in [each for each in takes if identifier in ("", each.identifier)]:
+        _drop(obj, take)
+        takes.remove(take)
+    _note(obj, takes)
+
+
+def bring_files() -> None:
+    """To be called when the .blend was saved: copies files of takes beside it that lie elsewhere, as after Save As."""
+    for obj in bpy.data.objects:
+        for take in takes_of(obj):
+            place = _folder() / take.file if take.file else None
+            if place is None or place.exists() or take.file not in _elsewhere:
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with written_aside(place) as aside:
+                shutil.copyfile(_elsewhere[take.file], aside)
+            _elsewhere[take.file] = place
+
+
+def _write(obj: bpy.types.Object, identifier: str, base: Animation) -> str | None:
+    """The name of its file; "" where it lies in the .blend, None where it has no place."""
+    view, space = base.view, base.space
+    meta: dict[str, Any] = {
+        "topology": base.topology,
+        "timing": [base.timing.start, base.timing.step, base.timing.count],
+        "fps": base.fps,
+        "view": view and [np.asarray(view.rotation).tolist(), np.asarray(view.translation).tolist(), float(view.focal)],
+        "space": space and [np.asarray(space.centre).tolist(), float(space.scale), space.up],
+        "video": str(base.video) if base.video else "",
+        "report": base.report,
+    }
+    if view:
+        meta["view"].append(list(view.centre))
+    arrays = {name: getattr(base, name) for name in _ARRAYS if getattr(base, name) is not None}
+    arrays["meta"] = np.frombuffer(json.dumps(meta, default=str).encode(), np.uint8)
+    if base.positions.nbytes < LONG:
+        data = io.BytesIO()
+        np.savez(data, **arrays)
+        obj[DATA + identifier] = data.getvalue()
+        return ""
+    if not bpy.data.filepath and bpy.app.background:
+        return None  # nobody is there to save it, and what is written now would be left over
+    name = f"{bpy.path.clean_name(obj.name)}.{identifier}.npz"
+    place = _folder() / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with written_aside(place) as aside, aside.open("wb") as file:
+        np.savez(file, **arrays)
+    _elsewhere[name] = place
+    return name
+
+
+def _folder() -> Path:
+    """Beside the .blend, as point caches; else in this session's."""
+    if not bpy.data.filepath:
+        return Path(bpy.app.tempdir) / "motion324_takes"
+    blend = Path(bpy.data.filepath)
+    return blend.parent / f"{blend.stem}_motion324"
+
+
+def _path(file: str) -> Path:
+    place = _folder() / file
+    if place.exists():
+        _elsewhere[file] = place
+    return place if place.exists() else _elsewhere.get(file, place)
+
+
+def _drop(obj: bpy.types.Object, take: Take) -> None:
+    if DATA + take.identifier in obj:
+        del obj[DATA + take.identifier]
+
+
+def _note(obj: bpy.types.Object, takes: list[Take]) -> None:
+    if takes:
+        obj[TAKES] = json.dumps([dataclasses.asdict(take) for take in takes])
+    elif TAKES in obj:
+        del obj[TAKES]
+
+
+def _free_name(name: str, taken: list[str]) -> str:
+    names = (name, *(f"{name} {number}" for number in range(2, len(taken) + 3)))
+    return next(each for each in names if each not in taken)

@@ -1,0 +1,63 @@
+"""A result tells where it can be trusted: per frame by silhouettes, per vertex by what was seen and where that lies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from motion324.core.progress import silent
+from motion324.core.reference_mesh import normalised_mesh
+from motion324.core.view import look_at_origin
+from motion324.pipeline.trust import trust_of, trust_warnings
+from motion324.view.rasteriser import rasterise
+
+SIZE = (90, 120)
+
+
+@pytest.fixture
+def filmed(box):
+    """The mesh, its way to normalised space, a view from the front, and the masks of a still clip of four frames."""
+    normalised, normalisation = normalised_mesh(box)
+    view = look_at_origin(0, 0, 3, 1.5)
+    mask = rasterise(normalised.positions, box.faces, view, *SIZE).mask
+    return box, normalisation, view, np.repeat(mask[None], 4, axis=0).astype(np.float32)
+
+
+def still(mesh, frames=4):
+    return np.repeat(mesh.positions[None], frames, axis=0)
+
+
+def test_a_result_that_lies_on_the_video_is_trusted_but_for_what_was_never_seen(filmed):
+    mesh, normalisation, view, masks = filmed
+    trust = trust_of(still(mesh), mesh.faces, normalisation, view, masks, silent)
+    assert trust.overlap.min() > 0.95 and trust_warnings(trust, "box", "box.mp4") == ()
+    front = mesh.positions[:, 2] > mesh.positions[:, 2].mean()
+    assert (trust.doubt[front] == 0).all() and (trust.doubt[~front] == 1).all()
+
+
+def test_the_frame_that_is_off_is_the_worst_and_its_vertices_are_doubted(filmed):
+    mesh, normalisation, view, masks = filmed
+    positions = still(mesh)
+    positions[2, :, 0] += 0.3 * np.ptp(mesh.positions[:, 0])
+    trust = trust_of(positions, mesh.faces, normalisation, view, masks, silent)
+    assert trust.report["worst"][0] == 2 and trust.overlap[2] < 0.75 < trust.overlap[[0, 1, 3]].min()
+    seen = trust.doubt < 1
+    right = mesh.positions[:, 0] > mesh.positions[:, 0].mean()
+    assert trust.doubt[seen & right].min() == pytest.approx(0.25) and trust.doubt[seen & ~right].max() == 0
+
+
+def test_a_mesh_that_the_video_does_not_show_is_warned_of_with_the_number(filmed):
+    mesh, normalisation, view, masks = filmed
+    masks = np.roll(masks, 25, axis=2)
+    trust = trust_of(still(mesh), mesh.faces, normalisation, view, masks, silent)
+    (warning,) = trust_warnings(trust, "box", "fox.mp4")
+    assert warning["code"] == "poor-fit" and "fox.mp4" in warning["sentence"]
+    assert f"{trust.overlap.mean():.2f}" in warning["sentence"]
+
+
+def test_what_leaves_the_picture_is_not_held_against_the_result(filmed):
+    mesh, normalisation, view, masks = filmed
+    half = masks[:, :, : SIZE[1] // 2]
+    cut = view.of_part((0, SIZE[0], 0, SIZE[1] // 2), SIZE)
+    trust = trust_of(still(mesh), mesh.faces, normalisation, cut, half, silent)
+    assert trust.overlap.min() > 0.9 and set(np.unique(trust.doubt)) <= {0.0, 1.0}

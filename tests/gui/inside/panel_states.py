@@ -1,0 +1,117 @@
+"""The panel in its states, at a scale and in a theme: nothing of it has to be scrolled, and no row moves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import bpy
+import stage
+from driver import Driver, Wait
+
+FRAMES = 29  # of the example
+
+
+def story(driver: Driver, zip_path: str, backend: str, video: str, scale: float, theme: str) -> Wait:
+    report: dict = {}
+    stage.dress(theme, scale)
+    bpy.ops.extensions.package_install_files(filepath=zip_path, repo="user_default", enable_on_install=True)
+    yield 1.0
+    for obj in list(bpy.data.objects):
+        bpy.data.objects.remove(obj)
+    yield from stage.open_sidebar(driver)
+    yield 2.0  # the machine is looked at
+    yield from driver.shot("first_run")
+    stage.choose_backend(backend)
+    yield from driver.shot("empty")
+    yield from driver.click("motion324.load_example")
+    yield from driver.wait_until(lambda: bpy.context.scene.motion324.video != "", 30, "the example is there")
+    bpy.ops.wm.save_as_mainfile(filepath=str(driver.folder / "dog.blend"))
+    first_frame = stage.module("ui.first_frame")
+    yield from driver.wait_until(lambda: first_frame._shown is not None or first_frame._failed is not None, 60, "seen")
+    wish = Path(f"{bpy.context.scene.motion324.video}.json")
+    wish.write_text(json.dumps({"do": "wobble", "frames": FRAMES, "fps": 15, "pause": 0.3}))
+    yield from driver.shot("ready")
+    yield from _animate(driver, report)
+    yield from _keep(driver, report)
+    yield from _tweak(driver, report)
+    yield from _fail(driver, wish)
+    return report
+
+
+def _runner():
+    return stage.module("job.runner").runner
+
+
+def _dog() -> bpy.types.Object:
+    return next(obj for obj in bpy.data.objects if obj.type == "MESH")
+
+
+def _animate(driver: Driver, report: dict) -> Wait:
+    yield from driver.find("motion324.animate")
+    report["animate_y"] = driver.place("motion324.animate")[1]
+    yield from driver.click("motion324.animate")
+    yield from driver.wait_until(lambda: _runner().state.frames_ready > 3, 60, "frames can be played")
+    yield from driver.move_to_viewport()
+    yield from driver.shot("running")
+    yield from driver.click("motion324.play", column=0.93)
+    yield 0.5
+    report["plays_while_running"] = bpy.context.screen.is_animation_playing or driver.window.screen.is_animation_playing
+    yield from driver.click("motion324.play", column=0.93)
+    yield from driver.wait_until(lambda: _runner().state.phase.value == "done", 120, "there is a result")
+    yield from driver.move_to_viewport()
+    yield from driver.shot("result")
+
+
+def _keep(driver: Driver, report: dict) -> Wait:
+    for name in ("video_shown", "motion324.animate", "motion324.keep_shape_keys", "motion324.keep_point_cache"):
+        yield from driver.find(name)
+    report["animate_y_then"] = driver.place("motion324.animate")[1]
+    yield from driver.find("motion324.discard")
+    report["keep_y"] = driver.place("motion324.keep_shape_keys")[1]
+    report["discard_y"] = driver.place("motion324.discard")[1]
+    yield from driver.click("motion324.discard")
+    report["discarded"] = _runner().discarded is not None and not _dog().modifiers
+    yield from driver.shot("discarded")
+    yield from driver.click("motion324.bring_back")
+    report["back"] = bool(_runner().results) and bool(_dog().modifiers)
+    yield from driver.click("motion324.keep_shape_keys")
+    yield from driver.wait_until(lambda: not _runner().results, 60, "the result is kept")
+    yield 1.0
+    yield from driver.find("motion324.keep_shape_keys")
+    report["keep_y_then"] = driver.place("motion324.keep_shape_keys")[1]
+    yield from driver.move_to_viewport()
+    yield from driver.shot("kept")
+    yield from driver.press("ctrl+z")
+    yield 1.0
+    report["waits_after_undo"] = bool(_runner().results) and _dog().data.shape_keys is None
+    report["shown_after_undo"] = [each.type for each in _dog().modifiers]
+    yield from driver.press("ctrl+shift+z")
+    yield 1.0
+    report["kept_after_redo"] = not _runner().results and len(_dog().data.shape_keys.key_blocks) == FRAMES + 1
+
+
+def _tweak(driver: Driver, report: dict) -> Wait:
+    yield from stage.open_only(driver, "tweak")
+    yield from driver.shot("tweak")
+    keeping = stage.module("scene.playing.keeping")
+    before = keeping.animated_range(_dog())
+    yield from driver.enter("speed", "2")
+    yield from driver.wait_until(lambda: bool(_runner().results), 30, "the kept take waits again")
+    yield from driver.wait_until(lambda: _runner().animations[0].tweak.speed == 2, 30, "it is changed")
+    yield from driver.click("motion324.keep_shape_keys")
+    yield from driver.wait_until(lambda: not _runner().results, 60, "the result is kept")
+    report["frames"] = [*before, *keeping.animated_range(_dog())]
+    yield from driver.shot("tweaked")
+    for name in ("check", "frames", "cut_out", "camera", "quality", "export"):
+        yield from stage.open_only(driver, name)
+        yield from driver.shot(f"open_{name}")
+
+
+def _fail(driver: Driver, wish: Path) -> Wait:
+    yield from stage.open_only(driver, "")
+    wish.write_text(json.dumps({"do": "fail"}))
+    yield from driver.click("motion324.animate")
+    yield from driver.wait_until(lambda: bool(_runner().failures), 60, "the job fails")
+    yield from driver.move_to_viewport()
+    yield from driver.shot("failed")

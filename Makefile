@@ -19,11 +19,11 @@ TORCH := .venv-torch/bin/python
 TORCH_PIP ?=
 PIP := -m pip --disable-pip-version-check install
 ADDON_SOURCES := $(shell find motion324_addon backend/motion324 wheels -name '*.py' -o -name '*.toml' -o -name '*.onnx' -o -path '*/templates/*') \
-	blender_manifest.toml build_addon.py backend/pyproject.toml LICENSE.md
+	blender_manifest.toml build_addon.py build_pages.py backend/pyproject.toml LICENSE.md $(wildcard docs/*.md docs/images/*)
 PYTEST_MARKS := not long
 # They skip in .venv, which holds what most people install, and run in .venv-torch.
 TORCH_TESTS := $(shell grep -l -e 'importorskip."torch"' -e 'find_spec."torch"' -r tests/backend --include='test_*.py')
-CHECKED := backend motion324_addon tests examples benchmarks build_addon.py
+CHECKED := backend motion324_addon tests examples benchmarks build_addon.py build_pages.py
 
 .NOTPARALLEL:
 

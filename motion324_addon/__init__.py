@@ -9,7 +9,7 @@ from .installation import runner as installation
 from .job import backend, file_handlers
 from .settings import pins, properties, rig_settings, tweak_settings
 from .settings.preferences import Motion324Preferences
-from .ui import languages, menu, status_bar
+from .ui import guide, languages, menu, status_bar
 
 
 def register() -> None:
@@ -23,6 +23,7 @@ def register() -> None:
     panels.register()
     menu.register()
     status_bar.register()
+    guide.register()
     file_handlers.register()
     installation.register()
 
@@ -31,6 +32,7 @@ def unregister() -> None:
     installation.unregister()
     file_handlers.unregister()
     backend.stop()
+    guide.unregister()
     status_bar.unregister()
     menu.unregister()
     panels.unregister()

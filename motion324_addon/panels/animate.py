@@ -15,6 +15,7 @@ from ..examining.new_mesh import mesh_look
 from ..job.runner import runner
 from ..job.state import JobState, Phase
 from ..settings import preferences
+from ..ui import guide
 from ..ui.choices import in_panel_words
 from ..ui.menu import PRESETS
 from ..ui.readiness import reason_against, status_of
@@ -47,6 +48,8 @@ class MOTION324_PT_animate(Sidebar, bpy.types.Panel):
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:
         self.layout.menu(PRESETS, text="", icon="PRESET")
+        if guide.address():
+            self.layout.operator("wm.url_open", text="", icon="HELP", emboss=False).url = guide.address()
 
     def draw(self, context: bpy.types.Context) -> None:
         state = runner.state

@@ -48,7 +48,7 @@ def asked_of(obj: bpy.types.Object) -> Tweak:
 def is_like(one: Tweak, other: Tweak) -> bool:
     """Whether they are the same but for the rounding of Blender's settings."""
     pairs = zip(dataclasses.astuple(one), dataclasses.astuple(other), strict=True)
-    return all(abs(a - b) <= 1e-6 * max(1.0, abs(a)) for a, b in pairs)
+    return all(a == b or (None not in (a, b) and abs(a - b) <= 1e-6 * max(1.0, abs(a))) for a, b in pairs)
 
 
 @contextlib.contextmanager

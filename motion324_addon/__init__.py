@@ -9,7 +9,7 @@ from .installation import runner as installation
 from .job import backend, file_handlers
 from .settings import pins, properties, rig_settings, tweak_settings
 from .settings.preferences import Motion324Preferences
-from .ui import guide, languages, menu, status_bar
+from .ui import guide, languages, menu, pin_marks, status_bar
 
 
 def register() -> None:
@@ -24,6 +24,7 @@ def register() -> None:
     menu.register()
     status_bar.register()
     guide.register()
+    pin_marks.register()
     file_handlers.register()
     installation.register()
 
@@ -32,6 +33,7 @@ def unregister() -> None:
     installation.unregister()
     file_handlers.unregister()
     backend.stop()
+    pin_marks.unregister()
     guide.unregister()
     status_bar.unregister()
     menu.unregister()

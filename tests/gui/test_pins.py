@@ -13,3 +13,4 @@ def test_a_point_is_dragged_to_its_place_and_refine_brings_it_there(tell_fast):
     assert report["picked"] == report["vertex"] and report["off"] < 1.0
     assert report["dragged"] == pytest.approx([0, 60], abs=2.0)
     assert report["reached"] < 1e-5
+    assert report.get("german", "Verfeinern") == "Verfeinern"  # where this Blender has languages at all

@@ -42,6 +42,13 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     yield from driver.redraw()
     yield from _drag(driver, report, ball)
     yield from driver.shot("pinned")
+    preferences = bpy.context.preferences.view
+    if "de_DE" in bpy.app.translations.locales:
+        preferences.language, preferences.use_translate_interface = "de_DE", True
+        yield from driver.shot("german")
+        report["german"] = bpy.app.translations.pgettext_iface("Refine")
+        preferences.language = "en_US"
+        yield from driver.redraw()
     yield from driver.click("motion324.refine")
     yield from driver.wait_until(lambda: bool(runner.animations) or runner.state.problem, 60, "it is refined")
     assert runner.state.problem is None, runner.state.problem

@@ -16,18 +16,19 @@ ROOT = Path(__file__).resolve().parents[2]
 TAKEN, KEPT = ROOT / "out/gui", ROOT / "docs/images"
 WINDOW = (430, 55, 1330, 905)  # viewport and sidebar, in pixels of the picture
 SIDEBAR = (1025, 75, 1330, 905)
+SMALL_WINDOW, SMALL_SIDEBAR = (330, 75, 1056, 720), (775, 85, 1056, 620)  # where the screen has 1280 x 800
 PICTURES = {  # name in docs/images: the story, its picture, the part that is shown
     "first_run": ("first_animation", "first_run", SIDEBAR),
     "installing": ("first_animation", "installing", (1025, 75, 1330, 200)),
     "ready": ("first_animation", "ready", WINDOW),
-    "running": ("first_animation", "running", WINDOW),
-    "result": ("first_animation", "result", WINDOW),
-    "kept": ("first_animation", "kept", SIDEBAR),
+    "running": ("panel_states_1", "running", SMALL_WINDOW),
+    "result": ("panel_states_1", "result", SMALL_WINDOW),
+    "kept": ("panel_states_1", "kept", SMALL_SIDEBAR),
     "overlay": ("first_animation", "overlay", WINDOW),
     "doubt": ("first_animation", "doubt", WINDOW),
-    "tweak": ("panel_states_1", "tweak", (775, 85, 1056, 620)),
-    "one_by_one": ("several_results", "results", (1025, 515, 1330, 830)),
-    "error": ("first_animation", "error", SIDEBAR),
+    "tweak": ("panel_states_1", "tweak", SMALL_SIDEBAR),
+    "one_by_one": ("several_results", "results", (1035, 80, 1340, 525)),
+    "error": ("panel_states_1", "failed", SMALL_SIDEBAR),
     "lost": ("first_animation", "lost", SIDEBAR),
     "new_mesh": ("new_mesh", "made", (330, 55, 1330, 905)),
     "mask_and_view": ("looks_dark", "all_open", (1025, 469, 1330, 1110)),

@@ -21,7 +21,7 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     stage.select(("Ball",))
     bpy.context.scene.motion324.video = video
     bpy.ops.wm.save_as_mainfile(filepath=str(driver.folder / "shapes.blend"))
-    stage.open_panels()
+    stage.open_panels(but=("frames", "tweak", "check"))  # whose switches and sliders have a bar's colour
     yield from stage.open_sidebar(driver)
     looks, making = stage.module("examining.looks"), stage.module("examining.new_mesh")
     runner = stage.module("job.runner").runner

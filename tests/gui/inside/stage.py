@@ -60,12 +60,13 @@ def open_sidebar(driver: Driver) -> Wait:
     yield from driver.redraw()
 
 
-def open_panels() -> None:
-    """Has all panels open when the sidebar is drawn first, after which Blender remembers how they are."""
+def open_panels(but: Sequence[str] = ()) -> None:
+    """Has all panels open, but these, when the sidebar is drawn first, after which Blender remembers how they are."""
     panels = module("panels")
     panels.unregister()
     for panel in panels.CLASSES:
-        panel.bl_options = getattr(panel, "bl_options", set()) - {"DEFAULT_CLOSED"}
+        if not panel.__name__.endswith(tuple(f"_{name}" for name in but)):
+            panel.bl_options = getattr(panel, "bl_options", set()) - {"DEFAULT_CLOSED"}
     panels.register()
 
 

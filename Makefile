@@ -11,7 +11,8 @@ BACKEND := .venv/bin/python
 BLENDER := .venv-blender/bin/python
 # Besides 4.5 LTS, by `make test-all`; each is a download of 350 to 520 MB. From 5.1 on they are for Python 3.13.
 NEWER_PYTHON ?= python3.13
-OTHER_BLENDERS := 4.2.0 5.0.1 $(if $(shell $(NEWER_PYTHON) -c 1 2>/dev/null && echo there),5.3.0,)
+NEWER := $(shell $(NEWER_PYTHON) -c 1 2>/dev/null && echo there)
+OTHER_BLENDERS := 4.2.0 5.0.1 $(if $(NEWER),5.2.0 5.3.0,)
 python_for = $(if $(filter 4.% 5.0.%,$1),$(PYTHON),$(NEWER_PYTHON))
 TORCH := .venv-torch/bin/python
 # What else pip is told when it installs PyTorch, such as where its CPU builds are: --extra-index-url=...
@@ -19,7 +20,7 @@ TORCH_PIP ?=
 # Byte code of all that lies in PyTorch and Blender takes longer to make than what is imported of it.
 PIP := -m pip --disable-pip-version-check install --no-compile
 ADDON_SOURCES := $(shell find motion324_addon backend/motion324 wheels -name '*.py' -o -name '*.toml' -o -name '*.onnx' -o -path '*/templates/*') \
-	blender_manifest.toml build_addon.py backend/pyproject.toml LICENSE.md
+	blender_manifest.toml build_addon.py build_pages.py backend/pyproject.toml LICENSE.md $(wildcard docs/*.md docs/images/*)
 PYTEST_MARKS := not long
 # Files of tests run in so many processes side by side, on a computer of one core in this one. Each has one thread for
 # numerical libraries: several that wait for each other on the same cores take longer. What takes longest comes first.
@@ -29,7 +30,7 @@ test test-all: export OMP_NUM_THREADS := 1
 test test-all: export NUMBA_NUM_THREADS := 1
 # They skip in .venv, which holds what most people install, and run in .venv-torch.
 TORCH_TESTS := $(shell grep -l -e 'importorskip."torch"' -e 'find_spec."torch"' -r tests/backend --include='test_*.py')
-CHECKED := backend motion324_addon tests examples benchmarks build_addon.py
+CHECKED := backend motion324_addon tests examples benchmarks build_addon.py build_pages.py
 
 ifndef SIDE_BY_SIDE
 .NOTPARALLEL:
@@ -44,7 +45,7 @@ test: all-environments lint types tests
 
 test-all: PYTEST_MARKS := long or not long
 test-all: .cache/gltf-validator/.made .cache/three/.made all-environments lint types tests tests-in-the-window $(OTHER_BLENDERS:%=tests-in-blender-%)
-	@$(if $(filter 5.3.0,$(OTHER_BLENDERS)),:,echo "Blender 5.3 was left out: there is no Python 3.13 (make test-all NEWER_PYTHON=...)")
+	@$(if $(filter 5.3.0,$(OTHER_BLENDERS)),:,echo "Blender 5.2 and 5.3 were left out: there is no Python 3.13 (make test-all NEWER_PYTHON=...)")
 
 .PHONY: tests
 tests: environments .venv-torch/.made

@@ -20,6 +20,8 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+from build_pages import build_pages
+
 ROOT = Path(__file__).resolve().parent
 PLATFORMS = {
     # Blender's name: the tags that pip accepts for it
@@ -175,6 +177,7 @@ def stage_extension(stage: Path, name: str, wheels: list[Path], tools: list[Path
     (stage / "example").mkdir()
     for example in EXAMPLE:
         shutil.copyfile(ROOT / "examples" / example, stage / "example" / example)
+    build_pages(ROOT / "docs", stage / "docs")
     (stage / "wheels").mkdir()
     for wheel in wheels:
         shutil.copyfile(wheel, stage / "wheels" / wheel.name)

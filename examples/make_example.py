@@ -199,7 +199,8 @@ def spread_beyond_seams(pixels: np.ndarray, covered: np.ndarray) -> None:
 
 def textured_material(image: bpy.types.Image) -> bpy.types.Material:
     material = bpy.data.materials.new("Fur")
-    material.use_nodes = True
+    if bpy.app.version < (5, 0, 0):  # from then on all have them
+        material.use_nodes = True
     nodes = material.node_tree.nodes
     texture = nodes.new("ShaderNodeTexImage")
     texture.image = image
@@ -311,7 +312,8 @@ def render(still: bpy.types.Object, poses: np.ndarray, camera: bpy.types.Object,
 def white_world() -> bpy.types.World:
     """White to the camera, a soft grey light to everything else."""
     world = bpy.data.worlds.new("White")
-    world.use_nodes = True
+    if bpy.app.version < (5, 0, 0):  # from then on all have them
+        world.use_nodes = True
     nodes, links = world.node_tree.nodes, world.node_tree.links
     light = nodes["Background"]
     light.inputs["Color"].default_value = (0.55, 0.6, 0.7, 1)

@@ -7,19 +7,24 @@ import bpy
 from . import operators, panels
 from .installation import runner as installation
 from .job import backend, file_handlers
-from .settings import properties, rig_settings, tweak_settings
+from .settings import pins, properties, rig_settings, tweak_settings
 from .settings.preferences import Motion324Preferences
-from .ui import menu
+from .ui import guide, languages, menu, pin_marks, status_bar
 
 
 def register() -> None:
+    languages.register()
     bpy.utils.register_class(Motion324Preferences)
     properties.register()
     rig_settings.register()
+    pins.register()
     tweak_settings.register()
     operators.register()
     panels.register()
     menu.register()
+    status_bar.register()
+    guide.register()
+    pin_marks.register()
     file_handlers.register()
     installation.register()
 
@@ -28,10 +33,15 @@ def unregister() -> None:
     installation.unregister()
     file_handlers.unregister()
     backend.stop()
+    pin_marks.unregister()
+    guide.unregister()
+    status_bar.unregister()
     menu.unregister()
     panels.unregister()
     operators.unregister()
     tweak_settings.unregister()
+    pins.unregister()
     rig_settings.unregister()
     properties.unregister()
     bpy.utils.unregister_class(Motion324Preferences)
+    languages.unregister()

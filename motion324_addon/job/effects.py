@@ -44,11 +44,16 @@ def start_work(number: int, job: Job, post: Callable[[Worker, FromWorker], None]
         log_path=storage.log_path(),
         folder=job.folder,
         wants_preview=wants_preview,
+        correction=order.correction,
+        pins=None if order.correction is None else order.correction.pins(job.reading),
     )
     job.worker = JobWorker(work, post)
     job.worker.start()
+    if order.correction is not None:
+        return Expected(number, ())
     size = estimate.JobSize(len(job.reading.mesh.positions), order.frames or 0, order.pixels or 0)
-    return Expected(number, estimate.expected_stages(size, order.options, order.where))
+    expected = estimate.expected_stages(size, order.options, order.where)
+    return Expected(number, expected or estimate.guessed_stages(size, order.options, order.where))
 
 
 def carry_out(do: Do, job: Job, state: JobState | None) -> None:
@@ -126,7 +131,8 @@ def _show_result(job: Job) -> None:
     if job.worker.work.wants_preview:
         _show(job, job.worker.work.result_paths, fitted)
         job.shelf = job.previews
-    estimate.learn(result.report, order.options, order.where)
+    if order.correction is None:
+        estimate.learn(result.report, order.options, order.where)
     if order.when_done is not None:
         order.when_done(job.worker.work.number)
 
@@ -165,6 +171,8 @@ def _show(job: Job, paths: tuple[Path, ...], fitted: timing.Timing) -> None:
 
 
 def _fit(order: Order, count: int, fps: float | None) -> timing.Timing:
+    if order.correction is not None:
+        return order.correction.timing
     scene = bpy.context.scene
     return timing.fit(scene, order.start, count, fps or timing.scene_fps(scene), order.mode)
 

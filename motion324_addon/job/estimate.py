@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from motion324.core.errors import Motion324Error
+from motion324.core.job_plan import plan_of
 from motion324.core.options import AnimateOptions, names_mask_files
 from motion324.core.progress import STAGES
 from motion324.core.write_aside import written_aside
@@ -24,6 +25,7 @@ from .backend import Remote, Where
 log = logging.getLogger(__name__)
 
 MOST = 100  # jobs that are remembered
+USUAL_PIXELS = 512 * 512  # of a frame, where that is not known
 FARTHEST = 2.0  # doublings of vertices and pixels between two jobs that still tell something about each other
 KINDS = ("reconstructor", "quality", "device", "mask", "view")  # options that decide what a job has to do
 
@@ -74,6 +76,15 @@ def expected_stages(size: JobSize, options: AnimateOptions, where: Where | None)
         return ()
     ratio = size.frames / nearest.frames
     return tuple((stage, nearest.seconds[stage] * ratio) for stage in STAGES if stage in nearest.seconds)
+
+
+def guessed_stages(size: JobSize, options: AnimateOptions, where: Where | None) -> tuple[tuple[str, float], ...]:
+    """The same for the first job of its kind: what it takes on a common machine; empty for a backend somewhere else, or
+    where the number of frames is not known."""
+    if isinstance(where, Remote) or not size.frames:
+        return ()
+    plan = plan_of(options, size.frames, size.pixels or USUAL_PIXELS, size.vertices)
+    return tuple((stage.name, stage.seconds) for stage in plan)
 
 
 def learn(report: dict[str, Any], options: AnimateOptions, where: Where | None) -> None:

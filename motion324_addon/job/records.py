@@ -16,6 +16,7 @@ from ..scene.playing.animation import Animation, Target
 from ..scene.playing.point_cache import Preview
 from ..scene.reading.joining import JointReading, read_objects_in_steps
 from .backend import Where
+from .correction import Correction
 from .state import Jobs, JobState
 from .worker import JobWorker
 
@@ -30,6 +31,7 @@ class Order:
     frames, pixels: how many frames are used, and the pixels of one, for an estimate of the time; None if not known.
     fps: at which the result will show its frames, for the preview before it is there; None if not known.
     when_done: called on the main thread with the job's number, once its result is shown.
+    correction: of an earlier result of these objects, which the job then only corrects; None: it makes a new one.
     """
 
     obj: bpy.types.Object
@@ -43,6 +45,7 @@ class Order:
     pixels: int | None = None
     fps: float | None = None
     when_done: WhenDone | None = None
+    correction: Correction | None = None
 
     @property
     def objects(self) -> tuple[bpy.types.Object, ...]:
@@ -134,6 +137,12 @@ class Records:
         """Those of one job that wait; none while it has no result."""
         job, state = self.held.get(number), self.jobs.get(number)
         return tuple(each for each in job.animations if each.target.uid in state.objects) if job and state else ()
+
+    def queued(self, index: int) -> JobState:
+        """The job at that place of the queue. Raises Motion324Error("not-queued") where there is none."""
+        if not 0 <= index < len(self.jobs.queue):
+            raise Motion324Error("not-queued", f"No job waits at place {index}.", exit_code=EXIT_USAGE)
+        return self.jobs.queue[index]
 
     def result_of(self, obj: bpy.types.Object | None) -> JobState | None:
         """The job whose result waits on this object."""

@@ -20,26 +20,10 @@ from ..scene.playing.animation import Animation, Target
 from ..scene.playing.point_cache import Preview
 from ..scene.reading import mesh_reading
 from . import effects
+from . import state as events
 from .records import Job, Order, Records
 from .returning import ReturningResults
-from .state import (
-    UNSHOWING,
-    CancelAsked,
-    Discarded,
-    Do,
-    Effect,
-    Event,
-    Failed,
-    FileLeft,
-    FramesCame,
-    FromWorker,
-    Jobs,
-    JobState,
-    Kept,
-    Ordered,
-    Restarted,
-    Unqueued,
-)
+from .state import UNSHOWING, Do, Effect, Event, FromWorker, Jobs, JobState
 from .transitions import advance
 from .worker import JobWorker
 
@@ -81,9 +65,9 @@ class JobRunner(ReturningResults, Runner):
         return self.jobs.failures
 
     @property
-    def orders(self) -> tuple[Order, ...]:
-        """What was asked for, of all jobs that are not forgotten yet."""
-        return tuple(job.order for _, job in self._records.items() if job.order is not None)
+    def orders(self) -> dict[int, Order]:
+        """What was asked for, of all jobs that are not forgotten yet, by their numbers."""
+        return {number: job.order for number, job in self._records.items() if job.order is not None}
 
     @property
     def animations(self) -> tuple[Animation, ...]:
@@ -97,6 +81,10 @@ class JobRunner(ReturningResults, Runner):
 
     def animations_of(self, number: int) -> tuple[Animation, ...]:
         return self._records.animations_of(number)
+
+    def targets_of(self, number: int) -> tuple[Target, ...]:
+        """The objects of a job that is not forgotten."""
+        return self._records.held[number].targets
 
     def result_of(self, obj: bpy.types.Object | None) -> JobState | None:
         """The job whose result waits on this object."""
@@ -149,35 +137,41 @@ class JobRunner(ReturningResults, Runner):
 
     def cancel(self) -> None:
         """Ends the job that runs, at once; the next one that waits starts."""
-        self._dispatch(CancelAsked(time.monotonic()))
+        self._dispatch(events.CancelAsked(time.monotonic()))
+
+    def cancel_all(self) -> None:
+        """Ends the job that runs, and takes all that wait out of the queue; results that wait stay."""
+        self._dispatch(events.CancelAsked(time.monotonic(), all_of_them=True))
 
     def unqueue(self, index: int) -> None:
         """Takes a job out of `queue`. Raises Motion324Error("not-queued") where there is none at that place."""
-        if not 0 <= index < len(self.queue):
-            raise Motion324Error("not-queued", f"No job waits at place {index}.", exit_code=EXIT_USAGE)
-        self._dispatch(Unqueued(self.queue[index].number))
+        self._dispatch(events.Unqueued(self._records.queued(index).number))
+
+    def requeue(self, index: int, place: int) -> None:
+        """Moves a job of `queue` to another place in it. Raises as `unqueue`."""
+        self._dispatch(events.Unqueued(self._records.queued(index).number, place))
 
     def restart(self, number: int) -> None:
         """Does a job again that failed: the same mesh in the same pose, the same video, the same options."""
-        self._dispatch(Restarted(number, time.monotonic()))
+        self._dispatch(events.Restarted(number, time.monotonic()))
         self._start_timer()
 
     def kept(self, animations: Iterable[Animation] | None = None) -> None:
         """To be called when these animations (None: those of `waiting()`) have been made part of the .blend."""
         for number, objects in self._records.owners(animations):
             self._records.note_tokens(number, objects)
-            self._dispatch(Kept(number, objects))
+            self._dispatch(events.Kept(number, objects))
 
     def discard(self, animations: Iterable[Animation] | None = None) -> None:
         """Takes these previews away. None: those of `waiting()`, and the message of `state`."""
         for number, objects in self._records.owners(animations):
-            self._dispatch(Discarded(number, objects))
+            self._dispatch(events.Discarded(number, objects))
         if animations is None and not self.state.busy:
             self.dismiss(self.state.number)
 
     def dismiss(self, number: int) -> None:
         """Closes the message of a job that has ended, or discards its result."""
-        self._dispatch(Discarded(number))
+        self._dispatch(events.Discarded(number))
 
     def forget_all(self) -> None:
         """Cancels what runs, forgets what waits, and takes all previews away."""
@@ -185,7 +179,7 @@ class JobRunner(ReturningResults, Runner):
 
     def leave_file(self, notice: str) -> None:
         """To be called when another file is open: all is cancelled or forgotten; notice tells it, for `state`."""
-        self._dispatch(FileLeft(time.monotonic(), notice))
+        self._dispatch(events.FileLeft(time.monotonic(), notice))
 
     def abandon(self) -> None:
         """To be called when Python ends: stops the workers, and touches no data of Blender's, which may be gone."""
@@ -201,7 +195,7 @@ class JobRunner(ReturningResults, Runner):
         self._begin_reading(job, order.objects)
         number = self.jobs.newest + 1
         self._records.held[number] = job
-        self._dispatch(Ordered(order.name, order.video.name, objects, time.monotonic()))
+        self._dispatch(events.Ordered(order.name, order.video.name, objects, time.monotonic()))
         return number
 
     def _begin_reading(self, job: Job, objects: Sequence[bpy.types.Object]) -> None:
@@ -238,7 +232,7 @@ class JobRunner(ReturningResults, Runner):
         return super()._tick()
 
     def _take(self, worker: JobWorker, event: FromWorker) -> None:
-        if isinstance(event, FramesCame) and self._is_current(worker):
+        if isinstance(event, events.FramesCame) and self._is_current(worker):
             job = self._records.held[event.number]
             job.changed_from = event.first if job.changed_from is None else min(job.changed_from, event.first)
         super()._take(worker, event)
@@ -294,7 +288,7 @@ class JobRunner(ReturningResults, Runner):
 
     def _fail(self, number: int, error: Exception) -> None:
         log.error("job %d failed", number, exc_info=error)
-        self._dispatch(Failed(number, problem_of(error), time.monotonic()))
+        self._dispatch(events.Failed(number, problem_of(error), time.monotonic()))
 
 
 runner = JobRunner()

@@ -5,7 +5,7 @@ data only.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..runner_base.state import Problem, Progress
 
@@ -77,7 +77,8 @@ class JobState(Progress):
 
 @dataclass(frozen=True)
 class Jobs:
-    """All jobs that are not forgotten yet, in the order of their numbers; at most one of them is busy.
+    """All jobs that are not forgotten yet; at most one of them is busy. Those that wait are in the order in which they
+    will start, all others in that of their numbers but for what was reordered before it began.
 
     newest: the highest number that was given.
     """
@@ -117,6 +118,13 @@ class Jobs:
 
     def get(self, number: int) -> JobState | None:
         return next((job for job in self.jobs if job.number == number), None)
+
+    def reordered(self, job: JobState, place: int) -> Jobs:
+        """With one that waits at another place among those; all others keep theirs."""
+        queue = [waiting for waiting in self.queue if waiting.number != job.number]
+        queue.insert(max(place, 0), job)
+        rest = iter(queue)
+        return replace(self, jobs=tuple(next(rest) if each.phase is Phase.WAITING else each for each in self.jobs))
 
     def occupied(self, objects: tuple[int, ...]) -> JobState | None:
         """A job that runs or waits for one of these objects."""
@@ -186,16 +194,18 @@ class Failed:
 
 @dataclass(frozen=True)
 class CancelAsked:
-    """The one that runs shall stop; those that wait go on."""
+    """The one that runs shall stop; those that wait go on, or with `all_of_them` go, too."""
 
     now: float
+    all_of_them: bool = False
 
 
 @dataclass(frozen=True)
 class Unqueued:
-    """The one of that number shall not be started."""
+    """The one of that number shall not be started; or, where a place is given, as that one of those that wait."""
 
     number: int
+    place: int | None = None
 
 
 @dataclass(frozen=True)

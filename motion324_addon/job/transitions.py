@@ -52,8 +52,12 @@ def advance(jobs: Jobs, event: Event) -> Step:
     job = jobs.get(event.number)
     if job is None:
         return jobs, ()
+    if isinstance(event, Unqueued) and job.phase is not Phase.WAITING:
+        return jobs, ()
+    if isinstance(event, Unqueued) and event.place is None:
+        return _without(jobs, job, Do(Effect.FORGET, job.number))
     if isinstance(event, Unqueued):
-        return _without(jobs, job, Do(Effect.FORGET, job.number)) if job.phase is Phase.WAITING else (jobs, ())
+        return jobs.reordered(job, event.place), (REDRAW,)
     if isinstance(event, Restarted):
         return _restart(jobs, job, event)
     if isinstance(event, Kept | Discarded):
@@ -92,10 +96,13 @@ def _start_next(jobs: Jobs, now: float) -> Step:
 
 
 def _cancel(jobs: Jobs, event: CancelAsked) -> Step:
+    forgotten = tuple(Do(Effect.FORGET, job.number) for job in jobs.queue if event.all_of_them)
+    if event.all_of_them:
+        jobs = replace(jobs, jobs=tuple(job for job in jobs.jobs if job.phase is not Phase.WAITING))
     job = jobs.busy
     if job is None:
-        return jobs, ()
-    return _end(jobs, replace(job, phase=Phase.CANCELLED, ended=event.now), _undone(job))
+        return jobs, (*forgotten, REDRAW) if forgotten else ()
+    return _end(jobs, replace(job, phase=Phase.CANCELLED, ended=event.now), (*forgotten, *_undone(job)))
 
 
 def _leave_file(jobs: Jobs, event: FileLeft) -> Step:

@@ -18,6 +18,7 @@ import numpy as np
 from motion324.client import AnimateRequest, FramesEvent, JobEvents, ProgressEvent, Queued, ResultEvent
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.options import AnimateOptions
+from motion324.core.pins import Pins
 from motion324.core.point_cache import Pc2Writer, read_pc2
 from motion324.core.result import AnimationResult
 from motion324.core.write_aside import written_aside
@@ -28,6 +29,7 @@ from ..scene.reading.joining import JointReading
 from ..scene.reading.orientation import Share
 from . import backend
 from .backend import Local, Where
+from .correction import Correction
 from .state import Failed, Finished, FramesCame, FromWorker, Progressed, QueueMoved
 
 FRAMES_AT_ONCE = 16  # of a result, while it is turned into object space
@@ -37,7 +39,7 @@ FRAMES_AT_ONCE = 16  # of a result, while it is turned into object space
 class Work:
     """All that the thread needs to know. folder: its own, for the caches. wants_preview: False where nobody looks.
 
-    reading: the objects' mesh; each of its members gets caches of its own.
+    reading: the objects' mesh; each of its members gets caches of its own. correction: as the order's, and pins: its.
     """
 
     number: int
@@ -48,6 +50,8 @@ class Work:
     log_path: Path
     folder: Path
     wants_preview: bool
+    correction: Correction | None = None
+    pins: Pins | None = None
 
     @property
     def shares(self) -> tuple[Share, ...]:
@@ -83,7 +87,7 @@ class JobWorker(Worker):
             events.close()
 
     def _work(self) -> Finished:
-        request = AnimateRequest.of(self.work.reading.completed().mesh, self.work.video, self.work.options)
+        request = self._request()
         client = backend.connect(self.work.where, self.work.log_path, self.gives_up)
         self.check()
         with client.animate(request) as self._events:
@@ -96,6 +100,14 @@ class JobWorker(Worker):
         if self.result is None:
             raise Cancelled()  # the events ended without a result only where they were closed
         return Finished(self.work.number, len(self.result.positions), time.monotonic(), self._warnings())
+
+    def _request(self) -> AnimateRequest:
+        work = self.work
+        mesh = work.reading.completed().mesh
+        if work.correction is None or work.pins is None:
+            return AnimateRequest.of(mesh, work.video, work.options)
+        last = work.correction.last(work.reading)
+        return AnimateRequest.correcting(last, work.pins, mesh, work.video, work.options)
 
     def _ended_by(self, error: Exception) -> Failed:
         if isinstance(error, Motion324Error) and not isinstance(error, Cancelled):

@@ -100,7 +100,7 @@ for it"""
             if bpy.app.background:
                 with ProgressLine(sys.stderr) as line:
                     runner.run_blocking(order, line.show)
-                _keep_now(runner.animations_of(runner.state.number), keep, self.single_user, self.own_pose)
+                keep_now(runner.animations_of(runner.state.number), keep, self.single_user, self.own_pose)
                 return {"FINISHED"}
             ahead = len(runner.queue) + 1 if runner.state.busy else 0
             runner.start(order)
@@ -131,11 +131,11 @@ for it"""
             frames=outcome.frames or None if outcome else None,
             pixels=facts.size[0] * facts.size[1] or None if facts else None,
             fps=outcome.fps if outcome else options.fps,
-            when_done=None if bpy.app.background else _keeper(keep, self.single_user, self.own_pose),
+            when_done=None if bpy.app.background else keeper(keep, self.single_user, self.own_pose),
         )
 
 
-def _keep_now(animations: tuple[Animation, ...], keep: str, single_user: bool, own_pose: bool) -> None:
+def keep_now(animations: tuple[Animation, ...], keep: str, single_user: bool, own_pose: bool) -> None:
     kept = [animation.from_own_pose() if own_pose else animation for animation in animations]
     if keep == keeping.SHAPE_KEYS:
         for _ in keeping.keep_all_as_shape_keys(kept, single_user):
@@ -152,7 +152,7 @@ def _keep_now(animations: tuple[Animation, ...], keep: str, single_user: bool, o
         runner.kept(animations)
 
 
-def _keeper(keep: str, single_user: bool, own_pose: bool) -> WhenDone | None:
+def keeper(keep: str, single_user: bool, own_pose: bool) -> WhenDone | None:
     """Keeps the result by the operator that the button calls, so that it is a step of its own for undo."""
     names = {
         keeping.SHAPE_KEYS: "keep_shape_keys",

@@ -12,9 +12,9 @@ from bpy_extras.io_utils import ExportHelper
 from motion324.core import turntable_settings
 from motion324.core.errors import Motion324Error
 
+from ..job.motion_source import source_of
 from ..job.runner import runner
 from ..scene.playing import kept_note
-from ..scene.playing.kept_note import Source
 from ..scene.showing import overlay, overlay_view, turntable
 from ..settings import option_properties, scene_inputs
 from ..ui.readiness import mesh_objects
@@ -51,13 +51,13 @@ class MOTION324_OT_overlay(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         if not has_mesh(cls, context):
             return False
-        if _source(context.object) is None:
+        if source_of(context.object) is None:
             cls.poll_message_set("The active object has not been animated after a video")
             return False
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        obj, source = context.object, _source(context.object)
+        obj, source = context.object, source_of(context.object)
         try:
             moved = kept_note.moved_since(obj, source.matrix)
             noted = overlay_view.note_before(context.scene)
@@ -105,14 +105,6 @@ def view_perspective(context: bpy.types.Context) -> str:
     """How the window's first 3D view looks now."""
     areas = context.screen.areas if context.screen else ()
     return next((each.spaces.active.region_3d.view_perspective for each in areas if each.type == "VIEW_3D"), "PERSP")
-
-
-def _source(obj: bpy.types.Object) -> Source | None:
-    """Of the result that waits, or else of the one that was kept."""
-    for animation in runner.animations:
-        if animation.target.uid == obj.session_uid:
-            return kept_note.source_of(animation)
-    return kept_note.read_source(obj)
 
 
 def _look_through(context: bpy.types.Context) -> None:

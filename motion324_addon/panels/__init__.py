@@ -12,7 +12,7 @@ from ..examining import new_mesh as making
 from ..installation import drawing
 from ..settings import source_video
 from ..ui import first_frame, thumbnails
-from . import animate, check, mask_and_view, quality, result, showing, sidebar, source, tweak
+from . import animate, check, correcting, mask_and_view, quality, result, showing, sidebar, source, tweak
 
 CLASSES = (
     drawing.MOTION324_PT_other_ways,
@@ -22,6 +22,7 @@ CLASSES = (
     animate.MOTION324_PT_animate,
     tweak.MOTION324_PT_tweak,
     check.MOTION324_PT_check,
+    correcting.MOTION324_PT_corrections,
     source.MOTION324_PT_frames,
     mask_and_view.MOTION324_PT_cut_out,
     mask_and_view.MOTION324_PT_camera,

@@ -15,7 +15,9 @@ from ..examining.new_mesh import mesh_look
 from ..job.runner import runner
 from ..job.state import JobState, Phase
 from ..settings import preferences
+from ..ui import guide
 from ..ui.choices import in_panel_words
+from ..ui.menu import PRESETS
 from ..ui.readiness import reason_against, status_of
 from ..ui.text_lines import BarPlace, draw_bar, draw_lines
 from . import result
@@ -43,6 +45,11 @@ class MOTION324_PT_animate(Sidebar, bpy.types.Panel):
             or bool(runner.results)
             or result.is_kept(context.object)
         )
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        self.layout.menu(PRESETS, text="", icon="PRESET")
+        if guide.address():
+            self.layout.operator("wm.url_open", text="", icon="HELP", emboss=False).url = guide.address()
 
     def draw(self, context: bpy.types.Context) -> None:
         state = runner.state
@@ -107,7 +114,13 @@ def _draw_queue(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         for index, job in enumerate(runner.queue):
             row = box.row(align=True)
             row.label(text=f"{job.object_name}: {job.video_name}", icon="OUTLINER_OB_MESH", translate=False)
+            for later, icon in ((False, "TRIA_UP"), (True, "TRIA_DOWN")):
+                cell = row.row(align=True)
+                cell.enabled = 0 <= index + (1 if later else -1) < len(runner.queue)
+                button = cell.operator("motion324.requeue", text="", icon=icon, emboss=False)
+                button.index, button.later = index, later
             row.operator("motion324.unqueue", text="", icon="X", emboss=False).index = index
+        box.operator("motion324.cancel_all", icon="CANCEL")
     obj = context.object
     if runner.state.busy and obj is not None and runner.jobs.occupied((obj.session_uid,)) is None:
         row = layout.row()
@@ -130,6 +143,7 @@ def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
     hint, *log = job.problem.hint.splitlines() or [""]
     draw_lines(column, context, in_panel_words(hint), "BLANK1")
     row = box.row(align=True)
+    row.operator("motion324.try_again", icon="PLAY").job = job.number
     row.operator("motion324.restart", text="Restart", icon="FILE_REFRESH").job = job.number
     row.operator("motion324.open_log", text="Open Log", icon="TEXT").job = job.number
     row.operator("motion324.discard", text="", icon="X").job = job.number

@@ -26,7 +26,7 @@ class MOTION324_PT_cut_out(WorkSidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_cut_out"
     bl_label = "Cut-out"
     bl_options = {"DEFAULT_CLOSED"}
-    bl_order = 5
+    bl_order = 6
 
     def draw(self, context: bpy.types.Context) -> None:
         settings, examiner = context.scene.motion324, looks.mask_look
@@ -53,7 +53,7 @@ class MOTION324_PT_camera(WorkSidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_camera"
     bl_label = "Camera"
     bl_options = {"DEFAULT_CLOSED"}
-    bl_order = 6
+    bl_order = 7
 
     def draw(self, context: bpy.types.Context) -> None:
         settings, examiner = context.scene.motion324, looks.view_look

@@ -7,7 +7,7 @@ import bpy
 from motion324.core.errors import Motion324Error
 from motion324.core.options import TRANSFORMER, AnimateOptions
 
-from ..job.estimate import estimate_seconds
+from ..job.estimate import JobSize, estimate_seconds, guessed_stages
 from ..runner_base.state import duration
 from ..settings import option_properties, preferences, properties
 from ..settings.source_video import facts_of
@@ -20,7 +20,7 @@ class MOTION324_PT_quality(WorkSidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_quality"
     bl_label = "Quality"
     bl_options = {"DEFAULT_CLOSED"}
-    bl_order = 7
+    bl_order = 8
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = properties_layout(self), context.scene.motion324
@@ -52,5 +52,9 @@ def _expected(context: bpy.types.Context) -> str:
         return ""
     vertices = sum(len(obj.data.vertices) for obj in objects)
     frames = outcome_of(settings, facts, context.scene).frames
-    seconds = estimate_seconds(vertices, frames, facts.size[0] * facts.size[1], options, where)
-    return f"About {duration(seconds)}" if seconds else "Not known yet"
+    pixels = facts.size[0] * facts.size[1]
+    seconds = estimate_seconds(vertices, frames, pixels, options, where)
+    if seconds:
+        return f"About {duration(seconds)}"
+    guessed = sum(seconds for _, seconds in guessed_stages(JobSize(vertices, frames, pixels), options, where))
+    return f"Some {duration(guessed)}, a first guess" if guessed else "Not known yet"

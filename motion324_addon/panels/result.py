@@ -75,6 +75,9 @@ def _draw_leave(layout: bpy.types.UILayout, job: JobState | None, kept: bool) ->
     cell = row.row(align=True)
     cell.enabled = kept
     cell.operator("motion324.remove_animation", text="Remove", icon="X")
+    cell = row.row(align=True)
+    cell.enabled = kept
+    cell.operator("motion324.push_to_nla", text="", icon="NLA_PUSHDOWN")
 
 
 def _draw_notes(layout: bpy.types.UILayout, context: bpy.types.Context, job: JobState) -> None:

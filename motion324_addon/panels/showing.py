@@ -24,7 +24,7 @@ class AnimatedSidebar(Sidebar):
 class MOTION324_PT_show(AnimatedSidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_show"
     bl_label = "Show"
-    bl_order = 8
+    bl_order = 9
 
     def draw(self, context: bpy.types.Context) -> None:
         column = self.layout.column(align=True)
@@ -35,7 +35,7 @@ class MOTION324_PT_show(AnimatedSidebar, bpy.types.Panel):
 class MOTION324_PT_export(AnimatedSidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_export"
     bl_label = "Export"
-    bl_order = 9
+    bl_order = 10
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout

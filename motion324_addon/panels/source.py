@@ -83,7 +83,7 @@ class MOTION324_PT_frames(WorkSidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_frames"
     bl_label = "Frames and Timing"
     bl_options = {"DEFAULT_CLOSED"}
-    bl_order = 4
+    bl_order = 5
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = properties_layout(self), context.scene.motion324

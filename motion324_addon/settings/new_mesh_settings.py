@@ -22,6 +22,9 @@ class NewMeshProperties:
 NewMeshProperties.__annotations__ = option_properties.properties_of(MeshSettings)
 
 
+option_properties.steady(NewMeshProperties)
+
+
 class Motion324NewMesh(NewMeshProperties, bpy.types.PropertyGroup):
     pass
 

@@ -5,6 +5,7 @@ Where an option may be None, its property is 0 for that.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,18 @@ MOST = 2**31 - 1  # that Blender's whole numbers can be
 def properties_of(group: type[OptionGroup]) -> dict[str, Any]:
     """What bpy.props makes of the options that Blender shows, by the properties' names, for a class's annotations."""
     return {spec.property_name: _property(spec) for spec in _shown(group) if spec.choices or not spec.shown.composed}
+
+
+def steady(settings: type) -> type:
+    """Marks all properties of a class as such that take no keyframes: a job has one value of each. A decorator, before
+    the class is registered."""
+    own = vars(sys.modules[settings.__module__])
+    for name, declared in settings.__annotations__.items():
+        if isinstance(declared, str):  # as Blender reads it when the class is registered
+            declared = eval(declared, own)
+        declared.keywords["options"] = declared.keywords.get("options", set()) - {"ANIMATABLE"}
+        settings.__annotations__[name] = declared
+    return settings
 
 
 def searched(group: type[OptionGroup], name: str, found: Callable[[Any, Any, str], list[str]]) -> Any:
@@ -68,7 +81,10 @@ def _shown(group: type[OptionGroup]) -> list[OptionSpec]:
 
 
 def _property(spec: OptionSpec) -> Any:
-    told = {"name": spec.shown.label, "description": spec.shown.description or spec.help[:1].upper() + spec.help[1:]}
+    told = {
+        "name": spec.shown.label,
+        "description": spec.shown.description or spec.help[:1].upper() + spec.help[1:],
+    }
     if spec.choices:
         return EnumProperty(items=choices.menu_of(spec), default=spec.default, **told)
     if spec.kind is bool:

@@ -74,6 +74,7 @@ class JobProperties:
 
 
 JobProperties.__annotations__.update(option_properties.properties_of(AnimateOptions))
+option_properties.steady(JobProperties)
 
 
 def _shown_video(self: Motion324Settings) -> str:
@@ -105,6 +106,7 @@ def _take_all_per_second(self: Motion324Settings, takes_all: bool) -> None:
     self.video_fps = 0.0 if takes_all else (facts.fps if facts else 0.0) or PICTURES_FPS
 
 
+@option_properties.steady
 class Motion324Settings(JobProperties, bpy.types.PropertyGroup):
     """Besides the job's: what the sidebar shows in place of a path, and of a number that is 0 for all."""
 

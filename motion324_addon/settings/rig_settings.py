@@ -22,6 +22,7 @@ RigProperties.__annotations__ = {
     **option_properties.properties_of(RigSettings),
     "armature": option_properties.searched(RigSettings, "armature", _armatures),
 }
+option_properties.steady(RigProperties)
 
 
 class Motion324Rig(RigProperties, bpy.types.PropertyGroup):

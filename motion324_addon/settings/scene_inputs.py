@@ -38,7 +38,7 @@ def _inputs() -> Iterator[InputFile]:
         for kind, path in (("video", scene.motion324.video), ("masks", scene.motion324.mask_path)):
             if path:
                 yield InputFile(kind, Path(bpy.path.abspath(path)))
-    for order in runner.orders:
+    for order in runner.orders.values():
         yield from inputs_of_job(None, order.video, order.options)
     for obj in bpy.data.objects:
         source = kept_note.read_source(obj)

@@ -45,6 +45,9 @@ GROUPS = (
         Entry("animate", "PLAY"),
         Entry("cancel", "CANCEL"),
         Entry("unqueue", "X"),
+        Entry("requeue", "TRIA_UP"),
+        Entry("cancel_all", "CANCEL"),
+        Entry("try_again", "PLAY"),
         Entry("restart", "FILE_REFRESH"),
         Entry("open_log", "TEXT"),
     ),
@@ -58,7 +61,17 @@ GROUPS = (
         Entry("choose_take", "RADIOBUT_ON"),
         Entry("remove_take", "X"),
         Entry("make_single_user", "DUPLICATE"),
+        Entry("push_to_nla", "NLA_PUSHDOWN"),
         Entry("remove_animation", "TRASH"),
+    ),
+    (
+        Entry("pin_point", "PINNED"),
+        Entry("pin_still", "FREEZE"),
+        Entry("edit_pose", "SCULPTMODE_HLT"),
+        Entry("take_pose", "CHECKMARK"),
+        Entry("discard_pose", "X"),
+        Entry("remove_pin", "X"),
+        Entry("refine", "FILE_REFRESH"),
     ),
     (
         Entry("play", "PLAY"),
@@ -84,6 +97,23 @@ GROUPS = (
 )
 
 
+PRESETS, PRESET_FOLDER = "MOTION324_MT_presets", "motion324"
+
+
+class MOTION324_MT_presets(bpy.types.Menu):
+    bl_idname = PRESETS
+    bl_label = "Motion324 Presets"
+    preset_subdir = PRESET_FOLDER
+    preset_operator = "script.execute_preset"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        bpy.types.Menu.draw_preset(self, context)
+        self.layout.separator()
+        self.layout.operator_context = "INVOKE_DEFAULT"
+        self.layout.operator("motion324.add_preset", text="Save Settings as Preset", icon="ADD")
+        self.layout.operator("motion324.add_preset", text="Remove Preset", icon="REMOVE").remove_active = True
+
+
 class MOTION324_MT_object(bpy.types.Menu):
     bl_idname = "MOTION324_MT_object"
     bl_label = "Motion324"
@@ -104,6 +134,7 @@ def _draw_entry(self: bpy.types.Menu, context: bpy.types.Context) -> None:
 
 
 def register() -> None:
+    bpy.utils.register_class(MOTION324_MT_presets)
     bpy.utils.register_class(MOTION324_MT_object)
     bpy.types.VIEW3D_MT_object.append(_draw_entry)
 
@@ -111,3 +142,4 @@ def register() -> None:
 def unregister() -> None:
     bpy.types.VIEW3D_MT_object.remove(_draw_entry)
     bpy.utils.unregister_class(MOTION324_MT_object)
+    bpy.utils.unregister_class(MOTION324_MT_presets)

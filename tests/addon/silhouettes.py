@@ -22,12 +22,13 @@ def overlaps(addon, video: Path, frames: Iterable[tuple[int, int]], folder: Path
     editor = shown.sequence_editor_create()
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
     strip = strips.new_movie("video", str(video), 1, 1)
+    first = strip.content_start if hasattr(strip, "content_start") else strip.frame_start  # renamed in 5.2
     shown.render.resolution_x, shown.render.resolution_y = scene.render.resolution_x, scene.render.resolution_y
     shown.view_settings.view_transform = "Standard"
     found = []
     for frame, number in frames:
         mesh = _rendered(scene, frame, folder)[..., 3] > 0.5
-        thing = _rendered(shown, int(strip.frame_start) + number, folder)[..., :3].min(axis=2) < 0.9
+        thing = _rendered(shown, int(first) + number, folder)[..., :3].min(axis=2) < 0.9
         found.append(float((mesh & thing).sum() / (mesh | thing).sum()))
     bpy.data.scenes.remove(shown)
     return found

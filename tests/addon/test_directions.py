@@ -29,6 +29,7 @@ SCENE_MAY_IMPORT = {
     "exporting": {"reading", "playing"},
     "rigging": {"reading", "playing"},
     "showing": {"reading", "playing", "exporting"},
+    "correcting": {"reading", "playing", "exporting", "showing"},
 }
 # Small modules of ui/ that import no other room but scene/, and which settings and the installation are drawn with.
 LEAVES = {"ui.text_lines", "ui.choices"}

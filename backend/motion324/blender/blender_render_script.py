@@ -77,7 +77,8 @@ def make_material(bpy: Any, base: np.ndarray, texture: np.ndarray | None) -> Any
         height, width = texture.shape[:2]
         image = bpy.data.images.new("texture", width, height)
         image.pixels.foreach_set((texture[::-1].astype(np.float32) / 255).ravel())
-        material.use_nodes = True
+        if bpy.app.version < (5, 0, 0):  # from then on every material has them, and the switch goes in 6.0
+            material.use_nodes = True
         node = material.node_tree.nodes.new("ShaderNodeTexImage")
         node.image = image
         material.node_tree.nodes.active = node

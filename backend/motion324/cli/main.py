@@ -17,6 +17,7 @@ from motion324.cli.commands import (
     engines,
     evaluate,
     from_video,
+    refine,
     rig,
     serve,
     train,
@@ -93,6 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     for add_to in (
         animate.add_to,
         from_video.add_to,
+        refine.add_to,
         animate.add_examine_to,
         videos.add_overlay_to,
         videos.add_images_to_video_to,

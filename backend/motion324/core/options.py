@@ -221,6 +221,13 @@ class AnimateOptions(OptionGroup):
             panel="Quality",
         ),
     )
+    pins: str = option(
+        "",
+        "a JSON file of corrections that the result has to meet: points of the surface at places in the picture, "
+        "vertices that stay still, corrected poses",
+        is_file=bool,
+        flag=Flag(metavar="FILE.json", default="none"),
+    )
     device: str = option(
         "auto",
         "where the reconstructor's network computes",

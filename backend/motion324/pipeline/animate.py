@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from motion324.core.errors import EXIT_INTERNAL, Motion324Error
 from motion324.core.job_plan import OnPlan, plan_of, unplanned
 from motion324.core.machine import peak_memory, versions
 from motion324.core.options import ANY_POSE, AnimateOptions, names_mask_files
-from motion324.core.progress import STAGES, Progress, silent
+from motion324.core.pins import Pins, read_pins
+from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import Normalisation, ReferenceMesh, normalised_mesh
 from motion324.core.result import AnimationResult
 from motion324.core.view import View
@@ -25,6 +25,7 @@ from motion324.mesh.checks import check_mesh
 from motion324.mesh.colours import MEANING, REASON
 from motion324.pipeline.camera import filmed_by_a_still_camera, first_look
 from motion324.pipeline.output_folder import OutputFolder
+from motion324.pipeline.pinning import part_of, refined
 from motion324.pipeline.reference import (
     FIRST_FRAME,
     Filming,
@@ -38,7 +39,9 @@ from motion324.pipeline.reference import (
     without_error,
     without_reference,
 )
+from motion324.pipeline.stage_clock import StageClock
 from motion324.pipeline.trust import trust_of, trust_warnings
+from motion324.reconstructors.deformation_fit.fit_problem import settings_for
 from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene
 from motion324.reconstructors.registry import get_reconstructor
 from motion324.trajectories.result_files import KeepOptions, needed_space, write_report, write_result_files
@@ -70,6 +73,7 @@ def animate(
     keep: KeepOptions | None = None,
     foreground: ForegroundMasks | None = None,
     view: View | None = None,
+    pins: Pins | None = None,
 ) -> AnimationResult:
     """Moves the mesh as the video shows it moving.
 
@@ -82,6 +86,7 @@ def animate(
     foreground: the masks of exactly these frames, where they are known; options.mask is not looked at then.
     view: the camera that sees the mesh, in normalised space, as the first frame does, where it is known; it is taken as
         it is, and options.view is not looked at.
+    pins: what a person has corrected; None: those of the file that options.pins names, if it names one.
     Raises Motion324Error: what is wrong with mesh, video, options, foreground or folder; Cancelled.
     """
 
@@ -95,6 +100,8 @@ def animate(
         check_mesh(mesh)
         if foreground is None:
             check_mask_option(options.mask)
+        if pins is None and options.pins:
+            pins = read_pins(Path(options.pins).expanduser())
         reconstructor = get_reconstructor(options, clock)
         folder = stack.enter_context(OutputFolder(keep.folder)) if keep else None
 
@@ -106,6 +113,8 @@ def animate(
         _check_clip(clip)
         given = foreground is not None or names_mask_files(options.mask)  # one mask for each frame, also of the first
         clip = clip if given else from_first_picture(clip)
+        if pins is not None:
+            pins.check(mesh, clip.frame_numbers)
         plan(len(clip.frames), int(clip.frames[0, ..., 0].size))
         reconstructor.check_job(len(clip.frames), len(mesh.positions))
         if folder and keep:
@@ -169,6 +178,9 @@ def animate(
             camera_to_first=filmed.to_first,
             doubt=trust.doubt,
         )
+        if pins is not None:
+            pinned = part_of(scene, reference, pins, clip)
+            result = refined(pinned, pins, result, normalisation, settings_for(options.quality), clock)
         if folder and keep:
             write_result_files(folder.staging, keep, mesh, clip, foreground.masks, result, clock, filmed.shown)
         result.report["seconds"] = clock.seconds()
@@ -275,29 +287,3 @@ def _describe_view(view: View) -> dict[str, Any]:
         "rotation": np.asarray(view.rotation, float).tolist(),
         "translation": np.asarray(view.translation, float).tolist(),
     }
-
-
-class StageClock:
-    """A Progress that passes every report on, and keeps the seconds between the first reports of two stages."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._stage = STAGES[0]
-        self._since = time.perf_counter()
-        self._seconds: dict[str, float] = {}
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        if stage != self._stage:
-            self._turn_to(stage)
-        self._progress(stage, done, total)
-
-    def seconds(self) -> dict[str, float]:
-        """Seconds by stage until now, in the pipeline's order, and their sum as "total"."""
-        self._turn_to(self._stage)
-        known = {stage: self._seconds[stage] for stage in STAGES if stage in self._seconds}
-        return {name: round(value, 3) for name, value in (*known.items(), ("total", sum(known.values())))}
-
-    def _turn_to(self, stage: str) -> None:
-        now = time.perf_counter()
-        self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + now - self._since
-        self._stage, self._since = stage, now

@@ -81,12 +81,21 @@ def filmed_by_a_still_camera(clip: VideoClip, masks: np.ndarray, options: Animat
     warnings = camera_remark(motion, takes_off, clip.frame_numbers, clip.name)
     if not takes_off:
         return Filmed(clip, clip.frames, masks, report, warnings)
-    picture = picture_of(masks, motion, progress)
-    frames = steadied(clip.frames, motion.to_first, picture, progress)
-    steady_masks = steadied(masks, motion.to_first, picture, progress)
     to_heights = np.diag([1 / clip.frames.shape[1], 1 / clip.frames.shape[1], 1.0])
     to_first = to_heights @ motion.to_first @ np.linalg.inv(to_heights)
-    return Filmed(clip, frames, steady_masks, report, warnings, to_first, picture)
+    steady = steadied_by(clip, masks, to_first, progress)
+    return dataclasses.replace(steady, report=report, warnings=warnings)
+
+
+def steadied_by(clip: VideoClip, masks: np.ndarray, to_first: np.ndarray | None, progress: Progress) -> Filmed:
+    """By a motion that is known: to_first (T, 3, 3), as AnimationResult.camera_to_first has it; None: there is none."""
+    if to_first is None:
+        return Filmed(clip, clip.frames, masks, {})
+    to_pixels = np.diag([clip.frames.shape[1], clip.frames.shape[1], 1.0])
+    in_pixels = to_pixels @ to_first @ np.linalg.inv(to_pixels)
+    picture = picture_of(masks, in_pixels, progress)
+    frames, steady_masks = (steadied(images, in_pixels, picture, progress) for images in (clip.frames, masks))
+    return Filmed(clip, frames, steady_masks, {}, (), to_first, picture)
 
 
 def takes_motion_off(motion: CameraMotion, options: AnimateOptions) -> bool:
@@ -124,12 +133,13 @@ class SteadyPicture:
         return np.array([[self.scale, 0, -self.scale * self.left], [0, self.scale, -self.scale * self.top], [0, 0, 1]])
 
 
-def picture_of(masks: np.ndarray, motion: CameraMotion, progress: Progress = silent) -> SteadyPicture:
-    """The one that shows the object of masks (T, H, W) in all frames, with no more pixels than a frame has."""
+def picture_of(masks: np.ndarray, to_first: np.ndarray, progress: Progress = silent) -> SteadyPicture:
+    """The one that shows the object of masks (T, H, W) in all frames, with no more pixels than a frame has.
+    to_first (T, 3, 3): as CameraMotion has it."""
     height, width = masks.shape[1:]
     low, high = [np.zeros(2)], [np.array([width, height], float)]
     boxes = []
-    for mask, matrix in zip(masks, motion.to_first, strict=True):
+    for mask, matrix in zip(masks, to_first, strict=True):
         progress("foreground", len(masks), len(masks))
         x, y, w, h = cv2.boundingRect((mask > 0.05).view(np.uint8))
         if w:

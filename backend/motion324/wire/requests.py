@@ -7,17 +7,20 @@ job id, under which their events come back (motion324.wire.events).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from motion324.core.clip import VideoClip
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions
+from motion324.core.pins import Pins, read_pins
 from motion324.core.reference_mesh import ReferenceMesh, topology_hash
+from motion324.core.result import AnimationResult
 from motion324.wire.file_messages import SentFile, sent_files_from_wire, sent_files_to_wire
 from motion324.wire.message import MAX_ID, Arrays, BulkMessage, Message, MessageFields, new_id
 from motion324.wire.payloads import mesh_from_wire, mesh_to_wire, video_from_wire, video_to_wire
+from motion324.wire.pin_messages import last_from_wire, last_to_wire, pins_from_wire, pins_to_wire
 from motion324.wire.rig_messages import RigRequest
 
 
@@ -73,6 +76,9 @@ def _read_video_request(fields: MessageFields) -> dict[str, Any]:
 class AnimateRequest(VideoRequest):
     """One animation job. topology_hash: comes back with the result, so that positions never land on a mesh that changed
     meanwhile.
+
+    pins: what the result has to meet, also instead of those that options.pins names. last: an earlier result of this
+    mesh and video, which is then only corrected by the pins.
     """
 
     kind: ClassVar[str] = "animate"
@@ -83,25 +89,54 @@ class AnimateRequest(VideoRequest):
     topology_hash: str
     send_video: bool | None = None
     files: tuple[SentFile, ...] = ()
+    pins: Pins | None = None
+    last: AnimationResult | None = None
 
     @classmethod
     def of(
         cls, mesh: ReferenceMesh, video: Path | VideoClip, options: AnimateOptions, send_video: bool | None = None
     ) -> AnimateRequest:
-        """A request with a fresh job id and the mesh's own topology hash."""
-        return cls(new_id(), mesh, video, options, topology_hash(mesh), send_video)
+        """A request with a fresh job id and the mesh's own topology hash. Pins that the options name are read here: the
+        backend may be on another machine. Raises Motion324Error("bad-pins")."""
+        pins = read_pins(Path(options.pins).expanduser()) if options.pins else None
+        options = replace(options, pins="")
+        return cls(new_id(), mesh, video, options, topology_hash(mesh), send_video, pins=pins)
+
+    @classmethod
+    def correcting(
+        cls,
+        last: AnimationResult,
+        pins: Pins,
+        mesh: ReferenceMesh,
+        video: Path | VideoClip,
+        options: AnimateOptions,
+        send_video: bool | None = None,
+    ) -> AnimateRequest:
+        """A request for the same result, corrected by pins."""
+        return replace(cls.of(mesh, video, replace(options, pins=""), send_video), pins=pins, last=last)
 
     @property
     def doing(self) -> str:
-        return f"animating {self.mesh.name} ({len(self.mesh.positions)} vertices) after {self.video_name}"
+        verb = "animating" if self.last is None else "refining"
+        return f"{verb} {self.mesh.name} ({len(self.mesh.positions)} vertices) after {self.video_name}"
 
     def rest_to_wire(self, arrays: Arrays) -> dict[str, Any]:
-        return {"topology_hash": self.topology_hash, "mesh": mesh_to_wire(self.mesh, arrays)}
+        return {
+            "topology_hash": self.topology_hash,
+            "mesh": mesh_to_wire(self.mesh, arrays),
+            "pins": None if self.pins is None else pins_to_wire(self.pins, arrays),
+            "last": None if self.last is None else last_to_wire(self.last, arrays),
+        }
 
     @classmethod
     def from_wire(cls, fields: MessageFields) -> AnimateRequest:
         mesh = mesh_from_wire(fields.within("mesh", fields.record("mesh")))
-        return cls(mesh=mesh, topology_hash=fields.text("topology_hash", 200), **_read_video_request(fields))
+        last = last_from_wire(fields.within("last", fields.record("last"))) if fields.has("last") else None
+        pins = pins_from_wire(fields.within("pins", fields.record("pins"))) if fields.has("pins") else None
+        if last is not None and pins is None:
+            raise fields.wrong("pins", "are missing, by which the earlier result is to be corrected")
+        hashed = fields.text("topology_hash", 200)
+        return cls(mesh=mesh, topology_hash=hashed, pins=pins, last=last, **_read_video_request(fields))
 
 
 @dataclass(frozen=True)

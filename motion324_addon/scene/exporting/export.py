@@ -132,7 +132,7 @@ def _export_glb(objects: Objects, path: Path, first: int, last: int, report: Rep
 def _export_alembic(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
     size = export_size.expected(objects, ".abc", first, last).bytes
     # On a disk that another program fills meanwhile it would end Blender.
-    with in_memory_first(path, size) as target, only_selected(objects):
+    with in_memory_first(path, size) as target, only_selected(objects), _without_bytes():
         bpy.ops.wm.alembic_export(
             filepath=str(target),
             start=first,
@@ -148,6 +148,23 @@ def _export_alembic(objects: Objects, path: Path, first: int, last: int, report:
             as_background_job=False,
         )
     report(last - first + 1, last - first + 1)
+
+
+@contextlib.contextmanager
+def _without_bytes() -> Iterator[None]:
+    """Takes custom properties of bytes, such as those of takes, off for a while: Alembic takes them for texts, and a
+    zero in one ends Blender.
+    """
+    owners = {owner for obj in bpy.data.objects for owner in (obj, obj.data) if owner is not None}
+    found = [(owner, name, value) for owner in owners for name, value in owner.items() if isinstance(value, bytes)]
+    found = [each for each in found if each[0].library is None]
+    try:
+        for owner, name, _ in found:
+            del owner[name]
+        yield
+    finally:
+        for owner, name, value in found:
+            owner[name] = value
 
 
 def _export_usd(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from motion324.core.inside_blender.mesh.surface import positions_of
 
+from ..playing.timing import split_frame
 from ..reading import modifier_stack
 
 
@@ -19,8 +20,8 @@ def sample_positions(obj: bpy.types.Object, first: int, last: int) -> Generator[
     return positions_at(obj, range(first, last + 1))
 
 
-def positions_at(obj: bpy.types.Object, frames: Iterable[int]) -> Generator[tuple[int, np.ndarray], None, None]:
-    """Yields (frame, positions (N, 3) float32, object space) for these frames of the scene.
+def positions_at(obj: bpy.types.Object, frames: Iterable[float]) -> Generator[tuple[float, np.ndarray], None, None]:
+    """Yields (frame, positions (N, 3) float32, object space) for these frames of the scene, whole ones or not.
 
     The positions are those before the first modifier that changes topology, so N is the mesh's own vertex count.
     The scene's frame and the modifiers' switches are put back at the end.
@@ -34,7 +35,7 @@ def positions_at(obj: bpy.types.Object, frames: Iterable[int]) -> Generator[tupl
             yield frame, positions_of(mesh)
 
 
-def shown_meshes(obj: bpy.types.Object, frames: Iterable[int]) -> Generator[tuple[int, bpy.types.Mesh], None, None]:
+def shown_meshes(obj: bpy.types.Object, frames: Iterable[float]) -> Generator[tuple[float, bpy.types.Mesh], None, None]:
     """Yields (frame, the mesh with all modifiers, valid until the next step) for these frames of the scene.
 
     Meanwhile the scene shows that frame; its own is put back at the end.
@@ -44,7 +45,8 @@ def shown_meshes(obj: bpy.types.Object, frames: Iterable[int]) -> Generator[tupl
     with modifier_stack.switched_on([obj]):
         try:
             for frame in frames:
-                scene.frame_set(frame)
+                whole, part = split_frame(frame)
+                scene.frame_set(whole, subframe=part)
                 with modifier_stack.evaluated_mesh(obj) as mesh:
                     yield frame, mesh
         finally:

@@ -16,7 +16,7 @@ from motion324.core.job_item import RIG as RIG
 
 from ..reading import mesh_reading, modifier_stack
 from ..reading.mesh_reading import check_own
-from . import kept_note, point_cache, shape_keys
+from . import kept_action, kept_note, point_cache, shape_keys
 from .animation import Animation
 from .kept_note import PutBack
 
@@ -55,6 +55,8 @@ def keep_as_shape_keys(animation: Animation, copy_shared: bool = False) -> Itera
         raise
     remove_caches(obj)
     _kept(obj, animation, put_back)
+    kept_action.remove_strips(obj.data.shape_keys)
+    kept_action.take(obj.data.shape_keys, kept_keys(obj), action_name(animation))
 
 
 def keep_all_as_shape_keys(animations: Sequence[Animation], copy_shared: bool = False) -> Iterator[tuple[int, int]]:
@@ -170,6 +172,20 @@ def is_kept(obj: bpy.types.Object) -> bool:
     return kept_note.FRAMES in obj
 
 
+def keyed_data(obj: bpy.types.Object) -> bpy.types.ID | None:
+    """The shape keys, or the armature object, whose action has the kept animation; None where no action has it."""
+    armature = bpy.data.objects.get(kept_note.read_put_back(obj).armature or kept_note.read_put_back(obj).made_armature)
+    keyed = armature if armature is not None else (obj.data.shape_keys if kept_keys(obj) else None)
+    animation = keyed.animation_data if is_kept(obj) and keyed is not None else None
+    return keyed if animation is not None and animation.action is not None else None
+
+
+def action_name(animation: Animation) -> str:
+    """Of a kept animation's action: after the object, and the video that it follows."""
+    name = animation.target.name if animation.target.find() is None else animation.target.find().name
+    return f"{name} {animation.video.stem}" if animation.video is not None else f"{name} {shape_keys.NAME}"
+
+
 def is_own_key(key: bpy.types.ShapeKey) -> bool:
     """Whether a bake has made the shape key."""
     return _KEY.fullmatch(key.name) is not None
@@ -269,6 +285,7 @@ def _remove_keys(obj: bpy.types.Object, with_basis: bool) -> None:
     keys = obj.data.shape_keys
     if keys is None:
         return
+    kept_action.remove_strips(keys)
     shape_keys.remove_keys(obj, kept_keys(obj))
     if with_basis and len(keys.key_blocks) == 1:
         shape_keys.clear_keys(obj)

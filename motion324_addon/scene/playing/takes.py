@@ -70,7 +70,8 @@ def store(obj: bpy.types.Object, animation: Animation) -> None:
     takes, base = takes_of(obj), animation.base or animation
     identifier = animation.take or uuid.uuid4().hex[:12]
     is_known = any(take.identifier == identifier for take in takes)
-    if not is_known and not bpy.context.scene.motion324.add_take:
+    settings = getattr(bpy.context.scene, "motion324", None)  # not there in a batch, which registers nothing
+    if not is_known and not (settings is not None and settings.add_take):
         for take in [each for each in takes if each.shown]:
             _drop(obj, take)
             takes.remove(take)

@@ -56,6 +56,10 @@ class Share:
     count: int
     orientation: Orientation
 
+    def joint(self, positions: np.ndarray) -> np.ndarray:
+        """positions (..., count, 3) of the object, in its own space -> the same in the job's space."""
+        return self.orientation.to_world(positions)
+
     def own(self, positions: np.ndarray) -> np.ndarray:
         """positions (..., N, 3) of the job's whole mesh -> (..., count, 3) of the object, in its own space."""
         return self.orientation.to_object(positions[..., self.first : self.first + self.count, :])

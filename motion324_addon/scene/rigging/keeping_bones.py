@@ -49,7 +49,7 @@ def keep_on_armature(animations: Sequence[Animation], rig: OwnRig, motion: RigMo
     held = _held(armature, rig, motion)
     timing = animations[0].timing
     frames = [timing.frame(k) for k in range(timing.count)]
-    name = f"{objects[0].name} Motion324"
+    name = keeping.action_name(animations[0])
     action = keying.write_keys(bpy, armature, rig.read.armature, motion, frames, name, held)
     muted = sorted(keying.constrained_before(armature))
     if to_nla:

@@ -113,7 +113,7 @@ def keep_as_rig(animations: Sequence[Animation], motion: Motion, rigged: RiggedM
     timing = animations[0].timing
     frames = [timing.frame(k) for k in range(timing.count)]
     still = np.zeros(rigged.armature.count, bool)
-    name = f"{objects[0].name} Motion324"
+    name = keeping.action_name(animations[0])
     action = keying.write_keys(bpy, armature, rigged.armature, rigged.motion, frames, name, still)
     if to_nla:
         keying.push_down(armature, action)

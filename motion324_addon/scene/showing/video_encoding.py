@@ -101,7 +101,8 @@ def _lay_out(scene: bpy.types.Scene, pictures: Sequence[Path], fps: float) -> No
     strip = strips.new_image("pictures", str(pictures[0]), 1, 1)
     for picture in pictures[1:]:
         strip.elements.append(picture.name)
-    strip.frame_final_duration = len(pictures)
+    # Renamed in 5.2; the old name goes in 6.0.
+    setattr(strip, "duration" if hasattr(strip, "duration") else "frame_final_duration", len(pictures))
     scene.frame_start, scene.frame_end = 1, len(pictures)
     render = scene.render
     render.resolution_x, render.resolution_y = strip.elements[0].orig_width, strip.elements[0].orig_height

@@ -35,7 +35,12 @@ def test_the_zip_has_the_add_on_and_its_wheels_and_nothing_else(extension_zip):
     wheels = {name for name in names if name.startswith("wheels/")}
     tools = {name for name in names if name.startswith("installation/pip/pip-")}
     assert len(tools) == 1
-    assert set(names) - wheels - tools - {"LICENSE.md"} == code | {"blender_manifest.toml"}
+    pages = {f"docs/{page.stem}.html" for page in (ROOT / "docs").glob("*.md")}
+    pictures = {name for name in names if name.startswith("docs/images/")}
+    assert pictures <= {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs/images").iterdir()}
+    example = {"example/shiba.glb", "example/shiba.mp4"}  # what Load Example brings
+    beside = wheels | tools | pages | pictures | example | {"LICENSE.md"}
+    assert set(names) - beside == code | {"blender_manifest.toml"} and pages | example <= set(names)
     assert wheels == {wheel.removeprefix("./") for wheel in manifest["wheels"]}
     assert sorted(wheel.split("/")[1].split("-")[0] for wheel in wheels) == ["motion324", "safetensors"]
 

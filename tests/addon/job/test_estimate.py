@@ -36,6 +36,19 @@ def test_nothing_is_said_before_the_first_job(estimate, options):
     assert estimate.estimate_seconds(1000, 100, 640 * 480, options) is None
 
 
+def test_the_first_job_of_its_kind_is_guessed_by_what_it_has_to_do(estimate, options, addon):
+    def guess(frames: int = 29, vertices: int = 7735, where=None, **more: object) -> float:
+        size = estimate.JobSize(vertices, frames, 512 * 512)
+        stages = estimate.guessed_stages(size, dataclasses.replace(options, **more), where)
+        return sum(seconds for _, seconds in stages)
+
+    assert 10 < guess() < 120
+    assert guess(quality="draft") < guess() < guess(quality="fine")
+    assert 1.5 * guess() < guess(frames=87) < 4 * guess()
+    assert guess(frames=0) == 0
+    assert guess(where=addon("job.backend").Remote("there:7324", "secret")) == 0
+
+
 def test_a_job_like_an_earlier_one_takes_as_long_a_longer_one_longer(estimate, options, tmp_path):
     estimate.learn(report(), options, None)
     assert estimate.estimate_seconds(1000, 100, 640 * 480, options) == pytest.approx(33)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from addon.shapes import rest, shown
 from addon.silhouettes import overlaps
+from mathutils import Vector
 
 ROOT = Path(__file__).resolve().parents[3]
 FRAMES = 4
@@ -48,6 +49,23 @@ def test_the_example_moves_as_its_video_shows_and_lies_on_it(addon, real_backend
     assert bpy.ops.motion324.overlay() == {"FINISHED"}
     found = overlaps(addon, ROOT / "examples/shiba.mp4", [(1 + index, index) for index in range(FRAMES)], tmp_path)
     assert found[0] > 0.95 and min(found) > 0.85, found  # of four frames of a lunge the last ones trail
+    a_pin_is_met(addon, dog, truth, positions)
+
+
+def a_pin_is_met(addon, dog, truth: np.ndarray, before: np.ndarray) -> None:
+    """The worst vertex of the third frame is pinned to where the truth has it in the picture."""
+    picking, source = addon("scene.correcting.picking"), addon("job.motion_source").source_of(dog)
+
+    def place_of(position: np.ndarray) -> np.ndarray:
+        return np.array(picking.place_in_picture(dog, source, np.array(dog.matrix_world @ Vector(position)), 2))
+
+    vertex = int(np.argmax(np.linalg.norm(truth[2] - before[2], axis=1)))
+    wanted = place_of(truth[2, vertex])
+    assert np.linalg.norm(place_of(before[2, vertex]) - wanted) * 512 > 3
+    assert bpy.ops.motion324.pin_point(vertex=vertex, at=wanted, frame=3) == {"FINISHED"}
+    assert bpy.ops.motion324.refine(keep="SHAPE_KEYS") == {"FINISHED"}
+    assert np.linalg.norm(place_of(shown(dog, 3)[vertex]) - wanted) * 512 < 1
+    assert np.abs(shown(dog, 1) - before[0]).max() < 1e-5 * np.ptp(before[0], axis=0).max()
 
 
 @pytest.mark.long

@@ -34,6 +34,28 @@ def job(addon):
     return Names()
 
 
+def test_jobs_that_wait_can_be_put_in_another_order(job):
+    s = job.state
+    jobs, _ = job.run(*(job.ordered(str(uid), uid) for uid in (1, 2, 3, 4)))
+    assert [each.number for each in jobs.queue] == [2, 3, 4]
+    for number, place, order in ((4, 0, [4, 2, 3]), (4, 2, [2, 3, 4]), (3, -5, [3, 2, 4]), (3, 99, [2, 4, 3])):
+        jobs, effects = job.run(s.Unqueued(number, place), jobs=jobs)
+        assert [each.number for each in jobs.queue] == order and effects == []
+    assert job.run(s.Unqueued(1, 1), jobs=jobs)[0] == jobs  # it runs
+    jobs, effects = job.run(s.CancelAsked(9.0), jobs=jobs)
+    assert jobs.busy.number == 2 and ("start work", 2) in effects
+
+
+def test_all_can_be_cancelled_at_once_and_nothing_that_waits_begins(job):
+    s = job.state
+    jobs, _ = job.run(job.ordered("Done", 9), s.Finished(1, 5, 101.0))
+    jobs, _ = job.run(*(job.ordered(str(uid), uid) for uid in (1, 2, 3)), jobs=jobs)
+    jobs, effects = job.run(s.CancelAsked(120.0, all_of_them=True), jobs=jobs)
+    assert effects == [("forget", 3), ("forget", 4), ("hide preview", 2), ("stop work", 2)]
+    assert [each.phase for each in jobs.jobs] == [s.Phase.DONE, s.Phase.CANCELLED]
+    assert job.run(s.CancelAsked(121.0, all_of_them=True), jobs=jobs)[0] == jobs
+
+
 def test_a_job_runs_from_start_to_result(job):
     s = job.state
     jobs, effects = job.run(job.ordered())

@@ -12,7 +12,7 @@ from motion324.cli.terminal import Terminal, describe
 from motion324.core.errors import Motion324Error
 from motion324.core.job_plan import PlannedStage
 from motion324.pipeline import animate
-from motion324.pipeline.animate import StageClock
+from motion324.pipeline.stage_clock import StageClock
 
 
 class Screen(io.StringIO):

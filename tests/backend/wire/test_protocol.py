@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import socket
 import threading
 from pathlib import Path
@@ -16,6 +17,7 @@ from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions
+from motion324.core.pins import Pins, PointPin, PosePin, StillPin
 from motion324.core.reference_mesh import Material, ReferenceMesh, topology_hash
 from motion324.core.result import AnimationResult, Examination, MadeMesh
 from motion324.core.rig import RiggedMotion, RigMotion
@@ -87,7 +89,30 @@ MOTION = RigMotion(
     warnings=({"code": "rig-loose-vertices", "sentence": "Two vertices stay."},),
     report={"bones": 2, "mean": 0.5},
 )
+PINS = Pins(
+    (PointPin(3, 2, (0.25, 0.5)), PointPin(4, 0, (1.0, 0.0))),
+    (StillPin(2, 9, np.array([1, 2])),),
+    (PosePin(4, RNG.normal(size=(2, 3)), np.array([0, 1])), PosePin(5, RNG.normal(size=(4, 3)))),
+)
+
+
+def correction(moving: bool) -> protocol.AnimateRequest:
+    mesh, count = tetrahedron(), 3
+    last = AnimationResult(
+        RNG.normal(size=(count, len(mesh.positions), 3)).astype(np.float32),
+        np.array([3, 4, 6]),
+        24.0,
+        look_at_origin(30, 10, 3, 1.2),
+        {"warnings": []},
+        RNG.normal(size=(count, 3, 3)) if moving else None,
+    )
+    return protocol.AnimateRequest.correcting(last, PINS, mesh, Path("/videos/fox.mp4"), AnimateOptions())
+
+
 MESSAGES = [
+    correction(moving=True),
+    correction(moving=False),
+    dataclasses.replace(request(), pins=PINS),
     protocol.Hello("a test", pid=3, log_path="/tmp/x"),
     request(),
     request(VideoClip(np.ones((2, 3, 4, 3), np.uint8), 24.0, np.arange(2), alpha=np.ones((2, 3, 4), np.uint8))),
@@ -208,6 +233,37 @@ def test_contiguous_arrays_are_not_copied_on_their_way_out():
 
 def without(values: dict, name: str) -> dict:
     return {key: value for key, value in values.items() if key != name}
+
+
+WRONG_CORRECTIONS = {
+    "an earlier result without pins": lambda h, a: ({**h, "pins": None}, a),
+    "of another mesh": lambda h, a: (h, {**a, "last.positions": np.zeros((3, 9, 3), np.float32)}),
+    "of other frames": lambda h, a: (h, {**a, "last.frame_numbers": np.arange(2)}),
+    "of frames before the first": lambda h, a: (h, {**a, "last.frame_numbers": np.array([4, -3, 6])}),
+    "with no numbers": lambda h, a: (h, {**a, "last.positions": np.full((3, 4, 3), np.nan, np.float32)}),
+    "a pin is negative": lambda h, a: (h, {**a, "pins.points": np.array([[3, 2], [4, -1]])}),
+    "a place of no pin": lambda h, a: (h, {**a, "pins.at": np.zeros((3, 2))}),
+    "a place far beyond the picture": lambda h, a: (h, {**a, "pins.at": np.full((2, 2), 900.0)}),
+    "a group without its vertices": lambda h, a: (h, {**a, "pins.still_vertices": np.array([1])}),
+    "frames that end before they begin": lambda h, a: (h, {**a, "pins.stills": np.array([[9, 2, 2]])}),
+    "a pose of other vertices": lambda h, a: (h, {**a, "pins.poses": np.array([[4, 3, 2], [5, 3, 0]])}),
+}
+
+
+@pytest.mark.parametrize("spoil", WRONG_CORRECTIONS.values(), ids=WRONG_CORRECTIONS)
+def test_a_malformed_correction_is_refused(spoil):
+    header, arrays = spoil(*protocol.to_wire(correction(moving=False)))
+    with pytest.raises(Motion324Error) as error:
+        protocol.from_wire(header, arrays)
+    assert error.value.code == "bad-message"
+
+
+def test_pins_of_a_file_go_along_with_the_request(tmp_path):
+    (tmp_path / "pins.json").write_text(json.dumps(PINS.to_dict()))
+    sent = protocol.AnimateRequest.of(tetrahedron(), clip(), AnimateOptions(pins=str(tmp_path / "pins.json")))
+    received = over_a_socket(sent)
+    assert_same(received.pins, PINS)
+    assert received.options.pins == ""
 
 
 WRONG_REQUESTS = {

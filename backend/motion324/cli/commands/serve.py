@@ -97,10 +97,12 @@ def run_job(
 ) -> AnimationResult:
     load_libraries(progress)
     from motion324.pipeline.animate import animate
+    from motion324.pipeline.refine import refine
 
-    return animate(
-        request.mesh, request.video, request.options, progress=progress, on_frames=on_frames, on_plan=on_plan
-    )
+    mesh, video, options, pins = request.mesh, request.video, request.options, request.pins
+    if request.last is not None and pins is not None:
+        return refine(mesh, video, options, request.last, pins, progress=progress, on_frames=on_frames)
+    return animate(mesh, video, options, progress=progress, on_frames=on_frames, on_plan=on_plan, pins=pins)
 
 
 def examine(request: ExamineRequest, progress: Progress) -> Examination:

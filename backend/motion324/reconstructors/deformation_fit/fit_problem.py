@@ -180,7 +180,8 @@ class PosedSurface:
 
 
 class FitProblem:
-    """points (P, 3): surface points at rest, with the nodes that they follow and a weight each (sum 1)."""
+    """points (P, 3): surface points at rest, with the nodes that they follow and a weight each (sum 1); chosen (P,):
+    which of the welded surface's they are."""
 
     def __init__(
         self,
@@ -199,6 +200,7 @@ class FitProblem:
         self.surface: WeldedSurface = weld(mesh.positions, mesh.faces, check)
         self.graph: DeformationGraph = build_graph(self.surface, seed, settings.nodes, check)
         chosen, weights = _surface_points(self.surface, settings.points, seed)
+        self.chosen = chosen
         self.points = self.surface.points[chosen]
         self.point_nodes = self.graph.point_nodes[chosen]
         self.point_weights = self.graph.point_weights[chosen]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numba import njit
@@ -62,18 +62,23 @@ class FrameFit:
     """Fits frames one by one, and gives the equations of a frame to those who fit several together."""
 
     def __init__(
-        self, problem: FitProblem, predicted: np.ndarray | None = None, check: Callable[[], None] = lambda: None
+        self,
+        problem: FitProblem,
+        predicted: np.ndarray | None = None,
+        check: Callable[[], None] = lambda: None,
+        following_steps: Sequence[int] | None = None,
     ) -> None:
         """predicted (T, N, 3): where another reconstructor believes the vertices to be: frames are fitted from there
         unless their parents' poses look likelier, and points are held to it: along the viewing axis, of which the
         images hardly tell, by more than across the view, where it counts for what is hidden or looks alike. check may
-        raise to stop."""
+        raise to stop. following_steps (T,): Gauss-Newton steps from one predicted pose to each; None: a few, which do
+        between frames that follow each other."""
         self.problem = problem
         self.settings = problem.settings
         self.observer = Observer(problem)
         self._predicted: list[PosedSurface] | None = None
         if predicted is not None:
-            self._predicted = [problem.posed(pose) for pose in self._following(predicted, check)]
+            self._predicted = [problem.posed(pose) for pose in self._following(predicted, check, following_steps)]
 
     def fit(self, t: int, parent: int, before: Pose, check: Callable[[], None]) -> Pose:
         """The pose of frame t from `before`, that of its parent in the tree of frames, or from the predicted one where
@@ -91,9 +96,14 @@ class FrameFit:
             for _ in range(s.steps):
                 left = s.rounds - 1 - round_
                 hessian, gradient = self.equations(t, pose, before, observation, s.anneal**left)
-                _hold(hessian, gradient, pose.translations - start.translations, s.hold / len(pose.translations))
-                pose = _step(hessian, gradient, pose)
+                hold(hessian, gradient, pose.translations - start.translations, s.hold / len(pose.translations))
+                pose = solved_step(hessian, gradient, pose)
         return pose
+
+    def followed(self, t: int) -> Pose:
+        """The pose of frame t that carries the vertices to where they were predicted."""
+        assert self._predicted is not None
+        return self._predicted[t].pose
 
     def observe(self, t: int, poses: list[Pose]) -> Observation:
         """What frame t says, given good poses of itself and its neighbours in time."""
@@ -107,12 +117,19 @@ class FrameFit:
         )
 
     def equations(
-        self, t: int, pose: Pose, before: Pose, seen: Observation, loosen: float = 1.0
+        self,
+        t: int,
+        pose: Pose,
+        before: Pose,
+        seen: Observation,
+        loosen: float = 1.0,
+        trust: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Hessian (6K, 6K) and gradient (6K,) at `pose` of what frame t shows, and of rigidity.
 
         before: motion along the viewing axis is held against it, where none is predicted.
-        loosen: factor on the tolerances, 1 at the end.
+        loosen: factor on the tolerances, 1 at the end. trust (P,): of what is seen of each point, and of where it is
+        predicted, 0..1; None: 1.
         """
         p, s = self.problem, self.settings
         moved = p.posed(pose).points
@@ -133,6 +150,9 @@ class FrameFit:
             share = s.predicted * p.point_area
             metric += share[:, None, None] * np.eye(3)
             pull += share[:, None] * (moved - self._predicted[t].points)
+        if trust is not None:
+            metric *= trust[:, None, None]
+            pull *= trust[:, None]
         size = 6 * len(p.graph.nodes)
         hessian, gradient = np.zeros((size, size)), np.zeros(size)
         graph = p.graph
@@ -169,7 +189,9 @@ class FrameFit:
         stiffness *= weight / len(graph.edges)
         add_rigid_edges(hessian, gradient, pose.rotations, pose.translations, graph.nodes, graph.edges, stiffness)
 
-    def _following(self, predicted: np.ndarray, check: Callable[[], None]) -> Iterator[Pose]:
+    def _following(
+        self, predicted: np.ndarray, check: Callable[[], None], counts: Sequence[int] | None
+    ) -> Iterator[Pose]:
         """The poses that carry the vertices to where they are predicted, (T, N, 3), as nearly as the graph can."""
         p = self.problem
         some = slice(None, None, max(1, len(p.vertex_rest) // self.settings.points))
@@ -177,8 +199,8 @@ class FrameFit:
         metric = np.tile(np.eye(3) / len(rest), (len(rest), 1, 1))
         size = 6 * len(p.graph.nodes)
         pose = Pose.rest(len(p.graph.nodes))
-        for positions in predicted:
-            for _ in range(FOLLOWING_STEPS):
+        for positions, count in zip(predicted, counts or [FOLLOWING_STEPS] * len(predicted), strict=True):
+            for _ in range(count):
                 check()
                 moved = deform(p.graph, pose.rotations, pose.translations, rest, nodes, weights)
                 hessian, gradient = np.zeros((size, size)), np.zeros(size)
@@ -186,7 +208,7 @@ class FrameFit:
                 add_points(hessian, gradient, pose.rotations, p.graph.nodes, rest, nodes, weights, metric, pull)
                 self._add_rigidity(hessian, gradient, pose, FOLLOWING_RIGIDITY * self.settings.rigidity)
                 mirror(hessian)
-                pose = _step(hessian, gradient, pose)
+                pose = solved_step(hessian, gradient, pose)
             yield pose
 
     def _pull(self, metric, pull, moved, targets: PointTargets, weight: float, tolerance: float) -> None:
@@ -197,7 +219,7 @@ class FrameFit:
         )  # fmt: skip
 
 
-def _hold(hessian: np.ndarray, gradient: np.ndarray, difference: np.ndarray, weight: float) -> None:
+def hold(hessian: np.ndarray, gradient: np.ndarray, difference: np.ndarray, weight: float) -> None:
     """Ties the nodes' translations to where they were; difference (K, 3)."""
     for axis in range(3):
         at = np.arange(len(difference)) * 6 + 3 + axis
@@ -205,7 +227,8 @@ def _hold(hessian: np.ndarray, gradient: np.ndarray, difference: np.ndarray, wei
         gradient[at] += weight * difference[:, axis]
 
 
-def _step(hessian: np.ndarray, gradient: np.ndarray, pose: Pose) -> Pose:
+def solved_step(hessian: np.ndarray, gradient: np.ndarray, pose: Pose) -> Pose:
+    """One Gauss-Newton step of these equations, as FrameFit.equations has them, which it changes."""
     at = np.arange(len(hessian))
     hessian[at, at] += 1e-6 + 1e-4 * hessian[at, at]
     change = -cho_solve(cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False), gradient)

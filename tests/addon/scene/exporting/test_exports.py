@@ -48,6 +48,20 @@ def test_an_export_read_back_shows_the_same_at_the_same_frames(addon, tmp_path, 
 
 
 @pytest.mark.parametrize("suffix", [".fbx", ".glb", ".abc", ".usd"])
+def test_properties_of_bytes_do_not_end_blender_and_stay(addon, tmp_path, suffix):
+    obj, _ = moving_object(addon, tmp_path, "shape keys")
+    parent = bpy.data.objects.new("Parent", None)
+    bpy.context.scene.collection.objects.link(parent)
+    obj.parent = parent
+    for owner in (obj, obj.data, parent):
+        owner["take"], owner["note"] = b"a\0b", "kept"
+    addon("scene.exporting.export").export(obj, tmp_path / f"prism{suffix}", FIRST, FIRST + FRAMES - 1)
+    assert (tmp_path / f"prism{suffix}").stat().st_size > 100
+    for owner in (obj, obj.data, parent):
+        assert (owner["take"], owner["note"]) == (b"a\0b", "kept")
+
+
+@pytest.mark.parametrize("suffix", [".fbx", ".glb", ".abc", ".usd"])
 def test_the_motion_of_the_object_itself_comes_along(addon, tmp_path, suffix):
     obj, _ = moving_object(addon, tmp_path, "shape keys")
     for frame, height in ((FIRST, 3.0), (FIRST + FRAMES - 1, 8.0)):

@@ -47,7 +47,8 @@ def _mesh_data(bpy: Any, mesh: ReferenceMesh, positions: np.ndarray) -> Any:
 def _material(bpy: Any, material: Material, has_vertex_colour: bool, pictures: dict[int, Any]) -> Any:
     """A Principled material with the texture, or else the vertices' colours. pictures: those made so far."""
     made = bpy.data.materials.new(material.name)
-    made.use_nodes = True
+    if bpy.app.version < (5, 0, 0):  # from then on every material has them, and the switch goes in 6.0
+        made.use_nodes = True
     shader = next(node for node in made.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
     shader.inputs["Roughness"].default_value = 0.8  # what a frame shows has its highlights painted on
     source = None

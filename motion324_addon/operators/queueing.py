@@ -1,0 +1,90 @@
+"""Has the operators for the jobs that wait, for all jobs at once, and for one that failed by its settings."""
+
+from __future__ import annotations
+
+import bpy
+
+from motion324.core.errors import EXIT_USAGE, Motion324Error
+
+from ..job.runner import runner
+from .reporting import report_error
+
+
+class MOTION324_OT_requeue(bpy.types.Operator):
+    """Let the job start one place earlier, or later, than the others that wait"""
+
+    bl_idname = "motion324.requeue"
+    bl_label = "Move in Queue"
+
+    index: bpy.props.IntProperty(name="Place", description="In the queue; 0 comes next", min=0)
+    later: bpy.props.BoolProperty(name="Later", description="Else earlier", options={"SKIP_SAVE"})
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        return f"Let the job start one place {'later' if properties.later else 'earlier'}"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if len(runner.queue) < 2:
+            cls.poll_message_set("No two jobs wait")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            runner.requeue(self.index, self.index + (1 if self.later else -1))
+        except Motion324Error as error:
+            return report_error(self, error)
+        return {"FINISHED"}
+
+
+class MOTION324_OT_cancel_all(bpy.types.Operator):
+    """Stop the animation that runs, and take all that wait out of the queue; results that wait to be kept stay"""
+
+    bl_idname = "motion324.cancel_all"
+    bl_label = "Cancel All"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not runner.state.busy and not runner.queue:
+            cls.poll_message_set("Nothing is being animated")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        runner.cancel_all()
+        return {"FINISHED"}
+
+
+class MOTION324_OT_try_again(bpy.types.Operator):
+    """Animate the same objects again with the settings as they are now, in place of the job that failed"""
+
+    bl_idname = "motion324.try_again"
+    bl_label = "Try Again"
+
+    job: bpy.props.IntProperty(
+        name="Job", description="Its number; 0 takes the one that failed last", min=0, options={"SKIP_SAVE"}
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not runner.failures:
+            cls.poll_message_set("No job has failed")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        failed = {job.number: job for job in runner.failures}
+        number = self.job or max(failed.values(), key=lambda job: job.ended).number
+        try:
+            if number not in failed:
+                raise Motion324Error("no-failed-job", f"No job {number} has failed.", exit_code=EXIT_USAGE)
+            objects = [target.get() for target in runner.targets_of(number)]
+        except Motion324Error as error:
+            return report_error(self, error)
+        call = "EXEC_DEFAULT" if bpy.app.background else "INVOKE_DEFAULT"
+        with context.temp_override(object=objects[0], active_object=objects[0], selected_objects=objects):
+            done = bpy.ops.motion324.animate(call)
+        if done == {"FINISHED"} and any(job.number == number for job in runner.failures):
+            runner.dismiss(number)
+        return done

@@ -1,0 +1,64 @@
+"""Tells Blender the interface's texts in other languages. All of them are drafts made by a machine.
+
+Blender shows them where its preferences have that language: labels of panels, buttons, menus and properties, and
+sentences that have no names or numbers in them (`text_lines.draw_lines`). What is not there is shown in English.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import bpy
+
+from ..job.storage import ADDON
+from .translations import de, es, fr, ja, zh_hans
+
+CONTEXTS = ("*", "Operator")  # Blender looks for buttons' texts in a context of their own
+# By Blender's names for languages, in all the forms that its versions have.
+LANGUAGES = MappingProxyType(
+    {
+        "de": de.TEXTS,
+        "de_DE": de.TEXTS,
+        "fr": fr.TEXTS,
+        "fr_FR": fr.TEXTS,
+        "es": es.TEXTS,
+        "ja": ja.TEXTS,
+        "ja_JP": ja.TEXTS,
+        "zh_HANS": zh_hans.TEXTS,
+        "zh_CN": zh_hans.TEXTS,
+    }
+)
+# What is called the same everywhere.
+NAMES = frozenset(
+    {
+        "CPU",
+        "CUDA",
+        "GPU",
+        "Hunyuan3D-2",
+        "MP4",
+        "Motion Transformer",
+        "Motion324",
+        "SAM 2.1",
+        "Unity",
+        "Unreal",
+        "bfloat16",
+        "float16",
+        "float32",
+    }
+)
+
+
+def catalogue() -> dict[str, dict[tuple[str, str], str]]:
+    """As bpy.app.translations.register takes it."""
+    return {
+        language: {(context, text): told for context in CONTEXTS for text, told in texts.items()}
+        for language, texts in LANGUAGES.items()
+    }
+
+
+def register() -> None:
+    bpy.app.translations.register(ADDON, catalogue())
+
+
+def unregister() -> None:
+    bpy.app.translations.unregister(ADDON)

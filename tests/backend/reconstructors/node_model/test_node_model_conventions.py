@@ -196,7 +196,7 @@ def test_the_reconstructor_gives_what_the_network_gives_in_training(filmed, tmp_
     monkeypatch.setattr(reconstructing, "LOOKS", (Look(),))
     model = small_node_model()
     for clip, scene in enumerate(filmed.scenes):
-        batches = list(NodeModelReconstructor(str(weights), "cpu").reconstruct(scene, silent))
+        batches = list(NodeModelReconstructor(str(weights), "cpu", hurries=True).reconstruct(scene, silent))
         found = np.concatenate([batch.positions for batch in batches])
         inputs, trained = scene_inputs(scene, WHOLE, SMALL), filmed.batch.inputs
         given = NodeInputs(

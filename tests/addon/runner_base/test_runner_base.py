@@ -157,7 +157,7 @@ def test_every_stage_that_the_backend_tells_of_has_a_label(addon):
     from motion324.core.progress import STAGES
 
     words = addon("runner_base.state")
-    assert set(STAGES) <= set(words.STAGE_LABELS) and words.stage_label("") == "Starting the backend"
+    assert set(STAGES) <= set(words.STAGE_LABELS) and words.stage_label("") == "Starting the engine"
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ class Wider(options.AnimateOptions):
 options.AnimateOptions = Wider
 
 import motion324_addon
-from motion324_addon.batch.batch_item import parse_item
+from motion324.core.job_item import parse_item
 from motion324_addon.panels import CLASSES
 from motion324_addon.settings import properties
 from motion324_addon.ui.choices import in_panel_words

@@ -11,7 +11,7 @@ from motion324.cli import terminal
 from motion324.cli.terminal import Terminal, describe
 from motion324.core.errors import Motion324Error
 from motion324.core.job_plan import PlannedStage
-from motion324.pipeline import animate
+from motion324.pipeline import stage_clock
 from motion324.pipeline.stage_clock import StageClock
 
 
@@ -26,7 +26,7 @@ def clock(monkeypatch):
         now = 0.0
 
     monkeypatch.setattr(terminal.time, "monotonic", lambda: Clock.now)
-    monkeypatch.setattr(animate.time, "perf_counter", lambda: Clock.now)
+    monkeypatch.setattr(stage_clock.time, "perf_counter", lambda: Clock.now)
     return Clock
 
 

@@ -10,27 +10,24 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from motion324.core.interruption import look
 from motion324.core.job_file import read_lines
-from motion324.core.parent_watch import parent_is_alive
+from motion324.core.parent_watch import end_with_parent
 
 from .batch_file import run_logged
 
 MARK = "motion324-item: "
 OFTEN = 0.25  # seconds between two reports
-PATIENCE = 3.0  # seconds in which an orphan may clean up
 
 
 def serve() -> int:
     """Raises Cancelled or KeyboardInterrupt when it is told to stop."""
-    threading.Thread(target=_end_as_orphan, args=(os.getppid(),), name="parent watch", daemon=True).start()
+    end_with_parent(os.getppid())
     _say({"ready": True})
     while wish := sys.stdin.readline():
         look()
@@ -53,13 +50,3 @@ def _do(wish: dict[str, Any]) -> dict[str, Any]:
 
 def _say(answer: dict[str, Any]) -> None:
     print(MARK + json.dumps(answer), flush=True)
-
-
-def _end_as_orphan(parent: int) -> None:
-    """Another process does the item again: this one must not write its outputs, too."""
-    is_alive = parent_is_alive(parent)
-    while is_alive():
-        time.sleep(0.2)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(PATIENCE)
-    os._exit(1)

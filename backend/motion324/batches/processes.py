@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import threading
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -18,7 +17,7 @@ from typing import Self
 from motion324.batches.executor import Beat, Ended, Lost, Running, Task, Workplace
 from motion324.core.errors import Cancelled
 from motion324.core.interruption import Interruption
-from motion324.core.parent_watch import parent_is_alive
+from motion324.core.parent_watch import end_with_parent
 
 PATIENCE = 3.0  # seconds that a process gets to clean up before it is killed
 OFTEN = 0.25  # seconds between two reports of a worker
@@ -146,20 +145,6 @@ class _Reports:
         if now - self._said >= OFTEN:
             self._said = now
             self._connection.send(("progress", stage, done, total))
-
-
-def end_with_parent(parent: int) -> None:
-    """Has this process clean up and end soon after its parent has: whoever goes on does its items again."""
-
-    def watch() -> None:
-        is_alive = parent_is_alive(parent)
-        while is_alive():
-            time.sleep(0.2)
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(PATIENCE)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="parent watch", daemon=True).start()
 
 
 def _how_it_ended(code: int | None) -> str:

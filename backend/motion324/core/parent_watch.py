@@ -1,10 +1,16 @@
-"""Tells whether the process that this one works for still lives."""
+"""Tells whether the process that this one works for still lives, and has this one end soon after it."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
+
+ORPHAN_SECONDS = 3.0  # in which an orphan may clean up
+LOOKED_EVERY = 0.2  # seconds
 
 
 def parent_is_alive(parent_pid: int) -> Callable[[], bool]:
@@ -18,6 +24,21 @@ def parent_is_alive(parent_pid: int) -> Callable[[], bool]:
         # When the parent ends, the system gives this process another one, so a reused number does not deceive.
         return lambda: os.getppid() == parent_pid
     return lambda: _exists(parent_pid)
+
+
+def end_with_parent(parent_pid: int) -> None:
+    """Has this process clean up, and then end, soon after its parent has: another does its work again, and both must
+    not write the same files."""
+
+    def watch() -> None:
+        is_alive = parent_is_alive(parent_pid)
+        while is_alive():
+            time.sleep(LOOKED_EVERY)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(ORPHAN_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent watch", daemon=True).start()
 
 
 def _exists(pid: int) -> bool:

@@ -25,7 +25,7 @@ import numpy as np
 
 from motion324.core.quaternions import from_quaternion
 from motion324.core.reference_mesh import turned_z_up
-from motion324.core.rig import QUATERNION, Armature, RiggedMotion, Skin
+from motion324.core.rig import Armature, RiggedMotion, Skin
 from motion324.core.rig_settings import RigSettings
 from motion324.core.trajectory_file import load_trajectory
 from motion324.evaluation.release import read_release
@@ -189,24 +189,7 @@ def _armature(parents: np.ndarray, heads: np.ndarray) -> Armature:
     count = len(parents)
     rest = np.tile(np.eye(4), (count, 1, 1))
     rest[:, :3, 3] = heads
-    free = np.full((count, 3), np.inf)
-    return Armature(
-        names=tuple(f"bone {j}" for j in range(count)),
-        parents=parents.astype(np.int32),
-        rest=rest,
-        lengths=np.ones(count),
-        location=np.zeros((count, 3)),
-        rotation=np.tile([1.0, 0, 0, 0], (count, 1)),
-        scale=np.ones((count, 3)),
-        rotation_modes=(QUATERNION,) * count,
-        rotation_low=-free,
-        rotation_high=free,
-        location_low=-free,
-        location_high=free,
-        inherits_rotation=np.ones(count, bool),
-        local_location=np.ones(count, bool),
-        connected=np.zeros(count, bool),
-    )
+    return Armature.of_free_bones(tuple(f"bone {j}" for j in range(count)), parents, rest, np.ones(count))
 
 
 def _timed(work):

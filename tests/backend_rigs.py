@@ -22,24 +22,8 @@ def armature(parents=PARENTS, seed: int = 0, **changes) -> Armature:
     rest[:, :3, :3] = from_vector(rng.normal(size=(count, 3)))
     for j, parent in enumerate(parents):
         rest[j, :3, 3] = (rest[parent, :3, 3] if parent >= 0 else 0) + rng.normal(0, 0.3, 3)
-    free = np.full((count, 3), np.inf)
-    made = Armature(
-        names=tuple(f"bone {j}" for j in range(count)),
-        parents=np.array(parents, np.int32),
-        rest=rest,
-        lengths=np.full(count, 0.3),
-        location=np.zeros((count, 3)),
-        rotation=np.tile([1.0, 0, 0, 0], (count, 1)),
-        scale=np.ones((count, 3)),
-        rotation_modes=("QUATERNION",) * count,
-        rotation_low=-free,
-        rotation_high=free,
-        location_low=-free,
-        location_high=free,
-        inherits_rotation=np.ones(count, bool),
-        local_location=np.ones(count, bool),
-        connected=np.zeros(count, bool),
-    )
+    names = tuple(f"bone {j}" for j in range(count))
+    made = Armature.of_free_bones(names, np.array(parents), rest, np.full(count, 0.3))
     return dataclasses.replace(made, **changes)
 
 

@@ -50,6 +50,31 @@ class Armature:
     def count(self) -> int:
         return len(self.names)
 
+    @classmethod
+    def of_free_bones(
+        cls, names: tuple[str, ...], parents: np.ndarray, rest: np.ndarray, lengths: np.ndarray
+    ) -> Armature:
+        """In its rest pose, by quaternions; nothing limits where a bone may go, and none is connected."""
+        count = len(names)
+        free = np.full((count, 3), np.inf)
+        return cls(
+            names=names,
+            parents=parents.astype(np.int32),
+            rest=rest,
+            lengths=lengths,
+            location=np.zeros((count, 3)),
+            rotation=np.tile([1.0, 0.0, 0.0, 0.0], (count, 1)),
+            scale=np.ones((count, 3)),
+            rotation_modes=(QUATERNION,) * count,
+            rotation_low=-free,
+            rotation_high=free,
+            location_low=-free,
+            location_high=free,
+            inherits_rotation=np.ones(count, bool),
+            local_location=np.ones(count, bool),
+            connected=np.zeros(count, bool),
+        )
+
 
 @dataclass(frozen=True)
 class Skin:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
-from motion324.core.rig import QUATERNION, Armature, Skin
+from motion324.core.rig import Armature, Skin
 from motion324.rigging.joints import Skeleton
 
 SHORTEST = 0.03  # of the longest side: a bone's least length, so that it can be seen and picked
@@ -33,24 +35,12 @@ def bones_of(skeleton: Skeleton, skin: Skin) -> tuple[Armature, Skin]:
     met = np.linalg.norm(heads + rest[:, :3, 1] * lengths[:, None] - tails, axis=1) < 1e-6
     connected = np.array([j > 0 and main[parents[j]] == j and bool(met[parents[j]]) for j in range(len(order))])
     tight = skeleton.gaps[order] < LOOSE
-    count = len(order)
-    free = np.full((count, 3), np.inf)
-    fixed = np.where((tight & (np.arange(count) > 0))[:, None], 0.0, free)
-    armature = Armature(
-        names=tuple(_names(parents, main, below, heads, tails)),
-        parents=parents.astype(np.int32),
-        rest=rest,
-        lengths=lengths,
-        location=np.zeros((count, 3)),
-        rotation=np.tile([1.0, 0.0, 0.0, 0.0], (count, 1)),
-        scale=np.ones((count, 3)),
-        rotation_modes=(QUATERNION,) * count,
-        rotation_low=-free,
-        rotation_high=free,
-        location_low=-fixed,
-        location_high=fixed,
-        inherits_rotation=np.ones(count, bool),
-        local_location=np.ones(count, bool),
+    stays = tight & (np.arange(len(order)) > 0)
+    free = Armature.of_free_bones(tuple(_names(parents, main, below, heads, tails)), parents, rest, lengths)
+    armature = dataclasses.replace(
+        free,
+        location_low=np.where(stays[:, None], 0.0, free.location_low),
+        location_high=np.where(stays[:, None], 0.0, free.location_high),
         connected=connected & tight,
     )
     return armature, skin

@@ -79,7 +79,8 @@ class DeformationFit:
     def reconstruct(self, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
         """Every frame first as soon as it is fitted by itself, then once more, refined together with its neighbours."""
         progress("reconstruct", 0, len(scene.frames))
-        yield from _fitted(scene, self.settings, _Stages(progress, len(scene.frames), refines=False), None)
+        stages = _Stages(progress, len(scene.frames), refines=False)
+        yield from _fitted(_problem_of(scene, self.settings, stages), stages, None)
 
 
 class RefinedByFit:
@@ -111,14 +112,15 @@ class RefinedByFit:
         """Every frame as predicted, twice where the predictor is asked twice; then as fitted by itself, and then as
         refined with its neighbours."""
         self._fits = overlap_of(scene.mesh, scene.view, scene.masks[0]) >= TRUSTED_OVERLAP
-        asked = self.predictor
+        asked, problem = self.predictor, None
         if self.asks_twice and isinstance(asked, TrackedReconstructor) and asked.takes_tracks(progress):
             first, between, second = (_part_of_predicting(progress, part) for part in range(PARTS))
             answer = yield from _gathered(scene, asked.reconstruct(scene, first))
             share = second_share(scene.mesh.positions, answer)
             if self._fits:
                 alone = _Stages(between, len(scene.frames), refines=False)
-                answer = yield from _gathered(scene, _fitted(scene, self.settings, alone, answer, jointly=False))
+                problem = _problem_of(scene, self.settings, alone)
+                answer = yield from _gathered(scene, _fitted(problem, alone, answer, jointly=False))
             answers = _between(answer, asked.reconstruct(scene, second, answer), share)
         else:
             answers = asked.reconstruct(scene, progress)
@@ -126,7 +128,8 @@ class RefinedByFit:
             yield from answers
             return
         predicted = yield from _gathered(scene, answers)
-        yield from _fitted(scene, self.settings, _Stages(progress, len(scene.frames), refines=True), predicted)
+        stages = _Stages(progress, len(scene.frames), refines=True)
+        yield from _fitted(problem or _problem_of(scene, self.settings, stages), stages, predicted)
 
 
 def _gathered(scene: Scene, batches: Iterator[FrameBatch]) -> Generator[FrameBatch, None, np.ndarray]:
@@ -184,22 +187,25 @@ class _Stages:
         self._progress("refine", before + done, before + total)
 
 
+def _problem_of(scene: Scene, settings: FitSettings, stages: _Stages) -> FitProblem:
+    images = working_images(scene.frames, scene.masks, scene.view, settings.picture)
+    return FitProblem(scene.mesh, images, settings, scene.seed, lambda: stages.alone(0))
+
+
 def _fitted(
-    scene: Scene, settings: FitSettings, stages: _Stages, predicted: np.ndarray | None, jointly: bool = True
+    problem: FitProblem, stages: _Stages, predicted: np.ndarray | None, jointly: bool = True
 ) -> Iterator[FrameBatch]:
     """jointly: also refine every frame together with its neighbours, without which nothing is final."""
     # Several BLAS threads wait for each other on systems as small as a frame's: beside another busy process a Cholesky
     # factorisation took them 57 to 120 ms that takes one thread 3 to 10.
     with threadpool_limits(1, user_api="blas"):
-        yield from _fitted_by_one_thread(scene, settings, stages, predicted, jointly)
+        yield from _fitted_by_one_thread(problem, stages, predicted, jointly)
 
 
 def _fitted_by_one_thread(
-    scene: Scene, settings: FitSettings, stages: _Stages, predicted: np.ndarray | None, jointly: bool
+    problem: FitProblem, stages: _Stages, predicted: np.ndarray | None, jointly: bool
 ) -> Iterator[FrameBatch]:
-    total = len(scene.frames)
-    images = working_images(scene.frames, scene.masks, scene.view, settings.picture)
-    problem = FitProblem(scene.mesh, images, settings, scene.seed, lambda: stages.alone(0))
+    total = len(problem.images.masks)
     fit = FrameFit(problem, predicted, lambda: stages.alone(0))
     order, parent = frame_tree(fit.observer.greys)
 

@@ -26,7 +26,9 @@ LOAD, LOAD_SPREAD = 1.5, 0.7  # by whether the files are in memory already
 # One answer of the compact model: 29 frames of 7,735 vertices took 8.6 s, or 11.2 processor seconds; the second one
 # 5.2 s, or 9.8 processor seconds; of the first one about 3 s were over before the first frame.
 START_ANSWERS, ANSWER_PER_FRAME = 3.0, 0.22
-MORE_LOOKS_UP_TO = 25  # frames; the first answer is then the mean of twice as many looks
+# Frames of a video that the compact model sees at once, measured as good as windows as long as in its training; where
+# nothing is told yet, it then takes twice as many looks.
+SEEN_AT_ONCE = 25
 # Of the fit by itself in standard quality: 9.6 processor seconds to fit 12 frames alone, 1.5 to refine them
 # together; 159 frames of 13,465 vertices took 60.9 and 24.2 s.
 ALONE_PER_FRAME, TOGETHER_PER_FRAME = 0.38, 0.12
@@ -126,7 +128,7 @@ def _reconstruction(options: AnimateOptions, frames: int, vertices: int) -> list
             PlannedStage("refine", together),
         ]
     quick = options.quality == "draft" and options.reconstructor != COMPACT
-    first = 1 if quick or frames > MORE_LOOKS_UP_TO else 2  # answers' worth of looks
+    first = 1 if quick or frames > SEEN_AT_ONCE else 2  # answers' worth of looks
     fitted = alone * FOLLOWING[options.quality]
     answers = START_ANSWERS + first * ANSWER_PER_FRAME * size
     if options.reconstructor != COMPACT and not quick:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
+from motion324.core.job_plan import SEEN_AT_ONCE
 from motion324.core.progress import Progress
 from motion324.reconstructors.interface import FrameBatch, Scene
 from motion324.reconstructors.node_model.looking import (
@@ -33,7 +34,6 @@ from motion324.reconstructors.node_model.scene_inputs import (
 from motion324.reconstructors.scene_frames import Merger, plan_windows
 
 BUNDLED = Path(__file__).parent / "models" / "node_model.onnx"
-SEEN_AT_ONCE = 25  # frames of a video that is no longer; measured as good as windows as long as in training
 OVERLAP = 1 / 3  # part of a window of a longer video that it shares with the next one at the least
 LONGEST_GAP = 24  # frames from the reference frame to a window's next one that the model knows from its training
 # The mean of several answers is nearer to the truth than any. Of a video that is seen at once, as many are asked for

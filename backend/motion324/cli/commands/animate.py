@@ -57,7 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
     for warning in result.report["warnings"]:
         terminal.warn(warning["sentence"])
     print(
-        json.dumps(_summary(arguments, result), ensure_ascii=False) if arguments.json else _sentence(arguments, result)
+        json.dumps(summary_of(arguments, result), ensure_ascii=False)
+        if arguments.json
+        else _sentence(arguments, result)
     )
     return EXIT_OK
 
@@ -81,7 +83,8 @@ def _animate(arguments: argparse.Namespace, options: AnimateOptions, terminal: T
     )
 
 
-def _summary(arguments: argparse.Namespace, result: AnimationResult) -> dict[str, Any]:
+def summary_of(arguments: argparse.Namespace, result: AnimationResult) -> dict[str, Any]:
+    """What --json prints of a result."""
     frames, vertices = result.positions.shape[:2]
     return {
         "ok": True,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from motion324.cli.commands.animate import summary_of
 from motion324.cli.option_flags import add_flags, chosen_of
 from motion324.cli.terminal import Terminal, working
 from motion324.core.errors import EXIT_OK, Motion324Error
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         result = _refine(arguments, terminal)
     for warning in result.report["warnings"]:
         terminal.warn(warning["sentence"])
-    print(json.dumps(_summary(arguments, result), ensure_ascii=False) if arguments.json else _told(arguments, result))
+    print(json.dumps(summary_of(arguments, result), ensure_ascii=False) if arguments.json else _told(arguments, result))
     return EXIT_OK
 
 
@@ -96,18 +97,6 @@ def options_of(arguments: argparse.Namespace, found: FoundResult) -> AnimateOpti
         reported = {}
     given = {name: value for name in COUNTING if (value := getattr(arguments, name)) is not None}
     return AnimateOptions.of({**reported, **given})
-
-
-def _summary(arguments: argparse.Namespace, result: AnimationResult) -> dict[str, Any]:
-    frames, vertices = result.positions.shape[:2]
-    return {
-        "ok": True,
-        "output": str(arguments.output),
-        "frames": frames,
-        "vertices": vertices,
-        "fps": result.fps,
-        "report": result.report,
-    }
 
 
 def _told(arguments: argparse.Namespace, result: AnimationResult) -> str:

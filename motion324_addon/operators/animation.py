@@ -20,7 +20,7 @@ from ..job import keeping_bones
 from ..job.records import Order, WhenDone
 from ..job.rig_request import waited_for
 from ..job.runner import runner
-from ..job.state import REPEATABLE, JobState
+from ..job.state import JobState
 from ..runner_base.runner import is_background
 from ..scene.playing import keeping
 from ..scene.playing.animation import Animation
@@ -211,11 +211,8 @@ class MOTION324_OT_unqueue(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class MOTION324_OT_restart(bpy.types.Operator):
-    """Start the same job again: the same mesh, video and options, with a new engine where that has ended"""
-
-    bl_idname = "motion324.restart"
-    bl_label = "Restart Job"
+class OfFailedJob:
+    """A mixin for what is done with a job that failed."""
 
     job: bpy.props.IntProperty(
         name="Job", description="Its number; 0 takes the one that failed last", min=0, options={"SKIP_SAVE"}
@@ -227,14 +224,23 @@ class MOTION324_OT_restart(bpy.types.Operator):
             cls.poll_message_set("No job has failed")
         return bool(runner.failures)
 
+    def number(self) -> int:
+        """The wished one's, or that of the one that failed last."""
+        return self.job or max(runner.failures, key=lambda job: job.ended).number
+
+
+class MOTION324_OT_restart(OfFailedJob, bpy.types.Operator):
+    """Start the same job again: the same mesh, video and options, with a new engine where that has ended"""
+
+    bl_idname = "motion324.restart"
+    bl_label = "Restart Job"
+
     def execute(self, context: bpy.types.Context) -> set[str]:
-        failed = {job.number: job for job in runner.failures}
-        last = max(failed.values(), key=lambda job: job.ended)
-        chosen = failed.get(self.job or last.number)
-        if chosen is None or chosen.phase not in REPEATABLE:
-            self.report({"ERROR"}, f"No job {self.job} has failed.")
+        number = self.number()
+        if not any(job.number == number for job in runner.failures):
+            self.report({"ERROR"}, f"No job {number} has failed.")
             return {"CANCELLED"}
-        runner.restart(chosen.number)
+        runner.restart(number)
         return {"FINISHED"}
 
 

@@ -7,6 +7,7 @@ import bpy
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 
 from ..job.runner import runner
+from .animation import OfFailedJob
 from .reporting import report_error
 
 
@@ -56,28 +57,16 @@ class MOTION324_OT_cancel_all(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class MOTION324_OT_try_again(bpy.types.Operator):
+class MOTION324_OT_try_again(OfFailedJob, bpy.types.Operator):
     """Animate the same objects again with the settings as they are now, in place of the job that failed"""
 
     bl_idname = "motion324.try_again"
     bl_label = "Try Again"
 
-    job: bpy.props.IntProperty(
-        name="Job", description="Its number; 0 takes the one that failed last", min=0, options={"SKIP_SAVE"}
-    )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if not runner.failures:
-            cls.poll_message_set("No job has failed")
-            return False
-        return True
-
     def execute(self, context: bpy.types.Context) -> set[str]:
-        failed = {job.number: job for job in runner.failures}
-        number = self.job or max(failed.values(), key=lambda job: job.ended).number
+        number = self.number()
         try:
-            if number not in failed:
+            if not any(job.number == number for job in runner.failures):
                 raise Motion324Error("no-failed-job", f"No job {number} has failed.", exit_code=EXIT_USAGE)
             objects = [target.get() for target in runner.targets_of(number)]
         except Motion324Error as error:

@@ -5,10 +5,7 @@ that go are done again by the scheduler.
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
-import os
-import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +16,7 @@ from motion324 import __version__
 from motion324.batches.executor import Beat, Ended, Lost, Running, Task
 from motion324.batches.job_task import JobTask
 from motion324.batches.moving import Needs, Parcel, Seen, needs_of, packed, unpacked
+from motion324.batches.ray_connection import AUTO, connect, has_answered, why_it_failed
 from motion324.batches.ray_worker import RayWorker
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
 from motion324.core.job_resources import Resources
@@ -29,8 +27,6 @@ LOOK_AT_NODES = 1.0  # seconds between two looks at the cluster's machines, and 
 ANSWER = 30.0  # seconds in which a worker says what it sees
 FIRST_WORKER = 120.0  # seconds in which the first one has to be there
 MOST_FAILURES = 4
-KNOCK = 10.0  # seconds in which a cluster has to answer
-AUTO = "auto"
 
 
 @dataclass
@@ -95,7 +91,7 @@ class RayCluster:
             while left and time.monotonic() < until:
                 asked = {worker.actor.look.remote(): worker for worker in left}
                 ready, waiting = ray.wait(list(asked), num_returns=len(asked), timeout=max(0, until - time.monotonic()))
-                left = [asked[each] for each in waiting] + [asked[each] for each in ready if _answers(each)]
+                left = [asked[each] for each in waiting] + [asked[each] for each in ready if has_answered(each)]
                 time.sleep(0.05)
 
     def has_room(self, task: Task) -> bool:
@@ -113,7 +109,7 @@ class RayCluster:
         except Motion324Error as error:  # a disk or a file of this machine
             self._give_up(worker, str(error))
         except Exception as error:
-            self._give_up(worker, _why(error))
+            self._give_up(worker, why_it_failed(error))
 
     def wait(self, seconds: float, beat: Beat) -> list[Ended | Lost]:
         import ray
@@ -205,11 +201,12 @@ class RayCluster:
             return
         except ray.exceptions.RayTaskError as error:
             if worker.state is None:
-                self._give_up(worker, _why(error))
+                self._give_up(worker, why_it_failed(error))
                 return
-            self._events.append(Lost(worker.state.key, _why(error), worker.node))  # while the worker itself lives on
+            # The worker itself lives on.
+            self._events.append(Lost(worker.state.key, why_it_failed(error), worker.node))
         except Exception as error:  # Ray's own, of many kinds: the worker or its machine has gone
-            self._give_up(worker, _why(error))
+            self._give_up(worker, why_it_failed(error))
             return
         else:
             assert worker.state is not None
@@ -300,50 +297,6 @@ class RayCluster:
         return [node for node in self._nodes if node.cpus >= 1.0]
 
 
-def connect(address: str) -> None:
-    """Once for this process. Raises Motion324Error("ray-missing", "ray-unreachable")."""
-    try:
-        import ray
-    except ImportError as error:
-        raise Motion324Error(
-            "ray-missing",
-            "A cluster needs the package Ray, which is not installed.",
-            "Install it: pip install 'motion324[cluster]'.",
-            EXIT_USAGE,
-        ) from error
-    if ray.is_initialized():
-        return
-    try:
-        _knock(os.environ.get("RAY_ADDRESS", address) if address == AUTO else address)
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, namespace="motion324")
-    except Exception as error:
-        raise Motion324Error(
-            "ray-unreachable",
-            f"There is no Ray cluster at '{address}': {str(error).splitlines()[0] if str(error) else error!r}.",
-            "Start one with `ray start --head`, or give its address with --ray HOST:PORT.",
-            EXIT_BACKEND,
-        ) from error
-
-
-def _knock(address: str) -> None:
-    """Raises OSError or ValueError at once where nothing listens: Ray itself tries for minutes."""
-    if "://" in address or address == AUTO:
-        return
-    host, _, port = address.rpartition(":")
-    with socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK):
-        pass
-
-
-def _answers(reference: Any) -> bool:
-    import ray
-
-    try:
-        ray.get(reference)
-    except Exception:  # Ray's own, of many kinds
-        return False
-    return True
-
-
 def _count(node: Resources, needed: Resources) -> int:
     """How many workers a machine holds."""
     shares = [
@@ -352,16 +305,3 @@ def _count(node: Resources, needed: Resources) -> int:
         (node.memory, needed.memory),
     ]
     return min(math.floor(there / wanted + 1e-6) for there, wanted in shares if wanted > 0)
-
-
-def _why(error: Exception) -> str:
-    """One sentence of Ray's many lines."""
-    kind = type(error).__name__
-    words = {
-        "ActorDiedError": "Its worker, or the worker's machine, has gone",
-        "ActorUnavailableError": "Its worker cannot be reached",
-        "NodeDiedError": "Its machine has gone",
-        "OutOfMemoryError": "Its worker was ended, since its machine had no memory left",
-    }
-    last = (str(error).strip().splitlines() or [kind])[-1].rstrip(".")
-    return f"{words.get(kind, f'Its worker failed: {last}')}."

@@ -175,7 +175,7 @@ def test_cancel_ends_workers_within_five_seconds_and_leaves_nothing(cluster, tmp
 
 
 def test_a_cluster_that_is_not_there_is_told_by_its_address(tmp_path):
-    from motion324.batches.ray_cluster import connect
+    from motion324.batches.ray_connection import connect
 
     with pytest.raises(Motion324Error, match=r"no Ray cluster at '127\.0\.0\.1:1'"):
         connect("127.0.0.1:1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -12,8 +13,12 @@ from typing import Any
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
 from motion324.core.job_item import ADDRESS, addresses_in, read_values, replaced
+from motion324.core.owned_folder import OwnedFolder, remove_abandoned
+from motion324.core.write_aside import explained_write_errors
 
 STAND_IN = Path(tempfile.gettempdir()) / "motion324-elsewhere"  # where nothing ever lies
+_SCRATCH = "motion324-elsewhere-"
+_PIECE = 8 << 20  # bytes that are sent at once
 _TOLD = ("size", "mtime", "LastModified", "updated", "ETag", "etag", "created")  # by what a file's state is known
 
 
@@ -39,19 +44,24 @@ def addresses_of(text: str) -> tuple[list[str], dict[str, str]]:
 @contextlib.contextmanager
 def fetched(text: str) -> Iterator[str]:
     """The line with local files in place of its addresses: inputs have been fetched, and outputs are written back when
-    the block ends well. Raises Motion324Error("fsspec-missing", "address-unreadable", "cannot-write").
+    the block ends well. Raises Motion324Error("fsspec-missing", "address-unreadable", "cannot-write", "disk-full").
     """
     inputs, outputs = addresses_of(text)
     if not inputs and not outputs:
         yield text
         return
-    with tempfile.TemporaryDirectory(prefix="motion324-elsewhere-") as scratch:
-        folder = Path(scratch)
+    temporary = Path(tempfile.gettempdir())
+    remove_abandoned(_SCRATCH, temporary)  # of workers that were killed
+    with explained_write_errors(temporary):
+        scratch = OwnedFolder(_SCRATCH, temporary)
+    try:
         for address in inputs:
-            _fetch(address, _place(address, folder))
-        yield stood_in(text, folder)
+            _fetch(address, _place(address, scratch.path))
+        yield stood_in(text, scratch.path)
         for address in outputs.values():
-            _write(_place(address, folder), address)
+            _write(_place(address, scratch.path), address)
+    finally:
+        scratch.remove()
 
 
 def state_of(address: str) -> dict[str, Any]:
@@ -103,11 +113,13 @@ def _fetch(address: str, place: Path) -> None:
 
 
 def _write(place: Path, address: str) -> None:
+    """What lies there already stays as it is until all has arrived, also where this process is killed meanwhile."""
     try:
         files, path = _file_system(address)
         with contextlib.suppress(Exception):  # places without folders have none to make
             files.makedirs(path.rpartition("/")[0], exist_ok=True)
-        files.put(str(place), path, recursive=place.is_dir())
+        with files.transaction, files.open(path, "wb") as there, place.open("rb") as here:
+            shutil.copyfileobj(here, there, _PIECE)
     except Motion324Error:
         raise
     except Exception as error:

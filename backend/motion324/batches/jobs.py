@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from motion324.core.job_file import Line, numbered_jobs, output_folders, read_li
 from motion324.core.job_item import ADDRESS, JobItem
 from motion324.core.job_record import LOGS, RESULTS, JobRecord, log_name, made_of
 from motion324.core.owned_folder import UNFINISHED, remove_abandoned
-from motion324.core.write_aside import explained_write_errors
+from motion324.core.write_aside import explained_write_errors, remove_unfinished
 
 OnResult = Callable[[dict[str, Any]], None]
 
@@ -275,8 +276,11 @@ class _Batch:
 
     def _sweep(self) -> None:
         """What workers that were killed have left."""
+        paths = (path for line in self._lines if line.item for path in line.item.outputs.values())
+        outputs = {Path(os.path.realpath(path.parent)) / path.name for path in paths}
         for folder in self._folders:
             remove_abandoned(UNFINISHED, folder)
+            remove_unfinished(folder, outputs)
 
 
 def _with_defaults(text: str, more: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from motion324.batches.job_task import JobTask
 from motion324.core.exclusive_use import IN_USE
 from motion324.core.input_files import file_state
 from motion324.core.job_item import ADDRESS, JobItem, parse_item, read_values, replaced
-from motion324.core.write_aside import explained_write_errors
+from motion324.core.write_aside import explained_write_errors, written_aside
 from motion324.mesh.files.companions import files_of_mesh
 
 CHUNK = 32 << 20  # bytes that travel at once
@@ -81,14 +80,9 @@ def unpacked(parcel: Parcel, folder: Path, get: Get) -> None:
         path = folder / name
         with explained_write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            aside = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-            try:
-                with aside.open("wb") as out:
-                    for chunk in chunks:
-                        out.write(get(chunk))
-                aside.replace(path)
-            finally:
-                aside.unlink(missing_ok=True)
+        with written_aside(path) as aside, aside.open("wb") as out:
+            for chunk in chunks:
+                out.write(get(chunk))
 
 
 def moved(task: JobTask, inputs: dict[str, Path], outputs: Path | None) -> JobTask:

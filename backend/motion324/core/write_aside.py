@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
 
 _TOLD = 120  # letters of a path
+_ASIDE = re.compile(r"\.(?P<stem>.+)\.\d+\.unfinished(?P<suffix>(\.[^.]*)?)")
 _OF_A_PATH = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EIO)
 
 
@@ -30,6 +32,17 @@ def written_aside(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path, paths: Set[Path]) -> None:
+    """Takes away what processes that were killed while they wrote `paths`, files in `folder`, have left there. For whom
+    nobody else writes these."""
+    with contextlib.suppress(OSError):
+        for entry in folder.iterdir():
+            found = _ASIDE.fullmatch(entry.name)
+            if found and folder / f"{found['stem']}{found['suffix']}" in paths:
+                with contextlib.suppress(OSError):
+                    entry.unlink()
 
 
 @contextlib.contextmanager

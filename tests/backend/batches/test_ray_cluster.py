@@ -2,96 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 import pytest
-from stand_in_animator import check_right, stand_in, write_items
+from ray_harness import (
+    Seen,
+    add,
+    check_each_once,
+    end_machine,
+    processes_of_workers,
+    run,
+    unseen,
+)
+from stand_in_animator import check_right, write_items
 
-from motion324.batches.jobs import JobFile, run_jobs
+from motion324.batches import ray_cluster
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.exclusive_use import Hold
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.long
-
-MEMORY = int(8e9)  # bytes that a node says to have
-
-
-@pytest.fixture
-def cluster(monkeypatch):
-    """A head without cores, to which tests add nodes."""
-    import ray
-    from ray.cluster_utils import Cluster
-
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))  # where workers find the stand-in
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "memory": MEMORY, "include_dashboard": False})
-    yield made
-    ray.shutdown()
-    made.shutdown()
-
-
-def add(cluster, cores=1):
-    return cluster.add_node(num_cpus=cores, memory=MEMORY)
-
-
-def end_machine(node):
-    """As when a machine goes: at once, with all that runs on it."""
-    raylet = node.all_processes["raylet"][0].process.pid
-    workers = subprocess.run(["pgrep", "-P", str(raylet)], capture_output=True, text=True).stdout.split()
-    for pid in (raylet, *map(int, workers)):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-class Seen:
-    """A Watcher that keeps results, and calls `act` with counts, running items and workers."""
-
-    def __init__(self, act=lambda counts, running, workers: None):
-        self.results, self._act = [], act
-
-    def show(self, counts, running, workers):
-        self._act(counts, running, workers)
-
-    def ended(self, result):
-        self.results.append(result)
-
-
-def run(folder, cluster, seen=None, lock=True, **more):
-    from motion324.batches.ray_cluster import RayCluster
-
-    jobs = JobFile.read(folder / "jobs.jsonl")
-    held = Hold(jobs.record, "", is_folder=False).lock_path if lock else folder / "nowhere"
-    executor = RayCluster(cluster.address, lock=held, limit=more.pop("limit", None))
-    seen = seen or Seen()
-    return run_jobs(jobs, executor, seen, animator=stand_in, **more), seen.results
-
-
-def processes_of_workers() -> list[int]:
-    """Of RayWorker actors on this machine."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                name = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if name.startswith(b"ray::RayWorker"):
-                found.append(int(entry.name))
-    return found
-
-
-def check_each_once(folder, count):
-    record = [json.loads(line) for line in (folder / "jobs.results.jsonl").read_text().splitlines()]
-    assert sorted(result["line"] for result in record) == list(range(1, count + 1))
-    assert all(result["ok"] for result in record)
-    check_right(folder, range(count))
 
 
 def test_sixty_items_are_each_done_once_while_a_node_is_killed_and_another_one_comes(cluster, tmp_path):
@@ -122,34 +54,22 @@ def test_a_worker_that_is_killed_and_poison_cost_their_tries_only(cluster, tmp_p
     check_right(tmp_path, [0, 2, 3])
 
 
-def test_files_that_workers_do_not_see_travel_with_the_items(cluster, tmp_path):
+def test_files_that_workers_do_not_see_travel_with_the_items(cluster, tmp_path, monkeypatch):
     add(cluster)
     lines = write_items(tmp_path, [{}, {"do": "fail"}], outputs=("npz", "pc2"))
     lines[0]["options"] = {"mask": "masks"}
     (tmp_path / "masks").mkdir()
     (tmp_path / "masks" / "0.png").write_bytes(b"a mask")
     (tmp_path / "jobs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    from motion324.batches import ray_cluster
-
     original = ray_cluster.needs_of
-    # As on a machine without this disk: nothing there is the same file.
-    ray_cluster.needs_of = lambda task, lock: _unseen(original(task, lock))
-    try:
-        summary, results = run(tmp_path, cluster, lock=False)
-    finally:
-        ray_cluster.needs_of = original
+    monkeypatch.setattr(ray_cluster, "needs_of", lambda task, lock: unseen(original(task, lock)))
+    summary, results = run(tmp_path, cluster, lock=False)
     told = {result["line"]: result for result in results}
     assert (summary.done, summary.failed) == (1, 1) and told[2]["code"] == "no-foreground", told
     check_right(tmp_path, [0])
     assert (tmp_path / "out" / "0.pc2").stat().st_size == 32 + 4 * 3 * 12
     assert told[1]["outputs"]["npz"] == str(tmp_path / "out" / "0.npz")
     assert "shows nothing" in Path(told[2]["log"]).read_text()
-
-
-def _unseen(needs):
-    import dataclasses
-
-    return dataclasses.replace(needs, inputs={path: {"path": path, "bytes": -1} for path in needs.inputs})
 
 
 @pytest.mark.parametrize("do", ["move", "stand still"])

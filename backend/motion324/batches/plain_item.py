@@ -11,7 +11,7 @@ from typing import Any
 from motion324.core.job_file import check_inputs_of
 from motion324.core.job_item import JobItem
 from motion324.core.owned_folder import UNFINISHED, OwnedFolder
-from motion324.core.point_cache import Pc2Writer
+from motion324.core.point_cache import ONLY_A_CACHE, Pc2Writer
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh, turned_z_up
 from motion324.core.result import AnimationResult
@@ -70,7 +70,7 @@ def do_plain_item(item: JobItem, progress: Progress, animator: Animator = animat
         "vertices": result.positions.shape[1],
         "fps": result.fps,
         "outputs": item.told_outputs(),
-        "losses": {},
+        "losses": {"pc2": [ONLY_A_CACHE]} if "pc2" in item.outputs else {},
         "report": result.report,
     }
 

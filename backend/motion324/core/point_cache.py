@@ -22,6 +22,7 @@ MAGIC = b"POINTCACHE2\0"
 VERSION = 1
 HEADER = struct.Struct("<12siiffi")
 COUNT_OFFSET = HEADER.size - 4
+ONLY_A_CACHE = "Only a cache: the receiving program needs the same mesh, with its vertices in the same order."
 
 
 @dataclass(frozen=True)

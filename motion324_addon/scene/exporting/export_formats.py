@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import bpy
 
 from motion324.core.inside_blender.mesh.surface import corner_vertices_of
+from motion324.core.point_cache import ONLY_A_CACHE
 
 from ..playing import keeping
 from ..reading import modifier_stack
@@ -74,7 +75,7 @@ def losses(obj: bpy.types.Object, suffix: str, first: int | None = None) -> tupl
     if first is not None:
         found += _losses_in_time(suffix, first)
     if suffix in POINT_CACHES:
-        found.append("Only a cache: the receiving program needs the same mesh, with its vertices in the same order.")
+        found.append(ONLY_A_CACHE)
         if modifier_stack.motion_of_its_own(obj):
             found.append("Without the object's own motion.")
         if metres_per_unit(scene) != 1.0:

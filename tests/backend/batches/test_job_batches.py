@@ -19,6 +19,7 @@ from motion324.batches.jobs import JobFile, run_jobs
 from motion324.batches.processes import Processes
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.exclusive_use import Hold
+from motion324.core.point_cache import ONLY_A_CACHE
 
 TESTS = Path(__file__).resolve().parents[2]
 
@@ -56,6 +57,7 @@ def test_every_item_is_done_once_and_told_with_a_log(tmp_path, executor):
     check_right(tmp_path, [0, 2, 3])
     assert results[2]["code"] == "no-foreground" and (results[3]["frames"], results[3]["vertices"]) == (6, 3)
     assert (tmp_path / "out" / "0.pc2").stat().st_size == 32 + 4 * 3 * 12
+    assert results[1]["losses"] == {"pc2": [ONLY_A_CACHE]}
     assert "shows nothing" in Path(results[2]["log"]).read_text()
     record = [json.loads(line) for line in (tmp_path / "jobs.results.jsonl").read_text().splitlines()]
     assert sorted(result["line"] for result in record) == [1, 2, 3, 4]

@@ -9,15 +9,16 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from motion324.batches.addresses import addresses_of, size_of, state_of, stood_in
-from motion324.batches.executor import Executor, Running, Task
+from motion324.batches.executor import Executor, Task
 from motion324.batches.job_task import JobTask, failed
 from motion324.batches.plain_item import Animator, animated
 from motion324.batches.scheduler import RETRIES, Answer, work_off
+from motion324.batches.watcher import BatchSummary, Counts, Watcher
 from motion324.core import job_record
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.exclusive_use import Hold
@@ -26,8 +27,6 @@ from motion324.core.job_item import ADDRESS, JobItem
 from motion324.core.job_record import LOGS, RESULTS, JobRecord, log_name, made_of
 from motion324.core.owned_folder import UNFINISHED, remove_abandoned
 from motion324.core.write_aside import explained_write_errors, remove_unfinished
-
-OnResult = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -68,47 +67,6 @@ class JobFile:
     @property
     def logs(self) -> Path:
         return self.beside.with_name(f"{self.beside.stem}{LOGS}")
-
-
-@dataclass(frozen=True)
-class BatchSummary:
-    """How many items were done now, were done before, and failed; record: where each result stands, a line of JSON."""
-
-    done: int
-    kept: int
-    failed: int
-    record: Path
-    seconds: float = 0.0
-
-    @property
-    def total(self) -> int:
-        return self.done + self.kept + self.failed
-
-
-@dataclass
-class Counts:
-    """Where a batch is, for who shows it."""
-
-    total: int
-    kept: int = 0
-    done: int = 0
-    failed: int = 0
-    again: int = 0
-    by_node: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def ended(self) -> int:
-        return self.kept + self.done + self.failed
-
-
-class Watcher(Protocol):
-    """Shows a batch while it runs."""
-
-    def show(self, counts: Counts, running: list[Running], workers: dict[str, int]) -> None:
-        """Called several times a second. What it raises, such as Cancelled, stops the batch."""
-
-    def ended(self, result: dict[str, Any]) -> None:
-        """An item's result, as it stands in the record."""
 
 
 def run_jobs(

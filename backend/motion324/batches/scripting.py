@@ -28,7 +28,8 @@ from motion324.core.progress import Progress, silent
 
 if TYPE_CHECKING:
     from motion324.batches.executor import Executor, Running
-    from motion324.batches.jobs import BatchSummary, Counts, JobFile, Watcher
+    from motion324.batches.jobs import JobFile
+    from motion324.batches.watcher import BatchSummary, Counts, Watcher
     from motion324.core.clip import VideoClip
     from motion324.core.reference_mesh import ReferenceMesh
     from motion324.core.result import AnimationResult

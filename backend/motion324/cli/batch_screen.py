@@ -13,7 +13,7 @@ import time
 from typing import Any, TextIO
 
 from motion324.batches.executor import Running
-from motion324.batches.jobs import Counts
+from motion324.batches.watcher import Counts
 from motion324.core.interruption import look
 from motion324.core.progress import STAGE_LABELS
 

@@ -6,7 +6,7 @@ import io
 import json
 
 from motion324.batches.executor import Running
-from motion324.batches.jobs import Counts
+from motion324.batches.watcher import Counts
 from motion324.cli.batch_screen import BatchScreen, screen, sentence
 
 COUNTS = Counts(total=60, kept=5, done=10, failed=1, by_node={"one": 6, "two": 5})

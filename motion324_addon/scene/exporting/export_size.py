@@ -117,7 +117,7 @@ def _of_fbx(obj: bpy.types.Object, looked: _Looked) -> float:
     for offsets, moving in zip(looked.offsets, looked.moving, strict=True):
         values = offsets[moving].astype(np.float64)
         indices = np.flatnonzero(moving).astype(np.int32)
-        normals = NORMAL_DEFLATED * values.size if bpy.app.version >= (5, 3, 0) else _deflated(np.zeros_like(values))
+        normals = NORMAL_DEFLATED * values.size if bpy.app.version >= (5, 1, 0) else _deflated(np.zeros_like(values))
         shapes.append(_deflated(values) + _deflated(indices) + normals)
     keys = 900 + 2.5 * looked.frames  # one curve per shape, with a key in every frame
     still = 40_000 + _deflated(looked.first.astype(np.float64))

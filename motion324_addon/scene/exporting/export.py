@@ -24,8 +24,8 @@ from motion324.core.write_aside import explained_write_errors, write_error, writ
 from ..playing.timing import scene_fps
 from ..reading.mesh_reading import checked_object
 from ..reading.new_object import said_by_operator
-from . import export_size
-from .export_formats import FORMATS, POINT_CACHES, Format, available, usd_takes_as_it_is
+from . import as_it_is, export_size
+from .export_formats import FORMATS, POINT_CACHES, Format, available
 from .memory_file import in_memory_first
 from .placing import metres_per_unit
 from .proof import proven, reserve
@@ -131,8 +131,16 @@ def _export_glb(objects: Objects, path: Path, first: int, last: int, report: Rep
 
 def _export_alembic(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
     size = export_size.expected(objects, ".abc", first, last).bytes
-    # On a disk that another program fills meanwhile it would end Blender.
-    with in_memory_first(path, size) as target, only_selected(objects), _without_bytes():
+    scene = bpy.context.scene
+    with contextlib.ExitStack() as stack:
+        # On a disk that another program fills meanwhile it would end Blender.
+        target = stack.enter_context(in_memory_first(path, size))
+        if as_it_is.alembic_takes(scene, objects, first, last):
+            stack.enter_context(only_selected(objects))
+            stack.enter_context(as_it_is.flagged_as_moving(objects))
+        else:
+            stack.enter_context(_stand_ins(objects, first, last, first, report, whole_or="USD"))
+        stack.enter_context(_without_bytes())
         bpy.ops.wm.alembic_export(
             filepath=str(target),
             start=first,
@@ -144,7 +152,7 @@ def _export_alembic(objects: Objects, path: Path, first: int, last: int, report:
             face_sets=True,
             apply_subdiv=True,  # else a subdivision that comes last is left to the receiving program
             evaluation_mode="VIEWPORT",  # what the artist sees
-            global_scale=metres_per_unit(bpy.context.scene),
+            global_scale=metres_per_unit(scene),  # of stand-ins' scene it is 1
             as_background_job=False,
         )
     report(last - first + 1, last - first + 1)
@@ -169,11 +177,12 @@ def _without_bytes() -> Iterator[None]:
 
 def _export_usd(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
     with contextlib.ExitStack() as stack:
-        if usd_takes_as_it_is(bpy.context.scene, first):
+        if as_it_is.usd_takes(bpy.context.scene, objects, first):
             stack.enter_context(only_selected(objects))
+            stack.enter_context(as_it_is.flagged_as_moving(objects))
             stack.enter_context(scene_range(first, last))
         else:
-            stack.enter_context(_stand_ins(objects, first, last, max(first, 0), report, whole=True))
+            stack.enter_context(_stand_ins(objects, first, last, max(first, 0), report, whole_or="Alembic"))
         bpy.ops.wm.usd_export(
             filepath=str(path),
             selected_objects_only=True,
@@ -182,6 +191,7 @@ def _export_usd(objects: Objects, path: Path, first: int, last: int, report: Rep
             export_shapekeys=False,  # as one mesh per frame instead: exact for every kind of animation
             export_materials=True,
             evaluation_mode="VIEWPORT",
+            xform_op_mode="MAT",  # a place, a turn and a size would leave out what shears
         )
     report(last - first + 1, last - first + 1)
 
@@ -210,9 +220,10 @@ def _sampled(obj: bpy.types.Object, first: int, last: int, report: Report) -> Ge
 
 @contextlib.contextmanager
 def _stand_ins(
-    objects: Objects, first: int, last: int, start: int, report: Report, whole: bool = False
+    objects: Objects, first: int, last: int, start: int, report: Report, whole_or: str = ""
 ) -> Iterator[None]:
-    """A stand-in for each object, all selected, the first one active, in a scene of metres that begins at `start`."""
+    """A stand-in for each object, all selected, the first one active, in a scene of metres that begins at `start` and
+    whose time is not stretched."""
     frames = last - first + 1
     with contextlib.ExitStack() as stack:
         copies = []
@@ -221,12 +232,14 @@ def _stand_ins(
             def count(done: int, total: int, before: int = index * frames) -> None:
                 report(before + done, frames * len(objects))
 
-            copies.append(stack.enter_context(stand_in(obj, first, last, start, count, whole)))
+            copies.append(stack.enter_context(stand_in(obj, first, last, start, count, whole_or)))
         stack.enter_context(only_selected(copies))
         stack.enter_context(scene_range(start, start + frames - 1))
-        units = bpy.context.scene.unit_settings
+        units, render = bpy.context.scene.unit_settings, bpy.context.scene.render
         stack.callback(setattr, units, "scale_length", units.scale_length)
         units.scale_length = 1.0  # else the FBX exporter scales once more
+        stack.callback(setattr, render, "frame_map_new", render.frame_map_new)
+        render.frame_map_new = render.frame_map_old  # else the keys would be stretched once more
         yield
 
 

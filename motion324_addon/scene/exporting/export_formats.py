@@ -83,11 +83,6 @@ def losses(obj: bpy.types.Object, suffix: str, first: int | None = None) -> tupl
     return tuple(found)
 
 
-def usd_takes_as_it_is(scene: bpy.types.Scene, first: int) -> bool:
-    """Whether Blender's USD exporter itself is right: it has no frames before 0, and takes each unit for a metre."""
-    return first >= 0 and metres_per_unit(scene) == 1.0
-
-
 def _losses_in_time(suffix: str, first: int) -> list[str]:
     if suffix == ".glb" and first:
         return [f"It begins at 0 seconds with the scene's frame {first}."]

@@ -57,6 +57,20 @@ def is_sheared(obj: bpy.types.Object) -> bool:
     return _parts(np.array(obj.matrix_world)) is None
 
 
+def may_shear(obj: bpy.types.Object) -> bool:
+    """Whether place, turn and size may not say where the object is below its parent, at some frame or other."""
+    if any(not constraint.mute for constraint in obj.constraints) or (obj.parent and obj.parent_type != "OBJECT"):
+        return True
+    sizes = np.linalg.svd(np.array(obj.matrix_parent_inverse)[:3, :3], compute_uv=False)
+    return bool(sizes[0] - sizes[2] > SHEARED * sizes[0])
+
+
+def is_sheared_below_parent(obj: bpy.types.Object) -> bool:
+    """Whether place, turn and size cannot say where the object is now, as seen from its parent."""
+    above = obj.parent.matrix_world.inverted_safe() if obj.parent else Matrix()
+    return _parts(np.array(above @ obj.matrix_world)) is None
+
+
 def put(obj: bpy.types.Object, placing: Placing, start: int) -> None:
     """Frees the object of all that moved it, and keys the placing from the scene's frame `start` on."""
     obj.animation_data_clear()

@@ -77,26 +77,37 @@ def images_of(objects: Sequence[bpy.types.Object]) -> list[bpy.types.Image]:
 
 
 Report = Callable[[int, int], None]
+# By the format that can: when the other one cannot write a mesh whose topology changes.
+_SELDOM = {
+    "Alembic": "Blender's USD exporter can write only from frame 0 on, where Blender's unit is a metre, and where no "
+    "parent is linked",
+    "USD": "Blender's Alembic exporter can write only where neither parents nor constraints shear it, and where no "
+    "parent is linked",
+}
 
 
 @contextlib.contextmanager
 def stand_in(
-    obj: bpy.types.Object, first: int, last: int, start: int, report: Report, whole: bool = False
+    obj: bpy.types.Object, first: int, last: int, start: int, report: Report, whole_or: str = ""
 ) -> Iterator[bpy.types.Object]:
     """A copy of the object, with its name, in metres, that shows the scene's frames first..last from `start` on.
 
     Materials, texture coordinates and vertex groups are those of the object; whatever moves it in the world has become
-    keys of its own, see `placing`. Modifiers that change topology are part of it only with `whole`. Names are put back
-    at the end. Raises Motion324Error("export-changing-topology") where the topology changes within these frames.
+    keys of its own, see `placing`. Names are put back at the end.
+    whole_or: if given, all modifiers are part of it, also those that change topology. Raises Motion324Error(
+    "export-changing-topology") where it changes within these frames, which names this other format as the remedy.
     """
     frames = last - first + 1
     copy = obj.copy()
     try:
-        copy.data = _mesh_of(obj, first) if whole else obj.data.copy()
+        copy.data = _mesh_of(obj, first) if whole_or else obj.data.copy()
         _strip(copy)
         positions = np.empty((frames, len(copy.data.vertices), 3), np.float32)
         matrices = np.empty((frames, 4, 4))
-        samples = _shown_whole(obj, copy.data, first, last) if whole else sampling.sample_positions(obj, first, last)
+        if whole_or:
+            samples = _shown_whole(obj, copy.data, first, last, whole_or)
+        else:
+            samples = sampling.sample_positions(obj, first, last)
         with contextlib.closing(samples):  # which puts the scene back, also where `report` raises
             for index, (_, sample) in enumerate(samples):
                 positions[index], matrices[index] = sample, obj.matrix_world
@@ -149,7 +160,7 @@ def _mesh_of(obj: bpy.types.Object, frame: int) -> bpy.types.Mesh:
 
 
 def _shown_whole(
-    obj: bpy.types.Object, mesh: bpy.types.Mesh, first: int, last: int
+    obj: bpy.types.Object, mesh: bpy.types.Mesh, first: int, last: int, otherwise: str
 ) -> Generator[tuple[int, np.ndarray], None, None]:
     """As `sampling.sample_positions`, with all modifiers; the topology has to stay that of `mesh`."""
     with contextlib.closing(sampling.shown_meshes(obj, range(first, last + 1))) as meshes:
@@ -157,9 +168,8 @@ def _shown_whole(
             if not modifier_stack.same_topology(mesh, shown):
                 raise Motion324Error(
                     "export-changing-topology",
-                    f"The vertices or faces of '{obj.name}' change at frame {frame}, which Blender's USD exporter can "
-                    "write only from frame 0 on, and where Blender's unit is a metre.",
-                    "Use Alembic instead.",
+                    f"The vertices or faces of '{obj.name}' change at frame {frame}, which {_SELDOM[otherwise]}.",
+                    f"Use {otherwise} instead.",
                     EXIT_CANNOT_WRITE,
                 )
             yield frame, positions_of(shown)

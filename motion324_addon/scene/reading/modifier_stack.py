@@ -179,8 +179,8 @@ def motion_of_its_own(obj: bpy.types.Object) -> tuple[str, ...]:
         animated = any(curve.data_path.startswith(PLACING) for curve in (*fcurves.curves_of(parent), *drivers))
         animated = animated or _has_strips(parent)
         constrained = any(not constraint.mute for constraint in parent.constraints)
-        on_bone = parent.parent is not None and parent.parent_type == "BONE"
-        if animated or constrained or on_bone:
+        hangs = parent.parent is not None and parent.parent_type in ("BONE", "VERTEX", "VERTEX_3")
+        if animated or constrained or hangs:
             movers.append(parent)
         parent = parent.parent
     if not movers:

@@ -146,6 +146,7 @@ class Studio:
         render.image_settings.color_mode = "RGBA" if lighting.look == TRANSPARENT else "RGB"
         source = bpy.context.scene
         set_fps(render, scene_fps(source))
+        render.frame_map_old, render.frame_map_new = source.render.frame_map_old, source.render.frame_map_new
         scene.unit_settings.scale_length = source.unit_settings.scale_length
         scene.view_settings.view_transform = "Standard"
         if lighting.engine == "CYCLES":

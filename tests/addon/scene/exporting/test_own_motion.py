@@ -19,6 +19,14 @@ def empty(name):
     return obj
 
 
+def mesh_object(name, positions, faces):
+    mesh = bpy.data.meshes.new(name)
+    mesh.from_pydata(positions, [], faces)
+    obj = bpy.data.objects.new(name, mesh)
+    bpy.context.scene.collection.objects.link(obj)
+    return obj
+
+
 def slide(obj, first, path="location", to=(2.0, 1.0, 0.5)):
     """Moves and comes to rest, in the midst of a frame."""
     for frame, part in ((first, 0.0), (first + 2.5, 1.0)):
@@ -76,7 +84,75 @@ def deltas(obj, first):
     slide(obj, first)
 
 
-MOVED_BY = {each.__name__: each for each in (parent, constraint, driver, strip, shear, mirrored_shear, deltas)}
+def kept_transform(obj, first):
+    """Parented as Ctrl P does it: the inverse of the parent's matrix, which is sheared, keeps the object in place."""
+    obj.parent = empty("Parent")
+    obj.parent.scale, obj.parent.rotation_euler = (3.0, 1.0, 0.5), (0.4, 0.5, 0.7)
+    bpy.context.view_layer.update()
+    obj.matrix_parent_inverse = obj.parent.matrix_world.inverted()
+    slide(obj.parent, first)
+
+
+def copied_shear(obj, first):
+    """Has no sheared parent itself: a constraint takes it over."""
+    target = empty("Target")
+    shear(target, first)
+    obj.constraints.new("COPY_TRANSFORMS").target = target
+
+
+def vertices(obj, first):
+    """Hangs, by an empty between, on three vertices that shape keys move."""
+    carrier = mesh_object("Carrier", [(0, 0, 0), (1, 0, 0), (0, 1, 0)], [(0, 1, 2)])
+    carrier.shape_key_add(name="Basis")
+    key = carrier.shape_key_add(name="Moved")
+    key.data[0].co, key.data[1].co = (1, 2, 3), (2, 1, 1)
+    for frame, value in ((first, 0.0), (first + 3, 1.0)):
+        key.value = value
+        key.keyframe_insert("value", frame=frame)
+    obj.parent = empty("Between")
+    obj.location = (0, 0, 1)
+    obj.parent.parent, obj.parent.parent_type, obj.parent.parent_vertices = carrier, "VERTEX_3", (0, 1, 2)
+
+
+def bone_by_constraint(obj, first):
+    """Hangs on a bone of an armature that has no keys: the bone follows something else."""
+    target = empty("Target")
+    slide(target, first)
+    armature = bpy.data.objects.new("Rig", bpy.data.armatures.new("Rig"))
+    bpy.context.scene.collection.objects.link(armature)
+    bpy.context.view_layer.objects.active = armature
+    bpy.ops.object.mode_set(mode="EDIT")
+    armature.data.edit_bones.new("Bone").tail = (0.3, 0.2, 1.0)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    armature.pose.bones["Bone"].constraints.new("COPY_LOCATION").target = target
+    obj.parent, obj.parent_type, obj.parent_bone = armature, "BONE", "Bone"
+
+
+def repeated_strip(obj, first):
+    """Twice as fast, backwards, and again."""
+    strip(obj, first)
+    played = obj.animation_data.nla_tracks[0].strips[0]
+    played.scale, played.repeat, played.use_reverse = 0.5, 2.0, True
+
+
+def stretched_time(obj, first):
+    slide(obj, first)
+    bpy.context.scene.render.frame_map_old, bpy.context.scene.render.frame_map_new = 100, 150
+
+
+MOVED_BY = {
+    each.__name__: each
+    for each in (
+        *(parent, constraint, driver, strip, shear, mirrored_shear, deltas, kept_transform, copied_shear, vertices),
+        *(bone_by_constraint, repeated_strip, stretched_time),
+    )
+}
+
+
+def _counts(obj):
+    """What an export may neither add nor take away."""
+    kinds = (bpy.data.objects, bpy.data.meshes, bpy.data.shape_keys, bpy.data.actions, obj.constraints)
+    return [*map(len, kinds), bpy.context.scene.render.frame_map_new]
 
 
 @pytest.fixture
@@ -98,10 +174,11 @@ def exported(addon, tmp_path):
         moving = [np.array(m) for m in expected]
         assert np.abs(moving[-1] - moving[0]).max() > 0.01 * unit
         scene.frame_set(7)
+        before = _counts(obj)
         path = tmp_path / f"ball{suffix}"
         addon("scene.exporting.export").export(obj, path, first, first + FRAMES - 1)
         assert (scene.frame_current, scene.unit_settings.scale_length) == (7, pytest.approx(unit))
-        assert len(bpy.data.meshes) == len(bpy.data.shape_keys) == 1
+        assert _counts(obj) == before
         return path, np.array(expected)
 
     return make
@@ -228,7 +305,7 @@ def test_what_becomes_of_its_motion_is_told(addon, how):
     assert "Without the object's own motion." in losses(obj, ".pc2")
     sheared = "It is sheared by its parent, which becomes part of the shape keys."
     assert (sheared in losses(obj, ".glb")) == (sheared in losses(obj, ".fbx")) == ("shear" in how)
-    assert losses(obj, ".usd") == ()
+    assert losses(obj, ".usd") == losses(obj, ".abc") == ()
 
 
 def test_what_becomes_of_times_and_units_is_told(addon):

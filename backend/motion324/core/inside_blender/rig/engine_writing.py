@@ -232,14 +232,16 @@ def _selected(bpy: Any, objects: list[Any]) -> Iterator[None]:
 
 @contextmanager
 def _scene(bpy: Any, frames: int, fps: float) -> Iterator[None]:
-    """A scene of metres whose frames 0 to `frames` - 1 are the motion, at its rate; put back at the end."""
+    """A scene of metres whose frames 0 to `frames` - 1 are the motion, at its rate and not stretched; put back at the
+    end."""
     scene = bpy.context.scene
     render, units = scene.render, scene.unit_settings
     before = render.fps, render.fps_base, scene.frame_start, scene.frame_end, scene.use_preview_range
-    unit = units.system, units.scale_length
+    unit, stretched = (units.system, units.scale_length), render.frame_map_new
     now = scene.frame_current, scene.frame_subframe
     render.fps = max(1, round(fps))
     render.fps_base = render.fps / fps
+    render.frame_map_new = render.frame_map_old
     scene.use_preview_range = False
     scene.frame_start, scene.frame_end = 0, frames - 1
     units.system, units.scale_length = "METRIC", 1.0
@@ -248,6 +250,7 @@ def _scene(bpy: Any, frames: int, fps: float) -> Iterator[None]:
     finally:
         render.fps, render.fps_base, scene.frame_start, scene.frame_end, scene.use_preview_range = before
         units.system, units.scale_length = unit
+        render.frame_map_new = stretched
         scene.frame_set(now[0], subframe=now[1])
 
 

@@ -1,0 +1,74 @@
+"""Has Blender's own exporters of Alembic and USD write all that moves an object, and tells where they cannot."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import bpy
+
+from ..reading import modifier_stack
+from .placing import is_sheared_below_parent, may_shear, metres_per_unit
+
+Objects = Sequence[bpy.types.Object]
+
+
+def usd_takes(scene: bpy.types.Scene, objects: Objects, first: int) -> bool:
+    """Whether Blender's USD exporter itself is right: it has no frames before 0, and takes each unit for a metre."""
+    return first >= 0 and metres_per_unit(scene) == 1.0 and _may_be_flagged(objects)
+
+
+def alembic_takes(scene: bpy.types.Scene, objects: Objects, first: int, last: int) -> bool:
+    """Whether Blender's Alembic exporter itself is right: it writes a place, a turn and a size below each parent, and
+    leaves out what shears there, as constraints and parents that were scaled unevenly do."""
+    return _may_be_flagged(objects) and not _shears(scene, objects, first, last)
+
+
+@contextlib.contextmanager
+def flagged_as_moving(objects: Objects) -> Iterator[None]:
+    """Has both exporters write where the objects and their parents are in every frame, for a while.
+
+    They do so only for what has keys, drivers, strips or constraints itself, by which they miss what hangs on vertices
+    that move, or on a bone that only constraints move. A constraint that is switched off counts for them.
+    """
+    added = [(each, each.constraints.new("LIMIT_LOCATION")) for each in _with_parents(objects)]
+    try:
+        for _, constraint in added:
+            constraint.mute = True
+        yield
+    finally:
+        for each, constraint in added:
+            each.constraints.remove(constraint)
+
+
+def _with_parents(objects: Objects) -> list[bpy.types.Object]:
+    """Each once, in no particular order."""
+    found: dict[str, bpy.types.Object] = {}
+    for obj in objects:
+        above: bpy.types.Object | None = obj
+        while above is not None:
+            found[above.name_full] = above
+            above = above.parent
+    return list(found.values())
+
+
+def _may_be_flagged(objects: Objects) -> bool:
+    """What belongs to another file cannot be given a constraint."""
+    return all(each.library is None for each in _with_parents(objects))
+
+
+def _shears(scene: bpy.types.Scene, objects: Objects, first: int, last: int) -> bool:
+    """Whether one of the objects, or of their parents, is sheared below its parent in a frame. Puts the frame back."""
+    suspects = [each for each in _with_parents(objects) if may_shear(each)]
+    if not suspects:
+        return False
+    before = scene.frame_current, scene.frame_subframe
+    with modifier_stack.switched_on(objects):
+        try:
+            for frame in range(first, last + 1):
+                scene.frame_set(frame)
+                if any(is_sheared_below_parent(each) for each in suspects):
+                    return True
+        finally:
+            scene.frame_set(before[0], subframe=before[1])
+    return False

@@ -25,15 +25,17 @@ _GREY = (0.8, 0.8, 0.8)
 def logical_lines(data: bytes, progress: Progress) -> Iterator[str]:
     """Lines without their ends (LF, CR LF or CR), those that end with a backslash joined to the next by a space.
 
-    UTF-8, with a byte order mark or without, or UTF-16; what is neither comes with replacement characters.
+    Blanks may follow that backslash; a comment goes on nowhere, since it may end with the name of a folder.
+    Encoded as `as_utf8` reads it; what is neither comes with replacement characters.
     """
-    data = _as_utf8(data)
+    data = as_utf8(data)
     joined: list[str] = []
     for block in _blocks(data):
         progress("read", 0, 1)
         for line in block.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n").split("\n"):
-            if line.endswith("\\"):
-                joined += [line[:-1], " "]
+            bare = line.rstrip(" \t")
+            if bare.endswith("\\") and (joined or not bare.lstrip().startswith("#")):
+                joined += [bare[:-1], " "]
             elif joined:
                 yield "".join([*joined, line])
                 joined.clear()
@@ -43,7 +45,10 @@ def logical_lines(data: bytes, progress: Progress) -> Iterator[str]:
         yield "".join(joined)
 
 
-def _as_utf8(data: bytes) -> bytes:
+def as_utf8(data: bytes) -> bytes:
+    """A text file's content without its byte order mark, from UTF-8, UTF-16 or, with a mark, UTF-32."""
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):  # of which the first begins like one of UTF-16
+        return data.decode("utf-32", errors="replace").encode()
     if data.startswith(codecs.BOM_UTF8):
         return data[len(codecs.BOM_UTF8) :]
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

@@ -81,7 +81,7 @@ def _parse(path: Path, progress: Progress) -> _Statements:
         if number % _LINES_BETWEEN_LOOKS == 0:
             check_counts(path, len(said.positions) // 3, len(said.corners) // 3)
         key, *rest = line.split(None, 1)[:2] or [""]
-        if key in ("v", "vt", "f"):
+        if key in ("v", "vt", "f", "fo"):  # fo: a face's name of before version 3.0
             words = rest[0].partition("#")[0].split() if rest else []
             try:
                 if key == "v":

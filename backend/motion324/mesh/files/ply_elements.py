@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import warnings
 from array import array
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from motion324.core.progress import Progress
+from motion324.mesh.files.foreign import short
 
 _TYPES = {
     "char": "i1",
@@ -24,13 +26,18 @@ _TYPES = {
     "uint16": "u2",
     "int32": "i4",
     "uint32": "u4",
+    "int64": "i8",
+    "uint64": "u8",
     "float": "f4",
     "double": "f8",
     "float32": "f4",
     "float64": "f8",
 }
-_CODES = {"i1": "b", "u1": "B", "i2": "h", "u2": "H", "i4": "i", "u4": "I", "f4": "f", "f8": "d"}
+_CODES = {"i1": "b", "u1": "B", "i2": "h", "u2": "H", "i4": "i", "u4": "I", "i8": "q", "u8": "Q", "f4": "f", "f8": "d"}
 _HEADER_BYTES = 2**20
+_END = re.compile(
+    rb"[\r\n][ \t]*end_header[ \t]*(\r\n|\r|\n|$)"
+)  # on a line of its own: comments may have the word too
 _ROWS_BETWEEN_LOOKS = 50_000
 _BLOCK = 2**20
 _LONGEST_LIST = 2**22
@@ -87,11 +94,11 @@ def read_elements(data: bytes, progress: Progress) -> tuple[dict[str, Element], 
 
 def _header(data: bytes) -> tuple[_Header, int]:
     """The header, and where the body begins."""
-    end = data.find(b"end_header", 0, _HEADER_BYTES)
-    if not data.startswith(b"ply") or end < 0:
+    end = _END.search(data, 0, _HEADER_BYTES)
+    if not data.startswith(b"ply") or end is None:
         raise ValueError("it has no header of a PLY file")
     header, formatted = _Header(), False
-    for line in data[:end].decode("latin-1").splitlines()[1:]:
+    for line in data[: end.start()].decode("latin-1").splitlines()[1:]:
         words = line.split()
         if not words:
             continue
@@ -106,13 +113,18 @@ def _header(data: bytes) -> tuple[_Header, int]:
                 raise ValueError(f"its element '{words[1]}' has {count} rows")
             header.elements.append((words[1], count, []))
         elif words[0] == "property" and words[1] == "list":
-            header.elements[-1][2].append(_Property(words[4], _TYPES[words[3]], _TYPES[words[2]]))
+            header.elements[-1][2].append(_Property(words[4], _type(words[3]), _type(words[2])))
         elif words[0] == "property":
-            header.elements[-1][2].append(_Property(words[2], _TYPES[words[1]]))
+            header.elements[-1][2].append(_Property(words[2], _type(words[1])))
     if not formatted:
         raise ValueError("its header names no format")
-    after = data[end + len(b"end_header") : end + len(b"end_header") + 2]
-    return header, end + len(b"end_header") + (2 if after == b"\r\n" else 1)
+    return header, end.end()
+
+
+def _type(name: str) -> str:
+    if name not in _TYPES:
+        raise ValueError(f"its header names the type '{short(name, 20)}', which PLY does not have")
+    return _TYPES[name]
 
 
 def _numbers(text: bytes, progress: Progress) -> np.ndarray:

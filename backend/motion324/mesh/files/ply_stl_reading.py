@@ -26,6 +26,7 @@ from motion324.mesh.files.foreign import (
     short,
     too_much,
 )
+from motion324.mesh.files.mtl_reading import as_utf8
 from motion324.mesh.files.ply_elements import Element, Lists, read_elements
 from motion324.mesh.polygons import triangulate
 from motion324.mesh.textures import Textures
@@ -36,7 +37,7 @@ _UV = (("s", "t"), ("u", "v"), ("texture_u", "texture_v"), ("texture_s", "textur
 _TEXTURE_COMMENT = "comment TextureFile "
 _HEAD = 84  # bytes: 80 of anything, and the number of triangles
 _TRIANGLE = np.dtype([("normal", "<f4", (3,)), ("corners", "<f4", (3, 3)), ("rest", "<u2")])
-_VERTEX = re.compile(rb"^[ \t]*vertex[ \t]+(\S+)[ \t]+(\S+)[ \t]+(\S+)", re.IGNORECASE | re.MULTILINE)
+_VERTEX = re.compile(rb"(?<!\S)vertex\s+(\S+)\s+(\S+)\s+(\S+)", re.IGNORECASE)
 _MATCHES_BETWEEN_LOOKS = 50_000
 
 
@@ -48,11 +49,13 @@ def read_ply(path: Path, progress: Progress = silent) -> ReferenceMesh:
     """
     elements, comments = read_elements(read_regular(path, MOST_MESH_BYTES, progress), progress)
     vertex, face = elements.get("vertex", Element(0)), elements.get("face", Element(0))
-    polygons = _vertices_of(face)
+    polygons = _vertices_of(face) if face.count else _strips(elements.get("tristrips", Element(0)))
     check_counts(path, vertex.count, len(polygons.values) // 3)
     longest = int(np.diff(polygons.starts).max(initial=0))
     if longest > MOST_POLYGON_CORNERS:
         raise too_much(path, f"a face of {longest:,} corners", f"{MOST_POLYGON_CORNERS:,}")
+    if vertex.count and not vertex.numbers.keys() >= set("xyz"):
+        raise ValueError("its vertices have no x, y and z")
     positions = np.stack([vertex.numbers[axis].astype(np.float64) for axis in "xyz"], 1) if vertex.count else _none(3)
     corners = _whole(polygons.values, vertex.count)
     triangles = triangulate(positions, corners, polygons.starts, progress)
@@ -88,6 +91,26 @@ def _vertices_of(face: Element) -> Lists:
         if name in face.lists:
             return face.lists[name]
     return Lists(np.zeros(0, np.int64), np.zeros(1, np.int64))
+
+
+def _strips(strips: Element) -> Lists:
+    """The triangles of strips, as the scans of Stanford have them: each begins anew after a -1, and every second of its
+    triangles is wound the other way."""
+    values = np.clip(np.nan_to_num(_vertices_of(strips).values), -1, 2**31).astype(np.int64)
+    corners = np.stack([values[:-2], values[1:-1], values[2:]], axis=1) if len(values) > 2 else np.zeros((0, 3), int)
+    begins = np.maximum.accumulate(np.where(values < 0, np.arange(len(values)) + 1, _firsts(strips, len(values))))
+    over = (np.arange(len(corners)) - begins[: len(corners)]) % 2 == 1
+    corners[over] = corners[over][:, [1, 0, 2]]
+    triangles = corners[(corners >= 0).all(axis=1) & (begins[: len(corners)] == begins[2:])]
+    return Lists(triangles.ravel(), np.arange(0, 3 * len(triangles) + 1, 3))
+
+
+def _firsts(strips: Element, count: int) -> np.ndarray:
+    """(count,) int64: where a list of the element begins its place, 0 elsewhere."""
+    found = np.zeros(count, np.int64)
+    starts = _vertices_of(strips).starts[:-1]
+    found[starts[starts < count]] = starts[starts < count]
+    return found
 
 
 def _none(width: int) -> np.ndarray:
@@ -161,14 +184,17 @@ def _colour_per_face(colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_stl(path: Path, progress: Progress = silent) -> ReferenceMesh:
-    """Several solids of a text become one mesh. Binary files may begin with "solid" too: their length tells them.
+    """Several solids of a text become one mesh. Binary files may begin with "solid" too: what no text has tells them.
 
     Raises Motion324Error for what is too large; ValueError for damaged files: motion324.mesh.files.reading turns it
     into words.
     """
     data = read_regular(path, MOST_MESH_BYTES, progress)
+    spelled = as_utf8(data)  # of a binary file whose zeros look like UTF-16 it makes nothing
+    data = spelled if _begins_as_text(spelled) else data
     count = struct.unpack_from("<I", data, 80)[0] if len(data) >= _HEAD else 0
-    text = data.lstrip()[:5].lower() == b"solid" and len(data) != _HEAD + count * _TRIANGLE.itemsize
+    # A count of triangles has a zero byte, whatever is appended to the file.
+    text = _begins_as_text(data) and b"\0" not in data[80 : _HEAD + _TRIANGLE.itemsize]
     corners = _from_text(path, data, progress) if text else _from_binary(path, data, count)
     return ReferenceMesh(
         positions=corners.reshape(-1, 3).astype(np.float32),
@@ -178,6 +204,10 @@ def read_stl(path: Path, progress: Progress = silent) -> ReferenceMesh:
         name=path.stem,
         metadata={"vertex order": "as in the file"},
     )
+
+
+def _begins_as_text(data: bytes) -> bool:
+    return data[:1000].lstrip()[:5].lower() == b"solid"
 
 
 def _from_binary(path: Path, data: bytes, count: int) -> np.ndarray:
@@ -190,7 +220,6 @@ def _from_binary(path: Path, data: bytes, count: int) -> np.ndarray:
 
 def _from_text(path: Path, data: bytes, progress: Progress) -> np.ndarray:
     """(F, 3, 3) float32"""
-    data = data.replace(b"\r", b"\n")
     numbers: list[float] = []
     for number, match in enumerate(_VERTEX.finditer(data)):
         if number % _MATCHES_BETWEEN_LOOKS == 0:

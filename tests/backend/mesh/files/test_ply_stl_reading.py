@@ -40,6 +40,7 @@ SPELLINGS = {
     "big": binary(">"),
     "short indices": binary(">", "h", "short"),
     "other properties": binary("<", before=b"\7", after=b"\1\2"),
+    "long indices": binary("<", "Q", "uint64"),
     "text": text(),
     "text of CR LF": text().replace(b"\n", b"\r\n"),
     "text on one line": text().partition(b"end_header\n")[0]
@@ -77,6 +78,27 @@ def test_faces_before_vertices_and_other_elements(tmp_path):
     np.testing.assert_allclose(mesh.vertex_colour, [[1, 0, 0.2]] * 3, atol=1e-6)
 
 
+def test_strips_of_triangles_are_read(tmp_path):
+    vertices = np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 2, 0]])
+    head = "ply\nformat binary_little_endian 1.0\ncomment end_header is near\nelement vertex 5\n"
+    head += "property float x\nproperty float y\nproperty float z\n"
+    head += "element tristrips {count}\nproperty list int int vertex_indices\nend_header\n"
+    strips = [[0, 1, 2, 3, 4], [4, 2, 0, 1]]
+    expected = [[0, 1, 2], [2, 1, 3], [2, 3, 4], [4, 2, 0], [0, 2, 1]]  # every second one turned over
+    in_one = np.int32([len(strips[0]) + 1 + len(strips[1]), *strips[0], -1, *strips[1]]).tobytes()
+    apart = b"".join(np.int32([len(strip), *strip]).tobytes() for strip in strips)
+    for count, body in ((1, in_one), (2, apart)):
+        (tmp_path / "scan.ply").write_bytes(head.format(count=count).encode() + vertices.tobytes() + body)
+        mesh = read_mesh(tmp_path / "scan.ply")
+        assert sorted(map(_rolled, mesh.faces.tolist())) == sorted(map(_rolled, expected))
+
+
+def _rolled(corners):
+    """The same triangle, its smallest corner first."""
+    first = corners.index(min(corners))
+    return corners[first:] + corners[:first]
+
+
 def test_colours_of_polygons(tmp_path):
     red = "property uchar red\nproperty uchar green\nproperty uchar blue\n"
     points = "".join("{} {} {}\n".format(*row) for row in POINTS.tolist())
@@ -100,6 +122,8 @@ def test_colours_of_polygons(tmp_path):
         text().replace(b"4 0 1 2 3", b"4 0 1 two 3"),
         text().replace(b"4 0 1 2 3", b"1e300 0 1 2 3"),
         text().replace(b"4 0 1 2 3", b"4 0 1 2 300"),
+        text().replace(b"property float y", b"property float up"),
+        text().replace(b"property float y", b"property half y"),
         b"ply\n" + b"\0" * 100,
     ],
 )
@@ -108,6 +132,7 @@ def test_damaged_ply_is_refused_in_one_sentence(tmp_path, damage):
     with pytest.raises(Motion324Error) as caught:
         read_mesh(tmp_path / "toy.ply")
     assert caught.value.code in ("mesh-unreadable", "mesh-bad-faces")
+    assert "KeyError" not in caught.value.sentence
 
 
 def test_stl_of_every_kind_gives_the_same_triangles(tmp_path):
@@ -121,9 +146,13 @@ def test_stl_of_every_kind_gives_the_same_triangles(tmp_path):
     several = "\n".join([*halves[:half], "endsolid a", "SOLID b", *halves[half:], "endsolid b"]).replace(
         "vertex", "Vertex"
     )
+    (tmp_path / "longer.stl").write_bytes(b"solid " + whole[6:] + b"made by somebody")
     (tmp_path / "text.stl").write_text(as_text)
+    (tmp_path / "marked.stl").write_bytes(b"\xef\xbb\xbf" + as_text.encode())
+    (tmp_path / "wide.stl").write_bytes(as_text.encode("utf-16"))
+    (tmp_path / "line.stl").write_text(as_text.replace("\n", " "))
     (tmp_path / "several.stl").write_text(several, newline="\r\n")
-    for name in ("binary", "solid", "text", "several"):
+    for name in ("binary", "solid", "longer", "text", "marked", "wide", "line", "several"):
         mesh = read_mesh(tmp_path / f"{name}.stl")
         np.testing.assert_allclose(mesh.positions[mesh.faces], box.triangles)
 

@@ -8,7 +8,7 @@ import logging
 import warnings
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from motion324.core.progress import Progress, silent
 
@@ -49,7 +49,7 @@ class Textures:
         except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
             log.info("The texture '%s' cannot be decoded", name, exc_info=True)
             self._known[key] = None
-            return None, str(error) or type(error).__name__
+            return None, _why(error)
         return self._known[key], ""
 
     def _decoded(self, data: bytes) -> np.ndarray:
@@ -58,14 +58,27 @@ class Textures:
             with Image.open(_Watched(data, self._progress)) as image:
                 pixels = image.width * image.height
                 if pixels > MOST_PIXELS:
-                    raise ValueError(f"it has {image.width} x {image.height} pixels, more than {MOST_PIXELS:,}")
+                    raise _TooLarge(f"it has {image.width} x {image.height} pixels, more than {MOST_PIXELS:,}")
                 if pixels > self._pixels:
-                    raise ValueError(f"the file's textures have more than {MOST_PIXELS_OF_A_FILE:,} pixels together")
+                    raise _TooLarge(f"the file's textures have more than {MOST_PIXELS_OF_A_FILE:,} pixels together")
                 self._pixels -= pixels
                 image.decodermaxblock = _BLOCK
                 texture = _as_texture(image, self._room // 8, self._progress)
         self._room -= texture.nbytes
         return texture
+
+
+def _why(error: Exception) -> str:
+    """In words; what a library says may name its own objects, and is in the log."""
+    if isinstance(error, _TooLarge):
+        return str(error)
+    if isinstance(error, UnidentifiedImageError):
+        return "it is no image of a known kind"
+    return "there is no memory for it" if isinstance(error, MemoryError) else "it is damaged"
+
+
+class _TooLarge(ValueError):
+    """Its text says in words what there is too much of."""
 
 
 class _Watched(io.BytesIO):

@@ -30,6 +30,10 @@ _DEVICES = {"con", "prn", "aux", "nul", "conin$", "conout$", "clock$"} | {
 }
 
 
+class Damaged(ValueError):
+    """Its text says in words for people what is wrong with a file, which libraries' errors do not."""
+
+
 def read_regular(path: Path, most: int, progress: Progress) -> bytes:
     """A regular file's content, in pieces between which progress is called.
 

@@ -19,12 +19,13 @@ from motion324.mesh.files.foreign import (
     MOST_IMAGE_BYTES,
     MOST_MESH_BYTES,
     MOST_NUMBERS,
+    Damaged,
     file_beside,
     read_regular,
     short,
     too_much,
 )
-from motion324.mesh.files.gltf_extensions import MESHOPT, check_required, refused
+from motion324.mesh.files.gltf_extensions import MESHOPT, check_required, refused, without_data
 from motion324.mesh.files.meshopt import decode_meshopt
 
 _COMPONENTS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
@@ -44,12 +45,15 @@ class GltfFile:
         values = sum(text.count(mark) for mark in (b",", b"[", b"{"))
         if values > MOST_HEADER_VALUES:
             raise too_much(path, f"a header of {values:,} values", f"{MOST_HEADER_VALUES:,}")
-        self.header = json.loads(text.decode("utf-8-sig"))
+        try:
+            self.header = json.loads(text.decode("utf-8-sig").rstrip("\0"))  # some programs pad it with zeros
+        except ValueError as error:
+            raise Damaged("its header is not JSON") from error
         if not isinstance(self.header, dict) or not isinstance(self.header.get("asset"), dict):
-            raise ValueError("it is not a glTF document")
+            raise Damaged("it is not a glTF document")
         version = str(self.header["asset"].get("version", ""))
         if not version.startswith("2"):
-            raise ValueError(f"it has glTF version {short(version, 20) or 'unknown'}; version 2.0 is needed")
+            raise Damaged(f"it has glTF version {short(version, 20) or 'unknown'}; version 2.0 is needed")
         check_required(path, self.header.get("extensionsRequired", []))
         self._buffers: dict[int | str, bytes] = {}
         self._unpacked: dict[object, bytes] = {}
@@ -59,16 +63,16 @@ class GltfFile:
         """The header's list of "nodes", "meshes", "materials" and so on; empty where there is none."""
         found = self.header.get(kind, [])
         if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-            raise ValueError(f"its {kind} are no list of objects")
+            raise Damaged(f"its {kind} are no list of objects")
         return found
 
     def item(self, kind: str, index: object) -> dict[str, Any]:
         """Number `index` of the header's list `kind`."""
         listed = self.header.get(kind, [])
         if not isinstance(index, int) or not isinstance(listed, list) or not 0 <= index < len(listed):
-            raise ValueError(f"it names number {short(str(index), 20)} of its {kind}, of which it has {len(listed)}")
+            raise Damaged(f"it names number {short(str(index), 20)} of its {kind}, of which it has {len(listed)}")
         if not isinstance(listed[index], dict):
-            raise ValueError(f"number {index} of its {kind} is no object")
+            raise Damaged(f"number {index} of its {kind} is no object")
         return listed[index]
 
     def accessor_count(self, index: object) -> int:
@@ -109,11 +113,14 @@ class GltfFile:
     def view(self, index: object) -> memoryview:
         """The bytes of a buffer view."""
         view = self.item("bufferViews", index)
-        compressed = view.get("extensions", {}).get(MESHOPT)
-        if compressed is None or self._has_buffer(view.get("buffer")):
+        extensions = view.get("extensions", {})
+        if self._has_buffer(view.get("buffer")):
             return self._part(view)
+        name = next((name for name in MESHOPT if name in extensions), None)
+        if name is None:
+            raise without_data(self.path, view, "its binary part is missing")
         if index not in self._unpacked:
-            self._unpacked[index] = self._unpack(compressed)
+            self._unpacked[index] = self._unpack(name, extensions[name])
         return memoryview(self._unpacked[index])
 
     def image_bytes(self, index: object) -> tuple[bytes, str]:
@@ -125,7 +132,7 @@ class GltfFile:
         name = f"{self.path.name}, image {index}" if uri.startswith("data:") else short(unquote(uri))
         return self._uri(uri, MOST_IMAGE_BYTES), name
 
-    def _unpack(self, compressed: dict[str, Any]) -> bytes:
+    def _unpack(self, extension: str, compressed: dict[str, Any]) -> bytes:
         data = bytes(self._part(compressed))
         self._numbers_left -= int(compressed["count"]) * int(compressed["byteStride"])
         if self._numbers_left < 0:
@@ -133,14 +140,14 @@ class GltfFile:
         try:
             return decode_meshopt(compressed, data, self.progress)
         except (ValueError, IndexError, OverflowError) as error:
-            raise refused(self.path, MESHOPT, f"whose data cannot be decoded ({short(str(error))})") from error
+            raise refused(self.path, extension, f"whose data cannot be decoded ({short(str(error))})") from error
 
     def _part(self, view: dict[str, Any]) -> memoryview:
         start = _natural(view.get("byteOffset", 0), "a buffer view's offset")
         length = _natural(view.get("byteLength"), "a buffer view's length")
         data = memoryview(self._buffer(view.get("buffer")))[start : start + length]
         if len(data) < length:
-            raise ValueError("a buffer is shorter than the header says; the file is damaged or cut short")
+            raise Damaged("a buffer is shorter than the header says; the file is damaged or cut short")
         return data
 
     def _with_sparse(self, values: np.ndarray, sparse: dict[str, Any], dtype: np.dtype, width: int) -> np.ndarray:
@@ -149,7 +156,7 @@ class GltfFile:
         index_type = np.dtype(_COMPONENTS[where["componentType"]])
         rows = self._strided(where["bufferView"], where.get("byteOffset", 0), index_type, count, 1)[:, 0]
         if index_type.kind != "u" or (count and int(rows.max()) >= len(values)):
-            raise ValueError("an accessor's sparse values stand at places that do not exist; the file is damaged")
+            raise Damaged("an accessor's sparse values stand at places that do not exist; the file is damaged")
         values = values.copy()
         values[rows] = self._strided(what["bufferView"], what.get("byteOffset", 0), dtype, count, width)
         return values
@@ -160,7 +167,7 @@ class GltfFile:
         start = _natural(offset, "an accessor's offset")
         stride = _natural(self.item("bufferViews", view).get("byteStride", 0), "a buffer view's stride") or row
         if count and start + (count - 1) * stride + row > len(data):
-            raise ValueError("an accessor reaches beyond the end of its buffer; the file is damaged or cut short")
+            raise Damaged("an accessor reaches beyond the end of its buffer; the file is damaged or cut short")
         if not count:
             return np.zeros((0, width), dtype)
         return np.ndarray((count, width), dtype, data, start, (stride, dtype.itemsize))
@@ -173,7 +180,7 @@ class GltfFile:
         key: int | str = str(uri) if uri is not None else 0
         if key not in self._buffers:
             if uri is None and (self._binary is None or index != 0):
-                raise ValueError("its binary part is missing")
+                raise Damaged("its binary part is missing")
             self._buffers[key] = self._uri(str(uri), MOST_MESH_BYTES) if uri is not None else self._binary or b""
         return self._buffers[key]
 
@@ -181,8 +188,11 @@ class GltfFile:
         if uri.startswith("data:"):
             kind, comma, content = uri.partition(",")
             if not comma:
-                raise ValueError("embedded data has no content")
-            return base64.b64decode(content) if kind.endswith(";base64") else unquote_to_bytes(content)
+                raise Damaged("embedded data has no content")
+            try:
+                return base64.b64decode(content) if kind.endswith(";base64") else unquote_to_bytes(content)
+            except ValueError as error:
+                raise Damaged("its embedded data is not base64") from error
         return read_regular(file_beside(self.path, unquote(uri)), most, self.progress)
 
 
@@ -198,21 +208,24 @@ def _natural(value: object, what: str) -> int:
     if isinstance(value, float) and value.is_integer():  # some programs write 12.0
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**48:
-        raise ValueError(f"{what} is {short(str(value), 20)}")
+        raise Damaged(f"{what} is {short(str(value), 20)}")
     return value
 
 
 def _split_glb(data: bytes) -> tuple[bytes, bytes | None]:
     """GLB: 12 bytes of header, then chunks of (length, type, content)."""
+    version = int.from_bytes(data[4:8], "little")
+    if version != 2:
+        raise Damaged(f"it has glTF version {version}; version 2.0 is needed")
     chunks: dict[bytes, bytes] = {}
     position = 12
     while position + 8 <= len(data):
         length, kind = struct.unpack_from("<I4s", data, position)
         if position + 8 + length > len(data):
-            raise ValueError("it ends in the middle; it is damaged or cut short")
+            raise Damaged("it ends in the middle; it is damaged or cut short")
         if kind not in chunks and kind in (b"JSON", b"BIN\0"):
             chunks[kind] = data[position + 8 : position + 8 + length]
         position += 8 + length
     if b"JSON" not in chunks:
-        raise ValueError("it has no JSON header")
+        raise Damaged("it has no JSON header")
     return chunks[b"JSON"], chunks.get(b"BIN\0")

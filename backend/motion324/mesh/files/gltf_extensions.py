@@ -6,22 +6,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from motion324.core.errors import Motion324Error
 from motion324.mesh.checks import bad_mesh
-from motion324.mesh.files.foreign import check_counts, short
+from motion324.mesh.files.foreign import Damaged, check_counts, short
 
 DRACO = "KHR_draco_mesh_compression"
-MESHOPT = "EXT_meshopt_compression"
+MESHOPT = ("EXT_meshopt_compression", "KHR_meshopt_compression")  # the second may have streams of a newer version
 INSTANCES = "EXT_mesh_gpu_instancing"
 VISIBILITY = "KHR_node_visibility"
 
 # Followed where a file has them, or without a say in where a vertex lies and what colour it has. An unknown extension
 # that a file *requires* is refused: it may change the geometry in ways that this reader cannot follow.
 _KNOWN = {
-    *(DRACO, MESHOPT, INSTANCES, VISIBILITY, "KHR_mesh_quantization"),
+    *(DRACO, *MESHOPT, INSTANCES, VISIBILITY, "KHR_mesh_quantization"),
     *("KHR_node_hoverability", "KHR_node_selectability", "KHR_interactivity", "KHR_animation_pointer"),
     *("EXT_mesh_features", "EXT_instance_features", "EXT_structural_metadata", "EXT_mesh_manifold"),
     *("FB_ngon_encoding", "CESIUM_primitive_outline", "MSFT_lod", "MSFT_packing_normalRoughnessMetallic"),
@@ -37,7 +38,7 @@ _MOST_TRIANGLES_PER_BYTE = 1000  # of Draco's data: the flattest grid takes more
 def check_required(path: Path, names: object) -> None:
     """Raises Motion324Error("mesh-unreadable") that names an extension which is required and unknown."""
     if not isinstance(names, list):
-        raise ValueError("its required extensions are no list")
+        raise Damaged("its required extensions are no list")
     for name in map(str, names):
         if name not in _KNOWN and not name.startswith(_KNOWN_BEGINNINGS):
             raise refused(path, name)
@@ -50,6 +51,12 @@ def refused(path: Path, extension: str, why: str = "which cannot be read") -> Mo
         f"The mesh file '{path}' needs the glTF extension {short(extension)}, {why}.",
         "Export it again without compression, for example through Blender.",
     )
+
+
+def without_data(path: Path, owner: dict[str, Any], why: str) -> Motion324Error | Damaged:
+    """The error of something in a file that has no data, as compressed things have none for who cannot decode them."""
+    named = [name for name in owner.get("extensions") or {} if "compress" in name.lower() or name not in _KNOWN]
+    return refused(path, named[0]) if named else Damaged(why)
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def decode_draco(path: Path, data: bytes, vertices: int, corners: int) -> DracoD
 def _declared(data: bytes) -> tuple[int, int]:
     """Triangles, and a number of vertices that is not above the decoded one (Draco bitstream 2.2, sections 3 to 6)."""
     if data[:5] != b"DRACO" or data[5:7] != b"\2\2" or data[7] != 1:
-        raise ValueError("no mesh in Draco's bitstream 2.2, which glTF asks for")
+        raise Damaged("no mesh in Draco's bitstream 2.2, which glTF asks for")
     edgebreaker, flags = data[8] == 1, int.from_bytes(data[9:11], "little")
     place = _after_metadata(data, 11) if flags & 0x8000 else 11
     if not edgebreaker:
@@ -105,7 +112,7 @@ def _varint(data: bytes, place: int) -> tuple[int, int]:
         value |= (data[place] & 0x7F) << shift
         place, shift = place + 1, shift + 7
         if shift > 56:
-            raise ValueError("a number is too long")
+            raise Damaged("a number is too long")
     return value | data[place] << shift, place + 1
 
 
@@ -127,5 +134,5 @@ def _after_entries(data: bytes, place: int) -> int:
         place += length
     below, place = _varint(data, place)
     if below:
-        raise ValueError("metadata below metadata, which glTF has no use for")
+        raise Damaged("metadata below metadata, which glTF has no use for")
     return place

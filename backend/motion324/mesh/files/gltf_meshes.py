@@ -15,9 +15,9 @@ import numpy as np
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.reference_mesh import Material
 from motion324.core.srgb import linear_to_srgb
-from motion324.mesh.files.foreign import check_counts, short
+from motion324.mesh.files.foreign import Damaged, check_counts, short
 from motion324.mesh.files.gltf_container import GltfFile, as_fractions
-from motion324.mesh.files.gltf_extensions import DRACO, DracoData, decode_draco, refused
+from motion324.mesh.files.gltf_extensions import DRACO, DracoData, decode_draco, refused, without_data
 from motion324.mesh.textures import Textures
 
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
@@ -207,7 +207,7 @@ class _Source:
             self._draco = decode_draco(gltf.path, bytes(gltf.view(packed["bufferView"])), self.count, corners)
             self._numbers: dict[str, int] = packed["attributes"]
         elif not all(gltf.has_data(one) for one in (position, self._indices) if one is not None):
-            raise ValueError("the positions or the indices of a mesh have no data")
+            raise without_data(gltf.path, primitive, "the positions or the indices of a mesh have no data")
         self.key = (position, None if self._draco is None else packed["bufferView"])
 
     def attribute(self, name: str) -> np.ndarray:
@@ -221,7 +221,7 @@ class _Source:
                 raise refused(self._gltf.path, DRACO, "whose data differs from what the file says of it")
             found = as_fractions(found.astype(dtype)) if normalised else found
         if len(found) != self.count:
-            raise ValueError(f"a mesh has {self.count} positions and {len(found)} values of {name}")
+            raise Damaged(f"a mesh has {self.count} positions and {len(found)} values of {name}")
         return found
 
     def faces(self) -> np.ndarray:
@@ -236,7 +236,7 @@ class _Source:
 def _vertices(gltf: GltfFile, primitive: dict[str, Any], source: _Source, weights: list[float]) -> Vertices:
     points = source.attribute("POSITION").astype(np.float64)
     if points.shape[1] != 3:
-        raise ValueError(f"the positions of a mesh have {points.shape[1]} coordinates")
+        raise Damaged(f"the positions of a mesh have {points.shape[1]} coordinates")
     for weight, target in zip(weights, primitive.get("targets", []), strict=False):
         if weight and "POSITION" in target:
             points = points + weight * gltf.accessor(target["POSITION"]).astype(np.float64)

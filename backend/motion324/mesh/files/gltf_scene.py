@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from motion324.mesh.checks import bad_mesh
-from motion324.mesh.files.foreign import MOST_NODES, short, too_much
+from motion324.mesh.files.foreign import MOST_NODES, Damaged, short, too_much
 from motion324.mesh.files.gltf_container import GltfFile
 from motion324.mesh.files.gltf_extensions import INSTANCES, VISIBILITY
 
@@ -66,7 +66,7 @@ def _walk(gltf: GltfFile, nodes: list[dict[str, Any]], roots: list[int], visited
     """visited: [how many nodes all walks have seen], which this one adds to."""
     scene = GltfScene()
     if not isinstance(roots, list):
-        raise ValueError("the nodes of a scene are no list")
+        raise Damaged("the nodes of a scene are no list")
     stack = [(root, np.eye(4), True) for root in reversed(roots)]
     while stack:
         index, parent, visible = stack.pop()
@@ -77,7 +77,7 @@ def _walk(gltf: GltfFile, nodes: list[dict[str, Any]], roots: list[int], visited
             raise too_much(gltf.path, f"more than {MOST_NODES:,} nodes in its scenes", f"{MOST_NODES:,}")
         node = gltf.item("nodes", index)
         if index in scene.world:
-            raise ValueError(f"its node {index} has two parents or is below itself")
+            raise Damaged(f"its node {index} has two parents or is below itself")
         matrix = parent @ _local_matrix(node)
         scene.world[index] = matrix
         extensions = node.get("extensions", {})
@@ -88,7 +88,7 @@ def _walk(gltf: GltfFile, nodes: list[dict[str, Any]], roots: list[int], visited
             _show(gltf, scene, index, matrix, node)
         below = node.get("children", [])
         if not isinstance(below, list):
-            raise ValueError(f"the children of its node {index} are no list")
+            raise Damaged(f"the children of its node {index} are no list")
         stack.extend((child, matrix, visible) for child in reversed(below))
     return scene
 
@@ -104,7 +104,7 @@ def _show(gltf: GltfFile, scene: GltfScene, index: int, matrix: np.ndarray, node
     attributes = instances.get("attributes", {})
     counts = {gltf.accessor_count(attributes[key]) for key in ("TRANSLATION", "ROTATION", "SCALE") if key in attributes}
     if len(counts) > 1:
-        raise ValueError(f"the instances of its node {index} have different numbers of places, turns and sizes")
+        raise Damaged(f"the instances of its node {index} have different numbers of places, turns and sizes")
     count = counts.pop() if counts else 1
     if len(scene.shown) + count > MOST_NODES:
         raise too_much(gltf.path, f"{len(scene.shown) + count:,} instances of meshes", f"{MOST_NODES:,}")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from motion324.core.progress import Progress
+from motion324.mesh.files.foreign import Damaged
 
 _BYTES_FROM_ONE = 64  # the most that a byte of compressed data can stand for
 _ZIGZAG = np.array([value >> 1 ^ -(value & 1) & 0xFF for value in range(256)], np.uint8)
@@ -20,16 +21,16 @@ def decode_meshopt(packed: dict[str, Any], data: bytes, progress: Progress) -> b
     """
     count, stride, mode = int(packed["count"]), int(packed["byteStride"]), packed["mode"]
     if not 0 < count * stride <= _BYTES_FROM_ONE * len(data) or stride < 1:
-        raise ValueError("compressed data says that it stands for more than it can")
+        raise Damaged("compressed data says that it stands for more than it can")
     if mode == "ATTRIBUTES":
         if stride % 4 or stride > 256:
-            raise ValueError("compressed vertices have rows of a length that cannot be")
+            raise Damaged("compressed vertices have rows of a length that cannot be")
         return _filtered(_attributes(data, count, stride, progress), packed.get("filter", "NONE"))
     if stride not in (2, 4) or mode not in ("TRIANGLES", "INDICES"):
-        raise ValueError("compressed data is of an unknown kind")
+        raise Damaged("compressed data is of an unknown kind")
     indices = _triangles(data, count, progress) if mode == "TRIANGLES" else _sequence(data, count, progress)
     if len(indices) and not 0 <= min(indices) <= max(indices) < 256**stride:
-        raise ValueError("compressed indices are damaged")
+        raise Damaged("compressed indices are damaged")
     return np.array(indices, np.uint32).astype(f"<u{stride}").tobytes()
 
 
@@ -37,7 +38,7 @@ def _attributes(data: bytes, count: int, stride: int, progress: Progress) -> np.
     """(count, stride) uint8. Blocks of up to 256 rows; in each, byte after byte of the rows, as differences to the row
     before, in groups of 16 that have 0, 2, 4 or 8 bits for each."""
     if data[0] != 0xA0:
-        raise ValueError("compressed vertices begin with an unknown version")
+        raise Damaged("compressed vertices begin with an unknown version")
     raw = np.frombuffer(data, np.uint8)
     rows = np.empty((count, stride), np.uint8)
     before = raw[len(raw) - stride :]
@@ -70,7 +71,7 @@ def _attributes(data: bytes, count: int, stride: int, progress: Progress) -> np.
                 into[above] = raw[place : place + len(above)]
                 place += len(above)
         if place > end:
-            raise ValueError("compressed vertices are cut short")
+            raise Damaged("compressed vertices are cut short")
         steps = _ZIGZAG[differences[:, : len(block)].T]
         steps[0] += before
         block[:] = np.add.accumulate(steps, axis=0, dtype=np.uint8)
@@ -88,7 +89,7 @@ def _filtered(rows: np.ndarray, kind: str) -> bytes:
         return _quaternions(rows.view("<i2").astype(np.int64)).astype("<i2").tobytes()
     if kind == "OCTAHEDRAL":  # normals and tangents, which nobody here reads
         return rows.tobytes()
-    raise ValueError("compressed vertices have an unknown filter")
+    raise Damaged("compressed vertices have an unknown filter")
 
 
 def _quaternions(stored: np.ndarray) -> np.ndarray:
@@ -134,7 +135,7 @@ class _Numbers:
 def _sequence(data: bytes, count: int, progress: Progress) -> list[int]:
     """Differences to one of two numbers that are remembered; the lowest bit says which."""
     if data[0] != 0xD1:
-        raise ValueError("compressed indices begin with an unknown version")
+        raise Damaged("compressed indices begin with an unknown version")
     numbers, last, found = _Numbers(data, 1), [0, 0], []
     for number in range(count):
         if number % _STEPS_BETWEEN_LOOKS == 0:
@@ -150,7 +151,7 @@ def _triangles(data: bytes, count: int, progress: Progress) -> list[int]:
     """A byte for each triangle: an edge of one of the last sixteen and where its third corner comes from, or three
     corners of which one or more are new."""
     if data[0] != 0xE1 or count % 3:
-        raise ValueError("compressed triangles begin with an unknown version")
+        raise Damaged("compressed triangles begin with an unknown version")
     corners = count // 3
     numbers, table = _Numbers(data, 1 + corners), data[-16:]
     edges, vertices = [(0, 0)] * 16, [0] * 16  # the newest first

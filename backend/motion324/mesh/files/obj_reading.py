@@ -13,6 +13,7 @@ from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.mesh.files.foreign import (
     MOST_MESH_BYTES,
     MOST_POLYGON_CORNERS,
+    Damaged,
     check_counts,
     read_regular,
     short,
@@ -96,7 +97,7 @@ def _parse(path: Path, progress: Progress) -> _Statements:
                     material = said.material_names.setdefault("", 0) if material < 0 else material
                     said.polygon_material.append(material)
             except (ValueError, IndexError, OverflowError) as error:
-                raise ValueError(f"line {number} is no '{key}' as OBJ has it: {short(line.strip(), 60)}") from error
+                raise Damaged(f"line {number} is no '{key}' as OBJ has it: {short(line.strip(), 60)}") from error
         elif rest and key == "usemtl":
             material = said.material_names.setdefault(rest[0].strip(), len(said.material_names))
         elif rest and key == "mtllib":
@@ -110,7 +111,7 @@ def _parse(path: Path, progress: Progress) -> _Statements:
 def _add_vertex(said: _Statements, values: list[float]) -> None:
     """x y z, x y z w, x y z r g b or x y z w r g b."""
     if len(values) < 3:
-        raise ValueError("a vertex has three coordinates")
+        raise Damaged("a vertex has three coordinates")
     if len(values) >= 6:
         if not said.colours:
             said.colours.extend([1.0] * len(said.positions))  # those before have none: white

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from motion324.core.progress import Progress
-from motion324.mesh.files.foreign import short
+from motion324.mesh.files.foreign import Damaged, short
 
 _TYPES = {
     "char": "i1",
@@ -96,7 +96,7 @@ def _header(data: bytes) -> tuple[_Header, int]:
     """The header, and where the body begins."""
     end = _END.search(data, 0, _HEADER_BYTES)
     if not data.startswith(b"ply") or end is None:
-        raise ValueError("it has no header of a PLY file")
+        raise Damaged("it has no header of a PLY file")
     header, formatted = _Header(), False
     for line in data[: end.start()].decode("latin-1").splitlines()[1:]:
         words = line.split()
@@ -110,20 +110,20 @@ def _header(data: bytes) -> tuple[_Header, int]:
         elif words[0] == "element":
             count = int(words[2])
             if count < 0:
-                raise ValueError(f"its element '{words[1]}' has {count} rows")
+                raise Damaged(f"its element '{words[1]}' has {count} rows")
             header.elements.append((words[1], count, []))
         elif words[0] == "property" and words[1] == "list":
             header.elements[-1][2].append(_Property(words[4], _type(words[3]), _type(words[2])))
         elif words[0] == "property":
             header.elements[-1][2].append(_Property(words[2], _type(words[1])))
     if not formatted:
-        raise ValueError("its header names no format")
+        raise Damaged("its header names no format")
     return header, end.end()
 
 
 def _type(name: str) -> str:
     if name not in _TYPES:
-        raise ValueError(f"its header names the type '{short(name, 20)}', which PLY does not have")
+        raise Damaged(f"its header names the type '{short(name, 20)}', which PLY does not have")
     return _TYPES[name]
 
 
@@ -140,7 +140,7 @@ def _numbers(text: bytes, progress: Progress) -> np.ndarray:
             try:
                 found.append(np.fromstring(text[start:cut].decode("ascii", errors="replace"), np.float64, sep=" "))
             except DeprecationWarning as error:
-                raise ValueError("its text holds something that is no number") from error
+                raise Damaged("its text holds something that is no number") from error
         start = cut
         progress("read", 0, 1)
     return np.concatenate(found)
@@ -152,7 +152,7 @@ def _element(
     element = Element(count)
     smallest = sum(np.dtype(declared.count_kind or declared.kind).itemsize for declared in properties)
     if count * smallest > len(data) - start:
-        raise ValueError(f"it ends within its element '{name}'; it is damaged or cut short")
+        raise Damaged(f"it ends within its element '{name}'; it is damaged or cut short")
     if not count or not properties:
         return element, start
     if not any(declared.count_kind for declared in properties):
@@ -223,13 +223,13 @@ def _walk(
                 shape.append(0)
                 continue
             if place + counted.size > len(data):
-                raise ValueError(f"it ends within its element '{name}'; it is damaged or cut short")
+                raise Damaged(f"it ends within its element '{name}'; it is damaged or cut short")
             (length,) = counted.unpack_from(data, place)
             if not 0 <= length <= _LONGEST_LIST or length != int(length):
-                raise ValueError(f"a list of its element '{name}' has {length} entries")
+                raise Damaged(f"a list of its element '{name}' has {length} entries")
             place += counted.size + size * int(length)
             shape.append(int(length))
         kinds.append(known.setdefault(tuple(shape), len(known)))
     if place > len(data):
-        raise ValueError(f"it ends within its element '{name}'; it is damaged or cut short")
+        raise Damaged(f"it ends within its element '{name}'; it is damaged or cut short")
     return np.array(kinds), np.array(firsts), list(known), place

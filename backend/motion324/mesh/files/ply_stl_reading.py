@@ -20,6 +20,7 @@ from motion324.mesh.files.foreign import (
     MOST_IMAGE_BYTES,
     MOST_MESH_BYTES,
     MOST_POLYGON_CORNERS,
+    Damaged,
     check_counts,
     file_beside,
     read_regular,
@@ -55,7 +56,7 @@ def read_ply(path: Path, progress: Progress = silent) -> ReferenceMesh:
     if longest > MOST_POLYGON_CORNERS:
         raise too_much(path, f"a face of {longest:,} corners", f"{MOST_POLYGON_CORNERS:,}")
     if vertex.count and not vertex.numbers.keys() >= set("xyz"):
-        raise ValueError("its vertices have no x, y and z")
+        raise Damaged("its vertices have no x, y and z")
     positions = np.stack([vertex.numbers[axis].astype(np.float64) for axis in "xyz"], 1) if vertex.count else _none(3)
     corners = _whole(polygons.values, vertex.count)
     triangles = triangulate(positions, corners, polygons.starts, progress)
@@ -213,7 +214,7 @@ def _begins_as_text(data: bytes) -> bool:
 def _from_binary(path: Path, data: bytes, count: int) -> np.ndarray:
     """(F, 3, 3) float32"""
     if len(data) < _HEAD or len(data) < _HEAD + count * _TRIANGLE.itemsize:
-        raise ValueError("it is shorter than it says; it is damaged or cut short")
+        raise Damaged("it is shorter than it says; it is damaged or cut short")
     check_counts(path, 3 * count, count)
     return np.frombuffer(data, _TRIANGLE, count, _HEAD)["corners"]
 
@@ -227,6 +228,6 @@ def _from_text(path: Path, data: bytes, progress: Progress) -> np.ndarray:
             check_counts(path, number, 0)
         numbers += [float(word) for word in match.groups()]
     if len(numbers) % 9:
-        raise ValueError("its last triangle has fewer than three corners; it is damaged or cut short")
+        raise Damaged("its last triangle has fewer than three corners; it is damaged or cut short")
     with np.errstate(over="ignore"):  # what is too large becomes infinite, which the checks of the mesh refuse
         return np.array(numbers, np.float64).astype(np.float32).reshape(-1, 3, 3)

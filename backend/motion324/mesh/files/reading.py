@@ -10,7 +10,7 @@ from motion324.core.errors import Motion324Error
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.mesh.checks import bad_mesh, check_mesh
-from motion324.mesh.files.foreign import short
+from motion324.mesh.files.foreign import Damaged, short
 
 log = logging.getLogger(__name__)
 
@@ -95,10 +95,11 @@ def _read(path: Path, suffix: str, blender: Path | None, progress: Progress) -> 
 
 
 def _reason(error: Exception) -> str:
-    """What a reader said of a damaged file, or that it is one where Python alone has a word for it."""
+    """What a reader said of a damaged file in words; what Python or a library says is in the log."""
     if type(error) is RecursionError:
         return "it is nested too deeply"
-    first = next(iter(str(error).strip().splitlines()), "")
-    if type(error) is ValueError or isinstance(error, OSError):
-        return short(first.rstrip("."), 300) or "it is damaged"
-    return f"it is damaged, or not what its name says ({type(error).__name__}{': ' * bool(first)}{short(first)})"
+    if isinstance(error, Damaged):
+        return short(str(error).rstrip("."), 300)
+    if isinstance(error, OSError):
+        return short((error.strerror or "").lower()) or "the disk does not give it"
+    return "it is damaged, or not what its name says"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import struct
 import sys
 
 import numpy as np
@@ -151,6 +153,8 @@ def test_embedded_data_in_base64_and_percent_signs(tmp_path):
         {"asset": {"version": "1.0"}},
         {"asset": []},
         {"nodes": [{"mesh": 0, "rotation": "up"}]},
+        {"nodes": [{"mesh": 0, "extensions": None}]},
+        {"nodes": [{"mesh": 0, "translation": ["a", 0, 0]}]},
         {"nodes": [{"mesh": 0, "matrix": [1, 2, 3]}]},
         {"nodes": [{"mesh": 1e9}]},
         {"nodes": [None]},
@@ -165,3 +169,35 @@ def test_damaged_headers_are_refused_in_one_sentence(tmp_path, damage):
         read_mesh(glb.write(tmp_path / "damaged.glb"))
     assert caught.value.code == "mesh-unreadable"
     assert str(tmp_path / "damaged.glb") in caught.value.sentence and "Traceback" not in str(caught.value)
+    assert not re.search("Error|object at|NoneType|reshape|convert", str(caught.value))
+
+
+def test_a_header_may_be_padded_with_zeros(tmp_path):
+    glb = quad_glb()
+    data = glb.write(tmp_path / "whole.glb").read_bytes()
+    (length,) = struct.unpack("<I", data[12:16])
+    for zeros in (4, 8):
+        head = struct.pack("<I4s", length + zeros, b"JSON") + data[20 : 20 + length] + bytes(zeros)
+        (tmp_path / "padded.glb").write_bytes(data[:12] + head + data[20 + length :])
+        assert len(read_mesh(tmp_path / "padded.glb").faces) == 2
+
+
+@pytest.mark.parametrize("where", ["bufferView", "primitive"])
+def test_an_unknown_compression_that_is_only_used_is_named(tmp_path, where):
+    glb = quad_glb()
+    packed = {"ACME_mesh_compression": {"bufferView": 0}}
+    if where == "primitive":
+        glb.header["meshes"][0]["primitives"][0]["extensions"] = packed
+        for accessor in glb.header["accessors"]:
+            del accessor["bufferView"]
+    else:
+        glb.header["bufferViews"][0] |= {"buffer": 1, "extensions": packed}
+        glb.more_buffers = [{"byteLength": 1000}]
+    with pytest.raises(Motion324Error, match="needs the glTF extension ACME_mesh_compression, which cannot be read"):
+        read_mesh(glb.write(tmp_path / "packed.glb"))
+
+
+def test_a_file_of_gltf_1_is_told_so(tmp_path):
+    (tmp_path / "old.glb").write_bytes(b"glTF" + struct.pack("<IIII", 1, 24, 4, 0) + b"{}  ")
+    with pytest.raises(Motion324Error, match=r"has glTF version 1; version 2\.0 is needed"):
+        read_mesh(tmp_path / "old.glb")

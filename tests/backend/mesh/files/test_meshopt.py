@@ -95,7 +95,8 @@ def grid() -> tuple[np.ndarray, np.ndarray]:
     return np.stack([x * 900, y * 850, height], axis=-1).reshape(-1, 3), triangles.reshape(-1, 3)
 
 
-def test_a_file_whose_buffers_are_compressed_is_read(tmp_path):
+@pytest.mark.parametrize("extension", ["EXT_meshopt_compression", "KHR_meshopt_compression"])
+def test_a_file_whose_buffers_are_compressed_is_read(tmp_path, extension):
     points, triangles = grid()
     glb = Glb()
     for text, count, stride, mode in (
@@ -106,7 +107,7 @@ def test_a_file_whose_buffers_are_compressed_is_read(tmp_path):
         inside = glb.header["bufferViews"][glb.view(data)]
         packed = {**inside, "count": count, "byteStride": stride, "mode": mode}
         glb.header["bufferViews"].pop()
-        view = {"buffer": 1, "byteLength": count * stride, "extensions": {"EXT_meshopt_compression": packed}}
+        view = {"buffer": 1, "byteLength": count * stride, "extensions": {extension: packed}}
         glb.header["bufferViews"].append({**view, "byteStride": stride} if mode == "ATTRIBUTES" else view)
     glb.header["accessors"] = [
         {"bufferView": 0, "componentType": 5123, "count": len(points), "type": "VEC3"},
@@ -114,14 +115,14 @@ def test_a_file_whose_buffers_are_compressed_is_read(tmp_path):
     ]
     glb.header["meshes"] = [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1}]}]
     glb.header["nodes"], glb.header["scenes"] = [{"mesh": 0}], [{"nodes": [0]}]
-    glb.header["extensionsRequired"] = ["EXT_meshopt_compression", "KHR_mesh_quantization"]
-    glb.more_buffers = [{"byteLength": 10**6, "extensions": {"EXT_meshopt_compression": {"fallback": True}}}]
+    glb.header["extensionsRequired"] = [extension, "KHR_mesh_quantization"]
+    glb.more_buffers = [{"byteLength": 10**6, "extensions": {extension: {"fallback": True}}}]
     mesh = read_mesh(glb.write(tmp_path / "packed.glb"))
     np.testing.assert_array_equal(mesh.positions, points)
     assert turned(mesh.faces) == turned(triangles)
 
     glb.binary = glb.binary[:100] + bytes(len(glb.binary) - 100)
-    with pytest.raises(Motion324Error, match="EXT_meshopt_compression") as caught:
+    with pytest.raises(Motion324Error, match=extension) as caught:
         read_mesh(glb.write(tmp_path / "damaged.glb"))
     assert caught.value.code == "mesh-unreadable"
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.progress import Progress, silent
+from motion324.video.animated_image import open_video
 from motion324.video.picture import Picture, StillPicture
-from motion324.video.reader import VideoReader, bad_video, ends_inside_a_box, is_boxed
+from motion324.video.reader import bad_video, ends_inside_a_box, is_boxed
 from motion324.video.source import (
     EvenMoments,
     FrameRange,
@@ -246,7 +247,7 @@ def pictures(
                 )
             yield number, number / source.fps, StillPicture(image)
         return
-    with VideoReader(source.path) as reader:
+    with open_video(source.path) as reader:
         number = 0
         while (wanted.last is None or number <= wanted.last) and (frame := reader.next()) is not None:
             counts = number >= wanted.first and (number - wanted.first) % wanted.step == 0

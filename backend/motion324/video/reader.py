@@ -10,7 +10,7 @@ import logging
 import math
 import os
 import struct
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -22,11 +22,13 @@ import av.logging
 from av.video.reformatter import VideoReformatter
 
 from motion324.core.errors import EXIT_BAD_VIDEO, Motion324Error
-from motion324.video.picture import Orientation, VideoPicture
+from motion324.video.picture import Orientation, Picture, VideoPicture
 
 log = logging.getLogger(__name__)
 av.logging.set_level(None)  # what a damaged file lacks is told once, by us
 
+_PACKETS_BETWEEN_TICKS = 500
+_SHORTER, _SHORTER_PART = 0.5, 0.02  # by so many seconds, or so much of it, may a file be shorter than it says
 _THREADS = 8  # at most; each holds a frame or two
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders of these drop alpha
 _CONVERT = "Convert it to MP4 with H.264, for instance by `ffmpeg -i VIDEO -c:v libx264 -pix_fmt yuv420p new.mp4`."
@@ -37,13 +39,14 @@ class Frame:
     """time: when it is shown, in seconds after the stream's beginning; NaN where the file does not say."""
 
     time: float
-    picture: VideoPicture
+    picture: Picture
 
 
 class VideoReader:
     """A video before its first frame; a context that closes the file.
 
     fps: frames per second on average, as the file says, or 0. promised: how many frames it says it has, or 0.
+    promised_by_all: whether that only follows from how long the whole file lasts, sound included.
     interlaced, hdr: whether a frame that was read so far is interlaced; by which transfer function it is HDR, or "".
     Raises Motion324Error("video-unreadable") where nothing can be decoded, with the codec's name where that is why.
     """
@@ -53,8 +56,8 @@ class VideoReader:
         self.interlaced = False
         self._waiting: Frame | None = None
         self.hdr = ""
-        try:  # a playlist may name files, but no address
-            self._container = av.open(str(path), options={"protocol_whitelist": "file"})
+        try:
+            self._container = _opened(path)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             log.info("%s cannot be opened: %s", path, error)
             raise _unreadable(path, "it is no video that is known, or its beginning or its index is missing") from error
@@ -68,7 +71,8 @@ class VideoReader:
         streams = [s for s in self._container.streams.video if not s.disposition & s.disposition.attached_pic]
         if not streams:
             raise _unreadable(self.path, "it has no pictures, only sound or data")
-        self._stream: Any = streams[0]
+        # Stills are posters and thumbnails, also before the video itself.
+        self._stream: Any = next((stream for stream in streams if not _is_still(stream)), streams[0])
         context = self._stream.codec_context
         if context is None:
             raise _unknown_codec(self.path, codec_tag(self.path))
@@ -81,8 +85,10 @@ class VideoReader:
         self._decoder.thread_count = min(_THREADS, os.cpu_count() or 1)
         self.fps = float(self._stream.guessed_rate or self._stream.average_rate or 0)
         self.promised = int(self._stream.frames or 0)
+        self.promised_by_all = False
         if not self.promised and self._container.duration and self.fps:
             self.promised = int(self._container.duration / av.time_base * self.fps + 0.5)
+            self.promised_by_all = len(self._container.streams) > 1
         self._base = self._stream.time_base or Fraction(1, 1000)
         self._start = float((self._stream.start_time or 0) * self._base)
         self._reformatter = VideoReformatter()
@@ -103,6 +109,30 @@ class VideoReader:
         """The next frame in the order in which they are shown; None at the end, or where the file breaks off."""
         waiting, self._waiting = self._waiting, None
         return waiting or next(self._frames, None)
+
+    def frames_by_times(self, tick: Callable[[], None]) -> int:
+        """How many frames there are by the times of this stream alone, without decoding them, where the file is as long
+        as it says; else `promised`, of which the rest is missing. Reads the file to its end. tick: called often.
+        """
+        first, last, end = math.inf, -math.inf, 0.0
+        try:
+            with _opened(self.path) as container:
+                for number, packet in enumerate(container.demux()):
+                    if number % _PACKETS_BETWEEN_TICKS == 0:
+                        tick()
+                    if packet.pts is None or packet.time_base is None:
+                        continue
+                    moment = float(packet.pts * packet.time_base)
+                    end = max(end, moment + float((packet.duration or 0) * packet.time_base))
+                    if packet.stream.index == self._stream.index:
+                        first, last = min(first, moment), max(last, moment)
+        except (av.error.FFmpegError, OSError) as error:
+            log.info("%s breaks off: %s", self.path, error)
+        whole = (self._container.duration or 0) / av.time_base
+        lasts = end - (self._container.start_time or 0) / av.time_base
+        if not first <= last or lasts < whole - max(_SHORTER, _SHORTER_PART * whole):
+            return self.promised
+        return round((last - first) * self.fps) + 1
 
     def seek(self, number: int) -> None:
         """Lets `next` go on with frame `number`, counted by the mean rate where frames are not evenly spaced."""
@@ -168,6 +198,24 @@ class VideoReader:
             )
             found.append({"code": "video-hdr", "sentence": sentence})
         return tuple(found)
+
+
+def _opened(path: Path) -> Any:
+    """A playlist may name files, but no address."""
+    return av.open(str(path), options={"protocol_whitelist": "file"})
+
+
+def _is_still(stream: Any) -> bool:
+    """Whether a stream says that it has one picture."""
+    if stream.frames:
+        return bool(stream.frames == 1)
+    hours, _, rest = str(stream.metadata.get("DURATION", "")).partition(":")  # as Matroska has it: 00:00:00.040000000
+    minutes, _, seconds = rest.partition(":")
+    try:
+        lasts = 3600 * float(hours) + 60 * float(minutes) + float(seconds)
+    except ValueError:
+        return False
+    return 0 < lasts * float(stream.average_rate or 0) < 1.5
 
 
 def bad_video(code: str, sentence: str, hint: str = "") -> Motion324Error:

@@ -15,8 +15,9 @@ import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.progress import Progress
+from motion324.video.animated_image import FrameReader, open_video
 from motion324.video.picture import Picture, StillPicture
-from motion324.video.reader import Frame, VideoReader, bad_video, ends_inside_a_box, is_boxed
+from motion324.video.reader import Frame, bad_video, ends_inside_a_box, is_boxed
 from motion324.video.source import (
     FrameRange,
     Source,
@@ -179,7 +180,7 @@ class _Search:
             for number in self._numbers:
                 yield number, StillPicture(read_image(self._source.images[number]))
             return
-        with VideoReader(self._source.path) as reader:
+        with open_video(self._source.path) as reader:
             position = 0  # of the frame that comes next
             for index, number in enumerate(self._numbers):
                 frame = self._go_to(reader, position, number, patient=index == 0)
@@ -190,7 +191,7 @@ class _Search:
                     return
                 position = number + 1
 
-    def _go_to(self, reader: VideoReader, position: int, number: int, patient: bool) -> Frame | None:
+    def _go_to(self, reader: FrameReader, position: int, number: int, patient: bool) -> Frame | None:
         """Frame `number`, whatever the reader has given before; None where there is none."""
         deadline = time.monotonic() + WALK_SECONDS
         if position <= number and (patient or number - position <= SHORT_WAY):

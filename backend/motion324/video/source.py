@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 
 from motion324.core.input_files import IMAGE_SUFFIXES, images_in
+from motion324.video.animated_image import animation_in, is_animated_png, open_video
 from motion324.video.reader import VideoReader, bad_video
 
 log = logging.getLogger(__name__)
 
 FALLBACK_FPS = 24.0
-_START = 1 << 16  # bytes of an image file, in which it says that it is animated
 FrameRange = tuple[int | None, int | None, int]
 Tick = Callable[[], None]
 # A file's frames count as unevenly spaced if one of them lies this many mean intervals off its even place: less is
@@ -79,37 +79,20 @@ def _open(path: Path, tick: Tick) -> Source:
             )
         log.warning("The images of '%s' have no frame rate; %g frames per second are assumed.", path, FALLBACK_FPS)
         return Source(path, len(images), FALLBACK_FPS, images)
-    if path.suffix.lower() in IMAGE_SUFFIXES and (animated := _animation_in(path)) != "apng":
-        if animated:
-            raise bad_video(
-                "video-unreadable",
-                f"The video '{path}' is an animated WebP, which cannot be decoded here.",
-                "Convert it to an animated PNG or GIF, to an MP4, or to a folder of images.",
-            )
+    if path.suffix.lower() in IMAGE_SUFFIXES and not (animation_in(path) or is_animated_png(path)):
         raise bad_video(
             "video-one-frame",
             f"'{path}' is a single image; a video or a folder of images is needed.",
             "Give the folder that holds the images of all frames.",
         )
-    with VideoReader(path) as reader:
+    with open_video(path) as reader:
         fps, count = reader.fps, reader.promised
+        if isinstance(reader, VideoReader) and reader.promised_by_all:
+            count = reader.frames_by_times(tick)
     if not (math.isfinite(fps) and 0 < fps <= 1000):
         log.warning("The video '%s' does not say its frame rate; %g frames per second are assumed.", path, FALLBACK_FPS)
         fps = FALLBACK_FPS
     return Source(path, count if 0 < count < 10**8 else _count_by_reading(path, tick), fps)
-
-
-def _animation_in(path: Path) -> str:
-    """ "apng" or "webp" where an image file holds several pictures, else "": both have a mark near their beginning."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(_START)
-    except OSError:
-        return ""
-    if start.startswith(b"\x89PNG") and b"acTL" in start.partition(b"IDAT")[0]:
-        return "apng"
-    animated = start[:4] == b"RIFF" and start[8:16] == b"WEBPVP8X" and start[20:21] and start[20] & 2
-    return "webp" if animated else ""
 
 
 def _wanted(source: Source, frames: FrameRange, tick: Tick) -> Wanted:
@@ -125,7 +108,7 @@ def _wanted(source: Source, frames: FrameRange, tick: Tick) -> Wanted:
 
 def _count_by_reading(path: Path, tick: Tick) -> int:
     count = 0
-    with VideoReader(path) as reader:
+    with open_video(path) as reader:
         while reader.next() is not None:
             count += 1
             tick()

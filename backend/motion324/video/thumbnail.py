@@ -12,8 +12,9 @@ import numpy as np
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.input_files import images_in
+from motion324.video.animated_image import open_video
 from motion324.video.picture import Picture, StillPicture
-from motion324.video.reader import VideoReader, bad_video
+from motion324.video.reader import bad_video
 from motion324.video.source import read_image
 
 LARGEST = 256  # pixels of the longer side
@@ -28,7 +29,7 @@ def thumbnail(video: Path, number: int) -> np.ndarray:
         raise bad_video("video-missing", f"The video '{video}' does not exist.", "Check the path.")
     if video.is_dir():
         return _small(_of_folder(video, number))
-    with VideoReader(video) as reader:
+    with open_video(video) as reader:
         if number:
             reader.seek(number)
         frame = reader.next()

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_BAD_VIDEO, Motion324Error
@@ -112,16 +112,81 @@ def test_an_animated_png_is_a_video_and_its_alpha_the_mask(tmp_path):
     check_discs(read_video(path.rename(tmp_path / "a.png")), 8, (0, 0, 255))
 
 
-def test_an_animated_webp_is_named_as_such_and_a_still_picture_as_one(tmp_path):
-    frames = [Image.fromarray(hidden_red(index)) for index in range(3)]
-    frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:])
-    with pytest.raises(Motion324Error, match=r"a\.webp' is an animated WebP, which cannot be decoded") as caught:
-        read_video(tmp_path / "a.webp")
+@pytest.mark.parametrize("suffix", [".webp", ".avif"])
+def test_an_animated_picture_is_a_video_and_its_alpha_the_mask(tmp_path, suffix):
+    if not features.check(suffix[1:]):
+        pytest.skip("this Pillow was built without it")
+    path = tmp_path / f"a{suffix}"
+    first, *rest = [Image.fromarray(hidden_red(index)) for index in range(8)]
+    lossless = {"lossless": True} if suffix == ".webp" else {"quality": 100, "subsampling": "4:4:4"}
+    first.save(path, save_all=True, append_images=rest, duration=100, **lossless)
+    clip = read_video(path)
+    check_discs(clip, 8, (0, 0, 255))
+    assert clip.fps == pytest.approx(10) and clip.warnings == ()
+    few = sample_video(path, (2, None, 1), 4, silent)
+    assert (few.frame_count, few.used) == (8, 6)
+    assert np.array_equal(few.clip.alpha, clip.alpha[few.clip.frame_numbers])
+    assert thumbnail(path, 4)[0, 0, 3] == 0
+    first.save(path, save_all=True, append_images=rest, duration=[100, 100, 600, *[100] * 5])
+    uneven = read_video(path)
+    assert uneven.fps == pytest.approx(7 / 1.2, rel=0.01) and uneven.warnings[0]["code"] == "video-frame-rate-varies"
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(Motion324Error) as caught:
+        read_video(path)
     assert caught.value.exit_code == EXIT_BAD_VIDEO
+
+
+def test_a_still_picture_is_named_as_one(tmp_path):
     for name in ("b.webp", "b.png", "b.jpg"):
-        frames[0].convert("RGB").save(tmp_path / name)
+        Image.fromarray(hidden_red(0)).convert("RGB").save(tmp_path / name)
         with pytest.raises(Motion324Error, match="is a single image"):
             read_video(tmp_path / name)
+
+
+def with_sound(path: Path, frames: int, seconds: float, begins: float = 0.0, poster: bool = False) -> Path:
+    """A video of 10 frames per second that begins after so many seconds, and sound of so many from 0 on."""
+    with av.open(str(path), "w") as container:
+        still = container.add_stream("mjpeg", rate=10, width=64, height=48, pix_fmt="yuvj420p") if poster else None
+        video = container.add_stream("mpeg4", rate=10, width=64, height=48, pix_fmt="yuv420p")
+        sound = container.add_stream("mp3" if path.suffix == ".flv" else "mp2", rate=44100)
+        sound.layout = "mono"
+        if still is not None:
+            container.mux(still.encode(av.VideoFrame(64, 48, "yuvj420p")))
+        for index in range(frames):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * index, np.uint8), format="rgb24")
+            frame.pts = index + round(10 * begins)
+            frame.time_base = Fraction(1, 10)
+            container.mux(video.encode(frame))
+        for index in range(round(seconds * 44100 / 1152)):
+            kind = "fltp" if path.suffix == ".flv" else "s16"
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1152), {"fltp": "f4", "s16": "i2"}[kind]), kind, "mono")
+            frame.sample_rate, frame.pts = 44100, 1152 * index
+            container.mux(sound.encode(frame))
+        for stream in filter(None, (still, video, sound)):
+            container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("begins", [0.0, 1.5])
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts"])
+def test_sound_that_lasts_longer_makes_no_video_that_is_cut_short(tmp_path, suffix, begins):
+    path = with_sound(tmp_path / f"a{suffix}", 9, 4.0, begins)
+    clip = read_video(path)
+    assert len(clip.frames) == 9 and clip.warnings == ()
+    sample = sample_video(path, (None, None, 1), 5, silent)
+    assert sample.frame_count == 9 and len(sample.clip.frames) == 5 and sample.clip.warnings == ()
+
+
+def test_a_video_with_sound_that_is_cut_short_is_told(tmp_path):
+    path = with_sound(tmp_path / "a.mkv", 30, 3.0)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    clip = read_video(path)
+    assert len(clip.frames) < 25 and clip.warnings[0]["code"] == "video-cut-short"
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_a_poster_before_the_video_is_not_taken_for_it(tmp_path, suffix):
+    assert len(read_video(with_sound(tmp_path / f"a{suffix}", 9, 1.0, poster=True)).frames) == 9
 
 
 def test_alpha_that_hides_nothing_is_none(tmp_path):

@@ -153,7 +153,7 @@ def with_sound(path: Path, frames: int, seconds: float, begins: float = 0.0, pos
         if still is not None:
             container.mux(still.encode(av.VideoFrame(64, 48, "yuvj420p")))
         for index in range(frames):
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * index, np.uint8), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 8 * index, np.uint8), format="rgb24")
             frame.pts = index + round(10 * begins)
             frame.time_base = Fraction(1, 10)
             container.mux(video.encode(frame))

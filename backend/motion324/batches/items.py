@@ -12,6 +12,7 @@ from typing import Any
 from motion324 import __version__
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.input_files import file_state, numbered_lines
+from motion324.core.json_text import read_json
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions
 from motion324.core.write_aside import written_aside
@@ -96,7 +97,7 @@ def _item(
     path: Path, number: int, line: str, options: AnimateOptions, made: MeshSettings | None, rig: str
 ) -> BatchItem:
     try:
-        values = json.loads(line)
+        values = read_json(line)
         unknown = set(values) - {"mesh", "video", "name", "options", "rig"}
         if unknown:
             raise ValueError(f"it has the unknown field '{sorted(unknown)[0]}'")
@@ -161,7 +162,7 @@ def is_done(folder: Path, item: BatchItem, overlay: bool = False) -> bool:
     """Whether the folder holds the result of just this item: same files, same options, same version; and where an
     overlay is wanted, with one."""
     try:
-        known = json.loads((folder / ITEM_FILE).read_text(encoding="utf-8"))
+        known = read_json((folder / ITEM_FILE).read_text(encoding="utf-8"))
         has_overlay = known.pop("overlay", False)
     except (OSError, ValueError, AttributeError):
         return False

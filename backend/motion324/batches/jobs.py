@@ -25,6 +25,7 @@ from motion324.core.exclusive_use import Hold
 from motion324.core.job_file import Line, numbered_jobs, output_folders, read_lines
 from motion324.core.job_item import ADDRESS, JobItem
 from motion324.core.job_record import LOGS, RESULTS, JobRecord, log_name, made_of
+from motion324.core.json_text import read_json
 from motion324.core.owned_folder import UNFINISHED, remove_abandoned
 from motion324.core.write_aside import explained_write_errors, remove_unfinished
 
@@ -246,7 +247,7 @@ def _with_defaults(text: str, more: Mapping[str, Any]) -> str:
     if not any(more.values()):
         return text
     try:
-        values = json.loads(text)
+        values = read_json(text)
         options = {**more["options"], **values.get("options", {})}
         wanted = {**values, **({"options": options} if options else {})}
         if more["scene"]:

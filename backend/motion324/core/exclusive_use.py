@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.json_text import read_json
 from motion324.core.owned_folder import Lock
 from motion324.core.write_aside import explained_write_errors
 
@@ -102,7 +103,7 @@ class Hold:
 def _holder(lock_path: Path) -> str:
     """Who holds it, in words; its file may be just being written, or be read on another machine's disk."""
     try:
-        told = json.loads(lock_path.read_text("utf-8"))
+        told = read_json(lock_path.read_text("utf-8"))
         process, machine = int(told["process"]), str(told["machine"])
         since = datetime.datetime.fromisoformat(told["since"]).astimezone()
     except (OSError, ValueError, KeyError, TypeError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.input_files import check_inputs_stay, numbered_lines
 from motion324.core.job_item import JobItem, parse_item
+from motion324.core.write_aside import write_error
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ def read_lines(texts: Iterable[tuple[int, str]], folder: Path, opened: str = "")
         try:
             item = parse_item(text, folder)
             check_inputs_of(item, opened)
+            check_places(item)
             check_alone(item, number, writers)
         except Motion324Error as error:
             lines.append(Line(number, text, None, error))
@@ -57,6 +61,23 @@ def output_folders(items: Iterable[JobItem]) -> list[Path]:
 def check_inputs_of(item: JobItem, opened: str = "") -> None:
     """Raises Motion324Error("overwrites-input")."""
     check_inputs_stay([path for paths in item.targets().values() for path in paths], item.inputs(opened))
+
+
+def check_places(item: JobItem) -> None:
+    """Outputs whose names are too long, below a file, or a folder's already, could only fail after the work.
+
+    Raises Motion324Error("cannot-write").
+    """
+    for name, paths in item.targets().items():
+        for path in paths:
+            try:
+                is_folder = stat.S_ISDIR(path.stat().st_mode)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise write_error(path, error) from error
+            if is_folder and name != "turntable":
+                raise write_error(path, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
 
 
 def check_alone(item: JobItem, number: int, writers: dict[str, int]) -> None:

@@ -7,7 +7,6 @@ jobs.jsonl`. The JSON Schema in motion324.core.job_schema says the same to other
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from motion324.core.engine_settings import EngineSettings, MotionEdits, VertexTe
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.input_files import InputFile, inputs_of_job
 from motion324.core.job_resources import JobResources
+from motion324.core.json_text import read_json
 from motion324.core.option_group import told
 from motion324.core.options import AnimateOptions
 from motion324.core.rig_settings import RigSettings
@@ -131,6 +131,10 @@ def parse_item(line: str, folder: Path) -> JobItem:
     if not isinstance(values.get("scene", ""), str):
         raise _bad(f"has 'scene' {told(values['scene'])}; it must be the path of a .blend")
     outputs = _outputs(values)
+    for text in paths_in(values):
+        if any(_never_in_names(letter) for letter in text):
+            shown = "".join("?" if _never_in_names(letter) else letter for letter in text)
+            raise _bad(f"has {told(shown)}, which is no name that a file can have")
     _check_start(values.get("start", 1))
     if not isinstance(values.get("own_pose", False), bool):
         raise _bad(f"has 'own_pose' {told(values['own_pose'])}; it must be true or false")
@@ -153,9 +157,9 @@ def parse_item(line: str, folder: Path) -> JobItem:
 def read_values(line: str) -> dict[str, Any]:
     """The line's fields, with paths for addresses of this machine's files. Raises Motion324Error("bad-item")."""
     try:
-        values = json.loads(line)
+        values = read_json(line)
     except ValueError as error:
-        raise _bad(f"is no JSON: {error}") from error
+        raise _bad(f"cannot be read as JSON: {error}") from error
     if not isinstance(values, dict):
         raise _bad("is no JSON object")
     here = {text: _local(text) for text in addresses_in(values) if text.startswith(FILE)}
@@ -203,6 +207,11 @@ def _outputs(values: dict[str, Any]) -> dict[str, str]:
         if name != "turntable" and Path(path).suffix.lower() not in endings:
             raise _bad(f"has the output '{name}' with the name '{path}', which must end in {' or '.join(endings)}")
     return outputs
+
+
+def _never_in_names(letter: str) -> bool:
+    """Zero, and halves of a pair in UTF-16, which JSON can write but no file system takes."""
+    return letter == "\0" or "\ud800" <= letter <= "\udfff"
 
 
 def _check_together(item: JobItem) -> None:

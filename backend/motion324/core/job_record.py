@@ -17,6 +17,7 @@ from typing import Any, TextIO
 from motion324 import __version__
 from motion324.core.input_files import file_state
 from motion324.core.job_item import JobItem
+from motion324.core.json_text import read_json
 from motion324.core.write_aside import explained_write_errors, written_aside
 
 RESULTS, LOGS = ".results.jsonl", ".logs"  # behind the job file's stem
@@ -154,7 +155,7 @@ def log_name(number: int, text: str) -> str:
 def _read(line: str) -> dict[str, Any]:
     """A result; {} for a line that a killed batch has not written to its end."""
     try:
-        result = json.loads(line)
+        result = read_json(line)
     except ValueError:
         return {}
     return result if isinstance(result, dict) else {}

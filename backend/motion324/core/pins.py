@@ -12,7 +12,6 @@ own coordinates; without "vertices" they are those of all of them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.json_text import read_json
 from motion324.core.reference_mesh import ReferenceMesh
 
 MAX_PINS = 10_000
@@ -120,10 +120,10 @@ class Pins:
 def read_pins(path: Path) -> Pins:
     """Raises Motion324Error("bad-pins") where the file is missing, or is no such JSON."""
     try:
-        values = json.loads(path.read_text("utf-8-sig"))
+        values = read_json(path.read_text("utf-8-sig"))
     except OSError as error:
         raise _bad(f"cannot be read from '{path}' ({error.strerror or error})", "Check the path.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _bad(f"in '{path}' are no JSON ({error})", "Write it as the README shows.") from error
     return pins_of(values)
 

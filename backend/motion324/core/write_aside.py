@@ -13,6 +13,8 @@ from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
 
 _TOLD = 120  # letters of a path
 _ASIDE = re.compile(r"\.(?P<stem>.+)\.\d+\.unfinished(?P<suffix>(\.[^.]*)?)")
+_LONGEST_NAME = 255  # bytes, on most file systems
+_LONGEST_LETTER = 4  # bytes
 _OF_A_PATH = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EIO)
 
 
@@ -24,7 +26,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     When the block fails, the unfinished file is removed and `path` stays as it was.
     Raises Motion324Error("disk-full" or "cannot-write") instead of the system's own errors.
     """
-    aside = path.with_name(f".{path.stem}.{os.getpid()}.unfinished{path.suffix}")
+    aside = path.with_name(_aside_name(path))
     try:
         with explained_write_errors(path):
             yield aside
@@ -34,15 +36,31 @@ def written_aside(path: Path) -> Iterator[Path]:
             aside.unlink(missing_ok=True)
 
 
+def _aside_name(path: Path) -> str:
+    """No longer than a name may be, however long that of the file is."""
+    rest = f".{os.getpid()}.unfinished{path.suffix}"
+    stem = path.stem
+    while stem and len(os.fsencode(f".{stem}{rest}")) > _LONGEST_NAME:
+        stem = stem[:-1]
+    return f".{stem}{rest}"
+
+
 def remove_unfinished(folder: Path, paths: Set[Path]) -> None:
     """Takes away what processes that were killed while they wrote `paths`, files in `folder`, have left there. For whom
     nobody else writes these."""
     with contextlib.suppress(OSError):
         for entry in folder.iterdir():
             found = _ASIDE.fullmatch(entry.name)
-            if found and folder / f"{found['stem']}{found['suffix']}" in paths:
+            if found and (folder / f"{found['stem']}{found['suffix']}" in paths or _is_cut(entry.name, found, paths)):
                 with contextlib.suppress(OSError):
                     entry.unlink()
+
+
+def _is_cut(name: str, found: re.Match[str], paths: Set[Path]) -> bool:
+    """Whether that is the aside name of one of the paths, whose own name was too long for it."""
+    if len(os.fsencode(name)) <= _LONGEST_NAME - _LONGEST_LETTER:
+        return False
+    return any(path.suffix == found["suffix"] and path.stem.startswith(found["stem"]) for path in paths)
 
 
 @contextlib.contextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.json_text import read_json
 from motion324.evaluation.mesh_sequence import MeshSequence, bad_sequence, check_sequence, numbered_files
 
 SPLITS = ("short", "long")
@@ -55,7 +55,7 @@ class ReleaseClip:
     def fps(self) -> float | None:
         """From the clip's description, where the release has one."""
         try:
-            return float(json.loads((self.root / "meta" / f"{self.name}.json").read_text(encoding="utf-8"))["fps"])
+            return float(read_json((self.root / "meta" / f"{self.name}.json").read_text(encoding="utf-8"))["fps"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from motion324.core import json_text
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.write_aside import explained_write_errors, written_aside
 from motion324.evaluation.protocols import get_protocol
@@ -115,7 +116,7 @@ def write_json(path: Path, evaluation: Evaluation) -> None:
 def read_json(path: Path) -> Evaluation:
     """Raises Motion324Error("evaluation-unreadable")."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json_text.read_json(path.read_text(encoding="utf-8"))
         if values.pop("format") != FORMAT:
             raise ValueError(f"it is not of the format {FORMAT}")
         values["clips"] = tuple(_clip(clip) for clip in values["clips"])

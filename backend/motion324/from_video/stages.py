@@ -20,6 +20,7 @@ import numpy as np
 
 from motion324 import __version__
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.json_text import read_json
 from motion324.core.owned_folder import UNFINISHED, OwnedFolder, remove_abandoned
 from motion324.core.view import View
 from motion324.core.write_aside import explained_write_errors, written_aside
@@ -120,7 +121,7 @@ class StageFolder:
     def _manifest(self, name: str) -> dict[str, Any]:
         """Empty where there is none that can be used."""
         try:
-            manifest = json.loads((self.root / MANIFESTS / f"{name}.json").read_text(encoding="utf-8"))
+            manifest = read_json((self.root / MANIFESTS / f"{name}.json").read_text(encoding="utf-8"))
             names = list(manifest["products"])
             plain = all(Path(product).name == product for product in names)
             usable = isinstance(manifest["result"], dict) and isinstance(manifest["seconds"], float | int) and plain

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.json_text import read_json
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.trajectory_file import Trajectory, load_trajectory
@@ -34,7 +34,7 @@ def read_result(path: Path) -> FoundResult:
     file = path / TRAJECTORY if path.is_dir() else path
     trajectory = load_trajectory(file)
     try:
-        report = json.loads((file.parent / REPORT).read_text(encoding="utf-8"))
+        report = read_json((file.parent / REPORT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         report = {}
     return FoundResult(file, trajectory, report if isinstance(report, dict) else {})

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.json_text import read_json
 from motion324.core.progress import Progress, silent
 from motion324.core.write_aside import explained_write_errors, written_aside
 from motion324.weights import hub
@@ -97,7 +98,7 @@ def accept(weights: Licensed) -> None:
 
 def _consents() -> dict[str, dict[str, str]]:
     with contextlib.suppress(OSError, ValueError):
-        found = json.loads((weights_folder() / CONSENTS).read_text("utf-8"))
+        found = read_json((weights_folder() / CONSENTS).read_text("utf-8"))
         if isinstance(found, dict):
             return {name: entry for name, entry in found.items() if isinstance(entry, dict)}
     return {}

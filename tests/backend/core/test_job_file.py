@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from motion324.core.errors import Motion324Error
+from motion324.core.job_file import read_lines
 from motion324.core.job_item import JobItem, parse_item
 from motion324.core.job_record import JobRecord
 from motion324.core.job_resources import Resources
 from motion324.core.job_schema import job_schema
+from motion324.core.write_aside import written_aside
 
 
 def test_outputs_that_are_empty_do_not_count_as_done(tmp_path):
@@ -55,6 +57,12 @@ def test_masks_and_weights_are_looked_for_beside_the_job_file(tmp_path):
         ),
         ('{"mesh": "m", "video": "v", "edits": {"loop": true}}', "has 'edits' of the motion, but no 'engine'"),
         ("[1, 2]", "is no JSON object"),
+        ("[" * 100_000, "cannot be read as JSON: it is nested too deeply"),
+        ('{"mesh": "m", "video": "v", "mesh": "n"}', "it has 'mesh' twice"),
+        ('{"mesh": "m", "video": "v", "outputs": {"npz": "a.npz", "npz": "b.npz"}}', "it has 'npz' twice"),
+        ('{"mesh": "m\\u0000", "video": "v"}', "has 'm.', which is no name that a file can have"),
+        ('{"mesh": "m", "video": "\\ud800.mp4"}', "has '..mp4', which is no name that a file can have"),
+        ('{"mesh": "m", "video": "v", "outputs": {"npz": "\\u0000.npz"}}', "has '..npz', which is no name"),
     ],
 )
 def test_a_bad_line_says_what_is_wrong_with_it(tmp_path, line, text):
@@ -97,6 +105,24 @@ BAD = [
     {"mesh": "m", "video": "v", "resources": {"cpus": 0}},
     {"mesh": "m", "video": "v", "turntable": {"size": 9999}},
 ]
+
+
+@pytest.mark.parametrize("name", ["y" * 300 + ".npz", "file/x.npz", "folder.npz"])
+def test_places_that_cannot_be_written_are_told_before_any_work(tmp_path, name):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.npz").mkdir()
+    item = json.dumps({"mesh": "m", "video": "v", "outputs": {"npz": name}})
+    (line,) = read_lines([(1, item)], tmp_path)
+    assert line.item is None and line.problem.code == "cannot-write" and name in line.problem.sentence
+
+
+def test_a_file_whose_name_is_as_long_as_it_may_be_is_written_aside(tmp_path):
+    for letter in ("x", "ö"):
+        path = tmp_path / (letter * (251 // len(letter.encode())) + ".npz")
+        with written_aside(path) as aside:
+            aside.write_text("whole")
+            assert aside.suffix == ".npz" and aside != path
+        assert path.read_text() == "whole" and not aside.exists()
 
 
 def test_the_schema_and_the_reader_take_and_refuse_the_same_lines(tmp_path):

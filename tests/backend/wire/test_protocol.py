@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import socket
@@ -308,6 +309,49 @@ def test_a_request_that_does_not_fit_is_refused_with_a_sentence(spoil):
         protocol.from_wire(*spoil(*protocol.to_wire(request())))
     assert caught.value.code in ("bad-message", "bad-option")
     assert caught.value.sentence.endswith(".")
+
+
+HOSTILE = (
+    *(None, True, -1, 0, 1.5, float("nan"), float("inf"), 2**31, 2**63, 10**400, "", "x" * 100_000, "\0", "\ud800"),
+    *("../../etc/passwd", [], [[]], [None], [1, 1, 1], {}, {"a": {}}, {"": 1}),
+)
+
+
+def places_in(values: object, above: tuple = ()) -> list[tuple]:
+    """Where all is that a header holds, at any depth."""
+    items = values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list) else ()
+    return [place for key, value in items for place in [(*above, key), *places_in(value, (*above, key))]]
+
+
+def with_other(header: dict, place: tuple, value: object) -> dict:
+    changed = copy.deepcopy(header)
+    within = changed
+    for key in place[:-1]:
+        within = within[key]
+    within[place[-1]] = value
+    return changed
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.kind)
+def test_hostile_values_in_any_field_are_taken_or_refused_in_a_sentence(message):
+    sent, arrays = protocol.to_wire(message)
+    header = json.loads(b"".join(framing.encode(sent, {}))[framing.PREFIX.size :])
+    places = places_in(header)
+    tried = [(with_other(header, place, value), arrays) for place in places for value in HOSTILE]
+    shapes = [
+        lambda a: a[:0],
+        lambda a: a[..., None],
+        lambda a: a.astype(np.float64),
+        lambda a: np.float32(3)[None][0:],
+    ]
+    tried += [(header, {**arrays, name: spoil(array)}) for name, array in arrays.items() for spoil in shapes]
+    tried += [(header, without(arrays, name)) for name in arrays]
+    assert len(tried) >= len(HOSTILE)
+    for spoilt, values in tried:
+        try:
+            protocol.from_wire(spoilt, values)
+        except Motion324Error as error:
+            assert error.sentence.endswith(".") and len(str(error)) < 1000
 
 
 def test_the_refusal_names_the_field_and_both_shapes():

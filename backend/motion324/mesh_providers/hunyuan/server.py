@@ -31,6 +31,7 @@ import cv2
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.json_text import read_json
 from motion324.core.mesh_settings import HUNYUAN_LICENCE, MeshSettings
 from motion324.core.progress import Progress
 from motion324.mesh_providers.hunyuan.finishing import finished, object_on_square
@@ -260,7 +261,7 @@ class HunyuanServerProvider:
 
 def _field(answer: Answer, name: str) -> Any:
     try:
-        return json.loads(answer.body)[name]
+        return read_json(answer.body)[name]
     except (ValueError, KeyError, TypeError) as error:
         raise _failed(f"its answer has no '{name}'") from error
 

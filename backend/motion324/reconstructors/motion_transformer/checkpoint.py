@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.json_text import read_json
 from motion324.core.write_aside import explained_write_errors, written_aside
 from motion324.reconstructors.motion_transformer.config import ModelConfig, foreign
 from motion324.reconstructors.motion_transformer.model import MotionModel
@@ -233,7 +234,7 @@ def _broken(path: Path, why: str) -> Motion324Error:
 def _config(shapes: Shapes, metadata: Mapping[str, str], name: str) -> ModelConfig:
     if metadata.get("format") == FORMAT and "config" in metadata:
         try:
-            return ModelConfig.from_dict(json.loads(metadata["config"]))
+            return ModelConfig.from_dict(read_json(metadata["config"]))
         except (TypeError, ValueError, KeyError) as error:
             raise foreign(name, f"its metadata describe no configuration ({error})") from error
     return ModelConfig.from_shapes(shapes, name)

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
+from motion324.core.json_text import read_json
 
 HIDDEN_BEHIND = 0.02  # a point this much farther than what is seen at its pixel is hidden; normalised space
 FARTHEST_BEHIND = 0.3  # what is told of nodes that are farther behind what is drawn, or where nothing is drawn
@@ -55,7 +56,7 @@ class NodeModelConfig:
     def from_json(cls, text: str) -> NodeModelConfig:
         """Raises Motion324Error("weights-broken") where the text describes another kind of model."""
         try:
-            values = json.loads(text)
+            values = read_json(text)
             return cls(**{**values, "channels": tuple(values["channels"])})
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise Motion324Error(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.npz_file import UnusableArchive, opened_npz
 from motion324.core.result import AnimationResult
 from motion324.core.view import View
 from motion324.core.write_aside import written_aside
@@ -31,6 +33,18 @@ class Trajectory:
     fps: float
     view: View
     camera_to_first: np.ndarray | None = None
+
+
+_NEEDED = (
+    "positions",
+    "faces",
+    "frame_numbers",
+    "fps",
+    "view_rotation",
+    "view_translation",
+    "view_focal",
+    "view_centre",
+)
 
 
 def save_trajectory(path: Path, result: AnimationResult, faces: np.ndarray) -> None:
@@ -59,7 +73,9 @@ def save_trajectory(path: Path, result: AnimationResult, faces: np.ndarray) -> N
 def load_trajectory(path: Path) -> Trajectory:
     """Raises Motion324Error("trajectory-unreadable") where the file is missing, of another kind, or inconsistent."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with opened_npz(path) as arrays:
+            if missing := [name for name in _NEEDED if name not in arrays]:
+                raise _unreadable(path, f"lacks '{missing[0]}'")
             trajectory = Trajectory(
                 positions=arrays["positions"],
                 faces=arrays["faces"],
@@ -73,11 +89,17 @@ def load_trajectory(path: Path) -> Trajectory:
                 ),
                 camera_to_first=arrays.get("camera_to_first"),
             )
-    except (OSError, KeyError, ValueError, IndexError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise _unreadable(path, f"cannot be read ({type(error).__name__}: {error})") from error
+    except OSError as error:
+        raise _unreadable(path, f"cannot be read: {(error.strerror or 'the disk does not give it').lower()}") from error
+    except UnusableArchive as error:
+        raise _unreadable(path, f"cannot be read: {error}") from error
+    except (KeyError, IndexError, TypeError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise _unreadable(path, "is damaged, or holds something else") from error
     shape = trajectory.positions.shape
     if len(shape) != 3 or shape[2] != 3 or trajectory.frame_numbers.shape != (shape[0],):
         raise _unreadable(path, f"has positions of shape {shape} for {trajectory.frame_numbers.size} frames")
+    if not all(array.dtype.kind in "fiu" for array in (trajectory.positions, trajectory.faces)):
+        raise _unreadable(path, "holds something else than numbers where its positions or faces should be")
     moving = trajectory.camera_to_first
     if moving is not None and (moving.shape != (shape[0], 3, 3) or not (np.abs(np.linalg.det(moving)) > 0).all()):
         raise _unreadable(path, f"has a camera's motion of shape {moving.shape} for {shape[0]} frames, or none at all")

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError, features
 
 from motion324.video.picture import StillPicture
-from motion324.video.reader import Frame, VideoReader, bad_video
+from motion324.video.reader import Frame, VideoReader, bad_video, check_pixels
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,11 @@ class AnimatedImageReader:
                 f"The file '{path}' cannot be read as an animated picture: it is damaged, or too large.",
                 "Convert it to an animated PNG or GIF, to an MP4, or to a folder of images.",
             ) from error
+        try:
+            check_pixels(path, *self._image.size)
+        except BaseException:
+            self._image.close()
+            raise
         self.promised = int(getattr(self._image, "n_frames", 1))
         with contextlib.suppress(OSError, EOFError, ValueError):
             self._image.load()

@@ -29,6 +29,7 @@ av.logging.set_level(None)  # what a damaged file lacks is told once, by us
 
 _PACKETS_BETWEEN_TICKS = 500
 _SHORTER, _SHORTER_PART = 0.5, 0.02  # by so many seconds, or so much of it, may a file be shorter than it says
+MOST_PIXELS = 2**27  # of one picture: four times as many as 8K has
 _THREADS = 8  # at most; each holds a frame or two
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders of these drop alpha
 _CONVERT = "Convert it to MP4 with H.264, for instance by `ffmpeg -i VIDEO -c:v libx264 -pix_fmt yuv420p new.mp4`."
@@ -76,6 +77,7 @@ class VideoReader:
         context = self._stream.codec_context
         if context is None:
             raise _unknown_codec(self.path, codec_tag(self.path))
+        check_pixels(self.path, context.width, context.height)
         self._decoder: Any = context
         other = _WITH_ALPHA.get(context.name) if self._stream.metadata.get("alpha_mode") == "1" else None
         if other in av.codecs_available:
@@ -220,6 +222,18 @@ def _is_still(stream: Any) -> bool:
 
 def bad_video(code: str, sentence: str, hint: str = "") -> Motion324Error:
     return Motion324Error(code, sentence, hint, EXIT_BAD_VIDEO)
+
+
+def check_pixels(path: Path, width: int, height: int) -> None:
+    """Raises Motion324Error("video-unreadable") where one picture has more than any camera's."""
+    if width * height > MOST_PIXELS:
+        raise too_many_pixels(path)
+
+
+def too_many_pixels(path: Path) -> Motion324Error:
+    """The error of a picture that would take more memory than there is for it."""
+    sentence = f"A picture of '{path}' has more than {MOST_PIXELS:,} pixels, the most that are read."
+    return bad_video("video-unreadable", sentence, "Make it smaller.")
 
 
 def _unreadable(path: Path, why: str) -> Motion324Error:

@@ -5,18 +5,21 @@ They are kept for evenly spaced moments, at a lower rate where there are many, a
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from motion324.core.input_files import IMAGE_SUFFIXES, images_in
 from motion324.video.animated_image import animation_in, is_animated_png, open_video
-from motion324.video.reader import VideoReader, bad_video
+from motion324.video.reader import VideoReader, bad_video, check_pixels, too_many_pixels
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +120,7 @@ def _count_by_reading(path: Path, tick: Tick) -> int:
 
 def read_image(file: Path) -> np.ndarray:
     """An image file -> (H, W, 3) RGB or (H, W, 4) RGBA, uint8. Raises Motion324Error("video-unreadable")."""
+    _check_picture(file)
     # JPEG: with its EXIF rotation, which IMREAD_UNCHANGED ignores. Through imdecode for paths beyond ASCII on Windows.
     jpeg = file.suffix.lower() in (".jpg", ".jpeg")
     try:
@@ -135,6 +139,17 @@ def read_image(file: Path) -> np.ndarray:
     if image.shape[2] == 2:  # grey and alpha
         return np.ascontiguousarray(image[..., [0, 0, 0, 1]])
     return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+
+
+def _check_picture(file: Path) -> None:
+    """A few kilobytes of PNG can hold as many pixels as anyone likes; their number is known without decoding them."""
+    with warnings.catch_warnings(), contextlib.suppress(OSError, ValueError, SyntaxError):
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            with Image.open(file) as picture:
+                check_pixels(file, *picture.size)
+        except Image.DecompressionBombError as error:  # beyond Pillow's own limit, which is higher
+            raise too_many_pixels(file) from error
 
 
 def range_text(frames: FrameRange) -> str:

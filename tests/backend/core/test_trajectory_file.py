@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -65,6 +67,38 @@ def test_an_archive_without_its_arrays_is_refused(tmp_path):
     np.savez(tmp_path / "t.npz", positions=np.zeros((1, 2, 3)))
     with pytest.raises(Motion324Error, match="faces"):
         load_trajectory(tmp_path / "t.npz")
+
+
+@pytest.mark.parametrize("name", ["positions", "view_rotation"])
+def test_an_archive_that_would_unpack_to_far_more_than_it_is_takes_no_memory(tmp_path, box, result, name):
+    save_trajectory(tmp_path / "t.npz", result, box.faces)
+    with np.load(tmp_path / "t.npz") as arrays:
+        whole = dict(arrays)
+    np.savez_compressed(tmp_path / "bomb.npz", **{**whole, name: np.zeros((30, 10**6, 3), np.float32)})
+    assert (tmp_path / "bomb.npz").stat().st_size < 10**6
+    tracemalloc.start()
+    try:
+        with pytest.raises(Motion324Error, match=r"would unpack to 360 MB, more than such a file ever holds"):
+            load_trajectory(tmp_path / "bomb.npz")
+        assert tracemalloc.get_traced_memory()[1] < 10**7
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_wrong_with_an_archive_is_told_in_words(tmp_path, box, result):
+    save_trajectory(tmp_path / "t.npz", result, box.faces)
+    with np.load(tmp_path / "t.npz") as arrays:
+        whole = dict(arrays)
+    for name, value in (
+        ("positions", np.array([[["a", "b", "c"]]])),
+        ("positions", np.array([None, 1])),
+        ("fps", np.array(["fast"])),
+        ("view_centre", np.zeros(0)),
+    ):
+        np.savez(tmp_path / "t.npz", **{**whole, name: value})
+        with pytest.raises(Motion324Error) as caught:
+            load_trajectory(tmp_path / "t.npz")
+        assert not re.search("Error|pickle|convert|index", str(caught.value))
 
 
 def test_a_full_disk_leaves_no_half_file(tmp_path, box, result, full_disk):

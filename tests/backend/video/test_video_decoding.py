@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import cv2
@@ -118,6 +119,25 @@ def test_alpha_is_kept_and_what_it_hides_is_white(tmp_path, suffix):
     np.testing.assert_array_equal(clip.alpha[1], image[..., 3])
     assert clip.frames[0, 30, 30].tolist() == [255, 255, 255]
     assert clip.frames[0, 5, 5].tolist() == [200, 100, 50]
+
+
+@pytest.mark.parametrize("side", [12_000, 20_000])
+def test_a_small_file_of_a_huge_picture_is_refused_before_it_is_decoded(tmp_path, side):
+    """One beyond our limit, and one beyond Pillow's."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    rows = zlib.compress(bytes(1000))  # the rest is never asked for
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    for index in range(2):
+        picture = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+        (folder / f"{index}.png").write_bytes(picture)
+    with pytest.raises(Motion324Error, match=r"0\.png' has more than 134,217,728 pixels") as caught:
+        read_video(folder)
+    assert caught.value.exit_code == EXIT_BAD_VIDEO
 
 
 def test_sixteen_bits_grey_and_jpeg_rotation(tmp_path):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.json_text import read_json
+from motion324.core.npz_file import opened_npz
 from motion324.core.reference_mesh import Material, ReferenceMesh
 
 SUFFIX = ".npz"
@@ -38,8 +41,8 @@ def save_reference_mesh(path: Path, mesh: ReferenceMesh) -> None:
 def load_reference_mesh(path: Path) -> ReferenceMesh:
     """Raises Motion324Error("mesh-unreadable")."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            header = json.loads(arrays["header"].tobytes())
+        with opened_npz(path) as arrays:
+            header = read_json(arrays["header"].tobytes())
             return ReferenceMesh(
                 positions=arrays["positions"],
                 faces=arrays["faces"],
@@ -54,6 +57,6 @@ def load_reference_mesh(path: Path) -> ReferenceMesh:
                 name=header["name"],
                 metadata=header["metadata"],
             )
-    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        sentence = f"'{path}' holds no reference mesh of ours ({type(error).__name__}: {error})."
+    except (OSError, KeyError, ValueError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        sentence = f"'{path}' holds no reference mesh of ours: it is missing, damaged, or something else."
         raise Motion324Error("mesh-unreadable", sentence, "Give the mesh file instead.", EXIT_BAD_MESH) from error

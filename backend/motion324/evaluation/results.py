@@ -129,7 +129,7 @@ def read_json(path: Path) -> Evaluation:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Motion324Error(
             "evaluation-unreadable",
-            f"'{path}' is no evaluation that can be read ({type(error).__name__}: {error}).",
+            f"'{path}' is no evaluation that can be read: it is missing, damaged, or of another version.",
             "Give a file that `motion324 evaluate --json` has written.",
             EXIT_USAGE,
         ) from error

@@ -111,7 +111,8 @@ class GltfMaterials:
         except Cancelled:
             raise
         except OSError as error:
-            self._warn(f"A texture of '{self._gltf.path}' is missing or cannot be read ({error})")
+            why = (error.strerror or "the disk does not give it").lower()
+            self._warn(f"A texture of '{self._gltf.path}' is missing or cannot be read ({why})")
         except Motion324Error as error:
             self._warn(f"A texture of '{self._gltf.path}' is not read ({error.sentence.rstrip('.')})")
         return None

@@ -50,7 +50,11 @@ class Correction:
             view=view,
             report=first.report,
             camera_to_first=first.camera_to_first,
+            doubt=None if any(each.doubt is None for each in self.animations) else self._doubt(),
         )
+
+    def _doubt(self) -> np.ndarray:
+        return np.concatenate([each.doubt for each in self.animations if each.doubt is not None])
 
 
 def carried_view(view: View, before: Normalisation, now: Normalisation, moved: np.ndarray | None = None) -> View:

@@ -127,7 +127,7 @@ def _order(context: bpy.types.Context, keep: str) -> Order:
     obj = context.object
     job = runner.result_of(obj)
     if job is not None:
-        animations = tuple(each.base or each for each in runner.animations_of(job.number))
+        animations = tuple(each.as_if_found() for each in runner.animations_of(job.number))
     else:
         animations = (earlier.kept_animation(obj),)
     order = runner.orders.get(job.number) if job is not None else None

@@ -40,7 +40,7 @@ from motion324.pipeline.reference import (
     without_reference,
 )
 from motion324.pipeline.stage_clock import StageClock
-from motion324.pipeline.trust import trust_of, trust_warnings
+from motion324.pipeline.trust import Compared, trust_of, with_trust
 from motion324.reconstructors.deformation_fit.fit_problem import settings_for
 from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene
 from motion324.reconstructors.registry import get_reconstructor
@@ -149,10 +149,8 @@ def animate(
         clock("smooth", 0, 1)
         smooth_trajectory(positions, options.smooth, clock, out=positions)
 
-        trust = trust_of(positions, mesh.faces, normalisation, reference.view, filmed.masks, clock)
         odd = pose_warnings(reference, mesh.name, clip.name, clip.frame_numbers)
         odd = odd or overlap_warnings(reference.overlap, mesh.name, clip.name)
-        odd = odd or trust_warnings(trust, mesh.name, clip.name)
         found_view = filmed.first_frames_view(reference.view)
         warnings = [*mesh.warnings, *clip.warnings, *remarks, *foreground.warnings, *odd]
         result = AnimationResult(
@@ -169,18 +167,18 @@ def animate(
                 "mask": foreground.method,
                 "camera": filmed.report,
                 "view": _describe_view(found_view),
-                "fit": trust.report,
                 "silhouette_overlap": round(float(reference.overlap), 4),
                 "pose": pose_report(reference, options.pose, clip.frame_numbers),
                 "warnings": warnings,
                 "versions": versions(),
             },
             camera_to_first=filmed.to_first,
-            doubt=trust.doubt,
         )
         if pins is not None:
             pinned = part_of(scene, reference, pins, clip)
             result = refined(pinned, pins, result, normalisation, settings_for(options.quality), clock)
+        compared = Compared(mesh.faces, normalisation, reference.view, filmed.masks)
+        result = with_trust(result, trust_of(result.positions, compared, clock), mesh.name, clip.name)
         if folder and keep:
             write_result_files(folder.staging, keep, mesh, clip, foreground.masks, result, clock, filmed.shown)
         result.report["seconds"] = clock.seconds()

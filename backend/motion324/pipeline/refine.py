@@ -24,6 +24,7 @@ from motion324.pipeline.output_folder import OutputFolder
 from motion324.pipeline.pinning import PinnedScene, refined, touched_times
 from motion324.pipeline.reference import DRAWN, FIRST_FRAME, Filming, Reference, scene_of
 from motion324.pipeline.stage_clock import StageClock
+from motion324.pipeline.trust import Compared, trust_after, with_trust
 from motion324.reconstructors.deformation_fit.fit_problem import settings_for
 from motion324.reconstructors.interface import FrameBatch
 from motion324.trajectories.result_files import KeepOptions, write_report, write_result_files
@@ -81,11 +82,13 @@ def refine(
         reference = Reference(kind, 0 if own_pose_first else None, filmed.view(last.view), 1.0)
         fitting = with_fitting_colours(normalised, last.view, clip.frames[0], masks[0])
         scene = scene_of(fitting, Filming(filmed.frames, filmed.masks), reference, options.seed, clock)
-        if reference.is_added:
-            times = np.concatenate([[-1], times])
         picture = (clip.frames.shape[2], clip.frames.shape[1])
-        pinned = PinnedScene(scene, times, own_pose_first, picture)
+        seen = np.concatenate([[-1], times]) if reference.is_added else times
+        pinned = PinnedScene(scene, seen, own_pose_first, picture)
         result = refined(pinned, pins, last, normalisation, settings_for(options.quality), clock)
+        compared = Compared(mesh.faces, normalisation, reference.view, filmed.masks)
+        trust = trust_after(last, result.positions, times, compared, clock)
+        result = with_trust(result, trust, mesh.name, clip.name)
         if on_frames:
             on_frames(FrameBatch(np.arange(len(result.positions)), result.positions, final=True))
         if folder and keep:

@@ -66,6 +66,8 @@ def last_to_wire(last: AnimationResult, arrays: Arrays) -> dict[str, Any]:
     arrays["last.frame_numbers"] = np.asarray(last.frame_numbers, np.int64)
     if last.camera_to_first is not None:
         arrays["last.camera_to_first"] = np.asarray(last.camera_to_first, np.float64)
+    if last.doubt is not None:
+        arrays["last.doubt"] = np.asarray(last.doubt, np.float32)
     return {"fps": float(last.fps), "view": view_to_wire(last.view, arrays), "report": last.report}
 
 
@@ -76,10 +78,11 @@ def last_from_wire(fields: MessageFields) -> AnimationResult:
     moving = None
     if fields.has_array("last.camera_to_first"):
         moving = fields.array("last.camera_to_first", "float64", ("earlier", 3, 3))
+    doubt = fields.array("last.doubt", "float32", ("N",)) if fields.has_array("last.doubt") else None
     if not len(positions) or not np.isfinite(positions).all() or (numbers < 0).any():
         raise fields.wrong("last", "holds no frames, or what are no numbers")
     view = view_from_wire(fields.within("view", fields.record("view")))
-    return AnimationResult(positions, numbers, fields.number("fps"), view, fields.record("report"), moving)
+    return AnimationResult(positions, numbers, fields.number("fps"), view, fields.record("report"), moving, doubt)
 
 
 def _split(counts: np.ndarray, values: np.ndarray) -> list[np.ndarray]:

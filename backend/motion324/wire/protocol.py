@@ -86,7 +86,7 @@ PROTOCOL_VERSION = 7
 # 4  bulk in acknowledged pieces behind control messages; uploads by file, which go on where they were; goodbye
 # 5  the option camera
 # 6  rig, rigged
-# 7  a result's doubt; pins in animate, and an earlier result that they correct
+# 7  a result's doubt; pins in animate, and an earlier result, with its doubt, that they correct
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,12 @@ class Target:
 def has_other_pose(report: Mapping[str, Any]) -> bool:
     """Whether the backend tells that its result begins with another pose than the mesh's own."""
     return report.get("pose", {}).get("taken", "first-frame") != "first-frame"
+
+
+def with_overlaps(report: dict[str, Any], overlaps: Sequence[float]) -> dict[str, Any]:
+    """The report with the overlaps of these frames, in the place of all that it tells of others."""
+    told = {key: value for key, value in report.items() if key != "fit"}
+    return {**told, "fit": {"overlap": list(overlaps)}} if overlaps else told
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,19 @@ class Animation:
             base=base,
             tweak=tweak,
         )
+
+    def as_if_found(self) -> Animation:
+        """The animation as it is shown, with all that was changed of it, as if a job had found it so: what was changed
+        can then no longer be taken back, and changes count from here on."""
+        return dataclasses.replace(self, report=self.report_now, take="", base=None, tweak=Tweak())
+
+    @property
+    def report_now(self) -> dict[str, Any]:
+        """The report with the low-pass and the frames that the animation has now."""
+        told = dict(self.report)
+        if self.tweak.smoothing is not None:
+            told["options"] = {**told.get("options", {}), "smooth": self.tweak.smoothing}
+        return with_overlaps(told, self.overlaps)
 
     @property
     def smoothed(self) -> float:

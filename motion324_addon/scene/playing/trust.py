@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from motion324.core.inside_blender.mesh.surface import COLOUR_BEFORE_DOUBT, DOUBT
+
 from ..reading.mesh_reading import check_own
 from .kept_note import Source
 
-DOUBT = "Motion324 Doubt"  # a colour attribute
-BEFORE = "motion324_colour_before"  # a custom property of the mesh: the name of the attribute that was active
 WORST = 3  # frames that are told
 APART = 0.08  # of the whole animation: how far these lie apart at least
 TRUSTED, DOUBTED = (0.12, 0.35, 0.8, 1.0), (0.9, 0.1, 0.05, 1.0)  # colours, linear
@@ -54,7 +54,7 @@ def show_doubt(obj: bpy.types.Object, doubt: np.ndarray) -> None:
     mesh = obj.data
     active = mesh.color_attributes.active_color
     if active is not None and active.name != DOUBT:
-        mesh[BEFORE] = active.name
+        mesh[COLOUR_BEFORE_DOUBT] = active.name
     attribute = mesh.color_attributes.get(DOUBT) or mesh.color_attributes.new(DOUBT, "FLOAT_COLOR", "POINT")
     part = np.clip(doubt, 0, 1)[:, None]
     colours = (1 - part) * np.array(TRUSTED) + part * np.array(DOUBTED)
@@ -68,6 +68,6 @@ def hide_doubt(obj: bpy.types.Object) -> None:
     attribute = mesh.color_attributes.get(DOUBT)
     if attribute is not None:
         mesh.color_attributes.remove(attribute)
-    before = mesh.color_attributes.get(mesh.pop(BEFORE, ""))
+    before = mesh.color_attributes.get(mesh.pop(COLOUR_BEFORE_DOUBT, ""))
     if before is not None:
         mesh.color_attributes.active_color = before

@@ -228,3 +228,50 @@ def test_pins_are_saved_with_the_file(addon, kept, tmp_path):
     assert [(pin.kind, pin.frame) for pin in obj.motion324_pins] == [("POINT", 1), ("POSE", 3)]
     assert bpy.ops.motion324.refine(keep="SHAPE_KEYS") == {"FINISHED"}
     np.testing.assert_allclose(frames_of(obj), before, atol=ROUNDING)
+
+
+def test_refine_starts_from_what_was_tweaked_and_all_else_stays_as_it_is_shown(addon, kept):
+    runner = addon("job.runner").runner
+    kept.motion324_tweak.strength = 1.5
+    kept.motion324_tweak.smoothing = 2.0
+    kept.motion324_tweak.trim_start = 2
+    (tweaked,) = runner.animations
+    assert tweaked.tweak.strength == 1.5 and len(tweaked.positions) == FRAMES - 2
+    before = tweaked.positions.copy()
+    bpy.context.scene.frame_set(3)
+    bpy.ops.motion324.edit_pose()
+    bpy.context.object.data.vertices[5].co += Vector((0.0, 0.0, 0.3))
+    bpy.ops.motion324.take_pose()
+    assert bpy.ops.motion324.refine() == {"FINISHED"}
+    (refined,) = runner.animations
+    wanted = before.copy()
+    wanted[2, 5] += (0.0, 0.0, 0.3)
+    np.testing.assert_allclose(refined.positions, wanted, atol=ROUNDING)
+    assert refined.frame_numbers.tolist() == list(range(2, FRAMES)) and refined.timing == tweaked.timing
+    # What was changed is part of it now, and its settings say so: from here on they change this result.
+    settings = kept.motion324_tweak
+    assert (settings.strength, settings.smoothing, settings.trim_start) == (1.0, 2.0, 0)
+    settings.speed = 2.0
+    np.testing.assert_allclose(runner.animations[0].positions, wanted, atol=ROUNDING)
+
+
+def test_what_was_told_of_a_kept_take_is_told_on_of_the_refined_one(addon, kept):
+    runner, trust = addon("job.runner").runner, addon("scene.playing.trust")
+    fit = trust.fit_of(addon("job.motion_source").source_of(kept))
+    bpy.ops.motion324.pin_point(vertex=7, at=(0.5, 0.5), frame=2)
+    bpy.ops.motion324.refine()
+    (refined,) = runner.animations
+    assert refined.aspect == pytest.approx(128 / 72) and len(refined.overlaps) == FRAMES
+    assert trust.fit_of(addon("job.motion_source").source_of(kept)) == fit
+    np.testing.assert_allclose(refined.doubt, np.linspace(0, 1, len(kept.data.vertices)), atol=1e-6)
+
+
+def test_a_kept_take_with_its_own_pose_before_is_refined_as_it_was_kept(addon, backend, video):
+    obj = ball()
+    bpy.context.scene.motion324.own_pose_before = True
+    bpy.ops.motion324.animate(video=str(video(frames=FRAMES, pose="drawn")), keep="SHAPE_KEYS", own_pose=True)
+    assert len(obj.data.shape_keys.key_blocks) == FRAMES + 2
+    bpy.ops.motion324.pin_point(vertex=7, at=(0.5, 0.5), frame=2)
+    bpy.ops.motion324.refine(keep="SHAPE_KEYS")
+    assert len(obj.data.shape_keys.key_blocks) == FRAMES + 2
+    np.testing.assert_allclose(shown(obj, 0), rest(obj), atol=ROUNDING)

@@ -63,7 +63,11 @@ def test_a_pin_is_met_within_a_pixel_and_brings_the_arm_along(waved):
     off = np.linalg.norm(places_of(wrong, mesh, 12, [hand])[0] - wanted)
     assert off > 8
     pins = Pins(points=(PointPin(12, hand, tuple(wanted / SIZE)),))
+    wrong = replace(wrong, report={"warnings": [], "fit": {"overlap": [0.5] * FRAMES}})
     better = refine(mesh, clip, OPTIONS, wrong, pins)
+    fit = np.array(better.report["fit"]["overlap"])
+    near = np.abs(np.arange(FRAMES) - 12) < REACH
+    assert fit[near].min() > 0.8 and set(fit[~near][1:]) == {0.5}  # told again where it was fitted again
     assert np.linalg.norm(places_of(better, mesh, 12, [hand])[0] - wanted) < 1.0
     assert better.report["pins"]["largest_miss"] < 1.0
     # The arm as a whole, in that frame and in its neighbours, is nearer to the truth than before.
@@ -160,6 +164,11 @@ def test_pins_of_a_job_are_met_in_its_result(waved, tmp_path):
     assert np.linalg.norm(places_of(result, mesh, 6, [hand])[0] - wanted) < 1.0
     assert np.linalg.norm(places_of(plain, mesh, 6, [hand])[0] - wanted) > 3.0
     assert np.array_equal(result.positions[0], mesh.positions)
+    # What is told of the match and of doubt is told of the motion that comes out, not of the one before the pins.
+    changed = np.abs(result.positions - plain.positions).max(axis=(1, 2)) > 0
+    overlaps = np.array([each.report["fit"]["overlap"] for each in (result, plain)])
+    assert changed[6] and (overlaps[0] != overlaps[1])[6]
+    assert not np.array_equal(result.doubt, plain.doubt)
 
 
 def test_pins_that_contradict_each_other_are_told(waved):

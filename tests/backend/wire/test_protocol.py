@@ -106,6 +106,7 @@ def correction(moving: bool) -> protocol.AnimateRequest:
         look_at_origin(30, 10, 3, 1.2),
         {"warnings": []},
         RNG.normal(size=(count, 3, 3)) if moving else None,
+        RNG.random(len(mesh.positions)).astype(np.float32) if moving else None,
     )
     return protocol.AnimateRequest.correcting(last, PINS, mesh, Path("/videos/fox.mp4"), AnimateOptions())
 

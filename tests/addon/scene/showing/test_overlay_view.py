@@ -98,3 +98,17 @@ def test_playing_stays_within_the_animation(animated):
     bpy.ops.motion324.play()
     assert scene.use_preview_range and (scene.frame_preview_start, scene.frame_preview_end) == (1, 9)
     assert scene.frame_current == 1
+
+
+def test_the_map_of_doubt_is_no_colour_of_the_mesh(addon, animated):
+    """Another job, or Refine, while it is shown sees the mesh in its own colours."""
+    read = addon("scene.reading.mesh_reading").read_reference
+    mesh = animated.data
+    bpy.ops.motion324.show_doubt()
+    assert read(animated).mesh.vertex_colour is None
+    bpy.ops.motion324.show_doubt()
+    own = mesh.color_attributes.new("Own", "BYTE_COLOR", "CORNER")
+    own.data.foreach_set("color_srgb", np.tile([0.2, 0.4, 0.6, 1], len(own.data)))
+    mesh.color_attributes.active_color = own
+    bpy.ops.motion324.show_doubt()
+    np.testing.assert_allclose(read(animated).mesh.vertex_colour, [[0.2, 0.4, 0.6]] * len(mesh.vertices), atol=0.01)

@@ -16,6 +16,9 @@ from motion324.core.inside_blender.mesh.shader_tracing import Look, trace_materi
 from motion324.core.reference_mesh import Material
 from motion324.core.srgb import linear_to_srgb
 
+DOUBT = "Motion324 Doubt"  # the colour attribute that the add-on shows doubt by
+COLOUR_BEFORE_DOUBT = "motion324_colour_before"  # a custom property of the mesh: which one was active before
+
 
 @dataclass(frozen=True)
 class Triangles:
@@ -188,9 +191,12 @@ def _vertex_colour(mesh: Any, looks: tuple[Look, ...], corner_material: np.ndarr
     shown = [_attribute(attributes, look.colour_attribute) for look in looks]
     is_fallback = not any(shown)
     if is_fallback:
-        if attributes.active_color is None:
+        active = attributes.active_color
+        if active is not None and active.name == DOUBT:  # a map that is laid over the mesh is no colour of its own
+            active = attributes.get(str(mesh.get(COLOUR_BEFORE_DOUBT, "")))
+        if active is None:
             return None, True
-        shown = [attributes.active_color] * len(looks)
+        shown = [active] * len(looks)
     corner_vertices = corner_vertices_of(mesh)
     colours = np.ones((len(corner_vertices), 3), np.float32)
     for index, attribute in enumerate(shown):

@@ -152,7 +152,8 @@ def _plan(context: bpy.types.Context, machine: Machine | None) -> plan.Plan | No
 
 def _draw_need(layout: bpy.types.UILayout, context: bpy.types.Context, planned: plan.Plan | None) -> None:
     size = f" ({readable_size(planned.download_bytes)})" if planned else ""
-    draw_lines(layout, context, f"Motion324 needs a one-time download{size}", "INFO")
+    need = bpy.app.translations.pgettext_iface("Motion324 needs a one-time download")
+    draw_lines(layout, context, f"{need}{size}", "INFO")
     if planned is not None and planned.note:
         draw_lines(layout, context, planned.note, "BLANK1")
 

@@ -23,6 +23,7 @@ from ..job.runner import runner as jobs
 from ..runner_base.history import history
 from ..runner_base.state import readable_size
 from ..settings import preferences
+from ..ui.languages import tooltip
 from .reporting import report_error
 
 
@@ -46,8 +47,10 @@ class MOTION324_OT_install_backend(bpy.types.Operator):
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
         if properties.allow_online:
-            return "Allow add-ons to use the network (Preferences > System > Network), then download the engine"
-        return cls.__doc__
+            return tooltip(
+                "Allow add-ons to use the network (Preferences > System > Network), then download the engine"
+            )
+        return tooltip(cls.__doc__)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -7,6 +7,7 @@ import bpy
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 
 from ..job.runner import runner
+from ..ui.languages import tooltip
 from .animation import OfFailedJob
 from .reporting import report_error
 
@@ -22,7 +23,9 @@ class MOTION324_OT_requeue(bpy.types.Operator):
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
-        return f"Let the job start one place {'later' if properties.later else 'earlier'}"
+        if properties.later:
+            return tooltip("Let the job start one place later")
+        return tooltip("Let the job start one place earlier")
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -14,6 +14,7 @@ from ..job.state import ENDED, Phase
 from ..scene.playing import keeping, kept_note, shape_keys, takes
 from ..scene.playing.animation import Animation
 from ..settings import scene_inputs
+from ..ui.languages import tooltip
 from ..ui.readiness import mesh_objects, reason_against_shape_keys
 from .reporting import SteppedOperator, has_result, report_error
 
@@ -73,7 +74,8 @@ class MOTION324_OT_keep_shape_keys(KeepingResults, bpy.types.Operator):
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
         try:
-            return reason_against_shape_keys(runner.waiting(properties.object_name, properties.job)) or cls.__doc__
+            reason = reason_against_shape_keys(runner.waiting(properties.object_name, properties.job))
+            return reason or tooltip(cls.__doc__)
         except Motion324Error as error:
             return str(error)
 
@@ -137,8 +139,8 @@ class MOTION324_OT_discard(bpy.types.Operator):
         shown = None if runner.results else runner.state
         job = runner.jobs.get(properties.job) if properties.job else shown
         if job is not None and job.phase in ENDED - {Phase.DONE}:
-            return "Close this message; the object is as it was before the job"
-        return cls.__doc__
+            return tooltip("Close this message; the object is as it was before the job")
+        return tooltip(cls.__doc__)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -12,6 +12,7 @@ from ..job import keeping_bones
 from ..job.runner import runner
 from ..scene.playing import keeping
 from ..settings import preferences, rig_settings
+from ..ui.languages import tooltip
 from ..ui.readiness import reason_against_bones
 from .results import KeepingResults
 
@@ -32,7 +33,7 @@ class KeepingBones(rig_settings.RigProperties, KeepingResults):
         try:
             named = context.scene.motion324_rig.armature
             waiting = runner.waiting(properties.object_name, properties.job)
-            return reason_against_bones(cls.kind, waiting, named) or cls.__doc__
+            return reason_against_bones(cls.kind, waiting, named) or tooltip(cls.__doc__)
         except Motion324Error as error:
             return str(error)
 

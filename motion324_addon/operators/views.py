@@ -13,6 +13,7 @@ from ..examining.looks import FoundView
 from ..scene.showing import overlay, view_angles
 from ..settings import properties
 from ..ui import choices
+from ..ui.languages import tooltip
 from ..ui.readiness import mesh_objects
 from .reporting import has_mesh, has_usable_mesh, report_error
 
@@ -36,8 +37,8 @@ class MOTION324_OT_take_view(bpy.types.Operator):
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
         if properties.source == "CAMERA":
-            return "Set the angles to those from which the scene's active camera sees the active object now"
-        return cls.__doc__
+            return tooltip("Set the angles to those from which the scene's active camera sees the active object now")
+        return tooltip(cls.__doc__)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -100,10 +101,10 @@ class MOTION324_OT_align_view(bpy.types.Operator):
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
         if properties.camera:
-            return (
+            return tooltip(
                 "Put a camera where the video sees the active object from, make it the active one, and look through it"
             )
-        return cls.__doc__
+        return tooltip(cls.__doc__)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -16,7 +16,7 @@ from ..job.runner import runner
 from ..job.state import JobState, Phase
 from ..settings import preferences
 from ..ui import guide
-from ..ui.choices import in_panel_words
+from ..ui.choices import in_panel_words, with_names_only
 from ..ui.menu import PRESETS
 from ..ui.readiness import reason_against, status_of
 from ..ui.text_lines import BarPlace, draw_bar, draw_lines
@@ -135,18 +135,21 @@ def _draw_cancelled(layout: bpy.types.UILayout, context: bpy.types.Context, stat
 
 
 def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, job: JobState) -> None:
+    """Its buttons in two rows, since three names side by side are cut off in a sidebar of the usual width."""
     box = layout.box()
     column = box.column(align=True)
+    row = column.row()
     title = "The engine was lost" if job.phase is Phase.LOST else f"{job.object_name} was not animated"
-    column.label(text=title, icon="ERROR", translate=False)
-    draw_lines(column, context, in_panel_words(job.problem.sentence), "BLANK1")
+    row.label(text=title, icon="ERROR", translate=False)
+    row.operator("motion324.discard", text="", icon="X", emboss=False).job = job.number
+    draw_lines(column, context, with_names_only(in_panel_words(job.problem.sentence)), "BLANK1")
     hint, *log = job.problem.hint.splitlines() or [""]
-    draw_lines(column, context, in_panel_words(hint), "BLANK1")
-    row = box.row(align=True)
-    row.operator("motion324.try_again", icon="PLAY").job = job.number
+    draw_lines(column, context, with_names_only(in_panel_words(hint)), "BLANK1")
+    column = box.column(align=True)
+    column.operator("motion324.try_again", icon="PLAY").job = job.number
+    row = column.row(align=True)
     row.operator("motion324.restart", text="Restart", icon="FILE_REFRESH").job = job.number
     row.operator("motion324.open_log", text="Open Log", icon="TEXT").job = job.number
-    row.operator("motion324.discard", text="", icon="X").job = job.number
     if "preferences" in f"{job.problem.sentence} {hint}".lower():
         row.operator("motion324.open_preferences", text="", icon="PREFERENCES")
     _draw_log(box, log)

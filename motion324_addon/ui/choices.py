@@ -87,6 +87,7 @@ _MENTIONED = re.compile(rf"\b[Tt]he option ({_NAMES})\b")
 _FROM = re.compile(r"--frames (\d+):(?!\d)")
 _UNTIL = re.compile(r"--frames :(\d+)")
 _BACKEND = re.compile(r"\b[Bb]ackend(?!-)\b")  # which the panels call the engine
+_PATH = re.compile(r"'(?:/|[A-Za-z]:[\\/])[^'\n]*[\\/]([^'\\/\n]+)'")
 _ADVISED = re.compile(rf"--({_NAMES})\b(?: {_VALUE})?")
 
 
@@ -98,6 +99,11 @@ def in_panel_words(text: str) -> str:
     text = _FROM.sub(r"Frames and Timing > First Frame \1", text)
     text = _UNTIL.sub(r"Frames and Timing > Frames before frame \1", text)
     return _BACKEND.sub(_engine, _ADVISED.sub(_advised, text))
+
+
+def with_names_only(text: str) -> str:
+    """'/home/artist/fox.mp4' -> 'fox.mp4': the row Video and the log have the whole path, and the panel is narrow."""
+    return _PATH.sub(r"'\1'", text)
 
 
 def _engine(found: re.Match[str]) -> str:

@@ -1,7 +1,8 @@
 """Tells Blender the interface's texts in other languages. All of them are drafts made by a machine.
 
-Blender shows them where its preferences have that language: labels of panels, buttons, menus and properties, and
-sentences that have no names or numbers in them (`text_lines.draw_lines`). What is not there is shown in English.
+Blender shows them where its preferences have that language: labels of panels, buttons, menus and properties, tooltips,
+reasons why a button is grey, and sentences that have no names or numbers in them (`text_lines.draw_lines`). What is not
+there is shown in English.
 """
 
 from __future__ import annotations
@@ -31,16 +32,23 @@ LANGUAGES = MappingProxyType(
 # What is called the same everywhere.
 NAMES = frozenset(
     {
+        "Alembic",
         "CPU",
         "CUDA",
+        "Cycles",
+        "EEVEE",
+        "FBX",
+        "GLB",
         "GPU",
         "Hunyuan3D-2",
         "MP4",
         "Motion Transformer",
         "Motion324",
         "SAM 2.1",
+        "USD",
         "Unity",
         "Unreal",
+        "Workbench",
         "bfloat16",
         "float16",
         "float32",
@@ -54,6 +62,11 @@ def catalogue() -> dict[str, dict[tuple[str, str], str]]:
         language: {(context, text): told for context in CONTEXTS for text, told in texts.items()}
         for language, texts in LANGUAGES.items()
     }
+
+
+def tooltip(text: str) -> str:
+    """In the interface's language, for an operator's `description`, which Blender shows as it is."""
+    return bpy.app.translations.pgettext_tip(text)
 
 
 def register() -> None:

@@ -92,8 +92,6 @@ def status_of(context: bpy.types.Context, now: float, match: float | None = None
     if waiting is not None:
         took = f", took {duration(waiting.seconds(0.0))}" if waiting.seconds(0.0) else ""  # not of one that is kept
         return Status(f"{waiting.frames} frames{took}", "CHECKMARK")
-    if runner.failures:
-        return Status(f"{runner.failures[-1].object_name} was not animated", "ERROR")
     if obj is not None and obj.type == "MESH" and keeping.is_kept(obj):
         return Status("Kept: frames {} to {}".format(*keeping.animated_range(obj)), "CHECKMARK")
     if reason:

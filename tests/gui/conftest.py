@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -44,7 +44,7 @@ def backend() -> Path:
 def tell(gui_zip) -> Callable[..., dict]:
     """tell("story", mesh="{files}/shiba.glb") -> the report of tests/gui/inside/story.py; its pictures: out/gui/.
 
-    backend: the Python of one that the story may start.
+    backend: the Python of one that the story may start. files: more that it needs, also folders.
     """
     if window.missing():
         pytest.skip(window.missing())
@@ -55,13 +55,14 @@ def tell(gui_zip) -> Callable[..., dict]:
         screen: tuple[int, int] = window.SCREEN,
         environment: dict[str, str] | None = None,
         backend: Path | None = None,
+        files: Sequence[Path] = (),
         **arguments: object,
     ) -> dict:
-        files = [gui_zip, ROOT / "examples/shiba.glb", ROOT / "examples/shiba.mp4"]
+        all_files = [gui_zip, ROOT / "examples/shiba.glb", ROOT / "examples/shiba.mp4", *files]
         given = {"zip_path": f"{{files}}/{gui_zip.name}", **arguments}
         if backend:
             given["backend"] = str(backend)
-        report, folder = window.tell(story, given, files, [backend] if backend else [], screen, environment)
+        report, folder = window.tell(story, given, all_files, [backend] if backend else [], screen, environment)
         return _checked(report, folder, keep_as or story)
 
     return run

@@ -1,4 +1,4 @@
-"""Every button of the sidebar is pressed by some story; what is left is written down here, so that it cannot grow."""
+"""Every button of the sidebar and of the preferences is pressed by some story."""
 
 from __future__ import annotations
 
@@ -10,26 +10,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 STORIES = Path(__file__).with_name("inside")
 BY_NAME = re.compile(r'"(keep_\w+|preview_mask|find_view|new_mesh)"')  # stories that press several by one line
-# In the preferences and in popovers, where the stories' mouse does not look; tests without a window call them.
-NEVER_PRESSED = {
-    "check_installation",
-    "copy_report",
-    "dismiss_installation",
-    "install_from_folder",
-    "open_installation_log",
-    "open_preferences",
-    "remove_backend",
-}
+# A story's own functions that press what they are told are called so, too.
+PRESSED = re.compile(r"""(?:click|press\w*|open)\((?:driver, )?(?:report, )?f?["']motion324\.(\w+)""")
 
 
-def test_the_buttons_that_no_story_presses_are_known():
+def test_there_is_no_button_that_no_story_presses():
     addon = ROOT / "motion324_addon"
     sources = [*addon.glob("panels/*.py"), addon / "installation/drawing.py"]
     drawn = set(re.findall(r'"motion324\.(\w+)"', "".join(path.read_text("utf-8") for path in sources)))
     stories = "".join(path.read_text("utf-8") for path in STORIES.glob("*.py"))
-    pressed = set(re.findall(r"motion324\.(\w+)", stories)) | set(BY_NAME.findall(stories))
+    pressed = set(PRESSED.findall(stories)) | set(BY_NAME.findall(stories))
     assert {"animate", "play", "load_example"} <= drawn & pressed
-    assert drawn - pressed == NEVER_PRESSED
+    assert not drawn - pressed
 
 
 @pytest.mark.long
@@ -37,5 +29,5 @@ def test_the_other_buttons_do_what_they_say(tell_fast):
     report = tell_fast("other_buttons", screen=(1280, 800), frames=6)
     assert report["picked"] and report["stopped"] and report["mask"] and report["own_mesh"]
     assert report["from_camera"] == 90 and len(report["from_viewport"]) == 2
-    assert (report["frames"], report["takes"]) == (6, 1)
-    assert report["worst"] == report["went_to"] and report["removed"] and report["log"]
+    assert (report["frames"], report["takes"]) == (4, 1)  # of the first take
+    assert report["worst"] == report["went_to"] and report["removed"] and report["log"] and report["tried_again"]

@@ -55,7 +55,10 @@ def tell(
     )
     (exchange / "blender").mkdir()
     for file in files:
-        shutil.copy2(file, exchange)
+        if file.is_dir():
+            shutil.copytree(file, exchange / file.name)
+        else:
+            shutil.copy2(file, exchange)
     given = json.loads(json.dumps(arguments).replace("{files}", str(HOME)))
     size = "{}x{}".format(*screen)
     variables = {"BLENDER_USER_RESOURCES": f"{HOME}/blender", **(environment or {})}

@@ -402,6 +402,7 @@ def test_every_phase_of_a_job_is_drawn(addon, backend, draw, state, show_jobs):
         )
         paper = draw()
         assert text in paper.texts, phase
+        assert paper.texts.count("was not animated") <= 1, "told once"
         busy = phase in ("STARTING", "QUEUED", "RUNNING")
         assert paper.are_live("motion324.cancel") == [busy]  # grey where it was
         assert paper.has("operator", "motion324.restart") == (phase in ("FAILED", "LOST"))

@@ -218,3 +218,16 @@ def test_animate_is_grey_for_a_reason_that_says_what_to_do(addon, settings):
 )
 def test_the_backends_advice_is_told_in_the_panels_words(addon, told, read):
     assert addon("ui.choices").in_panel_words(told) == read
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        ("The video '/home/artist/blender/fox 2.mp4' shows nothing.", "The video 'fox 2.mp4' shows nothing."),
+        (r"The video 'C:\videos\fox.mp4' shows nothing.", "The video 'fox.mp4' shows nothing."),
+        ("'fox.mp4' is no 'video/mp4', see '/a/b.log'.", "'fox.mp4' is no 'video/mp4', see 'b.log'."),
+        ("There is nothing in '/a/b/'.", "There is nothing in '/a/b/'."),
+    ],
+)
+def test_paths_are_told_by_their_names_in_the_narrow_panel(addon, told, read):
+    assert addon("ui.choices").with_names_only(told) == read

@@ -30,24 +30,61 @@ def of_files() -> Iterator[str]:
                 yield from (each.value for each in options if isinstance(each, ast.Constant) and each.value)
 
 
-def of_blender(addon) -> Iterator[str]:
-    """Labels of what is registered, of its properties, and of these' choices."""
+def sentences_of_files() -> Iterator[str]:
+    """What is told as a whole: lines of panels, reasons why a button is grey, tooltips that an operator chooses."""
+    for path in ADDON.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if path.name == "readiness.py" and isinstance(node, ast.Return) and isinstance(node.value, ast.Constant):
+                yield node.value.value or "-"
+            if not isinstance(node, ast.Call):
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            place = {"draw_lines": 2, "poll_message_set": 0, "tooltip": 0, "Status": 0, "pgettext_iface": 0}.get(name)
+            for text in node.args[place : place + 1] if place is not None else ():
+                options = (text.body, text.orelse) if isinstance(text, ast.IfExp) else (text,)
+                options = text.values if isinstance(text, ast.BoolOp) else options
+                yield from (each.value for each in options if isinstance(each, ast.Constant) and each.value)
+
+
+def registered(addon) -> Iterator[tuple[type, object]]:
+    """The classes whose properties are shown, each with what Blender knows of it."""
     scene = bpy.context.scene
-    groups = [type(getattr(scene, name)) for name in ("motion324", "motion324_rig", "motion324_new_mesh")]
-    groups += [addon("settings.pins").Motion324Pin, addon("settings.preferences").Motion324Preferences]
-    classes = [*addon("operators").CLASSES, *addon("panels").CLASSES, addon("ui.menu").MOTION324_MT_object]
-    yield from (cls.bl_label for cls in classes)
-    for cls in [*groups, *addon("operators").CLASSES]:
+    for name in ("motion324", "motion324_rig", "motion324_new_mesh"):
+        yield type(getattr(scene, name)), getattr(scene, name).bl_rna
+    preferences = addon("settings.preferences").Motion324Preferences
+    for cls in (addon("settings.pins").Motion324Pin, addon("settings.tweak_settings").Motion324Tweak, preferences):
+        yield cls, cls.bl_rna
+    for cls in addon("operators").CLASSES:
+        if "_OT_" in cls.__name__:
+            yield cls, getattr(bpy.ops.motion324, cls.__name__.split("_OT_")[1]).get_rna_type()
+
+
+def properties(addon) -> Iterator[object]:
+    for cls, rna in registered(addon):
         own = {
             name
             for base in cls.__mro__
             if base.__module__.startswith("bl_ext")
             for name in vars(base).get("__annotations__", ())
         }
-        for each in cls.bl_rna.properties:
-            if each.identifier in own and not each.is_hidden:
-                yield each.name
-                yield from (item.name for item in getattr(each, "enum_items", ()))
+        yield from (each for each in rna.properties if each.identifier in own and not each.is_hidden)
+
+
+def of_blender(addon) -> Iterator[str]:
+    """Labels of what is registered, of its properties, and of these' choices."""
+    classes = [*addon("operators").CLASSES, *addon("panels").CLASSES, addon("ui.menu").MOTION324_MT_object]
+    yield from (cls.bl_label for cls in classes)
+    for each in properties(addon):
+        yield each.name
+        yield from (item.name for item in getattr(each, "enum_items", ()))
+
+
+def tooltips(addon) -> Iterator[str]:
+    """Of operators, of properties, and of these' choices."""
+    yield from (rna.description for cls, rna in registered(addon) if "_OT_" in cls.__name__)
+    for each in properties(addon):
+        yield each.description
+        yield from (item.description for item in getattr(each, "enum_items", ()))
 
 
 @pytest.mark.parametrize("language", ["de", "fr", "es", "ja", "zh_HANS"])
@@ -58,6 +95,21 @@ def test_every_label_has_a_translation(addon, language):
     assert len(shown) > 150
     assert sorted(shown - set(texts) - languages.NAMES) == []
     assert all(told.strip() == told and told for told in texts.values())
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "es", "ja", "zh_HANS"])
+def test_every_tooltip_and_sentence_has_a_translation(addon, language):
+    shown = {text for text in (*tooltips(addon), *sentences_of_files()) if any(letter.isalpha() for letter in text)}
+    texts = addon("ui.languages").LANGUAGES[language]
+    assert len(shown) > 300
+    assert sorted(shown - set(texts)) == []
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "es", "ja", "zh_hans"])
+def test_no_translation_is_of_a_text_that_is_gone(addon, language):
+    shown = {*of_files(), *of_blender(addon), *tooltips(addon), *sentences_of_files()}
+    room = f"ui.translations.{language}"
+    assert sorted({*addon(f"{room}.tooltips").TEXTS, *addon(f"{room}.sentences").TEXTS} - shown) == []
 
 
 def test_blender_shows_labels_in_the_language_of_its_preferences(addon):
@@ -71,6 +123,10 @@ def test_blender_shows_labels_in_the_language_of_its_preferences(addon):
             view.language, view.use_translate_interface = language, True
             assert told("Refine") == told("Refine", "Operator") == text
         chinese = next(name for name in ("zh_HANS", "zh_CN") if name in bpy.app.translations.locales)
+        assert (
+            bpy.app.translations.pgettext_tip("Remove the copy; nothing is pinned")
+            == "コピーを削除します。何もピン留めしません"
+        )
         view.language = chinese
         assert told("Refine") == "精修"
     finally:

@@ -10,6 +10,7 @@ that name, or over a button that calls that operator.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import subprocess
 import time
@@ -33,6 +34,7 @@ class Driver:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._found: dict[str, tuple[int, int]] = {}
+        self._searched = ("VIEW_3D", "UI")  # the area and its region in which widgets are looked for
 
     # Where things are. All coordinates are Blender's: pixels from the window's lower left corner.
 
@@ -60,9 +62,25 @@ class Driver:
     def scale(self) -> float:
         return bpy.context.preferences.system.ui_scale
 
+    @property
+    def searched(self) -> bpy.types.Region:
+        """Where widgets are looked for: the sidebar, but `within` another area."""
+        kind, region_kind = self._searched
+        return next(region for region in self.area_of(kind).regions if region.type == region_kind)
+
+    @contextlib.contextmanager
+    def within(self, kind: str) -> Iterator[None]:
+        """Widgets are looked for in the main region of the area of that kind, and not in the sidebar."""
+        before, self._searched = self._searched, (kind, "WINDOW")
+        self._found.clear()
+        yield
+        self._searched = before
+        self._found.clear()
+
     def context(self):
-        """The context of the sidebar, for operators that a story calls by itself."""
-        return bpy.context.temp_override(window=self.window, area=self.area, region=self.sidebar)
+        """The context of the sidebar, or `within` another area of that, for operators that a story calls by itself."""
+        area = self.area_of(self._searched[0])
+        return bpy.context.temp_override(window=self.window, area=area, region=self.searched)
 
     # Hands.
 
@@ -100,17 +118,17 @@ class Driver:
             yield SETTLE[-1]
             if self._names(name):
                 return
-        sidebar, step = self.sidebar, round(9 * self.scale)
+        region, step = self.searched, round(9 * self.scale)
         places = [column, *(each for each in COLUMNS if each != column)]
         for settle, place in itertools.product(SETTLE, places):
-            x = sidebar.x + round((sidebar.width - 20 * self.scale) * place)
-            for y in range(sidebar.y + sidebar.height - 4, sidebar.y, -step):
+            x = region.x + round((region.width - 20 * self.scale) * place)
+            for y in range(region.y + region.height - 4, region.y, -step):
                 self.move(x, y)
                 yield settle
                 if self._names(name):
                     self._found[name] = (x, y)
                     return
-        raise NotFound(f"no widget of the sidebar is '{name}'")
+        raise NotFound(f"no widget there is '{name}'")
 
     def beside(self, known: str, column: float) -> tuple[int, int]:
         """Where a widget is in the row in which `known` was found before, for `click_at`: of one that is there for a

@@ -186,7 +186,7 @@ def _meet_an_error(driver: Driver, report: dict) -> Wait:
     yield from driver.wait_until(lambda: _phase() == "failed", 60, "the job fails")
     report["error"] = _state().problem.sentence
     yield from driver.shot("error")
-    yield from driver.click("motion324.discard")
+    yield from driver.click("motion324.discard", column=0.93)
     bpy.context.scene.motion324.mask = "auto"
 
 

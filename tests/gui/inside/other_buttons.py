@@ -137,6 +137,10 @@ def _fail(driver: Driver, report: dict, video: str) -> Wait:
     yield from driver.click("motion324.open_log")  # which no program is there for
     report["log"] = bool(_runner().failures[0].problem.log_path)
     yield from driver.shot("lost")
+    _wish(video, do="wobble", frames=6)
+    yield from driver.click("motion324.try_again", column=0.3)
+    yield from driver.wait_until(lambda: bool(_runner().results), 60, "it went well at the second try")
+    report["tried_again"] = not _runner().failures
 
 
 def _animate(driver: Driver) -> Wait:

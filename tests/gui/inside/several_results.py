@@ -26,6 +26,7 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     shapes = [bpy.data.objects[name] for name in ("Ball", "Torus", "Cube")]
     report["keys"] = {obj.name: obj.data.shape_keys and len(obj.data.shape_keys.key_blocks) for obj in shapes}
     report["modifiers"] = {obj.name: [modifier.type for modifier in obj.modifiers] for obj in shapes}
+    yield from _cancel_all(driver, report, video)
     return report
 
 
@@ -34,7 +35,7 @@ def _runner():
 
 
 def _queue(driver: Driver, report: dict) -> Wait:
-    """Ball and torus run as one; cube and cone wait, and the cone is taken out again."""
+    """Ball and torus run as one; cube and cone wait, the cone comes to be the next one and is taken out again."""
     for names in (("Ball", "Torus"), ("Cube",), ("Cone",)):
         stage.select(names)
         yield from driver.redraw()
@@ -43,7 +44,9 @@ def _queue(driver: Driver, report: dict) -> Wait:
     report["queued"] = [job.object_name for job in _runner().queue]
     yield from driver.move_to_viewport()
     yield from driver.shot("queue")
-    yield from driver.click("motion324.unqueue(index=1", column=0.86)
+    yield from driver.click("motion324.requeue(index=1", column=0.71)
+    report["after_moving"] = [job.object_name for job in _runner().queue]
+    yield from driver.click("motion324.unqueue(index=0", column=0.86)
     report["after_removing"] = [job.object_name for job in _runner().queue]
 
 
@@ -72,3 +75,17 @@ def _keep_one_by_one(driver: Driver) -> Wait:
     yield from driver.click(f"motion324.keep_point_cache(job={first.number}")
     yield from driver.wait_until(lambda: not _runner().results, 20, "the torus is kept")
     yield 1.0
+
+
+def _cancel_all(driver: Driver, report: dict, video: str) -> Wait:
+    """One runs and one waits; both are gone by one click."""
+    path = Path(video)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "do": "wait"}))
+    for name in ("Cone", "Cube"):
+        stage.select((name,))
+        yield from driver.redraw()
+        yield from driver.click("motion324.animate")
+    yield from driver.wait_until(lambda: len(_runner().queue) == 1, 20, "one waits")
+    yield from driver.click("motion324.cancel_all")
+    yield from driver.wait_until(lambda: not _runner().jobs.busy, 20, "all are cancelled")
+    report["after_cancelling"] = len(_runner().queue), len(_runner().results)

@@ -53,6 +53,18 @@ def confirm_file(driver: Driver, path: Path) -> Wait:
     yield 1.0
 
 
+def confirm_folder(driver: Driver, folder: Path) -> Wait:
+    """Chooses the folder in the file browser that is open, and confirms it."""
+    yield from driver.wait_until(lambda: driver.shown("FILE_BROWSER") is not None, 10, "the file browser is open")
+    driver.area_of("FILE_BROWSER").spaces.active.params.directory = f"{folder}/".encode()
+    yield 1.0
+    browser = driver.area_of("FILE_BROWSER")
+    driver.move(browser.x + browser.width * 0.6, browser.y + browser.height * 0.3)
+    yield 0.3
+    yield from driver.press("Return")
+    yield 1.0
+
+
 def open_sidebar(driver: Driver) -> Wait:
     driver.area.spaces.active.show_region_ui = True
     yield 1.0

@@ -10,6 +10,7 @@ import bpy
 from ..job.storage import ADDON
 from ..runner_base.state import duration, readable_size, stage_label
 from ..ui.choices import in_panel_words
+from ..ui.phrases import phrase
 from ..ui.text_lines import draw_bar, draw_lines
 from . import environment, plan
 from .check import FINE, PROBLEM
@@ -88,7 +89,7 @@ def _draw_progress(layout: bpy.types.UILayout, state: InstallationState) -> None
     if state.remaining is not None:
         right = row.row()
         right.alignment = "RIGHT"
-        right.label(text=f"{duration(state.remaining)} left", translate=False)
+        right.label(text=phrase("{time} left", time=duration(state.remaining)), translate=False)
     if state.task is not Task.REMOVE:
         column.operator("motion324.cancel_installation", text="Cancel", icon="CANCEL")
 
@@ -132,8 +133,8 @@ def _draw_installation(layout: bpy.types.UILayout, context: bpy.types.Context, s
     row.scale_y = 1.5
     online, fixed = bpy.app.online_access, bpy.app.online_access_override
     row.enabled = online or not fixed
-    text = button if online else f"Allow Online Access and {button}"
-    row.operator("motion324.install_backend", text=text, icon="IMPORT").allow_online = not online
+    text = phrase(button) if online else phrase("Allow Online Access and {action}", action=phrase(button))
+    row.operator("motion324.install_backend", text=text, icon="IMPORT", translate=False).allow_online = not online
     if not online and fixed:
         draw_lines(box, context, "This Blender was started without online access", "ERROR")
     box.popover(MOTION324_PT_other_ways.bl_idname, text="Other Ways...")
@@ -152,8 +153,7 @@ def _plan(context: bpy.types.Context, machine: Machine | None) -> plan.Plan | No
 
 def _draw_need(layout: bpy.types.UILayout, context: bpy.types.Context, planned: plan.Plan | None) -> None:
     size = f" ({readable_size(planned.download_bytes)})" if planned else ""
-    need = bpy.app.translations.pgettext_iface("Motion324 needs a one-time download")
-    draw_lines(layout, context, f"{need}{size}", "INFO")
+    draw_lines(layout, context, phrase("Motion324 needs a one-time download") + size, "INFO")
     if planned is not None and planned.note:
         draw_lines(layout, context, planned.note, "BLANK1")
 

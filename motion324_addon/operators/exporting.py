@@ -15,6 +15,7 @@ from ..job.runner import runner
 from ..runner_base.state import readable_size
 from ..scene.exporting import engine_rig, export, export_formats, export_size, vertex_textures
 from ..settings import option_properties, scene_inputs
+from ..ui.phrases import tooltip
 from ..ui.readiness import mesh_objects
 from ..ui.text_lines import draw_lines
 from .reporting import has_usable_mesh, propose_name, report_error
@@ -50,7 +51,7 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
         kind = export_formats.FORMATS[properties.format]
-        return f"Export the active object with its animation as {kind.label}. {kind.carries}"
+        return f"{tooltip(cls.__doc__)}. {kind.label}: {tooltip(kind.carries)}"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

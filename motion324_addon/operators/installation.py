@@ -23,7 +23,7 @@ from ..job.runner import runner as jobs
 from ..runner_base.history import history
 from ..runner_base.state import readable_size
 from ..settings import preferences
-from ..ui.languages import tooltip
+from ..ui.phrases import tooltip
 from .reporting import report_error
 
 

@@ -15,6 +15,7 @@ from motion324.core.result import MadeMesh
 from ..examining import looks, new_mesh
 from ..scene.reading.new_object import add_object, said_by_operator
 from ..settings import new_mesh_settings, properties
+from ..ui.phrases import tooltip
 from .animation import KEEP
 from .reporting import report_error
 
@@ -23,6 +24,11 @@ LOOKS = (
     ("VIEW", "View", "The search for the view"),
     ("NEW_MESH", "New Mesh", "The making of a mesh from the video"),
 )
+STOPS = {
+    "MASK": "Stop the look at the mask",
+    "VIEW": "Stop the search for the view",
+    "NEW_MESH": "Stop the making of a mesh from the video",
+}
 EXAMINERS = {"MASK": looks.mask_look, "VIEW": looks.view_look, "NEW_MESH": new_mesh.mesh_look}
 
 
@@ -96,8 +102,10 @@ video's camera"""
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
         if properties.animate:
-            return "Make a mesh of what the video's first used frame shows, and animate it after the video at once"
-        return cls.__doc__
+            return tooltip(
+                "Make a mesh of what the video's first used frame shows, and animate it after the video at once"
+            )
+        return tooltip(cls.__doc__)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         scene = context.scene
@@ -177,9 +185,8 @@ class MOTION324_OT_cancel_look(bpy.types.Operator):
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
         if EXAMINERS[properties.look].look.running:
-            name = next(text for identifier, _, text in LOOKS if identifier == properties.look)
-            return f"Stop {name[0].lower()}{name[1:]}"
-        return "Close this message"
+            return tooltip(STOPS[properties.look])
+        return tooltip("Close this message")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         EXAMINERS[self.look].stop()

@@ -7,7 +7,7 @@ import bpy
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 
 from ..job.runner import runner
-from ..ui.languages import tooltip
+from ..ui.phrases import tooltip
 from .animation import OfFailedJob
 from .reporting import report_error
 

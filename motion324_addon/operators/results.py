@@ -14,7 +14,7 @@ from ..job.state import ENDED, Phase
 from ..scene.playing import keeping, kept_note, shape_keys, takes
 from ..scene.playing.animation import Animation
 from ..settings import scene_inputs
-from ..ui.languages import tooltip
+from ..ui.phrases import tooltip
 from ..ui.readiness import mesh_objects, reason_against_shape_keys
 from .reporting import SteppedOperator, has_result, report_error
 

@@ -12,7 +12,7 @@ from ..job import keeping_bones
 from ..job.runner import runner
 from ..scene.playing import keeping
 from ..settings import preferences, rig_settings
-from ..ui.languages import tooltip
+from ..ui.phrases import tooltip
 from ..ui.readiness import reason_against_bones
 from .results import KeepingResults
 

@@ -13,7 +13,7 @@ from ..examining.looks import FoundView
 from ..scene.showing import overlay, view_angles
 from ..settings import properties
 from ..ui import choices
-from ..ui.languages import tooltip
+from ..ui.phrases import tooltip
 from ..ui.readiness import mesh_objects
 from .reporting import has_mesh, has_usable_mesh, report_error
 

@@ -18,6 +18,7 @@ from ..settings import preferences
 from ..ui import guide
 from ..ui.choices import in_panel_words, with_names_only
 from ..ui.menu import PRESETS
+from ..ui.phrases import phrase
 from ..ui.readiness import reason_against, status_of
 from ..ui.text_lines import BarPlace, draw_bar, draw_lines
 from . import result
@@ -100,11 +101,13 @@ def _draw_running(layout: bpy.types.UILayout, state: JobState) -> None:
     column.active = False
     column.label(text=f"{state.object_name}: {state.video_name}", icon="OUTLINER_OB_MESH", translate=False)
     if state.phase is Phase.QUEUED:
-        others = "another job" if state.ahead == 1 else f"{state.ahead} other jobs"
-        column.label(text=f"Behind {others} of the engine", icon="SORTTIME")
+        others = phrase("Behind {count} other jobs of the engine", count=state.ahead)
+        text = phrase("Behind another job of the engine") if state.ahead == 1 else others
+        column.label(text=text, icon="SORTTIME", translate=False)
     elif state.frames_ready:
-        frames = "1 frame" if state.frames_ready == 1 else f"{state.frames_ready} frames"
-        column.label(text=f"{frames} can be played", icon="PREVIEW_RANGE")
+        frames = phrase("{count} frames can be played", count=state.frames_ready)
+        text = phrase("1 frame can be played") if state.frames_ready == 1 else frames
+        column.label(text=text, icon="PREVIEW_RANGE", translate=False)
 
 
 def _draw_queue(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -139,7 +142,8 @@ def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, job: J
     box = layout.box()
     column = box.column(align=True)
     row = column.row()
-    title = "The engine was lost" if job.phase is Phase.LOST else f"{job.object_name} was not animated"
+    failed = phrase("{name} was not animated", name=job.object_name)
+    title = phrase("The engine was lost") if job.phase is Phase.LOST else failed
     row.label(text=title, icon="ERROR", translate=False)
     row.operator("motion324.discard", text="", icon="X", emboss=False).job = job.number
     draw_lines(column, context, with_names_only(in_panel_words(job.problem.sentence)), "BLANK1")

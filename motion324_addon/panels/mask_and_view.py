@@ -13,6 +13,7 @@ from ..examining.looks import FoundView
 from ..scene.showing import view_angles
 from ..ui import choices, thumbnails
 from ..ui.choices import in_panel_words, is_poor, match_text
+from ..ui.phrases import phrase
 from ..ui.readiness import reason_against, reason_against_video
 from ..ui.text_lines import draw_lines
 from .sidebar import WorkSidebar, draw_button, draw_fact, draw_look, draw_look_problem, properties_layout, value_column
@@ -109,4 +110,4 @@ def _draw_found(layout: bpy.types.UILayout, found: FoundView) -> None:
 
 def angles_text(azimuth: float, elevation: float) -> str:
     """Azimuth and elevation in degrees, as the panels show them."""
-    return f"{azimuth:.0f}° around, {elevation:.0f}° up"
+    return phrase("{azimuth}° around, {elevation}° up", azimuth=f"{azimuth:.0f}", elevation=f"{elevation:.0f}")

@@ -11,6 +11,7 @@ from ..job.estimate import JobSize, estimate_seconds, guessed_stages
 from ..runner_base.state import duration
 from ..settings import option_properties, preferences, properties
 from ..settings.source_video import facts_of
+from ..ui.phrases import phrase
 from ..ui.readiness import mesh_objects, outcome_of
 from ..ui.text_lines import draw_lines
 from .sidebar import WorkSidebar, draw_fact, properties_layout
@@ -55,6 +56,6 @@ def _expected(context: bpy.types.Context) -> str:
     pixels = facts.size[0] * facts.size[1]
     seconds = estimate_seconds(vertices, frames, pixels, options, where)
     if seconds:
-        return f"About {duration(seconds)}"
+        return phrase("About {time}", time=duration(seconds))
     guessed = sum(seconds for _, seconds in guessed_stages(JobSize(vertices, frames, pixels), options, where))
-    return f"Some {duration(guessed)}, a first guess" if guessed else "Not known yet"
+    return phrase("Some {time}, a first guess", time=duration(guessed)) if guessed else phrase("Not known yet")

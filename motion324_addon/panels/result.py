@@ -13,6 +13,7 @@ from ..job.state import JobState
 from ..scene.playing import keeping, shape_keys, takes
 from ..scene.playing.animation import Animation
 from ..ui.choices import in_panel_words
+from ..ui.phrases import in_short, phrase
 from ..ui.readiness import Status, reason_against_bones, reason_against_shape_keys
 from ..ui.text_lines import draw_lines
 from .sidebar import Sidebar, draw_button
@@ -110,10 +111,11 @@ def _draw_others(layout: bpy.types.UILayout, jobs: list[JobState]) -> None:
         box = layout.box().column(align=True)
         box.label(text="Waiting as Well")
         for job in jobs:
-            _draw_row(box, _in_short(_names(job)), runner.animations_of(job.number), job.number, "")
+            _draw_row(box, in_short(_names(job)), runner.animations_of(job.number), job.number, "")
     if runner.discarded is not None:
         row = layout.row(align=True)
-        row.label(text=f"{runner.discarded.object_name}: discarded", icon="TRASH", translate=False)
+        text = phrase("{name}: discarded", name=runner.discarded.object_name)
+        row.label(text=text, icon="TRASH", translate=False)
         row.operator("motion324.bring_back", text="Bring Back", icon="LOOP_BACK")
 
 
@@ -181,7 +183,3 @@ def _names(job: JobState) -> list[str]:
     """The objects of the job's that were neither kept nor discarded, as they are called now."""
     found = ((each.target, each.target.find()) for each in runner.animations_of(job.number))
     return [target.name if obj is None else obj.name for target, obj in found]
-
-
-def _in_short(names: list[str]) -> str:
-    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else "".join(names)

@@ -6,6 +6,7 @@ import bpy
 
 from ..job.runner import runner
 from ..scene.exporting.export_formats import FORMATS, available
+from ..ui.phrases import phrase
 from ..ui.text_lines import draw_lines
 from .result import can_be_played
 from .sidebar import Sidebar, draw_fact
@@ -40,7 +41,7 @@ class MOTION324_PT_export(AnimatedSidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         first, last = runner.frames_of(context.object)
-        draw_fact(layout, "Frames", f"{first} to {last}")
+        draw_fact(layout, "Frames", phrase("{first} to {last}", first=first, last=last))
         grid = layout.grid_flow(row_major=True, columns=2, even_columns=True, even_rows=True, align=True)
         grid.operator_context = "INVOKE_DEFAULT"
         missing = []

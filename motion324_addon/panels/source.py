@@ -13,6 +13,7 @@ from ..settings import option_properties
 from ..settings.source_video import VideoFacts, facts_of
 from ..ui import first_frame, thumbnails
 from ..ui.choices import in_panel_words
+from ..ui.phrases import in_short, phrase
 from ..ui.readiness import FEWEST_FRAMES, mesh_objects, outcome_of, reason_against_video, speed_of
 from ..ui.text_lines import draw_lines
 from .sidebar import SPLIT, Sidebar, WorkSidebar, draw_look_problem, properties_layout
@@ -29,8 +30,7 @@ def draw_mesh(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     left.label(text="Mesh")
     objects = mesh_objects(context)
     if objects:
-        others = f" and {len(objects) - 1} more" if len(objects) > 1 else ""
-        split.label(text=objects[0].name + others, icon="OUTLINER_OB_MESH", translate=False)
+        split.label(text=in_short([obj.name for obj in objects]), icon="OUTLINER_OB_MESH", translate=False)
         return
     row = split.row(align=True)
     if mesh_look.look.running:
@@ -63,8 +63,15 @@ def draw_video(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     size = "{} × {}, ".format(*facts.size) if facts.size[0] else ""
     column.label(text=f"{size}{facts.fps:g} fps", translate=False)
     outcome = outcome_of(settings, facts, context.scene)
-    column.label(text=f"{outcome.frames} of {facts.frames} frames, {outcome.seconds:.1f} s")
-    column.label(text=speed_of(outcome) or f"Scene frames {outcome.first} to {outcome.last}")
+    used = phrase(
+        "{used} of {all} frames, {seconds} s",
+        used=outcome.frames,
+        all=facts.frames,
+        seconds=f"{outcome.seconds:.1f}",
+    )
+    column.label(text=used, translate=False)
+    shown = phrase("Scene frames {first} to {last}", first=outcome.first, last=outcome.last)
+    column.label(text=speed_of(outcome) or shown, translate=False)
 
 
 def _draw_no_video(layout: bpy.types.UILayout, context: bpy.types.Context, facts: VideoFacts | None) -> None:

@@ -13,6 +13,7 @@ from motion324.core.option_spec import OptionSpec
 from motion324.core.options import AnimateOptions
 
 from ..scene.playing import timing
+from .phrases import phrase
 
 Items = tuple[tuple[str, str, str], ...]
 
@@ -63,7 +64,7 @@ def is_poor(overlap: float) -> bool:
 
 def match_text(overlap: float) -> str:
     """How well a mesh looks like the video, as the panels say it."""
-    word = "poor" if is_poor(overlap) else "good" if overlap >= GOOD_MATCH else "fair"
+    word = phrase("poor") if is_poor(overlap) else phrase("good") if overlap >= GOOD_MATCH else phrase("fair")
     return f"{100 * overlap:.0f} % ({word})"
 
 

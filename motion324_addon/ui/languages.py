@@ -64,11 +64,6 @@ def catalogue() -> dict[str, dict[tuple[str, str], str]]:
     }
 
 
-def tooltip(text: str) -> str:
-    """In the interface's language, for an operator's `description`, which Blender shows as it is."""
-    return bpy.app.translations.pgettext_tip(text)
-
-
 def register() -> None:
     bpy.app.translations.register(ADDON, catalogue())
 

@@ -21,6 +21,7 @@ from ..settings import properties
 from ..settings.properties import FEWEST_FRAMES
 from ..settings.source_video import VideoFacts, facts_of
 from . import choices
+from .phrases import phrase
 
 SAME_SPEED = 0.02
 
@@ -49,8 +50,9 @@ def speed_of(outcome: Outcome) -> str:
     fitted = outcome.seconds / max(outcome.frames, 1) * outcome.video_rate
     if abs(fitted - 1) < SAME_SPEED:
         return ""
-    faster = f"{1 / fitted:.2g} times faster" if fitted < 1 else f"{fitted:.2g} times slower"
-    return f"{faster} than the video"
+    if fitted < 1:
+        return phrase("{times} times faster than the video", times=f"{1 / fitted:.2g}")
+    return phrase("{times} times slower than the video", times=f"{fitted:.2g}")
 
 
 @dataclass(frozen=True)
@@ -85,19 +87,25 @@ def status_of(context: bpy.types.Context, now: float, match: float | None = None
     """
     state, obj = runner.state, context.object
     if state.busy:
-        left = state.remaining_total
-        return Status(duration(state.seconds(now)) + (f", about {duration(left)} left" if left else ""), "TIME")
+        passed, left = duration(state.seconds(now)), state.remaining_total
+        return Status(
+            phrase("{passed}, about {left} left", passed=passed, left=duration(left)) if left else passed, "TIME"
+        )
     reason = reason_against(context)
     waiting = runner.result_of(obj)
     if waiting is not None:
-        took = f", took {duration(waiting.seconds(0.0))}" if waiting.seconds(0.0) else ""  # not of one that is kept
-        return Status(f"{waiting.frames} frames{took}", "CHECKMARK")
+        if not waiting.seconds(0.0):  # one that was kept, and waits again
+            return Status(phrase("{count} frames", count=waiting.frames), "CHECKMARK")
+        took = duration(waiting.seconds(0.0))
+        return Status(phrase("{count} frames, took {time}", count=waiting.frames, time=took), "CHECKMARK")
     if obj is not None and obj.type == "MESH" and keeping.is_kept(obj):
-        return Status("Kept: frames {} to {}".format(*keeping.animated_range(obj)), "CHECKMARK")
+        first, last = keeping.animated_range(obj)
+        return Status(phrase("Kept: frames {first} to {last}", first=first, last=last), "CHECKMARK")
     if reason:
         return Status(reason, "INFO")
     if match is not None and choices.is_poor(match):
-        return Status(f"Match {choices.match_text(match)}: does the video show this mesh?", "ERROR")
+        told = phrase("Match {match}: does the video show this mesh?", match=choices.match_text(match))
+        return Status(told, "ERROR")
     return Status("Ready", "BLANK1")
 
 

@@ -8,16 +8,16 @@ pytestmark = pytest.mark.long
 TALL = (1600, 1600)  # so that all panels fit
 
 
-@pytest.mark.parametrize(("name", "theme", "scale"), [("dark", "Dark", 1.0), ("light", "Light", 1.5)])
-def test_the_mask_is_shown_and_the_viewport_turned_to_the_found_view(tell, backend, name, theme, scale):
+@pytest.mark.parametrize(("theme", "scale"), [("dark", 1.0), ("light", 1.5)])
+def test_the_mask_is_shown_and_the_viewport_turned_to_the_found_view(tell, backend, theme, scale):
     report = tell(
         "looks",
-        keep_as=f"looks_{name}",
+        keep_as=f"looks_{theme}",
         backend=backend,
         screen=TALL,
         mesh="{files}/shiba.glb",
         video="{files}/shiba.mp4",
-        theme=f"Blender_{theme}.xml",
+        theme=theme,
         scale=scale,
     )
     assert report["mask"] == "plain"

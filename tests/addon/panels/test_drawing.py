@@ -92,7 +92,7 @@ def test_buttons_of_one_operator_have_tooltips_of_their_own(addon, state, show_j
 
     formats = addon("scene.exporting.export_formats").FORMATS
     assert len({tooltip("export", format=suffix) for suffix in formats}) == len(formats)
-    assert "as GLB. One shape key per frame" in tooltip("export", format=".glb")
+    assert "GLB: One shape key per frame" in tooltip("export", format=".glb")
     assert tooltip("align_view", camera=False).startswith("Turn the 3D viewport")
     assert tooltip("align_view", camera=True).startswith("Put a camera where")
     assert "animate it" in tooltip("new_mesh", animate=True) and "animate" not in tooltip("new_mesh", animate=False)

@@ -39,7 +39,14 @@ def sentences_of_files() -> Iterator[str]:
             if not isinstance(node, ast.Call):
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            place = {"draw_lines": 2, "poll_message_set": 0, "tooltip": 0, "Status": 0, "pgettext_iface": 0}.get(name)
+            place = {
+                "draw_lines": 2,
+                "poll_message_set": 0,
+                "tooltip": 0,
+                "Status": 0,
+                "pgettext_iface": 0,
+                "phrase": 0,
+            }.get(name)
             for text in node.args[place : place + 1] if place is not None else ():
                 options = (text.body, text.orelse) if isinstance(text, ast.IfExp) else (text,)
                 options = text.values if isinstance(text, ast.BoolOp) else options
@@ -79,6 +86,14 @@ def of_blender(addon) -> Iterator[str]:
         yield from (item.name for item in getattr(each, "enum_items", ()))
 
 
+def sentences_of_tables(addon) -> Iterator[str]:
+    """What stages of a job are called, and what is wrong with an installation, with the button that mends it."""
+    state = addon("runner_base.state")
+    yield from (state.STARTING, *state.STAGE_LABELS.values(), *addon("operators.looks").STOPS.values())
+    for told in addon("installation.drawing").CONDITIONS.values():
+        yield from told
+
+
 def tooltips(addon) -> Iterator[str]:
     """Of operators, of properties, and of these' choices."""
     yield from (rna.description for cls, rna in registered(addon) if "_OT_" in cls.__name__)
@@ -99,7 +114,11 @@ def test_every_label_has_a_translation(addon, language):
 
 @pytest.mark.parametrize("language", ["de", "fr", "es", "ja", "zh_HANS"])
 def test_every_tooltip_and_sentence_has_a_translation(addon, language):
-    shown = {text for text in (*tooltips(addon), *sentences_of_files()) if any(letter.isalpha() for letter in text)}
+    shown = {
+        text
+        for text in (*tooltips(addon), *sentences_of_files(), *sentences_of_tables(addon))
+        if any(letter.isalpha() for letter in text)
+    }
     texts = addon("ui.languages").LANGUAGES[language]
     assert len(shown) > 300
     assert sorted(shown - set(texts)) == []
@@ -107,7 +126,7 @@ def test_every_tooltip_and_sentence_has_a_translation(addon, language):
 
 @pytest.mark.parametrize("language", ["de", "fr", "es", "ja", "zh_hans"])
 def test_no_translation_is_of_a_text_that_is_gone(addon, language):
-    shown = {*of_files(), *of_blender(addon), *tooltips(addon), *sentences_of_files()}
+    shown = {*of_files(), *of_blender(addon), *tooltips(addon), *sentences_of_files(), *sentences_of_tables(addon)}
     room = f"ui.translations.{language}"
     assert sorted({*addon(f"{room}.tooltips").TEXTS, *addon(f"{room}.sentences").TEXTS} - shown) == []
 

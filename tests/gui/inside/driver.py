@@ -29,10 +29,11 @@ class NotFound(AssertionError):
 
 
 class Driver:
-    """folder: where pictures go. scale: of the interface."""
+    """folder: where pictures go. scale: of the interface. clicks: of the mouse so far."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.clicks = 0
         self._found: dict[str, tuple[int, int]] = {}
         self._searched = ("VIEW_3D", "UI")  # the area and its region in which widgets are looked for
 
@@ -140,6 +141,24 @@ class Driver:
         self.move(x, y)
         yield 0.5
         _xdotool("click", "1")
+        self.clicks += 1
+        yield 1.0
+
+    def drag(self, start: tuple[float, float], way: tuple[float, float], let_go: bool = True) -> Wait:
+        """From a place by so many pixels, the left button held down; also after that, unless `let_go`."""
+        self.move(*start)
+        yield 0.5
+        _xdotool("mousedown", "1")
+        yield 0.5
+        for part in (0.3, 0.7, 1.0):
+            self.move(start[0] + way[0] * part, start[1] + way[1] * part)
+            yield 0.3
+        if let_go:
+            yield from self.let_go()
+
+    def let_go(self) -> Wait:
+        _xdotool("mouseup", "1")
+        self.clicks += 1
         yield 1.0
 
     def place(self, name: str) -> tuple[int, int]:
@@ -150,12 +169,14 @@ class Driver:
         """Finds the widget and clicks it."""
         yield from self.find(name, column)
         _xdotool("click", "1")
+        self.clicks += 1
         yield 0.3
 
     def enter(self, name: str, text: str) -> Wait:
         """Writes the text into the field, as a user does."""
         yield from self.find(name)
         _xdotool("click", "--repeat", "2", "--delay", "60", "1")
+        self.clicks += 1
         yield 0.3
         yield from self.press("ctrl+a")
         yield from self.type(text)

@@ -105,9 +105,9 @@ def _fill(driver: Driver, video: str) -> Wait:
 
 
 def _cancel_one(driver: Driver, report: dict) -> Wait:
+    yield from driver.find("motion324.cancel", column=0.93)  # grey until the job runs, and in its place
     yield from driver.click("motion324.animate")
     yield from driver.wait_until(_reaches(lambda: _state().stage == "reconstruct"), 240, "the motion is reconstructed")
-    yield from driver.find("motion324.cancel")
     began = time.monotonic()
     yield from driver.click("motion324.cancel")
     yield from driver.wait_until(lambda: _phase() == "cancelled", 5, "the job is cancelled")

@@ -1,4 +1,4 @@
-"""The panel in its states, at a scale and in a theme: nothing of it has to be scrolled, and no row moves."""
+"""The panel in its states, at a scale and in both themes: nothing of it has to be scrolled, and no row moves."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ import stage
 from driver import Driver, Wait
 
 FRAMES = 29  # of the example
+THEMES = ("light", "dark")  # in which each state is photographed; the last one stays
 
 
-def story(driver: Driver, zip_path: str, backend: str, video: str, scale: float, theme: str) -> Wait:
+def story(driver: Driver, zip_path: str, backend: str, video: str, scale: float) -> Wait:
     report: dict = {}
-    stage.dress(theme, scale)
+    stage.dress(THEMES[-1], scale)
     bpy.ops.extensions.package_install_files(filepath=zip_path, repo="user_default", enable_on_install=True)
     yield 1.0
     for obj in list(bpy.data.objects):
         bpy.data.objects.remove(obj)
     yield from stage.open_sidebar(driver)
     yield 2.0  # the machine is looked at
-    yield from driver.shot("first_run")
+    yield from _pictures(driver, "first_run")
     stage.choose_backend(backend)
-    yield from driver.shot("empty")
+    yield from _pictures(driver, "empty")
     yield from driver.click("motion324.load_example")
     yield from driver.wait_until(lambda: bpy.context.scene.motion324.video != "", 30, "the example is there")
     bpy.ops.wm.save_as_mainfile(filepath=str(driver.folder / "dog.blend"))
@@ -31,12 +32,20 @@ def story(driver: Driver, zip_path: str, backend: str, video: str, scale: float,
     yield from driver.wait_until(lambda: first_frame._shown is not None or first_frame._failed is not None, 60, "seen")
     wish = Path(f"{bpy.context.scene.motion324.video}.json")
     wish.write_text(json.dumps({"do": "wobble", "frames": FRAMES, "fps": 15, "pause": 0.3}))
-    yield from driver.shot("ready")
+    yield from _pictures(driver, "ready")
     yield from _animate(driver, report)
     yield from _keep(driver, report)
     yield from _tweak(driver, report)
     yield from _fail(driver, wish)
     return report
+
+
+def _pictures(driver: Driver, name: str) -> Wait:
+    yield 0.7  # panels slide to their places
+    for theme in THEMES:
+        stage.dress(theme, bpy.context.preferences.view.ui_scale)
+        yield 0.3
+        yield from driver.shot(f"{name}_{theme}")
 
 
 def _runner():
@@ -53,14 +62,14 @@ def _animate(driver: Driver, report: dict) -> Wait:
     yield from driver.click("motion324.animate")
     yield from driver.wait_until(lambda: _runner().state.frames_ready > 3, 60, "frames can be played")
     yield from driver.move_to_viewport()
-    yield from driver.shot("running")
+    yield from _pictures(driver, "running")
     yield from driver.click("motion324.play", column=0.93)
     yield 0.5
     report["plays_while_running"] = bpy.context.screen.is_animation_playing or driver.window.screen.is_animation_playing
     yield from driver.click("motion324.play", column=0.93)
     yield from driver.wait_until(lambda: _runner().state.phase.value == "done", 120, "there is a result")
     yield from driver.move_to_viewport()
-    yield from driver.shot("result")
+    yield from _pictures(driver, "result")
 
 
 def _keep(driver: Driver, report: dict) -> Wait:
@@ -72,7 +81,7 @@ def _keep(driver: Driver, report: dict) -> Wait:
     report["discard_y"] = driver.place("motion324.discard")[1]
     yield from driver.click("motion324.discard")
     report["discarded"] = _runner().discarded is not None and not _dog().modifiers
-    yield from driver.shot("discarded")
+    yield from _pictures(driver, "discarded")
     yield from driver.click("motion324.bring_back")
     report["back"] = bool(_runner().results) and bool(_dog().modifiers)
     yield from driver.click("motion324.keep_shape_keys")
@@ -81,7 +90,7 @@ def _keep(driver: Driver, report: dict) -> Wait:
     yield from driver.find("motion324.keep_shape_keys")
     report["keep_y_then"] = driver.place("motion324.keep_shape_keys")[1]
     yield from driver.move_to_viewport()
-    yield from driver.shot("kept")
+    yield from _pictures(driver, "kept")
     yield from driver.press("ctrl+z")
     yield 1.0
     report["waits_after_undo"] = bool(_runner().results) and _dog().data.shape_keys is None
@@ -93,7 +102,7 @@ def _keep(driver: Driver, report: dict) -> Wait:
 
 def _tweak(driver: Driver, report: dict) -> Wait:
     yield from stage.open_only(driver, "tweak")
-    yield from driver.shot("tweak")
+    yield from _pictures(driver, "tweak")
     keeping = stage.module("scene.playing.keeping")
     before = keeping.animated_range(_dog())
     yield from driver.enter("speed", "2")
@@ -102,10 +111,10 @@ def _tweak(driver: Driver, report: dict) -> Wait:
     yield from driver.click("motion324.keep_shape_keys")
     yield from driver.wait_until(lambda: not _runner().results, 60, "the result is kept")
     report["frames"] = [*before, *keeping.animated_range(_dog())]
-    yield from driver.shot("tweaked")
+    yield from _pictures(driver, "tweaked")
     for name in ("check", "frames", "cut_out", "camera", "quality", "export"):
         yield from stage.open_only(driver, name)
-        yield from driver.shot(f"open_{name}")
+        yield from _pictures(driver, f"open_{name}")
 
 
 def _fail(driver: Driver, wish: Path) -> Wait:
@@ -114,4 +123,4 @@ def _fail(driver: Driver, wish: Path) -> Wait:
     yield from driver.click("motion324.animate")
     yield from driver.wait_until(lambda: bool(_runner().failures), 60, "the job fails")
     yield from driver.move_to_viewport()
-    yield from driver.shot("failed")
+    yield from _pictures(driver, "failed")

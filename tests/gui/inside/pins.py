@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import bpy
@@ -75,15 +74,7 @@ def _drag(driver: Driver, report: dict, ball: bpy.types.Object) -> Wait:
     start = view3d_utils.location_3d_to_region_2d(region, view, ball.matrix_world @ Vector(positions[vertex]))
     x, y = (round(value) for value in (region.x + start.x, region.y + start.y))
     yield from driver.click("motion324.pin_point")
-    driver.move(x, y)
-    yield 0.5
-    subprocess.run(["xdotool", "mousedown", "1"], check=True)
-    yield 0.5
-    for part in (0.3, 0.7, 1.0):
-        driver.move(x + SHIFT[0] * part, y + SHIFT[1] * part)
-        yield 0.3
-    subprocess.run(["xdotool", "mouseup", "1"], check=True)
-    yield 1.0
+    yield from driver.drag((x, y), SHIFT)
     report["pins"] = [(pin.kind, pin.frame) for pin in ball.motion324_pins]
     if not ball.motion324_pins:
         return

@@ -96,8 +96,11 @@ def open_only(driver: Driver, name: str) -> Wait:
 
 
 def dress(theme: str, scale: float) -> None:
+    """theme: "dark" or "light"."""
     path = bpy.utils.preset_paths("interface_theme")[0]
-    bpy.ops.script.execute_preset(filepath=f"{path}/{theme}", menu_idname="USERPREF_MT_interface_theme_presets")
+    bpy.ops.script.execute_preset(
+        filepath=f"{path}/Blender_{theme.title()}.xml", menu_idname="USERPREF_MT_interface_theme_presets"
+    )
     bpy.context.preferences.view.ui_scale = scale
 
 

@@ -14,7 +14,7 @@ from ..scene.showing import view_angles
 FOLDER = Path(__file__).resolve().parents[1] / "example"
 CHECKOUT = Path(__file__).resolve().parents[2] / "examples"  # where the extension runs from its repository
 NAME = "shiba"
-AZIMUTH, ELEVATION = -40.0, 12.0  # from where its video sees it, about
+AZIMUTH, ELEVATION = 40.0, 12.0  # from where its video sees it; examples/shiba_truth.npz has the camera
 
 
 class MOTION324_OT_load_example(bpy.types.Operator):

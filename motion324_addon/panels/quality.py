@@ -58,4 +58,4 @@ def _expected(context: bpy.types.Context) -> str:
     if seconds:
         return phrase("About {time}", time=duration(seconds))
     guessed = sum(seconds for _, seconds in guessed_stages(JobSize(vertices, frames, pixels), options, where))
-    return phrase("Some {time}, a first guess", time=duration(guessed)) if guessed else phrase("Not known yet")
+    return phrase("Perhaps {time}", time=duration(guessed)) if guessed else phrase("Not known yet")

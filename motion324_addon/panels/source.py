@@ -14,7 +14,7 @@ from ..settings.source_video import VideoFacts, facts_of
 from ..ui import first_frame, thumbnails
 from ..ui.choices import in_panel_words
 from ..ui.phrases import in_short, phrase
-from ..ui.readiness import FEWEST_FRAMES, mesh_objects, outcome_of, reason_against_video, speed_of
+from ..ui.readiness import mesh_objects, outcome_of, reason_against_video, speed_of
 from ..ui.text_lines import draw_lines
 from .sidebar import SPLIT, Sidebar, WorkSidebar, draw_look_problem, properties_layout
 
@@ -103,14 +103,7 @@ class MOTION324_PT_frames(WorkSidebar, bpy.types.Panel):
         column.prop(settings, "timing")
         if settings.timing == timing.CUSTOM_FPS:
             column.prop(settings, "custom_fps")
-        column.prop(settings, "start_frame")
-        facts = facts_of(settings.video)
-        if facts is not None and facts.frames:
-            outcome = outcome_of(settings, facts, context.scene)
-            if outcome.frames < FEWEST_FRAMES:
-                draw_lines(layout, context, "There are too few frames in that range", "ERROR")
-            else:
-                draw_lines(layout, context, outcome.sentence, "PREVIEW_RANGE")
+        column.prop(settings, "start_frame")  # what comes of all this is told in the row Video
 
 
 def _draw_or_all(

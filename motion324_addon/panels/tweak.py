@@ -51,4 +51,4 @@ def _draw_takes(layout: bpy.types.UILayout, context: bpy.types.Context, obj: bpy
             row.operator("motion324.choose_take", text=take.name, icon=icon, translate=False).take = take.identifier
             row.operator("motion324.remove_take", text="", icon="X").take = take.identifier
     if runner.result_of(obj) is not None and found:
-        layout.prop(context.scene.motion324, "add_take", text="Add, Keep Earlier Takes")
+        layout.prop(context.scene.motion324, "add_take", text="Keep Earlier Takes")

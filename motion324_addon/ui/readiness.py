@@ -40,10 +40,6 @@ class Outcome:
     fps: float
     video_rate: float
 
-    @property
-    def sentence(self) -> str:
-        return f"{self.frames} frames, scene frames {self.first} to {self.last}, {self.seconds:.1f} s"
-
 
 def speed_of(outcome: Outcome) -> str:
     """How much faster or slower than the video the scene will show it, where that is to be seen; "" where it is not."""

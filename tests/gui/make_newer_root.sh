@@ -20,7 +20,7 @@ cp /etc/resolv.conf /etc/hosts "$root/etc/"
 ln -sf /proc/mounts "$root/etc/mtab"
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"; chmod +x "$root/usr/sbin/policy-rc.d"
 "$run" apt-get -o Acquire::Check-Valid-Until=false update -qq  # the mirror may be a snapshot
-"$run" apt-get install -y -qq --no-install-recommends blender python3-numpy python3-requests python3-zstandard python3-venv \
+"$run" apt-get install -y -qq --no-install-recommends blender python3-cattr python3-numpy python3-requests python3-zstandard python3-venv \
     xvfb xauth xdotool libgl1-mesa-dri libegl1 x11-apps x11-utils imagemagick >/dev/null
 "$run" apt-get clean
 "$run" blender -b --factory-startup --python-expr "import bpy, numpy; print('READY', bpy.app.version_string, numpy.__version__)" | grep READY

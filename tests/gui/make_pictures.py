@@ -1,12 +1,14 @@
 """Makes docs/images/ from the pictures that the tests in the real window have left in out/gui/.
 
-    python tests/gui/make_pictures.py
+    python tests/gui/make_pictures.py             # all of them
+    python tests/gui/make_pictures.py film        # those of these stories only
 
 needs Pillow, which the backend's development environment has.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -32,20 +34,27 @@ PICTURES = {  # name in docs/images: the story, its picture, the part that is sh
     "new_mesh": ("new_mesh", "made", (330, 55, 1330, 905)),
     "mask_and_view": ("looks_dark", "all_open", (1025, 469, 1330, 1110)),
 }
+FILM_BOX = (0, 28, 1056, 800)  # without the outliner and the properties
+_IN_FILM = re.compile(r"\(images/(film/\d\d_(\w+))\.jpg\)")  # which docs/film.md shows, and of which picture
 LARGEST = 100_000  # bytes
 
 
 def main() -> int:
-    missing = [story for story, name, _ in PICTURES.values() if not (TAKEN / story / f"{name}.png").exists()]
+    wanted = set(sys.argv[1:])
+    shown = {name: each for name, each in PICTURES.items() if not wanted or each[0] in wanted}
+    if not wanted or "film" in wanted:
+        page = (ROOT / "docs/film.md").read_text("utf-8")
+        shown |= {target: ("film", name, FILM_BOX) for target, name in _IN_FILM.findall(page)}
+    missing = [story for story, name, _ in shown.values() if not (TAKEN / story / f"{name}.png").exists()]
     if missing:
         print(
             f"error: out/gui/ has no pictures of {', '.join(sorted(set(missing)))}: run tests/gui first",
             file=sys.stderr,
         )
         return 1
-    KEPT.mkdir(parents=True, exist_ok=True)
-    for target, (story, name, box) in PICTURES.items():
+    for target, (story, name, box) in shown.items():
         path = KEPT / f"{target}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
         picture = Image.open(TAKEN / story / f"{name}.png").convert("RGB").crop(box)
         for quality in (88, 80, 70, 60):
             picture.save(path, quality=quality, optimize=True)

@@ -115,19 +115,20 @@ def test_every_setting_of_the_panel_is_an_argument_of_animate(addon, settings):
 
 
 @pytest.mark.parametrize(
-    ("timing", "sentence"),
+    ("timing", "told"),
     [
-        ("KEEP_FRAMES", "12 frames, scene frames 11 to 22, 0.5 s"),
-        ("KEEP_DURATION", "12 frames, scene frames 11 to 46, 1.6 s"),
-        ("CUSTOM_FPS", "12 frames, scene frames 11 to 33, 1.0 s"),
+        ("KEEP_FRAMES", (12, 11, 22, 0.5)),
+        ("KEEP_DURATION", (12, 11, 46, 1.6)),
+        ("CUSTOM_FPS", (12, 11, 33, 1.0)),
     ],
 )
-def test_the_outcome_says_frames_place_and_seconds(addon, settings, timing, sentence):
+def test_the_outcome_says_frames_place_and_seconds(addon, settings, timing, told):
     facts = addon("settings.source_video").VideoFacts(frames=29, fps=15, size=(512, 512))
     settings.first_frame, settings.frame_step, settings.start_frame = 5, 2, 11
     settings.timing, settings.custom_fps = timing, 12
     bpy.context.scene.render.fps = 24
-    assert addon("ui.readiness").outcome_of(settings, facts, bpy.context.scene).sentence == sentence
+    outcome = addon("ui.readiness").outcome_of(settings, facts, bpy.context.scene)
+    assert (outcome.frames, outcome.first, outcome.last, round(outcome.seconds, 1)) == told
 
 
 def test_fewer_frames_per_second_are_used_where_that_is_wanted_and_never_more(addon, settings):

@@ -217,7 +217,8 @@ class Driver:
             bpy.context.window_manager.clipboard = ""
             bpy.ops.ui.copy_python_command_button()
             command = bpy.context.window_manager.clipboard
-        return command.removeprefix("bpy.ops.").startswith(name if "(" in name else f"{name}(")
+        operator, _, argument = name.partition("(")  # the arguments come in the order in which they are declared
+        return command.removeprefix("bpy.ops.").startswith(f"{operator}(") and argument in command
 
 
 def _xdotool(*words: object) -> None:

@@ -77,7 +77,8 @@ def draw_video(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 def _draw_no_video(layout: bpy.types.UILayout, context: bpy.types.Context, facts: VideoFacts | None) -> None:
     rows = FACTS
     if facts is not None:
-        draw_lines(layout, context, facts.problem or facts.note, "ERROR" if facts.problem else "INFO")
+        icon = "ERROR" if facts.problem else "INFO"
+        draw_lines(layout, context, facts.problem or facts.note, icon, part=1 - SPLIT)
         rows -= 1
     elif not any(obj.type == "MESH" for obj in context.scene.objects):
         layout.operator("motion324.load_example", icon="IMPORT")

@@ -18,16 +18,21 @@ NOTHING = 0.001  # of a row's height, which is no pixel at any scale; Blender ta
 
 
 def draw_lines(
-    layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str, one_less: bool = False
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    text: str,
+    icon: str,
+    one_less: bool = False,
+    part: float = 1.0,
 ) -> None:
     """The text over as many labels as the region's width asks for, the icon before the first; in the interface's
     language, where that has it.
 
-    one_less: a button stands beside it.
+    one_less: a button stands beside it. part: of the region's width that the layout has.
     """
     text = bpy.app.translations.pgettext_iface(text)
     scale = context.preferences.system.ui_scale
-    width = context.region.width - (MARGIN + BUTTON * one_less) * scale
+    width = (context.region.width - (MARGIN + BUTTON * one_less) * scale) * part
     blf.size(FONT, POINTS * scale)
     column = layout.column(align=True)
     lines = wrapped(text, width, lambda part: blf.dimensions(FONT, part)[0])

@@ -54,7 +54,7 @@ def _press(driver: Driver, button: str) -> Wait:
     y -= 32 * driver.scale
     yield from driver.click_at(x, y)
     yield from driver.shot("other_ways")
-    yield from driver.click_at(x, y - (24 + 20 * OTHER_WAYS.index(button)) * driver.scale)
+    yield from driver.click_at(x, y - (40 + 26 * OTHER_WAYS.index(button)) * driver.scale)
 
 
 def _preferences(driver: Driver, report: dict) -> Wait:

@@ -1,0 +1,22 @@
+"""Sentences are drawn in lines that fit into where they stand."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import bpy
+from addon.paper_layout import Paper
+
+SENTENCE = "Blender cannot read this video: its frames are kept in a way that is not known here"
+
+
+def lines_of(addon, **place) -> list[str]:
+    paper = Paper()
+    context = SimpleNamespace(preferences=bpy.context.preferences, region=SimpleNamespace(width=400))
+    addon("ui.text_lines").draw_lines(paper, context, SENTENCE, "ERROR", **place)
+    return [what for function, what in paper.drawn if function == "label"]
+
+
+def test_a_sentence_in_the_column_of_values_has_shorter_lines_than_in_the_whole_panel(addon):
+    whole, narrow = lines_of(addon), lines_of(addon, part=0.6)
+    assert len(narrow) > len(whole) and " ".join(narrow) == " ".join(whole) == SENTENCE

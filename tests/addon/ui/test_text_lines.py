@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import bpy
+import pytest
 from addon.paper_layout import Paper
 
 SENTENCE = "Blender cannot read this video: its frames are kept in a way that is not known here"
@@ -15,6 +16,13 @@ def lines_of(addon, **place) -> list[str]:
     context = SimpleNamespace(preferences=bpy.context.preferences, region=SimpleNamespace(width=400))
     addon("ui.text_lines").draw_lines(paper, context, SENTENCE, "ERROR", **place)
     return [what for function, what in paper.drawn if function == "label"]
+
+
+@pytest.fixture(autouse=True)
+def measured(addon, monkeypatch):
+    """Seven pixels a letter: without a window Blender has no font to measure by."""
+    font = SimpleNamespace(size=lambda font, size: None, dimensions=lambda font, text: (7.0 * len(text), 11.0))
+    monkeypatch.setattr(addon("ui.text_lines"), "blf", font)
 
 
 def test_a_sentence_in_the_column_of_values_has_shorter_lines_than_in_the_whole_panel(addon):

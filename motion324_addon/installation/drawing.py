@@ -133,7 +133,11 @@ def _draw_installation(layout: bpy.types.UILayout, context: bpy.types.Context, s
     row.scale_y = 1.5
     online, fixed = bpy.app.online_access, bpy.app.online_access_override
     row.enabled = online or not fixed
-    text = phrase(button) if online else phrase("Allow Online Access and {action}", action=phrase(button))
+    text = phrase(button)
+    if not online and state.condition is Condition.MISSING:
+        text = phrase("Allow Online Access and {action}", action=text)
+    elif not online:
+        text = phrase("Go Online: {action}", action=text)  # a longer name would be cut off in the sidebar
     row.operator("motion324.install_backend", text=text, icon="IMPORT", translate=False).allow_online = not online
     if not online and fixed:
         draw_lines(box, context, "This Blender was started without online access", "ERROR")

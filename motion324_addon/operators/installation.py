@@ -20,6 +20,7 @@ from ..installation.runner import Order, runner
 from ..installation.state import Condition, Phase, Task
 from ..job.backend import Local
 from ..job.runner import runner as jobs
+from ..job.storage import ADDON
 from ..runner_base.history import history
 from ..runner_base.state import readable_size
 from ..settings import preferences

@@ -62,6 +62,7 @@ class MOTION324_OT_overlay(bpy.types.Operator):
             moved = kept_note.moved_since(obj, source.matrix)
             noted = overlay_view.note_before(context.scene)
             noted.setdefault("perspective", view_perspective(context))
+            noted.setdefault("offset", _offset(context))
             opacity = 1.0 if self.beside else self.opacity
             wish = {"opacity": opacity, "in_front": self.in_front, "moved": moved}
             camera = overlay.show_overlay(context.scene, source, **wish)
@@ -92,12 +93,15 @@ class MOTION324_OT_hide_overlay(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        perspective = overlay_view.note_before(context.scene).get("perspective", "PERSP")
-        overlay_view.hide(context.scene)
-        for area in context.screen.areas if context.screen else ():
-            region = area.spaces.active.region_3d if area.type == "VIEW_3D" else None
-            if region is not None and region.view_perspective == "CAMERA":
-                region.view_perspective = perspective if perspective != "CAMERA" or context.scene.camera else "PERSP"
+        noted = overlay_view.note_before(context.scene)
+        perspective = noted.get("perspective", "PERSP")
+        areas = [area for area in context.screen.areas if area.type == "VIEW_3D"] if context.screen else []
+        views = [area.spaces.active.region_3d for area in areas]
+        through = [view for view in views if view.view_perspective == "CAMERA"]
+        overlay_view.hide(context.scene)  # with its camera goes the looking through it
+        for view in through:
+            view.view_perspective = perspective if perspective != "CAMERA" or context.scene.camera else "PERSP"
+            view.view_camera_offset = noted.get("offset", (0.0, 0.0))
         return {"FINISHED"}
 
 
@@ -107,11 +111,33 @@ def view_perspective(context: bpy.types.Context) -> str:
     return next((each.spaces.active.region_3d.view_perspective for each in areas if each.type == "VIEW_3D"), "PERSP")
 
 
+def _offset(context: bpy.types.Context) -> list[float]:
+    """By which the window's first 3D view has moved what its camera sees."""
+    areas = context.screen.areas if context.screen else ()
+    views = (each.spaces.active.region_3d for each in areas if each.type == "VIEW_3D")
+    return next((list(view.view_camera_offset) for view in views), [0.0, 0.0])
+
+
+def _covered(context: bpy.types.Context, area: bpy.types.Area) -> tuple[int, int, int]:
+    """The width of the area's view, and how much of it the toolbar and the sidebar cover, in pixels."""
+    width = {region.type: region.width for region in area.regions}
+    if not context.preferences.system.use_region_overlap:
+        return width["WINDOW"], 0, 0
+    space = area.spaces.active
+    tools, sidebar = (
+        width[kind] if shown else 0
+        for kind, shown in (("TOOLS", space.show_region_toolbar), ("UI", space.show_region_ui))
+    )
+    return width["WINDOW"], tools, sidebar
+
+
 def _look_through(context: bpy.types.Context) -> None:
     """Turns the window's 3D views, where there are any, to the scene's camera."""
     for area in context.screen.areas if context.screen else ():
         if area.type == "VIEW_3D":
-            area.spaces.active.region_3d.view_perspective = "CAMERA"
+            view = area.spaces.active.region_3d
+            view.view_perspective = "CAMERA"
+            view.view_camera_offset = overlay_view.free_offset(view.view_camera_zoom, *_covered(context, area)), 0.0
 
 
 class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):

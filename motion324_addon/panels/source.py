@@ -15,7 +15,7 @@ from ..ui import first_frame, thumbnails
 from ..ui.choices import in_panel_words
 from ..ui.phrases import in_short, phrase
 from ..ui.readiness import mesh_objects, outcome_of, reason_against_video, speed_of
-from ..ui.text_lines import draw_lines
+from ..ui.text_lines import NOTHING, draw_lines
 from .sidebar import SPLIT, Sidebar, WorkSidebar, draw_look_problem, properties_layout
 
 THUMBNAIL_SCALE = 3.2  # in heights of a row
@@ -75,16 +75,16 @@ def draw_video(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 
 
 def _draw_no_video(layout: bpy.types.UILayout, context: bpy.types.Context, facts: VideoFacts | None) -> None:
-    rows = FACTS
+    left: float = FACTS
     if facts is not None:
         icon = "ERROR" if facts.problem else "INFO"
-        draw_lines(layout, context, facts.problem or facts.note, icon, part=1 - SPLIT)
-        rows -= 1
+        left -= draw_lines(layout, context, facts.problem or facts.note, icon, part=1 - SPLIT)
     elif not any(obj.type == "MESH" for obj in context.scene.objects):
         layout.operator("motion324.load_example", icon="IMPORT")
-        rows -= 1
-    for _ in range(rows):
-        layout.label(text="")
+        left -= 1
+    rest = layout.column()
+    rest.scale_y = max(left, NOTHING)
+    rest.label(text="")
 
 
 class MOTION324_PT_frames(WorkSidebar, bpy.types.Panel):

@@ -14,6 +14,7 @@ FONT = 0  # the interface's own
 POINTS = 11.0  # of the interface's text in Blender's themes
 BUTTON = 22  # pixels of a button that is an icon, at scale 1
 MARGIN = 92  # pixels of tabs, borders, the icon and its gap, at scale 1
+CLOSER = 0.85  # of a row: how high the lines of one text are
 NOTHING = 0.001  # of a row's height, which is no pixel at any scale; Blender takes 0 for the usual height
 
 
@@ -24,11 +25,12 @@ def draw_lines(
     icon: str,
     one_less: bool = False,
     part: float = 1.0,
-) -> None:
+) -> float:
     """The text over as many labels as the region's width asks for, the icon before the first; in the interface's
     language, where that has it.
 
     one_less: a button stands beside it. part: of the region's width that the layout has.
+    Returns how many rows high that is.
     """
     text = bpy.app.translations.pgettext_iface(text)
     scale = context.preferences.system.ui_scale
@@ -36,10 +38,11 @@ def draw_lines(
     blf.size(FONT, POINTS * scale)
     column = layout.column(align=True)
     lines = wrapped(text, width, lambda part: blf.dimensions(FONT, part)[0])
-    if len(lines) > 1:
-        column.scale_y = 0.85  # lines of one text stand closer than rows
+    height = CLOSER if len(lines) > 1 else 1.0
+    column.scale_y = height
     for index, line in enumerate(lines):
         column.label(text=line, icon=icon if index == 0 else "BLANK1", translate=False)
+    return height * len(lines)
 
 
 def wrapped(text: str, width: float, measure: Callable[[str], float]) -> list[str]:

@@ -34,7 +34,7 @@ PICTURES = {  # name in docs/images: the story, its picture, the part that is sh
     "new_mesh": ("new_mesh", "made", (330, 55, 1330, 905)),
     "mask_and_view": ("looks_dark", "all_open", (1025, 469, 1330, 1110)),
 }
-FILM_BOX = (0, 28, 1056, 800)  # without the outliner and the properties
+FILM_BOX = (0, 28, 1056, 960)  # without the outliner and the properties
 _IN_FILM = re.compile(r"\(images/(film/\d\d_(\w+))\.jpg\)")  # which docs/film.md shows, and of which picture
 LARGEST = 100_000  # bytes
 

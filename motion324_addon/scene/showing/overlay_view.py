@@ -6,6 +6,7 @@ The note lies on the overlay's own camera, so that it is saved and undone with i
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import bpy
@@ -80,6 +81,15 @@ def put_beside(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
                 point.co.y += half
             curve.update()
     render.resolution_x *= 2
+
+
+def free_offset(zoom: float, width: int, left: int, right: int) -> float:
+    """The horizontal RegionView3D.view_camera_offset that puts the camera's picture into the middle of what is free.
+
+    zoom: its view_camera_zoom. width: of the view in pixels, of which `left` and `right` are covered at its sides.
+    """
+    factor = (math.sqrt(2) + zoom / 50) ** 2 / 4  # Blender's BKE_screen_view3d_zoom_to_fac
+    return (right - left) / 2 / max(width, 1) / (2 * factor)
 
 
 def _remove(camera: bpy.types.Object) -> None:

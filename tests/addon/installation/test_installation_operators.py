@@ -73,6 +73,11 @@ def test_a_folder_of_wheels_needs_no_online_access(runner, preferences, online, 
     assert not preferences.is_backend_ready() and not bpy.ops.motion324.remove_backend.poll()
 
 
+def test_the_button_that_opens_the_preferences_gets_as_far_as_is_possible_without_a_window(preferences):
+    with pytest.raises(RuntimeError, match="userpref_show"):
+        bpy.ops.motion324.open_preferences()
+
+
 def test_a_folder_without_wheels_is_refused(runner, tmp_path):
     with pytest.raises(RuntimeError, match=r"There are no wheels in '.*nothing'\. Fill it"):
         bpy.ops.motion324.install_backend(wheels_folder=str(tmp_path / "nothing"))

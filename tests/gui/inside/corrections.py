@@ -16,6 +16,8 @@ FRAMES = 9
 STILL, POSED = "South", 5  # a vertex group; the scene's frame
 LIFT = 0.5
 
+PATIENCE = 300  # seconds: other programs may be at work, too
+
 
 def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     report: dict = {}
@@ -32,23 +34,23 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     bpy.ops.wm.save_as_mainfile(filepath=str(driver.folder / "ball.blend"))
     yield from stage.open_sidebar(driver)
     yield from driver.click("motion324.animate")
-    yield from driver.wait_until(lambda: bool(runner.results), 60, "there is a result")
+    yield from driver.wait_until(lambda: bool(runner.results), PATIENCE, "there is a result")
     yield 0.5
     yield from driver.click("motion324.keep_shape_keys")
-    yield from driver.wait_until(lambda: not runner.results, 60, "it is kept")
+    yield from driver.wait_until(lambda: not runner.results, PATIENCE, "it is kept")
     yield from stage.open_only(driver, "corrections")
     yield from _pin(driver, report, ball)
     yield from driver.shot("pins")
     yield from driver.click("motion324.remove_pin(index=1", column=0.93)
     report["left"] = [pin.kind for pin in ball.motion324_pins]
     yield from driver.click("motion324.refine")
-    yield from driver.wait_until(lambda: bool(runner.results) or runner.failures, 60, "it is refined")
+    yield from driver.wait_until(lambda: bool(runner.results) or runner.failures, PATIENCE, "it is refined")
     assert not runner.failures, runner.failures
     positions = runner.animations[0].positions
     report["moved"] = float(np.ptp(positions[:, south], axis=0).max())
     yield 0.5
     yield from driver.click("motion324.keep_shape_keys")
-    yield from driver.wait_until(lambda: not runner.results, 60, "it is kept")
+    yield from driver.wait_until(lambda: not runner.results, PATIENCE, "it is kept")
     yield 0.5
     yield from driver.click("motion324.push_to_nla", column=0.93)
     data = ball.data.shape_keys.animation_data

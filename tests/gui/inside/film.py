@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 
@@ -10,12 +11,12 @@ import numpy as np
 import stage
 from bpy_extras import view3d_utils
 from driver import Driver, Wait
-from mathutils import Vector
+from mathutils import Euler, Vector
 
 PATIENCE = 1500  # seconds: other programs may be at work, too
 SHOWN = 30  # the scene's frame that pictures show: the dog has landed
 LOOKS = (("dark", 1.0), ("light", 1.0), ("dark", 1.5), ("light", 1.5))
-PULLED = (-30, 18)  # pixels by which the pinned point is dragged
+PULLED = (14, 22)  # pixels by which the pinned point is dragged
 
 
 def story(driver: Driver, zip_path: str, backend: str) -> Wait:
@@ -93,7 +94,8 @@ def _tweak(driver: Driver, report: dict) -> Wait:
     yield from driver.wait_until(lambda: abs(changed.animations[0].tweak.strength - 1.4) < 1e-6, 60, "it is changed")
     report["strength"] = changed.animations[0].tweak.strength
     yield from _picture(driver, "tweak")
-    yield from _kept(driver, "motion324.keep_shape_keys")
+    yield from driver.click("motion324.discard", column=0.3)
+    report["discarded"] = not changed.results and _dog().data.shape_keys is not None
 
 
 def _trust(driver: Driver, report: dict) -> Wait:
@@ -107,7 +109,11 @@ def _trust(driver: Driver, report: dict) -> Wait:
     yield from _picture(driver, "check")
     yield from driver.click("motion324.show_doubt")
     report["doubt_shown"] = trust.shows_doubt(_dog())
+    view = driver.area.spaces.active.region_3d
+    before = view.view_rotation.copy()
+    view.view_rotation = Euler((math.radians(78), 0, math.radians(-30))).to_quaternion()  # with some of the far side
     yield from _picture(driver, "doubt")
+    view.view_rotation = before
     yield from driver.click("motion324.show_doubt")
     yield from driver.click("motion324.overlay(beside=True", column=0.71)
     yield from _picture(driver, "side_by_side")
@@ -122,13 +128,14 @@ def _trust(driver: Driver, report: dict) -> Wait:
 
 
 def _correct(driver: Driver, report: dict) -> Wait:
-    """The tip of the tail, in the overlay's picture, at the frame that is shown."""
+    """The tip of the tail, which is farthest to the right in the overlay's picture, at the frame that is shown."""
     yield from stage.open_only(driver, "corrections")
     dog, picking = _dog(), stage.module("scene.correcting.picking")
     region = next(each for each in driver.area.regions if each.type == "WINDOW")
     view = driver.area.spaces.active.region_3d
     positions = picking.shown_positions(dog)
-    tip = int(np.argmax(positions @ np.array(dog.matrix_world)[2, :3]))  # the highest
+    pixels, _ = picking.in_region(positions, view.perspective_matrix @ dog.matrix_world, (region.width, region.height))
+    tip = int(np.argmax(pixels[:, 0]))
     start = view3d_utils.location_3d_to_region_2d(region, view, dog.matrix_world @ Vector(positions[tip]))
     yield from driver.click("motion324.pin_point")
     yield from driver.drag((region.x + start.x, region.y + start.y), PULLED, let_go=False)
@@ -153,7 +160,9 @@ def _correct(driver: Driver, report: dict) -> Wait:
 
 def _hand_on(driver: Driver, report: dict) -> Wait:
     yield from stage.open_only(driver, "")
-    yield from _kept(driver, "motion324.keep_rig")
+    yield from driver.click("motion324.keep_rig")
+    yield from driver.wait_until(lambda: any(obj.type == "ARMATURE" for obj in bpy.data.objects), PATIENCE, "a rig")
+    yield from driver.wait_until(lambda: not _runner().results, PATIENCE, "the rig is kept")
     bpy.context.scene.frame_set(SHOWN)
     yield from _picture(driver, "rig")
     yield from stage.open_only(driver, "export")

@@ -13,6 +13,8 @@ from driver import Driver, Wait
 
 OTHER_WAYS = ("motion324.install_from_folder", "motion324.open_preferences")  # the buttons there, from above
 
+PATIENCE = 300  # seconds: other programs may be at work, too
+
 
 def story(driver: Driver, zip_path: str, extension: str, broken: str, wheels: str) -> Wait:
     report: dict = {}
@@ -22,7 +24,7 @@ def story(driver: Driver, zip_path: str, extension: str, broken: str, wheels: st
     yield from stage.open_sidebar(driver)
     yield 2.0  # the machine is looked at
     yield from _from_folder(driver, broken)
-    yield from driver.wait_until(lambda: _runner().state.problem is not None, 60, "the installation fails")
+    yield from driver.wait_until(lambda: _runner().state.problem is not None, PATIENCE, "the installation fails")
     report["problem"] = _runner().state.problem.sentence
     yield from driver.shot("problem")
     yield from driver.click("motion324.open_installation_log")  # which no program is there for
@@ -31,7 +33,7 @@ def story(driver: Driver, zip_path: str, extension: str, broken: str, wheels: st
     report["dismissed"] = _runner().state.problem is None
     yield from _preferences(driver, report)
     yield from _from_folder(driver, wheels)
-    yield from driver.wait_until(lambda: _runner().state.ready, 60, "the engine is installed")
+    yield from driver.wait_until(lambda: _runner().state.ready, PATIENCE, "the engine is installed")
     report["installed"] = stage.module("settings.preferences").is_backend_ready()
     yield from _check_and_remove(driver, report)
     return report
@@ -78,7 +80,7 @@ def _check_and_remove(driver: Driver, report: dict) -> Wait:
     with driver.within("PREFERENCES"):
         yield from driver.shot("preferences")
         yield from driver.click("motion324.check_installation", column=0.3)
-        yield from driver.wait_until(lambda: _runner().state.report is not None, 60, "it is checked")
+        yield from driver.wait_until(lambda: _runner().state.report is not None, PATIENCE, "it is checked")
         report["works"] = _runner().state.report.works
         yield from driver.redraw()
         yield from driver.shot("checked")
@@ -90,7 +92,7 @@ def _check_and_remove(driver: Driver, report: dict) -> Wait:
         yield from driver.press("Return")
         words = stage.module("installation.state")
         missing = words.Condition.MISSING
-        yield from driver.wait_until(lambda: _runner().look().condition is missing, 30, "the engine is removed")
+        yield from driver.wait_until(lambda: _runner().look().condition is missing, PATIENCE, "the engine is removed")
     driver.area_of("PREFERENCES").type = "VIEW_3D"
     yield 1.0
     yield from driver.shot("removed")

@@ -9,6 +9,8 @@ import bpy
 import stage
 from driver import Driver, Wait
 
+PATIENCE = 300  # seconds: other programs may be at work, too
+
 
 def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     report: dict = {}
@@ -58,7 +60,7 @@ def _views(driver: Driver, report: dict, video: str) -> Wait:
     yield from stage.open_only(driver, "camera")
     _wish(video, do="wait", frames=4)
     yield from driver.click("motion324.find_view")
-    yield from driver.wait_until(lambda: looks.view_look.look.done > 0, 60, "the search is under way")
+    yield from driver.wait_until(lambda: looks.view_look.look.done > 0, PATIENCE, "the search is under way")
     yield from driver.click("motion324.cancel_look(look='VIEW'", column=0.89)
     report["stopped"] = not looks.view_look.look.running
     _wish(video, do="wobble", frames=4)
@@ -80,7 +82,7 @@ def _views(driver: Driver, report: dict, video: str) -> Wait:
     bpy.data.objects.remove(camera)
     yield from stage.open_only(driver, "cut_out")
     yield from driver.click("motion324.preview_mask")
-    yield from driver.wait_until(lambda: looks.mask_look.look.found is not None, 60, "the mask is there")
+    yield from driver.wait_until(lambda: looks.mask_look.look.found is not None, PATIENCE, "the mask is there")
     editor = driver.area_of("OUTLINER")
     editor.type = "IMAGE_EDITOR"  # else it opens a window, which nobody places here
     editor.spaces.active.image = None
@@ -113,7 +115,7 @@ def _takes(driver: Driver, report: dict, video: str) -> Wait:
     first, second = (take.identifier for take in takes.takes_of(_ball()))
     yield from driver.redraw()
     yield from driver.click(f'motion324.choose_take(take="{first}"', column=0.3)
-    yield from driver.wait_until(lambda: bool(_runner().results), 30, "the first take waits")
+    yield from driver.wait_until(lambda: bool(_runner().results), PATIENCE, "the first take waits")
     report["frames"] = len(_runner().animations[0].positions)
     yield from driver.shot("takes")
     yield from driver.click(f'motion324.remove_take(take="{second}"', column=0.89)
@@ -133,24 +135,24 @@ def _takes(driver: Driver, report: dict, video: str) -> Wait:
 def _fail(driver: Driver, report: dict, video: str) -> Wait:
     _wish(video, do="die")
     yield from driver.click("motion324.animate")
-    yield from driver.wait_until(lambda: bool(_runner().failures), 60, "the engine is lost")
+    yield from driver.wait_until(lambda: bool(_runner().failures), PATIENCE, "the engine is lost")
     yield from driver.click("motion324.open_log")  # which no program is there for
     report["log"] = bool(_runner().failures[0].problem.log_path)
     yield from driver.shot("lost")
     _wish(video, do="wobble", frames=6)
     yield from driver.click("motion324.try_again", column=0.3)
-    yield from driver.wait_until(lambda: bool(_runner().results), 60, "it went well at the second try")
+    yield from driver.wait_until(lambda: bool(_runner().results), PATIENCE, "it went well at the second try")
     report["tried_again"] = not _runner().failures
 
 
 def _animate(driver: Driver) -> Wait:
     yield from driver.click("motion324.animate")
-    yield from driver.wait_until(lambda: bool(_runner().results) or _runner().failures, 60, "there is a result")
+    yield from driver.wait_until(lambda: bool(_runner().results) or _runner().failures, PATIENCE, "there is a result")
     assert not _runner().failures, _runner().failures
     yield 0.5
 
 
 def _keep(driver: Driver) -> Wait:
     yield from driver.click("motion324.keep_shape_keys")
-    yield from driver.wait_until(lambda: not _runner().results, 60, "it is kept")
+    yield from driver.wait_until(lambda: not _runner().results, PATIENCE, "it is kept")
     yield 0.5

@@ -12,6 +12,8 @@ from driver import Driver, Wait
 FRAMES = 29  # of the example
 THEMES = ("light", "dark")  # in which each state is photographed; the last one stays
 
+PATIENCE = 300  # seconds: other programs may be at work, too
+
 
 def story(driver: Driver, zip_path: str, backend: str, video: str, scale: float) -> Wait:
     report: dict = {}
@@ -26,10 +28,12 @@ def story(driver: Driver, zip_path: str, backend: str, video: str, scale: float)
     stage.choose_backend(backend)
     yield from _pictures(driver, "empty")
     yield from driver.click("motion324.load_example")
-    yield from driver.wait_until(lambda: bpy.context.scene.motion324.video != "", 30, "the example is there")
+    yield from driver.wait_until(lambda: bpy.context.scene.motion324.video != "", PATIENCE, "the example is there")
     bpy.ops.wm.save_as_mainfile(filepath=str(driver.folder / "dog.blend"))
     first_frame = stage.module("ui.first_frame")
-    yield from driver.wait_until(lambda: first_frame._shown is not None or first_frame._failed is not None, 60, "seen")
+    yield from driver.wait_until(
+        lambda: first_frame._shown is not None or first_frame._failed is not None, PATIENCE, "seen"
+    )
     wish = Path(f"{bpy.context.scene.motion324.video}.json")
     wish.write_text(json.dumps({"do": "wobble", "frames": FRAMES, "fps": 15, "pause": 0.3}))
     yield from _pictures(driver, "ready")
@@ -60,7 +64,7 @@ def _animate(driver: Driver, report: dict) -> Wait:
     yield from driver.find("motion324.animate")
     report["animate_y"] = driver.place("motion324.animate")[1]
     yield from driver.click("motion324.animate")
-    yield from driver.wait_until(lambda: _runner().state.frames_ready > 3, 60, "frames can be played")
+    yield from driver.wait_until(lambda: _runner().state.frames_ready > 3, PATIENCE, "frames can be played")
     yield from driver.move_to_viewport()
     yield from _pictures(driver, "running")
     yield from driver.click("motion324.play", column=0.93)
@@ -85,7 +89,7 @@ def _keep(driver: Driver, report: dict) -> Wait:
     yield from driver.click("motion324.bring_back")
     report["back"] = bool(_runner().results) and bool(_dog().modifiers)
     yield from driver.click("motion324.keep_shape_keys")
-    yield from driver.wait_until(lambda: not _runner().results, 60, "the result is kept")
+    yield from driver.wait_until(lambda: not _runner().results, PATIENCE, "the result is kept")
     yield 1.0
     yield from driver.find("motion324.keep_shape_keys")
     report["keep_y_then"] = driver.place("motion324.keep_shape_keys")[1]
@@ -106,10 +110,10 @@ def _tweak(driver: Driver, report: dict) -> Wait:
     keeping = stage.module("scene.playing.keeping")
     before = keeping.animated_range(_dog())
     yield from driver.enter("speed", "2")
-    yield from driver.wait_until(lambda: bool(_runner().results), 30, "the kept take waits again")
-    yield from driver.wait_until(lambda: _runner().animations[0].tweak.speed == 2, 30, "it is changed")
+    yield from driver.wait_until(lambda: bool(_runner().results), PATIENCE, "the kept take waits again")
+    yield from driver.wait_until(lambda: _runner().animations[0].tweak.speed == 2, PATIENCE, "it is changed")
     yield from driver.click("motion324.keep_shape_keys")
-    yield from driver.wait_until(lambda: not _runner().results, 60, "the result is kept")
+    yield from driver.wait_until(lambda: not _runner().results, PATIENCE, "the result is kept")
     report["frames"] = [*before, *keeping.animated_range(_dog())]
     yield from _pictures(driver, "tweaked")
     for name in ("check", "frames", "cut_out", "camera", "quality", "export"):
@@ -121,6 +125,6 @@ def _fail(driver: Driver, wish: Path) -> Wait:
     yield from stage.open_only(driver, "")
     wish.write_text(json.dumps({"do": "fail"}))
     yield from driver.click("motion324.animate")
-    yield from driver.wait_until(lambda: bool(_runner().failures), 60, "the job fails")
+    yield from driver.wait_until(lambda: bool(_runner().failures), PATIENCE, "the job fails")
     yield from driver.move_to_viewport()
     yield from _pictures(driver, "failed")

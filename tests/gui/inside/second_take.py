@@ -10,6 +10,8 @@ import numpy as np
 import stage
 from driver import Driver, Wait
 
+PATIENCE = 300  # seconds: other programs may be at work, too
+
 
 def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     report: dict = {"keys": [], "modifiers": [], "errors": []}
@@ -36,7 +38,7 @@ def _align(driver: Driver, report: dict) -> Wait:
     region = driver.area.spaces.active.region_3d
     region.view_perspective = "ORTHO"
     yield from driver.click("motion324.find_view")
-    yield from driver.wait_until(lambda: looks.view_look.look.found is not None, 60, "the view is found")
+    yield from driver.wait_until(lambda: looks.view_look.look.found is not None, PATIENCE, "the view is found")
     yield 0.5
     yield from driver.click("motion324.align_view(camera=False")
     yield 1.0
@@ -55,12 +57,12 @@ def _take(driver: Driver, report: dict, video: str, frames: int, button: str) ->
     bpy.context.scene.frame_set(1)
     yield from driver.redraw()
     yield from driver.click("motion324.animate")
-    yield from driver.wait_until(lambda: bool(runner.animations) or runner.state.problem, 60, "there is a result")
+    yield from driver.wait_until(lambda: bool(runner.animations) or runner.state.problem, PATIENCE, "there is a result")
     assert runner.state.problem is None, runner.state.problem
     yield 1.0
     positions = np.array(runner.animations[0].positions)
     yield from driver.click(f"motion324.{button}")
-    yield from driver.wait_until(lambda: not runner.results, 60, "it is kept")
+    yield from driver.wait_until(lambda: not runner.results, PATIENCE, "it is kept")
     yield 1.0
     errors = []
     for index in range(frames - 1):

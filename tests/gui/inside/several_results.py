@@ -9,6 +9,8 @@ import bpy
 import stage
 from driver import Driver, Wait
 
+PATIENCE = 300  # seconds: other programs may be at work, too
+
 
 def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     report: dict = {}
@@ -40,7 +42,7 @@ def _queue(driver: Driver, report: dict) -> Wait:
         stage.select(names)
         yield from driver.redraw()
         yield from driver.click("motion324.animate")
-    yield from driver.wait_until(lambda: _runner().state.frames_ready > 3, 60, "frames arrive")
+    yield from driver.wait_until(lambda: _runner().state.frames_ready > 3, PATIENCE, "frames arrive")
     report["queued"] = [job.object_name for job in _runner().queue]
     yield from driver.move_to_viewport()
     yield from driver.shot("queue")
@@ -64,16 +66,18 @@ def _keep_one_by_one(driver: Driver) -> Wait:
     yield from driver.move_to_viewport()
     yield from driver.shot("results")
     yield from driver.click(f'motion324.keep_shape_keys(job={first.number}, object_name="Ball"', column=0.71)
-    yield from driver.wait_until(lambda: bpy.data.objects["Ball"].data.shape_keys is not None, 20, "the ball is kept")
-    yield from driver.wait_until(lambda: len(_runner().animations) == 2, 20, "two results are left")
+    yield from driver.wait_until(
+        lambda: bpy.data.objects["Ball"].data.shape_keys is not None, PATIENCE, "the ball is kept"
+    )
+    yield from driver.wait_until(lambda: len(_runner().animations) == 2, PATIENCE, "two results are left")
     yield from driver.move_to_viewport()
     yield from driver.shot("one_kept")
     stage.select(("Torus",))
     yield from driver.redraw()
     yield from driver.click(f"motion324.discard(job={second.number}", column=0.86)
-    yield from driver.wait_until(lambda: len(_runner().results) == 1, 20, "the cube's result is gone")
+    yield from driver.wait_until(lambda: len(_runner().results) == 1, PATIENCE, "the cube's result is gone")
     yield from driver.click(f"motion324.keep_point_cache(job={first.number}")
-    yield from driver.wait_until(lambda: not _runner().results, 20, "the torus is kept")
+    yield from driver.wait_until(lambda: not _runner().results, PATIENCE, "the torus is kept")
     yield 1.0
 
 
@@ -85,7 +89,7 @@ def _cancel_all(driver: Driver, report: dict, video: str) -> Wait:
         stage.select((name,))
         yield from driver.redraw()
         yield from driver.click("motion324.animate")
-    yield from driver.wait_until(lambda: len(_runner().queue) == 1, 20, "one waits")
+    yield from driver.wait_until(lambda: len(_runner().queue) == 1, PATIENCE, "one waits")
     yield from driver.click("motion324.cancel_all")
-    yield from driver.wait_until(lambda: not _runner().jobs.busy, 20, "all are cancelled")
+    yield from driver.wait_until(lambda: not _runner().jobs.busy, PATIENCE, "all are cancelled")
     report["after_cancelling"] = len(_runner().queue), len(_runner().results)

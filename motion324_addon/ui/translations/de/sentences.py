@@ -24,6 +24,7 @@ TEXTS = {
     "Download": "Herunterladen",
     "Downloading": "Wird heruntergeladen",
     "Finding the camera angle": "Kamerawinkel wird gesucht",
+    "Go Online: {action}": "Online gehen: {action}",
     "It is being cancelled": "Es wird gerade abgebrochen",
     "Its published weights may not be used commercially": "Seine veröffentlichten Gewichte dürfen nicht kommerziell benutzt werden",
     "Kept: frames {first} to {last}": "Behalten: Frames {first} bis {last}",

@@ -24,6 +24,7 @@ TEXTS = {
     "Download": "Descargar",
     "Downloading": "Descargando",
     "Finding the camera angle": "Buscando el ángulo de cámara",
+    "Go Online: {action}": "Conectarse: {action}",
     "It is being cancelled": "Se está cancelando",
     "Its published weights may not be used commercially": "Sus pesos publicados no pueden usarse comercialmente",
     "Kept: frames {first} to {last}": "Conservado: fotogramas {first} a {last}",

@@ -24,6 +24,7 @@ TEXTS = {
     "Download": "Télécharger",
     "Downloading": "Téléchargement",
     "Finding the camera angle": "Recherche de l'angle de caméra",
+    "Go Online: {action}": "Aller en ligne : {action}",
     "It is being cancelled": "L'annulation est en cours",
     "Its published weights may not be used commercially": "Ses poids publiés ne doivent pas servir à un usage commercial",
     "Kept: frames {first} to {last}": "Gardé : images {first} à {last}",

@@ -24,6 +24,7 @@ TEXTS = {
     "Download": "ダウンロード",
     "Downloading": "ダウンロード中",
     "Finding the camera angle": "カメラアングルを検索中",
+    "Go Online: {action}": "オンラインで{action}",
     "It is being cancelled": "キャンセル中です",
     "Its published weights may not be used commercially": "公開されたウェイトは商用に使えません",
     "Kept: frames {first} to {last}": "保持済み：フレーム {first}～{last}",

@@ -24,6 +24,7 @@ TEXTS = {
     "Download": "下载",
     "Downloading": "正在下载",
     "Finding the camera angle": "正在查找摄像机角度",
+    "Go Online: {action}": "联网并{action}",
     "It is being cancelled": "正在取消",
     "Its published weights may not be used commercially": "其公开的权重不可用于商业用途",
     "Kept: frames {first} to {last}": "已保留：第 {first} 至 {last} 帧",

@@ -57,6 +57,20 @@ def test_the_object_lies_in_the_left_half_side_by_side(animated):
     assert (beside.x, beside.y) == pytest.approx((over.x / 2, over.y), abs=1e-5)
 
 
+def test_the_picture_comes_into_the_middle_of_what_the_sidebar_leaves_free(addon, animated):
+    free_offset = addon("scene.showing.overlay_view").free_offset
+    assert free_offset(0.0, 1000, 60, 60) == 0
+    assert free_offset(0.0, 1000, 60, 260) == pytest.approx(0.1)  # by 100 pixels to the left, at the usual zoom
+    assert free_offset(50 * (2 - 2**0.5), 1000, 0, 200) == pytest.approx(0.05)  # twice as near
+    view = addon("scene.showing.view_angles").viewport_area(bpy.context).spaces.active.region_3d
+    view.view_camera_offset = 0.3, 0.2
+    bpy.ops.motion324.overlay()
+    assert view.view_camera_offset[1] == 0
+    bpy.ops.motion324.overlay(beside=True)
+    bpy.ops.motion324.hide_overlay()
+    assert list(view.view_camera_offset) == pytest.approx([0.3, 0.2])
+
+
 def test_the_opacity_follows_its_slider(animated):
     bpy.context.scene.motion324.overlay_opacity = 0.2
     bpy.ops.motion324.overlay(opacity=0.2)

@@ -1,4 +1,4 @@
-"""Adds pins to an object, reads them as a job takes them, and says in words what each of them is."""
+"""Adds pins to an object, and reads them as a job takes them."""
 
 from __future__ import annotations
 
@@ -94,15 +94,6 @@ def vertices_of(obj: bpy.types.Object, group: str) -> np.ndarray:
             "no-vertex-group", f"'{obj.name}' {what}.", "Assign what is to stay still to a vertex group.", EXIT_USAGE
         )
     return np.array(chosen, np.int64)
-
-
-def told(pin: bpy.types.PropertyGroup) -> str:
-    """One line of a list."""
-    if pin.kind == STILL:
-        return f"{pin.group}: still, video {pin.frame} to {pin.last}"
-    if pin.kind == POSE:
-        return f"Pose, video {pin.frame}"
-    return f"Vertex {pin.vertex}, video {pin.frame}"
 
 
 def _for_vertex(obj: bpy.types.Object, frame: int, vertex: int) -> bpy.types.PropertyGroup:

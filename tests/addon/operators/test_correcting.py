@@ -85,6 +85,10 @@ def test_a_still_group_and_a_point_go_along_as_the_videos_frames(addon, kept):
     assert bpy.ops.motion324.pin_point(vertex=7, at=(0.25, 0.75), frame=6) == {"FINISHED"}
     assert bpy.ops.motion324.pin_point(vertex=7, at=(0.5, 0.75), frame=6) == {"FINISHED"}  # in place of the first
     assert bpy.ops.motion324.refine() == {"FINISHED"}
+    panel, source = addon("panels.correcting"), addon("job.motion_source").source_of(kept)
+    listed = [panel.told(pin, source) for pin in kept.motion324_pins]
+    assert listed == ["Paw: still, frames 2 to 5", "Vertex 7, frame 6"]  # of the scene, not of the video
+    assert panel.scene_frame(99, source) == "-"
     assert asked(runner) == {
         "points": [{"frame": 5, "vertex": 7, "at": [0.5, 0.75]}],
         "still": [{"frames": [1, 4], "vertices": [3, 4, 9]}],

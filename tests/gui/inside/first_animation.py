@@ -12,6 +12,7 @@ import stage
 from driver import Driver, Wait
 
 FRAMES = 8
+PATIENCE = 1500  # seconds: other programs may be at work, too
 
 
 def story(driver: Driver, zip_path: str, mesh: str, video: str) -> Wait:
@@ -69,7 +70,7 @@ def _install_backend(driver: Driver, report: dict) -> Wait:
     assert bpy.app.online_access
     yield from driver.wait_until(
         lambda: installation.state.stage is words.Stage.DOWNLOAD and installation.state.done > 5_000_000,
-        200,
+        PATIENCE,
         "the libraries are downloaded",
     )
     yield from driver.shot("installing")
@@ -80,7 +81,7 @@ def _install_backend(driver: Driver, report: dict) -> Wait:
     yield from driver.shot("interrupted")
     began = time.monotonic()
     yield from driver.click("motion324.install_backend")
-    yield from driver.wait_until(lambda: not installation.state.busy, 400, "the backend is installed")
+    yield from driver.wait_until(lambda: not installation.state.busy, PATIENCE, "the backend is installed")
     report["install_seconds"] = time.monotonic() - began
     assert installation.state.ready, installation.state.problem
     yield from driver.redraw()
@@ -95,7 +96,7 @@ def _fill(driver: Driver, video: str) -> Wait:
     yield from driver.wait_until(lambda: facts_of(video) is not None, 5, "the video's facts are known")
     yield from driver.redraw()
     first_frame = stage.module("ui.first_frame")
-    yield from driver.wait_until(lambda: first_frame._shown is not None, 30, "the first used frame is shown")
+    yield from driver.wait_until(lambda: first_frame._shown is not None, PATIENCE, "the first used frame is shown")
     yield from driver.shot("ready")
     yield from stage.open_only(driver, "frames")
     yield from driver.click("all_frames")
@@ -107,7 +108,7 @@ def _fill(driver: Driver, video: str) -> Wait:
 def _cancel_one(driver: Driver, report: dict) -> Wait:
     yield from driver.find("motion324.cancel", column=0.93)  # grey until the job runs, and in its place
     yield from driver.click("motion324.animate")
-    yield from driver.wait_until(_reaches(lambda: _state().stage == "reconstruct"), 240, "the motion is reconstructed")
+    yield from driver.wait_until(_reaches(lambda: _state().stage == "reconstruct"), PATIENCE, "it is under way")
     began = time.monotonic()
     yield from driver.click("motion324.cancel")
     yield from driver.wait_until(lambda: _phase() == "cancelled", 5, "the job is cancelled")
@@ -119,10 +120,10 @@ def _cancel_one(driver: Driver, report: dict) -> Wait:
 def _animate(driver: Driver, report: dict) -> Wait:
     began = time.monotonic()
     yield from driver.click("motion324.animate")
-    yield from driver.wait_until(_reaches(lambda: _state().frames_ready > 0), 200, "frames can be played")
+    yield from driver.wait_until(_reaches(lambda: _state().frames_ready > 0), PATIENCE, "frames can be played")
     bpy.context.scene.frame_set(FRAMES - 2)
     yield from driver.shot("running")
-    yield from driver.wait_until(_reaches(lambda: _phase() == "done"), 400, "there is a result")
+    yield from driver.wait_until(_reaches(lambda: _phase() == "done"), PATIENCE, "there is a result")
     report["animate_seconds"] = time.monotonic() - began
     bpy.context.scene.frame_set(FRAMES - 2)
     yield from driver.shot("result")
@@ -131,7 +132,7 @@ def _animate(driver: Driver, report: dict) -> Wait:
 
 def _keep_and_undo(driver: Driver, report: dict) -> Wait:
     yield from driver.click("motion324.keep_shape_keys")
-    yield from driver.wait_until(lambda: _phase() == "idle", 60, "the result is kept")
+    yield from driver.wait_until(lambda: _phase() == "idle", PATIENCE, "the result is kept")
     report["keys"] = _keys()
     assert _keys() == FRAMES + 1 and not _dog().modifiers
     yield 1.0  # the panels slide to their new places
@@ -151,7 +152,7 @@ def _export(driver: Driver, report: dict) -> Wait:
     yield from driver.click("motion324.export(format='.fbx'")
     yield 1.0
     yield from stage.confirm_file(driver, path)
-    yield from driver.wait_until(path.exists, 60, "the FBX is written")
+    yield from driver.wait_until(path.exists, PATIENCE, "the FBX is written")
     report["fbx_bytes"] = path.stat().st_size
 
 
@@ -183,7 +184,7 @@ def _meet_an_error(driver: Driver, report: dict) -> Wait:
     bpy.context.scene.motion324.mask = "alpha"  # which the example's video does not have
     yield from driver.redraw()
     yield from driver.click("motion324.animate")
-    yield from driver.wait_until(lambda: _phase() == "failed", 60, "the job fails")
+    yield from driver.wait_until(lambda: _phase() == "failed", PATIENCE, "the job fails")
     report["error"] = _state().problem.sentence
     yield from driver.shot("error")
     yield from driver.click("motion324.discard", column=0.93)
@@ -192,7 +193,7 @@ def _meet_an_error(driver: Driver, report: dict) -> Wait:
 
 def _lose_the_backend(driver: Driver, report: dict) -> Wait:
     yield from driver.click("motion324.animate")
-    yield from driver.wait_until(_reaches(lambda: _state().stage == "reconstruct"), 240, "the motion is reconstructed")
+    yield from driver.wait_until(_reaches(lambda: _state().stage == "reconstruct"), PATIENCE, "it is under way")
     killed = time.monotonic()
     os.kill(stage.module("job.backend").pid(), signal.SIGKILL)
     yield from driver.wait_until(lambda: _phase() in ("failed", "lost"), 10, "the loss is noticed")
@@ -201,6 +202,6 @@ def _lose_the_backend(driver: Driver, report: dict) -> Wait:
     yield from driver.shot("lost")
     assert _keys() == FRAMES + 1, "nothing of the scene is lost"
     yield from driver.click("motion324.restart")
-    yield from driver.wait_until(_reaches(lambda: _state().stage == "reconstruct"), 120, "the same job goes on")
+    yield from driver.wait_until(_reaches(lambda: _state().stage == "reconstruct"), PATIENCE, "the same job goes on")
     yield from driver.click("motion324.cancel")
     yield from driver.wait_until(lambda: _phase() == "cancelled", 5, "the job is cancelled")

@@ -16,23 +16,22 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 TAKEN, KEPT = ROOT / "out/gui", ROOT / "docs/images"
-WINDOW = (430, 55, 1330, 905)  # viewport and sidebar, in pixels of the picture
-SIDEBAR = (1025, 75, 1330, 905)
+SIDEBAR = (1025, 75, 1330, 905)  # in pixels of the picture
 SMALL_WINDOW, SMALL_SIDEBAR = (330, 75, 1056, 720), (775, 85, 1056, 620)  # where the screen has 1280 x 800
 PICTURES = {  # name in docs/images: the story, its picture, the part that is shown
     "first_run": ("first_animation", "first_run", SIDEBAR),
     "installing": ("first_animation", "installing", (1025, 75, 1330, 200)),
-    "ready": ("first_animation", "ready", WINDOW),
+    "ready": ("film", "ready", (330, 75, 1056, 720)),
     "running": ("panel_states_1", "running_dark", SMALL_WINDOW),
     "result": ("panel_states_1", "result_dark", SMALL_WINDOW),
     "kept": ("panel_states_1", "kept_dark", SMALL_SIDEBAR),
-    "overlay": ("first_animation", "overlay", WINDOW),
+    "overlay": ("film", "overlay", (330, 75, 1056, 860)),
     "tweak": ("panel_states_1", "tweak_dark", SMALL_SIDEBAR),
     "one_by_one": ("several_results", "results", (1035, 80, 1340, 525)),
     "error": ("panel_states_1", "failed_dark", SMALL_SIDEBAR),
-    "lost": ("first_animation", "lost", SIDEBAR),
+    "lost": ("other_buttons", "lost", (775, 240, 1035, 545)),
     "new_mesh": ("new_mesh", "made", (330, 55, 1330, 905)),
-    "mask_and_view": ("looks_dark", "all_open", (1025, 469, 1330, 1110)),
+    "mask_and_view": ("looks_dark", "all_open", (1038, 515, 1300, 1024)),
 }
 FILM_BOX = (0, 28, 1056, 960)  # without the outliner and the properties
 _IN_FILM = re.compile(r"\(images/(film/\d\d_(\w+))\.jpg\)")  # which docs/film.md shows, and of which picture

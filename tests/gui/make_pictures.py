@@ -21,11 +21,11 @@ SMALL_WINDOW, SMALL_SIDEBAR = (330, 75, 1056, 720), (775, 85, 1056, 620)  # wher
 PICTURES = {  # name in docs/images: the story, its picture, the part that is shown
     "first_run": ("first_animation", "first_run", SIDEBAR),
     "installing": ("first_animation", "installing", (1025, 75, 1330, 200)),
-    "ready": ("film", "ready", (330, 75, 1056, 720)),
+    "ready": ("film", "ready", SMALL_WINDOW),
     "running": ("panel_states_1", "running_dark", SMALL_WINDOW),
     "result": ("panel_states_1", "result_dark", SMALL_WINDOW),
     "kept": ("panel_states_1", "kept_dark", SMALL_SIDEBAR),
-    "overlay": ("film", "overlay", (330, 75, 1056, 860)),
+    "overlay": ("film", "side_by_side", (150, 75, 1056, 620)),
     "tweak": ("panel_states_1", "tweak_dark", SMALL_SIDEBAR),
     "one_by_one": ("several_results", "results", (1035, 80, 1340, 525)),
     "error": ("panel_states_1", "failed_dark", SMALL_SIDEBAR),
@@ -54,7 +54,9 @@ def main() -> int:
     for target, (story, name, box) in shown.items():
         path = KEPT / f"{target}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture = Image.open(TAKEN / story / f"{name}.png").convert("RGB").crop(box)
+        picture = Image.open(TAKEN / story / f"{name}.png").convert("RGB")
+        left, top, right, bottom = box
+        picture = picture.crop((left, top, right, min(bottom, picture.height)))
         for quality in (88, 80, 70, 60):
             picture.save(path, quality=quality, optimize=True)
             if path.stat().st_size < LARGEST:

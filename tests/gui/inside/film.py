@@ -16,7 +16,7 @@ from mathutils import Euler, Vector
 PATIENCE = 1500  # seconds: other programs may be at work, too
 SHOWN = 30  # the scene's frame that pictures show: the dog has landed
 LOOKS = (("dark", 1.0), ("light", 1.0), ("dark", 1.5), ("light", 1.5))
-PULLED = (14, 22)  # pixels by which the pinned point is dragged
+PULLED = (-30, 18)  # pixels by which the pinned point is dragged
 
 
 def story(driver: Driver, zip_path: str, backend: str) -> Wait:
@@ -94,8 +94,7 @@ def _tweak(driver: Driver, report: dict) -> Wait:
     yield from driver.wait_until(lambda: abs(changed.animations[0].tweak.strength - 1.4) < 1e-6, 60, "it is changed")
     report["strength"] = changed.animations[0].tweak.strength
     yield from _picture(driver, "tweak")
-    yield from driver.click("motion324.discard", column=0.3)
-    report["discarded"] = not changed.results and _dog().data.shape_keys is not None
+    yield from _kept(driver, "motion324.keep_shape_keys")
 
 
 def _trust(driver: Driver, report: dict) -> Wait:
@@ -128,14 +127,13 @@ def _trust(driver: Driver, report: dict) -> Wait:
 
 
 def _correct(driver: Driver, report: dict) -> Wait:
-    """The tip of the tail, which is farthest to the right in the overlay's picture, at the frame that is shown."""
+    """The tip of an ear, which is the highest, in the overlay's picture, at the frame that is shown."""
     yield from stage.open_only(driver, "corrections")
     dog, picking = _dog(), stage.module("scene.correcting.picking")
     region = next(each for each in driver.area.regions if each.type == "WINDOW")
     view = driver.area.spaces.active.region_3d
     positions = picking.shown_positions(dog)
-    pixels, _ = picking.in_region(positions, view.perspective_matrix @ dog.matrix_world, (region.width, region.height))
-    tip = int(np.argmax(pixels[:, 0]))
+    tip = int(np.argmax(positions @ np.array(dog.matrix_world)[2, :3]))
     start = view3d_utils.location_3d_to_region_2d(region, view, dog.matrix_world @ Vector(positions[tip]))
     yield from driver.click("motion324.pin_point")
     yield from driver.drag((region.x + start.x, region.y + start.y), PULLED, let_go=False)

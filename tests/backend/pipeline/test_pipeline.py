@@ -26,13 +26,14 @@ from motion324.core.progress import STAGES
 from motion324.core.trajectory_file import load_trajectory
 from motion324.mesh.colours import as_srgb, colours_at, meaning_by_generator, with_other_meaning
 from motion324.pipeline import animate as pipeline
+from motion324.pipeline import trust
 from motion324.pipeline.animate import animate
 from motion324.pipeline.reference import SURFACE_SAMPLES
-from motion324.pipeline.trust import trust_warnings
 from motion324.trajectories.result_files import KeepOptions
 from motion324.video.foreground import ForegroundMasks
 
 UNSMOOTHED = AnimateOptions(smooth=0)
+TRUST_WARNINGS = trust.trust_warnings
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def reconstructor(monkeypatch):
 def use(monkeypatch, reconstructor, overlap=0.9):
     monkeypatch.setattr(pipeline, "get_reconstructor", lambda options, progress: reconstructor)
     monkeypatch.setattr(pipeline, "find_view", fake_find_view(overlap))
-    monkeypatch.setattr(pipeline, "trust_warnings", lambda *_: ())  # the view is none that fits
+    monkeypatch.setattr(trust, "trust_warnings", lambda *_: ())  # the view is none that fits
     return reconstructor
 
 
@@ -212,7 +213,7 @@ def test_the_fit_of_every_frame_and_the_doubt_about_every_vertex_are_told(
 ):
     monkeypatch.undo()
     use(monkeypatch, reconstructor)
-    monkeypatch.setattr(pipeline, "trust_warnings", trust_warnings)
+    monkeypatch.setattr(trust, "trust_warnings", TRUST_WARNINGS)
     result = animate(box, sliding_square, UNSMOOTHED)
     assert len(result.report["fit"]["overlap"]) == 12 and result.doubt.shape == (8,)
     assert [warning["code"] for warning in result.report["warnings"]] == ["poor-fit"]

@@ -7,30 +7,37 @@ import dataclasses
 import numpy as np
 
 from motion324.core.rig import Armature, Skin
+from motion324.rigging.body import Body
 from motion324.rigging.joints import Skeleton
 
 SHORTEST = 0.03  # of the longest side: a bone's least length, so that it can be seen and picked
+END = 0.92  # of a part along its bone: where its last cross-section begins
+ROUND = 0.3  # of a part's radius: a bone that begins so near to its middle has no way of its own
 LOOSE = 0.01  # of the longest side: a joint whose ends are farther apart is none; its bone may move
 ASIDE = 0.06  # of the longest side: a branch whose middle is farther from the middle plane has a side
 
 
-def bones_of(skeleton: Skeleton, skin: Skin) -> tuple[Armature, Skin]:
-    """The armature, each bone after its parent, and the skin with the bones' new numbers.
+def bones_of(skeleton: Skeleton, skin: Skin, held: np.ndarray, body: Body) -> tuple[Armature, Skin]:
+    """The armature, each bone after its parent, and the skin with the bones' new numbers. held (P, J): weights of the
+    parts at the body's places.
 
-    A bone begins at its joint and ends where its most important child begins, or beyond the vertices that it holds.
+    A bone begins at its joint and ends where its most important child begins, or at the far end of its part.
     """
     order = skeleton.order
     number = np.argsort(order)
     parents = np.array([-1 if skeleton.parents[part] < 0 else number[skeleton.parents[part]] for part in order])
-    heads = skeleton.heads[order]
+    heads, middles = skeleton.heads[order].copy(), skeleton.middles[order]
     skin = Skin(skin.positions, number[skin.joints].astype(np.int32), skin.weights)
-    mass = np.bincount(skin.joints.ravel(), skin.weights.ravel(), minlength=len(order))
-    below = mass.copy()
+    part = held[:, order].argmax(axis=1)
+    below = np.bincount(part, body.areas, minlength=len(order)) + 1e-12
     for j in range(len(order) - 1, 0, -1):
         below[parents[j]] += below[j]
-    main = _main_children(parents, below)
-    heads[0] = _root_head(parents, heads, main)
-    tails = np.array([heads[main[j]] if main[j] >= 0 else _leaf_tail(j, heads, skin) for j in range(len(order))])
+    main = _main_children(parents, below, heads, middles)
+    if main[0] >= 0:
+        heads[0] = _end(body, part == 0, heads[main[0]], middles[0])
+    tails = np.array(
+        [heads[main[j]] if main[j] >= 0 else _end(body, part == j, heads[j], middles[j]) for j in range(len(order))]
+    )
     rest, lengths = _matrices(heads, tails)
     met = np.linalg.norm(heads + rest[:, :3, 1] * lengths[:, None] - tails, axis=1) < 1e-6
     connected = np.array([j > 0 and main[parents[j]] == j and bool(met[parents[j]]) for j in range(len(order))])
@@ -46,36 +53,32 @@ def bones_of(skeleton: Skeleton, skin: Skin) -> tuple[Armature, Skin]:
     return armature, skin
 
 
-def _main_children(parents: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """(J,): the child that carries most, or -1."""
-    main = np.full(len(parents), -1)
+def _main_children(parents: np.ndarray, below: np.ndarray, heads: np.ndarray, middles: np.ndarray) -> np.ndarray:
+    """(J,): the child that carries much and lies far along the bone's own part, or -1: what a bone goes on as."""
+    main, best = np.full(len(parents), -1), np.full(len(parents), -np.inf)
     for j in range(1, len(parents)):
         parent = parents[j]
-        if main[parent] < 0 or below[j] > below[main[parent]]:
-            main[parent] = j
+        way = middles[parent] - heads[parent]
+        ahead = float((heads[j] - heads[parent]) @ way / max(float(np.linalg.norm(way)), 1e-9)) if parent else 1.0
+        worth = float(below[j]) * max(ahead, SHORTEST)
+        if worth > best[parent]:
+            main[parent], best[parent] = j, worth
     return main
 
 
-def _root_head(parents: np.ndarray, heads: np.ndarray, main: np.ndarray) -> np.ndarray:
-    """Across the root's middle from its most important child, where that leaves a bone of some length."""
-    if main[0] < 0:
-        return heads[0]
-    others = [heads[j] for j in range(1, len(parents)) if parents[j] == 0 and j != main[0]]
-    head = np.mean([heads[0], *others], axis=0) if others else heads[0]
-    return head if np.linalg.norm(head - heads[main[0]]) > SHORTEST else heads[0]
-
-
-def _leaf_tail(joint: int, heads: np.ndarray, skin: Skin) -> np.ndarray:
-    """Along the vertices that the bone holds, to the last of them."""
-    weight = np.where(skin.joints == joint, skin.weights, 0.0).sum(axis=1)
-    own = weight > 0.3
-    if not own.any():
-        own = weight >= weight.max()
-    way = np.average(skin.positions[own], axis=0, weights=weight[own]) - heads[joint]
-    length = float(np.linalg.norm(way))
-    way = way / length if length > 1e-4 else np.array([0.0, 1.0, 0.0])
-    reach = float(np.quantile((skin.positions[own] - heads[joint]) @ way, 0.95))
-    return heads[joint] + max(reach, SHORTEST) * way
+def _end(body: Body, own: np.ndarray, begin: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """(3,): the far end of the part of the places own (P,), seen from where its bone begins, in the middle of it."""
+    inside = own[body.owners]
+    points = body.centres[inside] if inside.any() else body.places[own]
+    if not len(points):
+        return middle
+    way = middle - begin
+    apart = points - points.mean(axis=0)
+    if np.linalg.norm(way) < ROUND * np.sqrt(np.square(apart).sum(axis=1).mean()):
+        way = np.linalg.svd(apart, full_matrices=False)[2][0]  # it begins in the middle: along the part's own axis
+    along = points @ way
+    last = points[along >= np.quantile(along, END)]
+    return np.asarray(last[np.linalg.norm(last - last.mean(axis=0), axis=1).argmin()])
 
 
 def _matrices(heads: np.ndarray, tails: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

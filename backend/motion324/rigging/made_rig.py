@@ -14,6 +14,7 @@ from motion324.core.progress import Progress, silent
 from motion324.core.quaternions import from_quaternion
 from motion324.core.rig import Armature, RiggedMotion, RigMotion, Skin
 from motion324.core.rig_settings import AUTO, RigSettings
+from motion324.rigging.body import Body, body_of
 from motion324.rigging.joints import find_skeleton
 from motion324.rigging.kinematics import Chain, Poses
 from motion324.rigging.made_bones import bones_of
@@ -34,14 +35,18 @@ STILL = 1e-4  # of the longest side: a trajectory that moves less has no motion
 @dataclass(frozen=True)
 class _Clip:
     """rest (N, 3) and positions (T, N, 3), centred, the longest side 1. few: some of the frames. same (N,): the number
-    of each vertex's place, which vertices at seams share. sample: some vertices, of different places.
+    of each vertex's place, which vertices at seams share. firsts (P,): a vertex of each place. sample: some vertices, of
+    different places, and near: which of them are neighbours.
     """
 
     rest: np.ndarray
     positions: np.ndarray
     few: np.ndarray
     same: np.ndarray
+    firsts: np.ndarray
     sample: np.ndarray
+    near: sparse.csr_matrix
+    body: Body
     neighbours: sparse.csr_matrix
     centre: np.ndarray
     scale: float
@@ -65,7 +70,7 @@ def make_rig(
 
         tick()
         rest, moved = clip.rest[clip.sample], clip.positions[clip.few][:, clip.sample]
-        labels = split_into_parts(rest, moved, count, labels, tick)
+        labels = split_into_parts(rest, moved, clip.near, count, labels, tick)
         last = count == counts[-1] or labels.max() + 1 < count
         if not last and _parts_error(rest, moved, labels, settings.influences) > PROMISING * tolerance:
             continue
@@ -105,10 +110,28 @@ def _clip(positions: np.ndarray, faces: np.ndarray) -> _Clip:
     keys = np.round(np.moveaxis(looks, 1, 0).reshape(len(centred[0]), -1) * 1e4).astype(np.int64)
     _, firsts, same = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     same = same.reshape(-1)
-    sample = np.sort(firsts)
-    sample = sample[np.linspace(0, len(sample) - 1, min(SAMPLE, len(sample))).astype(int)]
-    neighbours = neighbour_means(len(same), np.asarray(faces), same)
-    return _Clip(centred[0], centred, few, same, sample, neighbours, centre, scale)
+    body = body_of(centred[0][firsts], _whole(same[np.asarray(faces)]))
+    ordered = np.sort(firsts)
+    sample = ordered[np.linspace(0, len(ordered) - 1, min(SAMPLE, len(ordered))).astype(int)]
+    return _Clip(
+        rest=centred[0],
+        positions=centred,
+        few=few,
+        same=same,
+        firsts=firsts,
+        sample=sample,
+        near=body.among(same[sample]),
+        body=body,
+        neighbours=neighbour_means(len(same), np.asarray(faces), same),
+        centre=centre,
+        scale=scale,
+    )
+
+
+def _whole(faces: np.ndarray) -> np.ndarray:
+    """(F, 3): those of three different places."""
+    one, two, three = faces.T
+    return faces[(one != two) & (two != three) & (three != one)]
 
 
 def _parts_error(rest: np.ndarray, positions: np.ndarray, labels: np.ndarray, influences: int) -> float:
@@ -129,7 +152,10 @@ def _bones_and_weights(
     def weights(maps: np.ndarray) -> Skin:
         return fit_weights(clip.rest, few, maps, clip.neighbours, settings.influences, SMOOTHNESS, tick)
 
-    armature, skin = bones_of(find_skeleton(weights(maps), maps), weights(maps))
+    first = weights(maps)
+    held = np.zeros((len(clip.firsts), maps.shape[1]))
+    np.add.at(held, (np.arange(len(held))[:, None], first.joints[clip.firsts]), first.weights[clip.firsts])
+    armature, skin = bones_of(find_skeleton(held, maps, clip.body), first, held, clip.body)
     for _ in range(ROUNDS):
         tick()
         motion = fit_armature(armature, skin, few, locations=AUTO)

@@ -1,6 +1,7 @@
 """Which vertices move as one: a trajectory cut into parts that are nearly rigid, by splitting the worst part again and
 again (as Le and Deng begin their "Smooth Skinning Decomposition with Rigid Bones", 2012, section 4.1).
 
+A part hangs together: two legs that go the same way are two parts, since no one would look for one bone in both.
 T frames, S vertices (a sample of the mesh is enough), B parts.
 """
 
@@ -9,41 +10,53 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from motion324.rigging.rotations import nearest_rotation
 
 ROUNDS = 3  # of fitting and assigning again, after each split
 SEED_SHARE = 0.25  # of a part's vertices: those about its worst one that a split begins with
 FEWEST = 4  # vertices of a part
+HOPS = 3  # from neighbour to neighbour: how far away a vertex may find its part
 
 
 def split_into_parts(
     rest: np.ndarray,
     positions: np.ndarray,
+    near: sparse.csr_matrix,
     count: int,
     labels: np.ndarray | None = None,
     tick: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
-    """rest (S, 3), positions (T, S, 3) -> labels (S,) int, of at most `count` parts, all of which have vertices.
+    """rest (S, 3), positions (T, S, 3), near (S, S) bool: who is whose neighbour -> labels (S,) int, of at most `count`
+    parts, all of which have vertices.
 
     labels: where to go on from. tick is called now and then.
     """
     labels = np.zeros(len(rest), int) if labels is None else labels.copy()
+    around = _around(near)
+    spent: list[int] = []  # parts that cannot be split
     while labels.max() + 1 < count:
         tick()
         errors = _errors(rest, positions, labels)
         totals = np.bincount(labels, errors)
-        sizes = np.bincount(labels)
-        totals[sizes < 2 * FEWEST] = -1.0
+        totals[np.bincount(labels) < 2 * FEWEST] = -1.0
+        totals[spent] = -1.0
         worst = int(totals.argmax())
         if totals[worst] <= 0:
             break
-        labels = _split(rest, positions, labels, worst, errors)
+        after = _split(rest, positions, labels, worst, errors)
         for _ in range(ROUNDS):
-            again = _assigned(rest, positions, labels)
-            if again.max() < labels.max():  # a part was given up: the same split would come again, for ever
+            again = _assigned(rest, positions, after, around)
+            if again.max() < after.max():  # a part was given up: the same split would come again, for ever
                 break
-            labels = again
+            after = again
+        after = _hanging_together(rest, positions, near, after, count)
+        if after.max() > labels.max():
+            labels, spent = after, []
+        else:
+            spent.append(worst)
     return labels
 
 
@@ -99,16 +112,67 @@ def _split(rest: np.ndarray, positions: np.ndarray, labels: np.ndarray, part: in
     return split
 
 
-def _assigned(rest: np.ndarray, positions: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Each vertex with the part whose motion fits it best; parts that are left with too few are given up."""
-    turns, shifts = part_motion(rest, positions, labels)
-    costs = []
-    for part in range(labels.max() + 1):
-        moved = rest @ np.swapaxes(turns[:, part], -1, -2) + shifts[:, part, None]
-        costs.append(np.square(moved - positions).sum(axis=(0, 2)))
-    chosen = np.argmin(costs, axis=0)
-    sizes = np.bincount(chosen, minlength=labels.max() + 1)
+def _assigned(
+    rest: np.ndarray, positions: np.ndarray, labels: np.ndarray, around: sparse.csr_matrix | None = None
+) -> np.ndarray:
+    """Each vertex with the part whose motion fits it best, of those `around` (S, S) it if given; parts that are left
+    with too few are given up.
+    """
+    costs = _costs(rest, positions, labels)
+    if around is not None:
+        costs = np.where(around @ np.eye(costs.shape[1])[labels] > 0, costs, np.inf)
+    chosen = np.argmin(costs, axis=1)
+    sizes = np.bincount(chosen, minlength=costs.shape[1])
     if (sizes < FEWEST).any():
-        costs = [np.where(size < FEWEST, np.inf, cost) for cost, size in zip(costs, sizes, strict=True)]
-        chosen = np.argmin(costs, axis=0)
+        left = np.where(sizes < FEWEST, np.inf, costs)
+        chosen = np.where(np.isfinite(left).any(axis=1), np.argmin(left, axis=1), chosen)
     return np.unique(chosen, return_inverse=True)[1].reshape(-1)
+
+
+def _costs(rest: np.ndarray, positions: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(S, B): squared distances to where each part would be, summed over the frames."""
+    turns, shifts = part_motion(rest, positions, labels)
+    costs = np.empty((len(rest), labels.max() + 1))
+    for part in range(costs.shape[1]):
+        moved = rest @ np.swapaxes(turns[:, part], -1, -2) + shifts[:, part, None]
+        costs[:, part] = np.square(moved - positions).sum(axis=(0, 2))
+    return costs
+
+
+def _around(near: sparse.csr_matrix) -> sparse.csr_matrix:
+    """(S, S): who can be reached by HOPS steps, oneself as well."""
+    step = (near + sparse.identity(near.shape[0], format="csr")).astype(float)
+    reached = step
+    for _ in range(HOPS - 1):
+        reached = reached @ step
+    return reached
+
+
+def _hanging_together(
+    rest: np.ndarray, positions: np.ndarray, near: sparse.csr_matrix, labels: np.ndarray, most: int
+) -> np.ndarray:
+    """Of a part in pieces the largest stays. The others become parts, the largest first, as long as there are no more
+    than `most`; too small ones and what is left join the neighbour whose motion fits them best.
+    """
+    one, two = near.nonzero()
+    inside = labels[one] == labels[two]
+    whole = sparse.coo_matrix((np.ones(int(inside.sum())), (one[inside], two[inside])), shape=near.shape)
+    _, piece = connected_components(whole, directed=False)
+    sizes = np.bincount(piece)
+    part_of = np.zeros(len(sizes), int)
+    part_of[piece] = labels
+    labels = labels.copy()
+    costs = _costs(rest, positions, labels)
+    kept: set[int] = set()
+    for each in np.argsort(-sizes, kind="stable"):
+        part = int(part_of[each])
+        if part not in kept:
+            kept.add(part)
+        elif sizes[each] >= FEWEST and labels.max() + 1 < most:
+            labels[piece == each] = labels.max() + 1
+        else:
+            beside = np.setdiff1d(labels[two[piece[one] == each]], part)
+            beside = beside[beside < costs.shape[1]]
+            if len(beside):
+                labels[piece == each] = beside[costs[piece == each][:, beside].sum(axis=0).argmin()]
+    return np.unique(labels, return_inverse=True)[1].reshape(-1)

@@ -56,6 +56,11 @@ class Body:
         far = np.maximum(np.linalg.norm(ways, axis=1), 1e-12)
         return np.asarray(self.centres + ways * np.minimum(1, DEEP * self.radii / far)[:, None])
 
+    def within(self, sources: np.ndarray, reach: float) -> np.ndarray:
+        """sources (n,): places -> (P,) bool: what is no farther from them than that, along the surface."""
+        away = dijkstra(self.links, indices=sources, min_only=True, limit=reach)
+        return np.asarray(np.isfinite(away))
+
     def among(self, sample: np.ndarray) -> sparse.csr_matrix:
         """sample (S,): some places -> (S, S) bool: which of them are neighbours, as the places are that are nearest to
         each of them along the surface.

@@ -34,7 +34,7 @@ def bones_of(skeleton: Skeleton, skin: Skin, held: np.ndarray, body: Body) -> tu
         below[parents[j]] += below[j]
     main = _main_children(parents, below, heads, middles)
     if main[0] >= 0:
-        heads[0] = _end(body, part == 0, heads[main[0]], middles[0])
+        heads[0] = _across(body, part == 0, heads[main[0]], middles[0])
     tails = np.array(
         [heads[main[j]] if main[j] >= 0 else _end(body, part == j, heads[j], middles[j]) for j in range(len(order))]
     )
@@ -64,6 +64,16 @@ def _main_children(parents: np.ndarray, below: np.ndarray, heads: np.ndarray, mi
         if worth > best[parent]:
             main[parent], best[parent] = j, worth
     return main
+
+
+def _across(body: Body, own: np.ndarray, end: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """(3,): where the root begins: as far before the middle of its part as it ends behind it, inside of it."""
+    inside = own[body.owners]
+    wanted = 2 * middle - end
+    if not inside.any():
+        return wanted
+    points = body.centres[inside]
+    return np.asarray(points[np.linalg.norm(points - wanted, axis=1).argmin()])
 
 
 def _end(body: Body, own: np.ndarray, begin: np.ndarray, middle: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ COUNTS = (1, 2, 3, 4, 6, 8, 10, 12, 15, 18, 22, 26, 30, 35, 40)  # that auto tri
 SAMPLE = 1500  # vertices that are cut into parts
 FRAMES = 40  # of the clip, evenly spaced, from which parts and weights are found
 SMOOTHNESS = 4e-5  # of weights beside squared distances, see weight_fit
+REACH = 0.15  # of the longest side: how far along the surface from its part a bone moves vertices
 ROUNDS = 2  # of poses and weights in turn
 PROMISING = 0.9  # of the tolerance: parts must come so near, since joints hold them then
 WORST_FRAME, WORST_PART = 2.0, 6.0  # in tolerances: a frame's mean, and 99 % of the vertices in their worst frame
@@ -149,18 +150,29 @@ def _bones_and_weights(
     sample = few[:, clip.sample]
     maps = _maps(*part_motion(clip.rest[clip.sample], sample, labels))
 
-    def weights(maps: np.ndarray) -> Skin:
-        return fit_weights(clip.rest, few, maps, clip.neighbours, settings.influences, SMOOTHNESS, tick)
+    def weights(maps: np.ndarray, allowed: np.ndarray) -> Skin:
+        return fit_weights(clip.rest, few, maps, clip.neighbours, settings.influences, SMOOTHNESS, tick, allowed)
 
-    first = weights(maps)
+    allowed = _near_parts(clip, labels)
+    first = weights(maps, allowed)
     held = np.zeros((len(clip.firsts), maps.shape[1]))
     np.add.at(held, (np.arange(len(held))[:, None], first.joints[clip.firsts]), first.weights[clip.firsts])
-    armature, skin = bones_of(find_skeleton(held, maps, clip.body), first, held, clip.body)
+    skeleton = find_skeleton(held, maps, clip.body)
+    armature, skin = bones_of(skeleton, first, held, clip.body)
     for _ in range(ROUNDS):
         tick()
         motion = fit_armature(armature, skin, few, locations=AUTO)
-        skin = weights(_posed(armature, motion))
+        skin = weights(_posed(armature, motion), allowed[:, skeleton.order])
     return armature, skin
+
+
+def _near_parts(clip: _Clip, labels: np.ndarray) -> np.ndarray:
+    """(N, J) bool: the parts that are near each vertex along the surface. What is farther from all is near all."""
+    places = clip.same[clip.sample]
+    parts = range(labels.max() + 1)
+    near = np.stack([clip.body.within(places[labels == part], REACH) for part in parts], axis=1)
+    near[~near.any(axis=1)] = True
+    return near[clip.same]
 
 
 def _posed(armature: Armature, motion: RigMotion) -> np.ndarray:

@@ -161,18 +161,18 @@ def _hanging_together(
     sizes = np.bincount(piece)
     part_of = np.zeros(len(sizes), int)
     part_of[piece] = labels
-    labels = labels.copy()
-    costs = _costs(rest, positions, labels)
-    kept: set[int] = set()
+    labels, left, seen = labels.copy(), [], set()
     for each in np.argsort(-sizes, kind="stable"):
-        part = int(part_of[each])
-        if part not in kept:
-            kept.add(part)
+        if part_of[each] not in seen:
+            seen.add(part_of[each])
         elif sizes[each] >= FEWEST and labels.max() + 1 < most:
             labels[piece == each] = labels.max() + 1
         else:
-            beside = np.setdiff1d(labels[two[piece[one] == each]], part)
-            beside = beside[beside < costs.shape[1]]
-            if len(beside):
-                labels[piece == each] = beside[costs[piece == each][:, beside].sum(axis=0).argmin()]
+            left.append(each)
+    costs = _costs(rest, positions, labels)
+    for each in left:
+        own = piece == each
+        beside = np.setdiff1d(labels[two[own[one]]], part_of[each])
+        if len(beside):
+            labels[own] = beside[costs[own][:, beside].sum(axis=0).argmin()]
     return np.unique(labels, return_inverse=True)[1].reshape(-1)

@@ -18,6 +18,7 @@ CANDIDATES = 8
 STEPS = 60  # of projected gradients
 SWEEPS = 3  # in which neighbours hear of each other
 LEAST = 0.02  # a weight that is smaller is no weight
+NEVER = -1e6  # so far below the others that its projection is 0
 BATCH = 4096  # vertices at a time
 
 
@@ -29,34 +30,39 @@ def fit_weights(
     influences: int,
     smoothness: float,
     tick: Callable[[], None] = lambda: None,
+    allowed: np.ndarray | None = None,
 ) -> Skin:
     """rest (N, 3), positions (T, N, 3); maps (T, J, 3, 4): from rest to the bones. neighbours (N, N): rows sum to 1.
 
+    allowed (N, J) bool: the bones that may move a vertex, at least one; all of them if it is not given.
     smoothness: of a weight's squared difference to its neighbours' mean, beside squared distances per frame.
     """
     count, width = len(rest), min(CANDIDATES, maps.shape[1])
-    joints = np.empty((count, width), np.int32)
+    joints, shut = np.empty((count, width), np.int32), np.zeros((count, width), bool)
     grams = np.empty((count, width, width))
     pulls = np.empty((count, width))
     for first in range(0, count, BATCH):
         tick()
         part = slice(first, min(first + BATCH, count))
-        joints[part], grams[part], pulls[part] = _sums(rest[part], positions[:, part], maps, width)
+        some = None if allowed is None else allowed[part]
+        joints[part], grams[part], pulls[part] = _sums(rest[part], positions[:, part], maps, width, some)
     frames = len(positions)
     strength = smoothness * frames
-    weights = _on_simplex(grams, pulls, np.full((count, width), 1 / width))
+    if allowed is not None:
+        shut = ~np.take_along_axis(allowed, joints.astype(np.int64), axis=1)
+    weights = _on_simplex(grams, pulls, (1 - shut) / (~shut).sum(axis=1, keepdims=True), shut)
     for _ in range(SWEEPS):
         tick()
         around = _seen_from(joints, neighbours @ _dense(joints, weights, maps.shape[1]))
-        weights = _on_simplex(grams + strength * np.eye(width), pulls + strength * around, weights)
+        weights = _on_simplex(grams + strength * np.eye(width), pulls + strength * around, weights, shut)
     keep = min(influences, width)
     order = np.argsort(-weights, axis=1)[:, :keep]
     rows = np.arange(count)[:, None]
-    joints, weights = joints[rows, order], weights[rows, order]
+    joints, weights, shut = joints[rows, order], weights[rows, order], shut[rows, order]
     weights = weights / weights.sum(axis=1, keepdims=True)
     around = _seen_from(joints, neighbours @ _dense(joints, weights, maps.shape[1]))
     grams = grams[rows[:, :, None], order[:, :, None], order[:, None]] + strength * np.eye(keep)
-    weights = _on_simplex(grams, pulls[rows, order] + strength * around, weights)
+    weights = _on_simplex(grams, pulls[rows, order] + strength * around, weights, shut)
     weights[weights < LEAST] = 0.0
     weights /= weights.sum(axis=1, keepdims=True)
     return Skin(rest.astype(np.float32), joints, weights.astype(np.float32))
@@ -77,7 +83,7 @@ def neighbour_means(count: int, faces: np.ndarray, same: np.ndarray) -> sparse.c
 
 
 def _sums(
-    rest: np.ndarray, positions: np.ndarray, maps: np.ndarray, width: int
+    rest: np.ndarray, positions: np.ndarray, maps: np.ndarray, width: int, allowed: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The bones that alone bring each vertex nearest (n, C), and A'A (n, C, C) and A'y (n, C) of their offsets."""
     places = np.c_[rest, np.ones(len(rest))]
@@ -85,7 +91,8 @@ def _sums(
     costs = np.empty((len(rest), joints))
     for j in range(joints):
         costs[:, j] = np.square(places @ np.swapaxes(maps[:, j], -1, -2) - positions).sum(axis=(0, 2))
-    chosen = np.argsort(costs, axis=1)[:, :width]
+    ranked = costs if allowed is None else np.where(allowed, costs, np.inf)
+    chosen = np.argsort(ranked, axis=1)[:, :width]
     moved = np.empty((len(rest), width, 3 * len(maps)))
     for j in range(joints):
         vertices, slots = np.nonzero(chosen == j)
@@ -96,13 +103,16 @@ def _sums(
     return chosen.astype(np.int32), moved @ np.swapaxes(moved, -1, -2), np.zeros((len(rest), width))
 
 
-def _on_simplex(grams: np.ndarray, pulls: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """The least of w'Gw/2 - p'w for w of at least 0 that sum to 1, by Beck and Teboulle's accelerated gradients."""
+def _on_simplex(grams: np.ndarray, pulls: np.ndarray, start: np.ndarray, shut: np.ndarray) -> np.ndarray:
+    """The least of w'Gw/2 - p'w for w of at least 0 that sum to 1, by Beck and Teboulle's accelerated gradients.
+
+    shut (n, C) bool: what stays 0.
+    """
     pace = 1 / np.maximum(np.abs(grams).sum(axis=2).max(axis=1), 1e-20)[:, None]
     weights, ahead, momentum = start, start, 1.0
     for _ in range(STEPS):
         gradient = np.einsum("nij,nj->ni", grams, ahead) - pulls
-        after = _projected(ahead - pace * gradient)
+        after = _projected(np.where(shut, NEVER, ahead - pace * gradient))
         following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
         ahead = after + (momentum - 1) / following * (after - weights)
         weights, momentum = after, following

@@ -24,7 +24,7 @@ TOUCH = 0.02  # of the longest side: pieces of a mesh that come so near are neig
 REACHES = (0.04, 0.08, 0.16)  # within which those that touch nothing have neighbours
 WIDEST = 0.5  # of the longest side: radius of the ball that every one shrinks from
 SHRINKS = 30
-DEEP = 0.8  # of a ball's radius: what lies so near to its centre is well inside
+DEEP = 0.9  # of a ball's radius: what lies so near to its centre is well inside, since samples let balls look out
 
 
 @dataclass(frozen=True)
@@ -43,23 +43,22 @@ class Body:
     owners: np.ndarray
 
     def holds(self, points: np.ndarray) -> np.ndarray:
-        """points (..., 3) -> (...,) bool; everything is inside of a body that encloses nothing."""
+        """points (..., 3) -> (...,) bool: well inside; everything is, of a body that encloses nothing."""
         if not len(self.radii):
             return np.ones(points.shape[:-1], bool)
         flat = points.reshape(-1, 3)
         apart = np.linalg.norm(flat[:, None] - self.centres, axis=2)
-        return np.asarray((apart <= self.radii).any(axis=1)).reshape(points.shape[:-1])
+        return np.asarray((apart <= DEEP * self.radii).any(axis=1)).reshape(points.shape[:-1])
 
     def inner_points(self, point: np.ndarray) -> np.ndarray:
         """(B, 3): what of each ball, well inside of it, is nearest to the point (3,)."""
         ways = point - self.centres
         far = np.maximum(np.linalg.norm(ways, axis=1), 1e-12)
-        return np.asarray(self.centres + ways * np.minimum(1, DEEP * self.radii / far)[:, None])
+        return np.asarray(self.centres + ways * np.minimum(1, 0.9 * DEEP * self.radii / far)[:, None])
 
-    def within(self, sources: np.ndarray, reach: float) -> np.ndarray:
-        """sources (n,): places -> (P,) bool: what is no farther from them than that, along the surface."""
-        away = dijkstra(self.links, indices=sources, min_only=True, limit=reach)
-        return np.asarray(np.isfinite(away))
+    def away_from(self, sources: np.ndarray, reach: float) -> np.ndarray:
+        """sources (n,): places -> (P,): how far each place is from them along the surface, infinite beyond reach."""
+        return np.asarray(dijkstra(self.links, indices=sources, min_only=True, limit=reach))
 
     def among(self, sample: np.ndarray) -> sparse.csr_matrix:
         """sample (S,): some places -> (S, S) bool: which of them are neighbours, as the places are that are nearest to

@@ -26,7 +26,7 @@ COUNTS = (1, 2, 3, 4, 6, 8, 10, 12, 15, 18, 22, 26, 30, 35, 40)  # that auto tri
 SAMPLE = 1500  # vertices that are cut into parts
 FRAMES = 40  # of the clip, evenly spaced, from which parts and weights are found
 SMOOTHNESS = 4e-5  # of weights beside squared distances, see weight_fit
-REACH = 0.15  # of the longest side: how far along the surface from its part a bone moves vertices
+REACH = 0.3  # of the longest side: how far along the surface from its part a bone moves vertices
 ROUNDS = 2  # of poses and weights in turn
 PROMISING = 0.9  # of the tolerance: parts must come so near, since joints hold them then
 WORST_FRAME, WORST_PART = 2.0, 6.0  # in tolerances: a frame's mean, and 99 % of the vertices in their worst frame
@@ -150,11 +150,11 @@ def _bones_and_weights(
     sample = few[:, clip.sample]
     maps = _maps(*part_motion(clip.rest[clip.sample], sample, labels))
 
-    def weights(maps: np.ndarray, allowed: np.ndarray) -> Skin:
-        return fit_weights(clip.rest, few, maps, clip.neighbours, settings.influences, SMOOTHNESS, tick, allowed)
+    def weights(maps: np.ndarray, away: np.ndarray) -> Skin:
+        return fit_weights(clip.rest, few, maps, clip.neighbours, settings.influences, SMOOTHNESS, tick, away)
 
-    allowed = _near_parts(clip, labels)
-    first = weights(maps, allowed)
+    away = _away(clip, labels)
+    first = weights(maps, away)
     held = np.zeros((len(clip.firsts), maps.shape[1]))
     np.add.at(held, (np.arange(len(held))[:, None], first.joints[clip.firsts]), first.weights[clip.firsts])
     skeleton = find_skeleton(held, maps, clip.body)
@@ -162,17 +162,19 @@ def _bones_and_weights(
     for _ in range(ROUNDS):
         tick()
         motion = fit_armature(armature, skin, few, locations=AUTO)
-        skin = weights(_posed(armature, motion), allowed[:, skeleton.order])
+        skin = weights(_posed(armature, motion), away[:, skeleton.order])
     return armature, skin
 
 
-def _near_parts(clip: _Clip, labels: np.ndarray) -> np.ndarray:
-    """(N, J) bool: the parts that are near each vertex along the surface. What is farther from all is near all."""
+def _away(clip: _Clip, labels: np.ndarray) -> np.ndarray:
+    """(N, J): how far each vertex is from each part along the surface, infinite beyond REACH. What is so far from all
+    parts may be of any.
+    """
     places = clip.same[clip.sample]
     parts = range(labels.max() + 1)
-    near = np.stack([clip.body.within(places[labels == part], REACH) for part in parts], axis=1)
-    near[~near.any(axis=1)] = True
-    return near[clip.same]
+    away = np.stack([clip.body.away_from(places[labels == part], REACH) for part in parts], axis=1)
+    away[~np.isfinite(away).any(axis=1)] = 0.0
+    return away[clip.same]
 
 
 def _posed(armature: Armature, motion: RigMotion) -> np.ndarray:

@@ -17,6 +17,7 @@ from motion324.core.rig import Skin
 CANDIDATES = 8
 STEPS = 60  # of projected gradients
 SWEEPS = 3  # in which neighbours hear of each other
+NEAR = 0.03  # of the longest side: a bone farther away by that begins with a third of the weight
 LEAST = 0.02  # a weight that is smaller is no weight
 NEVER = -1e6  # so far below the others that its projection is 0
 BATCH = 4096  # vertices at a time
@@ -30,11 +31,12 @@ def fit_weights(
     influences: int,
     smoothness: float,
     tick: Callable[[], None] = lambda: None,
-    allowed: np.ndarray | None = None,
+    away: np.ndarray | None = None,
 ) -> Skin:
     """rest (N, 3), positions (T, N, 3); maps (T, J, 3, 4): from rest to the bones. neighbours (N, N): rows sum to 1.
 
-    allowed (N, J) bool: the bones that may move a vertex, at least one; all of them if it is not given.
+    away (N, J): how far each bone's part is from a vertex, so that of bones that move alike the nearest counts; infinite
+    where a bone must not move it, but not for all bones.
     smoothness: of a weight's squared difference to its neighbours' mean, beside squared distances per frame.
     """
     count, width = len(rest), min(CANDIDATES, maps.shape[1])
@@ -44,13 +46,16 @@ def fit_weights(
     for first in range(0, count, BATCH):
         tick()
         part = slice(first, min(first + BATCH, count))
-        some = None if allowed is None else allowed[part]
+        some = None if away is None else np.isfinite(away[part])
         joints[part], grams[part], pulls[part] = _sums(rest[part], positions[:, part], maps, width, some)
     frames = len(positions)
     strength = smoothness * frames
-    if allowed is not None:
-        shut = ~np.take_along_axis(allowed, joints.astype(np.int64), axis=1)
-    weights = _on_simplex(grams, pulls, (1 - shut) / (~shut).sum(axis=1, keepdims=True), shut)
+    start = np.ones((count, width))
+    if away is not None:  # where bones move alike, what the fit begins with decides
+        chosen = np.take_along_axis(away, joints.astype(np.int64), axis=1)
+        shut = ~np.isfinite(chosen)
+        start = np.exp(-(chosen - chosen.min(axis=1, keepdims=True)) / NEAR)
+    weights = _on_simplex(grams, pulls, start / start.sum(axis=1, keepdims=True), shut)
     for _ in range(SWEEPS):
         tick()
         around = _seen_from(joints, neighbours @ _dense(joints, weights, maps.shape[1]))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from backend_rigs import armature, bending, cloud, swing, trajectory, tube
+from scipy import sparse
 
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.rig import Skin
 from motion324.core.rig_settings import RigSettings
+from motion324.rigging.body import body_of
 from motion324.rigging.joints import find_skeleton
-from motion324.rigging.kinematics import Chain
+from motion324.rigging.kinematics import Chain, Poses
 from motion324.rigging.made_rig import make_rig
 from motion324.rigging.moving_parts import part_motion, split_into_parts
 from motion324.rigging.rotations import from_vector
@@ -44,7 +48,6 @@ def test_the_first_frame_is_the_rest_pose_and_the_keys_show_the_trajectory():
     rigged = make_rig(moved, faces, RigSettings())
     np.testing.assert_allclose(rigged.skin.positions, moved[0], atol=1e-5)
     from motion324.core.quaternions import from_quaternion
-    from motion324.rigging.kinematics import Poses
     from motion324.rigging.skinning import Basis
 
     chain = Chain(rigged.armature)
@@ -117,13 +120,14 @@ def test_parts_are_found_and_their_motion_is_rigid():
     sharp = Skin(skin.positions, skin.joints[:, :1], np.ones((120, 1), np.float32))
     positions = trajectory(rig, sharp, swing(rig)).astype(float)
     rest = positions[0]
-    labels = split_into_parts(rest, positions, 3)
+    everybody = sparse.csr_matrix(np.ones((120, 120), bool))
+    labels = split_into_parts(rest, positions, everybody, 3)
     assert labels.max() == 2
     assert all(len(set(labels[part])) == 1 for part in (slice(0, 40), slice(40, 80), slice(80, 120)))
     turns, shifts = part_motion(rest, positions, labels)
     moved = np.einsum("tsab,sb->tsa", turns[:, labels], rest) + shifts[:, labels]
     np.testing.assert_allclose(moved, positions, atol=1e-5)
-    assert split_into_parts(rest, positions, 40).max() + 1 <= 40
+    assert split_into_parts(rest, positions, everybody, 40).max() + 1 <= 40
 
 
 def test_exact_weights_are_found_again():
@@ -145,7 +149,15 @@ def test_joints_are_where_parts_turn_about_each_other():
     rig = armature((-1, 0, 1))
     skin = cloud(rig, 40)
     chain = Chain(rig)
-    skeleton = find_skeleton(skin, chain.skinning(chain.place(swing(rig, frames=20))))
+    own = np.arange(40)
+    both = [np.stack([own + 40 * child, (own + 1) % 40 + 40 * child, own + 40 * (child - 1)], 1) for child in (1, 2)]
+    surface = body_of(np.asarray(skin.positions, float), np.concatenate(both))  # each bone's touches its parent's
+    body = dataclasses.replace(surface, centres=np.zeros((0, 3)), radii=np.zeros(0), owners=np.zeros(0, int))
+    held = np.zeros((120, 3))
+    np.add.at(held, (np.arange(120)[:, None], skin.joints), skin.weights)
+    one, two = swing(rig, frames=20), swing(rig, frames=20, seed=2)  # about one axis a joint would be any point of it
+    poses = Poses(one.rotation @ two.rotation, one.location)
+    skeleton = find_skeleton(held, chain.skinning(chain.place(poses)), body)
     assert sorted(skeleton.parents.tolist()).count(-1) == 1
     for joint in (1, 2):
         nearest = np.linalg.norm(skeleton.heads - rig.rest[joint, :3, 3], axis=1).min()

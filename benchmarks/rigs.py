@@ -6,7 +6,8 @@
 --rigs: rigged models as ../shared/train_rigs has them: skin weights and, of each clip, matrices of the joints. Their
 joints' places and parents are not in these files, so that they are found here as the points that two joints carry alike
 in all clips; the clip whose joints turn most is then keyed on these bones ("own"), and on a rig that is made from it,
-with the fewest bones within 0.5 % ("made").
+with the fewest bones within 0.5 % ("made"). "joints off": the median distance of the made rig's joints to the nearest
+of the own ones, in the first frame; "outside": how many of its bones' ends lie outside of the mesh, by winding numbers.
 
 --release: predictions are NAME/trajectory.npz, as `motion324 batch --release ROOT` leaves them in DIR/given_mesh. Each
 is kept on the rig that is made from it, and on 24 bones that are made from the truth, as an artist's rig would be: of
@@ -25,7 +26,7 @@ import numpy as np
 
 from motion324.core.quaternions import from_quaternion
 from motion324.core.reference_mesh import turned_z_up
-from motion324.core.rig import Armature, RiggedMotion, Skin
+from motion324.core.rig import Armature, RiggedMotion, RigMotion, Skin
 from motion324.core.rig_settings import RigSettings
 from motion324.core.trajectory_file import load_trajectory
 from motion324.evaluation.release import read_release
@@ -68,8 +69,9 @@ def main() -> None:
 
 
 def of_models(folder: Path, names: list[str], most: int) -> None:
-    _row("model", "frames x vertices", "own: bones", "mean", "largest", "s", "made: bones", "mean", "s")
-    _row(*["---"] * 9)
+    heads = ("own: bones", "mean", "largest", "s", "made: bones", "mean", "s", "joints off", "outside")
+    _row("model", "frames x vertices", *heads)
+    _row(*["---"] * 11)
     for name in names:
         armature, skin, positions, faces = read_model(folder / f"{name}.npz", most)
         own, of_own = _timed(lambda a=armature, s=skin, p=positions: fit_armature(a, s, p))
@@ -83,7 +85,38 @@ def of_models(folder: Path, names: list[str], most: int) -> None:
             made.armature.count,
             f"{100 * made.motion.mean.mean():.2f}",
             f"{of_made:.1f}",
+            *_of_joints(own_joints(armature, own), made, positions[0], faces),
         )
+
+
+def own_joints(armature: Armature, motion: RigMotion) -> np.ndarray:
+    """(J, 3): where the bones begin in the first frame."""
+    poses = Poses(from_quaternion(motion.rotation[:1]), motion.location[:1])
+    return Chain(armature).place(poses).matrices[0, :, :3, 3]
+
+
+def _of_joints(own: np.ndarray, made: RiggedMotion, rest: np.ndarray, faces: np.ndarray) -> tuple[str, str]:
+    bones = made.armature
+    heads = bones.rest[:, :3, 3]
+    tails = heads + bones.rest[:, :3, 1] * bones.lengths[:, None]
+    off = np.linalg.norm(heads[1:, None] - own, axis=2).min(axis=1) / np.ptp(rest, axis=0).max()
+    ends = np.concatenate([heads[1:], tails])
+    outside = np.abs(winding_numbers(ends, rest.astype(np.float64)[faces])) < 0.5
+    return f"{100 * np.median(off):.1f}", f"{outside.sum()} of {len(outside)}"
+
+
+def winding_numbers(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """points (P, 3), triangles (F, 3, 3) -> (P,): how often the surface goes around each, by its triangles' solid angles
+    (Van Oosterom and Strackee, 1983).
+    """
+    numbers = np.empty(len(points))
+    for place, point in enumerate(points):
+        a, b, c = (triangles[:, corner] - point for corner in range(3))
+        la, lb, lc = (np.linalg.norm(side, axis=1) for side in (a, b, c))
+        dots = [np.einsum("fc,fc->f", one, two) for one, two in ((a, b), (b, c), (c, a))]
+        below = la * lb * lc + dots[0] * lc + dots[1] * la + dots[2] * lb
+        numbers[place] = np.arctan2(np.einsum("fc,fc->f", a, np.cross(b, c)), below).sum() / (2 * np.pi)
+    return numbers
 
 
 def of_predictions(root: Path, folder: Path, names: tuple[str, ...]) -> None:

@@ -1,8 +1,8 @@
 """The body that a mesh encloses: which of its vertices are neighbours, and what lies inside of it.
 
 Its inside is told by balls that fit into it, as wide as the surface lets them be ("shrinking balls", Ma, Bae and Choi,
-"3D medial axis point approximation using nearest neighbors and the normal field", 2012): their centres lie in the middle
-of limbs, where joints belong, and meshes of several pieces that overlap, or with holes, need no special care. Where a
+"3D medial axis point approximation using nearest neighbors and the normal field", 2012): wide ones lie in the middle of
+limbs, where joints belong, and meshes of several pieces that overlap, or with holes, need no special care. Where a
 surface is open a ball finds nothing that holds it, and there is none.
 """
 
@@ -19,12 +19,13 @@ from motion324.core.errors import Motion324Error
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.mesh.surface import SurfaceSamples, sample_surface
 
-SAMPLES = 5000  # of the surface
+SAMPLES = 12_000  # of the surface
 TOUCH = 0.02  # of the longest side: pieces of a mesh that come so near are neighbours
 REACHES = (0.04, 0.08, 0.16)  # within which those that touch nothing have neighbours
 WIDEST = 0.5  # of the longest side: radius of the ball that every one shrinks from
 SHRINKS = 30
-DEEP = 0.9  # of a ball's radius: what lies so near to its centre is well inside, since samples let balls look out
+DEEP = 0.9  # of a ball's radius: what is so near to its centre is well inside, since balls look out between samples
+INNER = 0.8  # of a ball's radius: how far from its centre a point is put that was outside
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Body:
         """(B, 3): what of each ball, well inside of it, is nearest to the point (3,)."""
         ways = point - self.centres
         far = np.maximum(np.linalg.norm(ways, axis=1), 1e-12)
-        return np.asarray(self.centres + ways * np.minimum(1, 0.9 * DEEP * self.radii / far)[:, None])
+        return np.asarray(self.centres + ways * np.minimum(1, INNER * self.radii / far)[:, None])
 
     def away_from(self, sources: np.ndarray, reach: float) -> np.ndarray:
         """sources (n,): places -> (P,): how far each place is from them along the surface, infinite beyond reach."""
@@ -143,6 +144,6 @@ def _inscribed(points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.
         radii[todo] = np.minimum(np.square(ways).sum(axis=1) / np.maximum(2 * along, 1e-9), radii[todo])
         touched[todo] = nearest
     centres = points - radii[:, None] * normals
-    outside = np.einsum("sc,sc->s", points[touched] - centres, normals[touched])  # it must touch what it touches from within
-    held = np.flatnonzero((touched >= 0) & (outside > 0))
+    from_within = np.einsum("sc,sc->s", points[touched] - centres, normals[touched]) > 0
+    held = np.flatnonzero((touched >= 0) & from_within)
     return centres[held], radii[held], held

@@ -17,7 +17,7 @@ from motion324.rigging.body import Body
 
 LEAST_GAP = 0.004  # of the longest side: the gap between a joint's ends that is expected at least
 LEAST_SPREAD = 0.08  # of the longest side: how far joints lie from the middle of their seam at least, per axis
-ROUNDS = 4  # of judging the gap and placing the joint
+ROUNDS = 20  # of judging the gap and placing the joint
 ASIDE = 0.05  # of a joint's step aside from where its parts meet: the gap that it counts for
 TOUCHING = 0.03  # of the longest side: what parts count for that share nearly nothing of their seams
 DISTANCE = 0.02  # of the distance of the parts' middles, likewise

@@ -36,8 +36,8 @@ STILL = 1e-4  # of the longest side: a trajectory that moves less has no motion
 @dataclass(frozen=True)
 class _Clip:
     """rest (N, 3) and positions (T, N, 3), centred, the longest side 1. few: some of the frames. same (N,): the number
-    of each vertex's place, which vertices at seams share. firsts (P,): a vertex of each place. sample: some vertices, of
-    different places, and near: which of them are neighbours.
+    of each vertex's place, which vertices at seams share. firsts (P,): a vertex of each place. sample: some vertices,
+    of different places, and near: which of them are neighbours.
     """
 
     rest: np.ndarray

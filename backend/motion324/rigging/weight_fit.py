@@ -35,8 +35,8 @@ def fit_weights(
 ) -> Skin:
     """rest (N, 3), positions (T, N, 3); maps (T, J, 3, 4): from rest to the bones. neighbours (N, N): rows sum to 1.
 
-    away (N, J): how far each bone's part is from a vertex, so that of bones that move alike the nearest counts; infinite
-    where a bone must not move it, but not for all bones.
+    away (N, J): how far each bone's part is from a vertex, so that of bones that move alike the nearest counts; never
+    all infinite, which is where a bone must not move it.
     smoothness: of a weight's squared difference to its neighbours' mean, beside squared distances per frame.
     """
     count, width = len(rest), min(CANDIDATES, maps.shape[1])

@@ -106,8 +106,8 @@ def _of_joints(own: np.ndarray, made: RiggedMotion, rest: np.ndarray, faces: np.
 
 
 def winding_numbers(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """points (P, 3), triangles (F, 3, 3) -> (P,): how often the surface goes around each, by its triangles' solid angles
-    (Van Oosterom and Strackee, 1983).
+    """points (P, 3), triangles (F, 3, 3) -> (P,): how often the surface goes around each, by its triangles' solid
+    angles (Van Oosterom and Strackee, 1983).
     """
     numbers = np.empty(len(points))
     for place, point in enumerate(points):

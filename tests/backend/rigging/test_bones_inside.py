@@ -75,21 +75,22 @@ def test_pieces_that_touch_or_are_near_are_neighbours_and_others_are_not():
     assert body.links[: count + each, count + each :].nnz == 0
 
 
-@pytest.mark.parametrize("degrees", [3.0, 30.0])
-def test_a_hinge_that_hardly_turns_and_trembles_is_where_its_parts_meet(degrees):
+@pytest.mark.parametrize("degrees", [3.0, 10.0])
+def test_a_hinge_that_turns_little_beside_its_slips_is_where_its_parts_meet(degrees):
     positions, faces = tube(25, 12)
     beyond, hinge = positions[:, 0] > 1.5, np.array([1.5, 0, 0])
     rng = np.random.default_rng(0)
     frames = []
     for t in range(20):
-        turn = from_vector(np.array([0, 0, np.radians(degrees) * np.sin(0.6 * t)]))
+        swing = np.sin(0.6 * t)
+        turn = from_vector(np.array([0, 0, np.radians(degrees) * swing]))
+        slip = np.array([0.12 * swing, 0, 0]) + (t > 0) * rng.normal(0, 0.01, 3)  # as predictions do
         moved = positions.copy()
-        slip = (t > 0) * np.cumsum(rng.normal(0, 0.01, (2, 3)), axis=0)[-1]  # of the whole end, as predictions slip
         moved[beyond] = (positions[beyond] - hinge) @ turn.T + hinge + slip
         frames.append(moved)
     rigged = make_rig(np.array(frames, np.float32), faces, RigSettings(bones=2))
     head = rigged.armature.rest[1, :3, 3]
-    assert np.linalg.norm(head - hinge) < 0.03 * 3 and np.linalg.norm(head[1:]) < 0.1
+    assert abs(head[0] - 1.5) < 0.03 * 3 and np.linalg.norm(head[1:]) < 0.17  # the tube has a radius of 0.2
 
 
 def test_parts_that_only_slide_are_joined_at_their_seam_and_move():

@@ -36,11 +36,11 @@ def story(driver: Driver, zip_path: str, backend: str, video: str, mesh: str, tr
         with bpy.context.temp_override(region=region):
             bpy.ops.view3d.view_axis(type="LEFT")
             bpy.ops.view3d.view_selected()
-    yield from _take(driver, report, dog, "keep_rig", 1)
+    yield from take(driver, report, dog, "keep_rig", 1)
     rig = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE")
     report["bones"] = [bone.name for bone in rig.data.bones]
     yield from driver.shot("made")
-    yield from _take(driver, report, dog, "keep_armature", 21)
+    yield from take(driver, report, dog, "keep_armature", 21)
     yield from driver.shot("own")
     report["keyed"] = _first_key()
     with driver.context():
@@ -50,7 +50,10 @@ def story(driver: Driver, zip_path: str, backend: str, video: str, mesh: str, tr
     return report
 
 
-def _take(driver: Driver, report: dict, dog: bpy.types.Object, button: str, start: int) -> Wait:
+def take(driver: Driver, report: dict, dog: bpy.types.Object, button: str, start: int) -> Wait:
+    """Animates the object from that frame on and presses the button that keeps the result; adds to report["errors"] the
+    mean distance of what is shown then to the result, in parts of the longest side.
+    """
     runner = stage.module("job.runner").runner
     bpy.context.scene.frame_set(start)
     bpy.context.scene.motion324.start_frame = start
@@ -67,7 +70,7 @@ def _take(driver: Driver, report: dict, dog: bpy.types.Object, button: str, star
     apart = []
     for index in range(0, len(positions), 3):
         bpy.context.scene.frame_set(start + index)
-        apart.append(float(np.linalg.norm(_shown(dog) - positions[index], axis=1).mean() / side))
+        apart.append(float(np.linalg.norm(shown(dog) - positions[index], axis=1).mean() / side))
     report["errors"].append(float(np.mean(apart)))
     bpy.context.scene.frame_set(start + SHOWN)
     yield from driver.redraw()
@@ -79,7 +82,8 @@ def _first_key() -> float:
     return float(rig.animation_data.action.frame_range[0])
 
 
-def _shown(obj: bpy.types.Object) -> np.ndarray:
+def shown(obj: bpy.types.Object) -> np.ndarray:
+    """(N, 3): where its vertices are now."""
     mesh = obj.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
     shown = np.empty((len(mesh.vertices), 3), np.float32)
     mesh.vertices.foreach_get("co", shown.ravel())

@@ -21,7 +21,8 @@ from motion324.mesh.surface import SurfaceSamples, sample_surface
 
 SAMPLES = 12_000  # of the surface
 TOUCH = 0.02  # of the longest side: pieces of a mesh that come so near are neighbours
-REACHES = (0.04, 0.08, 0.16)  # within which those that touch nothing have neighbours
+REACHES = (0.04, 0.08, 0.16)  # likewise: within which those that touch nothing have neighbours
+FEW = 1500  # samples among which these are looked for
 WIDEST = 0.5  # of the longest side: radius of the ball that every one shrinks from
 SHRINKS = 30
 DEEP = 0.9  # of a ball's radius: what is so near to its centre is well inside, since balls look out between samples
@@ -113,19 +114,24 @@ def _samples(places: np.ndarray, faces: np.ndarray) -> SurfaceSamples | None:
 
 def _bridges(points: np.ndarray, nearest: np.ndarray, piece: np.ndarray) -> np.ndarray:
     """(E, 2): places of different pieces of the mesh that touch, and the nearest ones of those that touch nothing."""
-    tree, of_point = cKDTree(points), piece[nearest]
-    pairs = tree.query_pairs(TOUCH, output_type="ndarray")
+    of_point = piece[nearest]
+    pairs = _pairs(points, TOUCH)
     pairs = pairs[of_point[pairs[:, 0]] != of_point[pairs[:, 1]]]
+    firsts = np.unique(of_point, return_index=True)[1]
+    few = np.union1d(firsts, np.linspace(0, len(points) - 1, FEW).astype(int))  # far ones need not be exact
     for reach in REACHES:
         hanging = sparse.coo_matrix((np.ones(len(pairs)), of_point[pairs].T), shape=(piece.max() + 1,) * 2)
-        groups, group = connected_components(hanging, directed=False)
-        if groups == 1:
+        group = connected_components(hanging, directed=False)[1][of_point]
+        if (group == group[0]).all():
             break
-        wider = tree.query_pairs(reach, output_type="ndarray")
-        wider = wider[group[of_point[wider[:, 0]]] != group[of_point[wider[:, 1]]]]
-        pairs = np.concatenate([pairs, wider])
+        wider = few[_pairs(points[few], reach)]
+        pairs = np.concatenate([pairs, wider[group[wider[:, 0]] != group[wider[:, 1]]]])
     edges = np.sort(nearest[pairs], axis=1)
     return np.unique(edges[edges[:, 0] < edges[:, 1]], axis=0)
+
+
+def _pairs(points: np.ndarray, reach: float) -> np.ndarray:
+    return np.asarray(cKDTree(points).query_pairs(reach, output_type="ndarray")).reshape(-1, 2)
 
 
 def _inscribed(points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

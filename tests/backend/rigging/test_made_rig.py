@@ -185,3 +185,39 @@ def test_it_can_be_stopped():
 
     with pytest.raises(Cancelled):
         make_rig(bending(positions), faces, RigSettings(), progress=stop)
+
+
+def loose_vertices(positions, faces):
+    return np.concatenate([positions, positions[:, :20] + np.float32([0, 0, 9])], axis=1), faces
+
+
+def no_faces(positions, faces):
+    return positions, faces[:0]
+
+
+def flat_faces(positions, faces):
+    return positions, faces[:, [0, 0, 1]]
+
+
+def a_sheet(positions, faces):
+    return positions * np.float32([1, 1, 0]), faces
+
+
+def torn_triangles(positions, faces):
+    apart = positions[:, faces.ravel()]
+    ways = np.repeat(np.random.default_rng(0).normal(0, 0.3, (len(faces), 3)), 3, axis=0)
+    flown = apart + np.arange(len(positions))[:, None, None] * ways
+    return flown.astype(np.float32), np.arange(faces.size).reshape(-1, 3)
+
+
+@pytest.mark.parametrize("bones", [1, 6])
+@pytest.mark.parametrize("spoil", [loose_vertices, no_faces, flat_faces, a_sheet, torn_triangles])
+def test_meshes_that_are_no_bodies_get_a_rig_as_well(spoil, bones):
+    positions, faces = tube(10, 6)
+    moved, faces = spoil(bending(positions, frames=6), faces)
+    rigged = make_rig(moved, faces, RigSettings(bones=bones))
+    assert 1 <= rigged.armature.count <= bones and np.isfinite(rigged.armature.rest).all()
+    assert np.isfinite(rigged.motion.mean).all() and (rigged.armature.lengths > 0).all()
+    np.testing.assert_allclose(rigged.skin.weights.sum(axis=1), 1, atol=1e-6)
+    told = {warning["code"] for warning in rigged.motion.warnings}
+    assert ("rig-cannot-follow" in told) == (rigged.motion.largest.max() > 0.05)

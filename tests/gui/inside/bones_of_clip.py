@@ -15,11 +15,10 @@ from mathutils import Euler
 ARTIST = 24  # bones of the rig that stands for an artist's
 SIDES = {"side": (90, 90), "front": (78, 35)}  # degrees about X and Z
 MIDDLE = 0.4  # of the clip: the frame of the pictures
+NEAR = 1.7  # of the longest side: how far away they are taken
 
 
-def story(
-    driver: Driver, zip_path: str, backend: str, video: str, mesh: str, result: str, truth: str, frames: int
-) -> Wait:
+def story(driver: Driver, zip_path: str, backend: str, video: str, mesh: str, result: str, truth: str) -> Wait:
     report: dict = {"errors": [], "bones": []}
     bpy.ops.extensions.package_install_files(filepath=zip_path, repo="user_default", enable_on_install=True)
     yield 1.0
@@ -33,12 +32,12 @@ def story(
     bpy.ops.wm.save_as_mainfile(filepath=str(driver.folder / "clip.blend"))
     body = yield from _brought(driver, mesh)
     yield from _kept(driver, report, body, "keep_rig", video, result)
-    yield from _pictures(driver, "made", frames)
+    yield from _pictures(driver, "made", body)
     body = yield from _brought(driver, mesh)
     scene.motion324_rig.bones = ARTIST
     yield from _kept(driver, report, body, "keep_rig", video, truth)
     yield from _kept(driver, report, body, "keep_armature", video, result)
-    yield from _pictures(driver, "own", frames)
+    yield from _pictures(driver, "own", body)
     return report
 
 
@@ -55,11 +54,17 @@ def _kept(driver: Driver, report: dict, body: bpy.types.Object, button: str, vid
     report["bones"].append([bone.name for bone in rig.data.bones])
 
 
-def _pictures(driver: Driver, name: str, frames: int) -> Wait:
-    """From two sides."""
-    bpy.context.scene.frame_set(1 + round(MIDDLE * frames))
-    view = driver.area.spaces.active.region_3d
+def _pictures(driver: Driver, name: str, body: bpy.types.Object) -> Wait:
+    """From two sides, without the outline of what is selected."""
+    rig = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE")
+    first, last = rig.animation_data.action.frame_range
+    bpy.context.scene.frame_set(round(first + MIDDLE * (last - first)))
+    for obj in bpy.context.view_layer.objects:
+        obj.select_set(False)
+    space = driver.area.spaces.active
+    space.shading.color_type = "VERTEX" if body.data.color_attributes else "TEXTURE"
+    view = space.region_3d
+    view.view_perspective, view.view_distance = "ORTHO", NEAR * max(body.dimensions)
     for side, (over, about) in SIDES.items():
         view.view_rotation = Euler((math.radians(over), 0, math.radians(about))).to_quaternion()
-        view.view_perspective = "ORTHO"
         yield from driver.shot(f"{name}_{side}")

@@ -61,7 +61,7 @@ def take(driver: Driver, report: dict, dog: bpy.types.Object, button: str, start
     yield from driver.wait_until(lambda: bool(runner.animations) or runner.state.problem, PATIENCE, "there is a result")
     assert runner.state.problem is None, runner.state.problem
     yield 1.0
-    positions = np.array(runner.animations[0].positions)
+    positions, timing = np.array(runner.animations[0].positions), runner.animations[0].timing
     yield from driver.shot(f"{button}_waits", only_sidebar=True)
     yield from driver.click(f"motion324.{button}")
     yield from driver.wait_until(lambda: not runner.results, PATIENCE, "it is kept")
@@ -69,7 +69,8 @@ def take(driver: Driver, report: dict, dog: bpy.types.Object, button: str, start
     side = np.ptp(positions[0], axis=0).max()
     apart = []
     for index in range(0, len(positions), 3):
-        bpy.context.scene.frame_set(start + index)
+        whole, between = divmod(timing.frame(index), 1)
+        bpy.context.scene.frame_set(int(whole), subframe=between)
         apart.append(float(np.linalg.norm(shown(dog) - positions[index], axis=1).mean() / side))
     report["errors"].append(float(np.mean(apart)))
     bpy.context.scene.frame_set(start + SHOWN)

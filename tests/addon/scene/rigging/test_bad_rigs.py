@@ -201,6 +201,21 @@ def test_loose_vertices_gone_groups_and_preserved_volume_are_told(addon):
     assert "no weights" in told and "'gone'" in told and "Preserve Volume" in told
 
 
+def test_shape_keys_that_stand_still_stay_and_the_bones_do_the_rest(addon):
+    obj, armature = body_rig()
+    obj.shape_key_add(name="Basis")
+    key = obj.shape_key_add(name="Fat")
+    key.value = 0.5
+    for point in key.data:
+        point.co *= 1.2
+    positions = dance(armature, obj)
+    assert np.abs(positions[0] - np.array([vertex.co for vertex in obj.data.vertices])).max() > 1e-3
+    keep(addon, [animation_of(addon, obj, positions)])
+    for k in (0, 5):
+        np.testing.assert_allclose(shown(obj, 1 + k), positions[k], atol=2e-3)
+    assert key.value == 0.5 and not key.mute
+
+
 def test_one_bone_is_enough(addon):
     obj, armature = body_rig()
     for group in list(obj.vertex_groups)[1:]:

@@ -96,6 +96,17 @@ def test_removing_the_animation_takes_the_rig_away(addon):
     assert not obj.modifiers and obj.parent is None and obj.matrix_world == place
 
 
+def test_the_action_of_a_made_rig_becomes_a_strip_where_asked(addon):
+    obj = ball()
+    positions = bent(obj)
+    kept = keep(addon, obj, positions, to_nla=True)
+    animation = bpy.data.objects["Ball Rig"].animation_data
+    assert animation.action is None and [track.name for track in animation.nla_tracks] == [kept.action]
+    np.testing.assert_allclose(shown(obj, 5), positions[4], atol=1e-5)
+    addon("scene.playing.keeping").remove_animation(obj)
+    assert not bpy.data.actions and not bpy.data.armatures
+
+
 def test_a_second_take_replaces_the_rig(addon):
     obj = ball()
     keep(addon, obj, bent(obj))

@@ -90,9 +90,7 @@ def body_of(places: np.ndarray, faces: np.ndarray) -> Body:
         return Body(places, _graph(places, edges), areas, nothing, np.zeros(0), np.zeros(0, int))
     nearest = faces[surface.faces, surface.barycentric.argmax(axis=1)]
     bridges = _bridges(surface.points, nearest, piece) if pieces > 1 else np.zeros((0, 2), int)
-    volumes = np.einsum("fc,fc->f", places[faces[:, 0]] - places.mean(axis=0), crosses)
-    outward = np.where(np.bincount(piece[faces[:, 0]], volumes, minlength=pieces) < 0, -1.0, 1.0)
-    normals = surface.normals * outward[piece[nearest], None]
+    normals = surface.normals * _outward(places[faces], crosses, piece[faces[:, 0]])[piece[nearest], None]
     centres, radii, held = _inscribed(surface.points.astype(np.float64), normals)
     return Body(places, _graph(places, np.concatenate([edges, bridges])), areas, centres, radii, nearest[held])
 
@@ -110,6 +108,16 @@ def _samples(places: np.ndarray, faces: np.ndarray) -> SurfaceSamples | None:
         return sample_surface(mesh, SAMPLES, seed=0)
     except Motion324Error:  # nothing of it has an area
         return None
+
+
+def _outward(corners: np.ndarray, crosses: np.ndarray, piece: np.ndarray) -> np.ndarray:
+    """corners (F, 3, 3), crosses (F, 3) of two sides, piece (F,): its number -> for each piece 1, or -1 where its normals
+    point inwards, which the sign of its volume tells: seen from its own middle, as it may be open.
+    """
+    sizes = np.maximum(np.bincount(piece), 1)
+    middles = np.stack([np.bincount(piece, corners[:, 0, axis]) / sizes for axis in range(3)], axis=1)
+    volumes = np.einsum("fc,fc->f", corners[:, 0] - middles[piece], crosses)
+    return np.where(np.bincount(piece, volumes) < 0, -1.0, 1.0)
 
 
 def _bridges(points: np.ndarray, nearest: np.ndarray, piece: np.ndarray) -> np.ndarray:

@@ -153,7 +153,7 @@ def _bones_and_weights(
     def weights(maps: np.ndarray, away: np.ndarray) -> Skin:
         return fit_weights(clip.rest, few, maps, clip.neighbours, settings.influences, SMOOTHNESS, tick, away)
 
-    away = _away(clip, labels)
+    away = _away(clip, labels, tick)
     first = weights(maps, away)
     held = np.zeros((len(clip.firsts), maps.shape[1]))
     np.add.at(held, (np.arange(len(held))[:, None], first.joints[clip.firsts]), first.weights[clip.firsts])
@@ -166,13 +166,15 @@ def _bones_and_weights(
     return armature, skin
 
 
-def _away(clip: _Clip, labels: np.ndarray) -> np.ndarray:
+def _away(clip: _Clip, labels: np.ndarray, tick: Callable[[], None]) -> np.ndarray:
     """(N, J): how far each vertex is from each part along the surface, infinite beyond REACH. What is so far from all
     parts may be of any.
     """
     places = clip.same[clip.sample]
-    parts = range(labels.max() + 1)
-    away = np.stack([clip.body.away_from(places[labels == part], REACH) for part in parts], axis=1)
+    away = np.empty((len(clip.firsts), labels.max() + 1))
+    for part in range(away.shape[1]):
+        tick()
+        away[:, part] = clip.body.away_from(places[labels == part], REACH)
     away[~np.isfinite(away).any(axis=1)] = 0.0
     return away[clip.same]
 

@@ -111,8 +111,8 @@ def _samples(places: np.ndarray, faces: np.ndarray) -> SurfaceSamples | None:
 
 
 def _outward(corners: np.ndarray, crosses: np.ndarray, piece: np.ndarray) -> np.ndarray:
-    """corners (F, 3, 3), crosses (F, 3) of two sides, piece (F,): its number -> for each piece 1, or -1 where its normals
-    point inwards, which the sign of its volume tells: seen from its own middle, as it may be open.
+    """corners (F, 3, 3), crosses (F, 3) of two sides, piece (F,): its number -> for each piece 1, or -1 where its
+    normals point inwards, which the sign of its volume tells: seen from its own middle, as it may be open.
     """
     sizes = np.maximum(np.bincount(piece), 1)
     middles = np.stack([np.bincount(piece, corners[:, 0, axis]) / sizes for axis in range(3)], axis=1)

@@ -13,6 +13,7 @@ from motion324.rigging.joints import Skeleton
 SHORTEST = 0.03  # of the longest side: a bone's least length, so that it can be seen and picked
 END = 0.92  # of a part along its bone: where its last cross-section begins
 ROUND = 0.3  # of a part's radius: a bone that begins so near to its middle has no way of its own
+ASKEW = 0.03  # of a bone's length: how far beside a loose child it ends
 LOOSE = 0.01  # of the longest side: a joint whose ends are farther apart is none; its bone may move
 ASIDE = 0.06  # of the longest side: a branch whose middle is farther from the middle plane has a side
 
@@ -38,10 +39,13 @@ def bones_of(skeleton: Skeleton, skin: Skin, held: np.ndarray, body: Body) -> tu
     tails = np.array(
         [heads[main[j]] if main[j] >= 0 else _end(body, part == j, heads[j], middles[j]) for j in range(len(order))]
     )
+    tight = skeleton.gaps[order] < LOOSE
+    for j in np.flatnonzero(main >= 0):
+        if not tight[main[j]]:
+            tails[j] = _beside(heads[j], tails[j])
     rest, lengths = _matrices(heads, tails)
     met = np.linalg.norm(heads + rest[:, :3, 1] * lengths[:, None] - tails, axis=1) < 1e-6
     connected = np.array([j > 0 and main[parents[j]] == j and bool(met[parents[j]]) for j in range(len(order))])
-    tight = skeleton.gaps[order] < LOOSE
     stays = tight & (np.arange(len(order)) > 0)
     free = Armature.of_free_bones(tuple(_names(parents, main, below, heads, tails)), parents, rest, lengths)
     armature = dataclasses.replace(
@@ -51,6 +55,15 @@ def bones_of(skeleton: Skeleton, skin: Skin, held: np.ndarray, body: Body) -> tu
         connected=connected & tight,
     )
     return armature, skin
+
+
+def _beside(head: np.ndarray, tail: np.ndarray) -> np.ndarray:
+    """(3,): a little short of the tail and aside. Importers of FBX connect a bone to the parent that points at it, and
+    one that is connected cannot move any more.
+    """
+    way = tail - head
+    across = np.cross(way, np.eye(3)[np.abs(way).argmin()])
+    return np.asarray(head + (1 - ASKEW) * way + ASKEW * across)
 
 
 def _main_children(parents: np.ndarray, below: np.ndarray, heads: np.ndarray, middles: np.ndarray) -> np.ndarray:

@@ -100,6 +100,10 @@ def test_parts_that_only_slide_are_joined_at_their_seam_and_move():
     rigged = make_rig(np.array(frames, np.float32), faces, RigSettings(bones=2))
     assert np.linalg.norm(rigged.armature.rest[1, :3, 3] - [1.5, 0, 0]) < 0.1
     assert rigged.motion.moved.all() and rigged.motion.mean.mean() < 1e-3
+    root, other = rigged.armature.rest
+    apart = other[:3, 3] - root[:3, 3]
+    aimed = root[:3, 1] * np.linalg.norm(apart)
+    assert np.linalg.norm(aimed - apart) > 0.01 * np.linalg.norm(apart)  # else importers of FBX connect what moves
 
 
 def test_legs_that_go_the_same_way_are_bones_of_their_own_on_the_trunk():

@@ -34,6 +34,11 @@ class SynthesisSettings:
     flat_share: float = key(0.25, "faces shaded flat")
     edges_share: float = key(0.4, "sharp edges between faces that are otherwise shaded smooth")
     image_share: float = key(0.5, "such textures that are blotched as photographs are")
+    pattern_share: float = key(0.25, "checks, spots or patches all over")
+    lamp_share: float = key(0.4, "coloured light, also too bright")
+    cast_shadow_share: float = key(0.35, "shadows that the object casts onto itself")
+    motion_blur_share: float = key(0.15, "blurred by what moves while the shutter is open")
+    small_share: float = key(0.15, "objects of few pixels in their video")
     shadow_share: float = key(0.4, "uneven light and shadows that stay where they are while the object moves")
     compressed_share: float = key(0.35, "pictures as a video at a low rate has them")
     drawn: bool = key(False, "batches hold what is needed to draw their meshes")
@@ -69,4 +74,9 @@ def validation_settings(training: SynthesisSettings) -> SynthesisSettings:
         other_pose_share=0.0,
         drawn_reference_share=0.0,
         gross_view_share=0.0,
+        pattern_share=0.0,
+        lamp_share=0.0,
+        cast_shadow_share=0.0,
+        motion_blur_share=0.0,
+        small_share=0.0,
     )

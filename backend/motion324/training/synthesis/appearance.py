@@ -1,4 +1,4 @@
-"""Draws how the models look: colours of their parts, textures that stick to the surface, light.
+"""Draws how the models look: colours of their parts, and textures that stick to the surface.
 
 A texture is a function of a place on the rest pose, so that it moves with the surface.
 """
@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from motion324.training.shared.settings import SynthesisSettings
+from motion324.training.synthesis.geometry import rotation_about
 from motion324.training.synthesis.rig_bank import Draws, ModelBatch
 
 WAVES = 3
 BLOTCHES = 6  # waves of textures like photographs'
-SHADOW_WAVES = 3
 PALETTE = 64
+CHECKS, SPOTS, PATCHES = 1, 2, 3  # kinds of patterns
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Appearance:
     """Of B clips. vertex_colours (V, 3). Textures: waves (B, 3, M) over the rest pose, phases (B, M), paint (B, 3), how
     strongly it covers (B,), and how sharp its borders are (B,). sharp_below (B,): cosine of the angle between a face
     and the smooth surface from which on the face is shaded flat. Blotches: blotch_waves (B, 3, M'), blotch_phases
-    (B, M'), each bent by the one before it, and the colours that they add (B, M', 3)."""
+    (B, M'), each bent by the one before it, and the colours that they add (B, M', 3). Patterns of cells: cells (B, 3, 3)
+    takes a place on the rest pose to its cell, pattern (B,): of which kind, 0 for none, and its pattern_paint (B, 3)."""
 
     vertex_colours: Tensor
     waves: Tensor
@@ -37,6 +39,9 @@ class Appearance:
     blotch_waves: Tensor
     blotch_phases: Tensor
     blotch_colours: Tensor
+    cells: Tensor
+    pattern: Tensor
+    pattern_paint: Tensor
 
     def coloured(self, base: Tensor, rest: Tensor, clip: Tensor) -> Tensor:
         """Colours of places on the surface. base (Q, 3): interpolated vertex colours, rest (Q, 3), clip (Q,)."""
@@ -49,7 +54,22 @@ class Appearance:
         for wave in range(BLOTCHES):
             bent = (angles[:, wave] + 1.7 * bent).sin()
             colours = colours + bent[:, None] * self.blotch_colours[clip, wave]
-        return colours.clamp(0, 1)
+        return self._patterned(colours, rest, clip).clamp(0, 1)
+
+    def _patterned(self, colours: Tensor, rest: Tensor, clip: Tensor) -> Tensor:
+        """Checks, round spots of many sizes, or patches of several shades, each with borders as sharp as a print's."""
+        place = (self.cells[clip] * rest[:, None]).sum(dim=-1)
+        cell = place.floor()
+        mark = (127.1 * cell[:, 0] + 311.7 * cell[:, 1] + 74.7 * cell[:, 2]).sin()  # of each cell, as shaders do it
+        chance = torch.stack([437.585 * mark, 715.31 * mark, 231.79 * mark], dim=-1).frac().abs()
+        off = place - cell - 0.5 - 0.3 * (chance - 0.5)
+        checked = cell.sum(dim=-1).remainder(2) < 0.5
+        spotted = off.square().sum(dim=-1) < (0.12 + 0.25 * chance[:, 0]).square()
+        kind = self.pattern[clip]
+        painted = ((kind == CHECKS) & checked) | ((kind == SPOTS) & spotted)
+        colours = torch.where(painted[:, None], self.pattern_paint[clip], colours)
+        shade = 0.35 + 0.9 * chance
+        return torch.where((kind == PATCHES)[:, None], colours * shade, colours)
 
 
 def sample_appearance(models: ModelBatch, batch: int, settings: SynthesisSettings, draws: Draws) -> Appearance:
@@ -66,7 +86,23 @@ def sample_appearance(models: ModelBatch, batch: int, settings: SynthesisSetting
         sharpness=draws.log_uniform(0.7, 15, batch),
         sharp_below=_sharp_below(batch, settings, draws),
         **_blotches(batch, settings, draws),
+        **_patterns(batch, settings, draws),
     )
+
+
+def _patterns(batch: int, settings: SynthesisSettings, draws: Draws) -> dict[str, Tensor]:
+    if not settings.pattern_share:
+        none = torch.zeros(batch, 3, 3, device=draws.device)
+        return {"cells": none, "pattern": none[:, 0, 0].long(), "pattern_paint": none[:, 0]}
+    frequency = draws.log_uniform(4, 30, batch, 1, 1)
+    turned = rotation_about(draws.directions(batch) * draws.uniform(0, math.pi, batch, 1))
+    kind = 1 + draws.below(torch.full((batch,), 3, device=draws.device))
+    chosen = draws.chance(settings.pattern_share, batch)
+    return {
+        "cells": turned * frequency * draws.log_uniform(0.6, 1.6, batch, 3, 1),
+        "pattern": torch.where(chosen, kind, torch.zeros_like(kind)),
+        "pattern_paint": draws.uniform(0, 1, batch, 3),
+    }
 
 
 def _blotches(batch: int, settings: SynthesisSettings, draws: Draws) -> dict[str, Tensor]:
@@ -116,53 +152,3 @@ def _palette(batch: int, draws: Draws) -> Tensor:
     near = few.gather(1, which[..., None].expand(-1, -1, 3)) + 0.06 * draws.normal(batch, PALETTE, 3)
     wild = draws.uniform(0, 1, batch, PALETTE, 3)
     return torch.where(draws.chance(0.3, batch, 1, 1), wild, near).clamp(0, 1)
-
-
-@dataclass(frozen=True)
-class Lights:
-    """Of B clips, in normalised space. direction (B, 3): towards the light. ambient, shine (B,). sky (B, 3): colour of
-    what lights from above, less that from below. Shadows that stay where they are: shade_waves (B, 3, M), shade_phases
-    (B, M), shade (B,): how dark, shade_edge (B,): how sharp."""
-
-    direction: Tensor
-    ambient: Tensor
-    shine: Tensor
-    sky: Tensor
-    shade_waves: Tensor
-    shade_phases: Tensor
-    shade: Tensor
-    shade_edge: Tensor
-
-    def lit(self, colours: Tensor, normals: Tensor, to_eye: Tensor, places: Tensor, clip: Tensor) -> Tensor:
-        """colours, normals, to_eye, places (Q, 3), clip (Q,) -> (Q, 3). The back of a face is lit as its front."""
-        facing = (normals * to_eye).sum(dim=-1, keepdim=True)
-        normals = torch.where(facing < 0, -normals, normals)
-        light = self.direction[clip]
-        lambert = (normals * light).sum(dim=-1).clamp(min=0)
-        half = light + to_eye
-        half = half / half.norm(dim=-1, keepdim=True).clamp(min=1e-6)
-        highlight = self.shine[clip] * (normals * half).sum(dim=-1).clamp(min=0) ** 20
-        ambient = self.ambient[clip]
-        angles = (places[..., None] * self.shade_waves[clip]).sum(dim=1) + self.shade_phases[clip]
-        shadow = self.shade[clip] * (self.shade_edge[clip] * angles.sin().sum(dim=-1)).sigmoid()
-        direct, highlight = (1 - ambient) * lambert * (1 - shadow), highlight * (1 - shadow)
-        around = ambient[:, None] * (1 + normals[:, 1:2] * self.sky[clip]) * (1 - 0.4 * shadow)[:, None]
-        return colours * (around + direct[:, None]) + highlight[:, None]
-
-
-def sample_lights(batch: int, settings: SynthesisSettings, draws: Draws) -> Lights:
-    direction = draws.directions(batch)
-    direction[:, 1] = direction[:, 1].abs() * torch.where(draws.chance(0.85, batch), 1.0, -1.0)
-    shine = draws.chance(0.3, batch) * draws.uniform(0, 0.5, batch)
-    shadowed = draws.chance(settings.shadow_share, batch)
-    frequency = draws.log_uniform(2, 8, batch, 1, 1) * draws.log_uniform(0.6, 1.7, batch, SHADOW_WAVES, 1)
-    return Lights(
-        direction,
-        draws.uniform(0.3, 0.95, batch),
-        shine,
-        sky=0.35 * shadowed[:, None] * draws.uniform(0, 1, batch, 1) * draws.uniform(0.4, 1, batch, 3),
-        shade_waves=(draws.directions(batch, SHADOW_WAVES) * frequency).transpose(1, 2),
-        shade_phases=draws.uniform(0, 2 * math.pi, batch, SHADOW_WAVES),
-        shade=shadowed * draws.uniform(0, 0.9, batch),
-        shade_edge=draws.log_uniform(1, 12, batch),
-    )

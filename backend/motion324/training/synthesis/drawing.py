@@ -21,7 +21,8 @@ from motion324.reconstructors.node_model.inputs_and_answers import NodeInputs, N
 from motion324.reconstructors.node_model.model import NodeModel
 from motion324.training.shared.settings import SynthesisSettings
 from motion324.training.synthesis.appearance import Appearance
-from motion324.training.synthesis.geometry import face_crosses, mixed, perspective_weights, rasterise
+from motion324.training.synthesis.geometry import face_crosses, mixed
+from motion324.training.synthesis.rasteriser import perspective_weights, rasterise
 from motion324.training.synthesis.rig_bank import Draws, ModelBatch
 from motion324.view.rasteriser import AMBIENT
 
@@ -110,7 +111,7 @@ def draw(
     count = len(drawable.faces)
     step = torch.arange(frames, device=depths.device)[:, None]
     fragments = rasterise(corners, depths, (drawable.face_clip[None] * frames + step).flatten(), batch * frames, fine)
-    weights = perspective_weights(corners, depths, fragments, fine)
+    weights = perspective_weights(corners, depths, fragments.pixel, fragments.triangle, fine)
     face = fragments.triangle % count
     corner, face_clip = drawable.faces[face], drawable.face_clip[face]
     base = mixed(drawable.appearance.vertex_colours[corner], weights)

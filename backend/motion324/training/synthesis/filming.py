@@ -15,19 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from motion324.reconstructors.node_model.geometry import turn
+from motion324.training.shared.fused import fused
 from motion324.training.shared.settings import SynthesisSettings
-from motion324.training.synthesis.appearance import Appearance, sample_appearance, sample_lights
-from motion324.training.synthesis.geometry import (
-    apply,
-    face_crosses,
-    mixed,
-    perspective_weights,
-    rasterise,
-    rotation_about,
-    vertex_normals,
-)
+from motion324.training.synthesis.appearance import Appearance, sample_appearance
+from motion324.training.synthesis.geometry import apply, mixed, rotation_about, vertex_normals
 from motion324.training.synthesis.joint_motion import aligned_references, sample_joint_motion, sample_times
-from motion324.training.synthesis.pictures import Cameras, as_filmed, sample_cameras
+from motion324.training.synthesis.lighting import CastShadows, Lights, cast_shadows, sample_lights
+from motion324.training.synthesis.pictures import Cameras, as_filmed, motion_blurred, sample_cameras
+from motion324.training.synthesis.rasteriser import Fragments, perspective_weights, rasterise
 from motion324.training.synthesis.rig_bank import Draws, ModelBatch, RigBank
 
 STATIC_WAVES, MOVING_WAVES = 3, 2
@@ -91,33 +86,84 @@ def _rendered(
     pixels = cameras.to_square(camera_points, models.vertex_clip) * side
     corners = pixels[models.faces].permute(2, 0, 1, 3).flatten(0, 1)  # (T * F, 3, 2)
     depths = camera_points[..., 2][models.faces].permute(2, 0, 1).flatten(0, 1)
-    count = len(models.faces)
     step = torch.arange(frames, device=depths.device)[:, None]
     frame = (models.face_clip[None] * frames + step).flatten()
     fragments = rasterise(corners, depths, frame, batch * frames, side)
-    weights = perspective_weights(corners, depths, fragments, side)
-    corner = models.faces[fragments.triangle % count]  # (Q, 3)
-    time = fragments.triangle // count
-    clip = models.face_clip[fragments.triangle % count]
-    base = mixed(appearance.vertex_colours[corner], weights)
-    rest = mixed(models.rest[corner], weights)
-    place = mixed(vertices[corner, time[:, None]], weights)  # in space, which shadows keep to
-    normal = mixed(vertex_normals(vertices, models)[corner, time[:, None]], weights)
-    normal = normal / normal.norm(dim=-1, keepdim=True).clamp(min=1e-6)
-    face_normal = F.normalize(face_crosses(vertices, models.faces), dim=-1)[fragments.triangle % count, time]
-    sharp = (face_normal * normal).sum(dim=-1) < appearance.sharp_below[clip]
-    normal = torch.where(sharp[:, None], face_normal, normal)
-    eye = -turn(cameras.rotation.mT, cameras.translation)
-    to_eye = F.normalize(eye[clip] - place, dim=-1)
     lights = sample_lights(batch, settings, draws)
-    shaded = lights.lit(appearance.coloured(base, rest, clip), normal, to_eye, place, clip)
-    picture = torch.zeros(batch * frames * side * side, 4, device=shaded.device)
-    picture[fragments.pixel] = torch.cat([shaded.clamp(0, 1), torch.ones_like(shaded[:, :1])], dim=-1)
-    picture = picture.view(batch * frames, side, side, 4).permute(0, 3, 1, 2)
+    shadows = cast_shadows(vertices, models, lights, settings, draws)
+    eye = -turn(cameras.rotation.mT, cameras.translation)
+    weights = _weights(corners, depths, fragments, side)
+    surface = _Surface(vertices, vertex_normals(vertices, models), models.rest, models.faces, models.face_clip)
+    shaded = _shaded(fragments, weights, surface, appearance, lights, shadows, eye)
+    blurring = settings.motion_blur_share > 0
+    if blurring:
+        shaded = torch.cat([shaded, _velocities(fragments, weights, pixels / side, models.faces)], dim=-1)
+    picture = torch.zeros(batch * frames * side * side, shaded.shape[-1], device=shaded.device)
+    picture[fragments.pixel] = shaded
+    picture = picture.view(batch * frames, side, side, -1).permute(0, 3, 1, 2)
     picture = F.avg_pool2d(picture, settings.oversampling).unflatten(0, (batch, frames))
+    if blurring:
+        picture = motion_blurred(picture[:, :, :4], picture[:, :, 4:], settings, draws)
     nearness = fragments.nearness.view(batch, frames, side, side)
     depth = torch.where(nearness > 0, 1 / nearness, torch.full_like(nearness, float("inf")))
     return picture[:, :, :3], picture[:, :, 3:], depth
+
+
+@dataclass(frozen=True)
+class _Surface:
+    """vertices, normals (V, T, 3), rest (V, 3), faces (F, 3), face_clip (F,)."""
+
+    vertices: Tensor
+    normals: Tensor
+    rest: Tensor
+    faces: Tensor
+    face_clip: Tensor
+
+
+@fused
+def _weights(corners: Tensor, depths: Tensor, fragments: Fragments, side: int) -> Tensor:
+    return perspective_weights(corners, depths, fragments.pixel, fragments.triangle, side)
+
+
+@fused
+def _shaded(
+    fragments: Fragments,
+    weights: Tensor,
+    surface: _Surface,
+    appearance: Appearance,
+    lights: Lights,
+    shadows: CastShadows | None,
+    eye: Tensor,
+) -> Tensor:
+    """Colours and opacity, 1, of the fragments (Q, 4). weights (Q, 3), eye (B, 3)."""
+    count = surface.faces.shape[0]
+    face, time = fragments.triangle % count, fragments.triangle // count
+    corner, clip = surface.faces[face], surface.face_clip[face]  # (Q, 3), (Q,)
+    base = mixed(appearance.vertex_colours[corner], weights)
+    rest = mixed(surface.rest[corner], weights)
+    places = surface.vertices[corner, time[:, None]]  # (Q, 3, 3), in space, which shadows keep to
+    place = mixed(places, weights)
+    normal = mixed(surface.normals[corner, time[:, None]], weights)
+    normal = normal / normal.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+    a, b, c = places.unbind(1)
+    flat = F.normalize(torch.linalg.cross(b - a, c - a), dim=-1)
+    sharp = (flat * normal).sum(dim=-1) < appearance.sharp_below[clip]
+    normal = torch.where(sharp[:, None], flat, normal)
+    to_eye = F.normalize(eye[clip] - place, dim=-1)
+    open_to_sky = torch.ones_like(place[:, 0]) if shadows is None else shadows.missed(place, clip, time)
+    shaded = lights.lit(appearance.coloured(base, rest, clip), normal, to_eye, place, open_to_sky, clip)
+    return torch.cat([shaded.clamp(0, 1), torch.ones_like(shaded[:, :1])], dim=-1)
+
+
+@fused
+def _velocities(fragments: Fragments, weights: Tensor, places: Tensor, faces: Tensor) -> Tensor:
+    """How far fragments move until the next frame (Q, 2), in parts of the picture; in the first frame, which the second
+    need not follow, as in the second. places (V, T, 2): of the vertices."""
+    count = faces.shape[0]
+    moved = places[:, 2:] - places[:, 1:-1]
+    moved = torch.cat([moved[:, :1], moved, moved[:, -1:]], dim=1)
+    face, time = fragments.triangle % count, fragments.triangle // count
+    return mixed(moved[faces[face], time[:, None]], weights)
 
 
 def posed_vertices(models: ModelBatch, motion: Tensor) -> Tensor:

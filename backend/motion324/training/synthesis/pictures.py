@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from motion324.reconstructors.node_model.geometry import turn
+from motion324.training.shared.fused import fused
 from motion324.training.shared.settings import SynthesisSettings
 from motion324.training.synthesis.geometry import product, rotation_about
 from motion324.training.synthesis.rig_bank import Draws, ModelBatch
@@ -21,6 +22,8 @@ from motion324.training.synthesis.rig_bank import Draws, ModelBatch
 GROSS = 3.0  # how much worse the worst of estimated views are
 NEAREST = 0.35  # the least depth of any vertex, in normalised space
 BLOCK = 8  # pixels; the side of what is compressed at once
+FEWER_PIXELS = (2, 3, 4)  # so many times on each side
+LONGEST_BLUR, BLUR_TAPS = 0.06, 7  # in parts of the picture's side; pictures that a blurred one is the mean of
 
 
 @dataclass(frozen=True)
@@ -101,21 +104,80 @@ def estimated(cameras: Cameras, settings: SynthesisSettings, draws: Draws) -> Ca
 def as_filmed(colours: Tensor, alpha: Tensor, settings: SynthesisSettings, draws: Draws) -> Tensor:
     """colours (B, T, 3, S, S) times alpha, alpha (B, T, 1, S, S) -> frames (B, T, 3, S, S) in 0..1."""
     b, _, _, s, _ = colours.shape
-    frames = colours + (1 - alpha) * _backgrounds(b, s, draws)[:, None]
-    poor = draws.chance(settings.degraded_share, b, 1, 1, 1, 1)
-    tone = torch.where(poor, (0.12 * draws.normal(b, 1, 1, 1, 1)).exp(), torch.ones(1, device=draws.device))
-    frames = frames.clamp(1e-4, 1) ** tone * torch.where(poor, (0.06 * draws.normal(b, 1, 3, 1, 1)).exp(), 1.0)
-    blurred = _blurred(frames)
-    frames = torch.lerp(frames, blurred, draws.chance(0.5, b, 1, 1, 1, 1) * draws.uniform(0, 1, b, 1, 1, 1, 1) * poor)
-    frames = torch.where(draws.chance(0.6, b, 1, 1, 1, 1) & poor, _coarse_colours(frames), frames)
-    noise = draws.normal(*frames.shape)
-    noise = noise * draws.uniform(0, 0.025, b, 1, 1, 1, 1) * poor
-    frames = (frames + noise).clamp(0, 1)
+    one = (b, 1, 1, 1, 1)
+    backgrounds = _backgrounds(b, s, draws)[:, None]
+    poor = draws.chance(settings.degraded_share, *one)
+    tone = torch.where(poor, (0.12 * draws.normal(*one)).exp(), torch.ones(1, device=draws.device))
+    tint = torch.where(poor, (0.06 * draws.normal(b, 1, 3, 1, 1)).exp(), 1.0)
+    softness = draws.chance(0.5, *one) * draws.uniform(0, 1, *one) * poor
+    coarse = draws.chance(0.6, *one) & poor
+    noise = draws.normal(*colours.shape)
+    noisiness = draws.uniform(0, 0.025, *one) * poor
+    frames = _toned(colours, alpha, backgrounds, tone, tint)
+    if settings.small_share:
+        frames = _of_few_pixels(frames, settings.small_share, draws)
+    frames = _degraded(frames, softness, coarse, noise, noisiness)
     if settings.compressed_share:
-        packed = draws.chance(settings.compressed_share, b, 1, 1, 1, 1)
-        step = draws.log_uniform(0.03, 0.3, b, 1, 1, 1, 1)
-        frames = torch.where(packed, compressed(frames, step).clamp(0, 1), frames)
+        packed = draws.chance(settings.compressed_share, b).nonzero().squeeze(1)
+        step = draws.log_uniform(0.03, 0.3, *one)
+        frames[packed] = compressed(frames[packed], step[packed]).clamp(0, 1)
     return frames
+
+
+@fused
+def _toned(colours: Tensor, alpha: Tensor, backgrounds: Tensor, tone: Tensor, tint: Tensor) -> Tensor:
+    return (colours + (1 - alpha) * backgrounds).clamp(1e-4, 1) ** tone * tint
+
+
+@fused
+def _degraded(frames: Tensor, softness: Tensor, coarse: Tensor, noise: Tensor, noisiness: Tensor) -> Tensor:
+    frames = torch.lerp(frames, _blurred(frames), softness)
+    frames = torch.where(coarse, _coarse_colours(frames), frames)
+    return (frames + noise * noisiness).clamp(0, 1)
+
+
+def _of_few_pixels(frames: Tensor, share: float, draws: Draws) -> Tensor:
+    """Some clips as where the object is small in its video: of a half to a fourth of the pixels on each side."""
+    b, t, c, s, _ = frames.shape
+    kind = draws.uniform(0, 1, b)
+    frames = frames.clone()
+    for number, divisor in enumerate(FEWER_PIXELS):
+        low, high = number / len(FEWER_PIXELS) * share, (number + 1) / len(FEWER_PIXELS) * share
+        chosen = ((kind >= low) & (kind < high)).nonzero().squeeze(1)
+        small = F.interpolate(frames[chosen].flatten(0, 1), size=(s // divisor, s // divisor), mode="area")
+        frames[chosen] = F.interpolate(small, size=(s, s), mode="bicubic").clamp(0, 1).unflatten(0, (-1, t))
+    return frames
+
+
+def motion_blurred(picture: Tensor, velocity: Tensor, settings: SynthesisSettings, draws: Draws) -> Tensor:
+    """picture (B, T, 4, S, S): colours times opacity, and opacity; velocity (B, T, 2, S, S): of what is seen, in parts of
+    the picture a frame, times opacity -> pictures, of some clips as with a shutter that is open for a part of a frame.
+
+    Around every pixel, the fastest motion in reach is what it is blurred by, as in McGuire et al., "A Reconstruction Filter
+    for Plausible Motion Blur", 2012, without telling what lies in front.
+    """
+    b, t, _, s, _ = picture.shape
+    open_for = draws.uniform(0.2, 0.8, b)
+    chosen = draws.chance(settings.motion_blur_share, b).nonzero().squeeze(1)
+    if not len(chosen):
+        return picture
+    some = picture[chosen].flatten(0, 1)
+    moves = velocity[chosen].flatten(0, 1) / some[:, 3:].clamp(min=1e-3) * open_for[chosen].repeat_interleave(t).view(-1, 1, 1, 1)
+    length = moves.norm(dim=1, keepdim=True)
+    moves = moves * (LONGEST_BLUR / length.clamp(min=LONGEST_BLUR))
+    reach = max(1, round(LONGEST_BLUR / 2 * s))
+    _, fastest = F.max_pool2d(length, 2 * reach + 1, stride=1, padding=reach, return_indices=True)
+    moves = moves.flatten(2).gather(2, fastest.flatten(2).expand(-1, 2, -1)).view_as(moves)
+    middle = (torch.arange(s, device=picture.device) + 0.5) / s * 2 - 1
+    places = torch.stack(torch.meshgrid(middle, middle, indexing="xy"), dim=-1)
+    total = torch.zeros_like(some)
+    for tap in range(BLUR_TAPS):
+        along = (tap + 0.5) / BLUR_TAPS - 0.5
+        at = places + 2 * along * moves.permute(0, 2, 3, 1)
+        total += F.grid_sample(some, at, padding_mode="border", align_corners=False) / BLUR_TAPS
+    picture = picture.clone()
+    picture[chosen] = total.unflatten(0, (-1, t))
+    return picture
 
 
 def compressed(frames: Tensor, step: Tensor) -> Tensor:
@@ -136,16 +198,33 @@ def compressed(frames: Tensor, step: Tensor) -> Tensor:
 def estimated_masks(alpha: Tensor, settings: SynthesisSettings, draws: Draws) -> Tensor:
     """alpha (B, T, 1, S, S) -> masks with the errors of an estimate: borders in or out, wobbling, holes, crumbs."""
     b, t, _, s, _ = alpha.shape
-    wrong = draws.chance(settings.mask_error_share, b, 1, 1, 1, 1)
-    soft = _blurred(alpha)
-    border = draws.uniform(-0.3, 0.3, b, 1, 1, 1, 1)
+    one = (b, 1, 1, 1, 1)
+    wrong = draws.chance(settings.mask_error_share, *one)
+    border = draws.uniform(-0.3, 0.3, *one)
     wobble = 0.25 * _upsampled(draws.normal(b * t, 1, 12, 12), s).view(b, t, 1, s, s)
-    steep = draws.uniform(1.5, 4.0, b, 1, 1, 1, 1)
-    masks = steep * (soft - 0.5 + border + wobble * draws.uniform(0, 1, b, 1, 1, 1, 1)) + 0.5
-    masks = masks.maximum(-_grown(-alpha, 2)).minimum(_grown(alpha, 2))  # only borders are uncertain
-    near = _grown(alpha, 4)
+    steep = draws.uniform(1.5, 4.0, *one)
+    wobble = wobble * draws.uniform(0, 1, *one)
     blobs = _upsampled(draws.normal(b * t, 1, 8, 8), s).view(b, t, 1, s, s)
-    often = draws.chance(0.25, b, 1, 1, 1, 1) & draws.chance(0.5, b, t, 1, 1, 1)
+    often = draws.chance(0.25, *one) & draws.chance(0.5, b, t, 1, 1, 1)
+    within, near = (_grown(alpha, 2), _grown(alpha, 4))
+    return _wrong_masks(alpha, within, -_grown(-alpha, 2), near, wrong, border + wobble, steep, blobs, often)
+
+
+@fused
+def _wrong_masks(
+    alpha: Tensor,
+    most: Tensor,
+    least: Tensor,
+    near: Tensor,
+    wrong: Tensor,
+    border: Tensor,
+    steep: Tensor,
+    blobs: Tensor,
+    often: Tensor,
+) -> Tensor:
+    """most, least (B, T, 1, S, S): between these masks borders are uncertain; near: crumbs may lie there."""
+    masks = steep * (_blurred(alpha) - 0.5 + border) + 0.5
+    masks = masks.maximum(least).minimum(most)
     masks = torch.where(often & (blobs > 1.3), torch.zeros_like(masks), masks)
     masks = torch.where(often & (blobs < -1.5) & (near > 0.5), torch.ones_like(masks), masks)
     return torch.where(wrong, masks, alpha)
@@ -165,10 +244,12 @@ def _backgrounds(batch: int, side: int, draws: Draws) -> Tensor:
 
 def _blurred(pictures: Tensor) -> Tensor:
     """A 3 x 3 binomial blur of (B, T, C, S, S)."""
-    flat = F.pad(pictures.flatten(0, 2)[:, None], (1, 1, 1, 1), mode="replicate")
-    line = torch.tensor([0.25, 0.5, 0.25], device=pictures.device, dtype=pictures.dtype)
-    flat = F.conv2d(F.conv2d(flat, line.view(1, 1, 1, 3)), line.view(1, 1, 3, 1))
-    return flat.view_as(pictures)
+    for axis in (-1, -2):
+        side = pictures.shape[axis]
+        padded = torch.cat([pictures.narrow(axis, 0, 1), pictures, pictures.narrow(axis, side - 1, 1)], dim=axis)
+        beside = padded.narrow(axis, 0, side) + padded.narrow(axis, 2, side)
+        pictures = 0.5 * pictures + 0.25 * beside
+    return pictures
 
 
 def _coarse_colours(frames: Tensor) -> Tensor:
@@ -181,7 +262,8 @@ def _coarse_colours(frames: Tensor) -> Tensor:
 
 def _grown(alpha: Tensor, pixels: int) -> Tensor:
     flat = alpha.flatten(0, 1)
-    return F.max_pool2d(flat, 2 * pixels + 1, stride=1, padding=pixels).view_as(alpha)
+    flat = F.max_pool2d(flat, (2 * pixels + 1, 1), stride=1, padding=(pixels, 0))
+    return F.max_pool2d(flat, (1, 2 * pixels + 1), stride=1, padding=(0, pixels)).view_as(alpha)
 
 
 def _upsampled(small: Tensor, side: int) -> Tensor:

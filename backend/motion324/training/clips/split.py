@@ -50,6 +50,16 @@ HELD_OUT_LATER = frozenset(
     }
 )
 
+# Families whose members share one body, with other dress, heads or colours.
+ONE_BODY = frozenset(
+    {"boomboxhead", "kaykit", "kaykit_adventurers", "kenney", "quaternius_modular_men", "quaternius_modular_women"}
+)
+# Families whose bodies are built of boxes, as hardly any that people bring.
+OF_BOXES = frozenset(
+    {"animalia", "animalworld", "livingcavesmobs", "livingfloatlands", "livingnether", "marinaramobs", "people"}
+)
+BOXES_COUNT = 0.7
+
 
 def split(rigs: Sequence[Rig]) -> tuple[list[Rig], list[Rig]]:
     """Those to train on, and those that are held out."""
@@ -82,7 +92,12 @@ def family(name: str) -> str:
 
 
 def draw_weights(names: list[str]) -> list[float]:
-    """How often each model is drawn, summing to 1: a family counts with the square root of its size."""
+    """How often each model is drawn, summing to 1: a family counts with the square root of its size, as one model where
+    all of it has one body, and less where its bodies are built of boxes."""
     sizes = Counter(family(name) for name in names)
-    raw = [sizes[family(name)] ** -0.5 for name in names]
+    raw = []
+    for name in names:
+        kind = family(name)
+        share = sizes[kind] ** (-1.0 if kind in ONE_BODY else -0.5)
+        raw.append(share * (BOXES_COUNT if kind in OF_BOXES else 1.0))
     return [value / sum(raw) for value in raw]

@@ -11,7 +11,9 @@ Letters: B clips, T frames, K nodes, P points, S the frames' side, V vertices an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -121,6 +123,18 @@ def without_tracks(batch: TrainingBatch) -> TrainingBatch:
     return replace(batch, inputs=replace(batch.inputs, tracks=None))
 
 
+def some_clips(batch: TrainingBatch, start: int, stop: int) -> TrainingBatch:
+    """The clips from start to before stop, of a batch whose meshes are not to be drawn."""
+
+    def some(value: Any) -> Any:
+        if is_dataclass(value) and not isinstance(value, type):
+            return replace(value, **{field.name: some(getattr(value, field.name)) for field in fields(value)})
+        return None if value is None else value[start:stop]
+
+    found: TrainingBatch = some(batch)
+    return found
+
+
 class Synthesiser:
     """Draws batches from a bank of rigs; the same seed gives the same batches on the same device."""
 
@@ -141,6 +155,15 @@ class Synthesiser:
         masks = estimated_masks(clips.alpha, settings, draws)
         names = tuple(self.bank.names[rig] for rig in chosen)
         return _as_batch(clips, cut_out_on_black(clips.frames, masks), settings, draws, names)
+
+    def batches(self, size: int, at_once: int) -> Iterator[TrainingBatch]:
+        """Batches without end, so many of them made at once: on a GPU most of what is done to clips costs as much for
+        many as for few. Meshes that are to be drawn are not told apart, so that such batches are made one by one."""
+        many = 1 if self.settings.drawn else at_once
+        while True:
+            made = self.batch(size * many)
+            for start in range(0, size * many, size):
+                yield made if many == 1 else some_clips(made, start, start + size)
 
 
 def _as_batch(

@@ -114,12 +114,18 @@ class _Run:
         self.step = 0
         self.progress = 0.0
         self._first_steps(training)
+        self.batches = training.batches(options.batch, options.at_once)
         self.prefetcher = (
-            Prefetcher(lambda: training.batch(options.batch), processes.device, kept=options.kept, again=options.again)
+            Prefetcher(
+                lambda: next(self.batches),
+                processes.device,
+                ahead=max(2, options.at_once),
+                kept=options.kept,
+                again=options.again,
+            )
             if options.prefetch
             else None
         )
-        self.training = training
         if options.measure_first and processes.is_first:
             self._validate()
         self.warm_at = self.validated = log.seconds
@@ -147,6 +153,7 @@ class _Run:
         for _ in range(WARM_STEPS):
             self._learn(training.batch(self.options.batch))
             self.step += 1
+        next(training.batches(self.options.batch, self.options.at_once))  # what makes so many is compiled, too
         synchronise(self.processes.device)
         self.log.write(
             "warm",
@@ -156,8 +163,7 @@ class _Run:
         )
 
     def _one_step(self, measured: Measured) -> None:
-        options = self.options
-        batch = self.prefetcher.next() if self.prefetcher else self.training.batch(options.batch)
+        batch = self.prefetcher.next() if self.prefetcher else next(self.batches)
         found, length = self._learn(batch)
         measured.add(found, length)
 

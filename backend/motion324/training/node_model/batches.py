@@ -39,6 +39,7 @@ ERROR = 0.003  # of every node, normalised space
 MOST_ERROR_OF_MOTION = 0.35
 JITTER = 0.002  # of every node and frame by itself
 LAGGING_SHARE, MOST_LAG = 0.6, 0.4  # of the clips; part of a node's motion that is missed
+MAKERS_APART = 1_000_000  # of seeds: more than runs and their processes have
 STEADY_SHARE = 0.3  # clips in which most of an error stays the same in all frames
 
 
@@ -142,6 +143,7 @@ class Synthesiser:
         self.bank = bank
         self.settings = settings
         self._draw_weights = draw_weights
+        self._seed = seed
         self._draws = Draws(seed, bank.device)
         self._hosts = np.random.default_rng(seed)
 
@@ -155,6 +157,11 @@ class Synthesiser:
         masks = estimated_masks(clips.alpha, settings, draws)
         names = tuple(self.bank.names[rig] for rig in chosen)
         return _as_batch(clips, cut_out_on_black(clips.frames, masks), settings, draws, names)
+
+    def several(self, count: int) -> list[Synthesiser]:
+        """This one and others of its kind, for threads of their own."""
+        seeds = [MAKERS_APART * number + self._seed for number in range(1, count)]
+        return [self, *(Synthesiser(self.bank, self.settings, self._draw_weights, seed) for seed in seeds)]
 
     def batches(self, size: int, at_once: int) -> Iterator[TrainingBatch]:
         """Batches without end, so many of them made at once: on a GPU most of what is done to clips costs as much for

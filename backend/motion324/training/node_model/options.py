@@ -56,6 +56,7 @@ class CompactOptions:
     recorded: bool = _option(True, "launch every step's kernels anew, instead of a CUDA graph", flag="--no-record")
     prefetch: bool = _option(True, "make batches between steps")
     at_once: int = _option(4, "batches whose clips are made at once")
+    makers: int = _option(2, "threads that make clips beside the training")
     kept: int = _option(48, "earlier batches to meet again rather than wait; 0: never")
     again: int = _option(0, "earlier batches to meet between two new ones in any case: making clips takes a GPU's time")
     device: str = _option("auto", "what to train on", choices=("auto", "cpu", "cuda"))

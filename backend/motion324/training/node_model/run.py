@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -114,10 +115,11 @@ class _Run:
         self.step = 0
         self.progress = 0.0
         self._first_steps(training)
-        self.batches = training.batches(options.batch, options.at_once)
+        makers = [one.batches(options.batch, options.at_once) for one in training.several(options.makers)]
+        self.batches = makers[0]
         self.prefetcher = (
             Prefetcher(
-                lambda: next(self.batches),
+                [partial(next, maker) for maker in makers],
                 processes.device,
                 ahead=max(2, options.at_once),
                 kept=options.kept,

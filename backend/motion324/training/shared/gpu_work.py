@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -26,7 +26,11 @@ WARM_CALLS = 3
 
 
 class Prefetcher(Generic[Batch]):
-    """Calls `make` in its own thread; `next` gives the batches in order. Close it when done.
+    """Calls `make` in its own thread, or several of them in one each; `next` gives the batches in the order in which they
+    are ready. Close it when done.
+
+    Several threads, since what makes a batch is thousands of small steps, each of which waits for its turn beside the
+    training's large ones.
 
     A batch is a dataclass whose tensors lie in its fields, or in those of dataclasses in it.
     kept: so many earlier batches are given again, in random order, while no new one is ready; at most most_repeats of
@@ -36,17 +40,14 @@ class Prefetcher(Generic[Batch]):
 
     def __init__(
         self,
-        make: Callable[[], Batch],
+        make: Callable[[], Batch] | Sequence[Callable[[], Batch]],
         device: torch.device,
         ahead: int = 2,
         kept: int = 0,
         most_repeats: int = 3,
         again: int = 0,
     ) -> None:
-        self._make = make
         self._device = device
-        # Of high priority: many small kernels, which else would wait for the training's large ones.
-        self._stream = torch.cuda.Stream(device, priority=-1) if device.type == "cuda" else None
         self._ready: queue.Queue[tuple[Batch, torch.cuda.Event | None] | BaseException] = queue.Queue(ahead)
         self._closed = threading.Event()
         self.waited = 0.0
@@ -56,8 +57,12 @@ class Prefetcher(Generic[Batch]):
         self._again = again
         self._repeated = 0
         self._which = random.Random(0)
-        self._thread = threading.Thread(target=self._work, name="synthesis", daemon=True)
-        self._thread.start()
+        makers = [make] if callable(make) else make
+        self._threads = [
+            threading.Thread(target=self._work, args=(one,), name="synthesis", daemon=True) for one in makers
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def next(self) -> Batch:
         """Raises what `make` raised."""
@@ -83,29 +88,31 @@ class Prefetcher(Generic[Batch]):
 
     def close(self) -> None:
         self._closed.set()
-        while self._thread.is_alive():
+        while any(thread.is_alive() for thread in self._threads):
             try:
                 self._ready.get(timeout=0.1)
             except queue.Empty:
                 continue
 
-    def _work(self) -> None:
+    def _work(self, make: Callable[[], Batch]) -> None:
         try:
-            if self._stream is not None:
+            if self._device.type == "cuda":
                 torch.cuda.set_device(self._device)
-                with torch.cuda.stream(self._stream):
-                    self._make_batches()
+                # Of high priority: many small kernels, which else would wait for the training's large ones.
+                stream = torch.cuda.Stream(self._device, priority=-1)
+                with torch.cuda.stream(stream):
+                    self._make_batches(make, stream)
             else:
-                self._make_batches()
+                self._make_batches(make, None)
         except BaseException as error:
             self._ready.put(error)
 
-    def _make_batches(self) -> None:
+    def _make_batches(self, make: Callable[[], Batch], stream: torch.cuda.Stream | None) -> None:
         while not self._closed.is_set():
-            batch, made = self._make(), None
-            if self._stream is not None:
+            batch, made = make(), None
+            if stream is not None:
                 made = torch.cuda.Event()
-                made.record(self._stream)
+                made.record(stream)
                 made.synchronize()  # else this thread would run ahead and hold the memory of many batches
             self._ready.put((batch, made))
 

@@ -171,6 +171,23 @@ def test_the_prefetcher_gives_batches_in_order_and_passes_errors_on(synthesiser)
     prefetcher.close()
 
 
+def test_several_threads_make_batches_of_their_own(synthesiser):
+    both = threading.Barrier(2, timeout=60)
+    made = [synthesiser.batch(1), synthesiser.batch(1)]
+
+    def make(one):
+        both.wait()  # neither is made before the other one is begun
+        return one
+
+    prefetcher = Prefetcher([lambda: make(made[0]), lambda: make(made[1])], CPU, ahead=2)
+    given = [prefetcher.next() for _ in range(2)]
+    assert {id(batch) for batch in given} == {id(batch) for batch in made}
+    both.abort()
+    prefetcher.close()
+    first, second = synthesiser.several(2)
+    assert first is synthesiser and not torch.equal(first.batch(2).inputs.frames, second.batch(2).inputs.frames)
+
+
 def test_earlier_batches_are_met_again_rather_than_waited_for(synthesiser):
     made, may_go_on = [synthesiser.batch(1) for _ in range(3)], threading.Event()
     waiting = iter(made)

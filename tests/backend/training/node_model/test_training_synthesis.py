@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -16,14 +17,9 @@ from motion324.training.node_model.batches import Synthesiser, farthest_points  
 from motion324.training.shared.settings import SynthesisSettings  # noqa: E402
 from motion324.training.synthesis.creatures.creature import make_creatures  # noqa: E402
 from motion324.training.synthesis.filming import filmed_clips, posed_vertices  # noqa: E402
-from motion324.training.synthesis.geometry import (  # noqa: E402
-    compose,
-    nearest_similarity,
-    perspective_weights,
-    rasterise,
-    rotation_about,
-)
+from motion324.training.synthesis.geometry import compose, nearest_similarity, rotation_about  # noqa: E402
 from motion324.training.synthesis.pictures import Cameras, sample_cameras  # noqa: E402
+from motion324.training.synthesis.rasteriser import perspective_weights, rasterise  # noqa: E402
 from motion324.training.synthesis.rig_bank import Draws, RigBank  # noqa: E402
 from motion324.training.synthesis.rigs import read_rigs, skinned  # noqa: E402
 
@@ -99,7 +95,7 @@ def test_the_rasteriser_finds_what_a_search_over_all_triangles_finds():
     corners, depths = torch.rand(40, 3, 2) * 30 - 3, torch.rand(40, 3) * 3 + 1
     frame = torch.arange(40) % frames
     fragments = rasterise(corners, depths, frame, frames, side)
-    weights = perspective_weights(corners, depths, fragments, side)
+    weights = perspective_weights(corners, depths, fragments.pixel, fragments.triangle, side)
     expected_depth, expected_triangle = _searched(corners.numpy(), depths.numpy(), frame.numpy(), frames, side)
     found = torch.full((frames * side * side,), -1)
     found[fragments.pixel] = fragments.triangle
@@ -176,6 +172,24 @@ def test_still_clips_stand_still_and_others_do_not(bank):
 
 def _batches(bank, settings):
     return [Synthesiser(bank, setting, None, 0).batch(12) for setting in settings]
+
+
+def test_batches_made_at_once_are_the_parts_of_a_larger_one(bank):
+    whole = Synthesiser(bank, SMALL, None, 7).batch(6)
+    parts = list(islice(Synthesiser(bank, SMALL, None, 7).batches(2, 3), 3))
+    assert sum((part.names for part in parts), ()) == whole.names
+    for name in ("frames", "nodes", "tracks"):
+        expected = getattr(whole.inputs, name)
+        assert torch.equal(torch.cat([getattr(part.inputs, name) for part in parts]), expected)
+    assert torch.equal(torch.cat([part.targets for part in parts]), whole.targets)
+    assert torch.equal(torch.cat([part.track_errors.kept for part in parts]), whole.track_errors.kept)
+
+
+def test_batches_whose_meshes_are_to_be_drawn_are_made_one_by_one(bank):
+    one_by_one = Synthesiser(bank, replace(SMALL, drawn=True), None, 7).batches(2, 3)
+    alone = Synthesiser(bank, replace(SMALL, drawn=True), None, 7)
+    for _ in range(2):
+        assert torch.equal(next(one_by_one).inputs.frames, alone.batch(2).inputs.frames)
 
 
 def test_farthest_points_spread_out():

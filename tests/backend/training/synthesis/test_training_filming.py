@@ -1,0 +1,174 @@
+"""What synthetic clips are filmed with: cast shadows, coloured light, patterns, motion blur, few pixels."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+
+import numpy as np
+import pytest
+from training_rig import write_rigs
+
+torch = pytest.importorskip("torch", reason="training needs PyTorch, which is not installed here")
+
+from motion324.training.node_model.batches import Synthesiser  # noqa: E402
+from motion324.training.shared import fused as fusing  # noqa: E402
+from motion324.training.shared.settings import SynthesisSettings, validation_settings  # noqa: E402
+from motion324.training.synthesis.appearance import CHECKS, PATCHES, sample_appearance  # noqa: E402
+from motion324.training.synthesis.filming import filmed_clips  # noqa: E402
+from motion324.training.synthesis.lighting import cast_shadows, sample_lights  # noqa: E402
+from motion324.training.synthesis.pictures import as_filmed, motion_blurred  # noqa: E402
+from motion324.training.synthesis.rig_bank import Draws, ModelBatch, RigBank  # noqa: E402
+from motion324.training.synthesis.rigs import read_rigs  # noqa: E402
+
+CPU = torch.device("cpu")
+PLAIN = replace(
+    validation_settings(SynthesisSettings(frames=4, image_size=48, points=64, nodes=8)),
+    degraded_share=0.0, compressed_share=0.0, texture_share=0.0, shadow_share=0.0, mask_error_share=0.0,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    folder = write_rigs(tmp_path_factory.mktemp("training") / "rigs", ["a__one", "b__two", "c__three"])
+    return RigBank(read_rigs(folder), CPU)
+
+
+def _filmed(bank, clips=6, **shares):
+    chosen = [number % 3 for number in range(clips)]
+    return filmed_clips(bank, chosen, replace(PLAIN, **shares), Draws(1, CPU), np.random.default_rng(1))
+
+
+def _plates(*heights):
+    """One clip of square plates in y = height, of half the size of the one before, over two frames."""
+    vertices, faces = [], []
+    for number, height in enumerate(heights):
+        half, first = 0.4 / 2**number, 4 * number
+        vertices += [[x, height, z] for x, z in ((-half, -half), (half, -half), (half, half), (-half, half))]
+        faces += [[first, first + 1, first + 2], [first, first + 2, first + 3]]
+    count = len(vertices)
+    places = torch.tensor(vertices)[:, None].repeat(1, 2, 1)
+    none = torch.zeros(0)
+    models = ModelBatch(
+        none, none, none, none, none, none, torch.tensor(faces), torch.zeros(count).long(),
+        torch.zeros(len(faces)).long(), torch.arange(count)[None], (len(faces),), none, none, none,
+    )  # fmt: skip
+    return places, models
+
+
+def test_what_lies_under_something_is_in_its_shadow():
+    vertices, models = _plates(0.0, 0.3)
+    settings = replace(PLAIN, cast_shadow_share=1.0)
+    lights = sample_lights(1, settings, Draws(0, CPU))
+    lights = replace(lights, direction=torch.tensor([[0.0, 1.0, 0.0]]))
+    shadows = cast_shadows(vertices, models, lights, settings, Draws(0, CPU))
+    places = torch.tensor([[0.0, 0.0, 0.0], [0.15, 0.0, -0.15], [0.3, 0.0, 0.3], [0.0, 0.3, 0.0]])
+    lit = shadows.missed(places, torch.zeros(4).long(), torch.tensor([0, 1, 0, 1]))
+    assert lit.tolist() == [0, 0, 1, 1]  # under the small plate, beside it, and on top of it
+    slanted = replace(lights, direction=torch.nn.functional.normalize(torch.tensor([[1.0, 1.0, 0.0]]), dim=-1))
+    shadows = cast_shadows(vertices, models, slanted, settings, Draws(0, CPU))
+    places = torch.tensor([[-0.3, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    assert shadows.missed(places, torch.zeros(2).long(), torch.zeros(2).long()).tolist() == [0, 1]
+
+
+def test_clips_without_cast_shadows_have_none_in_their_map():
+    vertices, models = _plates(0.0, 0.3)
+    lights = sample_lights(1, PLAIN, Draws(0, CPU))
+    assert cast_shadows(vertices, models, lights, PLAIN, Draws(0, CPU)) is None
+    rarely = cast_shadows(vertices, models, lights, replace(PLAIN, cast_shadow_share=1e-9), Draws(0, CPU))
+    assert not rarely.nearness.any()
+
+
+def test_cast_shadows_only_darken(bank):
+    plain, shadowed = _filmed(bank), _filmed(bank, cast_shadow_share=1.0)
+    shown = (plain.alpha == 1).expand_as(plain.frames)
+    darker = (plain.frames - shadowed.frames)[shown]
+    assert darker.min() > -1e-5 and (darker > 0.02).float().mean() > 0.01
+    assert torch.equal(plain.alpha, shadowed.alpha) and torch.equal(plain.vertices, shadowed.vertices)
+
+
+def test_light_may_have_a_colour():
+    white, coloured = (sample_lights(64, replace(PLAIN, lamp_share=share), Draws(0, CPU)) for share in (0.0, 1.0))
+    assert (white.lamp == 1).all() and (white.around == 1).all()
+    assert (coloured.lamp.amax(dim=1) / coloured.lamp.amin(dim=1)).median() > 1.1
+    assert coloured.lamp.mean(dim=1).max() > 1.5 and coloured.around.mean(dim=1).min() < 0.5
+
+
+def test_patterns_have_two_colours_or_many_shades():
+    models = replace(_plates(0.0)[1], colours=torch.zeros(4, 3), parts=torch.zeros(4).long())
+    models = replace(models, vertex_clip=torch.zeros(4).long())
+    appearance = sample_appearance(models, 40, replace(PLAIN, pattern_share=1.0), Draws(0, CPU))
+    assert set(appearance.pattern.tolist()) == {1, 2, 3}
+    rest, grey = torch.rand(4000, 3) - 0.5, torch.full((4000, 3), 0.5)
+    for clip in range(8):
+        colours = appearance.coloured(grey, rest, torch.full((4000,), clip))
+        kinds = len(torch.unique((colours * 1e4).round(), dim=0))
+        changed = (colours != grey).any(dim=1).float().mean()
+        if appearance.pattern[clip] == PATCHES:
+            assert kinds > 8
+        else:
+            assert kinds == 2 and 0.01 < changed < 0.65
+        if appearance.pattern[clip] == CHECKS:
+            assert changed > 0.35
+
+
+def test_what_moves_is_blurred_along_its_way_and_what_stands_is_not():
+    picture = torch.zeros(1, 1, 4, 64, 64)
+    picture[..., 30:34, 10:14] = 1
+    picture[..., 30:34, 44:48] = 1
+    velocity = torch.zeros(1, 1, 2, 64, 64)
+    velocity[:, :, 0, 30:34, 44:48] = 0.4
+    settings = replace(PLAIN, motion_blur_share=1.0)
+    blurred = motion_blurred(picture, velocity, settings, Draws(3, CPU))[0, 0, 3]
+    assert torch.allclose(blurred[:, :26], picture[0, 0, 3, :, :26], atol=1e-4)
+    assert blurred[32, 42] > 0.05 and blurred[32, 49] > 0.05 and blurred[28, 46] < 0.01
+    assert blurred.sum().item() == pytest.approx(picture[0, 0, 3].sum().item(), rel=0.05)
+    assert torch.equal(motion_blurred(picture, velocity, replace(settings, motion_blur_share=0.0), Draws(3, CPU)), picture)
+
+
+def test_clips_are_blurred_by_their_own_motion(bank):
+    sharp, blurred = (_filmed(bank, motion_blur_share=share, speed=(6.0, 6.0)) for share in (1e-9, 1.0))
+    assert torch.equal(sharp.vertices, blurred.vertices)
+    soft = [((clips.alpha > 0.02) & (clips.alpha < 0.98)).float().mean() for clips in (sharp, blurred)]
+    assert soft[1] > 1.2 * soft[0]
+
+
+def test_objects_of_few_pixels_keep_their_colours_and_lose_their_details():
+    colours = torch.rand(8, 2, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+    alpha = torch.ones(8, 2, 1, 48, 48)
+    fine, few = (as_filmed(colours, alpha, replace(PLAIN, small_share=share), Draws(0, CPU)) for share in (0.0, 1.0))
+    assert torch.allclose(fine.mean(dim=(1, 2, 3, 4)), few.mean(dim=(1, 2, 3, 4)), atol=0.02)
+    assert (few.std(dim=(3, 4)) < 0.7 * fine.std(dim=(3, 4))).all()
+
+
+def test_clips_to_measure_on_are_filmed_as_before():
+    """So that what was measured earlier can be compared."""
+    measured = validation_settings(SynthesisSettings())
+    added = ("pattern_share", "lamp_share", "cast_shadow_share", "motion_blur_share", "small_share")
+    assert all(getattr(SynthesisSettings(), name) > 0 and getattr(measured, name) == 0 for name in added)
+
+
+@pytest.mark.long
+def test_compiled_functions_give_what_they_give_as_written(bank, monkeypatch):
+    settings = SynthesisSettings(frames=4, image_size=48, points=64, nodes=8, tracks_share=0.6)
+    expected = [Synthesiser(bank, settings, None, 3).batch(size) for size in (4, 6)]
+    compiling, compiled = torch.compile, []
+
+    def traced(work, dynamic):
+        compiled.append(work.__name__)
+        return compiling(work, dynamic=dynamic, backend="aot_eager", fullgraph=True)
+
+    monkeypatch.setattr(torch, "compile", traced)
+    monkeypatch.setattr(fusing, "_is_on_gpu", lambda value: True)
+    found = [Synthesiser(bank, settings, None, 3).batch(size) for size in (4, 6)]
+    assert {"_shaded", "_rows", "_pixels", "_degraded", "_wrong_masks"} <= set(compiled)
+    for one, other in zip(expected, found, strict=True):
+        for a, b in zip(_tensors(one), _tensors(other), strict=True):
+            assert torch.allclose(a.double(), b.double(), atol=1e-5)
+
+
+def _tensors(value):
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if not is_dataclass(value):
+        return []
+    return [tensor for field in fields(value) for tensor in _tensors(getattr(value, field.name))]

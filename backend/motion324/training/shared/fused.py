@@ -1,4 +1,4 @@
-"""Has functions of many small steps done in few passes over a GPU's memory: they are compiled at their first call there.
+"""Has functions of many small steps done in few passes over a GPU's memory: compiled, at their first call there.
 
 Making clips moves gigabytes for every addition of two maps; compiled, a whole function reads and writes each only once.
 On a CPU the functions are called as they are written, and give the same to the last digits of a float.

@@ -26,8 +26,8 @@ WARM_CALLS = 3
 
 
 class Prefetcher(Generic[Batch]):
-    """Calls `make` in its own thread, or several of them in one each; `next` gives the batches in the order in which they
-    are ready. Close it when done.
+    """Calls `make` in its own thread, or several of them in one each; `next` gives the batches as they become ready.
+    Close it when done.
 
     Several threads, since what makes a batch is thousands of small steps, each of which waits for its turn beside the
     training's large ones.

@@ -26,8 +26,8 @@ class Appearance:
     """Of B clips. vertex_colours (V, 3). Textures: waves (B, 3, M) over the rest pose, phases (B, M), paint (B, 3), how
     strongly it covers (B,), and how sharp its borders are (B,). sharp_below (B,): cosine of the angle between a face
     and the smooth surface from which on the face is shaded flat. Blotches: blotch_waves (B, 3, M'), blotch_phases
-    (B, M'), each bent by the one before it, and the colours that they add (B, M', 3). Patterns of cells: cells (B, 3, 3)
-    takes a place on the rest pose to its cell, pattern (B,): of which kind, 0 for none, and its pattern_paint (B, 3)."""
+    (B, M'), each bent by the one before it, and the colours that they add (B, M', 3). Patterns: cells (B, 3, 3) takes a
+    place on the rest pose to its cell, pattern (B,) is the kind, 0 for none, pattern_paint (B, 3) its colour."""
 
     vertex_colours: Tensor
     waves: Tensor

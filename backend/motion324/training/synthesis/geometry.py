@@ -1,7 +1,7 @@
 """Computes geometry in batches, on any device: rotations and affine maps, and points on surfaces.
 
-An affine map is (..., 3, 4): its matrix, then its translation. Letters: B clips, T frames, V vertices and F faces of all
-clips together; see rig_bank.py.
+An affine map is (..., 3, 4): its matrix, then its translation. Letters: B clips, T frames, V vertices and F faces of
+all clips together; see rig_bank.py.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ Letters: B clips, T frames, Q places, V vertices and F faces of all clips togeth
 from __future__ import annotations
 
 import math
-
 from dataclasses import dataclass
 
 import torch
@@ -84,7 +83,7 @@ def sample_lights(batch: int, settings: SynthesisSettings, draws: Draws) -> Ligh
 
 
 def _coloured_light(batch: int, settings: SynthesisSettings, draws: Draws) -> dict[str, Tensor]:
-    """Warm or cold light of its own strength, and what comes from around in other colours: white where there is none."""
+    """Warm or cold light of its own strength, and what comes from around in other colours; else white."""
     if not settings.lamp_share:
         white = torch.ones(batch, 3, device=draws.device)
         return {"lamp": white, "around": white}
@@ -98,8 +97,9 @@ def _coloured_light(batch: int, settings: SynthesisSettings, draws: Draws) -> di
 
 @dataclass(frozen=True)
 class CastShadows:
-    """What the light meets first, of B clips. axes (B, 3, 3): right, down, and towards the light. reach (B,): of the map
-    from its middle. distance (B * T, S, S): of what is met, as far as MAP_DISTANCE from the light's plane."""
+    """What the light meets first, of B clips. axes (B, 3, 3): right, down, and towards the light. reach (B,): of the
+    map from its middle. nearness (B * T, S, S): one over the distance from the light's plane, 0 where nothing is met.
+    frames: T."""
 
     axes: Tensor
     reach: Tensor
@@ -118,9 +118,11 @@ class CastShadows:
 def cast_shadows(
     vertices: Tensor, models: ModelBatch, lights: Lights, settings: SynthesisSettings, draws: Draws
 ) -> CastShadows | None:
-    """Of some clips the shadows that the object casts onto itself; None where no clip is to have any. vertices (V, T, 3).
+    """Of some clips the shadows that the object casts onto itself; None where no clip is to have any.
 
-    The map is drawn from so far away that what is seen there hardly differs from what parallel light meets."""
+    vertices (V, T, 3). The map is drawn from so far away that what is seen hardly differs from what parallel light
+    meets.
+    """
     if not settings.cast_shadow_share:
         return None
     batch, frames = len(lights.direction), vertices.shape[1]

@@ -138,7 +138,7 @@ def _degraded(frames: Tensor, softness: Tensor, coarse: Tensor, noise: Tensor, n
 
 def _of_few_pixels(frames: Tensor, share: float, draws: Draws) -> Tensor:
     """Some clips as where the object is small in its video: of a half to a fourth of the pixels on each side."""
-    b, t, c, s, _ = frames.shape
+    b, t, _, s, _ = frames.shape
     kind = draws.uniform(0, 1, b)
     frames = frames.clone()
     for number, divisor in enumerate(FEWER_PIXELS):
@@ -150,11 +150,11 @@ def _of_few_pixels(frames: Tensor, share: float, draws: Draws) -> Tensor:
 
 
 def motion_blurred(picture: Tensor, velocity: Tensor, settings: SynthesisSettings, draws: Draws) -> Tensor:
-    """picture (B, T, 4, S, S): colours times opacity, and opacity; velocity (B, T, 2, S, S): of what is seen, in parts of
-    the picture a frame, times opacity -> pictures, of some clips as with a shutter that is open for a part of a frame.
+    """picture (B, T, 4, S, S): colours times opacity, and opacity; velocity (B, T, 2, S, S): of what is seen, in parts
+    of the picture a frame, times opacity -> pictures, of some clips as with a shutter that is open for part of a frame.
 
-    Around every pixel, the fastest motion in reach is what it is blurred by, as in McGuire et al., "A Reconstruction Filter
-    for Plausible Motion Blur", 2012, without telling what lies in front.
+    Around every pixel, the fastest motion in reach is what it is blurred by, as in McGuire et al., "A Reconstruction
+    Filter for Plausible Motion Blur", 2012, without telling what lies in front.
     """
     b, t, _, s, _ = picture.shape
     open_for = draws.uniform(0.2, 0.8, b)
@@ -162,7 +162,11 @@ def motion_blurred(picture: Tensor, velocity: Tensor, settings: SynthesisSetting
     if not len(chosen):
         return picture
     some = picture[chosen].flatten(0, 1)
-    moves = velocity[chosen].flatten(0, 1) / some[:, 3:].clamp(min=1e-3) * open_for[chosen].repeat_interleave(t).view(-1, 1, 1, 1)
+    moves = (
+        velocity[chosen].flatten(0, 1)
+        / some[:, 3:].clamp(min=1e-3)
+        * open_for[chosen].repeat_interleave(t).view(-1, 1, 1, 1)
+    )
     length = moves.norm(dim=1, keepdim=True)
     moves = moves * (LONGEST_BLUR / length.clamp(min=LONGEST_BLUR))
     reach = max(1, round(LONGEST_BLUR / 2 * s))

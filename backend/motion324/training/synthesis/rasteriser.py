@@ -78,8 +78,8 @@ def _row_counts(corners: Tensor, depths: Tensor, side: int) -> tuple[Tensor, Ten
 def _rows(
     corners: Tensor, depths: Tensor, frame: Tensor, triangle: Tensor, top: Tensor, before: Tensor, side: int
 ) -> tuple[Tensor, ...]:
-    """Of W rows, each (W,): the first pixel's index among all frames' pixels; how many pixels; the first one's nearness,
-    its slope along the row, and between what it stays, low and high."""
+    """Of W rows, each (W,): the first pixel's index among all frames' pixels; how many pixels; the first one's
+    nearness, its slope along the row, and between what it stays, low and high."""
     y = top[triangle] + torch.arange(triangle.shape[0], device=triangle.device) - before[triangle]
     corner = corners[triangle]
     near = 1 / depths[triangle].clamp(min=NEAREST)

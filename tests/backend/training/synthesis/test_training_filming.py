@@ -122,7 +122,9 @@ def test_what_moves_is_blurred_along_its_way_and_what_stands_is_not():
     assert torch.allclose(blurred[:, :26], picture[0, 0, 3, :, :26], atol=1e-4)
     assert blurred[32, 42] > 0.05 and blurred[32, 49] > 0.05 and blurred[28, 46] < 0.01
     assert blurred.sum().item() == pytest.approx(picture[0, 0, 3].sum().item(), rel=0.05)
-    assert torch.equal(motion_blurred(picture, velocity, replace(settings, motion_blur_share=0.0), Draws(3, CPU)), picture)
+    assert torch.equal(
+        motion_blurred(picture, velocity, replace(settings, motion_blur_share=0.0), Draws(3, CPU)), picture
+    )
 
 
 def test_clips_are_blurred_by_their_own_motion(bank):

@@ -39,6 +39,8 @@ ERROR = 0.003  # of every node, normalised space
 MOST_ERROR_OF_MOTION = 0.35
 JITTER = 0.002  # of every node and frame by itself
 LAGGING_SHARE, MOST_LAG = 0.6, 0.4  # of the clips; part of a node's motion that is missed
+VALUES_OF_PIXEL = 6  # colours, opacity and motion, as they are rendered
+MOST_VALUES = 2**31 - 1  # of a tensor: some kernels number them in 32 bits
 MAKERS_APART = 1_000_000  # of seeds: more than runs and their processes have
 STEADY_SHARE = 0.3  # clips in which most of an error stays the same in all frames
 
@@ -165,8 +167,11 @@ class Synthesiser:
 
     def batches(self, size: int, at_once: int) -> Iterator[TrainingBatch]:
         """Batches without end, so many of them made at once: on a GPU most of what is done to clips costs as much for
-        many as for few. Meshes that are to be drawn are not told apart, so that such batches are made one by one."""
-        many = 1 if self.settings.drawn else at_once
+        many as for few. Fewer where a tensor would be too large for PyTorch's kernels. Meshes that are to be drawn are
+        not told apart, so that such batches are made one by one."""
+        settings = self.settings
+        clip = settings.frames * (settings.image_size * settings.oversampling) ** 2 * VALUES_OF_PIXEL
+        many = 1 if settings.drawn else max(1, min(at_once, MOST_VALUES // (clip * size)))
         while True:
             made = self.batch(size * many)
             for start in range(0, size * many, size):

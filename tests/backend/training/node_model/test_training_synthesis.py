@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch, which is no
 
 from motion324.core.view import View, look_at_origin  # noqa: E402
 from motion324.reconstructors.node_model.geometry import project  # noqa: E402
+from motion324.training.node_model import batches as batching  # noqa: E402
 from motion324.training.node_model.batches import Synthesiser, farthest_points  # noqa: E402
 from motion324.training.shared.settings import SynthesisSettings  # noqa: E402
 from motion324.training.synthesis.creatures.creature import make_creatures  # noqa: E402
@@ -183,6 +184,16 @@ def test_batches_made_at_once_are_the_parts_of_a_larger_one(bank):
         assert torch.equal(torch.cat([getattr(part.inputs, name) for part in parts]), expected)
     assert torch.equal(torch.cat([part.targets for part in parts]), whole.targets)
     assert torch.equal(torch.cat([part.track_errors.kept for part in parts]), whole.track_errors.kept)
+
+
+def test_no_more_are_made_at_once_than_kernels_can_number(bank, monkeypatch):
+    made = []
+    synthesiser = Synthesiser(bank, SMALL, None, 7)
+    whole = synthesiser.batch
+    monkeypatch.setattr(synthesiser, "batch", lambda size: (made.append(size), whole(size))[1])
+    monkeypatch.setattr(batching, "MOST_VALUES", 5 * SMALL.frames * (2 * SMALL.image_size) ** 2 * 6)
+    assert len(next(synthesiser.batches(2, 3)).names) == 2 and made == [4]
+    assert len(next(synthesiser.batches(7, 3)).names) == 7 and made == [4, 7]
 
 
 def test_batches_whose_meshes_are_to_be_drawn_are_made_one_by_one(bank):

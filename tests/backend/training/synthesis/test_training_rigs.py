@@ -9,7 +9,7 @@ import pytest
 from training_rig import bar_rig, write_rigs
 
 from motion324.core.errors import Motion324Error
-from motion324.training.clips.split import HELD_OUT, draw_weights, family
+from motion324.training.clips.split import BOXES_COUNT, HELD_OUT, draw_weights, family
 from motion324.training.synthesis.rigs import read_rig, read_rigs, skinned
 
 RIGS = Path(__file__).parents[5] / "shared" / "train_rigs"
@@ -62,6 +62,12 @@ def test_large_families_are_drawn_less_often_per_model():
     weights = draw_weights(["fish__a", "fish__b", "fish__c", "fish__d", "dog__a"])
     assert sum(weights) == pytest.approx(1)
     assert weights[4] == pytest.approx(2 * weights[0])
+
+
+def test_models_with_one_body_are_drawn_as_often_as_one_and_those_of_boxes_less():
+    weights = draw_weights(["dog__a", *(f"kaykit__{name}" for name in "abcd"), "people__a"])
+    assert sum(weights[1:5]) == pytest.approx(weights[0])
+    assert weights[5] == pytest.approx(BOXES_COUNT * weights[0])
 
 
 @pytest.mark.skipif(not RIGS.is_dir(), reason="the training rigs are not here")

@@ -63,7 +63,8 @@ class MotionClips:
         else:
             chosen = hosts.choice(rigs, count, p=self._weights).tolist()
         clips = filmed_clips(self.bank, chosen, settings, draws, hosts)
-        object_alone = cut_out_on_black(clips.frames, estimated_masks(clips.alpha, settings, draws))[:, :, :3]
+        masks = estimated_masks(clips.alpha, clips.shade, settings, draws)
+        object_alone = cut_out_on_black(clips.frames, masks)[:, :, :3]
         points = [
             _coloured_points(clips.vertices, clips.models, clips.appearance, size, smooth, count, draws)
             for size, smooth in ((self.data.surface_points, False), (self.data.query_points, True))

@@ -156,7 +156,7 @@ class Synthesiser:
         if chosen is None:
             chosen = self._hosts.choice(len(self.bank.names), size, p=self._draw_weights).tolist()
         clips = filmed_clips(self.bank, chosen, settings, draws, self._hosts)
-        masks = estimated_masks(clips.alpha, settings, draws)
+        masks = estimated_masks(clips.alpha, clips.shade, settings, draws)
         names = tuple(self.bank.names[rig] for rig in chosen)
         return _as_batch(clips, cut_out_on_black(clips.frames, masks), settings, draws, names)
 

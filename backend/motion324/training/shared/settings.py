@@ -37,6 +37,7 @@ class SynthesisSettings:
     pattern_share: float = key(0.25, "checks, spots or patches all over")
     lamp_share: float = key(0.4, "coloured light, also too bright")
     cast_shadow_share: float = key(0.35, "shadows that the object casts onto itself")
+    floor_share: float = key(0.15, "on a floor with a shadow, of which half the masks take a part for the object")
     motion_blur_share: float = key(0.15, "blurred by what moves while the shutter is open")
     small_share: float = key(0.15, "objects of few pixels in their video")
     shadow_share: float = key(0.4, "uneven light and shadows that stay where they are while the object moves")
@@ -77,6 +78,7 @@ def validation_settings(training: SynthesisSettings) -> SynthesisSettings:
         pattern_share=0.0,
         lamp_share=0.0,
         cast_shadow_share=0.0,
+        floor_share=0.0,
         motion_blur_share=0.0,
         small_share=0.0,
     )

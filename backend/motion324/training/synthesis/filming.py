@@ -18,6 +18,7 @@ from motion324.reconstructors.node_model.geometry import turn
 from motion324.training.shared.fused import fused
 from motion324.training.shared.settings import SynthesisSettings
 from motion324.training.synthesis.appearance import Appearance, sample_appearance
+from motion324.training.synthesis.floor_shadows import floor_shadows
 from motion324.training.synthesis.geometry import apply, mixed, rotation_about, vertex_normals
 from motion324.training.synthesis.joint_motion import aligned_references, sample_joint_motion, sample_times
 from motion324.training.synthesis.lighting import CastShadows, Lights, cast_shadows, sample_lights
@@ -33,7 +34,8 @@ class FilmedClips:
     """models: of the B clips; faces that a mirrored clip turns inside out are reversed. times (B, T): in frames.
 
     vertices (V, T, 3): normalised space. frames (B, T, 3, S, S) in 0..1, before a background. alpha (B, T, 1, S, S):
-    the object. depth (B, T, S', S'): before downsampling. other (B,): frame 0 has a pose that is not the video's.
+    the object. shade (B, T, 1, S, S): see floor_shadows. depth (B, T, S', S'): before downsampling. other (B,): frame 0
+    has a pose that is not the video's.
     """
 
     models: ModelBatch
@@ -43,6 +45,7 @@ class FilmedClips:
     appearance: Appearance
     frames: Tensor
     alpha: Tensor
+    shade: Tensor | None
     depth: Tensor
     other: Tensor
 
@@ -67,8 +70,9 @@ def filmed_clips(
     cameras = camera(vertices) if camera else sample_cameras(vertices, models, draws)
     appearance = sample_appearance(models, len(chosen), settings, draws)
     colours, alpha, depth = _rendered(vertices, models, cameras, appearance, settings, draws)
-    frames = as_filmed(colours, alpha, settings, draws)
-    return FilmedClips(models, times, vertices, cameras, appearance, frames, alpha, depth, other)
+    shade = floor_shadows(vertices, models, cameras, settings, draws)
+    frames = as_filmed(colours, alpha, shade, settings, draws)
+    return FilmedClips(models, times, vertices, cameras, appearance, frames, alpha, shade, depth, other)
 
 
 def _rendered(

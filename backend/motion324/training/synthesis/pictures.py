@@ -101,11 +101,16 @@ def estimated(cameras: Cameras, settings: SynthesisSettings, draws: Draws) -> Ca
     return Cameras(rotation, translation, torch.cat([focal, cameras.intrinsics[:, 1:] + shift], dim=-1))
 
 
-def as_filmed(colours: Tensor, alpha: Tensor, settings: SynthesisSettings, draws: Draws) -> Tensor:
-    """colours (B, T, 3, S, S) times alpha, alpha (B, T, 1, S, S) -> frames (B, T, 3, S, S) in 0..1."""
+def as_filmed(
+    colours: Tensor, alpha: Tensor, shade: Tensor | None, settings: SynthesisSettings, draws: Draws
+) -> Tensor:
+    """colours (B, T, 3, S, S) times alpha, alpha and shade of the floor (B, T, 1, S, S) -> frames (B, T, 3, S, S) in
+    0..1."""
     b, _, _, s, _ = colours.shape
     one = (b, 1, 1, 1, 1)
     backgrounds = _backgrounds(b, s, draws)[:, None]
+    if shade is not None:
+        backgrounds = backgrounds * (1 - shade)
     poor = draws.chance(settings.degraded_share, *one)
     tone = torch.where(poor, (0.12 * draws.normal(*one)).exp(), torch.ones(1, device=draws.device))
     tint = torch.where(poor, (0.06 * draws.normal(b, 1, 3, 1, 1)).exp(), 1.0)
@@ -199,8 +204,9 @@ def compressed(frames: Tensor, step: Tensor) -> Tensor:
     return torch.einsum("ua,...yuxv,vb->...yaxb", cosines, rounded, cosines).reshape(frames.shape)
 
 
-def estimated_masks(alpha: Tensor, settings: SynthesisSettings, draws: Draws) -> Tensor:
-    """alpha (B, T, 1, S, S) -> masks with the errors of an estimate: borders in or out, wobbling, holes, crumbs."""
+def estimated_masks(alpha: Tensor, shade: Tensor | None, settings: SynthesisSettings, draws: Draws) -> Tensor:
+    """alpha, shade of the floor (B, T, 1, S, S) -> masks with the errors of an estimate: borders in or out, wobbling,
+    holes, crumbs, and shadows taken for a part of the object."""
     b, t, _, s, _ = alpha.shape
     one = (b, 1, 1, 1, 1)
     wrong = draws.chance(settings.mask_error_share, *one)
@@ -210,8 +216,14 @@ def estimated_masks(alpha: Tensor, settings: SynthesisSettings, draws: Draws) ->
     wobble = wobble * draws.uniform(0, 1, *one)
     blobs = _upsampled(draws.normal(b * t, 1, 8, 8), s).view(b, t, 1, s, s)
     often = draws.chance(0.25, *one) & draws.chance(0.5, b, t, 1, 1, 1)
-    within, near = (_grown(alpha, 2), _grown(alpha, 4))
-    return _wrong_masks(alpha, within, -_grown(-alpha, 2), near, wrong, border + wobble, steep, blobs, often)
+    most, near = _grown(alpha, 2), _grown(alpha, 4)
+    masks = _wrong_masks(alpha, most, -_grown(-alpha, 2), near, wrong, border + wobble, steep, blobs, often)
+    if shade is None:
+        return masks
+    reach = _grown(alpha, round(s * draws.uniform(0.01, 0.08, 1).item()))
+    dark = shade > draws.uniform(0.3, 0.8, *one) * shade.amax(dim=(1, 3, 4), keepdim=True).clamp(min=1e-3)
+    taken = draws.chance(0.5, *one) & wrong & dark & (reach > 0.5)
+    return torch.where(taken, torch.ones_like(masks), masks)
 
 
 @fused

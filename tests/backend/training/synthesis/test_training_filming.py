@@ -15,8 +15,9 @@ from motion324.training.shared import fused as fusing  # noqa: E402
 from motion324.training.shared.settings import SynthesisSettings, validation_settings  # noqa: E402
 from motion324.training.synthesis.appearance import CHECKS, PATCHES, sample_appearance  # noqa: E402
 from motion324.training.synthesis.filming import filmed_clips  # noqa: E402
+from motion324.training.synthesis.floor_shadows import floor_shadows  # noqa: E402
 from motion324.training.synthesis.lighting import cast_shadows, sample_lights  # noqa: E402
-from motion324.training.synthesis.pictures import as_filmed, motion_blurred  # noqa: E402
+from motion324.training.synthesis.pictures import Cameras, as_filmed, estimated_masks, motion_blurred  # noqa: E402
 from motion324.training.synthesis.rig_bank import Draws, ModelBatch, RigBank  # noqa: E402
 from motion324.training.synthesis.rigs import read_rigs  # noqa: E402
 
@@ -86,6 +87,46 @@ def test_cast_shadows_only_darken(bank):
     assert torch.equal(plain.alpha, shadowed.alpha) and torch.equal(plain.vertices, shadowed.vertices)
 
 
+def _from_above():
+    """A camera over the origin that looks straight down, one side of the picture to one unit at the floor y = 0."""
+    down = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+    return Cameras(down[None], torch.tensor([[0.0, 0.0, 4.0]]), torch.tensor([[4.0, 0.5, 0.5]]))
+
+
+def test_a_floor_is_dark_where_something_keeps_the_light_from_it():
+    """A plate that is above the floor in the first frame and lies on it in the second."""
+    vertices, models = _plates(0.0)
+    vertices = vertices + torch.tensor([0.3, 0.0])[None, :, None] * torch.tensor([0.0, 1.0, 0.0])
+    settings = replace(PLAIN, floor_share=1.0, frames=2, image_size=96)
+    ways = []
+    for seed in range(6):
+        shade = floor_shadows(vertices, models, _from_above(), settings, Draws(seed, CPU))[0, :, 0]
+        assert shade.shape == (2, 96, 96) and 0.2 <= shade.max() <= 0.8
+        middles = [(one > one.max() / 2).nonzero().float().mean(dim=0) for one in shade]
+        assert (middles[1] - 47.5).abs().max() < 1.5  # under it
+        ways.append((middles[0] - middles[1]).norm() / 96)
+    assert 0.02 < max(ways) < 0.3 / 0.7  # the light comes from 35 degrees at least
+    below = replace(_from_above(), translation=torch.tensor([[0.0, 0.0, -4.0]]))
+    assert not floor_shadows(vertices, models, below, settings, Draws(0, CPU)).any()
+    assert floor_shadows(vertices, models, _from_above(), PLAIN, Draws(0, CPU)) is None
+
+
+def test_shadows_darken_the_background_and_some_masks_take_a_part_of_them():
+    alpha = torch.zeros(40, 2, 1, 48, 48)
+    alpha[..., 10:30, 20:30] = 1
+    shade = torch.zeros_like(alpha)
+    shade[..., 26:34, 20:44] = 0.5
+    colours = 0.3 * alpha.expand(-1, -1, 3, -1, -1)
+    plain, dark = (as_filmed(colours, alpha, one, PLAIN, Draws(0, CPU)) for one in (None, shade))
+    assert torch.allclose(dark[..., 31:34, 30:44], plain[..., 31:34, 30:44] / 2, atol=1e-3)
+    assert torch.equal(dark[..., 10:30, 20:30], plain[..., 10:30, 20:30])
+    masks = estimated_masks(alpha, shade, replace(PLAIN, mask_error_share=1.0), Draws(0, CPU))
+    reached = (masks[:, 0, 0, 31, 20:30] == 1).all(dim=1)
+    assert 0.2 < reached.float().mean() < 0.8
+    assert not (masks[..., :8, :] > 0).any() and not (masks[..., 40:, :] > 0).any()
+    assert torch.equal(estimated_masks(alpha, shade, PLAIN, Draws(0, CPU)), alpha)
+
+
 def test_light_may_have_a_colour():
     white, coloured = (sample_lights(64, replace(PLAIN, lamp_share=share), Draws(0, CPU)) for share in (0.0, 1.0))
     assert (white.lamp == 1).all() and (white.around == 1).all()
@@ -137,7 +178,9 @@ def test_clips_are_blurred_by_their_own_motion(bank):
 def test_objects_of_few_pixels_keep_their_colours_and_lose_their_details():
     colours = torch.rand(8, 2, 3, 48, 48, generator=torch.Generator().manual_seed(0))
     alpha = torch.ones(8, 2, 1, 48, 48)
-    fine, few = (as_filmed(colours, alpha, replace(PLAIN, small_share=share), Draws(0, CPU)) for share in (0.0, 1.0))
+    fine, few = (
+        as_filmed(colours, alpha, None, replace(PLAIN, small_share=share), Draws(0, CPU)) for share in (0.0, 1.0)
+    )
     assert torch.allclose(fine.mean(dim=(1, 2, 3, 4)), few.mean(dim=(1, 2, 3, 4)), atol=0.02)
     assert (few.std(dim=(3, 4)) < 0.7 * fine.std(dim=(3, 4))).all()
 
@@ -145,7 +188,7 @@ def test_objects_of_few_pixels_keep_their_colours_and_lose_their_details():
 def test_clips_to_measure_on_are_filmed_as_before():
     """So that what was measured earlier can be compared."""
     measured = validation_settings(SynthesisSettings())
-    added = ("pattern_share", "lamp_share", "cast_shadow_share", "motion_blur_share", "small_share")
+    added = ("pattern_share", "lamp_share", "cast_shadow_share", "floor_share", "motion_blur_share", "small_share")
     assert all(getattr(SynthesisSettings(), name) > 0 and getattr(measured, name) == 0 for name in added)
 
 

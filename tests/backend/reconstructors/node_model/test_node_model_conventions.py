@@ -39,6 +39,7 @@ WITHOUT_ERRORS = SynthesisSettings(
     nodes=SMALL.nodes,
     gap_share=0.0,
     texture_share=0.0,
+    pattern_share=0.0,
     no_colour_share=0.0,
     view_error_share=0.0,
     mask_error_share=0.0,

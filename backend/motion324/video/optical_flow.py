@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -22,14 +25,46 @@ class DenseFlow:
 
     def checked(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Flow (h, w, 2) and the error (h, w) in pixels of going there and back."""
-        forward = self.between(first, second)
-        back = self.between(second, first)
-        height, width = first.shape
-        x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-        returned = cv2.remap(
-            back, x + forward[..., 0], y + forward[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        return forward, np.linalg.norm(forward + returned, axis=2)
+        return there_and_back(self.between(first, second), self.between(second, first))
+
+
+class FlowOfThreads:
+    """DenseFlow for several threads at once: each has its own, since one computes but one flow at a time."""
+
+    def __init__(self, finest: int = 1) -> None:
+        self._finest = finest
+        self._own = threading.local()
+
+    def between(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """As DenseFlow.between."""
+        return self._of_thread().between(first, second)
+
+    def checked(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As DenseFlow.checked."""
+        return self._of_thread().checked(first, second)
+
+    def _of_thread(self) -> DenseFlow:
+        if not hasattr(self._own, "flow"):
+            self._own.flow = DenseFlow(self._finest)
+        flow: DenseFlow = self._own.flow
+        return flow
+
+
+def there_and_back(forward: np.ndarray, back: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Flows (h, w, 2) between two images, of both directions -> the first, and the error (h, w) in pixels of going
+    there and back."""
+    x, y = _pixels(*forward.shape[:2])
+    there = (x + forward[..., 0], y + forward[..., 1])
+    returned = cv2.remap(back, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    returned += forward
+    return forward, cv2.magnitude(returned[..., 0], returned[..., 1])
+
+
+@lru_cache(maxsize=4)
+def _pixels(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and rows (h, w) float32 of all pixels."""
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    return x, y
 
 
 def sample_image(image: np.ndarray, pixels: np.ndarray) -> np.ndarray:

@@ -44,9 +44,7 @@ def rasterise(positions: np.ndarray, faces: np.ndarray, view: View, height: int,
 def rasterise_projected(pixels: np.ndarray, depth: np.ndarray, faces: np.ndarray, height: int, width: int) -> Raster:
     """The same from pixels (N, 2) and depth (N,), as View.project gives them."""
     face, inverse_depth = _nearest_faces(pixels, depth, faces, height, width)
-    barycentric = _barycentric(pixels, depth, faces, face)
-    with np.errstate(divide="ignore"):
-        return Raster(face, barycentric, np.where(face >= 0, 1.0 / inverse_depth, np.inf).astype(np.float32))
+    return Raster(face, *_barycentric_and_depth(pixels, depth, faces, face, inverse_depth))
 
 
 def faces_seen(pixels: np.ndarray, depth: np.ndarray, faces: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -110,6 +108,7 @@ def _nearest_faces(pixels, depth, faces, height, width):
         area = (xj - xi) * (yk - yi) - (xk - xi) * (yj - yi)
         if abs(area) < 1e-12:
             continue
+        share, wi, wj, wk = 1.0 / area, 1.0 / zi, 1.0 / zj, 1.0 / zk
         x0 = max(int(np.ceil(min(xi, xj, xk) - 0.5)), 0)
         x1 = min(int(np.floor(max(xi, xj, xk) - 0.5)), width - 1)
         y0 = max(int(np.ceil(min(yi, yj, yk) - 0.5)), 0)
@@ -118,12 +117,12 @@ def _nearest_faces(pixels, depth, faces, height, width):
             py = y + 0.5
             for x in range(x0, x1 + 1):
                 px = x + 0.5
-                a = ((xj - px) * (yk - py) - (xk - px) * (yj - py)) / area
-                b = ((xk - px) * (yi - py) - (xi - px) * (yk - py)) / area
+                a = ((xj - px) * (yk - py) - (xk - px) * (yj - py)) * share
+                b = ((xk - px) * (yi - py) - (xi - px) * (yk - py)) * share
                 c = 1.0 - a - b
                 if a < 0.0 or b < 0.0 or c < 0.0:
                     continue
-                inverse = a / zi + b / zj + c / zk
+                inverse = a * wi + b * wj + c * wk
                 if inverse > nearest[y, x]:
                     nearest[y, x] = inverse
                     face[y, x] = f
@@ -131,9 +130,10 @@ def _nearest_faces(pixels, depth, faces, height, width):
 
 
 @njit(cache=True, nogil=True)
-def _barycentric(pixels, depth, faces, face):
+def _barycentric_and_depth(pixels, depth, faces, face, inverse_depth):
     height, width = face.shape
     out = np.zeros((height, width, 3), np.float32)
+    seen_depth = np.full((height, width), np.inf, np.float32)
     for y in range(height):
         for x in range(width):
             f = face[y, x]
@@ -149,4 +149,5 @@ def _barycentric(pixels, depth, faces, face):
             a, b, c = a / depth[i], b / depth[j], (1.0 - a - b) / depth[k]
             total = a + b + c
             out[y, x, 0], out[y, x, 1], out[y, x, 2] = a / total, b / total, c / total
-    return out
+            seen_depth[y, x] = 1.0 / inverse_depth[y, x]
+    return out, seen_depth

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import cv2
 import numpy as np
 
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.view import View
-from motion324.mesh.colours import colours_at
+from motion324.reconstructors.deformation_fit.appearance import Appearance
 from motion324.reconstructors.deformation_fit.deformation_graph import DeformationGraph, build_graph, deform
 from motion324.reconstructors.deformation_fit.surface_graph import WeldedSurface, weld
 from motion324.view.rasteriser import Raster, rasterise
@@ -150,33 +149,53 @@ class Pose:
 
 
 class PosedSurface:
-    """The surface in one pose; what is asked of it is computed once."""
+    """The surface in one pose; what is asked of it is computed once.
+
+    Not by functools.cached_property, whose lock all instances share in Python 3.11: frames are fitted side by side.
+    """
 
     def __init__(self, problem: FitProblem, pose: Pose) -> None:
         self._problem = problem
         self.pose = pose
-
-    @cached_property
-    def points(self) -> np.ndarray:
-        """(P, 3) the problem's surface points, moved."""
-        p = self._problem
-        return deform(p.graph, *self._motion, p.points, p.point_nodes, p.point_weights)
-
-    @cached_property
-    def vertices(self) -> np.ndarray:
-        """(N, 3) in the reference mesh's vertex order."""
-        p = self._problem
-        return deform(p.graph, *self._motion, p.vertex_rest, p.vertex_nodes, p.vertex_weights)
-
-    @cached_property
-    def raster(self) -> Raster:
-        """What the working images would show of it."""
-        p = self._problem
-        return rasterise(self.vertices, p.mesh.faces, p.view, p.height, p.width)
+        self._points: np.ndarray | None = None
+        self._vertices: np.ndarray | None = None
+        self._raster: Raster | None = None
+        self._grey: np.ndarray | None = None
 
     @property
-    def _motion(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.pose.rotations, self.pose.translations
+    def points(self) -> np.ndarray:
+        """(P, 3) the problem's surface points, moved."""
+        if self._points is None:
+            p = self._problem
+            self._points = self._deformed(p.points, p.point_nodes, p.point_weights)
+        return self._points
+
+    @property
+    def vertices(self) -> np.ndarray:
+        """(N, 3) in the reference mesh's vertex order."""
+        if self._vertices is None:
+            p = self._problem
+            self._vertices = self._deformed(p.vertex_rest, p.vertex_nodes, p.vertex_weights)
+        return self._vertices
+
+    @property
+    def raster(self) -> Raster:
+        """What the working images would show of it."""
+        if self._raster is None:
+            p = self._problem
+            self._raster = rasterise(self.vertices, p.mesh.faces, p.view, p.height, p.width)
+        return self._raster
+
+    @property
+    def grey(self) -> np.ndarray:
+        """(h, w) uint8: how it would look in the working images' grey channel."""
+        if self._grey is None:
+            p = self._problem
+            self._grey = p.images.grey(p.appearance.of(self.raster), self.raster.mask)
+        return self._grey
+
+    def _deformed(self, points: np.ndarray, nodes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return deform(self._problem.graph, self.pose.rotations, self.pose.translations, points, nodes, weights)
 
 
 class FitProblem:
@@ -213,7 +232,8 @@ class FitProblem:
         self.intrinsics = (matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])
         distance = float((self.view.rotation @ self.vertex_rest.mean(axis=0) + self.view.translation)[2])
         self.unit = distance / matrix[1, 1]  # size of a pixel at the object's distance
-        self._remember_first_frame()
+        first = self.posed(Pose.rest(len(self.graph.nodes))).raster
+        self.appearance = Appearance(mesh, self.vertex_rest, self.view, first, images.colours[0], images.masks[0])
 
     def posed(self, pose: Pose) -> PosedSurface:
         return PosedSurface(self, pose)
@@ -231,39 +251,6 @@ class FitProblem:
         """(P,) bool: which pixels (P, 2) lie in the working images."""
         inside = (pixels >= 0) & (pixels < np.array([self.width, self.height]))
         return np.asarray(inside.all(axis=1))
-
-    def appearance(self, raster: Raster) -> np.ndarray:
-        """(h, w, 3) uint8: the model as it would look: in the first frame's own colours where that shows the spot,
-        else in the mesh's colours, brought to the video's tones."""
-        seen = raster.mask
-        face, barycentric = raster.face[seen], raster.barycentric[seen]
-        corners = self.mesh.faces[face]
-        rest = np.einsum("pk,pka->pa", barycentric, self.vertex_rest[corners])
-        pixels, depth = self.project(rest)
-        x, y = self.clipped(pixels)
-        visible = (depth < self._first_depth[y, x] + 0.02) & self.images.masks[0][y, x]
-        own = self._tones(colours_at(self.mesh, face, barycentric))
-        colours = np.where(visible[:, None], self.images.colours[0][y, x], own)
-        image = np.zeros((self.height, self.width, 3), np.uint8)
-        image[seen] = colours
-        return image
-
-    def _remember_first_frame(self) -> None:
-        raster = self.posed(Pose.rest(len(self.graph.nodes))).raster
-        self._first_depth = raster.depth
-        both = raster.mask & self.images.masks[0]
-        own = colours_at(self.mesh, raster.face[both], raster.barycentric[both]) * 255.0
-        shown = self.images.colours[0][both].astype(np.float64)
-        # One gain and offset per channel, from mesh colours to the video's (light and exposure), kept sane.
-        self._gain, self._offset = np.ones(3), np.zeros(3)
-        if len(own) > 100:
-            for c in range(3):
-                spread = own[:, c].var() + 50.0
-                gain = float(np.clip(np.cov(own[:, c], shown[:, c])[0, 1] / spread, 0.4, 1.6))
-                self._gain[c], self._offset[c] = gain, shown[:, c].mean() - gain * own[:, c].mean()
-
-    def _tones(self, colours: np.ndarray) -> np.ndarray:
-        return np.clip(colours * 255.0 * self._gain + self._offset, 0, 255).astype(np.uint8)
 
 
 def _surface_points(surface: WeldedSurface, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

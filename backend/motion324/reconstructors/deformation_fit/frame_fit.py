@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.lapack import spotrf, spotrs
 
 from motion324.reconstructors.deformation_fit.deformation_graph import deform
 from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose, PosedSurface
@@ -14,7 +15,6 @@ from motion324.reconstructors.deformation_fit.normal_equations import (
     add_points,
     add_rigid_edges,
     edge_residuals,
-    mirror,
     rotated,
 )
 from motion324.reconstructors.deformation_fit.observations import Observation, Observer, PointTargets
@@ -56,6 +56,7 @@ def add_pixel_pulls(
 
 FOLLOWING_STEPS = 4  # Gauss-Newton steps from one frame's predicted pose to the next one's
 FOLLOWING_RIGIDITY = 0.02  # of the frames' own rigidity, while a prediction is followed
+POINTS_KEPT = 64  # frames whose predicted points are kept: more than are refined together
 
 
 class FrameFit:
@@ -65,53 +66,69 @@ class FrameFit:
         self,
         problem: FitProblem,
         predicted: np.ndarray | None = None,
-        check: Callable[[], None] = lambda: None,
-        following_steps: Sequence[int] | None = None,
     ) -> None:
         """predicted (T, N, 3): where another reconstructor believes the vertices to be: frames are fitted from there
         unless their parents' poses look likelier, and points are held to it: along the viewing axis, of which the
-        images hardly tell, by more than across the view, where it counts for what is hidden or looks alike. check may
-        raise to stop. following_steps (T,): Gauss-Newton steps from one predicted pose to each; None: a few, which do
-        between frames that follow each other."""
+        images hardly tell, by more than across the view, where it counts for what is hidden or looks alike. Each frame
+        has to be followed before it is looked at."""
         self.problem = problem
         self.settings = problem.settings
         self.observer = Observer(problem)
-        self._predicted: list[PosedSurface] | None = None
-        if predicted is not None:
-            self._predicted = [problem.posed(pose) for pose in self._following(predicted, check, following_steps)]
+        self._predicted = predicted
+        self._followed: dict[int, Pose] = {}
+        self._predicted_points = lru_cache(maxsize=POINTS_KEPT)(lambda t: problem.posed(self._followed[t]).points)
 
     def fit(self, t: int, parent: int, before: Pose, check: Callable[[], None]) -> Pose:
         """The pose of frame t from `before`, that of its parent in the tree of frames, or from the predicted one where
         that looks more like the frame."""
         s = self.settings
-        look = self.observer
-        chained = [look.chained(t, parent, self.problem.posed(before))]
-        start = pose = self._likelier(t, before)
+        look, posed = self.observer, self.problem.posed
+        there = posed(before)
+        chained = [look.chained(t, parent, there)]
+        surface = start = self._likelier(t, there)
         for round_ in range(s.rounds):
             check()
             # Flow between two frames can be wrong by much, that from a nearly right model hardly: trust it more late.
-            surface = self.problem.posed(pose)
             model = look.model(t, surface) if round_ > 0 else None
             observation = Observation(chained, model, look.bare(t, surface))
             for _ in range(s.steps):
+                check()
                 left = s.rounds - 1 - round_
-                hessian, gradient = self.equations(t, pose, before, observation, s.anneal**left)
-                hold(hessian, gradient, pose.translations - start.translations, s.hold / len(pose.translations))
-                pose = solved_step(hessian, gradient, pose)
-        return pose
+                pose = surface.pose
+                hessian, gradient = self.equations(t, surface, there, observation, s.anneal**left)
+                hold(hessian, gradient, pose.translations - start.pose.translations, s.hold / len(pose.translations))
+                surface = posed(solved_step(hessian, gradient, pose))
+        return surface.pose
+
+    def follow(self, t: int, start: Pose, check: Callable[[], None], steps: int = FOLLOWING_STEPS) -> None:
+        """Finds the pose that carries the vertices to where they are predicted in frame t, as nearly as the graph can,
+        from that of another frame. steps: of Gauss-Newton; a few do between frames that are alike."""
+        assert self._predicted is not None
+        p = self.problem
+        some = slice(None, None, max(1, len(p.vertex_rest) // self.settings.points))
+        rest, nodes, weights = p.vertex_rest[some], p.vertex_nodes[some], p.vertex_weights[some]
+        metric = np.tile(np.eye(3) / len(rest), (len(rest), 1, 1))
+        size = 6 * len(p.graph.nodes)
+        pose = start
+        for _ in range(steps):
+            check()
+            moved = deform(p.graph, pose.rotations, pose.translations, rest, nodes, weights)
+            hessian, gradient = np.zeros((size, size)), np.zeros(size)
+            pull = (moved - self._predicted[t, some]) / len(rest)
+            add_points(hessian, gradient, pose.rotations, p.graph.nodes, rest, nodes, weights, metric, pull)
+            self._add_rigidity(hessian, gradient, pose, FOLLOWING_RIGIDITY * self.settings.rigidity)
+            pose = solved_step(hessian, gradient, pose)
+        self._followed[t] = pose
 
     def followed(self, t: int) -> Pose:
         """The pose of frame t that carries the vertices to where they were predicted."""
-        assert self._predicted is not None
-        return self._predicted[t].pose
+        return self._followed[t]
 
-    def observe(self, t: int, poses: list[Pose]) -> Observation:
-        """What frame t says, given good poses of itself and its neighbours in time."""
-        look, posed = self.observer, self.problem.posed
-        near = [other for other in (t - 1, t + 1) if 0 <= other < len(poses)]
-        surface = posed(poses[t])
+    def observe(self, t: int, surfaces: Mapping[int, PosedSurface]) -> Observation:
+        """What frame t says, given good poses of itself and of its neighbours in time, as far as there are any."""
+        look, surface = self.observer, surfaces[t]
         return Observation(
-            [look.chained(t, other, posed(poses[other])) for other in near],
+            [look.chained(t, other, surfaces[other]) for other in (t - 1, t + 1) if other in surfaces],
             look.model(t, surface),
             look.bare(t, surface),
         )
@@ -119,20 +136,22 @@ class FrameFit:
     def equations(
         self,
         t: int,
-        pose: Pose,
-        before: Pose,
+        surface: PosedSurface,
+        before: PosedSurface,
         seen: Observation,
         loosen: float = 1.0,
         trust: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Hessian (6K, 6K) and gradient (6K,) at `pose` of what frame t shows, and of rigidity.
+        """Hessian (6K, 6K) and gradient (6K,) at the surface's pose of what frame t shows, and of rigidity.
+
+        Below its diagonal blocks the Hessian is 0; `mirror` makes it symmetric.
 
         before: motion along the viewing axis is held against it, where none is predicted.
         loosen: factor on the tolerances, 1 at the end. trust (P,): of what is seen of each point, and of where it is
         predicted, 0..1; None: 1.
         """
-        p, s = self.problem, self.settings
-        moved = p.posed(pose).points
+        p, s, pose = self.problem, self.settings, surface.pose
+        moved = surface.points
         metric, pull = np.zeros((len(moved), 3, 3)), np.zeros((len(moved), 3))
         flow_tolerance, outline_tolerance = s.flow_tolerance * loosen, s.silhouette_tolerance * loosen
         for targets in seen.chained:
@@ -146,10 +165,10 @@ class FrameFit:
             share = weight * p.point_area
             metric += share[:, None, None] * np.outer(ahead, ahead)
             pull += (share * ((moved - origin) @ ahead))[:, None] * ahead
-        if self._predicted:
+        if self._predicted is not None:
             share = s.predicted * p.point_area
             metric += share[:, None, None] * np.eye(3)
-            pull += share[:, None] * (moved - self._predicted[t].points)
+            pull += share[:, None] * (moved - self._predicted_points(t))
         if trust is not None:
             metric *= trust[:, None, None]
             pull *= trust[:, None]
@@ -160,27 +179,27 @@ class FrameFit:
             hessian, gradient, pose.rotations, graph.nodes, p.points, p.point_nodes, p.point_weights, metric, pull
         )
         self._add_rigidity(hessian, gradient, pose, s.rigidity)
-        mirror(hessian)
         return hessian, gradient
 
-    def _likelier(self, t: int, before: Pose) -> Pose:
-        if not self._predicted:
+    def _likelier(self, t: int, before: PosedSurface) -> PosedSurface:
+        if self._predicted is None:
             return before
-        misfit = self.observer.misfit
-        from_prediction = misfit(t, self._predicted[t]) < misfit(t, self.problem.posed(before))
-        return self._predicted[t].pose if from_prediction else before
+        misfit, predicted = self.observer.misfit, self.problem.posed(self._followed[t])
+        return predicted if misfit(t, predicted) < misfit(t, before) else before
 
-    def _depth_priors(self, t: int, before: Pose, moved: np.ndarray) -> list[tuple[float | np.ndarray, np.ndarray]]:
+    def _depth_priors(
+        self, t: int, before: PosedSurface, moved: np.ndarray
+    ) -> list[tuple[float | np.ndarray, np.ndarray]]:
         """Weights, one or (P,), and the places (P, 3) to which they hold the points along the viewing axis."""
         p, s = self.problem, self.settings
-        if self._predicted:
-            return [(s.depth_predicted, self._predicted[t].points)]
+        if self._predicted is not None:
+            return [(s.depth_predicted, self._predicted_points(t))]
         ahead = p.view.rotation[2]
         # What does not move across the view hardly moves along it: motion has no preferred direction.
         away = moved - p.points
         across = np.linalg.norm(away - (away @ ahead)[:, None] * ahead, axis=1)
         rest = s.depth_rest / (1.0 + (across / s.depth_reach) ** 2)
-        return [(s.depth, p.posed(before).points), (rest, p.points)]
+        return [(s.depth, before.points), (rest, p.points)]
 
     def _add_rigidity(self, hessian: np.ndarray, gradient: np.ndarray, pose: Pose, weight: float) -> None:
         graph = self.problem.graph
@@ -188,28 +207,6 @@ class FrameFit:
         stiffness = graph.edge_weights / np.sqrt(1.0 + (bent / self.settings.rigidity_knee) ** 2)
         stiffness *= weight / len(graph.edges)
         add_rigid_edges(hessian, gradient, pose.rotations, pose.translations, graph.nodes, graph.edges, stiffness)
-
-    def _following(
-        self, predicted: np.ndarray, check: Callable[[], None], counts: Sequence[int] | None
-    ) -> Iterator[Pose]:
-        """The poses that carry the vertices to where they are predicted, (T, N, 3), as nearly as the graph can."""
-        p = self.problem
-        some = slice(None, None, max(1, len(p.vertex_rest) // self.settings.points))
-        rest, nodes, weights = p.vertex_rest[some], p.vertex_nodes[some], p.vertex_weights[some]
-        metric = np.tile(np.eye(3) / len(rest), (len(rest), 1, 1))
-        size = 6 * len(p.graph.nodes)
-        pose = Pose.rest(len(p.graph.nodes))
-        for positions, count in zip(predicted, counts or [FOLLOWING_STEPS] * len(predicted), strict=True):
-            for _ in range(count):
-                check()
-                moved = deform(p.graph, pose.rotations, pose.translations, rest, nodes, weights)
-                hessian, gradient = np.zeros((size, size)), np.zeros(size)
-                pull = (moved - positions[some]) / len(rest)
-                add_points(hessian, gradient, pose.rotations, p.graph.nodes, rest, nodes, weights, metric, pull)
-                self._add_rigidity(hessian, gradient, pose, FOLLOWING_RIGIDITY * self.settings.rigidity)
-                mirror(hessian)
-                pose = solved_step(hessian, gradient, pose)
-            yield pose
 
     def _pull(self, metric, pull, moved, targets: PointTargets, weight: float, tolerance: float) -> None:
         p = self.problem
@@ -228,9 +225,17 @@ def hold(hessian: np.ndarray, gradient: np.ndarray, difference: np.ndarray, weig
 
 
 def solved_step(hessian: np.ndarray, gradient: np.ndarray, pose: Pose) -> Pose:
-    """One Gauss-Newton step of these equations, as FrameFit.equations has them, which it changes."""
+    """One Gauss-Newton step of these equations, as FrameFit.equations has them.
+
+    In single precision, which is exact enough for a step that the next one corrects, and takes half the time.
+    """
     at = np.arange(len(hessian))
-    hessian[at, at] += 1e-6 + 1e-4 * hessian[at, at]
-    change = -cho_solve(cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False), gradient)
+    own = hessian.astype(np.float32)
+    own[at, at] += 1e-6 + 1e-4 * own[at, at]
+    # What is above the diagonal lies below it for LAPACK, which has columns where numpy has rows.
+    factor, failed = spotrf(own.T, lower=1, overwrite_a=1, clean=0)
+    if failed:
+        raise np.linalg.LinAlgError(f"the equations' matrix is not positive definite at row {failed}")
+    change = -spotrs(factor, gradient.astype(np.float32), lower=1)[0].astype(np.float64)
     change = change.reshape(-1, 6)
     return Pose(rotated(pose.rotations, change[:, :3]), pose.translations + change[:, 3:])

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from motion324.core.side_by_side import side_by_side
 from motion324.reconstructors.deformation_fit.fit_problem import Pose
 from motion324.reconstructors.deformation_fit.frame_fit import FrameFit
-from motion324.reconstructors.deformation_fit.normal_equations import rotated
+from motion324.reconstructors.deformation_fit.normal_equations import mirror, rotated
+from motion324.reconstructors.deformation_fit.observations import Observation
 
 WINDOW = 24  # frames refined at once: memory grows with it
 OVERLAP = 4  # frames that a window takes over, fixed, from the one before it
@@ -52,19 +54,13 @@ def _fit_window(
     steps = s.joint_rounds * (1 + s.joint_steps) * count
     done = 0
     for _ in range(s.joint_rounds):
-        seen = []
-        for t in range(start, stop):
-            report(done / steps)
-            done += 1
-            seen.append(fit.observe(t, poses))
+        seen = _looked(fit, poses, start, stop, lambda looked, done=done: report((done + looked) / steps))
+        done += count
         for _ in range(s.joint_steps):
-            size = 6 * len(poses[0].translations)
-            hessians, gradients = np.empty((count, size, size)), np.empty((count, size))
-            for k, observation in enumerate(seen):
-                report(done / steps)
-                done += 1
-                pose = poses[start + k]
-                hessians[k], gradients[k] = fit.equations(start + k, pose, pose, observation)
+            hessians, gradients = _equations(
+                fit, poses[start:stop], start, seen, lambda made, done=done: report((done + made) / steps)
+            )
+            done += count
             change = _solve(
                 hessians,
                 gradients,
@@ -76,6 +72,41 @@ def _fit_window(
                 step = change[k].reshape(-1, 6)
                 pose = poses[start + k]
                 poses[start + k] = Pose(rotated(pose.rotations, step[:, :3]), pose.translations + step[:, 3:])
+
+
+def _looked(fit: FrameFit, poses: list[Pose], start: int, stop: int, tell: Callable[[int], None]) -> list[Observation]:
+    """What the frames start .. stop - 1 say in these poses of all frames."""
+    near = range(max(start - 1, 0), min(stop + 1, len(poses)))
+    surfaces = {t: fit.problem.posed(poses[t]) for t in near}
+    drawn = list(surfaces.values())
+
+    def draw(k: int) -> None:
+        drawn[k].raster  # noqa: B018  kept by it: each is drawn once, though three frames look at it
+
+    side_by_side(len(drawn), draw, lambda done: tell(0))
+    seen: list[Observation | None] = [None] * (stop - start)
+
+    def look(k: int) -> None:
+        seen[k] = fit.observe(start + k, surfaces)
+
+    side_by_side(len(seen), look, tell)
+    return [observation for observation in seen if observation is not None]
+
+
+def _equations(
+    fit: FrameFit, poses: list[Pose], start: int, seen: list[Observation], tell: Callable[[int], None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each of these frames by itself, `start` the first: (T, 6K, 6K) and (T, 6K)."""
+    size = 6 * len(poses[0].translations)
+    hessians, gradients = np.empty((len(poses), size, size)), np.empty((len(poses), size))
+
+    def make(k: int) -> None:
+        surface = fit.problem.posed(poses[k])
+        hessians[k], gradients[k] = fit.equations(start + k, surface, surface, seen[k])
+        mirror(hessians[k])
+
+    side_by_side(len(poses), make, tell)
+    return hessians, gradients
 
 
 def _solve(
@@ -100,15 +131,18 @@ def _solve(
         y[:, moving] += weight * _acceleration_gradient(np.concatenate([still, x[:, moving]]))[fixed:]
         return y
 
-    factors = []
-    for block in blocks:
-        check()
-        own = block.copy()
+    factors: dict[int, tuple[np.ndarray, bool]] = {}
+
+    def factor(k: int) -> None:
+        own = blocks[k].astype(np.float32)  # exact enough to precondition with
         own[diagonal[moving], diagonal[moving]] += 6 * weight
-        factors.append(cho_factor(own, lower=True, overwrite_a=True, check_finite=False))
+        factors[k] = cho_factor(own, lower=True, overwrite_a=True, check_finite=False)
+
+    side_by_side(len(blocks), factor, lambda done: check())
 
     def precondition(r: np.ndarray) -> np.ndarray:
-        return np.stack([cho_solve(f, row, check_finite=False) for f, row in zip(factors, r, strict=True)])
+        rows = [cho_solve(factors[k], row.astype(np.float32), check_finite=False) for k, row in enumerate(r)]
+        return np.stack(rows).astype(np.float64)
 
     x = np.zeros_like(right)
     residual = right

@@ -10,10 +10,11 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, PosedSurface
-from motion324.video.optical_flow import DenseFlow, sample_image
+from motion324.video.optical_flow import FlowOfThreads, sample_image, there_and_back
 
 VISIBLE_WITHIN = 0.02  # a point this close behind the nearest surface (normalised) counts as seen
 FIELDS_KEPT = 40  # frames whose MaskField is kept: more than are refined together
+FLOW_BYTES_KEPT = 1 << 27  # of flow between frames, to which several fits of a short video come back
 BARE_PIXELS = 500  # of the mask without model, at most so many are looked at
 
 
@@ -64,31 +65,28 @@ class Observer:
     def __init__(self, problem: FitProblem) -> None:
         self.problem = problem
         self.settings = problem.settings
-        self.flow = DenseFlow(self.settings.flow_finest)
+        self._flows = FlowOfThreads(self.settings.flow_finest)
         images = problem.images
         self.greys = [images.grey(c, m) for c, m in zip(images.colours, images.masks, strict=True)]
         self._field = lru_cache(maxsize=FIELDS_KEPT)(lambda t: MaskField.of(images.masks[t]))
+        kept = max(4, FLOW_BYTES_KEPT // (8 * images.masks[0].size))
+        self._flow = lru_cache(maxsize=kept)(lambda first, second: self._flow_between(first, second))
 
     def chained(self, t: int, neighbour: int, surface: PosedSurface) -> PointTargets:
         """Points seen in another frame, in whose pose `surface` is, carried to frame t by the flow between both."""
-        flow, error = self.flow.checked(self.greys[neighbour], self.greys[t])
+        flow, error = there_and_back(self._flow(neighbour, t), self._flow(t, neighbour))
         return self._carried(surface, flow, error, self.problem.images.masks[neighbour], t)
 
     def model(self, t: int, surface: PosedSurface) -> PointTargets:
         """Points seen in the rendered surface, carried by the flow from that rendering to frame t."""
-        p = self.problem
-        seen = surface.raster.mask
-        drawn = p.images.grey(p.appearance(surface.raster), seen)
-        flow, error = self.flow.checked(drawn, self.greys[t])
-        return self._carried(surface, flow, error, seen, t)
+        flow, error = self._flows.checked(surface.grey, self.greys[t])
+        return self._carried(surface, flow, error, surface.raster.mask, t)
 
     def misfit(self, t: int, surface: PosedSurface) -> float:
         """How unlike frame t the surface looks: the mean difference of grey levels where either shows the object."""
         p = self.problem
-        seen = surface.raster.mask
-        either = seen | p.images.masks[t]
-        drawn = p.images.grey(p.appearance(surface.raster), seen)
-        difference = np.abs(drawn[either].astype(np.float32) - self.greys[t][either])
+        either = surface.raster.mask | p.images.masks[t]
+        difference = np.abs(surface.grey[either].astype(np.float32) - self.greys[t][either])
         return float(difference.mean()) if len(difference) else 0.0
 
     def bare(self, t: int, surface: PosedSurface) -> PointTargets:
@@ -112,6 +110,9 @@ class Observer:
         field = self._field(t)
         weights = (field.distance[y, x] > 0.5) * p.point_area
         return PointTargets(np.arange(len(points)), field.nearest[y, x], weights)
+
+    def _flow_between(self, first: int, second: int) -> np.ndarray:
+        return self._flows.between(self.greys[first], self.greys[second])
 
     def _carried(self, surface, flow, error, inside, t) -> PointTargets:
         p = self.problem

@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose
 from motion324.reconstructors.deformation_fit.frame_fit import FOLLOWING_STEPS, FrameFit, hold, solved_step
-from motion324.reconstructors.deformation_fit.normal_equations import add_points, mirror, rotated
+from motion324.reconstructors.deformation_fit.normal_equations import add_points, rotated
 from motion324.reconstructors.deformation_fit.observations import Observation
 
 REACH = 8  # frames before and after a pinned one that change with it
@@ -62,9 +62,13 @@ class PinnedFit:
         self.last = last
         self.times = times
         jumps = np.diff(times, prepend=times[0] - 1) != 1
-        steps = np.where(jumps, JUMPING_STEPS, FOLLOWING_STEPS).tolist()
-        self.fit = FrameFit(problem, last, check, steps)
-        self.followed = [self.fit.followed(t) for t in range(len(last))]
+        self.fit = FrameFit(problem, last)
+        self.followed: list[Pose] = []
+        pose = Pose.rest(len(problem.graph.nodes))
+        for t, jump in enumerate(jumps):
+            self.fit.follow(t, pose, check, JUMPING_STEPS if jump else FOLLOWING_STEPS)
+            pose = self.fit.followed(t)
+            self.followed.append(pose)
         self._check = check
 
     def refine(self, pins: Mapping[int, FramePins], told: Callable[[int, int], None]) -> dict[int, np.ndarray]:
@@ -103,16 +107,18 @@ class PinnedFit:
 
     def _fitted(self, t: int, start: Pose, pins: FramePins, trust: np.ndarray) -> Pose:
         """From `start`; a frame without pins is held there."""
-        before = self.followed[t]
-        seen = self.fit.observe(t, self.followed)
+        posed = self.problem.posed
+        near = range(max(t - 1, 0), min(t + 2, len(self.followed)))
+        before = posed(self.followed[t])
+        seen = self.fit.observe(t, {other: before if other == t else posed(self.followed[other]) for other in near})
         _, expected = self.fit.equations(t, before, before, seen, trust=trust)
         pose = start
         for _ in range(ROUNDS):
-            if pose is not before:
+            if pose is not before.pose:
                 seen = self._seen_in(t, pose, seen)
             for _ in range(STEPS):
                 self._check()
-                hessian, gradient = self.fit.equations(t, pose, before, seen, trust=trust)
+                hessian, gradient = self.fit.equations(t, posed(pose), before, seen, trust=trust)
                 gradient -= expected
                 if len(pins):
                     self._add_pins(hessian, gradient, t, pose, pins)
@@ -148,7 +154,6 @@ class PinnedFit:
         own, slope = np.zeros_like(hessian), np.zeros_like(gradient)
         rest, nodes, weights = p.vertex_rest[vertices], p.vertex_nodes[vertices], p.vertex_weights[vertices]
         add_points(own, slope, pose.rotations, p.graph.nodes, rest, nodes, weights, metric, pull)
-        mirror(own)
         hessian += own
         gradient += slope
 

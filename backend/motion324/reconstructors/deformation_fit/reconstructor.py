@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
-import cv2
 import numpy as np
-from scipy.sparse.csgraph import dijkstra
 from threadpoolctl import threadpool_limits
 
 from motion324.core.progress import Progress
@@ -20,42 +18,10 @@ from motion324.reconstructors.deformation_fit.fit_problem import (
     working_images,
 )
 from motion324.reconstructors.deformation_fit.frame_fit import FrameFit
+from motion324.reconstructors.deformation_fit.frame_tree import along_tree, frame_tree
 from motion324.reconstructors.deformation_fit.joint_fit import fit_jointly
 from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene, TrackedReconstructor
 from motion324.view.view_search import overlap_of
-
-SIZE = 40  # pixels of the thumbnails that are compared
-STEP = 0.01  # what a step costs beside the difference that it crosses
-POWER = 4.0
-
-
-def frame_tree(greys: list[np.ndarray]) -> tuple[list[int], np.ndarray]:
-    """greys: T images (h, w) uint8, even outside of the object.
-
-    Returns the frames in an order in which each comes after its parent, frame 0 first, and parent (T,), -1 for frame 0.
-    """
-    # At least 1: scipy's graphs take what is nearly zero for no edge.
-    cost = np.power(1.0 + _differences(greys) / STEP, POWER)
-    distance, parent = dijkstra(cost, indices=0, return_predecessors=True)
-    order = np.argsort(distance, kind="stable")
-    return [int(t) for t in order], np.where(parent < 0, -1, parent)
-
-
-def _differences(greys: list[np.ndarray]) -> np.ndarray:
-    """(T, T) mean difference of thumbnails in [0, 1], over the pixels where either shows the object."""
-    height, width = greys[0].shape
-    scale = SIZE / max(height, width)
-    size = (max(round(width * scale), 4), max(round(height * scale), 4))
-    small: np.ndarray = np.stack([cv2.resize(g, size, interpolation=cv2.INTER_AREA) for g in greys]).reshape(
-        len(greys), -1
-    )
-    small = small.astype(np.float32) / 255.0
-    out = np.zeros((len(small), len(small)))
-    for i in range(len(small)):
-        either = np.maximum(small, small[i]) > 0.02
-        out[i] = (np.abs(small - small[i]) * either).sum(axis=1) / np.maximum(either.sum(axis=1), 1)
-    return out
-
 
 PARTS = 3  # of what is done by a predictor that is asked again: two answers, and a fit between them
 LITTLE_MOTION = 0.04  # of the longest side; chosen on clips of rigs that the model was not trained on
@@ -205,21 +171,21 @@ def _fitted(
 def _fitted_by_one_thread(
     problem: FitProblem, stages: _Stages, predicted: np.ndarray | None, jointly: bool
 ) -> Iterator[FrameBatch]:
-    total = len(problem.images.masks)
-    fit = FrameFit(problem, predicted, lambda: stages.alone(0))
+    fit = FrameFit(problem, predicted)
     order, parent = frame_tree(fit.observer.greys)
+    poses: list[Pose] = [Pose.rest(len(problem.graph.nodes))] * len(order)
+    if predicted is not None:
+        fit.follow(0, poses[0], lambda: stages.alone(0))
 
-    poses: list[Pose] = [Pose.rest(len(problem.graph.nodes))] * total
-    for done, t in enumerate(order):
+    def fit_one(t: int, check: Callable[[], None]) -> None:
+        near = int(parent[t])
+        if predicted is not None:
+            fit.follow(t, fit.followed(near), check)
+        poses[t] = fit.fit(t, near, poses[near], check)
 
-        def check(done: int = done) -> None:
-            stages.alone(done)
-
-        check()
-        if t > 0:
-            poses[t] = fit.fit(t, int(parent[t]), poses[int(parent[t])], check)
+    for t in along_tree(order, parent, fit_one, stages.alone):
         yield _batch(problem, t, poses[t], final=False)
-    stages.alone(total)
+    stages.alone(len(order))
     if not jointly:
         return
     for start, refined in fit_jointly(fit, poses, stages.together):

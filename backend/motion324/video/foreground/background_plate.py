@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from motion324.core.side_by_side import side_by_side
 from motion324.video.foreground.coverage import (
     colour_distance,
     disc,
@@ -21,7 +22,6 @@ from motion324.video.foreground.coverage import (
     product,
     squared_length,
 )
-from motion324.video.foreground.side_by_side import side_by_side
 
 
 def sort_over_time(values: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from motion324.core.progress import Progress
+from motion324.core.side_by_side import side_by_side
 from motion324.video.foreground.background_plate import (
     BackgroundPlate,
     clear_of_object,
@@ -23,7 +24,6 @@ from motion324.video.foreground.coverage import (
 from motion324.video.foreground.masks import tells_nothing
 from motion324.video.foreground.object_tracks import from_near, same_area, small_object_area
 from motion324.video.foreground.saliency import salient_masks
-from motion324.video.foreground.side_by_side import side_by_side
 
 _WORKING_SIDE = 720  # larger frames are masked at this size: the network itself sees 320 pixels
 _SMOOTHING_SIDE = 256

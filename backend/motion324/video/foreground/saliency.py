@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from motion324.core.progress import Progress
-from motion324.video.foreground.side_by_side import side_by_side
+from motion324.core.side_by_side import side_by_side
 
 # Fields of the messages in onnx.proto (ModelProto, GraphProto, NodeProto, ValueInfoProto).
 _MODEL_GRAPH = 7

@@ -15,6 +15,7 @@ from foreground_clips import SIZE, clip_over, overlap, rough_guess, scenery
 
 from motion324.core.errors import Cancelled
 from motion324.core.progress import silent
+from motion324.core.side_by_side import side_by_side
 from motion324.video.decoding import read_video
 from motion324.video.foreground import object_masks as object_masks_module
 from motion324.video.foreground import saliency
@@ -22,7 +23,6 @@ from motion324.video.foreground.background_plate import distance_beyond_shadow, 
 from motion324.video.foreground.coverage import fit_to_colours
 from motion324.video.foreground.object_masks import object_masks
 from motion324.video.foreground.object_tracks import small_object_area
-from motion324.video.foreground.side_by_side import side_by_side
 
 BENCH = Path(__file__).resolve().parents[4].parent / "shared" / "bench" / "dev"
 

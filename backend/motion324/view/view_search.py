@@ -16,6 +16,7 @@ import numpy as np
 from motion324.core.options import parse_view_angles
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.side_by_side import side_by_side
 from motion324.core.view import View, look_at_origin
 from motion324.mesh.colours import colours_at
 from motion324.video.optical_flow import DenseFlow
@@ -58,16 +59,13 @@ def find_view(mesh: ReferenceMesh, frame: np.ndarray, mask: np.ndarray, mode: st
         azimuth, elevation = (0.0, 0.0) if mode == "front" else parse_view_angles(mode)
         starts = [framed(mesh, turned_view(azimuth, elevation, 0.0), target)]
     fine = Target.of(frame, mask, FINE_SIZE)
-    best: tuple[float, View] | None = None
-    for k, start in enumerate(starts):
-        progress("view", k, len(starts))
-        for view in refinements(mesh, start, fine):
-            progress("view", k, len(starts))
-            score = _score(mesh, view, fine)
-            if best is None or score > best[0]:
-                best = (score, view)
-    assert best is not None
-    progress("view", len(starts), len(starts))
+    found: list[list[tuple[float, View]]] = [[]] * len(starts)
+
+    def refine(k: int) -> None:
+        found[k] = [(_score(mesh, view, fine), view) for view in refinements(mesh, starts[k], fine)]
+
+    side_by_side(len(starts), refine, lambda done: progress("view", done, len(starts)))
+    best = max((scored for refined in found for scored in refined), key=lambda scored: scored[0])
     return ViewMatch(best[1], overlap_of(mesh, best[1], mask))
 
 

@@ -5,6 +5,7 @@ The motion transformer is kept from job to job, until it is unloaded or set othe
 
 from __future__ import annotations
 
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +60,8 @@ def loaded_reconstructors() -> dict[str, str]:
 def unload_reconstructors(*, keep_on_cpu: bool = False) -> None:
     """Frees what they hold, or with keep_on_cpu only what they hold on a GPU; the next job brings it back."""
     global _transformer, _made_of
+    if "motion324.reconstructors.node_model.opening" in sys.modules:
+        sys.modules["motion324.reconstructors.node_model.opening"].forget_model()
     with _lock:
         if _transformer is not None and keep_on_cpu:
             _transformer.to_cpu()

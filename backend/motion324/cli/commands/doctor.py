@@ -72,7 +72,7 @@ def examine(blender: Path | None = None) -> list[Finding]:
         _device(),
         _memory(),
         _bundled_model("foreground model", "video", "models", "u2netp.onnx"),
-        _bundled_model("compact model", "reconstructors", "node_model", "models", "node_model.onnx"),
+        _compact_model(),
         *transformer_findings(),
         _blender(blender),
         _writable("temporary files", Path(tempfile.gettempdir())),
@@ -116,6 +116,19 @@ def _bundled_model(subject: str, *place: str) -> Finding:
     except Exception as error:  # onnxruntime has exceptions of its own for every kind of damage
         return Finding(subject, Verdict.PROBLEM, f"'{path}' cannot be loaded: {error}", REINSTALL)
     return Finding(subject, Verdict.FINE, f"{path.stem}, {path.stat().st_size / 1e6:.1f} MB, bundled")
+
+
+def _compact_model() -> Finding:
+    try:
+        from motion324.reconstructors.node_model.opening import accelerator, opened_model
+        from motion324.reconstructors.node_model.reconstructor import BUNDLED
+
+        opened_model(BUNDLED, "cpu", lambda: None)
+        place = accelerator()
+    except Exception as error:  # libraries that are broken raise anything
+        return Finding("compact model", Verdict.PROBLEM, f"it cannot be loaded: {error}", REINSTALL)
+    size = BUNDLED.stat().st_size / 1e6
+    return Finding("compact model", Verdict.FINE, f"{BUNDLED.stem}, {size:.1f} MB, bundled, on {place}")
 
 
 def _blender(preferred: Path | None) -> Finding:

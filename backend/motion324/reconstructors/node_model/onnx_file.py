@@ -1,14 +1,10 @@
-"""Runs the exported node model by onnxruntime: no PyTorch is needed. Letters: T frames, K nodes, P points."""
+"""Runs the compact model by onnxruntime: no PyTorch is needed. Letters: see answers.py."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,15 +12,26 @@ import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
 from motion324.core.machine import is_out_of_memory, processor_count
-from motion324.reconstructors.node_model.config import TRACK_VALUES, NodeModelConfig
+from motion324.reconstructors.node_model.answers import Check, Geometry, LookedAt, NodeMotions, Seen
+from motion324.reconstructors.node_model.config import TRACK_VALUES
+from motion324.reconstructors.node_model.model_file import (
+    FIRST,
+    LOOK,
+    POINTS,
+    PREFIX,
+    SEE,
+    Graph,
+    ModelFile,
+    broken_file,
+)
 
-CONFIG_KEY = "node_model"
-DECODER_KEY = "point_decoder"
 POLL_SECONDS = 0.1
 MOST_THREADS = 8  # more gain nothing with matrices of this size
 CPU = "CPUExecutionProvider"
 ACCELERATORS = {
     "CUDAExecutionProvider": "cuda",
+    "ROCMExecutionProvider": "rocm",
+    "MIGraphXExecutionProvider": "rocm",
     "DmlExecutionProvider": "directml",
     "CoreMLExecutionProvider": "coreml",
 }
@@ -32,41 +39,85 @@ ACCELERATORS = {
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class NodeMotions:
-    """state (1, T, K, 9) float32: displacements and rotations of the nodes. codes (1, K, c): which points follow."""
+class OnnxNodeModel:
+    """Its graphs run by a thread of its own, while the asking one looks whether to stop."""
 
-    state: np.ndarray
-    codes: np.ndarray
-
-
-class OnnxFile:
-    """The graphs of an exported model, run by a thread of its own. `check` of each method is called ten times a second,
-    and may raise to stop."""
-
-    config: NodeModelConfig
-    _main: Any  # the graph that most of the work is done by
-    _points: Any  # the one that moves points after nodes
-
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, model: ModelFile, device: str, check: Check) -> None:
+        """path: for messages. device: as in AnimateOptions. Raises Motion324Error("weights-broken", "bad-option")."""
         self._path = path
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="motion324-node-model")
+        self.config = model.config
+        providers = providers_of(device)
+        with explained_opening(path):
+            self._sessions = {
+                name: self._opened(graph, model.weights, providers if name != POINTS else [CPU], check)
+                for name, graph in model.graphs.items()
+            }
 
     @property
     def place(self) -> str:
-        """What it computes on: "cpu", "cuda", "directml" or "coreml"."""
-        return ACCELERATORS.get(self._main.get_providers()[0], "cpu")
+        return ACCELERATORS.get(self._sessions[FIRST].get_providers()[0], "cpu")
 
-    def moved_points(self, points: np.ndarray, nodes: np.ndarray, motions: NodeMotions) -> np.ndarray:
-        """points (P, 9), nodes (K, 10) -> (T, P, 3) float32."""
-        feeds = {"points": points[None], "nodes": nodes[None], "state": motions.state, "codes": motions.codes}
-        moved: np.ndarray = self._points.run(None, feeds)[0][0]
+    def see(self, pictures: np.ndarray, check: Check) -> Seen:
+        return Seen(*self._run(SEE, {"frames": np.ascontiguousarray(pictures[None], np.float32)}, check))
+
+    def parted(self, seen: Seen) -> list[Seen]:
+        return [
+            Seen(seen.match_maps[:, t : t + 1], seen.fine_maps[:, t : t + 1], seen.patches[t : t + 1])
+            for t in range(len(seen.patches))
+        ]
+
+    def joined(self, parts: Sequence[Seen]) -> Seen:
+        return Seen(
+            np.concatenate([part.match_maps for part in parts], axis=1),
+            np.concatenate([part.fine_maps for part in parts], axis=1),
+            np.concatenate([part.patches for part in parts]),
+        )
+
+    def first_answer(self, seen: Seen, geometry: Geometry, check: Check) -> LookedAt:
+        feeds = {**_maps(seen), **geometry.feeds}
+        if self.config.takes_tracks:
+            untold = np.zeros((len(geometry.times), len(geometry.nodes), TRACK_VALUES), np.float32)
+            told = untold if geometry.tracks is None else geometry.tracks
+            feeds["tracks"] = np.ascontiguousarray(told[None], np.float32)
+        state, codes, tokens = self._run(FIRST, feeds, check)
+        return LookedAt(NodeMotions(state, codes), tokens)
+
+    def look_again(
+        self,
+        seen: Seen,
+        drawn: Seen,
+        behind: np.ndarray,
+        geometry: Geometry,
+        first: LookedAt,
+        before: LookedAt,
+        check: Check,
+    ) -> LookedAt:
+        feeds = {
+            **_maps(seen),
+            **_maps(drawn, "drawn_"),
+            **geometry.feeds,
+            "behind": behind[None],
+            "state": before.motions.state,
+            "first_tokens": first.tokens,
+            "tokens": before.tokens,
+        }
+        state, codes, tokens, doubt = self._run(LOOK, feeds, check)
+        return LookedAt(NodeMotions(state, codes), tokens, doubt[0])
+
+    def displacements(self, motions: NodeMotions) -> np.ndarray:
+        moved: np.ndarray = motions.state[0, ..., :3]
         return moved
 
-    def _opened(self, packed: bytes, providers: list[Any], check: Callable[[], None]) -> Any:
-        return waited(self._thread, lambda: open_session(packed, providers), check)
+    def moved_points(self, points: np.ndarray, nodes: np.ndarray, motions: NodeMotions) -> np.ndarray:
+        feeds = {"points": points[None], "nodes": nodes[None], "state": motions.state, "codes": motions.codes}
+        moved: np.ndarray = self._sessions[POINTS].run(None, feeds)[0][0]
+        return moved
 
-    def _run(self, session: Any, feeds: dict[str, np.ndarray], check: Callable[[], None]) -> list[np.ndarray]:
+    def _opened(self, graph: Graph, weights: dict[str, np.ndarray], providers: list[Any], check: Check) -> Any:
+        return waited(self._thread, lambda: open_session(graph, weights, providers), check)
+
+    def _run(self, graph: str, feeds: dict[str, np.ndarray], check: Check) -> list[np.ndarray]:
         """Raises Motion324Error("model-failed"), MemoryError, and what check raises."""
         import onnxruntime
 
@@ -76,7 +127,9 @@ class OnnxFile:
             options.terminate = True
 
         try:
-            found: list[np.ndarray] = waited(self._thread, lambda: session.run(None, feeds, options), check, stop)
+            found: list[np.ndarray] = waited(
+                self._thread, lambda: self._sessions[graph].run(None, feeds, options), check, stop
+            )
         except failures() as error:
             if is_out_of_memory(error) and self.place == "cpu":
                 raise MemoryError from error
@@ -89,48 +142,20 @@ class OnnxFile:
         return found
 
 
-class OnnxNodeModel(OnnxFile):
-    """The two graphs of a model that does not look again."""
-
-    def __init__(self, path: Path, device: str, check: Callable[[], None]) -> None:
-        """device: as in AnimateOptions. Raises Motion324Error("weights-missing", "weights-broken", "bad-option")."""
-        super().__init__(path)
-        providers = providers_of(device)
-        packed = read_bytes(path)
-        with explained_opening(path, binascii.Error):
-            self._main = self._opened(packed, providers, check)
-            properties = self._main.get_modelmeta().custom_metadata_map
-            decoder = base64.b64decode(properties[DECODER_KEY], validate=True)
-            self._points = open_session(decoder, [CPU])
-            self.config = NodeModelConfig.from_json(properties[CONFIG_KEY])
-
-    def motions(
-        self,
-        frames: np.ndarray,
-        times: np.ndarray,
-        camera: np.ndarray,
-        translation: np.ndarray,
-        nodes: np.ndarray,
-        tracks: np.ndarray | None,
-        check: Callable[[], None],
-    ) -> NodeMotions:
-        """frames (T, 4, S, S), times (T,), camera (3,), translation (3,), nodes (K, 10), all float32, as NodeInputs
-        describes them, without its first axis; tracks (T, K, 5) only where the config takes them.
-        Raises as `_run` does."""
-        named = {"frames": frames, "times": times, "camera": camera, "translation": translation, "nodes": nodes}
-        if self.config.takes_tracks:
-            named["tracks"] = np.zeros((len(frames), len(nodes), TRACK_VALUES)) if tracks is None else tracks
-        feeds = {name: np.ascontiguousarray(values[None], np.float32) for name, values in named.items()}
-        state, codes = self._run(self._main, feeds, check)
-        return NodeMotions(state, codes)
+def _maps(seen: Seen, prefix: str = "") -> dict[str, np.ndarray]:
+    return {
+        f"{prefix}match_maps": seen.match_maps,
+        f"{prefix}fine_maps": seen.fine_maps,
+        f"{prefix}patches": seen.patches,
+    }
 
 
 @contextmanager
-def explained_opening(path: Path, *others: type[Exception]) -> Iterator[None]:
+def explained_opening(path: Path) -> Iterator[None]:
     """Raises Motion324Error("weights-broken") or MemoryError for what goes wrong within."""
     try:
         yield
-    except failures(KeyError, *others) as error:
+    except (*failures(), KeyError) as error:
         if is_out_of_memory(error):
             raise MemoryError from error
         raise broken_file(path) from error
@@ -139,7 +164,7 @@ def explained_opening(path: Path, *others: type[Exception]) -> Iterator[None]:
 def waited(
     thread: ThreadPoolExecutor,
     work: Callable[[], Result],
-    check: Callable[[], None],
+    check: Check,
     stop: Callable[[], None] = lambda: None,
 ) -> Result:
     """What `work` gives, done by the thread. check: called ten times a second meanwhile; where it raises, `stop` is
@@ -175,7 +200,8 @@ def providers_of(device: str) -> list[Any]:
     return [("CUDAExecutionProvider", {"device_id": int(device.partition(":")[2] or 0)}), CPU]
 
 
-def open_session(packed: bytes, providers: list[Any]) -> Any:
+def open_session(graph: Graph, weights: dict[str, np.ndarray], providers: list[Any]) -> Any:
+    """weights: as ModelFile has them. Raises what `failures` names, and KeyError."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -184,43 +210,19 @@ def open_session(packed: bytes, providers: list[Any]) -> Any:
     # Threads that spin while they wait take a third of the work of whatever else runs, and are no faster beside it.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors only: what runs on the CPU beside an accelerator needs no warning
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(weights[name].astype(np.float32)) for name in graph.weights]
+    options.add_external_initializers([PREFIX + name for name in graph.weights], values)
     try:
-        return onnxruntime.InferenceSession(packed, options, providers=providers)
+        return onnxruntime.InferenceSession(graph.packed, options, providers=providers)
     except failures():
         if providers == [CPU]:
             raise
-        return onnxruntime.InferenceSession(packed, options, providers=[CPU])
+        return onnxruntime.InferenceSession(graph.packed, options, providers=[CPU])
 
 
-def failures(*others: type[Exception]) -> tuple[type[Exception], ...]:
+def failures() -> tuple[type[Exception], ...]:
     """What onnxruntime raises: exceptions of its own, which have no other base than Exception."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     named = (value for value in vars(state).values() if isinstance(value, type) and issubclass(value, Exception))
-    return (*named, RuntimeError, *others)
-
-
-def read_bytes(path: Path) -> bytes:
-    if not path.is_file():
-        raise Motion324Error(
-            "weights-missing",
-            f"There is no file '{path}' with the compact model.",
-            "Check the path.",
-            EXIT_BACKEND,
-        )
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        reason = (error.strerror or os.fspath(path)).lower()
-        raise Motion324Error(
-            "weights-broken", f"'{path}' cannot be read: {reason}.", "Check its permissions.", EXIT_BACKEND
-        ) from error
-
-
-def broken_file(path: Path) -> Motion324Error:
-    return Motion324Error(
-        "weights-broken",
-        f"The file '{path}' does not hold a compact model for onnxruntime.",
-        "Export it again with `python -m motion324.training.export`.",
-        EXIT_BACKEND,
-    )
+    return (*named, RuntimeError)

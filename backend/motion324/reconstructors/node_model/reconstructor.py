@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,9 @@ from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.job_plan import SEEN_AT_ONCE
 from motion324.core.progress import Progress
 from motion324.reconstructors.interface import FrameBatch, Scene
-from motion324.reconstructors.node_model.looking import (
-    Geometry,
-    OnnxLookingModel,
-    draw_positions,
-    drawable_mesh,
-    is_looking_file,
-)
-from motion324.reconstructors.node_model.onnx_file import NodeMotions, OnnxNodeModel
+from motion324.reconstructors.node_model.answers import Check, Geometry, ModelInUse, NodeMotions, Seen
+from motion324.reconstructors.node_model.looking import draw_positions, drawable_mesh
+from motion324.reconstructors.node_model.opening import opened_model
 from motion324.reconstructors.node_model.scene_inputs import (
     Look,
     SceneInputs,
@@ -28,9 +23,9 @@ from motion324.reconstructors.node_model.scene_inputs import (
     node_tracks,
     scene_inputs,
     square_around,
-    square_frames,
     square_view,
 )
+from motion324.reconstructors.node_model.seen_frames import SeenFrames
 from motion324.reconstructors.scene_frames import Merger, plan_windows
 
 BUNDLED = Path(__file__).parent / "models" / "node_model.onnx"
@@ -45,7 +40,7 @@ POINTS_AT_ONCE = 1 << 18  # points times frames that are moved together
 
 
 class NodeModelReconstructor:
-    """Made for one job, during which it keeps the model. Every frame is yielded once, and is final."""
+    """Made for one job. Every frame is yielded once, and is final."""
 
     name = "node-model"
 
@@ -65,7 +60,8 @@ class NodeModelReconstructor:
             )
         self.device = device
         self.hurries = hurries
-        self._model: OnnxNodeModel | OnnxLookingModel | None = None
+        self._model: ModelInUse | None = None
+        self._seen: SeenFrames | None = None
         self._details: dict[str, Any] = {}
 
     def check_job(self, frames: int, vertices: int) -> None:
@@ -75,19 +71,21 @@ class NodeModelReconstructor:
         return self._details
 
     def takes_tracks(self, progress: Progress) -> bool:
-        """Raises what OnnxNodeModel raises."""
+        """Raises what opened_model raises."""
         return self._opened(progress).config.takes_tracks
 
     def reconstruct(self, scene: Scene, progress: Progress, believed: np.ndarray | None = None) -> Iterator[FrameBatch]:
         """believed (T, N, 3): where the vertices are believed to be, as by a first answer, normalised space. A model
         that takes tracks is told where this lies across the view.
 
-        Raises Motion324Error: what OnnxNodeModel raises, and "no-foreground" where the masks are empty."""
+        Raises Motion324Error: what opened_model and the model raise, and "no-foreground" where the masks are empty."""
         total = len(scene.frames)
         model = self._opened(progress)
         config = model.config
         progress("reconstruct", 0, total)
         square = square_around(scene.masks)
+        if self._seen is None or not self._seen.belongs_to(model, scene):
+            self._seen = SeenFrames(model, scene, square)
         many = not self.hurries and believed is None and total <= SEEN_AT_ONCE
         looks = [(look, scene_inputs(scene, square, config, look)) for look in (MORE_LOOKS if many else LOOKS)]
         tracks: list[np.ndarray | None] = [None] * len(looks)
@@ -109,32 +107,27 @@ class NodeModelReconstructor:
                     progress("reconstruct", done, total)
 
                 check()
-                frames = square_frames(
-                    scene.frames[window.frames], scene.masks[window.frames], square, config.image_size, look.mirrored
+                seen = self._seen.of(window.frames, look.mirrored, check)
+                geometry = Geometry(
+                    known_times(window.frames),
+                    inputs.camera,
+                    inputs.translation,
+                    inputs.nodes,
+                    None if told is None else told[window.frames],
                 )
-                times = known_times(window.frames)
-                if isinstance(model, OnnxLookingModel):
-                    found = _looked_again(model, drawn, inputs, look.mirrored, frames, times, check)
+                if config.looks_again:
+                    found = _looked_again(model, drawn, inputs, look.mirrored, seen, geometry, check)
                 else:
-                    found = model.motions(
-                        frames,
-                        times,
-                        inputs.camera,
-                        inputs.translation,
-                        inputs.nodes,
-                        told if told is None else told[window.frames],
-                        check,
-                    )
-                positions += _moved_points(model, inputs, found, check) / len(looks)
+                    found = model.first_answer(seen, geometry, check).motions
+                positions += _moved_points(model, inputs, found, len(window.frames), check) / len(looks)
             for frame, merged in merger.add(window.frames, window.weights, positions):
                 yield FrameBatch(np.array([frame]), merged[None].astype(np.float32), final=True)
         progress("reconstruct", total, total)
 
-    def _opened(self, progress: Progress) -> OnnxNodeModel | OnnxLookingModel:
+    def _opened(self, progress: Progress) -> ModelInUse:
         if self._model is None:
             progress("load", 0, 1)
-            kind = OnnxLookingModel if is_looking_file(self.weights) else OnnxNodeModel
-            self._model = kind(self.weights, self.device, lambda: progress("load", 0, 1))
+            self._model = opened_model(self.weights, self.device, lambda: progress("load", 0, 1))
         return self._model
 
 
@@ -148,32 +141,29 @@ def known_times(frames: np.ndarray) -> np.ndarray:
 
 
 def _looked_again(
-    model: OnnxLookingModel,
+    model: ModelInUse,
     drawn: Scene,
     inputs: SceneInputs,
     mirrored: bool,
-    frames: np.ndarray,
-    times: np.ndarray,
-    check: Callable[[], None],
+    seen: Seen,
+    geometry: Geometry,
+    check: Check,
 ) -> NodeMotions:
-    """frames (T, 4, S, S), times (T,). drawn: with the mesh to be drawn, by the view of the square that is cut out."""
-    geometry = Geometry(times, inputs.camera, inputs.translation, inputs.nodes)
-    seen = model.see(frames, check)
+    """drawn: with the mesh to be drawn, by the view of the square that is cut out."""
     first = answer = model.first_answer(seen, geometry, check)
     for _ in range(DRAWN_LOOKS):
-        positions = _moved_points(model, inputs, answer.motions, check)
-        nodes = inputs.to_normalised(inputs.nodes[:, :3] + answer.motions.state[0, ..., :3])
-        drawings = draw_positions(drawn.mesh, drawn.view, positions, nodes, frames.shape[-1], mirrored, check)
+        positions = _moved_points(model, inputs, answer.motions, len(geometry.times), check)
+        nodes = inputs.to_normalised(inputs.nodes[:, :3] + model.displacements(answer.motions))
+        side = model.config.image_size
+        drawings = draw_positions(drawn.mesh, drawn.view, positions, nodes, side, mirrored, check)
         shown = model.see(drawings.pictures, check)
         answer = model.look_again(seen, shown, drawings.behind, geometry, first, answer, check)
     return answer.motions
 
 
-def _moved_points(
-    model: OnnxNodeModel | OnnxLookingModel, inputs: SceneInputs, found: NodeMotions, check: Callable[[], None]
-) -> np.ndarray:
+def _moved_points(model: ModelInUse, inputs: SceneInputs, found: NodeMotions, frames: int, check: Check) -> np.ndarray:
     """(T, N, 3) float32, normalised space."""
-    frames, count = found.state.shape[1], len(inputs.points)
+    count = len(inputs.points)
     step = max(POINTS_AT_ONCE // frames, 1)
     positions = np.empty((frames, count, 3), np.float32)
     for start in range(0, count, step):

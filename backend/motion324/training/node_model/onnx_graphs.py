@@ -7,19 +7,18 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.reconstructors.node_model.inputs_and_answers import Answer, NodeInputs, NodeMotions, SeenFrames
 from motion324.reconstructors.node_model.model import NodeModel
+from motion324.reconstructors.node_model.model_file import PREFIX, WEIGHTS, Graph
 
 if TYPE_CHECKING:
     import onnx
 
 OPSET = 17
-SMALLEST_HALVED = 256  # values; smaller constants are not worth a conversion
 TRACED_POINTS = 7  # any number will do: that axis stays free
 
 
@@ -55,49 +54,23 @@ def traced(
             output_names=outputs,
             dynamic_axes=free,
             opset_version=OPSET,
+            do_constant_folding=False,  # so that parameters keep their names; onnxruntime folds them, on loading
             dynamo=False,
         )
     return onnx.load_from_string(target.getvalue())
 
 
-def halve(model: onnx.ModelProto) -> None:
-    """Stores the larger constants as float16, each with a cast, which onnxruntime carries out once, on loading."""
+def without_weights(graph: onnx.ModelProto) -> Graph:
     import onnx
 
-    casts = []
-    for constant in model.graph.initializer:
-        if constant.data_type != onnx.TensorProto.FLOAT:
-            continue
-        values = onnx.numpy_helper.to_array(constant)
-        if values.size < SMALLEST_HALVED:
-            continue
-        whole = constant.name
-        constant.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{whole}.half"))
-        casts.append(onnx.helper.make_node("Cast", [constant.name], [whole], to=onnx.TensorProto.FLOAT))
-    for place, cast in enumerate(casts):
-        model.graph.node.insert(place, cast)
-
-
-class MotionsGraph(nn.Module):
-    """(1, T, 4, S, S), (1, T), (1, 3), (1, 3), (1, K, 10) and, where it takes them, (1, T, K, 5) ->
-    (1, T, K, 9), (1, K, c): see NodeInputs, NodeMotions."""
-
-    def __init__(self, model: NodeModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(
-        self,
-        frames: Tensor,
-        times: Tensor,
-        camera: Tensor,
-        translation: Tensor,
-        nodes: Tensor,
-        tracks: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        inputs = NodeInputs(frames, times, camera, translation, nodes, nodes[..., :9], tracks)
-        rounds, _ = self.model.motions(inputs)
-        return rounds[-1].state, rounds[-1].codes
+    names = []
+    for constant in graph.graph.initializer:
+        if constant.name.startswith(PREFIX):
+            constant.ClearField("raw_data")
+            constant.data_location = onnx.TensorProto.EXTERNAL
+            constant.external_data.add(key="location", value=WEIGHTS)
+            names.append(constant.name.removeprefix(PREFIX))
+    return Graph(graph.SerializeToString(), tuple(names))
 
 
 class SeeGraph(nn.Module):
@@ -126,8 +99,9 @@ class FirstGraph(nn.Module):
         camera: Tensor,
         translation: Tensor,
         nodes: Tensor,
+        tracks: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        inputs = _inputs(match_maps, times, camera, translation, nodes)
+        inputs = _inputs(match_maps, times, camera, translation, nodes, tracks)
         answer = self.model.first_answer(self.model.ask(inputs, SeenFrames(match_maps, fine_maps, patches)))
         return answer.rounds[-1].state, answer.rounds[-1].codes, answer.tokens
 
@@ -167,8 +141,15 @@ class LookGraph(nn.Module):
         return last.state, last.codes, found.tokens, self.model.drawn_look.doubt(found.tokens)
 
 
-def _inputs(match_maps: Tensor, times: Tensor, camera: Tensor, translation: Tensor, nodes: Tensor) -> NodeInputs:
-    return NodeInputs(match_maps, times, camera, translation, nodes, nodes[..., :9])
+def _inputs(
+    match_maps: Tensor,
+    times: Tensor,
+    camera: Tensor,
+    translation: Tensor,
+    nodes: Tensor,
+    tracks: Tensor | None = None,
+) -> NodeInputs:
+    return NodeInputs(match_maps, times, camera, translation, nodes, nodes[..., :9], tracks)
 
 
 def need_onnx(purpose: str) -> None:

@@ -1,0 +1,99 @@
+"""Opens the compact model on the fastest that there is, and keeps it from job to job.
+
+onnxruntime runs it, on an accelerator where this onnxruntime has one. Where it has none, but PyTorch sees an NVIDIA or
+AMD GPU, PyTorch does: whoever installed the backend's CUDA environment has that.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import threading
+from pathlib import Path
+
+from motion324.reconstructors.node_model.answers import Check, ModelInUse
+from motion324.reconstructors.node_model.model_file import read_model_file
+from motion324.reconstructors.node_model.onnx_file import ACCELERATORS, CPU, OnnxNodeModel, providers_of
+
+# What the drivers of GPUs that PyTorch can use leave on a machine: looked at first, since importing PyTorch takes
+# seconds.
+DRIVERS = (
+    [Path(os.environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "nvcuda.dll"]
+    if sys.platform == "win32"
+    else [Path("/proc/driver/nvidia/version"), Path("/dev/nvidiactl"), Path("/dev/kfd"), Path("/dev/dxg")]
+)
+
+_lock = threading.Lock()
+_kept: tuple[object, ModelInUse] | None = None
+
+
+def opened_model(path: Path, device: str, check: Check) -> ModelInUse:
+    """path: of a file as model_file has it. device: as in AnimateOptions. check: called often, and may raise to stop.
+
+    Raises Motion324Error("weights-missing", "weights-broken", "bad-option"), and what choose_device of the motion
+    transformer raises.
+    """
+    global _kept
+    key = (path, _version_of(path), device)
+    with _lock:
+        if _kept is not None and _kept[0] == key:
+            return _kept[1]
+        _kept = None
+    model = _opened(path, device, check)
+    with _lock:
+        _kept = (key, model)
+    return model
+
+
+def forget_model() -> None:
+    """Frees the one that is kept, once no job uses it."""
+    global _kept
+    with _lock:
+        _kept = None
+
+
+def accelerator() -> str:
+    """What `auto` computes the compact model on, for people: "cpu", "cuda", "coreml", "cuda, PyTorch"..."""
+    first = providers_of("auto")[0]
+    if first != CPU:
+        return ACCELERATORS[first]
+    return "cuda, PyTorch" if _torch_device("auto") is not None else "cpu"
+
+
+def _opened(path: Path, device: str, check: Check) -> ModelInUse:
+    file = read_model_file(path)
+    chosen = _torch_device(device)
+    if chosen is None:
+        return OnnxNodeModel(path, file, device, check)
+    import torch
+
+    from motion324.reconstructors.node_model.torch_model import TorchNodeModel
+
+    return TorchNodeModel(path, file, torch.device(chosen))
+
+
+def _torch_device(device: str) -> str | None:
+    """The GPU that PyTorch is to use; None where onnxruntime is to be used."""
+    import onnxruntime
+
+    there = onnxruntime.get_available_providers()
+    if device == "cpu" or "CUDAExecutionProvider" in there:
+        return None
+    if device == "auto" and any(name in there for name in ACCELERATORS):
+        return None
+    if importlib.util.find_spec("torch") is None or not any(driver.exists() for driver in DRIVERS):
+        return None
+    from motion324.reconstructors.motion_transformer.device import choose_device
+
+    chosen = choose_device(device)
+    return None if chosen.type == "cpu" else str(chosen)
+
+
+def _version_of(path: Path) -> tuple[int, int] | None:
+    """Differs where the file has been replaced; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns

@@ -25,26 +25,32 @@ MASK_LEVEL = 0.5
 
 
 @dataclass(frozen=True)
-class WorkingImages:
-    """colours (T, h, w, 3) uint8 and masks (T, h, w) bool of the crop; view: the camera in the crop's coordinates.
+class GreyChannel:
+    """(colour - offset) . axis, stretched to 0..255: the direction in which the object's colours differ most, so that
+    flow sees what luminance may hide. axis (3,)."""
 
-    axis (3,), offset: the grey channel is (colour - offset) . axis, stretched to 0..255: the direction in which the
-    object's colours differ most, so that flow sees what luminance may hide.
-    """
-
-    colours: np.ndarray
-    masks: np.ndarray
-    view: View
     axis: np.ndarray
     offset: float
     gain: float
 
-    def grey(self, colours: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def of(self, colours: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """(h, w, 3) and (h, w) bool -> (h, w) uint8; outside of the mask one even level."""
         value = (colours.astype(np.float32) @ self.axis - self.offset) * self.gain + 144.0
         value = np.clip(value, 56.0, 232.0)
         value[~mask] = 0.0
         return value.astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class WorkingImages:
+    """greys (T, h, w) uint8 and masks (T, h, w) bool of the crop; first_colours (h, w, 3) uint8: of frame 0; view: the
+    camera in the crop's coordinates. The other frames' colours are not kept: of a long video they take much memory."""
+
+    greys: np.ndarray
+    masks: np.ndarray
+    first_colours: np.ndarray
+    view: View
+    channel: GreyChannel
 
 
 def working_images(frames: np.ndarray, masks: np.ndarray, view: View, longer_side: int) -> WorkingImages:
@@ -59,27 +65,31 @@ def working_images(frames: np.ndarray, masks: np.ndarray, view: View, longer_sid
     x0, x1 = int(max(xs[0] - margin, 0)), int(min(xs[-1] + 1 + margin, width))
     scale = min(1.0, longer_side / max(y1 - y0, x1 - x0))
     h, w = max(round((y1 - y0) * scale), 16), max(round((x1 - x0) * scale), 16)
-    colours = np.empty((total, h, w, 3), np.uint8)
-    small = np.empty((total, h, w), bool)
-    for t in range(total):
-        colours[t] = cv2.resize(frames[t, y0:y1, x0:x1], (w, h), interpolation=cv2.INTER_AREA)
+
+    def small(t: int) -> tuple[np.ndarray, np.ndarray]:
+        colours = cv2.resize(frames[t, y0:y1, x0:x1], (w, h), interpolation=cv2.INTER_AREA)
         soft = cv2.resize(masks[t, y0:y1, x0:x1].astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
-        small[t] = soft > MASK_LEVEL
-    axis, offset, gain = _contrast_axis(colours[:: max(1, total // 8)], small[:: max(1, total // 8)])
-    crop_view = view.of_part((y0, y1, x0, x1), (height, width))
-    return WorkingImages(colours, small, crop_view, axis, offset, gain)
+        return colours, soft > MASK_LEVEL
+
+    some = [small(t) for t in range(0, total, max(1, total // 8))]
+    channel = _contrast_channel(np.stack([colours for colours, _ in some]), np.stack([mask for _, mask in some]))
+    greys, inside = np.empty((total, h, w), np.uint8), np.empty((total, h, w), bool)
+    for t in range(total):
+        colours, inside[t] = small(t)
+        greys[t] = channel.of(colours, inside[t])
+    return WorkingImages(greys, inside, some[0][0], view.of_part((y0, y1, x0, x1), (height, width)), channel)
 
 
-def _contrast_axis(colours: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, float, float]:
+def _contrast_channel(colours: np.ndarray, masks: np.ndarray) -> GreyChannel:
     inside = colours[masks].astype(np.float64)
     if len(inside) < 10:
-        return np.full(3, 1 / 3, np.float32), 127.0, 1.0
+        return GreyChannel(np.full(3, 1 / 3, np.float32), 127.0, 1.0)
     inside = inside[:: max(1, len(inside) // 20000)]
     # Luminance plus the direction of largest variance: noise in a dull direction is not blown up.
     _, vectors = np.linalg.eigh(np.cov(inside.T) + 25.0 * np.eye(3))
     axis = vectors[:, -1] * np.sign(vectors[:, -1].sum() or 1.0)
     values = inside @ axis
-    return axis.astype(np.float32), float(values.mean()), float(min(4.0, 40.0 / (values.std() + 1e-6)))
+    return GreyChannel(axis.astype(np.float32), float(values.mean()), float(min(4.0, 40.0 / (values.std() + 1e-6))))
 
 
 @dataclass(frozen=True)
@@ -191,7 +201,7 @@ class PosedSurface:
         """(h, w) uint8: how it would look in the working images' grey channel."""
         if self._grey is None:
             p = self._problem
-            self._grey = p.images.grey(p.appearance.of(self.raster), self.raster.mask)
+            self._grey = p.images.channel.of(p.appearance.of(self.raster), self.raster.mask)
         return self._grey
 
     def _deformed(self, points: np.ndarray, nodes: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -233,7 +243,7 @@ class FitProblem:
         distance = float((self.view.rotation @ self.vertex_rest.mean(axis=0) + self.view.translation)[2])
         self.unit = distance / matrix[1, 1]  # size of a pixel at the object's distance
         first = self.posed(Pose.rest(len(self.graph.nodes))).raster
-        self.appearance = Appearance(mesh, self.vertex_rest, self.view, first, images.colours[0], images.masks[0])
+        self.appearance = Appearance(mesh, self.vertex_rest, self.view, first, images.first_colours, images.masks[0])
 
     def posed(self, pose: Pose) -> PosedSurface:
         return PosedSurface(self, pose)

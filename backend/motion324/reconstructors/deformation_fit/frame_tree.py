@@ -6,7 +6,7 @@ a pose nearby. Frames whose parents are done need nothing of each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Event
 
@@ -24,7 +24,7 @@ POLL_SECONDS = 0.1
 MOST_WORKERS = 8  # each holds some ten working images
 
 
-def frame_tree(greys: list[np.ndarray]) -> tuple[list[int], np.ndarray]:
+def frame_tree(greys: Sequence[np.ndarray] | np.ndarray) -> tuple[list[int], np.ndarray]:
     """greys: T images (h, w) uint8, even outside of the object.
 
     Returns the frames in an order in which each comes after its parent, frame 0 first, and parent (T,), -1 for frame 0.
@@ -93,7 +93,7 @@ def _steps_after(order: list[int], parent: np.ndarray) -> np.ndarray:
     return after
 
 
-def _differences(greys: list[np.ndarray]) -> np.ndarray:
+def _differences(greys: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     """(T, T) mean difference of thumbnails in [0, 1], over the pixels where either shows the object."""
     height, width = greys[0].shape
     scale = SIZE / max(height, width)

@@ -67,7 +67,7 @@ class Observer:
         self.settings = problem.settings
         self._flows = FlowOfThreads(self.settings.flow_finest)
         images = problem.images
-        self.greys = [images.grey(c, m) for c, m in zip(images.colours, images.masks, strict=True)]
+        self.greys = images.greys
         self._field = lru_cache(maxsize=FIELDS_KEPT)(lambda t: MaskField.of(images.masks[t]))
         kept = max(4, FLOW_BYTES_KEPT // (8 * images.masks[0].size))
         self._flow = lru_cache(maxsize=kept)(lambda first, second: self._flow_between(first, second))

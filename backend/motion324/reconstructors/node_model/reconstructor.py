@@ -19,7 +19,6 @@ from motion324.reconstructors.node_model.opening import opened_model
 from motion324.reconstructors.node_model.scene_inputs import (
     Look,
     SceneInputs,
-    depth_maps,
     node_tracks,
     scene_inputs,
     square_around,
@@ -90,8 +89,8 @@ class NodeModelReconstructor:
         looks = [(look, scene_inputs(scene, square, config, look)) for look in (MORE_LOOKS if many else LOOKS)]
         tracks: list[np.ndarray | None] = [None] * len(looks)
         if believed is not None and config.takes_tracks:
-            depths = depth_maps(scene, square, believed, config, lambda: progress("reconstruct", 0, total))
-            tracks = [node_tracks(scene, square, inputs, believed, depths) for _, inputs in looks]
+            given = [inputs for _, inputs in looks]
+            tracks = [*node_tracks(scene, square, given, believed, config, lambda: progress("reconstruct", 0, total))]
         view = square_view(scene.view, square, *scene.frames.shape[1:3])
         drawn = replace(scene, mesh=drawable_mesh(scene.mesh), view=view)
         length = max(config.frames, 2) if total > SEEN_AT_ONCE else total

@@ -5,7 +5,7 @@ Letters: T frames, K nodes, P points, S the model's image size.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -126,35 +126,32 @@ def scene_inputs(scene: Scene, square: Square, config: NodeModelConfig, look: Lo
     )
 
 
-def depth_maps(
-    scene: Scene, square: Square, positions: np.ndarray, config: NodeModelConfig, check: Callable[[], None]
-) -> np.ndarray:
-    """positions (T, N, 3): of the vertices, normalised space -> (T, S', S') float32: depths of the mesh in the square,
-    infinite where it does not show. check: called for every frame, and may raise to stop."""
-    view = square_view(scene.view, square, *scene.frames.shape[1:3])
-    depths = []
-    for vertices in positions:
-        check()
-        depths.append(_depth(scene, vertices, view, config))
-    return np.stack(depths)
-
-
 def node_tracks(
-    scene: Scene, square: Square, inputs: SceneInputs, positions: np.ndarray, depths: np.ndarray
-) -> np.ndarray:
-    """positions (T, N, 3): where the vertices are believed to be, normalised space; depths: their depth_maps ->
-    (T, K, 5): NodeInputs.tracks."""
-    surface, chosen = scene.surface, inputs.samples
-    corners = scene.mesh.faces[surface.faces[chosen]]
-    moved = np.einsum("kc,tkca->tka", surface.barycentric[chosen], positions[:, corners].astype(np.float64))
+    scene: Scene,
+    square: Square,
+    looks: Sequence[SceneInputs],
+    positions: np.ndarray,
+    config: NodeModelConfig,
+    check: Callable[[], None],
+) -> list[np.ndarray]:
+    """positions (T, N, 3): where the vertices are believed to be, normalised space -> of each look (T, K, 5):
+    NodeInputs.tracks. check: called for every frame, and may raise to stop."""
     view = square_view(scene.view, square, *scene.frames.shape[1:3])
-    home = inputs.nodes[:, :3] + inputs.translation
-    now = moved @ inputs.rotation.T + inputs.translation
-    across = home[:, 2:] * (now[..., :2] / np.maximum(now[..., 2:], 1e-2) - home[:, :2] / home[:, 2:])
-    tracks = np.zeros((len(positions), len(chosen), TRACK_VALUES), np.float32)
-    tracks[..., :2], tracks[..., 4] = across, 1.0
-    tracks[..., 3] = [_seen(points, depth, view) for points, depth in zip(moved, depths, strict=True)]
-    tracks[0, :, :2] = 0.0
+    surface = scene.surface
+    tracks = [np.zeros((len(positions), len(inputs.samples), TRACK_VALUES), np.float32) for inputs in looks]
+    for t, vertices in enumerate(positions):
+        check()
+        depth = _depth(scene, vertices, view, config)
+        for inputs, told in zip(looks, tracks, strict=True):
+            corners = scene.mesh.faces[surface.faces[inputs.samples]]
+            weights = surface.barycentric[inputs.samples]
+            moved = np.einsum("kc,kca->ka", weights, vertices[corners].astype(np.float64))
+            home = inputs.nodes[:, :3] + inputs.translation
+            now = moved @ inputs.rotation.T + inputs.translation
+            if t > 0:
+                told[t, :, :2] = home[:, 2:] * (now[:, :2] / np.maximum(now[:, 2:], 1e-2) - home[:, :2] / home[:, 2:])
+            told[t, :, 3] = _seen(moved, depth, view)
+            told[t, :, 4] = 1.0
     return tracks
 
 

@@ -12,7 +12,7 @@ from motion324.reconstructors.interface import Scene
 from motion324.reconstructors.node_model.answers import Check, ModelInUse, Seen
 from motion324.reconstructors.node_model.scene_inputs import Square, square_frames
 
-MOST_KEPT = 176  # frames, mirrored ones by themselves: 260 MB
+MOST_KEPT = 96  # frames, mirrored ones by themselves: 140 MB
 
 
 class SeenFrames:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 
 import numpy as np
@@ -14,13 +15,15 @@ from motion324.core.options import QUALITIES, AnimateOptions
 from motion324.core.progress import silent
 from motion324.core.view import look_at_origin
 from motion324.mesh.surface import sample_surface
-from motion324.reconstructors.deformation_fit import joint_fit
+from motion324.reconstructors.deformation_fit import joint_fit, reconstructor
 from motion324.reconstructors.deformation_fit.deformation_graph import build_graph, deform
-from motion324.reconstructors.deformation_fit.fit_problem import settings_for
+from motion324.reconstructors.deformation_fit.fit_problem import following, settings_for
+from motion324.reconstructors.deformation_fit.frame_tree import frame_tree
 from motion324.reconstructors.deformation_fit.normal_equations import add_points, add_rigid_edges, mirror, rotated
-from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit, frame_tree
+from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit
 from motion324.reconstructors.deformation_fit.surface_graph import LONGEST_EDGE, split_long_edges, unique_edges, weld
 from motion324.reconstructors.interface import Scene
+from motion324.view.rasteriser import Raster
 
 VIEW = look_at_origin(0.0, 5.0, 2.0, 1.3)
 
@@ -230,6 +233,24 @@ def test_normal_equations_are_the_derivatives_of_the_energy():
     jacobian = np.stack([(residuals(step * e) - residuals(-step * e)) / (2 * step) for e in np.eye(36)], axis=1)
     assert np.allclose(gradient, jacobian.T @ residuals(np.zeros(36)), atol=1e-5)
     assert np.allclose(hessian, jacobian.T @ jacobian, atol=1e-5)
+
+
+def test_no_drawings_of_frames_are_kept(waved):
+    """Of a long video they would take gigabytes."""
+    truth, before = waved[0], _drawings()
+    settings = following(settings_for("standard"))
+    stages = reconstructor._Stages(silent, len(truth), refines=True)
+    problem = reconstructor._problem_of(scene_of(truth), settings, stages)
+    done = 0
+    for _ in reconstructor._fitted(problem, stages, truth.astype(np.float32), jointly=False):
+        done += 1
+        if done == len(truth):
+            assert _drawings() - before <= 1
+    assert done == len(truth) > 4
+
+
+def _drawings() -> int:
+    return sum(isinstance(thing, Raster) for thing in gc.get_objects())
 
 
 def test_a_frame_that_looks_like_the_first_again_is_reached_from_there():

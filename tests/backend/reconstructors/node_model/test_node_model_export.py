@@ -1,9 +1,10 @@
-"""The compact model's file for onnxruntime: equal to PyTorch, small, and refused where it is not one."""
+"""The compact model's file: equal in onnxruntime and in PyTorch, small, and refused where it is not one."""
 
 from __future__ import annotations
 
-import base64
 import builtins
+import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +17,15 @@ onnx = pytest.importorskip("onnx", reason="exporting needs the package onnx, whi
 from small_node_model import SMALL, small_node_model, write_small_node_model  # noqa: E402
 
 from motion324.core.errors import Cancelled, Motion324Error  # noqa: E402
+from motion324.reconstructors.node_model import opening  # noqa: E402
+from motion324.reconstructors.node_model.answers import Geometry, ModelInUse, Seen  # noqa: E402
 from motion324.reconstructors.node_model.config import NodeModelConfig  # noqa: E402
 from motion324.reconstructors.node_model.inputs_and_answers import NodeInputs  # noqa: E402
 from motion324.reconstructors.node_model.model import NodeModel  # noqa: E402
-from motion324.reconstructors.node_model.onnx_file import DECODER_KEY, OnnxNodeModel  # noqa: E402
+from motion324.reconstructors.node_model.model_file import FIRST, SIZES, WEIGHTS, read_model_file  # noqa: E402
+from motion324.reconstructors.node_model.onnx_file import OnnxNodeModel  # noqa: E402
 from motion324.reconstructors.node_model.reconstructor import BUNDLED  # noqa: E402
+from motion324.reconstructors.node_model.torch_model import TorchNodeModel  # noqa: E402
 from motion324.training.node_model import export as exporting  # noqa: E402
 from motion324.training.node_model.weights_files import load_exported, save_weights  # noqa: E402
 
@@ -48,24 +53,38 @@ def random_inputs(frames: int, points: int, seed: int = 0, sizes: NodeModelConfi
     )
 
 
-def run(model: OnnxNodeModel, inputs: NodeInputs) -> np.ndarray:
-    names = ("frames", "times", "camera", "translation", "nodes", "tracks")
-    given = {name: getattr(inputs, name)[0].numpy() for name in names}
-    return model.moved_points(inputs.points[0].numpy(), given["nodes"], model.motions(**given, check=nothing))
+def by_onnxruntime(path: Path, device: str = "cpu") -> OnnxNodeModel:
+    return OnnxNodeModel(path, read_model_file(path), device, nothing)
 
 
+def by_pytorch(path: Path) -> TorchNodeModel:
+    return TorchNodeModel(path, read_model_file(path), torch.device("cpu"))
+
+
+def run(model: ModelInUse, inputs: NodeInputs) -> np.ndarray:
+    names = ("times", "camera", "translation", "nodes", "tracks")
+    geometry = Geometry(**{name: getattr(inputs, name)[0].numpy() for name in names})
+    answer = model.first_answer(model.see(inputs.frames[0].numpy(), nothing), geometry, nothing)
+    return model.moved_points(inputs.points[0].numpy(), geometry.nodes, answer.motions)
+
+
+BOTH = pytest.mark.parametrize("opened", [by_onnxruntime, by_pytorch])
+
+
+@BOTH
 @pytest.mark.parametrize(("frames", "points"), [(4, 50), (2, 1), (9, 300)])
-def test_onnxruntime_agrees_with_pytorch_for_any_number_of_frames_and_points(exported, frames, points):
+def test_a_file_computes_what_was_exported_for_any_number_of_frames_and_points(exported, opened, frames, points):
     inputs = random_inputs(frames, points)
     with torch.no_grad():
         expected = small_node_model()(inputs).positions[-1][0].numpy()
     assert np.abs(expected - expected[:1]).max() > 0.02, "a model that moves nothing proves nothing"
-    found = run(OnnxNodeModel(exported, "cpu", nothing), inputs)
+    found = run(opened(exported), inputs)
     assert found.shape == (frames, points, 3)
     assert np.abs(found - expected).max() < 1e-4
 
 
-def test_a_model_that_takes_tracks_agrees_with_pytorch_with_and_without_them(tmp_path):
+@BOTH
+def test_a_model_that_takes_tracks_agrees_with_what_was_exported_with_and_without_them(tmp_path, opened):
     exported = write_small_node_model(tmp_path / "told.onnx", takes_tracks=True)
     told = random_inputs(4, 50)
     untold = replace(told, tracks=torch.zeros_like(told.tracks))
@@ -73,7 +92,7 @@ def test_a_model_that_takes_tracks_agrees_with_pytorch_with_and_without_them(tmp
     for inputs in (told, untold):
         with torch.no_grad():
             expected = small_node_model(takes_tracks=True)(inputs).positions[-1][0].numpy()
-        found.append(run(OnnxNodeModel(exported, "cpu", nothing), inputs))
+        found.append(run(opened(exported), inputs))
         assert np.abs(found[-1] - expected).max() < 1e-3
     assert np.abs(found[0] - found[1]).max() > 0.01
 
@@ -100,7 +119,7 @@ def test_the_shipped_file_computes_in_onnxruntime_what_its_weights_do_in_pytorch
     with torch.no_grad():
         expected = shipped(inputs).positions[-1][0].numpy()
     assert np.abs(expected - expected[:1]).max() > 0.02, "a model that moves nothing proves nothing"
-    assert np.abs(run(OnnxNodeModel(BUNDLED, "cpu", nothing), inputs) - expected).max() < 1e-3
+    assert np.abs(run(by_onnxruntime(BUNDLED), inputs) - expected).max() < 1e-3
 
 
 def test_what_is_no_exported_model_cannot_be_trained_on(tmp_path, exported):
@@ -108,7 +127,7 @@ def test_what_is_no_exported_model_cannot_be_trained_on(tmp_path, exported):
     for path in (tmp_path / "cut.onnx", tmp_path / "none.onnx"):
         with pytest.raises(Motion324Error) as caught:
             load_exported(path)
-        assert caught.value.code == "weights-broken" and path.name in caught.value.sentence
+        assert caught.value.code in ("weights-broken", "weights-missing") and path.name in caught.value.sentence
 
 
 def test_the_command_exports_what_training_saved(tmp_path, capsys):
@@ -117,19 +136,25 @@ def test_the_command_exports_what_training_saved(tmp_path, capsys):
     assert exporting.main([str(weights), str(out)]) == 0
     assert "out.onnx" in capsys.readouterr().out
     inputs = random_inputs(3, 20)
-    model = OnnxNodeModel(out, "auto", nothing)
+    model = by_onnxruntime(out, "auto")
     assert model.config == SMALL
     with torch.no_grad():
         expected = small_node_model(seed=3)(inputs).positions[-1][0].numpy()
     assert np.abs(run(model, inputs) - expected).max() < 1e-3
 
 
-def test_weights_lie_in_the_file_in_half_precision(exported):
-    stored = onnx.load(exported).graph.initializer
-    whole = sum(len(t.raw_data) for t in stored if t.data_type == onnx.TensorProto.FLOAT)
-    half = sum(len(t.raw_data) for t in stored if t.data_type == onnx.TensorProto.FLOAT16)
-    assert half > 10 * whole
-    assert {opset.version for opset in onnx.load(exported).opset_import} == {17}
+def test_weights_lie_in_the_file_once_and_in_half_precision(exported):
+    file = read_model_file(exported)
+    assert {value.dtype for value in file.weights.values()} == {np.dtype(np.float16)}
+    for name, graph in file.graphs.items():
+        opened = onnx.load_from_string(graph.packed)
+        assert sum(len(constant.raw_data) for constant in opened.graph.initializer) < 4096, name
+        assert {opset.version for opset in opened.opset_import} == {17}
+    assert set().union(*(graph.weights for graph in file.graphs.values())) <= set(file.weights)
+
+
+def test_the_same_model_gives_the_same_file(exported, tmp_path):
+    assert write_small_node_model(tmp_path / "again.onnx").read_bytes() == exported.read_bytes()
 
 
 def test_without_onnx_one_sentence_says_so(monkeypatch, tmp_path):
@@ -154,43 +179,94 @@ def test_missing_weights_are_an_exit_code_and_a_sentence(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def without_decoder(whole: bytes) -> bytes:
-    model = onnx.load_from_string(whole)
-    del model.metadata_props[:]
-    return model.SerializeToString()
+def changed(name: str, change: Callable[[bytes], bytes | None]) -> Callable[[bytes, Path], bytes]:
+    """Writes the archive again with one part changed, or left out where `change` gives None."""
 
+    def write(whole: bytes, aside: Path) -> bytes:
+        (aside / "whole.zip").write_bytes(whole)
+        with zipfile.ZipFile(aside / "whole.zip") as old, zipfile.ZipFile(aside / "new.zip", "w") as new:
+            for part in old.namelist():
+                content = change(old.read(part)) if part == name else old.read(part)
+                if content is not None:
+                    new.writestr(part, content)
+        return (aside / "new.zip").read_bytes()
 
-def with_broken_decoder(whole: bytes) -> bytes:
-    model = onnx.load_from_string(whole)
-    for entry in model.metadata_props:
-        if entry.key == DECODER_KEY:
-            entry.value = base64.b64encode(b"no graph").decode()
-    return model.SerializeToString()
+    return write
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda whole: whole[: len(whole) // 2], lambda whole: b"", without_decoder, with_broken_decoder]
+    "damage",
+    [
+        lambda whole, _: whole[: len(whole) // 2],
+        lambda whole, _: b"",
+        changed(FIRST, lambda _: None),
+        changed(FIRST, lambda _: b"no graph"),
+        changed(WEIGHTS, lambda packed: packed[:-100]),
+        changed(SIZES, lambda _: b"\xff"),
+    ],
 )
 def test_a_damaged_file_is_named(exported, tmp_path, damage):
     path = tmp_path / "damaged.onnx"
-    path.write_bytes(damage(exported.read_bytes()))
+    path.write_bytes(damage(exported.read_bytes(), tmp_path))
     with pytest.raises(Motion324Error) as caught:
-        OnnxNodeModel(path, "cpu", nothing)
+        by_onnxruntime(path)
     assert caught.value.code == "weights-broken"
     assert "damaged.onnx" in caught.value.sentence
 
 
-def test_a_run_can_be_stopped(exported):
-    model = OnnxNodeModel(exported, "cpu", nothing)
-    inputs = random_inputs(4, 10)
-    given = {name: getattr(inputs, name)[0].numpy() for name in ("frames", "times", "camera", "translation", "nodes")}
+@BOTH
+def test_a_run_can_be_stopped(exported, opened):
+    model, inputs = opened(exported), random_inputs(4, 10)
 
     def stop() -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        model.motions(**given, tracks=None, check=stop)
-    assert np.isfinite(model.motions(**given, tracks=None, check=nothing).state).all(), "it can be used again"
+        model.see(inputs.frames[0].numpy(), stop)
+    assert np.isfinite(run(model, inputs)).all(), "it can be used again"
+
+
+@BOTH
+def test_frames_can_be_seen_one_by_one_and_joined(exported, opened):
+    model, frames = opened(exported), random_inputs(4, 10).frames[0].numpy()
+    whole: Seen = model.see(frames, nothing)
+    joined = model.joined([model.see(frame[None], nothing) for frame in frames])
+    again = model.joined(model.parted(whole))
+    for name in ("match_maps", "fine_maps", "patches"):
+        assert np.array_equal(np.asarray(getattr(again, name)), np.asarray(getattr(whole, name)))
+        assert np.abs(np.asarray(getattr(joined, name)) - np.asarray(getattr(whole, name))).max() < 1e-4
+
+
+def test_a_model_is_kept_until_its_file_is_another_or_it_is_to_be_forgotten(exported, tmp_path):
+    path = tmp_path / "kept.onnx"
+    path.write_bytes(exported.read_bytes())
+    first = opening.opened_model(path, "cpu", nothing)
+    assert opening.opened_model(path, "cpu", nothing) is first
+    write_small_node_model(path, takes_tracks=True)
+    second = opening.opened_model(path, "cpu", nothing)
+    assert second is not first and second.config.takes_tracks
+    opening.forget_model()
+    assert opening.opened_model(path, "cpu", nothing) is not second
+    opening.forget_model()
+
+
+def test_pytorch_takes_the_gpu_that_onnxruntime_has_no_way_to(exported, tmp_path, monkeypatch):
+    """The GPU is a stand-in: PyTorch's CPU under its name."""
+    import onnxruntime
+
+    from motion324.reconstructors.motion_transformer import device as devices
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr(opening, "DRIVERS", [tmp_path])
+    monkeypatch.setattr(devices, "choose_device", lambda name: torch.device("meta"))
+    assert opening._torch_device("auto") == "meta" and opening._torch_device("cpu") is None
+    assert opening.accelerator() == "cuda, PyTorch"
+    monkeypatch.setattr(opening, "DRIVERS", [tmp_path / "none"])
+    assert opening._torch_device("auto") is None and opening.accelerator() == "cpu"
+    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+    monkeypatch.setattr(opening, "DRIVERS", [tmp_path])
+    assert opening._torch_device("auto") is None and opening.accelerator() == "cuda"
 
 
 def test_a_gpu_that_onnxruntime_does_not_know_is_refused(exported, monkeypatch):
@@ -198,6 +274,6 @@ def test_a_gpu_that_onnxruntime_does_not_know_is_refused(exported, monkeypatch):
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     with pytest.raises(Motion324Error) as caught:
-        OnnxNodeModel(exported, "cuda:1", nothing)
+        by_onnxruntime(exported, "cuda:1")
     assert caught.value.code == "bad-option"
-    assert OnnxNodeModel(exported, "auto", nothing).place == "cpu"
+    assert by_onnxruntime(exported, "auto").place == "cpu"

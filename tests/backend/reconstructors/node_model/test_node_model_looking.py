@@ -19,11 +19,15 @@ from motion324.core.reference_mesh import Material  # noqa: E402
 from motion324.core.view import View, look_at_origin  # noqa: E402
 from motion324.mesh.surface import sample_surface  # noqa: E402
 from motion324.reconstructors.interface import Scene  # noqa: E402
+from motion324.reconstructors.node_model.answers import Geometry, Seen  # noqa: E402
 from motion324.reconstructors.node_model.config import FARTHEST_BEHIND  # noqa: E402
 from motion324.reconstructors.node_model.inputs_and_answers import NodeInputs  # noqa: E402
-from motion324.reconstructors.node_model.looking import Geometry, OnnxLookingModel, Seen, draw_positions, drawable_mesh  # noqa: E402
+from motion324.reconstructors.node_model.looking import draw_positions, drawable_mesh  # noqa: E402
 from motion324.reconstructors.node_model.model import Drawings, NodeModel  # noqa: E402
+from motion324.reconstructors.node_model.model_file import SEE, read_model_file  # noqa: E402
+from motion324.reconstructors.node_model.onnx_file import OnnxNodeModel  # noqa: E402
 from motion324.reconstructors.node_model.reconstructor import NodeModelReconstructor  # noqa: E402
+from motion324.reconstructors.node_model.torch_model import TorchNodeModel  # noqa: E402
 from motion324.training.node_model.export import export  # noqa: E402
 from motion324.view.rasteriser import rasterise  # noqa: E402
 
@@ -55,8 +59,17 @@ def weights(tmp_path_factory):
     return path
 
 
+def by_onnxruntime(path):
+    return OnnxNodeModel(path, read_model_file(path), "cpu", nothing)
+
+
+def by_pytorch(path):
+    return TorchNodeModel(path, read_model_file(path), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("opened", [by_onnxruntime, by_pytorch])
 @pytest.mark.parametrize("frames", [2, 4, 7])
-def test_onnxruntime_agrees_with_pytorch_look_by_look(weights, frames):
+def test_a_file_agrees_with_what_was_exported_look_by_look(weights, opened, frames):
     torch.manual_seed(0)
     side, k = SMALL.image_size, SMALL.nodes
     inputs = NodeInputs(
@@ -71,7 +84,7 @@ def test_onnxruntime_agrees_with_pytorch_look_by_look(weights, frames):
     with torch.no_grad():
         waiting = iter(shown)
         expected = looking_model()(inputs, draw=lambda _: next(waiting), looks=2)
-    model = OnnxLookingModel(weights, "cpu", nothing)
+    model = opened(weights)
     names = ("times", "camera", "translation", "nodes")
     geometry = Geometry(*(getattr(inputs, name)[0].numpy() for name in names))
     seen = model.see(inputs.frames[0].numpy(), nothing)
@@ -146,7 +159,7 @@ def test_a_file_that_is_no_whole_model_is_named(weights, tmp_path):
     with zipfile.ZipFile(broken, "w") as archive:
         archive.writestr("see.onnx", b"no graph")
     with pytest.raises(Motion324Error, match=r"broken\.nodes") as caught:
-        OnnxLookingModel(broken, "cpu", nothing)
+        by_onnxruntime(broken)
     assert caught.value.code == "weights-broken"
 
 
@@ -155,7 +168,7 @@ def test_memory_that_runs_out_on_the_cpu_is_told_as_that(weights, monkeypatch):
         def run(self, *_: object) -> None:
             raise RuntimeError("bad allocation: Failed to allocate memory for requested buffer of size 8589934592")
 
-    model = OnnxLookingModel(weights, "cpu", nothing)
-    monkeypatch.setattr(model, "_see", Full())
+    model = by_onnxruntime(weights)
+    monkeypatch.setitem(model._sessions, SEE, Full())
     with pytest.raises(MemoryError):
         model.see(np.zeros((2, 4, SMALL.image_size, SMALL.image_size), np.float32), nothing)

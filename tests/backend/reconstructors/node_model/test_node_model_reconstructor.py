@@ -238,3 +238,28 @@ def test_it_runs_without_pytorch(weights, tmp_path):
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     assert np.abs(np.load(tmp_path / "found.npy") - positions_of(weights, given)).max() < 1e-6
+
+
+def test_every_frame_is_seen_once_by_all_looks_windows_and_questions(weights, monkeypatch):
+    from motion324.reconstructors.node_model import seen_frames
+
+    given, pictures = scene(27), []
+    asked = NodeModelReconstructor(weights, "cpu")
+    list(asked.reconstruct(given, silent))
+    model = asked._model
+    original = type(model).see
+    monkeypatch.setattr(
+        type(model), "see", lambda self, some, check: (pictures.append(len(some)), original(self, some, check))[1]
+    )
+
+    def answers(most_kept: int) -> list[np.ndarray]:
+        monkeypatch.setattr(seen_frames, "MOST_KEPT", most_kept)
+        pictures.clear()
+        fresh = NodeModelReconstructor(weights, "cpu")
+        return [batch.positions for _ in range(2) for batch in fresh.reconstruct(given, silent)]
+
+    whole = answers(1000)
+    assert sum(pictures) == 2 * 27, "as it is, and mirrored"
+    short = answers(6)
+    assert 2 * 27 < sum(pictures) < 2 * 2 * 27 * 2
+    assert all(np.array_equal(a, b) for a, b in zip(whole, short, strict=True))

@@ -1,0 +1,178 @@
+"""Where the default's seconds go: by stage, idle and beside busy processes. Prints one table.
+
+    python benchmarks/default_reconstructor.py [--frames 24,144] [--vertices 5000,20000,200000] [--busy 0,2]
+        [--device auto] [--example] [--picture FILE.png]
+
+A body with four limbs that bends and waves, of so many vertices, is filmed at 512 pixels before plain white by our own
+rasteriser; --example takes examples/shiba.glb and its video instead. Each job runs in a process of its own, mask and
+view found automatically; a second job of the same process is told as well, whose libraries are loaded, code compiled
+and model kept: `again`. Seconds are of the clock, and in brackets of the processor. `first` is the time until the first
+positions are handed out. --busy: so many processes that compute without end run beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+EXAMPLE = Path(__file__).parents[1] / "examples"
+SIDE = 512
+SHOWN = ("foreground", "view", "load", "reconstruct", "refine", "smooth")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", default="24,144", help="counts, separated by commas; 1000 takes long")
+    parser.add_argument("--vertices", default="5000,20000,200000")
+    parser.add_argument("--busy", default="0,2", help="busy processes beside it")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--example", action="store_true", help="our own example instead of made scenes")
+    parser.add_argument("--picture", type=Path, help="bars of the seconds by stage; needs matplotlib")
+    arguments = parser.parse_args()
+    sizes = [(0, 0)] if arguments.example else [(t, n) for t in _numbers(arguments.frames)
+                                                for n in _numbers(arguments.vertices)]  # fmt: skip
+    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} before")
+    print(f"{'frames':>6s} {'vertices':>8s} {'busy':>4s} {'job':6s} {'total':>14s} {'first':>6s} "
+          + " ".join(f"{stage:>14s}" for stage in SHOWN) + f" {'GB':>5s}  on")  # fmt: skip
+    rows = []
+    context = multiprocessing.get_context("spawn")
+    for busy in _numbers(arguments.busy):
+        loops = [context.Process(target=_spin, daemon=True) for _ in range(busy)]
+        for loop in loops:
+            loop.start()
+        for size in sizes:
+            with context.Pool(1) as pool:
+                for row in pool.apply(measure, (*size, arguments.device)):
+                    rows.append({**row, "busy": busy})
+                    print_row(rows[-1])
+        for loop in loops:
+            loop.terminate()
+    if arguments.picture:
+        draw(rows, arguments.picture)
+    return 0
+
+
+def measure(frames: int, vertices: int, device: str) -> list[dict[str, Any]]:
+    """frames 0: the example. Of two jobs, one after the other, what `print_row` shows."""
+    from motion324.core.options import AnimateOptions
+    from motion324.mesh.files.reading import read_mesh
+    from motion324.pipeline.animate import animate
+
+    if frames:
+        mesh, video = made_scene(frames, vertices)
+    else:
+        mesh, video = read_mesh(EXAMPLE / "shiba.glb"), EXAMPLE / "shiba.mp4"
+    rows = []
+    for job in ("fresh", "again"):
+        clock, began = _ProcessorClock(), time.perf_counter()
+        first: list[float] = []
+        result = animate(
+            mesh,
+            video,
+            AnimateOptions(device=device),
+            progress=clock,
+            on_frames=lambda _, first=first, began=began: first.append(time.perf_counter() - began),
+        )
+        seconds, processor = result.report["seconds"], clock.seconds()
+        rows.append({
+            "job": job, "frames": len(result.positions), "vertices": len(mesh.positions), "first": first[0],
+            "total": (seconds["total"], sum(processor.values())),
+            **{stage: (seconds.get(stage, 0.0), processor.get(stage, 0.0)) for stage in SHOWN},
+            "gb": result.report["peak_memory_mb"] / 1e3, "device": result.report["reconstruction"]["device"],
+        })  # fmt: skip
+    return rows
+
+
+def print_row(row: dict[str, Any]) -> None:
+    told = " ".join(f"{row[stage][0]:6.1f} ({row[stage][1]:5.1f})" for stage in SHOWN)
+    print(f"{row['frames']:6d} {row['vertices']:8d} {row['busy']:4d} {row['job']:6s} "
+          f"{row['total'][0]:6.1f} ({row['total'][1]:5.1f}) {row['first']:6.1f} {told} {row['gb']:5.2f}  "
+          f"{row['device']}", flush=True)  # fmt: skip
+
+
+def made_scene(frames: int, vertices: int) -> tuple[Any, Any]:
+    """A mesh of about so many vertices, and the clip (VideoClip) that shows it moving."""
+    from motion324.core.clip import VideoClip
+    from motion324.core.reference_mesh import ReferenceMesh
+    from motion324.core.view import look_at_origin
+    from motion324.view.rasteriser import render
+
+    rings = max(8, round(np.sqrt(vertices / 2)))
+    around = max(8, round(vertices / rings))
+    u, v = np.meshgrid((np.arange(rings) + 0.5) / rings, np.arange(around) / around, indexing="ij")
+    lobes = 0.55 + 0.45 * np.cos(2 * 2 * np.pi * v) ** 2 * np.sin(np.pi * u) ** 2
+    radius = 0.28 * np.sqrt(np.sin(np.pi * u)) * lobes
+    places = np.stack([radius * np.cos(2 * np.pi * v), 0.5 - u, radius * np.sin(2 * np.pi * v)], axis=-1).reshape(-1, 3)
+    row, column = np.meshgrid(np.arange(rings - 1), np.arange(around), indexing="ij")
+    a, b = row * around + column, row * around + (column + 1) % around
+    quads = np.stack([a, b, b + around, a + around], axis=-1).reshape(-1, 4)
+    faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32)
+    colours = 0.5 + 0.4 * np.sin(
+        np.stack([17 * places[:, 1], 23 * places[:, 0] + 5 * places[:, 1], 19 * places[:, 2]], 1)
+    )
+    mesh = ReferenceMesh(places.astype(np.float32), faces, np.zeros(len(faces), np.int32),
+                         vertex_colour=colours.astype(np.float32), name="made")  # fmt: skip
+    view = look_at_origin(30.0, 10.0, 2.2, 50 / 36)
+    pictures = []
+    for t in range(frames):
+        phase = np.sin(2 * np.pi * t / 24)
+        bend = 0.9 * phase * places[:, 1]
+        x, y = places[:, 0] * np.cos(bend) - 0.1 * phase * places[:, 1], places[:, 1] + places[:, 0] * np.sin(bend)
+        pictures.append(render(np.stack([x, y, places[:, 2] * (1 + 0.15 * phase)], axis=1), mesh, view, SIDE, SIDE)[0])
+    return mesh, VideoClip(np.stack(pictures), 24.0, np.arange(frames), name="made")
+
+
+class _ProcessorClock:
+    """A Progress that adds up the process's processor seconds by stage."""
+
+    def __init__(self) -> None:
+        self._stage, self._since, self._seconds = "read", time.process_time(), {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if stage != self._stage:
+            now = time.process_time()
+            self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + now - self._since
+            self._stage, self._since = stage, now
+
+    def seconds(self) -> dict[str, float]:
+        self("", 0, 1)
+        return dict(self._seconds)
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(10, 0.45 * len(rows) + 1.5), layout="constrained")
+    names = [f"{r['frames']} x {r['vertices']:,}, {r['busy']} busy, {r['job']}" for r in rows]
+    left = np.zeros(len(rows))
+    for stage in SHOWN:
+        width = np.array([row[stage][0] for row in rows])
+        axes.barh(names, width, left=left, label=stage)
+        left += width
+    axes.invert_yaxis()
+    axes.set(xlabel="seconds", title="The default reconstructor, by stage")
+    axes.legend(fontsize=8)
+    figure.savefig(path, dpi=110)
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -38,6 +38,19 @@ def test_programs_get_json(capsys):
     } <= set(subjects)
 
 
+def test_what_the_compact_model_computes_on_is_told(monkeypatch):
+    from motion324.reconstructors.node_model import opening
+
+    monkeypatch.setattr(opening, "accelerator", lambda: "cuda, PyTorch")
+    assert doctor._compact_model().text.endswith("bundled, on cuda, PyTorch")
+
+    def broken(*_: object) -> None:
+        raise OSError("no disk")
+
+    monkeypatch.setattr(opening, "opened_model", broken)
+    assert doctor._compact_model().verdict is Verdict.PROBLEM and "no disk" in doctor._compact_model().text
+
+
 def test_a_library_that_cannot_be_loaded_is_a_problem_with_a_remedy(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "LIBRARIES", {"a_library_that_is_not_there": "its-name"})
     found = finding("its-name")

@@ -194,7 +194,7 @@ def providers_of(device: str) -> list[Any]:
         raise Motion324Error(
             "bad-option",
             f"The compact model cannot run on '{device}': this onnxruntime is one without CUDA.",
-            "Leave --device at auto, or install onnxruntime-gpu in place of onnxruntime.",
+            "Leave --device at auto, or install the backend's 'cuda' extra.",
             EXIT_USAGE,
         )
     return [("CUDAExecutionProvider", {"device_id": int(device.partition(":")[2] or 0)}), CPU]

@@ -262,4 +262,4 @@ def test_every_frame_is_seen_once_by_all_looks_windows_and_questions(weights, mo
     assert sum(pictures) == 2 * 27, "as it is, and mirrored"
     short = answers(6)
     assert 2 * 27 < sum(pictures) < 2 * 2 * 27 * 2
-    assert all(np.array_equal(a, b) for a, b in zip(whole, short, strict=True))
+    assert all(np.abs(a - b).max() < 1e-5 for a, b in zip(whole, short, strict=True))

@@ -71,3 +71,11 @@ class TrackedReconstructor(Reconstructor, Protocol):
 
     def reconstruct(self, scene: Scene, progress: Progress, believed: np.ndarray | None = None) -> Iterator[FrameBatch]:
         """believed (T, N, 3): the vertices in normalised space."""
+
+
+@runtime_checkable
+class GlancingReconstructor(Reconstructor, Protocol):
+    """One that can tell within a second or two roughly how the mesh moves, before it reconstructs the same scene."""
+
+    def glance(self, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
+        """Every frame once, none of them final; nothing where it would not come sooner than the result."""

@@ -20,7 +20,13 @@ from motion324.reconstructors.deformation_fit.fit_problem import (
 from motion324.reconstructors.deformation_fit.frame_fit import FrameFit
 from motion324.reconstructors.deformation_fit.frame_tree import along_tree, frame_tree
 from motion324.reconstructors.deformation_fit.joint_fit import fit_jointly
-from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene, TrackedReconstructor
+from motion324.reconstructors.interface import (
+    FrameBatch,
+    GlancingReconstructor,
+    Reconstructor,
+    Scene,
+    TrackedReconstructor,
+)
 from motion324.view.view_search import overlap_of
 
 PARTS = 3  # of what is done by a predictor that is asked again: two answers, and a fit between them
@@ -75,12 +81,13 @@ class RefinedByFit:
         return {**self.predictor.details(), "fitted": self._fits}
 
     def reconstruct(self, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
-        """Every frame as predicted, twice where the predictor is asked twice; then as fitted by itself, and then as
-        refined with its neighbours."""
+        """Every frame as glanced at, where the predictor can; as predicted, twice where the predictor is asked twice;
+        then as fitted by itself, and then as refined with its neighbours."""
         self._fits = overlap_of(scene.mesh, scene.view, scene.masks[0]) >= TRUSTED_OVERLAP
         asked, problem = self.predictor, None
         if self.asks_twice and isinstance(asked, TrackedReconstructor) and asked.takes_tracks(progress):
             first, between, second = (_part_of_predicting(progress, part) for part in range(PARTS))
+            yield from _glanced(asked, scene, first)
             answer = yield from _gathered(scene, asked.reconstruct(scene, first))
             share = second_share(scene.mesh.positions, answer)
             if self._fits:
@@ -89,6 +96,7 @@ class RefinedByFit:
                 answer = yield from _gathered(scene, _fitted(problem, alone, answer, jointly=False))
             answers = _between(answer, asked.reconstruct(scene, second, answer), share)
         else:
+            yield from _glanced(asked, scene, progress)
             answers = asked.reconstruct(scene, progress)
         if not self._fits:
             yield from answers
@@ -96,6 +104,11 @@ class RefinedByFit:
         predicted = yield from _gathered(scene, answers)
         stages = _Stages(progress, len(scene.frames), refines=True)
         yield from _fitted(problem or _problem_of(scene, self.settings, stages), stages, predicted)
+
+
+def _glanced(asked: Reconstructor, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
+    if isinstance(asked, GlancingReconstructor):
+        yield from asked.glance(scene, progress)
 
 
 def _gathered(scene: Scene, batches: Iterator[FrameBatch]) -> Generator[FrameBatch, None, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from motion324.reconstructors.node_model.opening import opened_model
 from motion324.reconstructors.node_model.scene_inputs import (
     Look,
     SceneInputs,
+    Square,
     node_tracks,
     scene_inputs,
     square_around,
@@ -35,6 +37,7 @@ LONGEST_GAP = 24  # frames from the reference frame to a window's next one that 
 LOOKS = (Look(), Look(mirrored=True, turn=1))
 MORE_LOOKS = (*LOOKS, Look(turn=2), Look(mirrored=True, turn=3))
 DRAWN_LOOKS = 2  # how often a model that looks again is shown its answer, as in its training
+GLANCED_STEP, MOST_GLANCED = 4, 24  # frames from one that is glanced at to the next at the least; so many at the most
 POINTS_AT_ONCE = 1 << 18  # points times frames that are moved together
 
 
@@ -73,6 +76,34 @@ class NodeModelReconstructor:
         """Raises what opened_model raises."""
         return self._opened(progress).config.takes_tracks
 
+    def glance(self, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
+        """One look at every fourth frame, of long videos at fewer; those between are interpolated. What was seen of
+        them is not looked at again by `reconstruct`."""
+        total = len(scene.frames)
+        if total < 2 * GLANCED_STEP:
+            return
+        model = self._opened(progress)
+        count = min(-(-(total - 1) // GLANCED_STEP), MOST_GLANCED)
+        chosen = np.unique(np.linspace(0, total - 1, count + 1).round().astype(int))
+
+        def check() -> None:
+            progress("reconstruct", 0, total)
+
+        check()
+        square = self._square_of(model, scene)
+        inputs = scene_inputs(scene, square, model.config, LOOKS[0])
+        assert self._seen is not None
+        seen = self._seen.of(chosen, LOOKS[0].mirrored, check)
+        times = np.arange(len(chosen), dtype=np.float32) * min((total - 1) / count, GLANCED_STEP)
+        geometry = Geometry(times, inputs.camera, inputs.translation, inputs.nodes)
+        found = model.first_answer(seen, geometry, check).motions
+        positions = _moved_points(model, inputs, found, len(chosen), check)
+        for k, (start, stop) in enumerate(itertools.pairwise(chosen.tolist())):
+            check()
+            indices = np.arange(start, stop + (stop == total - 1))
+            share = ((indices - start) / (stop - start)).astype(np.float32)[:, None, None]
+            yield FrameBatch(indices, (1 - share) * positions[k] + share * positions[k + 1], final=False)
+
     def reconstruct(self, scene: Scene, progress: Progress, believed: np.ndarray | None = None) -> Iterator[FrameBatch]:
         """believed (T, N, 3): where the vertices are believed to be, as by a first answer, normalised space. A model
         that takes tracks is told where this lies across the view.
@@ -82,9 +113,8 @@ class NodeModelReconstructor:
         model = self._opened(progress)
         config = model.config
         progress("reconstruct", 0, total)
-        square = square_around(scene.masks)
-        if self._seen is None or not self._seen.belongs_to(model, scene):
-            self._seen = SeenFrames(model, scene, square)
+        square = self._square_of(model, scene)
+        assert self._seen is not None
         many = not self.hurries and believed is None and total <= SEEN_AT_ONCE
         looks = [(look, scene_inputs(scene, square, config, look)) for look in (MORE_LOOKS if many else LOOKS)]
         tracks: list[np.ndarray | None] = [None] * len(looks)
@@ -122,6 +152,12 @@ class NodeModelReconstructor:
             for frame, merged in merger.add(window.frames, window.weights, positions):
                 yield FrameBatch(np.array([frame]), merged[None].astype(np.float32), final=True)
         progress("reconstruct", total, total)
+
+    def _square_of(self, model: ModelInUse, scene: Scene) -> Square:
+        """What is cut out of every frame; the first time, nothing has been seen of the scene."""
+        if self._seen is None or not self._seen.belongs_to(model, scene):
+            self._seen = SeenFrames(model, scene, square_around(scene.masks))
+        return self._seen.square
 
     def _opened(self, progress: Progress) -> ModelInUse:
         if self._model is None:

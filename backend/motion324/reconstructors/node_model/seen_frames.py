@@ -18,7 +18,7 @@ MOST_KEPT = 96  # frames, mirrored ones by themselves: 140 MB
 class SeenFrames:
     def __init__(self, model: ModelInUse, scene: Scene, square: Square) -> None:
         """square: what is cut out of every frame."""
-        self._model, self._scene, self._square = model, scene, square
+        self._model, self._scene, self.square = model, scene, square
         self._kept: dict[tuple[int, bool], Seen] = {}
         self._passing: dict[bool, dict[int, Seen]] = {False: {}, True: {}}
 
@@ -32,7 +32,7 @@ class SeenFrames:
         found = dict(passing)
         if new:
             scene, size = self._scene, self._model.config.image_size
-            pictures = square_frames(scene.frames[new], scene.masks[new], self._square, size, mirrored)
+            pictures = square_frames(scene.frames[new], scene.masks[new], self.square, size, mirrored)
             found.update(zip(new, self._model.parted(self._model.see(pictures, check)), strict=True))
         parts = [found[t] if t in found else self._kept[t, mirrored] for t in wanted]
         for t in new:

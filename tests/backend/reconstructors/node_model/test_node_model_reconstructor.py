@@ -263,3 +263,25 @@ def test_every_frame_is_seen_once_by_all_looks_windows_and_questions(weights, mo
     short = answers(6)
     assert 2 * 27 < sum(pictures) < 2 * 2 * 27 * 2
     assert all(np.abs(a - b).max() < 1e-5 for a, b in zip(whole, short, strict=True))
+
+
+def test_a_glance_tells_roughly_how_every_frame_moves_and_sees_no_frame_twice(weights, monkeypatch):
+    given, pictures = scene(23), []
+    asked = NodeModelReconstructor(weights, "cpu")
+    glanced = np.full((23, *given.mesh.positions.shape), np.nan, np.float32)
+    for batch in asked.glance(given, silent):
+        assert not batch.final and np.isnan(glanced[batch.indices]).all()
+        glanced[batch.indices] = batch.positions
+    assert np.isfinite(glanced).all()
+    assert np.abs(glanced[0] - given.mesh.positions).max() < 1e-5
+    between = (glanced[0] + 3 * glanced[4]) / 4  # of what is glanced at
+    assert np.abs(glanced[3] - between).max() < 1e-6 and np.abs(glanced[4] - glanced[0]).max() > 0.01
+    model = asked._model
+    original = type(model).see
+    monkeypatch.setattr(
+        type(model), "see", lambda self, some, check: (pictures.append(len(some)), original(self, some, check))[1]
+    )
+    found = np.concatenate([batch.positions for batch in asked.reconstruct(given, silent)])
+    assert sum(pictures) == 2 * 23 - 7
+    assert np.abs(found - positions_of(weights, given)).max() < 1e-5
+    assert list(asked.glance(scene(5), silent)) == []

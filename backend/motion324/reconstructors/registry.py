@@ -1,11 +1,11 @@
 """Finds a reconstructor by its name.
 
-The motion transformer is kept from job to job, until it is unloaded or set otherwise.
+The motion transformer is kept from job to job, until it is unloaded or set otherwise; the compact model, which is
+small, until it is unloaded or a backend has had nothing to do for a while.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,8 +60,9 @@ def loaded_reconstructors() -> dict[str, str]:
 def unload_reconstructors(*, keep_on_cpu: bool = False) -> None:
     """Frees what they hold, or with keep_on_cpu only what they hold on a GPU; the next job brings it back."""
     global _transformer, _made_of
-    if "motion324.reconstructors.node_model.opening" in sys.modules:
-        sys.modules["motion324.reconstructors.node_model.opening"].forget_model()
+    from motion324.reconstructors.node_model.opening import forget_model
+
+    forget_model()
     with _lock:
         if _transformer is not None and keep_on_cpu:
             _transformer.to_cpu()

@@ -168,9 +168,12 @@ def describe() -> dict[str, Any]:
 
 
 def rest() -> None:
-    """Drops the network that finds the foreground, which is loaded again within a second."""
+    """Drops the network that finds the foreground and the compact model, which are loaded again within a second or
+    two."""
     if "motion324.video.foreground.saliency" in sys.modules:
         sys.modules["motion324.video.foreground.saliency"].load_network.cache_clear()
+    if "motion324.reconstructors.node_model.opening" in sys.modules:
+        sys.modules["motion324.reconstructors.node_model.opening"].forget_model()
 
 
 def unload(keep_on_cpu: bool) -> None:

@@ -76,6 +76,7 @@ bench: environments
 	$(BACKEND) benchmarks/wire.py
 	$(BLENDER) benchmarks/exports.py
 	$(BACKEND) benchmarks/clips_with_truth.py
+	$(BACKEND) benchmarks/default_reconstructor.py --frames 24
 	$(BACKEND) benchmarks/evaluation.py
 	$(BACKEND) benchmarks/foreground.py
 	if $(TORCH) -c "import torch; assert torch.cuda.is_available()" 2>/dev/null; \

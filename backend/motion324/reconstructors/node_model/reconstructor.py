@@ -100,9 +100,10 @@ class NodeModelReconstructor:
         positions = _moved_points(model, inputs, found, len(chosen), check)
         for k, (start, stop) in enumerate(itertools.pairwise(chosen.tolist())):
             check()
-            indices = np.arange(start, stop + (stop == total - 1))
-            share = ((indices - start) / (stop - start)).astype(np.float32)[:, None, None]
-            yield FrameBatch(indices, (1 - share) * positions[k] + share * positions[k + 1], final=False)
+            for t in range(start, stop + (stop == total - 1)):
+                share = np.float32((t - start) / (stop - start))
+                between = (1 - share) * positions[k] + share * positions[k + 1]
+                yield FrameBatch(np.array([t]), between[None], final=False)
 
     def reconstruct(self, scene: Scene, progress: Progress, believed: np.ndarray | None = None) -> Iterator[FrameBatch]:
         """believed (T, N, 3): where the vertices are believed to be, as by a first answer, normalised space. A model

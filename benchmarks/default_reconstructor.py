@@ -3,7 +3,7 @@
     python benchmarks/default_reconstructor.py [--frames 24,144] [--vertices 5000,20000,200000] [--busy 0,2]
         [--device auto] [--example] [--picture FILE.png]
 
-A body with four limbs that bends and waves, of so many vertices, is filmed at 512 pixels before plain white by our own
+A body with four lobes that bends and swells, of so many vertices, is filmed at 512 pixels before plain white by our own
 rasteriser; --example takes examples/shiba.glb and its video instead. Each job runs in a process of its own, mask and
 view found automatically; a second job of the same process is told as well, whose libraries are loaded, code compiled
 and model kept: `again`. Seconds are of the clock, and in brackets of the processor. `first` is the time until the first

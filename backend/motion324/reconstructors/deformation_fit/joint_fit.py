@@ -45,6 +45,11 @@ def fit_jointly(
     check(len(poses), len(poses))
 
 
+def _counted(report: Callable[[float], None], done: int, steps: int) -> Callable[[int], None]:
+    """Reports how many of the steps are over when so many have come after those that were done before."""
+    return lambda more: report((done + more) / steps)
+
+
 def _fit_window(
     fit: FrameFit, poses: list[Pose], known: int, start: int, stop: int, report: Callable[[float], None]
 ) -> None:
@@ -54,12 +59,10 @@ def _fit_window(
     steps = s.joint_rounds * (1 + s.joint_steps) * count
     done = 0
     for _ in range(s.joint_rounds):
-        seen = _looked(fit, poses, start, stop, lambda looked, done=done: report((done + looked) / steps))
+        seen = _looked(fit, poses, start, stop, _counted(report, done, steps))
         done += count
         for _ in range(s.joint_steps):
-            hessians, gradients = _equations(
-                fit, poses[start:stop], start, seen, lambda made, done=done: report((done + made) / steps)
-            )
+            hessians, gradients = _equations(fit, poses[start:stop], start, seen, _counted(report, done, steps))
             done += count
             change = _solve(
                 hessians,

@@ -153,9 +153,10 @@ def _maps(seen: Seen, prefix: str = "") -> dict[str, np.ndarray]:
 @contextmanager
 def explained_opening(path: Path) -> Iterator[None]:
     """Raises Motion324Error("weights-broken") or MemoryError for what goes wrong within."""
+    broken: tuple[type[Exception], ...] = (*failures(), KeyError)
     try:
         yield
-    except (*failures(), KeyError) as error:
+    except broken as error:
         if is_out_of_memory(error):
             raise MemoryError from error
         raise broken_file(path) from error

@@ -29,6 +29,8 @@ PYTEST_MARKS := not long
 # numerical libraries: several that wait for each other on the same cores take longer. What takes longest comes first.
 TEST_PROCESSES ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); echo $$((cores > 4 ? 4 : cores)))
 PYTEST := -m pytest -n $(if $(filter 1,$(TEST_PROCESSES)),0,$(TEST_PROCESSES)) --dist loadfile --no-loadscope-reorder
+# Tests start hundreds of processes, of which none should compile anew what pip has not.
+export PYTHONDONTWRITEBYTECODE :=
 test test-all: export OMP_NUM_THREADS := 1
 test test-all: export NUMBA_NUM_THREADS := 1
 # They skip in .venv, which holds what most people install, and run in .venv-torch.

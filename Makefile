@@ -23,7 +23,7 @@ TORCH_PIP ?=
 # Byte code of all that lies in PyTorch and Blender takes longer to make than what is imported of it.
 PIP := -m pip --disable-pip-version-check install --no-compile
 ADDON_SOURCES := $(shell find motion324_addon backend/motion324 wheels -name '*.py' -o -name '*.toml' -o -name '*.onnx' -o -path '*/templates/*') \
-	blender_manifest.toml build_addon.py build_pages.py backend/pyproject.toml LICENSE.md $(wildcard docs/*.md docs/images/*)
+	blender_manifest.toml build_addon.py build_pages.py backend/pyproject.toml LICENSE.md $(wildcard docs/*.md docs/images/*.* docs/images/*/*)
 PYTEST_MARKS := not long
 # Files of tests run in so many processes side by side, on a computer of one core in this one. Each has one thread for
 # numerical libraries: several that wait for each other on the same cores take longer. What takes longest comes first.

@@ -37,7 +37,7 @@ def test_the_zip_has_the_add_on_and_its_wheels_and_nothing_else(extension_zip):
     assert len(tools) == 1
     pages = {f"docs/{page.stem}.html" for page in (ROOT / "docs").glob("*.md")}
     pictures = {name for name in names if name.startswith("docs/images/")}
-    assert pictures <= {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs/images").iterdir()}
+    assert pictures <= {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs/images").rglob("*.*")}
     example = {"example/shiba.glb", "example/shiba.mp4"}  # what Load Example brings
     beside = wheels | tools | pages | pictures | example | {"LICENSE.md"}
     assert set(names) - beside == code | {"blender_manifest.toml"} and pages | example <= set(names)

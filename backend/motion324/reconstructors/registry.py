@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from motion324.core.input_files import file_state
 from motion324.core.options import DEFAULT_RECONSTRUCTOR, AnimateOptions
 from motion324.core.progress import Progress
 from motion324.reconstructors.interface import Reconstructor
@@ -79,19 +80,10 @@ def _transformer_for(options: AnimateOptions) -> MotionTransformer:
     inference = InferenceOptions.of_job(options)
     given = Path(options.weights).expanduser() if options.weights else None
     fresh = MotionTransformer(inference, given)
-    made_of = (inference, fresh.weights, _version_of(fresh.weights))
+    made_of = (inference, file_state(fresh.weights))
     with _lock:
         if _transformer is None or made_of != _made_of:
             if _transformer is not None:
                 _transformer.unload()
             _transformer, _made_of = fresh, made_of
         return _transformer
-
-
-def _version_of(path: Path) -> tuple[int, int] | None:
-    """Differs where the file has been replaced; None where there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns

@@ -25,6 +25,13 @@ class Seen:
     fine_maps: Any
     patches: Any
 
+    def parted(self) -> list[Seen]:
+        """By frames."""
+        return [
+            Seen(self.match_maps[:, t : t + 1], self.fine_maps[:, t : t + 1], self.patches[t : t + 1])
+            for t in range(len(self.patches))
+        ]
+
 
 @dataclass(frozen=True)
 class NodeMotions:
@@ -73,9 +80,6 @@ class ModelInUse(Protocol):
 
     def see(self, pictures: np.ndarray, check: Check) -> Seen:
         """pictures (T, 4, S, S): frames as square_frames has them, or drawings."""
-
-    def parted(self, seen: Seen) -> list[Seen]:
-        """By frames."""
 
     def joined(self, parts: Sequence[Seen]) -> Seen: ...
 

@@ -61,12 +61,6 @@ class OnnxNodeModel:
     def see(self, pictures: np.ndarray, check: Check) -> Seen:
         return Seen(*self._run(SEE, {"frames": np.ascontiguousarray(pictures[None], np.float32)}, check))
 
-    def parted(self, seen: Seen) -> list[Seen]:
-        return [
-            Seen(seen.match_maps[:, t : t + 1], seen.fine_maps[:, t : t + 1], seen.patches[t : t + 1])
-            for t in range(len(seen.patches))
-        ]
-
     def joined(self, parts: Sequence[Seen]) -> Seen:
         return Seen(
             np.concatenate([part.match_maps for part in parts], axis=1),

@@ -12,6 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
+from motion324.core.input_files import file_state
 from motion324.reconstructors.node_model.answers import Check, ModelInUse
 from motion324.reconstructors.node_model.model_file import read_model_file
 from motion324.reconstructors.node_model.onnx_file import ACCELERATORS, CPU, OnnxNodeModel, providers_of
@@ -35,7 +36,7 @@ def opened_model(path: Path, device: str, check: Check) -> ModelInUse:
     transformer raises.
     """
     global _kept
-    key = (path, _version_of(path), device)
+    key = (file_state(path), device)
     with _lock:
         if _kept is not None and _kept[0] == key:
             return _kept[1]
@@ -88,12 +89,3 @@ def _torch_device(device: str) -> str | None:
 
     chosen = choose_device(device)
     return None if chosen.type == "cpu" else str(chosen)
-
-
-def _version_of(path: Path) -> tuple[int, int] | None:
-    """Differs where the file has been replaced; None where there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns

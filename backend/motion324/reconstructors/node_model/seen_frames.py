@@ -33,7 +33,7 @@ class SeenFrames:
         if new:
             scene, size = self._scene, self._model.config.image_size
             pictures = square_frames(scene.frames[new], scene.masks[new], self.square, size, mirrored)
-            found.update(zip(new, self._model.parted(self._model.see(pictures, check)), strict=True))
+            found.update(zip(new, self._model.see(pictures, check).parted(), strict=True))
         parts = [found[t] if t in found else self._kept[t, mirrored] for t in wanted]
         for t in new:
             if len(self._kept) < MOST_KEPT:

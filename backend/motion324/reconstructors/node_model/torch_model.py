@@ -55,12 +55,6 @@ class TorchNodeModel:
             parts.append(self._run(lambda some=some: self._model.see(some)))  # type: ignore[misc]
         return self.joined([Seen(part.match_maps, part.fine_maps, part.patches) for part in parts])
 
-    def parted(self, seen: Seen) -> list[Seen]:
-        return [
-            Seen(seen.match_maps[:, t : t + 1], seen.fine_maps[:, t : t + 1], seen.patches[t : t + 1])
-            for t in range(len(seen.patches))
-        ]
-
     def joined(self, parts: Sequence[Seen]) -> Seen:
         return Seen(
             torch.cat([part.match_maps for part in parts], dim=1),

@@ -231,7 +231,7 @@ def test_frames_can_be_seen_one_by_one_and_joined(exported, opened):
     model, frames = opened(exported), random_inputs(4, 10).frames[0].numpy()
     whole: Seen = model.see(frames, nothing)
     joined = model.joined([model.see(frame[None], nothing) for frame in frames])
-    again = model.joined(model.parted(whole))
+    again = model.joined(whole.parted())
     for name in ("match_maps", "fine_maps", "patches"):
         assert np.array_equal(np.asarray(getattr(again, name)), np.asarray(getattr(whole, name)))
         assert np.abs(np.asarray(getattr(joined, name)) - np.asarray(getattr(whole, name))).max() < 1e-4

@@ -46,10 +46,14 @@ def amount(state: InstallationState) -> str:
     """How far the stage is: "34 of 210 MB", "7 of 34 packages", or ""."""
     if state.unit == BYTES:
         done, total = readable_size(state.done), readable_size(state.total)
-        return f"{done.removesuffix(total[-3:])} of {total}" if state.total else done
+        return phrase("{done} of {total}", done=done.removesuffix(total[-3:]), total=total) if state.total else done
+    if state.total == 1:
+        return phrase("{done} of 1 package", done=state.done)
     if state.total:
-        return f"{state.done} of {state.total} package{'' if state.total == 1 else 's'}"
-    return f"{state.done} package{'' if state.done == 1 else 's'}" if state.done else ""
+        return phrase("{done} of {total} packages", done=state.done, total=state.total)
+    if state.done == 1:
+        return phrase("1 package")
+    return phrase("{done} packages", done=state.done) if state.done else ""
 
 
 def describe(state: InstallationState, now: float) -> str:
@@ -68,8 +72,9 @@ def draw_first_run(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
         _draw_installation(_draw_bar(layout, state), context, state)
         return
     box = layout.box().column(align=True)
-    missing = "Choose the engine's Python" if settings.backend == "PYTHON" else "Enter the engine's address and token"
-    draw_lines(box, context, f"{missing} in the preferences", "ERROR")
+    python = "Choose the engine's Python in the preferences"
+    missing = python if settings.backend == "PYTHON" else "Enter the engine's address and token in the preferences"
+    draw_lines(box, context, missing, "ERROR")
     _preferences_button(box)
 
 
@@ -192,8 +197,13 @@ def _online_switch(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
 def _draw_ready(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     stamp = environment.read_stamp(runner.place)
     if stamp is not None:
-        text = f"Version {stamp.version} is installed, {readable_size(stamp.size)}, in {runner.place.environment}"
-        draw_lines(layout, context, _short(text), "CHECKMARK")
+        text = phrase(
+            "Version {version} is installed, {size}, in {folder}",
+            version=stamp.version,
+            size=readable_size(stamp.size),
+            folder=_short(runner.place.environment),
+        )
+        draw_lines(layout, context, text, "CHECKMARK")
     row = layout.row(align=True)
     row.operator("motion324.check_installation", icon="CHECKMARK")
     cell = row.row(align=True)

@@ -26,6 +26,7 @@ from ..scene.playing import keeping
 from ..scene.playing.animation import Animation
 from ..settings import preferences, properties, rig_settings
 from ..settings.source_video import facts_of
+from ..ui.phrases import phrase
 from ..ui.readiness import mesh_objects, outcome_of
 from .reporting import has_mesh, report_error
 
@@ -105,7 +106,10 @@ for it"""
             ahead = len(runner.queue) + 1 if runner.state.busy else 0
             runner.start(order)
             if ahead:
-                self.report({"INFO"}, f"'{order.name}' waits for {ahead} other job{'s' if ahead > 1 else ''}")
+                others = phrase("'{name}' waits for {count} other jobs", name=order.name, count=ahead)
+                self.report(
+                    {"INFO"}, others if ahead > 1 else phrase("'{name}' waits for another job", name=order.name)
+                )
         except Motion324Error as error:
             return report_error(self, error)
         return {"FINISHED"}
@@ -238,7 +242,7 @@ class MOTION324_OT_restart(OfFailedJob, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         number = self.number()
         if not any(job.number == number for job in runner.failures):
-            self.report({"ERROR"}, f"No job {number} has failed.")
+            self.report({"ERROR"}, phrase("No job {number} has failed.", number=number))
             return {"CANCELLED"}
         runner.restart(number)
         return {"FINISHED"}
@@ -264,7 +268,7 @@ class MOTION324_OT_open_log(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         told = [job for job in runner.failures if _has_log(job) and self.job in (0, job.number)]
         if not told:
-            self.report({"ERROR"}, f"Job {self.job} has no log.")
+            self.report({"ERROR"}, phrase("Job {number} has no log.", number=self.job))
             return {"CANCELLED"}
         bpy.ops.wm.path_open(filepath=max(told, key=lambda job: job.ended).problem.log_path)
         return {"FINISHED"}

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import bpy
 
+from ..ui.phrases import phrase
+
 SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".gif", ".mpg", ".mpeg", ".mxf")
 
 
@@ -33,10 +35,10 @@ class MOTION324_OT_drop_video(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         path = Path(bpy.path.abspath(self.filepath)) if self.filepath else None
         if path is None or not path.is_file():
-            self.report({"ERROR"}, f"There is no file '{self.filepath}'.")
+            self.report({"ERROR"}, phrase("There is no file '{path}'", path=self.filepath))
             return {"CANCELLED"}
         context.scene.motion324.video = str(path)
-        self.report({"INFO"}, f"The video is '{path.name}'; press Animate in the tab Motion324")
+        self.report({"INFO"}, phrase("The video is '{name}'; press Animate in the tab Motion324", name=path.name))
         return {"FINISHED"}
 
 

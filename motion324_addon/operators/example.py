@@ -10,6 +10,7 @@ from mathutils import Euler, Vector
 
 from ..scene.reading.new_object import said_by_operator
 from ..scene.showing import view_angles
+from ..ui.phrases import phrase
 
 FOLDER = Path(__file__).resolve().parents[1] / "example"
 CHECKOUT = Path(__file__).resolve().parents[2] / "examples"  # where the extension runs from its repository
@@ -27,12 +28,15 @@ class MOTION324_OT_load_example(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         folder = FOLDER if FOLDER.is_dir() else CHECKOUT
         if not (folder / f"{NAME}.glb").exists():
-            self.report({"ERROR"}, f"The example is not in '{folder}'; install the extension from its zip again.")
+            self.report(
+                {"ERROR"},
+                phrase("The example is not in '{folder}'; install the extension from its zip again.", folder=folder),
+            )
             return {"CANCELLED"}
         try:
             bpy.ops.import_scene.gltf(filepath=str(folder / f"{NAME}.glb"))
         except (RuntimeError, AttributeError) as error:  # the importer is an add-on, and may be switched off
-            self.report({"ERROR"}, f"The example's mesh cannot be imported: {said_by_operator(error)}.")
+            self.report({"ERROR"}, phrase("The example's mesh cannot be imported: {why}.", why=said_by_operator(error)))
             return {"CANCELLED"}
         obj = next(each for each in context.selected_objects if each.type == "MESH")
         context.view_layer.objects.active = obj

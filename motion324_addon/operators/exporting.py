@@ -15,7 +15,7 @@ from ..job.runner import runner
 from ..runner_base.state import readable_size
 from ..scene.exporting import engine_rig, export, export_formats, export_size, vertex_textures
 from ..settings import option_properties, scene_inputs
-from ..ui.phrases import tooltip
+from ..ui.phrases import phrase, tooltip
 from ..ui.readiness import mesh_objects
 from ..ui.text_lines import draw_lines
 from .reporting import has_usable_mesh, propose_name, report_error
@@ -93,7 +93,7 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
             return report_error(self, error)
         finally:
             manager.progress_end()
-        self.report({"INFO"}, f"Exported '{path}'")
+        self.report({"INFO"}, phrase("Exported '{path}'", path=path))
         return {"FINISHED"}
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -105,11 +105,12 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
             draw_lines(layout, context, loss, "INFO")
         bytes_now = self._sizes.get(self._key(context))
         if bytes_now is not None:
-            draw_lines(layout, context, f"About {readable_size(bytes_now)}", "FILE")
+            draw_lines(layout, context, phrase("About {size}", size=readable_size(bytes_now)), "FILE")
             if bytes_now > LARGE and self.format not in export_formats.POINT_CACHES:
                 smaller = export_size.of_point_cache(self._objects(context), *self._range(context))
                 if smaller < 0.5 * bytes_now:
-                    draw_lines(layout, context, f"A PC2 point cache would take {readable_size(smaller)}", "LIGHT")
+                    text = phrase("A PC2 point cache would take {size}", size=readable_size(smaller))
+                    draw_lines(layout, context, text, "LIGHT")
         layout.prop(self, "all_selected")
         layout.prop(self, "use_range")
         column = layout.column(align=True)
@@ -175,7 +176,9 @@ class MOTION324_OT_export_vertex_textures(bpy.types.Operator, ExportHelper):
             manager.progress_end()
         for warning in written.warnings:
             self.report({"WARNING"}, warning["sentence"])
-        self.report({"INFO"}, f"Exported '{path}' with {len(written.files) - 1} files beside it")
+        self.report(
+            {"INFO"}, phrase("Exported '{path}' with {count} files beside it", path=path, count=len(written.files) - 1)
+        )
         return {"FINISHED"}
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -191,7 +194,8 @@ class MOTION324_OT_export_vertex_textures(bpy.types.Operator, ExportHelper):
         except Motion324Error as error:
             draw_lines(layout, context, str(error), "ERROR")
         else:
-            draw_lines(layout, context, f"At most {readable_size(size)} of pictures", "IMAGE_DATA")
+            text = phrase("At most {size} of pictures", size=readable_size(size))
+            draw_lines(layout, context, text, "IMAGE_DATA")
 
     def _options(self) -> VertexTextures:
         return VertexTextures.from_dict(option_properties.values_of(self, VertexTextures))
@@ -253,7 +257,7 @@ class MOTION324_OT_export_rig(bpy.types.Operator, ExportHelper):
             manager.progress_end()
         for warning in done.warnings:
             self.report({"WARNING"}, warning["sentence"])
-        self.report({"INFO"}, f"Exported '{path}': {done.told}")
+        self.report({"INFO"}, phrase("Exported '{path}': {what}", path=path, what=done.told))
         return {"FINISHED"}
 
     def draw(self, context: bpy.types.Context) -> None:

@@ -24,7 +24,7 @@ from ..job.storage import ADDON
 from ..runner_base.history import history
 from ..runner_base.state import readable_size
 from ..settings import preferences
-from ..ui.phrases import tooltip
+from ..ui.phrases import phrase, tooltip
 from .reporting import report_error
 
 
@@ -93,7 +93,7 @@ class MOTION324_OT_install_backend(bpy.types.Operator):
 def nothing_runs(operator: type[bpy.types.Operator]) -> bool:
     """Whether neither a task of the installation nor a job runs; else the operator's tooltip says so."""
     if runner.state.busy:
-        operator.poll_message_set(f"The engine's {runner.state.task.value} runs")
+        operator.poll_message_set("A task of the engine's installation runs")
         return False
     if jobs.state.busy:
         operator.poll_message_set("An animation is being made with the engine")
@@ -154,8 +154,8 @@ class MOTION324_OT_check_installation(bpy.types.Operator):
         report = runner.state.report
         if bpy.app.background and report is not None:
             print(report_text(), flush=True)
-            worst = "everything that is needed works" if report.works else "something does not work"
-            self.report({"INFO"}, f"Motion324: {worst}")
+            works = phrase("Motion324: everything that is needed works")
+            self.report({"INFO"}, works if report.works else phrase("Motion324: something does not work"))
         return {"FINISHED"}
 
 

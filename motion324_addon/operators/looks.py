@@ -15,7 +15,7 @@ from motion324.core.result import MadeMesh
 from ..examining import looks, new_mesh
 from ..scene.reading.new_object import add_object, said_by_operator
 from ..settings import new_mesh_settings, properties
-from ..ui.phrases import tooltip
+from ..ui.phrases import phrase, tooltip
 from .animation import KEEP
 from .reporting import report_error
 
@@ -165,7 +165,15 @@ class MOTION324_OT_add_new_mesh(bpy.types.Operator):
         if not bpy.app.background:
             for sentence in _to_say(made):
                 self.report({"WARNING"}, sentence)
-        self.report({"INFO"}, f"'{obj.name}' has {len(obj.data.vertices)} vertices, made by {made.provider}")
+        self.report(
+            {"INFO"},
+            phrase(
+                "'{name}' has {count} vertices, made by {maker}",
+                name=obj.name,
+                count=len(obj.data.vertices),
+                maker=made.provider,
+            ),
+        )
         return {"FINISHED"}
 
 

@@ -7,6 +7,7 @@ import bpy
 from motion324.core.inside_blender.rig import keying
 
 from ..scene.playing import keeping
+from ..ui.phrases import phrase
 from .reporting import has_mesh
 
 
@@ -30,5 +31,5 @@ class MOTION324_OT_push_to_nla(bpy.types.Operator):
         data = keeping.keyed_data(context.object)
         action = data.animation_data.action
         keying.push_down(data, action)
-        self.report({"INFO"}, f"'{action.name}' is a strip in the NLA editor now")
+        self.report({"INFO"}, phrase("'{name}' is a strip in the NLA editor now", name=action.name))
         return {"FINISHED"}

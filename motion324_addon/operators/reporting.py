@@ -12,6 +12,7 @@ from motion324.core.errors import Motion324Error
 
 from ..job.runner import runner
 from ..scene.playing import takes
+from ..ui.phrases import phrase
 from ..ui.readiness import reason_against_object
 
 TICK = 0.01  # seconds between two steps, which the interface has for itself
@@ -84,7 +85,7 @@ class SteppedOperator:
         if event.type == "ESC" and self._ended is None:
             self._work.close()
             self._clean(context)
-            self.report({"INFO"}, f"{self.doing}: stopped, nothing was changed")
+            self.report({"INFO"}, phrase("{work}: stopped, nothing was changed", work=phrase(self.doing)))
             return {"CANCELLED"}
         if event.type != "TIMER":
             return {"RUNNING_MODAL"}  # nothing else may change the scene in between

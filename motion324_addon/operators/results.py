@@ -14,7 +14,7 @@ from ..job.state import ENDED, Phase
 from ..scene.playing import keeping, kept_note, shape_keys, takes
 from ..scene.playing.animation import Animation
 from ..settings import scene_inputs
-from ..ui.phrases import tooltip
+from ..ui.phrases import phrase, tooltip
 from ..ui.readiness import mesh_objects, reason_against_shape_keys
 from .reporting import SteppedOperator, has_result, report_error
 
@@ -88,7 +88,14 @@ class MOTION324_OT_keep_shape_keys(KeepingResults, bpy.types.Operator):
             obj = animation.target.get()
             names = ", ".join(f"'{name}'" for name, _, _ in kept_note.read_put_back(obj).modifiers)
             if names:
-                self.report({"INFO"}, f"{names} of '{obj.name}' switched off: what they did is part of the shape keys")
+                self.report(
+                    {"INFO"},
+                    phrase(
+                        "{names} of '{object}' switched off: what they did is part of the shape keys",
+                        names=names,
+                        object=obj.name,
+                    ),
+                )
         runner.kept(self._animations)
 
 
@@ -112,7 +119,8 @@ class MOTION324_OT_keep_point_cache(KeepingResults, bpy.types.Operator):
 
     def finished(self, context: bpy.types.Context) -> None:
         runner.kept(self._animations)
-        self.report({"INFO"}, "Point cache: " + ", ".join(f"'{path}'" for path in self._paths))
+        files = ", ".join(f"'{path}'" for path in self._paths)
+        self.report({"INFO"}, phrase("Point cache: {files}", files=files))
 
 
 class MOTION324_OT_discard(bpy.types.Operator):
@@ -186,7 +194,8 @@ class MOTION324_OT_make_single_user(bpy.types.Operator):
                 shape_keys.make_single_user(obj)
         except Motion324Error as error:
             return report_error(self, error)
-        self.report({"INFO"}, "With a mesh of their own now: " + ", ".join(f"'{name}'" for name in names))
+        told = ", ".join(f"'{name}'" for name in names)
+        self.report({"INFO"}, phrase("With a mesh of their own now: {names}", names=told))
         return {"FINISHED"}
 
 
@@ -210,7 +219,9 @@ class MOTION324_OT_remove_animation(bpy.types.Operator):
                 names = ", ".join(f"'{name}'" for name in keeping.remove_animation(obj))
                 takes.remove(obj)
                 if names:
-                    self.report({"INFO"}, f"{names} of '{obj.name}' switched on again")
+                    self.report(
+                        {"INFO"}, phrase("{names} of '{object}' switched on again", names=names, object=obj.name)
+                    )
         except Motion324Error as error:
             return report_error(self, error)
         return {"FINISHED"}

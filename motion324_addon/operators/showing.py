@@ -17,6 +17,7 @@ from ..job.runner import runner
 from ..scene.playing import kept_note
 from ..scene.showing import overlay, overlay_view, turntable
 from ..settings import option_properties, scene_inputs
+from ..ui.phrases import phrase
 from ..ui.readiness import mesh_objects
 from ..ui.text_lines import draw_lines
 from .reporting import SteppedOperator, has_mesh, has_usable_mesh, propose_name, report_error
@@ -194,7 +195,8 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
 
     def finished(self, context: bpy.types.Context) -> None:
         files = turntable.written(self.path(), self.settings())
-        self.report({"INFO"}, "Turntable: " + ", ".join(f"'{path}'" for path in files))
+        told = ", ".join(f"'{path}'" for path in files)
+        self.report({"INFO"}, phrase("Turntable: {files}", files=told))
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout

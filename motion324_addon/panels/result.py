@@ -89,7 +89,8 @@ def _draw_notes(layout: bpy.types.UILayout, context: bpy.types.Context, job: Job
         draw_lines(layout, context, in_panel_words(warning), "ERROR")
     obj = context.object
     if shape_keys.reason_to_copy(obj):
-        draw_lines(layout, context, f"For shape keys: {obj.name} {shape_keys.reason_to_copy(obj)}", "INFO")
+        why = f"{obj.name} {shape_keys.reason_to_copy(obj)}"
+        draw_lines(layout, context, phrase("For shape keys: {why}", why=why), "INFO")
         if shape_keys.can_copy(obj):
             layout.operator("motion324.make_single_user", icon="DUPLICATE")
         else:

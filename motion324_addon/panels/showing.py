@@ -56,4 +56,5 @@ class MOTION324_PT_export(AnimatedSidebar, bpy.types.Panel):
         column.operator("motion324.export_rig", text="Rig for Engine...", icon="ARMATURE_DATA")
         column.operator("motion324.export_vertex_textures", text="Vertex Textures...", icon="TEXTURE")
         if missing:
-            draw_lines(layout, context, f"This Blender was built without {' and '.join(missing)}", "INFO")
+            text = phrase("This Blender was built without {formats}", formats=", ".join(missing))
+            draw_lines(layout, context, text, "INFO")

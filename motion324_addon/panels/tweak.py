@@ -11,6 +11,8 @@ from ..ui.choices import in_panel_words
 from ..ui.text_lines import draw_lines
 from .sidebar import Sidebar, properties_layout
 
+TOLD = 0.78  # of a take's row: its name; the rest is how well it matches the video
+
 
 class MOTION324_PT_tweak(Sidebar, bpy.types.Panel):
     bl_idname = "MOTION324_PT_tweak"
@@ -48,7 +50,10 @@ def _draw_takes(layout: bpy.types.UILayout, context: bpy.types.Context, obj: bpy
             row = box.row(align=True)
             shows = take.identifier in waiting or (take.shown and not waiting)
             icon = "RADIOBUT_ON" if shows else "RADIOBUT_OFF"
-            row.operator("motion324.choose_take", text=take.name, icon=icon, translate=False).take = take.identifier
+            part = row.split(factor=TOLD if take.match else 1.0, align=True)
+            part.operator("motion324.choose_take", text=take.name, icon=icon, translate=False).take = take.identifier
+            if take.match:
+                part.label(text=f"{100 * take.match:.0f} %", translate=False)
             row.operator("motion324.remove_take", text="", icon="X").take = take.identifier
     if runner.result_of(obj) is not None and found:
         layout.prop(context.scene.motion324, "add_take", text="Keep Earlier Takes")

@@ -14,6 +14,7 @@ import bpy
 from motion324.core.input_files import images_in
 
 from ..runner_base.runner import is_background, redraw_sidebars
+from ..ui.phrases import phrase
 
 PICTURES_FPS = 24.0  # that the backend assumes for a folder of pictures
 FRESH_SECONDS = 3.0  # after which the file is looked at again, since it may have been replaced
@@ -54,7 +55,7 @@ def facts_of(video: str) -> VideoFacts | None:
     if not video:
         return None
     if lies_beside_nothing(video):
-        return VideoFacts(problem=f"'{video}' lies beside the .blend: save that first")
+        return VideoFacts(problem=phrase("'{path}' lies beside the .blend: save that first", path=video))
     path = bpy.path.abspath(video)
     entry = _known.get(path)
     if entry is None or time.monotonic() - entry.looked_at > FRESH_SECONDS:
@@ -78,9 +79,9 @@ def read_facts(path: Path) -> VideoFacts:
         if path.is_dir():
             return _read_folder(path)
         if not path.is_file():
-            return VideoFacts(problem=f"There is no file '{path.name}'")
+            return VideoFacts(problem=phrase("There is no file '{path}'", path=path.name))
     except OSError as error:
-        return VideoFacts(problem=f"'{path.name}' cannot be read: {error.strerror}")
+        return VideoFacts(problem=phrase("'{path}' cannot be read: {why}", path=path.name, why=error.strerror))
     return _read_movie(path)
 
 
@@ -127,11 +128,11 @@ def _read_movie(path: Path) -> VideoFacts:
 
 
 def _unknown(path: Path) -> VideoFacts:
-    return VideoFacts(note=f"Blender cannot read '{path.name}' as a video")
+    return VideoFacts(note=phrase("Blender cannot read '{path}' as a video", path=path.name))
 
 
 def _read_folder(path: Path) -> VideoFacts:
     pictures = images_in(path)
     if not pictures:
-        return VideoFacts(problem=f"The folder '{path.name}' has no pictures")
+        return VideoFacts(problem=phrase("The folder '{path}' has no pictures", path=path.name))
     return VideoFacts(len(pictures), PICTURES_FPS, thumbnail=str(pictures[0]))

@@ -129,7 +129,8 @@ def reason_against_video(context: bpy.types.Context) -> str:
         return facts.problem
     used = outcome_of(settings, facts, context.scene).frames if facts is not None and facts.frames else FEWEST_FRAMES
     if used < FEWEST_FRAMES:
-        return f"{used or 'No'} frame{'' if used == 1 else 's'} in that range; at least {FEWEST_FRAMES} are needed"
+        one = phrase("1 frame in that range; at least {least} are needed", least=FEWEST_FRAMES)
+        return one if used else phrase("No frames in that range; at least {least} are needed", least=FEWEST_FRAMES)
     if settings.mask == choices.MASK_FILE and not settings.mask_path:
         return "Choose the masks"
     return ""

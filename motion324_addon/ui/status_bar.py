@@ -9,6 +9,7 @@ import bpy
 from ..job.runner import runner
 from ..job.state import ENDED, JobState, Phase
 from ..runner_base.state import duration, stage_label
+from .phrases import phrase
 
 TICK = 1.0  # seconds between two looks
 _seen: dict[int, Phase] = {}  # the phases of the jobs at the last look, by their numbers
@@ -18,20 +19,23 @@ _drawn = False  # whether the status bar shows something of ours
 def told(job: JobState, now: float) -> str:
     """One line of a job that runs."""
     if job.phase is Phase.QUEUED:
-        return f"{job.object_name}: behind other jobs"
+        return phrase("{name}: behind other jobs", name=job.object_name)
     done = f" {job.fraction:.0%}" if job.fraction is not None else ""
     left = job.remaining_total
-    rest = f", {duration(left)} left" if left else f", {duration(job.seconds(now))}"
-    return f"{job.object_name}: {stage_label(job.stage)}{done}{rest}"
+    rest = phrase("{time} left", time=duration(left)) if left else duration(job.seconds(now))
+    return f"{job.object_name}: {phrase(stage_label(job.stage))}{done}, {rest}"
 
 
 def ending(job: JobState) -> tuple[str, str] | None:
     """The kind of a report (bpy.types.Operator.report) and its sentence, for a job that has ended; None for one that
     somebody has stopped."""
     if job.phase is Phase.DONE:
-        return "INFO", f"'{job.object_name}' was animated in {duration(job.seconds(0.0))}: {job.frames} frames wait"
+        took = duration(job.seconds(0.0))
+        return "INFO", phrase(
+            "'{name}' was animated in {time}: {count} frames wait", name=job.object_name, time=took, count=job.frames
+        )
     if job.problem is not None:
-        return "WARNING", f"'{job.object_name}' was not animated: {job.problem.sentence}"
+        return "WARNING", phrase("'{name}' was not animated: {why}", name=job.object_name, why=job.problem.sentence)
     return None
 
 

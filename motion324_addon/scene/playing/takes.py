@@ -39,7 +39,8 @@ _elsewhere: dict[str, Path] = {}  # where files of takes were seen or written in
 class Take:
     """identifier: by which it is known on its object. file: its name where it lies beside the .blend, else "".
 
-    shown: whether it is the one that was kept last.
+    shown: whether it is the one that was kept last. match: how well it lies on its video over all of its frames, 0..1;
+    0 where that is not known.
     """
 
     identifier: str
@@ -47,6 +48,7 @@ class Take:
     file: str
     shown: bool
     tweak: Tweak
+    match: float = 0.0
 
 
 def takes_of(obj: bpy.types.Object | None) -> list[Take]:
@@ -81,7 +83,8 @@ def store(obj: bpy.types.Object, animation: Animation) -> None:
         if file is None:
             return
     name = _free_name(animation.name or obj.name, [each.name for each in takes if each.identifier != identifier])
-    now = Take(identifier, name, file, True, animation.tweak)
+    match = sum(base.overlaps) / len(base.overlaps) if base.overlaps else 0.0
+    now = Take(identifier, name, file, True, animation.tweak, match)
     others = [dataclasses.replace(each, shown=False) for each in takes]
     listed = [now if each.identifier == identifier else each for each in others]
     _note(obj, listed if is_known else [*others, now])

@@ -135,6 +135,7 @@ def test_a_new_take_replaces_the_old_one_unless_it_is_added(runner, takes, video
     bpy.context.scene.motion324.add_take = True
     bpy.ops.motion324.animate(video=str(video(frames=6)), keep="SHAPE_KEYS", reconstructor="node-model")
     first, second = takes.takes_of(obj)
+    assert [first.match, second.match] == pytest.approx([0.97, 0.95])  # the overlaps' means, by which they compare
     assert (first.shown, second.shown) == (False, True) and first.name != second.name
     assert second.name.startswith("Ball, video") and second.name.endswith(", Fast")
     bpy.ops.motion324.choose_take(take=first.identifier)

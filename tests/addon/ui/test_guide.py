@@ -28,6 +28,11 @@ def test_every_button_and_setting_has_a_page_that_came_along(addon):
         if address.fragment:
             assert f'id="{address.fragment}"' in page.read_text("utf-8"), identifier
     assert page_of(addon, "bpy.ops.motion324.export_rig").endswith("engines.html#a-rig-for-an-engine")
+    assert page_of(addon, "bpy.ops.motion324.overlay").endswith("#6-check-it")
+    assert page_of(addon, "bpy.ops.motion324.take_pose").endswith("#7-correct-it")
+    assert page_of(addon, "bpy.ops.motion324.choose_take").endswith("#5-tweak-it")
+    assert page_of(addon, "bpy.types.Motion324Tweak.strength").endswith("#5-tweak-it")
+    assert page_of(addon, "bpy.ops.motion324.try_again").endswith("#when-something-goes-wrong")
     assert addon("ui.guide").address().startswith("file://")
     assert addon("ui.guide").address("none.html") == ""
 

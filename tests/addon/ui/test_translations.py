@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +93,7 @@ def sentences_of_tables(addon) -> Iterator[str]:
     yield from (state.STARTING, *state.STAGE_LABELS.values(), *addon("operators.looks").STOPS.values())
     for told in addon("installation.drawing").CONDITIONS.values():
         yield from told
+    yield from (cls.doing for cls in addon("operators").CLASSES if getattr(cls, "doing", ""))
 
 
 def tooltips(addon) -> Iterator[str]:
@@ -100,6 +102,26 @@ def tooltips(addon) -> Iterator[str]:
     for each in properties(addon):
         yield each.description
         yield from (item.description for item in getattr(each, "enum_items", ()))
+
+
+def joined_texts() -> Iterator[str]:
+    """Sentences that are put together of words and values where they are shown, which no catalogue can have."""
+    for path in ADDON.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name not in {"report", "poll_message_set", "draw_lines", "draw_fact", "Status", "VideoFacts", *SHOWING}:
+                continue
+            for text in (*node.args, *(each.value for each in node.keywords)):
+                for part in text.values if isinstance(text, ast.JoinedStr) else ():
+                    if isinstance(part, ast.Constant) and re.search(r"[A-Za-z]{2}", part.value):
+                        yield f"{path.relative_to(ADDON)}:{node.lineno}: {part.value.strip()}"
+
+
+def test_no_sentence_is_put_together_but_by_phrase():
+    # Names of operators, and a rate's unit, which is the same in all languages.
+    assert [text for text in joined_texts() if not text.endswith((": motion324.", ": fps"))] == []
 
 
 @pytest.mark.parametrize("language", ["de", "fr", "es", "ja", "zh_HANS"])

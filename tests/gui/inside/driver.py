@@ -36,6 +36,7 @@ class Driver:
         self.clicks = 0
         self._found: dict[str, tuple[int, int]] = {}
         self._searched = ("VIEW_3D", "UI")  # the area and its region in which widgets are looked for
+        self._box: tuple[int, int, int, int] | None = None  # left, right, lower, upper: of a popover, in their place
 
     # Where things are. All coordinates are Blender's: pixels from the window's lower left corner.
 
@@ -70,12 +71,21 @@ class Driver:
         return next(region for region in self.area_of(kind).regions if region.type == region_kind)
 
     @contextlib.contextmanager
-    def within(self, kind: str) -> Iterator[None]:
-        """Widgets are looked for in the main region of the area of that kind, and not in the sidebar."""
-        before, self._searched = self._searched, (kind, "WINDOW")
+    def within(self, kind: str, region: str = "WINDOW") -> Iterator[None]:
+        """Widgets are looked for in that region of the area of that kind, and not in the sidebar."""
+        before, self._searched = self._searched, (kind, region)
         self._found.clear()
         yield
         self._searched = before
+        self._found.clear()
+
+    @contextlib.contextmanager
+    def within_popover(self, left: float, right: float, lower: float, upper: float) -> Iterator[None]:
+        """Widgets are looked for in that box only: a popover closes when the mouse leaves it."""
+        self._box = round(left), round(right), round(lower), round(upper)
+        self._found.clear()
+        yield
+        self._box = None
         self._found.clear()
 
     def context(self):
@@ -120,10 +130,12 @@ class Driver:
             if self._names(name):
                 return
         region, step = self.searched, round(9 * self.scale)
+        whole = region.x, region.x + region.width - 20 * self.scale, region.y, region.y + region.height - 4
+        left, right, lower, upper = self._box or whole
         places = [column, *(each for each in COLUMNS if each != column)]
         for settle, place in itertools.product(SETTLE, places):
-            x = region.x + round((region.width - 20 * self.scale) * place)
-            for y in range(region.y + region.height - 4, region.y, -step):
+            x = round(left + (right - left) * place)
+            for y in range(upper, lower, -step):
                 self.move(x, y)
                 yield settle
                 if self._names(name):
@@ -170,6 +182,16 @@ class Driver:
         yield from self.find(name, column)
         _xdotool("click", "1")
         self.clicks += 1
+        yield 0.3
+
+    def turn(self, name: str, up: bool = True) -> Wait:
+        """The next value of a number or of a menu, by Ctrl and the wheel over it."""
+        yield from self.find(name)
+        yield from self.turn_here(up)
+
+    def turn_here(self, up: bool = True) -> Wait:
+        """The same, of what is under the mouse."""
+        _xdotool("keydown", "ctrl", "click", 4 if up else 5, "keyup", "ctrl")
         yield 0.3
 
     def enter(self, name: str, text: str) -> Wait:

@@ -72,9 +72,14 @@ def draw_first_run(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
         _draw_installation(_draw_bar(layout, state), context, state)
         return
     box = layout.box().column(align=True)
-    python = "Choose the engine's Python in the preferences"
-    missing = python if settings.backend == "PYTHON" else "Enter the engine's address and token in the preferences"
-    draw_lines(box, context, missing, "ERROR")
+    draw_lines(
+        box,
+        context,
+        "Choose the engine's Python in the preferences"
+        if settings.backend == "PYTHON"
+        else "Enter the engine's address and token in the preferences",
+        "ERROR",
+    )
     _preferences_button(box)
 
 

@@ -26,6 +26,7 @@ def of_files() -> Iterator[str]:
             texts = [told.get("text")] if name in SHOWING and not untranslated else []
             texts += node.args[1:2] if name == "draw_fact" else []
             texts += node.args[2:3] if name == "Entry" else []
+            texts += node.args[2].elts[1:] if name == "_draw_or_all" else []
             for text in texts:
                 options = (text.body, text.orelse) if isinstance(text, ast.IfExp) else (text,)
                 yield from (each.value for each in options if isinstance(each, ast.Constant) and each.value)
@@ -81,6 +82,7 @@ def properties(addon) -> Iterator[object]:
 def of_blender(addon) -> Iterator[str]:
     """Labels of what is registered, of its properties, and of these' choices."""
     classes = [*addon("operators").CLASSES, *addon("panels").CLASSES, addon("ui.menu").MOTION324_MT_object]
+    classes.append(addon("ui.menu").MOTION324_MT_presets)
     yield from (cls.bl_label for cls in classes)
     for each in properties(addon):
         yield each.name
@@ -150,7 +152,8 @@ def test_every_tooltip_and_sentence_has_a_translation(addon, language):
 def test_no_translation_is_of_a_text_that_is_gone(addon, language):
     shown = {*of_files(), *of_blender(addon), *tooltips(addon), *sentences_of_files(), *sentences_of_tables(addon)}
     room = f"ui.translations.{language}"
-    assert sorted({*addon(f"{room}.tooltips").TEXTS, *addon(f"{room}.sentences").TEXTS} - shown) == []
+    told = {text for kind in ("labels", "tooltips", "sentences") for text in addon(f"{room}.{kind}").TEXTS}
+    assert sorted(told - shown) == []
 
 
 def test_blender_shows_labels_in_the_language_of_its_preferences(addon):

@@ -13,7 +13,8 @@ import bpy
 FONT = 0  # the interface's own
 POINTS = 11.0  # of the interface's text in Blender's themes
 BUTTON = 22  # pixels of a button that is an icon, at scale 1
-MARGIN = 92  # pixels of tabs, borders, the icon and its gap, at scale 1
+MARGIN = 72  # pixels of tabs and borders, at scale 1
+ICON = 20  # pixels of the icon and its gap
 CLOSER = 0.85  # of a row: how high the lines of one text are
 NOTHING = 0.001  # of a row's height, which is no pixel at any scale; Blender takes 0 for the usual height
 
@@ -34,7 +35,7 @@ def draw_lines(
     """
     text = bpy.app.translations.pgettext_iface(text)
     scale = context.preferences.system.ui_scale
-    width = (context.region.width - (MARGIN + BUTTON * one_less) * scale) * part
+    width = (context.region.width - (MARGIN + BUTTON * one_less) * scale) * part - ICON * scale
     blf.size(FONT, POINTS * scale)
     column = layout.column(align=True)
     lines = wrapped(text, width, lambda part: blf.dimensions(FONT, part)[0])

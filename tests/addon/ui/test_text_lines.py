@@ -28,3 +28,10 @@ def measured(addon, monkeypatch):
 def test_a_sentence_in_the_column_of_values_has_shorter_lines_than_in_the_whole_panel(addon):
     whole, narrow = lines_of(addon), lines_of(addon, part=0.6)
     assert len(narrow) > len(whole) and " ".join(narrow) == " ".join(whole) == SENTENCE
+
+
+def test_the_icon_takes_its_whole_width_of_a_part_as_well(addon):
+    # 400 pixels less tabs and borders are 328, 0.6 of it are 196.8, and less the icon 176.8: 25 letters of 7 pixels.
+    assert max(len(line) for line in lines_of(addon, part=0.6)) <= 25
+    assert lines_of(addon, part=0.6)[0] == "Blender cannot read this"
+    assert lines_of(addon)[0] == "Blender cannot read this video: its frames"

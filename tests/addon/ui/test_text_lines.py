@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import bpy
 import pytest
 from addon.paper_layout import Paper
 
@@ -13,7 +12,8 @@ SENTENCE = "Blender cannot read this video: its frames are kept in a way that is
 
 def lines_of(addon, **place) -> list[str]:
     paper = Paper()
-    context = SimpleNamespace(preferences=bpy.context.preferences, region=SimpleNamespace(width=400))
+    preferences = SimpleNamespace(system=SimpleNamespace(ui_scale=1.0))  # which is 0 without a window
+    context = SimpleNamespace(preferences=preferences, region=SimpleNamespace(width=400))
     addon("ui.text_lines").draw_lines(paper, context, SENTENCE, "ERROR", **place)
     return [what for function, what in paper.drawn if function == "label"]
 

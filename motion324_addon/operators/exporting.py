@@ -15,6 +15,8 @@ from ..job.runner import runner
 from ..runner_base.state import readable_size
 from ..scene.exporting import engine_rig, export, export_formats, export_size, vertex_textures
 from ..settings import option_properties, scene_inputs
+from ..ui import number_or_all
+from ..ui.number_or_all import draw_or_all
 from ..ui.phrases import phrase, tooltip
 from ..ui.readiness import mesh_objects
 from ..ui.text_lines import draw_lines
@@ -212,6 +214,15 @@ class MOTION324_OT_export_rig(bpy.types.Operator, ExportHelper):
 
     filename_ext = ".glb"
     filter_glob: bpy.props.StringProperty(default="*.glb;*.fbx", options={"HIDDEN"})
+    at_scene_rate: number_or_all.is_zero(
+        "resample",
+        "Same as Scene",
+        "As many frames per second as the scene has",
+        number_or_all.rate_of_scene,
+    )
+    any_loop: number_or_all.is_zero(
+        "loop_at_least", "Half of the Frames", "The loop has at least half of the frames", lambda: 12
+    )
     all_selected: bpy.props.BoolProperty(
         name="All Selected", description="Export the other selected meshes on the same armature as well"
     )
@@ -273,8 +284,8 @@ class MOTION324_OT_export_rig(bpy.types.Operator, ExportHelper):
         layout.prop(self, "loop")
         row = layout.row()
         row.active = self.loop
-        row.prop(self, "loop_at_least")
-        layout.prop(self, "resample")
+        draw_or_all(row, self, ("loop_at_least", "Loop at Least"), "any_loop", "Half of the frames")
+        draw_or_all(layout, self, ("resample", "Frame Rate"), "at_scene_rate", "Same as scene")
         layout.prop(self, "all_selected")
 
     def _about(self) -> str:

@@ -17,6 +17,8 @@ from ..job.runner import runner
 from ..scene.playing import kept_note
 from ..scene.showing import overlay, overlay_view, turntable
 from ..settings import option_properties, scene_inputs
+from ..ui import number_or_all
+from ..ui.number_or_all import draw_or_all
 from ..ui.phrases import phrase
 from ..ui.readiness import mesh_objects
 from ..ui.text_lines import draw_lines
@@ -155,6 +157,12 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
     file_format: bpy.props.EnumProperty(
         name="Files", description="What is written", items=FORMATS, options={"SKIP_SAVE"}
     )
+    whole_animation: number_or_all.is_zero(
+        "seconds", "Whole Animation", "Show each frame of the animation once", lambda: 4.0
+    )
+    at_scene_rate: number_or_all.is_zero(
+        "fps", "Same as Scene", "As many frames per second as the scene has", number_or_all.rate_of_scene
+    )
     all_selected: bpy.props.BoolProperty(name="All Selected", description="Show the other selected meshes as well")
 
     @classmethod
@@ -211,8 +219,12 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
         row.prop(self, "samples")
         column = layout.column()
         column.enabled = self.preset == "NONE"
-        for name in ("look", "layout_kind", "size", "seconds", "elevation", "azimuth", "fps"):
+        for name in ("look", "layout_kind", "size"):
             column.prop(self, name)
+        draw_or_all(column, self, ("seconds", "Seconds"), "whole_animation", "Whole animation")
+        for name in ("elevation", "azimuth"):
+            column.prop(self, name)
+        draw_or_all(column, self, ("fps", "Frame Rate"), "at_scene_rate", "Same as scene")
         row = column.row()
         row.active = self.layout_kind == turntable_settings.ORBIT
         row.prop(self, "turns")

@@ -13,9 +13,8 @@ from ..job.runner import runner
 from ..runner_base.state import Progress, stage_label
 from ..settings import preferences
 from ..ui.choices import in_panel_words
+from ..ui.number_or_all import SPLIT
 from ..ui.text_lines import BarPlace, draw_bar, draw_lines
-
-SPLIT = 0.4  # of a row with a property, as Blender splits it
 
 
 class Sidebar:

@@ -13,10 +13,11 @@ from ..settings import option_properties
 from ..settings.source_video import VideoFacts, facts_of
 from ..ui import first_frame, thumbnails
 from ..ui.choices import in_panel_words
+from ..ui.number_or_all import SPLIT, draw_or_all
 from ..ui.phrases import in_short, phrase
 from ..ui.readiness import mesh_objects, outcome_of, reason_against_video, speed_of
 from ..ui.text_lines import NOTHING, draw_lines
-from .sidebar import SPLIT, Sidebar, WorkSidebar, draw_look_problem, properties_layout
+from .sidebar import Sidebar, WorkSidebar, draw_look_problem, properties_layout
 
 THUMBNAIL_SCALE = 3.2  # in heights of a row
 FACTS = 3  # rows beside the thumbnail, which have their place also while there is no video
@@ -97,32 +98,14 @@ class MOTION324_PT_frames(WorkSidebar, bpy.types.Panel):
         layout, settings = properties_layout(self), context.scene.motion324
         column = layout.column(align=True)
         column.prop(settings, "first_frame")
-        _draw_or_all(column, settings, ("frame_count", "Frames"), "all_frames", "All")
+        draw_or_all(column, settings, ("frame_count", "Frames"), "all_frames", "All")
         column.prop(settings, "frame_step", text="Step")
-        _draw_or_all(column, settings, ("video_fps", "Per Second"), "all_per_second", "Same as video")
+        draw_or_all(column, settings, ("video_fps", "Per Second"), "all_per_second", "Same as video")
         column = layout.column()
         column.prop(settings, "timing")
         if settings.timing == timing.CUSTOM_FPS:
             column.prop(settings, "custom_fps")
         column.prop(settings, "start_frame")  # what comes of all this is told in the row Video
-
-
-def _draw_or_all(
-    layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, number: tuple[str, str], is_all: str, text: str
-) -> None:
-    """A number that is 0 for all of it, which is shown as that word. number: the property and what it is called."""
-    row = layout.row(align=True)
-    if not getattr(settings, is_all):
-        row.prop(settings, number[0], text=number[1])
-        row.prop(settings, is_all, text="", icon="X", toggle=True)
-        return
-    split = row.split(factor=SPLIT)
-    left = split.column()
-    left.alignment = "RIGHT"
-    left.label(text=number[1])
-    right = split.column()
-    right.use_property_split = False
-    right.prop(settings, is_all, text=text, toggle=True)
 
 
 class MOTION324_PT_new_mesh(Sidebar, bpy.types.Panel):

@@ -215,6 +215,20 @@ def test_the_dialog_of_rigs_says_what_the_engine_gets(addon):
     assert "GLB with skin and animation" in drawn(addon, "export_rig", engine="godot").texts
 
 
+def test_a_number_that_is_nought_for_all_says_so_in_words(addon):
+    bpy.context.view_layer.objects.active = tentacle()
+    words = drawn(addon, "export_rig", at_scene_rate=True, any_loop=True)
+    assert words.has("prop", "at_scene_rate") and not words.has("prop", "resample")
+    assert words.has("prop", "any_loop") and not words.has("prop", "loop_at_least")
+    bpy.context.scene.render.fps = 30
+    given = bpy.context.window_manager.operator_properties_last("motion324.turntable")
+    assert given.whole_animation and given.at_scene_rate
+    given.whole_animation = given.at_scene_rate = False
+    assert (given.seconds, given.fps) == (4, 30)
+    given.whole_animation = given.at_scene_rate = True
+    assert (given.seconds, given.fps) == (0, 0)
+
+
 def test_the_dialog_of_vertex_textures_names_the_files_and_says_what_does_not_fit(addon):
     ball()
     bpy.context.scene.frame_end = 30

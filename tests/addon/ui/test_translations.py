@@ -26,7 +26,7 @@ def of_files() -> Iterator[str]:
             texts = [told.get("text")] if name in SHOWING and not untranslated else []
             texts += node.args[1:2] if name == "draw_fact" else []
             texts += node.args[2:3] if name == "Entry" else []
-            texts += node.args[2].elts[1:] if name == "_draw_or_all" else []
+            texts += [*node.args[2].elts[1:], node.args[4]] if name == "draw_or_all" else []
             for text in texts:
                 options = (text.body, text.orelse) if isinstance(text, ast.IfExp) else (text,)
                 yield from (each.value for each in options if isinstance(each, ast.Constant) and each.value)

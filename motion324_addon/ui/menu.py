@@ -107,8 +107,9 @@ class MOTION324_MT_presets(bpy.types.Menu):
     preset_operator = "script.execute_preset"
 
     def draw(self, context: bpy.types.Context) -> None:
-        bpy.types.Menu.draw_preset(self, context)
-        self.layout.separator()
+        if bpy.utils.preset_paths(self.preset_subdir):  # Blender would say that paths are missing
+            bpy.types.Menu.draw_preset(self, context)
+            self.layout.separator()
         self.layout.operator_context = "INVOKE_DEFAULT"
         self.layout.operator("motion324.add_preset", text="Save Settings as Preset", icon="ADD")
         self.layout.operator("motion324.add_preset", text="Remove Preset", icon="REMOVE").remove_active = True

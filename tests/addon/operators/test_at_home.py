@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import bpy
 import numpy as np
 import pytest
+from addon.paper_layout import Paper
 from addon.shapes import SHIBA, ball, shown
 
 FRAMES = 6
@@ -72,6 +73,24 @@ def test_a_dropped_video_is_chosen(addon, tmp_path):
     assert handler.is_registered and ".mp4" in handler.bl_file_extensions.split(";")
     for kind, takes in (("VIEW_3D", True), ("IMAGE_EDITOR", False)):
         assert handler.poll_drop(SimpleNamespace(area=SimpleNamespace(type=kind))) is takes
+
+
+def test_a_menu_without_presets_does_not_tell_of_missing_paths(addon, monkeypatch):
+    menu = addon("ui.menu").MOTION324_MT_presets
+
+    def texts() -> list[str]:
+        paper = Paper()
+        panel = SimpleNamespace(
+            layout=paper, preset_subdir=menu.preset_subdir, path_menu=lambda *given, **named: paper.label(text="there")
+        )
+        monkeypatch.setattr(bpy.types.Menu, "draw_preset", lambda self, context: self.path_menu(), raising=False)
+        menu.draw(panel, None)
+        return [what for function, what in paper.drawn if function == "label"]
+
+    monkeypatch.setattr(bpy.utils, "preset_paths", lambda subdir: [])
+    assert texts() == []
+    monkeypatch.setattr(bpy.utils, "preset_paths", lambda subdir: [f"/{subdir}"])
+    assert texts() == ["there"]
 
 
 def test_a_preset_has_the_settings_but_nothing_of_the_shot(addon):

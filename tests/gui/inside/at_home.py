@@ -45,9 +45,9 @@ def _presets(driver: Driver, report: dict) -> Wait:
     _settings().timing = "KEEP_FRAMES"
     yield from _menu(driver, "s")
     yield from driver.shot("preset_dialog")
+    yield from driver.press("Tab")  # into the field
     yield from driver.type("Walk")
-    yield from driver.press("Return")
-    yield from driver.press("Return")
+    yield from driver.press("Return", "Return")
     yield 0.5
     report["saved"] = [path.name for path in folder.glob("*.py")]
     _settings().timing = "KEEP_DURATION"
@@ -70,7 +70,7 @@ def _drop(driver: Driver, report: dict, video: str) -> Wait:
     browser.spaces.active.show_region_toolbar = False
     yield 1.0
     files = next(each for each in browser.regions if each.type == "WINDOW")
-    start = files.x + 40 * driver.scale, files.y + files.height - 12 * driver.scale
+    start = files.x + 40 * driver.scale, files.y + files.height - 26 * driver.scale  # below the names of the columns
     view = next(each for each in driver.area.regions if each.type == "WINDOW")
     ring = bpy.data.objects["Torus"].matrix_world.translation + bpy.data.objects["Torus"].dimensions * 0.4
     ring.y = ring.z = 0.0

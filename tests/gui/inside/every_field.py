@@ -100,6 +100,7 @@ def story(driver: Driver, zip_path: str, backend: str, video: str, paper: str) -
         if name == "check":
             yield from driver.click("motion324.overlay", column=0.3)
         yield from _change_all(driver, report, name, lambda name=name: _of_panel(driver, name))
+        bpy.context.scene.motion324.video = video  # whose name alone the field shows, and gives back
     yield from stage.open_only(driver, "")
     yield from _popover(driver, report, "rig", "motion324.keep_rig")
     stage.select(())

@@ -35,9 +35,9 @@ def story(driver: Driver, zip_path: str, backend: str, video: str, scale: float)
         lambda: first_frame._shown is not None or first_frame._failed is not None, PATIENCE, "seen"
     )
     wish = Path(f"{bpy.context.scene.motion324.video}.json")
-    wish.write_text(json.dumps({"do": "wobble", "frames": FRAMES, "fps": 15, "pause": 0.3}))
+    _wish(wish, "wobble", pause=0.3)
     yield from _pictures(driver, "ready")
-    yield from _animate(driver, report)
+    yield from _animate(driver, report, wish)
     yield from _keep(driver, report)
     yield from _tweak(driver, report)
     yield from _fail(driver, wish)
@@ -60,17 +60,26 @@ def _dog() -> bpy.types.Object:
     return next(obj for obj in bpy.data.objects if obj.type == "MESH")
 
 
-def _animate(driver: Driver, report: dict) -> Wait:
+def _wish(wish: Path, do: str, **more: object) -> None:
+    """Replaced as a whole, since the engine reads it at any time."""
+    aside = wish.with_suffix(".new")
+    aside.write_text(json.dumps({"do": do, "frames": FRAMES, "fps": 15, **more}))
+    aside.replace(wish)
+
+
+def _animate(driver: Driver, report: dict, wish: Path) -> Wait:
     yield from driver.find("motion324.animate")
     report["animate_y"] = driver.place("motion324.animate")[1]
     yield from driver.click("motion324.animate")
     yield from driver.wait_until(lambda: _runner().state.frames_ready > 3, PATIENCE, "frames can be played")
+    _wish(wish, "wait")  # in the middle of the job, while pictures are taken
     yield from driver.move_to_viewport()
     yield from _pictures(driver, "running")
     yield from driver.click("motion324.play", column=0.93)
     yield 0.5
     report["plays_while_running"] = bpy.context.screen.is_animation_playing or driver.window.screen.is_animation_playing
     yield from driver.click("motion324.play", column=0.93)
+    _wish(wish, "wobble")
     yield from driver.wait_until(lambda: _runner().state.phase.value == "done", 120, "there is a result")
     yield from driver.move_to_viewport()
     yield from _pictures(driver, "result")
@@ -123,7 +132,7 @@ def _tweak(driver: Driver, report: dict) -> Wait:
 
 def _fail(driver: Driver, wish: Path) -> Wait:
     yield from stage.open_only(driver, "")
-    wish.write_text(json.dumps({"do": "fail"}))
+    _wish(wish, "fail")
     yield from driver.click("motion324.animate")
     yield from driver.wait_until(lambda: bool(_runner().failures), PATIENCE, "the job fails")
     yield from driver.move_to_viewport()

@@ -22,6 +22,7 @@ import bpy
 Wait = Iterator[float]
 SETTLE = (0.05, 0.15)  # seconds that Blender needs to notice where the mouse is; more where it was not found before
 COLUMNS = (0.62, 0.3, 0.86, 0.71, 0.79, 0.93)  # of the width, where widgets are looked for; the last four: icons
+IN_POPOVERS = (0.75, 0.55)  # the same of a popover's width
 
 
 class NotFound(AssertionError):
@@ -132,7 +133,7 @@ class Driver:
         region, step = self.searched, round(9 * self.scale)
         whole = region.x, region.x + region.width - 20 * self.scale, region.y, region.y + region.height - 4
         left, right, lower, upper = self._box or whole
-        places = [column, *(each for each in COLUMNS if each != column)]
+        places = [column, *(each for each in COLUMNS if each != column)] if self._box is None else IN_POPOVERS
         for settle, place in itertools.product(SETTLE, places):
             x = round(left + (right - left) * place)
             for y in range(upper, lower, -step):

@@ -185,7 +185,7 @@ def _of_what_draws(driver: Driver, drawn: object) -> list[Field]:
 def _popover(driver: Driver, report: dict, name: str, button: str) -> Wait:
     """Opens below the arrow beside that button."""
     yield from driver.find(button)
-    x, y = driver.beside(button, 0.95)
+    x, y = driver.beside(button, 0.92)
     yield from driver.click_at(x, y)
     yield from driver.shot(f"popover_{name}")
     half = 7 * ROW * driver.scale

@@ -21,6 +21,7 @@ import bpy
 
 Wait = Iterator[float]
 SETTLE = (0.05, 0.15)  # seconds that Blender needs to notice where the mouse is; more where it was not found before
+PATIENT = (0.15, 0.3, 0.6, 1.0)  # the same where it is most likely, since another search takes half a minute
 COLUMNS = (0.62, 0.3, 0.86, 0.71, 0.79, 0.93)  # of the width, where widgets are looked for; the last four: icons
 IN_POPOVERS = (0.75, 0.55)  # the same of a popover's width
 
@@ -126,10 +127,11 @@ class Driver:
         """
         known = self._found.get(name)
         if known is not None:
-            self.move(*known)
-            yield SETTLE[-1]
-            if self._names(name):
-                return
+            for settle in PATIENT:
+                self.move(*known)
+                yield settle
+                if self._names(name):
+                    return
         region, step = self.searched, round(9 * self.scale)
         whole = region.x, region.x + region.width - 20 * self.scale, region.y, region.y + region.height - 4
         left, right, lower, upper = self._box or whole

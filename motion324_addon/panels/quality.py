@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import bpy
 
-from motion324.core.errors import Motion324Error
 from motion324.core.options import TRANSFORMER, AnimateOptions
 
-from ..job.estimate import JobSize, estimate_seconds, guessed_stages
 from ..runner_base.state import duration
-from ..settings import option_properties, preferences, properties
-from ..settings.source_video import facts_of
+from ..settings import option_properties
 from ..ui.phrases import phrase
-from ..ui.readiness import mesh_objects, outcome_of
+from ..ui.readiness import expected_of
 from ..ui.text_lines import draw_lines
 from .sidebar import WorkSidebar, draw_fact, properties_layout
 
@@ -40,22 +37,11 @@ class MOTION324_PT_quality(WorkSidebar, bpy.types.Panel):
 
 
 def _expected(context: bpy.types.Context) -> str:
-    """How long the job may take, judged by earlier jobs of this kind; "" where something is missing for one."""
-    settings = context.scene.motion324
-    facts = facts_of(settings.video)
-    objects = mesh_objects(context)
-    if facts is None or not facts.frames or not objects:
+    """How long the job may take; "" where something is missing for one."""
+    expected = expected_of(context)
+    if expected is None:
         return ""
-    try:
-        options = properties.options_of(properties.shown_of(settings), context)
-        where = preferences.connection()
-    except Motion324Error:
-        return ""
-    vertices = sum(len(obj.data.vertices) for obj in objects)
-    frames = outcome_of(settings, facts, context.scene).frames
-    pixels = facts.size[0] * facts.size[1]
-    seconds = estimate_seconds(vertices, frames, pixels, options, where)
-    if seconds:
-        return phrase("About {time}", time=duration(seconds))
-    guessed = sum(seconds for _, seconds in guessed_stages(JobSize(vertices, frames, pixels), options, where))
-    return phrase("Perhaps {time}", time=duration(guessed)) if guessed else phrase("Not known yet")
+    if not expected.seconds:
+        return phrase("Not known yet")
+    time = duration(expected.seconds)
+    return phrase("About {time}", time=time) if expected.is_learnt else phrase("Perhaps {time}", time=time)

@@ -11,13 +11,14 @@ import bpy
 
 from motion324.core.errors import Motion324Error
 
+from ..job.estimate import JobSize, estimate_seconds, guessed_stages
 from ..job.runner import runner
 from ..runner_base.state import duration
 from ..scene.playing import keeping, shape_keys, timing
 from ..scene.playing.animation import Animation
 from ..scene.reading.mesh_reading import checked_object
 from ..scene.rigging import made_rig, own_rig
-from ..settings import properties
+from ..settings import preferences, properties
 from ..settings.properties import FEWEST_FRAMES
 from ..settings.source_video import VideoFacts, facts_of
 from . import choices
@@ -102,7 +103,40 @@ def status_of(context: bpy.types.Context, now: float, match: float | None = None
     if match is not None and choices.is_poor(match):
         told = phrase("Match {match}: does the video show this mesh?", match=choices.match_text(match))
         return Status(told, "ERROR")
-    return Status("Ready", "BLANK1")
+    expected = expected_of(context)
+    if expected is None or not expected.seconds:
+        return Status("Ready", "BLANK1")
+    time = duration(expected.seconds)
+    about, perhaps = phrase("Ready: about {time}", time=time), phrase("Ready: perhaps {time}", time=time)
+    return Status(about if expected.is_learnt else perhaps, "BLANK1")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """seconds: that the whole job may take; 0 where that is not known. is_learnt: from a job of this kind that was
+    done, not guessed."""
+
+    seconds: float
+    is_learnt: bool
+
+
+def expected_of(context: bpy.types.Context) -> Expected | None:
+    """Of the job that Animate would start; None where something is missing for one."""
+    settings, objects = context.scene.motion324, mesh_objects(context)
+    facts = facts_of(settings.video)
+    if facts is None or not facts.frames or not objects:
+        return None
+    try:
+        options = properties.options_of(properties.shown_of(settings), context)
+        where = preferences.connection()
+    except Motion324Error:
+        return None
+    vertices = sum(len(obj.data.vertices) for obj in objects)
+    size = JobSize(vertices, outcome_of(settings, facts, context.scene).frames, facts.size[0] * facts.size[1])
+    learnt = estimate_seconds(size.vertices, size.frames, size.pixels, options, where)
+    if learnt:
+        return Expected(learnt, True)
+    return Expected(sum(seconds for _, seconds in guessed_stages(size, options, where)), False)
 
 
 def reason_against_object(context: bpy.types.Context) -> str:

@@ -234,6 +234,22 @@ def test_another_speed_than_the_videos_is_told(addon, backend, draw):
     assert "1.6 times faster than the video" in draw().texts
 
 
+def test_the_time_of_the_whole_job_is_told_before_the_first_one_and_by_those_that_were_done(
+    addon, backend, draw, monkeypatch, tmp_path
+):
+    estimate = addon("job.estimate")
+    monkeypatch.setattr(estimate, "_path", lambda: tmp_path / "durations.json")
+    ball()
+    settings = bpy.context.scene.motion324
+    settings.video = str(SHIBA)
+    assert re.search(r"Ready: perhaps \d+ s", draw().texts.replace("  ", " "))
+    report = {"mesh": {"vertices": len(bpy.context.object.data.vertices)}, "video": {"frames": 29, "size": [512, 512]}}
+    options = addon("settings.properties").options_of(addon("settings.properties").shown_of(settings), bpy.context)
+    where = addon("settings.preferences").connection()
+    estimate.learn({**report, "seconds": {"read": 2.0, "reconstruct": 39.0}}, options, where)
+    assert "Ready: about 41 s" in draw().texts.replace("  ", " ")
+
+
 def test_a_poor_match_is_told_before_the_job_and_after_it(addon, backend, draw, video):
     ball()
     bpy.ops.motion324.animate(video=str(video(frames=3, overlap=0.59)))

@@ -87,6 +87,8 @@ TEXTS = {
     "Preview the mask first": "Zuerst die Maske ansehen",
     "Reading the video": "Video wird gelesen",
     "Ready": "Bereit",
+    "Ready: about {time}": "Bereit: etwa {time}",
+    "Ready: perhaps {time}": "Bereit: vielleicht {time}",
     "Reconstructing": "Wird rekonstruiert",
     "Refining": "Wird verfeinert",
     "Rendering the turntable": "Drehansicht wird gerendert",

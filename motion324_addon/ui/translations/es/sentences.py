@@ -87,6 +87,8 @@ TEXTS = {
     "Preview the mask first": "Previsualice primero la máscara",
     "Reading the video": "Leyendo el vídeo",
     "Ready": "Listo",
+    "Ready: about {time}": "Listo: unos {time}",
+    "Ready: perhaps {time}": "Listo: quizás {time}",
     "Reconstructing": "Reconstruyendo",
     "Refining": "Refinando",
     "Rendering the turntable": "Renderizando el giratorio",

@@ -87,6 +87,8 @@ TEXTS = {
     "Preview the mask first": "Regardez d'abord l'aperçu du masque",
     "Reading the video": "Lecture de la vidéo",
     "Ready": "Prêt",
+    "Ready: about {time}": "Prêt : environ {time}",
+    "Ready: perhaps {time}": "Prêt : peut-être {time}",
     "Reconstructing": "Reconstruction",
     "Refining": "Affinage",
     "Rendering the turntable": "Rendu du plateau tournant",

@@ -87,6 +87,8 @@ TEXTS = {
     "Preview the mask first": "先にマスクをプレビューしてください",
     "Reading the video": "動画を読み込み中",
     "Ready": "準備完了",
+    "Ready: about {time}": "準備完了：約 {time}",
+    "Ready: perhaps {time}": "準備完了：おそらく {time}",
     "Reconstructing": "再構築中",
     "Refining": "精密化中",
     "Rendering the turntable": "ターンテーブルをレンダリング中",

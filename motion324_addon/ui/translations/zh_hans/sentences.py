@@ -87,6 +87,8 @@ TEXTS = {
     "Preview the mask first": "请先预览遮罩",
     "Reading the video": "正在读取视频",
     "Ready": "就绪",
+    "Ready: about {time}": "就绪：约 {time}",
+    "Ready: perhaps {time}": "就绪：可能 {time}",
     "Reconstructing": "正在重建",
     "Refining": "正在精修",
     "Rendering the turntable": "正在渲染转台",

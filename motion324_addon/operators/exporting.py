@@ -100,7 +100,7 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        layout.use_property_split = True
+        layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(self, "format")
         draw_lines(layout, context, export_formats.FORMATS[self.format].carries, "CHECKMARK")
         for loss in self._losses(context):
@@ -185,7 +185,7 @@ class MOTION324_OT_export_vertex_textures(bpy.types.Operator, ExportHelper):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        layout.use_property_split = True
+        layout.use_property_split, layout.use_property_decorate = True, False
         for spec in VertexTextures.specs().values():
             layout.prop(self, spec.property_name)
         options = self._options()
@@ -273,7 +273,7 @@ class MOTION324_OT_export_rig(bpy.types.Operator, ExportHelper):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        layout.use_property_split = True
+        layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(self, "engine")
         draw_lines(layout, context, self._about(), "CHECKMARK")
         layout.prop(self, "influences")

@@ -165,7 +165,7 @@ class MOTION324_OT_pin_still(bpy.types.Operator):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        layout.use_property_split = True
+        layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop_search(self, "group", context.object, "vertex_groups")
         layout.prop(self, "first")
         layout.prop(self, "last")

@@ -208,7 +208,7 @@ class MOTION324_OT_turntable(SteppedOperator, bpy.types.Operator, ExportHelper):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        layout.use_property_split = True
+        layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(self, "preset")
         column = layout.column()
         column.enabled = not _is_transparent(self)

@@ -28,7 +28,7 @@ from motion324.core.job_record import LOGS, RESULTS, JobRecord, log_name, made_o
 from motion324.core.write_aside import explained_write_errors
 
 from ..job import backend
-from ..runner_base.state import problem_of
+from ..runner_base.state import Problem, problem_of
 from ..scene.reading import new_object
 from ..scene.reading.new_object import said_by_operator
 from .blocking import ProgressLine, animate_blocking, release
@@ -109,12 +109,13 @@ def _hold(held: contextlib.ExitStack, folder: Path) -> None:
 def run_logged(
     line: Line, log_path: Path, source: str, label: str, on_progress: OnProgress | None = None
 ) -> dict[str, Any]:
-    """One item; its error is part of the result, unless it comes of Ctrl-C. Raises Cancelled.
+    """One item; its error is part of the result, unless it comes of Ctrl-C, or of the log: where that has no room, the
+    record has none. Raises Cancelled, Motion324Error("disk-full" or "cannot-write").
 
     on_progress: gets the job's states, in place of a line on stderr.
     """
     began = time.monotonic()
-    with log_path.open("w", encoding="utf-8") as log:
+    with explained_write_errors(log_path), log_path.open("w", encoding="utf-8") as log:
         print(line.text, file=log)
         try:
             look()
@@ -131,18 +132,23 @@ def run_logged(
             traceback.print_exc(file=log)
             problem = problem_of(error)
             print(f"{label} failed: {problem.sentence} {problem.hint}", file=sys.stderr)
-            result = {
-                "ok": False,
-                "code": problem.code,
-                "error": problem.sentence,
-                "hint": problem.hint,
-                "exit_code": problem.exit_code,
-            }
+            result = failed(problem)
         finally:
             release()
         result = {**result, "seconds": round(time.monotonic() - began, 2), "log": str(log_path)}
         print(json.dumps(result, ensure_ascii=False), file=log)
     return result
+
+
+def failed(problem: Problem) -> dict[str, Any]:
+    """An item's result."""
+    return {
+        "ok": False,
+        "code": problem.code,
+        "error": problem.sentence,
+        "hint": problem.hint,
+        "exit_code": problem.exit_code,
+    }
 
 
 def _run_item(

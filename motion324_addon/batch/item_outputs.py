@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import bpy
 import numpy as np
 
-from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
 from motion324.core.interruption import look
 from motion324.core.job_item import BONES, POINT_CACHE, JobItem
 from motion324.core.result import AnimationResult
@@ -16,10 +14,9 @@ from motion324.core.trajectory_file import save_trajectory
 
 from ..job import keeping_bones
 from ..job.rig_request import waited_for
-from ..scene.exporting import engine_rig, export, export_formats, export_size, proof, rig_export, vertex_textures
-from ..scene.playing import keeping
+from ..scene.exporting import blend_file, engine_rig, export, export_formats, rig_export, vertex_textures
+from ..scene.playing import keeping, point_cache
 from ..scene.playing.animation import Animation
-from ..scene.reading.new_object import said_by_operator
 from ..scene.showing import turntable
 from ..settings import preferences
 
@@ -38,8 +35,7 @@ def keep(item: JobItem, animation: Animation) -> tuple[str, ...]:
     first, last = animation.timing.whole_frames
     scene.frame_start, scene.frame_end = first, last
     if item.keep == POINT_CACHE:
-        save(item.outputs["blend"])  # so that the .blend finds the cache beside itself, wherever both are moved
-        keeping.keep_as_point_cache(animation)
+        _save_with_cache(item.outputs["blend"], animation)
     elif item.keep in BONES:
         wish = keeping_bones.Wish(item.keep, item.rig, preferences.connection())
         kept = waited_for(keeping_bones.keep([animation], wish))
@@ -51,14 +47,14 @@ def keep(item: JobItem, animation: Animation) -> tuple[str, ...]:
 
 
 def write_outputs(item: JobItem, obj: bpy.types.Object, animation: Animation) -> None:
-    """All but the overlay, which is written before. Raises Motion324Error, Cancelled."""
+    """All but what is written before: an overlay, and a .blend with a point cache. Raises Motion324Error, Cancelled."""
     first, last = animation.timing.whole_frames
     for name, path in item.outputs.items():
         look()
+        if name == "overlay" or (name == "blend" and item.keep == POINT_CACHE):
+            continue
         if name == "blend":
-            save(path, backup=item.keep != POINT_CACHE)  # there, _keep has saved it before
-        elif name == "overlay":
-            continue  # written before
+            blend_file.save(path)
         elif name == "npz":
             write_trajectory(path, obj, animation)
         elif name == "rig" and item.engine is not None:
@@ -74,31 +70,16 @@ def write_outputs(item: JobItem, obj: bpy.types.Object, animation: Animation) ->
             export.export(obj, path, first, last, lambda done, total: look())
 
 
-def save(path: Path, backup: bool = True) -> None:
-    """backup: whether a file that is there becomes a .blend1, as Blender does it.
-
-    Raises Motion324Error("disk-full" or "cannot-write"); what was there before is there then.
-    """
-    settings = bpy.context.preferences.filepaths
-    versions = settings.save_version
-    proof.reserve(path, path.with_name(f".{path.name}.{os.getpid()}.reserved"), export_size.of_blend())
-    try:
-        with proof.given_back(path):
-            if not backup:
-                settings.save_version = 0
-            bpy.ops.wm.save_as_mainfile(filepath=str(path), check_existing=False)
-            proof.check_whole(path)
-    except (RuntimeError, proof.Broken, OSError) as error:
-        why = said_by_operator(error) if isinstance(error, RuntimeError) else str(error)
-        if isinstance(error, proof.Broken):
-            why = f"what was written {why}"
-        if why in ("Success", "No such file or directory", "Unknown error writing blend-file"):
-            why = "Blender gives no reason, which often is a full disk"  # these are what is left of it by then
-        raise Motion324Error(
-            "cannot-write", f"'{path}' could not be saved: {why}.", "Choose another folder.", EXIT_CANNOT_WRITE
-        ) from error
-    finally:
-        settings.save_version = versions
+def _save_with_cache(path: Path, animation: Animation) -> None:
+    """Saves the .blend also before there is a cache, so that it finds that beside itself, wherever both are moved."""
+    with blend_file.given_back(path):
+        blend_file.save(path)
+        cache = keeping.keep_as_point_cache(animation)
+        try:
+            blend_file.save(path, backup=False)
+        except BaseException:
+            point_cache.remove(cache)
+            raise
 
 
 def write_trajectory(path: Path, obj: bpy.types.Object, animation: Animation) -> None:

@@ -15,11 +15,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from motion324.core.errors import Motion324Error
 from motion324.core.interruption import look
 from motion324.core.job_file import read_lines
 from motion324.core.parent_watch import end_with_parent
 
-from .batch_file import run_logged
+from ..runner_base.state import problem_of
+from .batch_file import failed, run_logged
 
 MARK = "motion324-item: "
 OFTEN = 0.25  # seconds between two reports
@@ -45,7 +47,11 @@ def _do(wish: dict[str, Any]) -> dict[str, Any]:
             said = time.monotonic()
             _say({"progress": [state.stage or "", state.done or 0, state.total or 0]})
 
-    return run_logged(line, Path(wish["log"]), "", f"line {line.number}", show)
+    began, log = time.monotonic(), Path(wish["log"])
+    try:
+        return run_logged(line, log, "", f"line {line.number}", show)
+    except Motion324Error as error:  # of the log
+        return {**failed(problem_of(error)), "seconds": round(time.monotonic() - began, 2), "log": str(log)}
 
 
 def _say(answer: dict[str, Any]) -> None:

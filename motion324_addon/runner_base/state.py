@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from motion324.core.errors import EXIT_INTERNAL, Motion324Error
+from motion324.core.write_aside import system_error
 
 STARTING = "Starting the engine"
 # The stages that the backend tells of (see motion324.core.progress), then those of the installation.
@@ -53,6 +54,7 @@ def problem_of(error: Exception, log_path: Path | None = None, who: str = "Motio
     who: met the error, where it is one of our own making.
     """
     path = str(log_path) if log_path and log_path.exists() else ""
+    error = system_error(error) or error
     if isinstance(error, Motion324Error):
         return Problem(error.code, error.sentence, error.hint, path, error.exit_code)
     sentence = f"{who} met an error of its own: {type(error).__name__}: {error}."

@@ -109,7 +109,8 @@ class JobRecord:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._out is not None:
-            self._out.close()
+            with explained_write_errors(self.path):  # what a full disk did not take is tried once more
+                self._out.close()
 
     def _earlier(self) -> Iterator[tuple[str, str]]:
         """The item's digest and the line of every earlier result. Raises Motion324Error("cannot-write")."""

@@ -73,7 +73,9 @@ def explained_write_errors(path: Path) -> Iterator[None]:
 
 
 def write_error(path: Path, error: OSError) -> Motion324Error:
-    """The error for people behind a system error that happened while `path` was written."""
+    """The error for people behind a system error that happened while `path`, or a file aside of it, was written."""
+    if found := _ASIDE.fullmatch(path.name):
+        path = path.with_name(f"{found['stem']}{found['suffix']}")
     if is_out_of_space(error):
         return Motion324Error(
             "disk-full",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
 from motion324.core.inside_blender.rig import engine_export
 from motion324.core.inside_blender.rig.engine_export import EngineExport, ExportedRig
 from motion324.core.inside_blender.rig.engine_reading import armature_of
-from motion324.core.write_aside import explained_write_errors, written_aside
+from motion324.core.write_aside import written_aside
 
 from ..playing.timing import scene_fps
 from ..reading import modifier_stack
@@ -66,19 +65,9 @@ def export_for_engine(
         try:
             done = engine_export.export_for_engine(bpy, objects, wanted, written, report)
         except RuntimeError as error:  # how operators report their errors
-            raise _wrong("failed", f"Blender could not write '{path}': {said_by_operator(error)}.") from error
-        _check(path, aside)
+            sentence = f"Blender could not write '{path}': {said_by_operator(error)}."
+            raise Motion324Error(
+                "export-failed", sentence, "See Blender's console for details.", EXIT_CANNOT_WRITE
+            ) from error
+        proof.proven(path, aside)
     return done
-
-
-def _check(path: Path, aside: Path) -> None:
-    try:
-        proof.check_whole(aside)
-    except (proof.Broken, FileNotFoundError) as error:
-        raise _wrong("broken", f"The export to '{path}' went wrong: what was written {error}.") from error
-    with explained_write_errors(path), aside.open("rb+") as file:
-        os.fsync(file.fileno())  # some disks tell only now that they are full
-
-
-def _wrong(how: str, sentence: str) -> Motion324Error:
-    return Motion324Error(f"export-{how}", sentence, "See Blender's console for details.", EXIT_CANNOT_WRITE)

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -54,16 +54,17 @@ def reserve(path: Path, aside: Path, size: int) -> None:
                 aside.unlink()
 
 
-def proven(path: Path, aside: Path, expected: Expected) -> None:
-    """Opens what was written as `aside`, and has it on the disk. path: what it is to be.
+def proven(path: Path, aside: Path, expected: Expected | None = None) -> None:
+    """Opens what was written as `aside`, and has it on the disk. path: what it is to be. expected: None where nothing
+    is known of its size and its frames.
 
     Raises Motion324Error("export-broken", "disk-full" or "cannot-write") where it is not a whole file of its format.
     """
     try:
         size = aside.stat().st_size
-        if size < expected.least:
+        if expected is not None and size < expected.least:
             raise Broken(f"has {size} bytes, but cannot have less than {expected.least}")
-        check_whole(aside, expected.frames)
+        check_whole(aside, expected.frames if expected is not None else None)
     except FileNotFoundError:
         raise _broken(path, "is not there") from None
     except Broken as error:
@@ -72,32 +73,6 @@ def proven(path: Path, aside: Path, expected: Expected) -> None:
         raise _broken(path, str(error)) from error
     with explained_write_errors(path), aside.open("rb+") as file:
         os.fsync(file.fileno())  # some disks tell only now that they are full
-
-
-@contextlib.contextmanager
-def given_back(path: Path) -> Iterator[None]:
-    """For a writer that takes no other name: where the block fails, the file that was there before is there again."""
-    before = path.with_name(f".{path.name}.{os.getpid()}.before")
-    there = path.is_file()
-    try:
-        if there:
-            with explained_write_errors(path):
-                try:
-                    os.link(path, before)  # takes no room; Blender's own saving puts a new file in the place
-                except OSError:
-                    shutil.copyfile(path, before)
-        try:
-            yield
-        except BaseException:
-            with contextlib.suppress(OSError):
-                if there:
-                    before.replace(path)
-                else:
-                    path.unlink()
-            raise
-    finally:
-        with contextlib.suppress(OSError):
-            before.unlink()
 
 
 def check_whole(path: Path, frames: int | None = None) -> None:

@@ -16,7 +16,8 @@ from motion324.core.write_aside import write_error, written_aside
 
 from ..reading.mesh_reading import checked_object
 from ..reading.new_object import said_by_operator
-from . import proof
+from . import export_size, proof
+from .blend_file import unsaved
 from .export import scene_range
 from .stand_in import images_as_files, only_selected
 
@@ -34,19 +35,21 @@ def export_rig(
         raise Motion324Error("export-format", f"'{path.name}' is no format of rigs.", f"Use {known}.", EXIT_USAGE)
     objects = [checked_object(each) for each in (obj, *others)]
     armatures = list({modifier.object.name: modifier.object for modifier in map(armature_modifier, objects)}.values())
+    is_blend = path.suffix.lower() == ".blend"
+    size = export_size.of_blend() if is_blend else export_size.of_rig(objects, armatures, last - first + 1)
     with written_aside(path) as aside:
         aside.parent.mkdir(parents=True, exist_ok=True)
+        proof.reserve(path, aside, size)
         try:
-            if path.suffix.lower() == ".blend":
+            if is_blend:
                 bpy.ops.wm.save_as_mainfile(filepath=str(aside), copy=True, check_existing=False)
             else:
                 with images_as_files(objects), only_selected([*objects, *armatures]), scene_range(first, last):
                     write_rigged(bpy, aside)
-            proof.check_whole(aside)
         except RuntimeError as error:  # how operators report their errors
-            raise _failed(path, said_by_operator(error)) from error
-        except (proof.Broken, FileNotFoundError) as error:
-            raise _failed(path, f"what was written {error}") from error
+            said = said_by_operator(error)
+            raise (unsaved(path, said, size) if is_blend else _failed(path, said)) from error
+        proof.proven(path, aside)
 
 
 def _failed(path: Path, why: str) -> Motion324Error:

@@ -17,6 +17,7 @@ from ..playing import shape_keys
 from ..playing.timing import Timing
 from ..reading import modifier_stack
 from . import sampling
+from .picture_file import whole_picture
 from .placing import metres_per_unit, placing_of, put
 
 
@@ -53,7 +54,8 @@ def _save_copy(image: bpy.types.Image, path: Path) -> None:
         image.pixels.foreach_get(pixels)
         copy.pixels.foreach_set(pixels)
         copy.filepath_raw, copy.file_format = str(path), "PNG"
-        copy.save()
+        with whole_picture(path):
+            copy.save()
     finally:
         bpy.data.images.remove(copy)
 

@@ -124,7 +124,7 @@ def keep_all_as_point_caches(animations: Sequence[Animation], paths: Sequence[Pa
             before += len(animation.positions)
     except BaseException:
         for path in written:
-            path.unlink(missing_ok=True)
+            point_cache.remove(path)
         raise
     for obj, animation, path in zip(objects, animations, paths, strict=True):
         _remove_earlier(obj)

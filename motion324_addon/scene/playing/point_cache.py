@@ -45,15 +45,33 @@ def write(positions: np.ndarray, timing: Timing, path: Path) -> None:
 def write_in_steps(positions: np.ndarray, timing: Timing, path: Path) -> Iterator[tuple[int, int]]:
     """Writes positions (T, N, 3), object space, to `path`; makes its folder. Steps of (done, total).
 
-    Closing it before its end leaves no file. Raises Motion324Error("disk-full" or "cannot-write").
+    Closing it before its end leaves no file, and no empty folder. Raises Motion324Error("disk-full" or "cannot-write").
     """
     with explained_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     at_once = max(1, STEP_BYTES // max(positions[0].nbytes, 1))
-    with written_aside(path) as aside, Pc2Writer(aside, positions.shape[1], timing.start, timing.step) as writer:
-        for first in range(0, len(positions), at_once):
-            yield first, len(positions)
-            writer.append(positions[first : first + at_once])
+    whole = False
+    try:
+        with written_aside(path) as aside, Pc2Writer(aside, positions.shape[1], timing.start, timing.step) as writer:
+            for first in range(0, len(positions), at_once):
+                yield first, len(positions)
+                writer.append(positions[first : first + at_once])
+        whole = True
+    finally:
+        if not whole:
+            _remove_empty(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Takes away a cache that nothing plays, and its folder where that is empty then."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+    _remove_empty(path.parent)
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # other caches lie in it
+        folder.rmdir()
 
 
 def play(obj: bpy.types.Object, path: Path, timing: Timing, name: str) -> bpy.types.Modifier:

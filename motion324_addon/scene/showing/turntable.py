@@ -27,6 +27,7 @@ from motion324.core.turntable_settings import (
 from motion324.core.write_aside import explained_write_errors, written_aside
 
 from ..exporting import sampling
+from ..exporting.picture_file import whole_picture
 from ..playing.timing import scene_fps
 from ..reading.mesh_reading import checked_object
 from . import video_encoding
@@ -57,7 +58,7 @@ def render_turntable(
     leaves nothing behind. The scene stays as it is. SEPARATE views go to NAME_000.mp4, NAME_090.mp4 and so on, or to
     folders 000, 090 and so on in `path`.
     Raises Motion324Error: "no-renderer", "turntable-path", "turntable-transparent", "turntable-setting",
-    "object-invisible", or what `encode_video` and `mesh_reading.checked_object` raise.
+    "object-invisible", or what `encode_video`, `whole_picture` and `mesh_reading.checked_object` raise.
     """
     objects = [checked_object(each) for each in (obj, *others)]
     path = Path(path)
@@ -129,14 +130,18 @@ def _plan(folder: Path, first: int, last: int, settings: Turntable, fps: float) 
 
 
 def _render(studio: Studio, picture: _Picture) -> None:
-    picture.path.parent.mkdir(parents=True, exist_ok=True)
+    with explained_write_errors(picture.path):
+        picture.path.parent.mkdir(parents=True, exist_ok=True)
     if len(picture.azimuths) == 1:
-        studio.render(picture.frame, picture.azimuths[0], picture.path)
+        with whole_picture(picture.path):
+            studio.render(picture.frame, picture.azimuths[0], picture.path)
         return
     views = [picture.path.with_suffix(f".{number}.png") for number in range(len(picture.azimuths))]
     for azimuth, view in zip(picture.azimuths, views, strict=True):
-        studio.render(picture.frame, azimuth, view)
-    video_encoding.tile(views, picture.path, columns=2)
+        with whole_picture(view):
+            studio.render(picture.frame, azimuth, view)
+    with whole_picture(picture.path):
+        video_encoding.tile(views, picture.path, columns=2)
     for view in views:
         view.unlink()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -363,6 +364,19 @@ def test_an_output_on_a_full_disk_is_no_success(run_batch, mesh_file, video, sma
     assert "prism" in result["error"] and "internal" not in result["code"]
     assert (small_disk / f"prism.{suffix}").read_bytes() == b"good old file"
     assert sorted(path.name for path in small_disk.iterdir()) == ["other", f"prism.{suffix}"]
+
+
+def test_a_job_file_on_a_full_disk_ends_the_batch_in_a_sentence(start_batch, mesh_file, video, tmp_path, small_disk):
+    """Logs and results lie beside it."""
+    item = {"mesh": str(mesh_file), "video": str(video(frames=2)), "outputs": {"npz": str(tmp_path / "a.npz")}}
+    (small_disk / "jobs.jsonl").write_text(json.dumps(item))
+    with contextlib.suppress(OSError):
+        (small_disk / "more").write_bytes(bytes(64 << 10))
+    before = f"import os; os.chdir({str(small_disk)!r})"
+    with start_batch(item, before=before) as batch:
+        said = batch.stderr.read()
+    assert batch.returncode == 6 and "Traceback" not in said
+    assert re.search(r"\nerror: The disk has no room for '.*/out/jobs\.logs/0001-\w+\.log'\. Free some space", said)
 
 
 def test_a_good_batch_ends_without_system_exit_in_blender(addon, monkeypatch):

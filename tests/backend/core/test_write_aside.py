@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
-from motion324.core.write_aside import remove_unfinished, written_aside
+from motion324.core.errors import Motion324Error
+from motion324.core.write_aside import explained_write_errors, remove_unfinished, written_aside
 
 
 @pytest.mark.parametrize("name", ["fox.npz", "fox", "a.b.npz", "f" * 250 + ".npz", "ä" * 120 + ".npz"])
@@ -25,3 +29,12 @@ def test_unfinished_files_are_taken_away_whatever_their_name_is(tmp_path, name):
     remove_unfinished(tmp_path, {path})
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted([name, *others])
     assert path.read_bytes() == b"whole"
+
+
+def test_an_error_of_a_file_aside_names_the_file_that_it_was_to_be(tmp_path):
+    with (
+        pytest.raises(Motion324Error, match=r"no room for '.*/fox\.npz'"),
+        written_aside(tmp_path / "fox.npz") as aside,
+        explained_write_errors(aside),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 import bpy
 import numpy as np
 import pytest
+from addon.rigged_bodies import animation_of, body_rig
 from addon.shapes import ball, finish, rest
 from addon.wobble import wobble
 
@@ -52,7 +54,7 @@ def write(addon, moving, tmp_path):
     def written(suffix):
         path = tmp_path / f"ball{suffix}"
         if suffix == ".blend":
-            addon("batch.item_outputs").save(path, backup=False)
+            addon("scene.exporting.blend_file").save(path, backup=False)
         elif suffix == ".mp4":
             addon("scene.showing.video_encoding").encode_video(paths, path, 24)
         else:
@@ -73,6 +75,69 @@ def test_a_full_disk_leaves_the_good_file_as_it_was(write, full_disk, suffix, re
     assert str(path) in caught.value.sentence
     assert path.read_bytes() == good
     assert sorted(path.parent.iterdir()) == beside
+
+
+@pytest.mark.parametrize("filled_meanwhile", [False, True])
+@pytest.mark.parametrize("ending", [".glb", ".fbx", ".blend"])
+def test_a_full_disk_leaves_the_good_rig_as_it_was(
+    addon, tmp_path, full_disk, monkeypatch, refused, ending, filled_meanwhile
+):
+    obj, _ = body_rig(modes=("QUATERNION",) * 7)
+    path = tmp_path / f"body{ending}"
+    path.write_bytes(b"good old file")
+    if filled_meanwhile:
+        monkeypatch.setattr(addon("scene.exporting.proof"), "reserve", lambda *arguments: None)
+    with full_disk(), refused("body") as caught:
+        addon("scene.exporting.rig_export").export_rig(obj, path, 1, FRAMES)
+    assert caught.value.exit_code == 6 and "body" in caught.value.sentence and "unfinished" not in caught.value.sentence
+    assert [each.name for each in tmp_path.iterdir()] == [path.name] and path.read_bytes() == b"good old file"
+
+
+def test_a_blend_whose_point_cache_has_no_room_is_the_one_from_before(addon, moving, tmp_path, monkeypatch):
+    """It is saved twice, before there is a cache and with it."""
+    outputs, path = addon("batch.item_outputs"), tmp_path / "ball.blend"
+    outputs.blend_file.save(path)
+    good, whole = path.read_bytes(), outputs.blend_file.save
+    keep, saves = outputs.keeping.keep_as_point_cache, []
+
+    def full(what, failing):
+        def write(*arguments, **more):
+            saves.append(what)
+            if len(saves) == failing:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return {"save": whole, "keep": keep}[what](*arguments, **more)
+
+        return write
+
+    for failing in (1, 2, 3):
+        saves.clear()
+        monkeypatch.setattr(outputs.blend_file, "save", full("save", failing))
+        monkeypatch.setattr(outputs.keeping, "keep_as_point_cache", full("keep", failing))
+        result = animation_of(addon, moving, wobble(rest(moving), FRAMES))
+        with pytest.raises(OSError, match="No space"):
+            outputs.keep(SimpleNamespace(keep="POINT_CACHE", outputs={"blend": path}), result)
+        assert saves == ["save", "keep", "save"][:failing]
+        assert path.read_bytes() == good
+        assert {each.name for each in tmp_path.iterdir()} - {"ball.blend1"} == {"ball.blend"}
+
+
+@pytest.mark.parametrize("kept", [0, 20, 200])
+def test_a_picture_that_blender_cut_short_in_silence_is_told(addon, tmp_path, monkeypatch, refused, kept):
+    picture_file = addon("scene.exporting.picture_file")
+    image = bpy.data.images.new("Picture", 64, 64)
+    image.filepath_raw, image.file_format = str(tmp_path / "a.png"), "PNG"
+    with picture_file.whole_picture(tmp_path / "a.png"):
+        image.save()
+    whole = (tmp_path / "a.png").read_bytes()
+    assert len(whole) > kept
+    silent = refused("Blender could not write the picture .*a.png': it does not say why")
+    with silent, picture_file.whole_picture(tmp_path / "a.png"):
+        (tmp_path / "a.png").write_bytes(whole[:kept])
+    with refused("could not write .*a.png': Cannot do that"), picture_file.whole_picture(tmp_path / "a.png"):
+        raise RuntimeError("Error: Cannot do that")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10_000))
+    with refused("has no room for .*a.png"), picture_file.whole_picture(tmp_path / "a.png"):
+        pass
 
 
 # Without .abc, whose file in memory is limited by this, too; see the next test.

@@ -21,6 +21,7 @@ from motion324.core.errors import (
     Motion324Error,
 )
 from motion324.core.exclusive_use import Hold
+from motion324.core.inside_blender.operator_words import said_by_operator
 from motion324.core.interruption import look
 from motion324.core.job_file import Line, check_inputs_of, numbered_jobs, output_folders, read_lines
 from motion324.core.job_item import JobItem
@@ -30,7 +31,6 @@ from motion324.core.write_aside import explained_write_errors
 from ..job import backend
 from ..runner_base.state import Problem, problem_of
 from ..scene.reading import new_object
-from ..scene.reading.new_object import said_by_operator
 from .blocking import ProgressLine, animate_blocking, release
 from .item_outputs import keep, losses_of, write_outputs
 from .overlay_video import write_overlay_video

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import bpy
 from bpy.app.handlers import persistent
 
+from motion324.core.inside_blender.operator_words import said_by_operator
 from motion324.core.result import MadeMesh
 
-from ..scene.reading.new_object import said_by_operator
 from ..settings import new_mesh_settings, preferences, properties
 from . import looks
 from .examiner import Examiner, Question

@@ -8,7 +8,8 @@ from pathlib import Path
 import bpy
 from mathutils import Euler, Vector
 
-from ..scene.reading.new_object import said_by_operator
+from motion324.core.inside_blender.operator_words import said_by_operator
+
 from ..scene.showing import view_angles
 from ..ui.phrases import phrase
 

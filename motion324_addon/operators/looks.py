@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import bpy
 
 from motion324.core.errors import Motion324Error
+from motion324.core.inside_blender.operator_words import said_by_operator
 from motion324.core.result import MadeMesh
 
 from ..examining import looks, new_mesh
-from ..scene.reading.new_object import add_object, said_by_operator
+from ..scene.reading.new_object import add_object
 from ..settings import new_mesh_settings, properties
 from ..ui.phrases import phrase, tooltip
 from .animation import KEEP

@@ -14,6 +14,8 @@ from pathlib import Path
 def run(script: str, arguments: list[str]) -> int:
     """The exit code."""
     know_motion324()
+    from motion324.core.inside_blender.operator_words import said_by_operator
+
     spec = importlib.util.spec_from_file_location("motion324_script", script)
     if spec is None or spec.loader is None:
         raise ValueError(f"'{script}' is no Python file")
@@ -22,8 +24,8 @@ def run(script: str, arguments: list[str]) -> int:
         spec.loader.exec_module(module)
         module.main(*arguments)
     except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[-1].removeprefix("Error: ")
-        print(f"motion324-error: {first}", file=sys.stderr, flush=True)
+        said = said_by_operator(error) if str(error).strip() else type(error).__name__
+        print(f"motion324-error: {said}", file=sys.stderr, flush=True)
         return 3
     return 0
 

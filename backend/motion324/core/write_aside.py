@@ -6,11 +6,14 @@ import contextlib
 import errno
 import os
 import re
+import shutil
 from collections.abc import Iterator, Set
 from pathlib import Path
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+from motion324.core.owned_folder import UNFINISHED
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TOLD = 120  # letters of a path
 _ASIDE = re.compile(r"\.(?P<stem>.+)\.\d+\.unfinished(?P<suffix>(\.[^.]*)?)")
 _LONGEST_NAME = 255  # bytes, on most file systems
@@ -76,6 +79,7 @@ def write_error(path: Path, error: OSError) -> Motion324Error:
     """The error for people behind a system error that happened while `path`, or a file aside of it, was written."""
     if found := _ASIDE.fullmatch(path.name):
         path = path.with_name(f"{found['stem']}{found['suffix']}")
+    path = Path(*(part for part in path.parts if not part.startswith(UNFINISHED)))
     if is_out_of_space(error):
         return Motion324Error(
             "disk-full",
@@ -109,6 +113,20 @@ def system_error(error: BaseException) -> Motion324Error | None:
     )
 
 
+def told_full(path: Path, why: str, needed: int = 100_000) -> Motion324Error | None:
+    """Where another program has not written `path` and says why: the error for people, if that was a full disk.
+
+    needed: bytes; a disk with less room than that is full, whatever the program says.
+    """
+    full = write_error(path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    if any(f"[Errno {number}]" in why or os.strerror(number) in why for number in _FULL):
+        return full
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(path.parent).free < needed:
+            return full
+    return None
+
+
 def is_out_of_space(error: OSError) -> bool:
     """The disk is full, a quota is used up, or the file system has no larger files."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return error.errno in _FULL

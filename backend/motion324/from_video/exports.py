@@ -20,6 +20,7 @@ from motion324.core.progress import Progress
 from motion324.core.reference_mesh import Normalisation, ReferenceMesh, normalised_mesh
 from motion324.core.trajectory_file import Trajectory
 from motion324.core.view import View, look_at_origin
+from motion324.core.write_aside import told_full
 from motion324.evaluation.mesh_sequence import normalised_by_first_frame
 from motion324.rendering.result_videos import Look, draw_sequence
 from motion324.trajectories.result_files import outlined
@@ -50,7 +51,7 @@ def write_fbx(path: Path, glb: Path, fps: float, blender: Path, progress: Progre
         if error.code != "mesh-unreadable":
             raise
         said = error.sentence.split("': ", 1)[-1]
-        raise Motion324Error(
+        raise told_full(path, said) or Motion324Error(
             "export-failed",
             f"Blender could not write '{path.name}': {said}",
             f"Import {glb.name}, which has the same animation, in Blender.",

@@ -12,7 +12,7 @@ from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.inside_blender.rig.engine_export import ExportedRig
 from motion324.core.options import bad_option
 from motion324.core.progress import Progress, silent
-from motion324.core.write_aside import written_aside
+from motion324.core.write_aside import told_full, written_aside
 
 
 def write_engine_file(
@@ -46,6 +46,6 @@ def write_engine_file(
             if error.code != "mesh-unreadable":
                 raise
             why = error.sentence.split("': ", 1)[-1]
-            raise Motion324Error(
+            raise told_full(target, why) or Motion324Error(
                 "rig-unusable", f"'{source}' cannot be written for {settings.engine}: {why}", "", EXIT_BAD_MESH
             ) from error

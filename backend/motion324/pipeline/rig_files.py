@@ -22,7 +22,7 @@ from motion324.core.rig import RiggedMotion
 from motion324.core.rig_file import load_rig, save_rig
 from motion324.core.rig_settings import RigSettings
 from motion324.core.trajectory_file import Trajectory
-from motion324.core.write_aside import written_aside
+from motion324.core.write_aside import told_full, written_aside
 from motion324.rigging.rig import rig_trajectory
 
 STATES = ("now", "begin", "rest")  # of a file, as the script has them
@@ -166,7 +166,7 @@ def _run(executable: Path, arguments: list[str], file: Path, progress: Progress,
             raise
         said = error.sentence.split("': ", 1)[-1]
         if writes:
-            raise Motion324Error(
+            raise told_full(file, said) or Motion324Error(
                 "export-failed", f"Blender could not write '{file}': {said}", "", EXIT_CANNOT_WRITE
             ) from error
         sentence = f"The rig of '{file}' cannot be used: {said}"

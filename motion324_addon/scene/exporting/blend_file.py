@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import secrets
 import shutil
@@ -13,9 +12,9 @@ from pathlib import Path
 import bpy
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
-from motion324.core.write_aside import explained_write_errors, write_error
+from motion324.core.inside_blender.operator_words import said_by_operator
+from motion324.core.write_aside import explained_write_errors, told_full
 
-from ..reading.new_object import said_by_operator
 from . import export_size, proof
 
 BLEND = 2_000_000  # bytes of a .blend's own that nobody estimates
@@ -75,9 +74,8 @@ def given_back(path: Path) -> Iterator[None]:
 def unsaved(path: Path, why: str, size: int) -> Motion324Error:
     """The error for a .blend that Blender has not saved. why: what it says. size: bytes that it has at least."""
     if why.startswith(_NO_REASONS):
-        with contextlib.suppress(OSError):
-            if shutil.disk_usage(path.parent).free < proof.MARGIN * size + BLEND:
-                return write_error(path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+        if full := told_full(path, why, round(proof.MARGIN * size) + BLEND):
+            return full
         why = "Blender gives no reason, which often is a full disk"
     return Motion324Error(
         "cannot-write", f"'{path}' could not be saved: {why}.", "Choose another folder.", EXIT_CANNOT_WRITE

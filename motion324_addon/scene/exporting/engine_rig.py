@@ -10,15 +10,15 @@ import bpy
 
 from motion324.core.engine_settings import ENDINGS, EngineSettings, MotionEdits
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+from motion324.core.inside_blender.operator_words import said_by_operator
 from motion324.core.inside_blender.rig import engine_export
 from motion324.core.inside_blender.rig.engine_export import EngineExport, ExportedRig
 from motion324.core.inside_blender.rig.engine_reading import armature_of
-from motion324.core.write_aside import written_aside
+from motion324.core.write_aside import told_full, written_aside
 
 from ..playing.timing import scene_fps
 from ..reading import modifier_stack
 from ..reading.mesh_reading import checked_object
-from ..reading.new_object import said_by_operator
 from . import proof
 from .placing import metres_per_unit
 from .stand_in import Report, images_as_files
@@ -65,8 +65,9 @@ def export_for_engine(
         try:
             done = engine_export.export_for_engine(bpy, objects, wanted, written, report)
         except RuntimeError as error:  # how operators report their errors
-            sentence = f"Blender could not write '{path}': {said_by_operator(error)}."
-            raise Motion324Error(
+            said = said_by_operator(error)
+            sentence = f"Blender could not write '{path}': {said}."
+            raise told_full(path, said) or Motion324Error(
                 "export-failed", sentence, "See Blender's console for details.", EXIT_CANNOT_WRITE
             ) from error
         proof.proven(path, aside)

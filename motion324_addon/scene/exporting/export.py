@@ -7,9 +7,7 @@ What each setting below prevents was measured by importing the files again; test
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -18,12 +16,12 @@ import numpy as np
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
 from motion324.core.inside_blender.gltf import export_at_rate
+from motion324.core.inside_blender.operator_words import said_by_operator
 from motion324.core.point_cache import Pc2Writer
-from motion324.core.write_aside import explained_write_errors, write_error, written_aside
+from motion324.core.write_aside import explained_write_errors, told_full, write_error, written_aside
 
 from ..playing.timing import scene_fps
 from ..reading.mesh_reading import checked_object
-from ..reading.new_object import said_by_operator
 from . import as_it_is, export_size
 from .export_formats import FORMATS, POINT_CACHES, Format, available
 from .memory_file import in_memory_first
@@ -258,9 +256,8 @@ def scene_range(first: int, last: int) -> Iterator[None]:
 
 
 def _failed(path: Path, kind: Format, why: str) -> Motion324Error:
-    for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        if f"[Errno {number}]" in why:
-            return write_error(path, OSError(number, os.strerror(number)))
+    if full := told_full(path, why):
+        return full
     sentence = f"Blender's {kind.label} exporter could not write '{path}': {why}."
     return Motion324Error("export-failed", sentence, "See Blender's console for details.", EXIT_CANNOT_WRITE)
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import bpy
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+from motion324.core.inside_blender.operator_words import said_by_operator
 from motion324.core.inside_blender.rig.exporting import ENDINGS, write_rigged
 from motion324.core.inside_blender.rig.skin_reading import armature_modifier
-from motion324.core.write_aside import write_error, written_aside
+from motion324.core.write_aside import told_full, written_aside
 
 from ..reading.mesh_reading import checked_object
-from ..reading.new_object import said_by_operator
 from . import export_size, proof
 from .blend_file import unsaved
 from .export import scene_range
@@ -53,8 +51,7 @@ def export_rig(
 
 
 def _failed(path: Path, why: str) -> Motion324Error:
-    for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        if f"[Errno {number}]" in why:
-            return write_error(path, OSError(number, os.strerror(number)))
+    if full := told_full(path, why):
+        return full
     sentence = f"Blender could not write the rig '{path}': {why}."
     return Motion324Error("export-failed", sentence, "See Blender's console for details.", EXIT_CANNOT_WRITE)

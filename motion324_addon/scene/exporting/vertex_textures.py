@@ -18,15 +18,15 @@ import numpy as np
 from motion324.core.engine_settings import VertexTextures
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
 from motion324.core.inside_blender.mesh.surface import corner_vertices_of, positions_of
+from motion324.core.inside_blender.operator_words import said_by_operator
 from motion324.core.owned_folder import UNFINISHED, OwnedFolder
 from motion324.core.reference_mesh import turned_y_up
 from motion324.core.vertex_textures import Layout, Written, files_of, write_vertex_textures
-from motion324.core.write_aside import explained_write_errors
+from motion324.core.write_aside import explained_write_errors, told_full
 
 from ..playing.timing import scene_fps
 from ..reading import modifier_stack
 from ..reading.mesh_reading import checked_object
-from ..reading.new_object import said_by_operator
 from . import proof, sampling
 from .placing import metres_per_unit
 from .stand_in import Report, only_selected, still_copy
@@ -190,7 +190,7 @@ def _to_disk(file: Path) -> None:
 
 
 def _failed(path: Path, why: str) -> Motion324Error:
-    return Motion324Error(
+    return told_full(path, why) or Motion324Error(
         "export-failed",
         f"The mesh '{path.name}' could not be written: {why}.",
         "See Blender's console.",

@@ -2,19 +2,64 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import bpy
 
-from motion324.core.inside_blender.fcurves import CONSTANT, channels_of, write_curve
+from motion324.core.inside_blender.fcurves import CONSTANT, channels_of, curves_of_action, write_curve
 
-__all__ = ["CONSTANT", "curves_of", "editable_curves_of", "write_curve"]
+__all__ = ["CONSTANT", "curves_of", "deciding", "editable_curves_of", "let_decide", "muted", "write_curve"]
 
 
 def curves_of(data: bpy.types.ID) -> Any:
     """The F-curve collection of the data-block's action, or () where it has none."""
     channels = channels_of(bpy, data)
     return channels.fcurves if channels is not None else ()
+
+
+def deciding(data: bpy.types.ID, paths: Collection[str]) -> list[Any]:
+    """All that decides these properties instead of their own values: F-curves of the action and of strips in the NLA
+    editor, and drivers, as far as they are not muted and belong to this file."""
+    return [each for each in _may_decide(data, paths) if not each.mute]
+
+
+def let_decide(data: bpy.types.ID, paths: Collection[str]) -> None:
+    """Unmutes what decides these properties."""
+    for each in _may_decide(data, paths):
+        each.mute = False
+
+
+def _may_decide(data: bpy.types.ID, paths: Collection[str]) -> list[Any]:
+    animation = data.animation_data
+    if animation is None:
+        return []
+    strips = [strip for track in animation.nla_tracks for strip in _with_inner(track.strips)]
+    actions = {each for each in (animation.action, *(strip.action for strip in strips)) if each is not None}
+    curves = [curve for action in actions if action.library is None for curve in curves_of_action(action)]
+    drivers = animation.drivers if data.library is None else ()
+    return [each for each in (*curves, *drivers) if each.data_path in paths]
+
+
+@contextlib.contextmanager
+def muted(data: bpy.types.ID, paths: Collection[str]) -> Iterator[None]:
+    """Nothing decides these properties for a while but their own values."""
+    curves = deciding(data, paths)
+    try:
+        for curve in curves:
+            curve.mute = True
+        yield
+    finally:
+        for curve in curves:
+            curve.mute = False
+
+
+def _with_inner(strips: Iterable[bpy.types.NlaStrip]) -> Iterator[bpy.types.NlaStrip]:
+    """With those in strips of strips."""
+    for strip in strips:
+        yield strip
+        yield from _with_inner(strip.strips)
 
 
 def editable_curves_of(data: bpy.types.ID) -> Any:

@@ -16,7 +16,7 @@ from motion324.core.job_item import RIG as RIG
 
 from ..reading import mesh_reading, modifier_stack
 from ..reading.mesh_reading import check_own
-from . import kept_action, kept_note, point_cache, shape_keys
+from . import fcurves, kept_action, kept_note, point_cache, shape_keys
 from .animation import Animation
 from .kept_note import PutBack
 
@@ -45,7 +45,7 @@ def keep_as_shape_keys(animation: Animation, copy_shared: bool = False) -> Itera
     mesh_reading.check_topology(obj, animation.topology)
     shared = obj.data
     copied = copy_shared and shape_keys.make_single_user(obj)
-    put_back = PutBack(_moving_now(obj), basis=obj.data.shape_keys is None)
+    put_back = PutBack(_moving_now(obj), basis=obj.data.shape_keys is None, muted=_switches_now(obj))
     try:
         yield from shape_keys.bake(obj, animation.positions, animation.timing, kept_keys(obj))
     except BaseException:
@@ -160,6 +160,12 @@ def _moving_now(obj: bpy.types.Object) -> tuple[tuple[str, bool, bool], ...]:
     )
 
 
+def _switches_now(obj: bpy.types.Object) -> tuple[str, ...]:
+    """The data paths by which keys or drivers switch modifiers that a bake of shape keys switches off."""
+    moving = modifier_stack.moving_modifiers(obj, modifier_stack.leading_count(obj))
+    return tuple({each.data_path for each in fcurves.deciding(obj, modifier_stack.switches_of(moving))})
+
+
 def _kept(obj: bpy.types.Object, animation: Animation, put_back: PutBack) -> None:
     point_cache.hide_preview(obj)
     kept_note.write(obj, animation, put_back)
@@ -232,6 +238,7 @@ def remove_animation(obj: bpy.types.Object) -> tuple[str, ...]:
         if switched_off is not None:
             switched_off.show_viewport, switched_off.show_render = viewport, render
             restored.append(name)
+    fcurves.let_decide(obj, put_back.muted)
     kept_note.erase(obj)
     return tuple(restored)
 

@@ -57,6 +57,7 @@ class PutBack:
     modifiers: name, show_viewport and show_render of those that it switched off. basis: whether it added the first key.
     armature: the object whose bones were keyed, which has a note of its own (motion324.core.inside_blender.rig.keying).
     made_armature: the one that was made for it. bound: what binds it to `armature`, where nothing did before.
+    muted: the data paths of the modifiers' switches whose curves and drivers it muted.
     """
 
     modifiers: tuple[tuple[str, bool, bool], ...] = ()
@@ -64,6 +65,7 @@ class PutBack:
     armature: str = ""
     made_armature: str = ""
     bound: Binding | None = None
+    muted: tuple[str, ...] = ()
 
 
 def source_of(animation: Animation) -> Source | None:
@@ -102,6 +104,7 @@ def write(obj: bpy.types.Object, animation: Animation, put_back: PutBack) -> Non
             "armature": put_back.armature or before.armature,
             "made_armature": put_back.made_armature or before.made_armature,
             "bound": _plain(put_back.bound or before.bound),
+            "muted": (*before.muted, *(path for path in put_back.muted if path not in before.muted)),
         }
     )
 
@@ -136,7 +139,7 @@ def read_put_back(obj: bpy.types.Object) -> PutBack:
         modifiers = tuple((str(name), bool(viewport), bool(render)) for name, viewport, render in values["modifiers"])
         bones = str(values.get("armature", "")), str(values.get("made_armature", ""))
         bound = Binding(*map(str, values["bound"])) if values.get("bound") else None
-        return PutBack(modifiers, bool(values["basis"]), *bones, bound)
+        return PutBack(modifiers, bool(values["basis"]), *bones, bound, tuple(map(str, values.get("muted", ()))))
     except (KeyError, TypeError, ValueError):
         return PutBack()
 

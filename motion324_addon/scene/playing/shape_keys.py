@@ -87,7 +87,10 @@ def bake(
         remove_keys(obj, replacing)
         for index, key in enumerate(obj.data.shape_keys.key_blocks[-len(positions) :]):
             key.name = _name(index)  # which was taken; Blender renames in the key's curve as well
-    for modifier in modifier_stack.moving_modifiers(obj, modifier_stack.leading_count(obj)):
+    moving = modifier_stack.moving_modifiers(obj, modifier_stack.leading_count(obj))
+    for curve in fcurves.deciding(obj, modifier_stack.switches_of(moving)):
+        curve.mute = True
+    for modifier in moving:
         modifier.show_viewport = modifier.show_render = False
     obj.data.update()
 

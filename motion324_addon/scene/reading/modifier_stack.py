@@ -5,7 +5,7 @@ topology, and whether it can look right with the others on top.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import bpy
 import numpy as np
@@ -40,10 +40,11 @@ LARGEST_LOSS = 0.3  # of the object's size, on any side; subdividing a cube take
 def leading_count(obj: bpy.types.Object) -> int:
     """How many modifiers, from the first, keep the mesh's topology: an animation is put right after these.
 
-    Geometry nodes may do either; they are tried out on the object as it is now. What is switched off does nothing.
+    Geometry nodes may do either; they are tried out on the object as it is now. What is switched off, and is not
+    switched on by keys or drivers, does nothing.
     """
     for index, modifier in enumerate(obj.modifiers):
-        if modifier.type in MOVING | STILL or not (modifier.show_viewport or modifier.show_render):
+        if modifier.type in MOVING | STILL or not _may_be_on(obj, modifier):
             continue
         if modifier.type == "NODES" and modifier.show_viewport and _keeps_topology(obj, index + 1):
             continue
@@ -52,22 +53,40 @@ def leading_count(obj: bpy.types.Object) -> int:
 
 
 def moving_modifiers(obj: bpy.types.Object, count: int) -> list[bpy.types.Modifier]:
-    """Those of the first `count` modifiers that move vertices and are switched on."""
+    """Those of the first `count` modifiers that move vertices and are switched on, now or at other frames."""
     leading = list(obj.modifiers)[:count]
-    return [m for m in leading if m.type not in STILL and (m.show_viewport or m.show_render)]
+    return [m for m in leading if m.type not in STILL and _may_be_on(obj, m)]
+
+
+def _may_be_on(obj: bpy.types.Object, modifier: bpy.types.Modifier) -> bool:
+    return modifier.show_viewport or modifier.show_render or bool(fcurves.deciding(obj, switches_of([modifier])))
 
 
 @contextlib.contextmanager
 def only_leading(obj: bpy.types.Object, count: int) -> Iterator[None]:
     """Switches off all but the first `count` modifiers in the viewport, and puts the switches back afterwards."""
-    off = [m for m in list(obj.modifiers)[count:] if m.show_viewport]
-    for modifier in off:
-        modifier.show_viewport = False
-    try:
+    with _switched_off(obj, list(obj.modifiers)[count:]):
         yield
-    finally:
+
+
+@contextlib.contextmanager
+def _switched_off(obj: bpy.types.Object, modifiers: Sequence[bpy.types.Modifier]) -> Iterator[None]:
+    """Also where keys or drivers would switch them on."""
+    off = [modifier for modifier in modifiers if modifier.show_viewport]
+    with fcurves.muted(obj, switches_of(modifiers)):
         for modifier in off:
-            modifier.show_viewport = True
+            modifier.show_viewport = False
+        try:
+            yield
+        finally:
+            for modifier in off:
+                modifier.show_viewport = True
+
+
+def switches_of(modifiers: Iterable[bpy.types.Modifier]) -> list[str]:
+    """The data paths by which keys and drivers switch these modifiers."""
+    names = [bpy.utils.escape_identifier(modifier.name) for modifier in modifiers]
+    return [f'modifiers["{name}"].{switch}' for name in names for switch in ("show_viewport", "show_render")]
 
 
 @contextlib.contextmanager
@@ -97,10 +116,7 @@ def switched_on(objects: Sequence[bpy.types.Object]) -> Iterator[None]:
         for obj in objects:
             if _is_evaluated(obj):
                 continue
-            for curve in fcurves.curves_of(obj):
-                if curve.data_path == "hide_viewport" and not curve.mute:
-                    curve.mute = True
-                    put_back.callback(setattr, curve, "mute", False)
+            put_back.enter_context(fcurves.muted(obj, ["hide_viewport"]))
             put_back.callback(setattr, obj, "hide_viewport", obj.hide_viewport)
             obj.hide_viewport = False
             if not _is_evaluated(obj) and root not in obj.users_collection:
@@ -198,11 +214,8 @@ def _has_strips(obj: bpy.types.Object) -> bool:
 def _check_pose(
     obj: bpy.types.Object, modifier: bpy.types.Modifier, shown: np.ndarray, first: bpy.types.Modifier, size: float
 ) -> None:
-    modifier.show_viewport = False
-    try:
+    with _switched_off(obj, [modifier]):
         without = _shown(obj)
-    finally:
-        modifier.show_viewport = True
     if without.shape == shown.shape and np.abs(without - shown).max() <= STILL_ENOUGH * size:
         return
     raise Motion324Error(

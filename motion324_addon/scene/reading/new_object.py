@@ -12,22 +12,13 @@ import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.inside_blender.mesh.making import new_mesh
+from motion324.core.inside_blender.operator_words import said_by_operator
 from motion324.core.reference_mesh import ReferenceMesh
 
 from .orientation import z_up
 
 Reader = Callable[[str], object]
 SIZE = 2.0  # Blender units of the longest side, as of Blender's own new meshes
-
-
-def said_by_operator(error: Exception) -> str:
-    """Why one of Blender's operators failed, as it said it: without the marks and the lines of code around it."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    lines = [line for line in lines if line and not line.startswith(("Location:", 'File "', "Warning:"))]
-    if any("Traceback (most recent call last)" in line for line in lines):
-        lines = lines[-1:]  # the exception itself
-    found = [line for line in lines if line.startswith("Error:")] or lines[-1:]
-    return found[0].removeprefix("Error:").strip().rstrip(".") if found else "Blender does not say why"
 
 
 READERS: dict[str, Reader] = {

@@ -10,11 +10,11 @@ import bpy
 import numpy as np
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
-from motion324.core.write_aside import written_aside
+from motion324.core.inside_blender.operator_words import said_by_operator
+from motion324.core.write_aside import told_full, written_aside
 
 from ..exporting.export_size import Expected
 from ..exporting.proof import proven, reserve
-from ..reading.new_object import said_by_operator
 
 SMALLEST = 500  # bytes of a video with one grey picture are more
 
@@ -120,6 +120,7 @@ def _lay_out(scene: bpy.types.Scene, pictures: Sequence[Path], fps: float) -> No
 
 
 def _failed(path: Path, why: str) -> Motion324Error:
-    lines = [line.strip() for line in why.splitlines() if line.strip()]
-    sentence = f"The video '{path}' could not be written: {lines[-1].rstrip('.')}."
+    if full := told_full(path, why):
+        return full
+    sentence = f"The video '{path}' could not be written: {why}."
     return Motion324Error("video-failed", sentence, "See Blender's console for details.", EXIT_CANNOT_WRITE)

@@ -1,30 +1,10 @@
-"""What people read when an operator fails, when a path leads nowhere, and when an object belongs to another file."""
+"""What people read when a path leads nowhere, and when an object belongs to another file."""
 
 from __future__ import annotations
 
 import bpy
 import pytest
 from addon.shapes import ball
-
-
-@pytest.mark.parametrize(
-    ("said", "reason"),
-    [
-        (
-            "Error: Could not open file for writing\nLocation: /usr/share/blender/5.0/scripts/modules/bpy/ops.py:109\n",
-            "Could not open file for writing",
-        ),
-        (
-            'Error: Python: Traceback (most recent call last):\n  File "x.py", line 3, in execute\nOSError: full\n'
-            "Location: ops.py:109\n",
-            "OSError: full",
-        ),
-        ("OSError: [Errno 28] No space left on device\n", "OSError: [Errno 28] No space left on device"),
-        ("", "Blender does not say why"),
-    ],
-)
-def test_an_operator_s_error_is_told_without_the_line_of_code(addon, said, reason):
-    assert addon("scene.reading.new_object").said_by_operator(RuntimeError(said)) == reason
 
 
 def test_a_path_beside_a_blend_that_is_not_saved_is_told_as_such(addon, tmp_path):

@@ -40,3 +40,10 @@ def test_a_script_that_fails_says_why_and_ends_with_code_3(launch, capsys):
         launch("def main():\n    raise RuntimeError('Error: no mesh in it')\n")
     assert ended.value.code == 3
     assert capsys.readouterr().err == "motion324-error: no mesh in it\n"
+
+
+def test_an_operator_that_fails_is_told_without_the_line_of_code(launch, capsys):
+    said = "Error: Python: Traceback (most recent call last):\\nOSError: [Errno 28] No space\\nLocation: ops.py:109\\n"
+    with pytest.raises(SystemExit):
+        launch(f"def main():\n    raise RuntimeError('{said}')\n")
+    assert capsys.readouterr().err == "motion324-error: OSError: [Errno 28] No space\n"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 from foreground_clips import clip_over, scenery
 
+from motion324.cli.commands.animate import _write_pictures
 from motion324.cli.main import main
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_BAD_VIDEO, EXIT_NO_FOREGROUND, Cancelled, Motion324Error
@@ -237,3 +239,10 @@ def test_the_look_begins_at_the_first_frame_that_shows_something_as_the_job_does
     (warning,) = found.warnings
     assert warning["code"] == "first-frame-without-object"
     assert f"--frames {blank}:" in warning["sentence"]
+
+
+def test_pictures_that_find_no_room_are_told_by_their_names(tmp_path, full_disk):
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    found = SimpleNamespace(frame=noise, mask=np.ones((64, 64), np.float32))
+    with full_disk(), pytest.raises(Motion324Error, match=r"no room for '.*/frame\.png'"):
+        _write_pictures(tmp_path, found)

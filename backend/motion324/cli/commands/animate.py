@@ -16,6 +16,7 @@ from motion324.core.errors import EXIT_OK
 from motion324.core.input_files import check_inputs_stay, inputs_of_job
 from motion324.core.option_spec import OptionSpec
 from motion324.core.options import AnimateOptions
+from motion324.core.write_aside import explained_write_errors
 
 if TYPE_CHECKING:
     from motion324.core.result import AnimationResult, Examination
@@ -167,12 +168,13 @@ def _examine(arguments: argparse.Namespace, options: AnimateOptions, terminal: T
 
 
 def _write_pictures(folder: Path, found: Examination) -> None:
-    """FRAME (sRGB) and MASK (white is the object). Raises OSError."""
+    """FRAME (sRGB) and MASK (white is the object). Raises Motion324Error("cannot-write" or "disk-full")."""
     import cv2
 
     for name, image in ((FRAME, found.frame[..., ::-1]), (MASK, (found.mask * 255 + 0.5).astype("uint8"))):
         _, data = cv2.imencode(".png", image)
-        (folder / name).write_bytes(data.tobytes())
+        with explained_write_errors(folder / name):
+            (folder / name).write_bytes(data.tobytes())
 
 
 def _examination_summary(arguments: argparse.Namespace, found: Examination) -> dict[str, Any]:

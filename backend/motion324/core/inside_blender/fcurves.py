@@ -34,14 +34,15 @@ def channels_of(bpy: Any, data: Any, create: bool = False) -> Any:
 
 def all_curves(bpy: Any) -> list[Any]:
     """Every F-curve of the file, of whichever action, slot and layer."""
-    curves = []
-    for action in bpy.data.actions:
-        if hasattr(action, "slots"):
-            bags = [bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags]
-            curves += [curve for bag in bags for curve in bag.fcurves]
-        else:
-            curves += list(action.fcurves)
-    return curves
+    return [curve for action in bpy.data.actions for curve in curves_of_action(action)]
+
+
+def curves_of_action(action: Any) -> list[Any]:
+    """Its F-curves, of whichever slot and layer."""
+    if not hasattr(action, "slots"):
+        return list(action.fcurves)
+    bags = [bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags]
+    return [curve for bag in bags for curve in bag.fcurves]
 
 
 def new_channels(bpy: Any, data: Any, name: str) -> Any:

@@ -414,3 +414,47 @@ def test_taking_keys_off_a_copied_mesh_leaves_no_keys_without_a_mesh(addon, anim
     assert obj.data.shape_keys is None
     assert [keys.user.shape_keys == keys for keys in bpy.data.shape_keys] == [True]  # that of the mesh before
     assert bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "saved.blend")) == {"FINISHED"}
+
+
+@pytest.mark.parametrize("how", ["driver", "keys", "strip"])
+def test_modifiers_that_drivers_or_keys_switch_on_stay_off_while_an_animation_takes_their_place(addon, animated, how):
+    obj = ball()
+    obj.modifiers.new("Wave", "WAVE").height = 0.5
+    obj.modifiers.new("Smoother", "SUBSURF")
+
+    def switches():
+        return [(modifier.show_viewport, modifier.show_render) for modifier in obj.modifiers]
+
+    for modifier in obj.modifiers:
+        if how == "driver":
+            obj.driver_add(f'modifiers["{modifier.name}"].show_viewport').driver.expression = "frame > 2"
+        else:
+            for frame in (1, 3):
+                modifier.show_viewport = frame > 2
+                modifier.keyframe_insert("show_viewport", frame=frame)
+    if how == "strip":
+        action, obj.animation_data.action = obj.animation_data.action, None
+        obj.animation_data.nla_tracks.new().strips.new("Strip", 1, action)
+    bpy.context.scene.frame_set(3)
+    before, posed = switches(), shown(obj, 3)
+    assert before[0][0] and before[1][0] and len(posed) > len(obj.data.vertices)
+    animation = animated(obj, start=3)
+    np.testing.assert_allclose(animation.positions[0], shown_without(addon, obj, 3), atol=1e-6)
+    assert np.abs(animation.positions[0] - rest(obj)).max() > 0.1
+    for _ in addon("scene.playing.keeping").keep_as_shape_keys(animation):
+        pass
+    samples = dict(addon("scene.exporting.sampling").sample_positions(obj, 3, 6))
+    for index in range(4):
+        np.testing.assert_allclose(samples[index + 3], animation.positions[index], atol=1e-6)
+    bpy.context.scene.frame_set(3)
+    assert switches() == [(False, False), before[1]]
+    addon("scene.playing.keeping").remove_animation(obj)
+    bpy.context.scene.frame_set(3)
+    assert switches() == before
+    np.testing.assert_allclose(shown(obj, 3), posed, atol=1e-6)
+
+
+def shown_without(addon, obj, frame):
+    """What the object shows in a frame before modifiers change its topology."""
+    ((_, positions),) = addon("scene.exporting.sampling").positions_at(obj, [frame])
+    return positions

@@ -246,7 +246,7 @@ def test_what_cannot_be_animated_is_refused_with_one_sentence(read):
     bpy.ops.object.mode_set(mode="OBJECT")
 
 
-@pytest.mark.parametrize("switch", ["object", "keyed", "collection", "outer collection", "eye"])
+@pytest.mark.parametrize("switch", ["object", "keyed", "driven", "strip", "collection", "outer collection", "eye"])
 def test_an_object_that_the_viewport_does_not_show_is_read_as_it_would_show_it(addon, read, switch):
     scene = bpy.context.scene
     outer, inner = bpy.data.collections.new("Outer"), bpy.data.collections.new("Inner")
@@ -267,6 +267,14 @@ def test_an_object_that_the_viewport_does_not_show_is_read_as_it_would_show_it(a
     elif switch == "keyed":
         obj.hide_viewport = True
         obj.keyframe_insert("hide_viewport", frame=1)
+    elif switch == "driven":
+        obj.driver_add("hide_viewport").driver.expression = "1"
+        bpy.context.view_layer.update()
+    elif switch == "strip":
+        obj.hide_viewport = True
+        obj.keyframe_insert("hide_viewport", frame=1)
+        action, obj.animation_data.action = obj.animation_data.action, None
+        obj.animation_data.nla_tracks.new().strips.new("Strip", 1, action)
     elif switch == "eye":
         obj.hide_set(True)
     else:

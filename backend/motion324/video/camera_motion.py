@@ -25,6 +25,7 @@ _HOMOGRAPHY_GAIN, _HOMOGRAPHY_MISS = 0.1, 0.6
 # A frame's evidence: so many corners that agree, this part of all, in so many of the cells that the object leaves free.
 _FEWEST, _CLEAR_SHARE, _ANY_SHARE, _CLEAR_CELLS = 24, 0.6, 0.3, 0.5
 _RENEW = 0.7  # of a key frame's corners that have to be seen, else the frame before becomes the key frame
+_OTHER_CONTRAST, _OTHER_BRIGHTNESS, _LARGEST_GAIN = 0.04, 4.0, 4.0  # as a part; in grey levels; times
 _MOVES = 0.01  # of the picture's height: what stands still in the world moves by so much, or the camera is still
 _STEP = 0.002  # the same, from one frame to the next
 
@@ -76,7 +77,7 @@ def find_camera_motion(clip: VideoClip, masks: np.ndarray, progress: Progress = 
     found, clear = np.zeros(count, bool), np.zeros(count, bool)
     found[0] = clear[0] = True
     pairs = zip(clip.frames, masks, strict=True)
-    for index, fit in enumerate(_fits(_working(frame, mask, size) for frame, mask in pairs), 1):
+    for index, fit in enumerate(_fits(_evenly_lit(_working(frame, mask, size) for frame, mask in pairs)), 1):
         progress("foreground", count, count)
         to_first[index] = np.linalg.inv(to_working) @ fit.to_first @ to_working
         to_first[index] /= to_first[index][2, 2]
@@ -112,6 +113,21 @@ def _working(frame: np.ndarray, mask: np.ndarray, size: tuple[int, int]) -> tupl
     grey = cv2.cvtColor(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
     solid = cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 0.1
     return grey, 1 - cv2.dilate(solid.view(np.uint8), disc(max(2, max(size) // 64)))
+
+
+def _evenly_lit(pictures: Iterator[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The same with the first one's brightness and contrast of the background, where they are clearly others, as when
+    light flickers, a camera sets its exposure, or a shot fades: corners are followed by what is as bright as before."""
+    usual: tuple[float, float] | None = None
+    for grey, free in pictures:
+        mean, contrast = (float(each[0, 0]) for each in cv2.meanStdDev(grey, mask=free))
+        usual = usual or (mean, contrast)
+        gain = usual[1] / max(contrast, 1e-6)
+        if 1 / _LARGEST_GAIN < gain < _LARGEST_GAIN and (
+            abs(gain - 1) > _OTHER_CONTRAST or abs(mean - usual[0]) > _OTHER_BRIGHTNESS
+        ):
+            grey = np.clip((grey - mean) * gain + usual[0], 0, 255).astype(np.uint8)
+        yield grey, free
 
 
 def _fits(pictures: Iterator[tuple[np.ndarray, np.ndarray]]) -> Iterator[_Fit]:

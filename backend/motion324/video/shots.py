@@ -1,9 +1,10 @@
-"""Tells where a clip begins to show something, where it fades in, and where another shot begins."""
+"""Tells where a clip begins to show something, where it fades in and out, and where another shot begins."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Collection
 
 import cv2
 import numpy as np
@@ -20,6 +21,9 @@ _ALIKE = 0.9  # the correlation of frames that show the same, brighter or darker
 # A cut leaves so much of the picture's contrast unexplained by any flow, and so many times what is usual around it; a
 # pair of frames that differs hardly more than those around it is not looked at.
 _CUT_UNEXPLAINED, _CUT_UNUSUAL, _CUT_AROUND, _CUT_SUSPECT = 0.2, 3.0, 3, 1.25
+# One shot dissolves into another within so many frames, or about as many. The middle one is then nearly the mean of
+# both ends: it differs from that by less than this part of what these differ by.
+_DISSOLVES, _MIXED = (4, 8, 16, 32), 0.25
 
 
 def from_first_picture(clip: VideoClip) -> VideoClip:
@@ -60,7 +64,7 @@ def begins_later(without: np.ndarray, first: int, name: str) -> dict[str, str]:
 
 
 def shot_warnings(clip: VideoClip, progress: Progress = silent) -> tuple[dict[str, str], ...]:
-    """{"code", "sentence"} for frames of one colour, for a clip that fades in, and for cuts."""
+    """{"code", "sentence"} for frames of one colour, for a clip that fades in or out, for cuts and dissolves."""
     small = _small(clip.frames, progress)
     blank, numbers = blank_frames(clip), clip.frame_numbers
     warnings = []
@@ -87,6 +91,21 @@ def shot_warnings(clip: VideoClip, progress: Progress = silent) -> tuple[dict[st
             f"the motion. Use one shot alone, such as --frames :{starts[0]} or --frames {starts[-1]}:."
         )
         warnings.append({"code": "cut", "sentence": sentence})
+    mixed = dissolving_frames(small, cuts, progress)
+    if len(mixed):
+        sentence = (
+            f"One shot dissolves into another in {told_frames(numbers[mixed])} of '{clip.name}', and so does the "
+            f"motion. Use one shot alone, such as --frames :{numbers[mixed[0]]} or --frames {numbers[mixed[-1]] + 1}:."
+        )
+        warnings.append({"code": "dissolve", "sentence": sentence})
+    fading = fading_frames(small[: len(blank) - int(np.argmin(blank[::-1]))][::-1])
+    if fading:
+        out = np.flatnonzero(~blank)[-fading:]
+        sentence = (
+            f"{told_frames(numbers[out]).capitalize()} of '{clip.name}' {'fades' if fading == 1 else 'fade'} out; the "
+            f"motion is guessed there. Use --frames :{numbers[out[0]]} to leave them out."
+        )
+        warnings.append({"code": "fades-out", "sentence": sentence})
     return tuple(warnings)
 
 
@@ -138,6 +157,32 @@ def cut_frames(small: np.ndarray, progress: Progress = silent) -> list[int]:
         if left(pair) > _CUT_UNEXPLAINED * contrast and all(left(pair) > _CUT_UNUSUAL * left(k) for k in around):
             cuts.append(pair + 1)
     return cuts
+
+
+def dissolving_frames(small: np.ndarray, cuts: Collection[int] = (), progress: Progress = silent) -> np.ndarray:
+    """(K,) the indices in small (T, h, w) uint8 of the frames that mix two shots. cuts: as `cut_frames` has them.
+
+    Looked at are stretches of several lengths; of those that are found, the shortest tell where it is.
+    """
+    flow = DenseFlow()
+    for length in _DISSOLVES:
+        mixed = np.zeros(len(small), bool)
+        for start in range(len(small) - length):
+            progress("foreground", len(small), len(small))
+            if any(start < cut <= start + length for cut in cuts):
+                continue
+            first, middle, last = small[start], small[start + length // 2], small[start + length]
+            contrast = max(1.0, min(_contrast(first), _contrast(last)))
+            difference = _difference(first, last)
+            if difference < 2 * _CUT_UNEXPLAINED * contrast or _correlation(first, last) > _ALIKE:
+                continue
+            if _difference(middle, cv2.addWeighted(first, 0.5, last, 0.5, 0)) > _MIXED * difference:
+                continue
+            if _unexplained(flow, first, last) > _CUT_UNEXPLAINED * contrast:
+                mixed[start + 1 : start + length] = True
+        if mixed.any():
+            return np.flatnonzero(mixed)
+    return np.empty(0, int)
 
 
 def _small(frames: np.ndarray, progress: Progress) -> np.ndarray:

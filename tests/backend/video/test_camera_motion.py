@@ -123,6 +123,15 @@ def test_a_still_camera_keeps_the_very_frames_and_masks():
     assert film.view(view) is view
 
 
+@pytest.mark.parametrize("how", ["flickers", "fades"])
+def test_light_that_changes_is_no_camera_motion(how):
+    frames, truth = clip_over(world(1)[:SIZE, :SIZE], 10, quality=90)
+    share = {"flickers": 0.85 + 0.3 * np.random.default_rng(0).random(10), "fades": np.linspace(1, 0.4, 10)}[how]
+    clip = VideoClip((frames * share[:, None, None, None]).clip(0, 255).astype(np.uint8), 12.0, np.arange(10))
+    film = filmed_by_a_still_camera(clip, truth.astype(np.float32), AnimateOptions(), silent)
+    assert (film.report["motion"], film.warnings) == ("none", ())
+
+
 @pytest.mark.parametrize("colour", [(255, 255, 255), (0, 0, 0), (40, 170, 60)])
 def test_a_plain_background_tells_nothing_and_nothing_is_said(colour):
     frames, truth = clip_over(plain(colour), 6)

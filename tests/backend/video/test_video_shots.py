@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import cv2
@@ -87,6 +88,28 @@ def test_a_clip_that_fades_in_is_told_with_the_first_whole_frame(towards):
     (warning,) = shot_warnings(a_clip(frames.astype(np.uint8)))
     assert warning["code"] == "fades-in"
     assert "--frames 5:" in warning["sentence"]
+
+
+@pytest.mark.parametrize("black_at_the_end", [0, 2])
+def test_a_clip_that_fades_out_is_told_with_the_frames_before(black_at_the_end):
+    frames = clip_over(scenery(), 14)[0].astype(np.float32)
+    for index, share in enumerate((0.9, 0.8, 0.6, 0.4, 0.2)):
+        frames[len(frames) - black_at_the_end - 5 + index] *= share
+    frames[len(frames) - black_at_the_end :] = 0
+    *_, warning = shot_warnings(a_clip(frames.astype(np.uint8), first=10))
+    assert warning["code"] == "fades-out"
+    assert f"--frames :{19 - black_at_the_end} to leave them out" in warning["sentence"]
+
+
+@pytest.mark.parametrize("length", [3, 5, 11])
+def test_a_shot_that_dissolves_into_another_is_told_with_its_frames(length):
+    before, after = (clip_over(scenery(seed), 20)[0].astype(np.float32) for seed in (0, 1))
+    share = np.clip((np.arange(20) - 5) / length, 0, 1)[:, None, None, None]
+    after = np.roll(after, 40, axis=2)
+    (warning,) = shot_warnings(a_clip((before * (1 - share) + after * share).astype(np.uint8), first=100))
+    assert warning["code"] == "dissolve"
+    first, last = (int(each) for each in re.findall(r"--frames :(\d+) or --frames (\d+):", warning["sentence"])[0])
+    assert abs(first - 106) <= 2 and abs(last - (105 + length)) <= 2
 
 
 def test_an_object_that_comes_into_the_picture_is_no_fade():

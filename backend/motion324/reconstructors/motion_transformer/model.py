@@ -6,6 +6,7 @@ L = special tokens + K + P tokens of a frame. There is no batch axis: one shape 
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -146,7 +147,7 @@ class MotionModel(nn.Module):
         head, shared = special + latent, 2 * special + latent
         once = torch.cat([tokens[1, :special], tokens[0, :head], tokens[:, head:].flatten(0, 1)])[None]
         counts = ((special, frames - 1), (special, 1), (latent, frames))
-        log_counts = torch.cat([torch.full((some,), math.log(count)) for some, count in counts]).to(tokens.device)
+        log_counts = _log_counts(counts, tokens.device)
 
         def in_every_frame(x: Tensor) -> Tensor:
             """(1, 2 special + K + T P, d) -> (T, L, d)."""
@@ -206,3 +207,10 @@ class MotionModel(nn.Module):
                 if isinstance(module, nn.Linear):
                     module.to(dtype)
         self.image_encoder.model.prepare_for_inference()
+
+
+@functools.cache
+def _log_counts(counts: tuple[tuple[int, int], ...], device: torch.device) -> Tensor:
+    """counts: how many keys in a row, and how often each of them counts -> the logarithms, key by key."""
+    with torch.inference_mode(False):
+        return torch.cat([torch.full((some,), math.log(count)) for some, count in counts]).to(device)

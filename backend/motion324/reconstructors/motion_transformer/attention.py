@@ -14,24 +14,45 @@ from motion324.reconstructors.motion_transformer.attention_kernels import KERNEL
 
 log = logging.getLogger(__name__)
 
-OURS = "few-keys"  # only for the decoder's short attention; "auto" uses it there
+# Only "auto" uses them: for the decoder's short attention, and for a long one whose heads' norms bound the scores.
+OURS = (FEW_KEYS, BOUNDED) = ("few-keys", "bounded")
 
 # Fastest first, by the device's compute capability; benchmarks/motion_transformer.py prints the measurements.
 # "long": thousands of queries and keys. "few queries": the latent tokens over a whole surface. "short": all others.
 HOPPER = {
-    "long": ("flash-attn-3", "flash-attn-4", "cudnn", "xformers", "flash-attn-2", "flash", "efficient", "math"),
+    "long": (
+        BOUNDED,
+        "flash-attn-3",
+        "flash-attn-4",
+        "cudnn",
+        "xformers",
+        "flash-attn-2",
+        "flash",
+        "efficient",
+        "math",
+    ),
     "few queries": ("flash", "flash-attn-2", "cudnn", "xformers", "flash-attn-4", "efficient", "math"),
-    "short": (OURS, "cudnn", "flash-attn-3", "flash-attn-4", "flash-attn-2", "xformers", "flash", "efficient", "math"),
+    "short": (
+        FEW_KEYS,
+        "cudnn",
+        "flash-attn-3",
+        "flash-attn-4",
+        "flash-attn-2",
+        "xformers",
+        "flash",
+        "efficient",
+        "math",
+    ),
 }
 BLACKWELL = {
     "long": ("flash-attn-4", "cudnn", "flash-attn-2", "xformers", "flash", "efficient", "math"),
     "few queries": ("flash", "flash-attn-2", "cudnn", "xformers", "efficient", "math"),
-    "short": (OURS, "cudnn", "flash-attn-4", "flash-attn-2", "xformers", "flash", "efficient", "math"),
+    "short": (FEW_KEYS, "cudnn", "flash-attn-4", "flash-attn-2", "xformers", "flash", "efficient", "math"),
 }
 OTHERS = {
     "long": ("flash-attn-2", "flash", "cudnn", "xformers", "efficient", "math"),
     "few queries": ("flash", "flash-attn-2", "cudnn", "xformers", "efficient", "math"),
-    "short": (OURS, "flash-attn-2", "flash", "cudnn", "xformers", "efficient", "math"),
+    "short": (FEW_KEYS, "flash-attn-2", "flash", "cudnn", "xformers", "efficient", "math"),
 }
 LONG = 1024
 
@@ -51,14 +72,14 @@ class Attention:
         self._broken: set[str] = set()
         self._logged: set[tuple[str, str]] = set()
 
-    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """q (B, Lq, H, e), k and v (B, Lk, H, e) -> (B, Lq, H, e)."""
-        shape = shape_of(q, k)
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor, bounded: bool = False) -> Tensor:
+        """q (B, Lq, H, e), k and v (B, Lk, H, e) -> (B, Lq, H, e). bounded: see Shape."""
+        shape = shape_of(q, k, bounded)
         return self._first_that_runs(shape, self._candidates(shape), lambda kernel: kernel.run(q, k, v))
 
-    def counted(self, q: Tensor, k: Tensor, v: Tensor, log_counts: Tensor) -> Tensor:
+    def counted(self, q: Tensor, k: Tensor, v: Tensor, log_counts: Tensor, bounded: bool = False) -> Tensor:
         """As a call, but the first R keys count as often as log_counts (R,) says, as a logarithm."""
-        shape = shape_of(q, k)
+        shape = shape_of(q, k, bounded)
         candidates = [kernel for kernel in self._candidates(shape) if kernel.gives_sums(shape)]
         candidates += [KERNELS["math"]] * (not candidates)
         return self._first_that_runs(shape, candidates, lambda kernel: _counted(kernel, q, k, v, log_counts))
@@ -142,7 +163,7 @@ def _order(shape: Shape) -> tuple[str, ...]:
     major = shape.capability[0]
     orders = HOPPER if major == 9 else BLACKWELL if major in (10, 11) else OTHERS
     order = orders[_kind(shape)]
-    return order + tuple(name for name in KERNELS if name not in order and name != OURS)
+    return order + tuple(name for name in KERNELS if name not in order and name not in OURS)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

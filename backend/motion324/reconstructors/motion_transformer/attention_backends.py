@@ -29,7 +29,8 @@ MATH_SCORES = 1 << 24  # numbers in the score matrix of one step of the "math" k
 
 @dataclass(frozen=True)
 class Shape:
-    """What a kernel is asked for. gradients: whether autograd must be able to go through it."""
+    """What a kernel is asked for. gradients: whether autograd must be able to go through it. bounded: whether no score
+    can be larger than fused.MOST_SCORE tells."""
 
     device: torch.device
     dtype: torch.dtype
@@ -39,6 +40,7 @@ class Shape:
     heads: int
     head_width: int
     gradients: bool = False
+    bounded: bool = False
 
     @property
     def capability(self) -> tuple[int, int]:
@@ -46,10 +48,10 @@ class Shape:
         return torch.cuda.get_device_capability(self.device) if self.device.type == "cuda" else (0, 0)
 
 
-def shape_of(q: Tensor, k: Tensor) -> Shape:
+def shape_of(q: Tensor, k: Tensor, bounded: bool = False) -> Shape:
     gradients = torch.is_grad_enabled() and (q.requires_grad or k.requires_grad)
     batch, queries, heads, head_width = q.shape
-    return Shape(q.device, q.dtype, batch, queries, k.shape[1], heads, head_width, gradients)
+    return Shape(q.device, q.dtype, batch, queries, k.shape[1], heads, head_width, gradients, bounded)
 
 
 def longest_attention(config: ModelConfig, frames: int, device: torch.device, blocks: torch.dtype) -> Shape:

@@ -117,6 +117,7 @@ KERNELS: dict[str, Kernel] = {
     kernel.name: kernel
     for kernel in (
         Kernel("few-keys", "few-keys", fused.few_keys_knows, fused.few_keys_attention),
+        Kernel("bounded", "bounded", fused.bounded_knows, fused.bounded_attention, fused.bounded_with_sums),
         Kernel(
             "flash-attn-4",
             "flash-attn",

@@ -6,6 +6,8 @@ not yet added, so that the addition and the LayerNorm that follows it are one pa
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -31,6 +33,13 @@ class SelfAttention(nn.Module):
         self.q_norm = HeadNorm(head_width)
         self.k_norm = HeadNorm(head_width)
         self.fc = nn.Linear(width, width, bias=False)
+        self.bounded = False
+
+    def prepare_for_inference(self) -> None:
+        """Looks whether the heads' norms bound the scores: a normalised head is at most sqrt(e) long before its
+        weights."""
+        largest = [float(norm.weight.abs().max()) for norm in (self.q_norm, self.k_norm)]
+        self.bounded = largest[0] * largest[1] * self.head_width**0.5 * math.log2(math.e) <= fused.MOST_SCORE
 
     def forward(
         self, x: Tensor, run: Execution, *, only: slice | None = None, log_counts: Tensor | None = None
@@ -53,7 +62,7 @@ class SelfAttention(nn.Module):
             kv = run.linear("keys and values", x, weight[width:]).view(*x.shape[:2], 2, *heads)
             k = fused.head_norm(kv[:, :, :1].flatten(0, 1), self.k_norm.weight[None]).view(*x.shape[:2], *heads)
             v = kv[:, :, 1]
-        attended = run.attend("attention", q, k, v, log_counts)
+        attended = run.attend("attention", q, k, v, log_counts, self.bounded)
         return run.linear("attention's output", attended, self.fc.weight)
 
 

@@ -6,6 +6,8 @@ Letters: B frames, P = 256 patches, d width, H heads of width e.
 
 from __future__ import annotations
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -74,9 +76,16 @@ def prepare_images(frames: Tensor, size: int) -> Tensor:
     images = images.float() / 255.0 if frames.dtype == torch.uint8 else images.float()
     if images.shape[-2:] != (size, size):
         images = F.interpolate(images, size=(size, size), mode="bilinear", align_corners=False, antialias=False)
-    mean = torch.tensor(IMAGE_MEAN, device=images.device)[:, None, None]
-    deviation = torch.tensor(IMAGE_DEVIATION, device=images.device)[:, None, None]
+    mean, deviation = _colours(images.device)
     return (images - mean) / deviation
+
+
+@functools.cache
+def _colours(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and deviation (3, 1, 1), sent to the device once: a copy anew would make it wait."""
+    with torch.inference_mode(False):
+        mean, deviation = (torch.tensor(values, device=device) for values in (IMAGE_MEAN, IMAGE_DEVIATION))
+    return mean[:, None, None], deviation[:, None, None]
 
 
 def flop_per_block(config: ImageEncoderConfig) -> float:

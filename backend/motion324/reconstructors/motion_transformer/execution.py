@@ -244,30 +244,35 @@ class Execution:
         self.by_rows(kind, flat.shape[0], 2.0 * (widen.numel() + narrow.numel()), compute)
         return out.view(*x.shape[:-1], narrow.shape[0])
 
-    def attend(self, kind: str, q: Tensor, k: Tensor, v: Tensor, log_counts: Tensor | None = None) -> Tensor:
+    def attend(
+        self, kind: str, q: Tensor, k: Tensor, v: Tensor, log_counts: Tensor | None = None, bounded: bool = False
+    ) -> Tensor:
         """q (B, Lq, H, e), k and v (B, Lk, H, e) -> (B, Lq, H * e): cut along B, or along the queries where B is 1.
 
-        log_counts (R,): how often each of the first R keys counts, as a logarithm; the others count once.
+        log_counts (R,): how often each of the first R keys counts, as a logarithm; the others count once. bounded: see
+        attention_backends.Shape.
         """
         batch, queries, heads, width = q.shape
         if torch.is_grad_enabled():
-            return self._attention(q, k, v, log_counts).flatten(2)
+            return self._attention(q, k, v, log_counts, bounded).flatten(2)
         along = 1 if batch == 1 else 0
         flop_per_row = 4.0 * k.shape[1] * heads * width * (1 if along else queries)
         parts: list[Tensor] = []
 
         def compute(rows: slice) -> None:
             if along:
-                parts.append(self._attention(q[:, rows], k, v, log_counts))
+                parts.append(self._attention(q[:, rows], k, v, log_counts, bounded))
             else:
-                parts.append(self._attention(q[rows], k[rows], v[rows], log_counts))
+                parts.append(self._attention(q[rows], k[rows], v[rows], log_counts, bounded))
 
         self.by_rows(kind, q.shape[along], flop_per_row, compute, QUERY_ALIGNMENT if along else 1)
         out = parts[0] if len(parts) == 1 else torch.cat(parts, dim=along)
         return out.reshape(batch, queries, heads * width)
 
-    def _attention(self, q: Tensor, k: Tensor, v: Tensor, log_counts: Tensor | None) -> Tensor:
-        return self.attention(q, k, v) if log_counts is None else self.attention.counted(q, k, v, log_counts)
+    def _attention(self, q: Tensor, k: Tensor, v: Tensor, log_counts: Tensor | None, bounded: bool) -> Tensor:
+        if log_counts is None:
+            return self.attention(q, k, v, bounded)
+        return self.attention.counted(q, k, v, log_counts, bounded)
 
     def attend_float32(self, qkv: Tensor) -> Tensor:
         """As `attend`, in one piece, for qkv (B, L, 3, H, e) in float32; so is the result (B, L, H * e).

@@ -26,6 +26,10 @@ FEW_KEYS = 128
 # few_keys_kernel, and (repeats at once, warps) for norm_of_sum_kernel.
 FEW_KEYS_TILES = (64, 8, 4, 3)
 NORM_TILES = (2, 4)
+# (queries, keys, warps, stages of loading ahead) of bounded_kernel.
+BOUNDED_TILES = (128, 64, 8, 3)
+# Scores times log2(e) that bounded_kernel may meet: the sums of a million exponentials stay below float32's 2^127.
+MOST_SCORE = 100.0
 
 
 # --- plain twins ------------------------------------------------------------------------------------------------------
@@ -230,6 +234,63 @@ def _few_keys(
             num_warps=warps,
             num_stages=stages,
         )
+
+
+def bounded_knows(shape: Shape) -> bool:
+    """In bfloat16 only, whose exponents reach as far as those of float32."""
+    return (
+        shape.bounded
+        and shape.capability >= (8, 0)
+        and shape.dtype == torch.bfloat16
+        and shape.head_width in (32, 64, 128)
+        and not shape.gradients
+        and triton_works()
+    )
+
+
+def bounded_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention whose scores over sqrt(e), times log2(e), are known to lie within MOST_SCORE of 0.
+
+    q (B, Lq, H, e), k and v (B, Lk, H, e) -> (B, Lq, H, e).
+    """
+    return _bounded(q, k, v, None)
+
+
+def bounded_with_sums(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """Also the logarithms (B, H, Lq) float32 of the sums of the exponentials of the scores."""
+    sums = torch.empty(q.shape[0], q.shape[2], q.shape[1], dtype=torch.float32, device=q.device)
+    return _bounded(q, k, v, sums), sums
+
+
+def _bounded(q: Tensor, k: Tensor, v: Tensor, sums: Tensor | None) -> Tensor:
+    from motion324.reconstructors.motion_transformer.triton_kernels import bounded_kernel
+
+    batch, queries, heads, width = q.shape
+    rows, keys, warps, stages = BOUNDED_TILES
+    out = torch.empty(q.shape, dtype=q.dtype, device=q.device)
+    with torch.cuda.device(q.device):
+        bounded_kernel[(-(-queries // rows), heads, batch)](
+            q,
+            k,
+            v,
+            out,
+            out if sums is None else sums,
+            *q.stride()[:3],
+            *k.stride()[:3],
+            *v.stride()[:3],
+            *out.stride()[:3],
+            queries,
+            k.shape[1],
+            heads,
+            math.log2(math.e) / math.sqrt(width),
+            SUMS=sums is not None,
+            WIDTH=width,
+            ROWS=rows,
+            KEYS=keys,
+            STAGES=stages,
+            num_warps=warps,
+        )
+    return out
 
 
 # --- choice -----------------------------------------------------------------------------------------------------------

@@ -15,7 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from motion324.reconstructors.motion_transformer import fused
-from motion324.reconstructors.motion_transformer.blocks import NORM_EPS, CrossAttentionBlock, SelfAttentionBlock
+from motion324.reconstructors.motion_transformer.blocks import (
+    NORM_EPS,
+    CrossAttentionBlock,
+    SelfAttention,
+    SelfAttentionBlock,
+)
 from motion324.reconstructors.motion_transformer.config import ModelConfig
 from motion324.reconstructors.motion_transformer.dinov2 import ImageEncoder, space_time_table
 from motion324.reconstructors.motion_transformer.execution import Execution
@@ -206,6 +211,8 @@ class MotionModel(nn.Module):
             for module in part.modules():
                 if isinstance(module, nn.Linear):
                     module.to(dtype)
+                elif isinstance(module, SelfAttention):
+                    module.prepare_for_inference()
         self.image_encoder.model.prepare_for_inference()
 
 

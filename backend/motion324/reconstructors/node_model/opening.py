@@ -6,24 +6,14 @@ AMD GPU, PyTorch does: whoever installed the backend's CUDA environment has that
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import sys
 import threading
 from pathlib import Path
 
 from motion324.core.input_files import file_state
+from motion324.core.torch_gpu import torch_may_find_a_gpu
 from motion324.reconstructors.node_model.answers import Check, ModelInUse
 from motion324.reconstructors.node_model.model_file import read_model_file
 from motion324.reconstructors.node_model.onnx_file import ACCELERATORS, CPU, OnnxNodeModel, providers_of
-
-# What the drivers of GPUs that PyTorch can use leave on a machine: looked at first, since importing PyTorch takes
-# seconds.
-DRIVERS = (
-    [Path(os.environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "nvcuda.dll"]
-    if sys.platform == "win32"
-    else [Path("/proc/driver/nvidia/version"), Path("/dev/nvidiactl"), Path("/dev/kfd"), Path("/dev/dxg")]
-)
 
 _lock = threading.Lock()
 _kept: tuple[object, ModelInUse] | None = None
@@ -83,7 +73,7 @@ def _torch_device(device: str) -> str | None:
         return None
     if device == "auto" and any(name in there for name in ACCELERATORS):
         return None
-    if importlib.util.find_spec("torch") is None or not any(driver.exists() for driver in DRIVERS):
+    if not torch_may_find_a_gpu():
         return None
     from motion324.reconstructors.motion_transformer.device import choose_device
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import pytest
 
@@ -11,9 +12,11 @@ torch = pytest.importorskip("torch", reason="the motion transformer needs PyTorc
 from motion324.core.errors import Motion324Error  # noqa: E402
 from motion324.core.options import ATTENTION_CHOICES  # noqa: E402
 from motion324.reconstructors.motion_transformer import attention as choice  # noqa: E402
+from motion324.reconstructors.motion_transformer import fused  # noqa: E402
 from motion324.reconstructors.motion_transformer.attention import OURS, Attention  # noqa: E402
 from motion324.reconstructors.motion_transformer.attention_backends import Shape, shape_of  # noqa: E402
 from motion324.reconstructors.motion_transformer.attention_kernels import KERNELS, Kernel, counted  # noqa: E402
+from motion324.reconstructors.motion_transformer.blocks import SelfAttention  # noqa: E402
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 # Rounding of the probabilities and of the result to the inputs' type: 2^-8 for bfloat16, 2^-11 for float16.
@@ -101,7 +104,7 @@ def test_an_unknown_kernel_is_refused_with_the_known_ones():
 
 
 def test_the_options_know_every_kernel_and_family():
-    offered = {kernel for kernel in KERNELS.values() if kernel.name != OURS}
+    offered = {kernel for kernel in KERNELS.values() if kernel.name not in OURS}
     families = {kernel.family for kernel in offered}
     assert set(ATTENTION_CHOICES) == {"auto", *(kernel.name for kernel in offered), *families}
 
@@ -161,3 +164,25 @@ def test_keys_may_count_several_times(device, dtype):
     assert {"math", "efficient"} <= set(tried) or device == "cpu"
     with torch.no_grad():
         assert relative(Attention().counted(q, k, v, log_counts), exact) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize(("weight", "bounded"), [(1.0, True), (2.9, True), (3.1, False)])
+def test_the_norms_of_the_heads_say_whether_scores_are_bounded(weight, bounded):
+    block = SelfAttention(128, 64)
+    block.q_norm.weight.data.fill_(weight)
+    block.k_norm.weight.data.fill_(-weight)
+    block.prepare_for_inference()
+    assert block.bounded == bounded
+    x = torch.randn(2, 30, 128) * 100
+    q, k = (
+        fused.head_norm(x.view(60, 1, 2, 64), norm.weight[None]).view(2, 30, 2, 64)
+        for norm in (block.q_norm, block.k_norm)
+    )
+    largest = (q.transpose(1, 2) @ k.permute(0, 2, 3, 1)).abs().max() / 8 * math.log2(math.e)
+    assert largest <= weight**2 * 8 * math.log2(math.e) * 1.0001
+    assert not bounded or largest <= fused.MOST_SCORE
+
+
+def test_bounded_scores_change_nothing_where_no_kernel_needs_them():
+    q, k, v = (torch.randn(1, 50, 2, 64) for _ in range(3))
+    assert torch.equal(Attention()(q, k, v, bounded=True), Attention()(q, k, v))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="the motion transformer needs PyTorch, which is not installed here")
 
 from motion324.reconstructors.motion_transformer import fused  # noqa: E402
+from motion324.reconstructors.motion_transformer.attention_backends import math_with_sums  # noqa: E402
 
 if not torch.cuda.is_available() or not fused.triton_works():
     pytest.skip("fused kernels need a CUDA GPU and Triton", allow_module_level=True)
@@ -78,3 +81,25 @@ def test_project_to_three(rows):
     weight, bias = torch.randn(3, 768, device="cuda"), torch.randn(3, device="cuda")
     exact = fused.project_to_three_plain(x, weight.double(), bias.double())
     assert relative(fused.project_to_three(x, weight, bias), exact) < 1e-6
+
+
+@pytest.mark.parametrize(("batch", "queries", "keys"), [(1, 1500, 1500), (3, 324, 324), (2, 130, 1100)])
+def test_attention_with_bounded_scores_and_its_sums(batch, queries, keys):
+    packed = torch.randn(batch, max(queries, keys), 3, 12, 64, device="cuda", dtype=torch.bfloat16)
+    fused.head_norm(packed[:, :, :2].flatten(0, 1), torch.ones(2, 64, device="cuda"))
+    q, k, v = packed[:, :queries, 0], packed[:, :keys, 1], packed[:, :keys, 2]
+    exact, exact_sums = math_with_sums(q.double(), k.double(), v.double())
+    found, sums = fused.bounded_with_sums(q, k, v)
+    assert relative(found, exact) < 8e-3
+    assert (sums - exact_sums).abs().max() < 5e-3
+    assert torch.equal(fused.bounded_attention(q, k, v), found)
+
+
+def test_the_largest_scores_that_are_let_through_do_not_overflow():
+    size = (fused.MOST_SCORE / math.log2(math.e) * 8) ** 0.5 / 8
+    q = torch.full((1, 4096, 1, 64), size, device="cuda", dtype=torch.bfloat16)
+    v = torch.randn(1, 4096, 1, 64, device="cuda", dtype=torch.bfloat16)
+    for sign in (1, -1):
+        found, sums = fused.bounded_with_sums(q, sign * q, v)
+        assert torch.isfinite(sums).all()
+        assert relative(found, v.double().mean(dim=1, keepdim=True).expand_as(v)) < 0.05

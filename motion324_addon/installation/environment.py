@@ -19,6 +19,9 @@ from . import child
 from .place import Bundle, Place
 from .state import Condition
 
+# Libraries whose tests take 24 MB. Those of numpy have to stay: numpy.testing, which scipy imports, needs some.
+WITH_TESTS = ("scipy", "numba", "llvmlite")
+
 
 @dataclass(frozen=True)
 class Stamp:
@@ -128,6 +131,13 @@ def site_packages(place: Place) -> Path:
 def installed_count(place: Place) -> int:
     """How many packages are whole in the environment: the list of a package's files is the last that pip writes."""
     return sum(1 for _ in site_packages(place).glob("*.dist-info/RECORD"))
+
+
+def leave_out_tests(place: Place) -> None:
+    """Removes the tests that libraries bring of themselves, which nothing here runs. What cannot be removed stays."""
+    for library in WITH_TESTS:
+        for tests in sorted((site_packages(place) / library).rglob("tests")):
+            shutil.rmtree(tests, ignore_errors=True)
 
 
 def size_of(folder: Path) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from addon.package_index import PackageIndex
-from addon.stand_in_wheels import make_extension, make_library
+from addon.stand_in_wheels import make_extension, make_library, make_wheel
 
 
 class Installation:
@@ -120,6 +120,17 @@ def test_the_backend_is_installed_from_a_folder_without_any_network(installation
     stages = [state.stage.value for state in installation.seen if state.stage]
     assert sorted(set(stages), key=stages.index) == ["prepare", "resolve", "unpack", "verify"]
     assert "Unpacking" not in installation.place.log.read_text() and "pip" in installation.place.log.read_text()
+
+
+def test_the_tests_of_libraries_are_left_out(addon, installation, wheels, monkeypatch):
+    package = {f"fitting/{name}": b"" for name in ("__init__.py", "linear/__init__.py", "linear/tests/test_it.py")}
+    make_wheel(wheels, "fitting", "1.0", {**package, "fitting/tests_of_users.py": b""})
+    make_wheel(wheels, "stand_in_library", "1.1", {"stand_in_library.py": b"VERDICT = 'fine'\n"}, ["fitting"])
+    monkeypatch.setattr(addon("installation.environment"), "WITH_TESTS", ("fitting", "missing"))
+    assert installation.run(wheels=wheels).ready
+    site = addon("installation.environment").site_packages(installation.place)
+    left = {path.relative_to(site).as_posix() for path in (site / "fitting").rglob("*.py")}
+    assert left == {"fitting/__init__.py", "fitting/linear/__init__.py", "fitting/tests_of_users.py"}
 
 
 def test_the_backend_is_downloaded_from_an_index_with_its_progress(installation, index):

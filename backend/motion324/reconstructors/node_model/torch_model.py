@@ -32,8 +32,9 @@ def model_of(file: ModelFile) -> NodeModel:
 
 
 class TorchNodeModel:
-    """Maps and motions stay on the device. All is computed in float32, with TF32 products left off: a GPU has time
-    enough for a model of this size, and its answers are the CPU's to 1e-3 and better."""
+    """Maps and motions stay on the device. All is computed in float32: half precision was no faster
+    on an H200. There PyTorch rounds what convolutions multiply to TF32, unless told otherwise: nodes lay
+    2.4e-4 of the longest side beside the CPU's at most, and 1.1e-6 without it."""
 
     def __init__(self, path: Path, file: ModelFile, device: torch.device) -> None:
         """path: for messages. Raises Motion324Error("weights-broken")."""

@@ -16,6 +16,7 @@ onnx = pytest.importorskip("onnx", reason="exporting needs the package onnx, whi
 
 from small_node_model import SMALL, small_node_model, write_small_node_model  # noqa: E402
 
+from motion324.core import torch_gpu  # noqa: E402
 from motion324.core.errors import Cancelled, Motion324Error  # noqa: E402
 from motion324.reconstructors.node_model import opening  # noqa: E402
 from motion324.reconstructors.node_model.answers import Geometry, ModelInUse, Seen  # noqa: E402
@@ -257,15 +258,15 @@ def test_pytorch_takes_the_gpu_that_onnxruntime_has_no_way_to(exported, tmp_path
     from motion324.reconstructors.motion_transformer import device as devices
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    monkeypatch.setattr(opening, "DRIVERS", [tmp_path])
+    monkeypatch.setattr(torch_gpu, "DRIVERS", [tmp_path])
     monkeypatch.setattr(devices, "choose_device", lambda name: torch.device("meta"))
     assert opening._torch_device("auto") == "meta" and opening._torch_device("cpu") is None
     assert opening.accelerator() == "cuda, PyTorch"
-    monkeypatch.setattr(opening, "DRIVERS", [tmp_path / "none"])
+    monkeypatch.setattr(torch_gpu, "DRIVERS", [tmp_path / "none"])
     assert opening._torch_device("auto") is None and opening.accelerator() == "cpu"
     providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
-    monkeypatch.setattr(opening, "DRIVERS", [tmp_path])
+    monkeypatch.setattr(torch_gpu, "DRIVERS", [tmp_path])
     assert opening._torch_device("auto") is None and opening.accelerator() == "cuda"
 
 

@@ -51,6 +51,17 @@ def test_what_the_compact_model_computes_on_is_told(monkeypatch):
     assert doctor._compact_model().verdict is Verdict.PROBLEM and "no disk" in doctor._compact_model().text
 
 
+def test_what_the_foreground_model_computes_on_is_told(monkeypatch, tmp_path):
+    from motion324.video.foreground import saliency
+
+    monkeypatch.setattr(saliency, "load_network", lambda: saliency.Network(lambda pictures: pictures, "cuda, PyTorch"))
+    assert doctor._foreground_model().text.endswith("bundled, on cuda, PyTorch")
+    monkeypatch.undo()
+    saliency.load_network.cache_clear()
+    monkeypatch.setattr(saliency, "MODEL_FILE", tmp_path / "lost.onnx")
+    assert doctor._foreground_model().verdict is Verdict.PROBLEM and "lost.onnx" in doctor._foreground_model().text
+
+
 def test_a_library_that_cannot_be_loaded_is_a_problem_with_a_remedy(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "LIBRARIES", {"a_library_that_is_not_there": "its-name"})
     found = finding("its-name")

@@ -71,7 +71,7 @@ def examine(blender: Path | None = None) -> list[Finding]:
         *(_library(module, distribution) for module, distribution in LIBRARIES.items()),
         _device(),
         _memory(),
-        _bundled_model("foreground model", "video", "models", "u2netp.onnx"),
+        _foreground_model(),
         _compact_model(),
         *transformer_findings(),
         _blender(blender),
@@ -107,15 +107,16 @@ def _memory() -> Finding:
     return Finding("memory", Verdict.FINE, text)
 
 
-def _bundled_model(subject: str, *place: str) -> Finding:
-    path = Path(str(files("motion324"))).joinpath(*place)
+def _foreground_model() -> Finding:
+    subject = "foreground model"
     try:
-        import onnxruntime
+        from motion324.video.foreground.saliency import MODEL_FILE, load_network
 
-        onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        place = load_network().place
+        size = MODEL_FILE.stat().st_size / 1e6
     except Exception as error:  # onnxruntime has exceptions of its own for every kind of damage
-        return Finding(subject, Verdict.PROBLEM, f"'{path}' cannot be loaded: {error}", REINSTALL)
-    return Finding(subject, Verdict.FINE, f"{path.stem}, {path.stat().st_size / 1e6:.1f} MB, bundled")
+        return Finding(subject, Verdict.PROBLEM, f"it cannot be loaded: {error}", REINSTALL)
+    return Finding(subject, Verdict.FINE, f"{MODEL_FILE.stem}, {size:.1f} MB, bundled, on {place}")
 
 
 def _compact_model() -> Finding:

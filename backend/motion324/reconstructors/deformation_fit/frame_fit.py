@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 from numba import njit
-from scipy.linalg.lapack import spotrf, spotrs
+from scipy.linalg.lapack import spotrf
 
 from motion324.reconstructors.deformation_fit.deformation_graph import deform
 from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose, PosedSurface
@@ -16,6 +16,7 @@ from motion324.reconstructors.deformation_fit.normal_equations import (
     add_rigid_edges,
     edge_residuals,
     rotated,
+    solved,
 )
 from motion324.reconstructors.deformation_fit.observations import Observation, Observer, PointTargets
 
@@ -236,6 +237,6 @@ def solved_step(hessian: np.ndarray, gradient: np.ndarray, pose: Pose) -> Pose:
     factor, failed = spotrf(own.T, lower=1, overwrite_a=1, clean=0)
     if failed:
         raise np.linalg.LinAlgError(f"the equations' matrix is not positive definite at row {failed}")
-    change = -spotrs(factor, gradient.astype(np.float32), lower=1)[0].astype(np.float64)
+    change = -solved(factor, gradient).astype(np.float64)
     change = change.reshape(-1, 6)
     return Pose(rotated(pose.rotations, change[:, :3]), pose.translations + change[:, 3:])

@@ -6,12 +6,12 @@ import functools
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor
 
 from motion324.core.side_by_side import side_by_side
 from motion324.reconstructors.deformation_fit.fit_problem import Pose
 from motion324.reconstructors.deformation_fit.frame_fit import FrameFit
-from motion324.reconstructors.deformation_fit.normal_equations import mirror, rotated
+from motion324.reconstructors.deformation_fit.normal_equations import mirror, rotated, solved
 from motion324.reconstructors.deformation_fit.observations import Observation
 
 WINDOW = 24  # frames refined at once: memory grows with it
@@ -134,18 +134,17 @@ def _solve(
         y[:, moving] += weight * _acceleration_gradient(np.concatenate([still, x[:, moving]]))[fixed:]
         return y
 
-    factors: dict[int, tuple[np.ndarray, bool]] = {}
+    factors: dict[int, np.ndarray] = {}
 
     def factor(k: int) -> None:
         own = blocks[k].astype(np.float32)  # exact enough to precondition with
         own[diagonal[moving], diagonal[moving]] += 6 * weight
-        factors[k] = cho_factor(own, lower=True, overwrite_a=True, check_finite=False)
+        factors[k] = cho_factor(own, lower=True, overwrite_a=True, check_finite=False)[0]
 
     side_by_side(len(blocks), factor, lambda done: check())
 
     def precondition(r: np.ndarray) -> np.ndarray:
-        rows = [cho_solve(factors[k], row.astype(np.float32), check_finite=False) for k, row in enumerate(r)]
-        return np.stack(rows).astype(np.float64)
+        return np.stack([solved(factors[k], row) for k, row in enumerate(r)]).astype(np.float64)
 
     x = np.zeros_like(right)
     residual = right

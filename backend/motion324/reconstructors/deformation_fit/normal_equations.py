@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from scipy.linalg.blas import strsv
 
 
 @njit(cache=True, nogil=True)
@@ -118,6 +119,15 @@ def mirror(hessian):
         for j in range(i + 1, hessian.shape[1]):
             if i // 6 != j // 6:
                 hessian[j, i] = hessian[i, j]
+
+
+def solved(factor: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """x (n,) of L L^T x = right (n,), in single precision. factor (n, n): has L below its diagonal, column by column.
+
+    LAPACK's own way packs the factor as if for many right sides: four times as long for one.
+    """
+    x: np.ndarray = strsv(factor, strsv(factor, right.astype(np.float32), lower=1), lower=1, trans=1, overwrite_x=1)
+    return x
 
 
 def edge_residuals(rotations, translations, graph_nodes, edges) -> np.ndarray:

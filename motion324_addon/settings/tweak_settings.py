@@ -23,7 +23,7 @@ class Motion324Tweak(bpy.types.PropertyGroup):
         min=0.0,
         max=MOST_SMOOTH,
         soft_max=5.0,
-        default=0.5,
+        default=0.0,
         options=set(),
         update=_changed,
     )

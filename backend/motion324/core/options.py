@@ -191,8 +191,8 @@ class AnimateOptions(OptionGroup):
         shown=Shown("Video's Camera", "Whether the video's camera moves", panel="Camera"),
     )
     smooth: float = option(
-        0.5,
-        "standard deviation in frames of the temporal low-pass; 0: off",
+        0.0,
+        "standard deviation in frames of the temporal low-pass; 0: off, only trembling is taken off",
         low=0,
         high=MAX_SMOOTH,
         flag=Flag(metavar="S"),

@@ -45,7 +45,7 @@ from motion324.reconstructors.deformation_fit.fit_problem import settings_for
 from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene
 from motion324.reconstructors.registry import get_reconstructor
 from motion324.trajectories.result_files import KeepOptions, needed_space, write_report, write_result_files
-from motion324.trajectories.smoothing import smooth_trajectory
+from motion324.trajectories.smoothing import smooth_trajectory, steadied
 from motion324.video.decoding import read_video
 from motion324.video.foreground import check_mask_option, find_masks
 from motion324.video.foreground.masks import ForegroundMasks, from_first_object
@@ -79,8 +79,8 @@ def animate(
 
     video: a file or a folder of images, of which options.frames are read; or frames, all of which are taken.
     on_frames: gets positions in the mesh's own coordinates as soon as they are known, at first rough, at last with
-        final=True; the result differs from those by the smoothing over time, and where a clip hardly moves by what was
-        found for its first frame.
+        final=True; the result differs from those by trembling and smoothing over time, and where a clip hardly moves by
+        what was found for its first frame.
     on_plan: gets the job's plan as soon as the number of frames is known, and a better one when they have been read.
     keep: leaves files in a folder, all of them at the end or none.
     foreground: the masks of exactly these frames, where they are known; options.mask is not looked at then.
@@ -147,6 +147,7 @@ def animate(
         positions = _reconstruct(reconstructor, scene, reference, mesh, normalisation, clip, clock, on_frames)
 
         clock("smooth", 0, 1)
+        steadied(positions, float(np.ptp(mesh.positions, axis=0).max()), clock, out=positions)
         smooth_trajectory(positions, options.smooth, clock, out=positions)
 
         odd = pose_warnings(reference, mesh.name, clip.name, clip.frame_numbers)

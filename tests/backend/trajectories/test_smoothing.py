@@ -1,4 +1,7 @@
-"""The temporal low-pass: zero phase, ends that stay, slow motion that does not freeze, strength in frames."""
+"""The temporal low-pass: zero phase, ends that stay, slow motion that does not freeze, strength in frames.
+
+And trembling, which goes where fast motion stays.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import numpy as np
 import pytest
 
 from motion324.trajectories import smoothing
-from motion324.trajectories.smoothing import discrete_gaussian, smooth_trajectory
+from motion324.trajectories.smoothing import TREMBLING, discrete_gaussian, smooth_trajectory, steadied
 
 
 def along_time(values, vertices=2):
@@ -82,3 +85,30 @@ def test_it_may_write_over_its_input():
 def test_nothing_changes_where_it_is_switched_off_or_there_are_only_ends(frames, sigma):
     positions = np.random.default_rng(5).normal(size=(frames, 3, 3)).astype(np.float32)
     np.testing.assert_array_equal(smooth_trajectory(positions, sigma), positions)
+
+
+def test_trembling_goes_and_fast_motion_stays():
+    time, size = np.arange(60), 3.0
+    shake = np.random.default_rng(6).normal(scale=0.2 * TREMBLING * size, size=60)
+    gallop = 0.2 * size * np.sin(time * 2 * np.pi / 6)
+    steady = steadied(along_time(shake), size)[:, 0, 0]
+    assert np.abs(np.diff(steady, 2)).mean() < 0.4 * np.abs(np.diff(shake, 2)).mean()
+    fast = steadied(along_time(gallop), size)[:, 0, 0]
+    np.testing.assert_allclose(fast, gallop, atol=TREMBLING * size / 2)
+    assert np.abs(smooth_trajectory(along_time(gallop), 0.5)[:, 0, 0] - gallop).max() > 5 * TREMBLING * size
+
+
+def test_steadying_keeps_ends_and_motion_of_constant_velocity_and_follows_the_size():
+    positions = np.random.default_rng(7).normal(scale=0.01, size=(12, 5, 3)).astype(np.float32)
+    steady = steadied(positions, 5.0)
+    np.testing.assert_array_equal(steady[[0, -1]], positions[[0, -1]])
+    np.testing.assert_allclose(steadied(100 * positions, 500.0), 100 * steady, rtol=1e-5)
+    straight = (np.arange(9)[:, None, None] * positions[0]).astype(np.float32)
+    np.testing.assert_allclose(steadied(straight, 5.0), straight, atol=1e-6)
+    assert steadied(positions, 5.0, out=positions) is positions
+    np.testing.assert_array_equal(positions, steady)
+
+
+def test_a_mesh_without_size_is_left_as_it_is():
+    positions = np.random.default_rng(8).normal(size=(5, 1, 3)).astype(np.float32)
+    np.testing.assert_array_equal(steadied(positions, 0.0), positions)

@@ -65,17 +65,15 @@ def positions_of(sequence: MeshSequence, frame: int) -> np.ndarray:
     return np.asarray(sequence.positions[frame], np.float64)
 
 
-def view_of(meta: dict, turned: float) -> View:
-    """The clip's camera, which looks at the origin, turned about the vertical by some degrees."""
+def view_of(meta: dict, turned: float = 0.0) -> View:
+    """The clip's camera, turned about the vertical through the origin by some degrees."""
     camera = meta["camera"]
-    azimuth, elevation = math.radians(camera["azimuth_deg"] + turned), math.radians(camera["elevation_deg"])
-    ahead = -np.array(
-        [math.sin(azimuth) * math.cos(elevation), math.sin(elevation), math.cos(azimuth) * math.cos(elevation)]
-    )
-    right = np.cross(ahead, [0.0, 1.0, 0.0])
-    right /= np.linalg.norm(right)
-    rotation = np.stack([right, np.cross(ahead, right), ahead])
-    return View(rotation, np.array([0.0, 0.0, camera["distance"]]), 50 / 36, (0.5, 0.5))
+    matrix, extrinsic = np.array(camera["K"]), np.array(camera["world_to_camera_opencv"])
+    width, height = camera["image_size"]
+    c, s = math.cos(math.radians(turned)), math.sin(math.radians(turned))
+    backwards = np.array([[c, 0.0, -s], [0.0, 1.0, 0.0], [s, 0.0, c]])
+    centre = (matrix[0, 2] / width, matrix[1, 2] / height)
+    return View(extrinsic[:3, :3] @ backwards, extrinsic[:3, 3], matrix[1, 1] / height, centre)
 
 
 def drawn(mesh: ReferenceMesh, positions: np.ndarray, view: View, side: int) -> np.ndarray:

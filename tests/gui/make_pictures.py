@@ -26,10 +26,10 @@ PICTURES = {  # name in docs/images: the story, its picture, the part that is sh
     "result": ("panel_states_1", "result_dark", SMALL_WINDOW),
     "kept": ("panel_states_1", "kept_dark", SMALL_SIDEBAR),
     "overlay": ("film", "side_by_side", (150, 75, 1056, 620)),
-    "tweak": ("panel_states_1", "tweak_dark", SMALL_SIDEBAR),
+    "tweak": ("panel_states_1", "tweak_dark", (775, 85, 1056, 652)),
     "one_by_one": ("several_results", "results", (1035, 80, 1340, 525)),
     "error": ("panel_states_1", "failed_dark", SMALL_SIDEBAR),
-    "lost": ("other_buttons", "lost", (775, 240, 1035, 545)),
+    "lost": ("other_buttons", "lost", (775, 260, 1035, 545)),
     "new_mesh": ("new_mesh", "made", (330, 55, 1330, 905)),
     "mask_and_view": ("looks_dark", "all_open", (1038, 515, 1300, 1024)),
 }

@@ -139,7 +139,7 @@ class Driver:
         for settle, place in itertools.product(SETTLE, places):
             x = round(left + (right - left) * place)
             for y in range(upper, lower, -step):
-                self.move(x, y)
+                self.window.cursor_warp(x, y)  # a program of its own for each of so many places takes far longer
                 yield settle
                 if self._names(name):
                     self._found[name] = (x, y)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytestmark = pytest.mark.long
+NOTICED = 10  # seconds, beside other programs as well: well below what waiting for an answer would take
 
 
 def test_a_first_animation_from_installing_to_export(tell, index):
@@ -14,8 +15,8 @@ def test_a_first_animation_from_installing_to_export(tell, index):
     assert report["bytes_when_cancelled"] > 0
     asked = [name for name, span in index.asked if not span]
     assert len(asked) == len(set(asked)), "no file was downloaded from its start twice"
-    assert report["cancel_seconds"] < 2
+    assert report["cancel_seconds"] < NOTICED
     assert report["keys"] == 9
     assert report["fbx_bytes"] > 100_000
     assert "no alpha channel" in report["error"]
-    assert report["loss_seconds"] < 2
+    assert report["loss_seconds"] < NOTICED

@@ -11,6 +11,7 @@ from bpy_extras import view3d_utils
 from driver import Driver, Wait
 
 PRESETS = (83, 13)  # pixels from the sidebar's upper right corner, at scale 1: the menu in the panel's header
+OK = (44, 38)  # pixels from there to the left and down: the button of the dialog that saves a preset
 
 
 def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
@@ -30,11 +31,14 @@ def _settings():
     return bpy.context.scene.motion324
 
 
+def _place_of_menu(driver: Driver) -> tuple[float, float]:
+    left, below = (pixels * driver.scale for pixels in PRESETS)
+    return driver.sidebar.x + driver.sidebar.width - left, driver.sidebar.y + driver.sidebar.height - below
+
+
 def _menu(driver: Driver, key: str) -> Wait:
     """Opens the menu of presets, and presses the underlined letter of an entry."""
-    sidebar = driver.sidebar
-    left, below = (pixels * driver.scale for pixels in PRESETS)
-    yield from driver.click_at(sidebar.x + sidebar.width - left, sidebar.y + sidebar.height - below)
+    yield from driver.click_at(*_place_of_menu(driver))
     yield from driver.shot(f"presets_{key}")
     yield from driver.press(key)
     yield 0.5
@@ -45,9 +49,12 @@ def _presets(driver: Driver, report: dict) -> Wait:
     _settings().timing = "KEEP_FRAMES"
     yield from _menu(driver, "s")
     yield from driver.shot("preset_dialog")
-    yield from driver.press("Tab")  # into the field
+    x, y = _place_of_menu(driver)  # where the dialog has its field
+    yield from driver.click_at(x, y)
     yield from driver.type("Walk")
-    yield from driver.press("Return", "Return")
+    yield from driver.press("Return")
+    yield from driver.shot("preset_named")
+    yield from driver.click_at(x - OK[0] * driver.scale, y - OK[1] * driver.scale)
     yield 0.5
     report["saved"] = [path.name for path in folder.glob("*.py")]
     _settings().timing = "KEEP_DURATION"
@@ -70,7 +77,10 @@ def _drop(driver: Driver, report: dict, video: str) -> Wait:
     browser.spaces.active.show_region_toolbar = False
     yield 1.0
     files = next(each for each in browser.regions if each.type == "WINDOW")
-    start = files.x + 40 * driver.scale, files.y + files.height - 26 * driver.scale  # below the names of the columns
+    start = (
+        files.x + 14 * driver.scale,
+        files.y + files.height - 26 * driver.scale,
+    )  # the icon below the names of the columns
     view = next(each for each in driver.area.regions if each.type == "WINDOW")
     ring = bpy.data.objects["Torus"].matrix_world.translation + bpy.data.objects["Torus"].dimensions * 0.4
     ring.y = ring.z = 0.0

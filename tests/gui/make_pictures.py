@@ -16,19 +16,18 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 TAKEN, KEPT = ROOT / "out/gui", ROOT / "docs/images"
-SIDEBAR = (1025, 75, 1330, 905)  # in pixels of the picture
-SMALL_WINDOW, SMALL_SIDEBAR = (330, 75, 1056, 720), (775, 85, 1056, 620)  # where the screen has 1280 x 800
+SMALL_WINDOW, SMALL_SIDEBAR = (330, 75, 1056, 720), (775, 85, 1056, 620)  # in pixels of a screen of 1280 x 800
 PICTURES = {  # name in docs/images: the story, its picture, the part that is shown
-    "first_run": ("first_animation", "first_run", SIDEBAR),
+    "first_run": ("first_animation", "first_run", (1025, 75, 1330, 260)),
     "installing": ("first_animation", "installing", (1025, 75, 1330, 200)),
     "ready": ("film", "ready", SMALL_WINDOW),
-    "running": ("panel_states_1", "running_dark", SMALL_WINDOW),
+    "running": ("film", "running", SMALL_WINDOW),
     "result": ("panel_states_1", "result_dark", SMALL_WINDOW),
     "kept": ("panel_states_1", "kept_dark", SMALL_SIDEBAR),
     "overlay": ("film", "side_by_side", (150, 75, 1056, 620)),
     "tweak": ("panel_states_1", "tweak_dark", (775, 85, 1056, 652)),
     "one_by_one": ("several_results", "results", (1035, 80, 1340, 525)),
-    "error": ("panel_states_1", "failed_dark", SMALL_SIDEBAR),
+    "error": ("first_animation", "error", (1025, 75, 1330, 660)),
     "lost": ("other_buttons", "lost", (775, 260, 1035, 545)),
     "new_mesh": ("new_mesh", "made", (330, 55, 1330, 905)),
     "mask_and_view": ("looks_dark", "all_open", (1038, 515, 1300, 1024)),

@@ -23,8 +23,9 @@ class MOTION324_OT_add_preset(AddPresetBase, bpy.types.Operator):
     bl_label = "Add Motion324 Preset"
     preset_menu = PRESETS
     preset_subdir = PRESET_FOLDER
-    preset_defines = ["settings = bpy.context.scene.motion324"]
 
     @property
     def preset_values(self) -> list[str]:
-        return [f"settings.{name}" for name in kept_settings()]
+        """By whole paths: a name that `preset_defines` gives is unknown where an older Blender runs on Python 3.13, as
+        Linux distributions have it."""
+        return [f"bpy.context.scene.motion324.{name}" for name in kept_settings()]

@@ -93,6 +93,13 @@ def test_a_menu_without_presets_does_not_tell_of_missing_paths(addon, monkeypatc
     assert texts() == ["there"]
 
 
+def test_what_a_preset_has_needs_no_name_that_a_newer_python_would_not_see(addon):
+    paths = addon("operators.presets").MOTION324_OT_add_preset.preset_values.fget(None)
+    assert len(paths) > 5
+    for path in paths:  # by eval in a function, which sees names of Blender's module only from Python 3.13 on
+        eval(path, {"bpy": bpy})
+
+
 def test_a_preset_has_the_settings_but_nothing_of_the_shot(addon):
     settings = bpy.context.scene.motion324
     settings.smooth, settings.quality, settings.video, settings.first_frame = 2.0, "fine", str(SHIBA), 7

@@ -79,7 +79,7 @@ def _drop(driver: Driver, report: dict, video: str) -> Wait:
     files = next(each for each in browser.regions if each.type == "WINDOW")
     start = (
         files.x + 14 * driver.scale,
-        files.y + files.height - 26 * driver.scale,
+        files.y + files.height - 34 * driver.scale,
     )  # the icon below the names of the columns
     view = next(each for each in driver.area.regions if each.type == "WINDOW")
     ring = bpy.data.objects["Torus"].matrix_world.translation + bpy.data.objects["Torus"].dimensions * 0.4

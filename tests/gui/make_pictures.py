@@ -30,7 +30,7 @@ PICTURES = {  # name in docs/images: the story, its picture, the part that is sh
     "error": ("first_animation", "error", (1025, 75, 1330, 660)),
     "lost": ("other_buttons", "lost", (775, 260, 1035, 545)),
     "new_mesh": ("new_mesh", "made", (330, 55, 1330, 905)),
-    "mask_and_view": ("looks_dark", "all_open", (1038, 515, 1300, 1024)),
+    "mask_and_view": ("looks_dark", "all_open", (1038, 475, 1300, 985)),
 }
 FILM_BOX = (0, 28, 1056, 960)  # without the outliner and the properties
 _IN_FILM = re.compile(r"\(images/(film/\d\d_(\w+))\.jpg\)")  # which docs/film.md shows, and of which picture

@@ -8,6 +8,8 @@ import bpy
 import stage
 from driver import Driver, Wait
 
+PATIENCE = 300  # seconds: other programs may be at work, too
+
 
 def story(driver: Driver, zip_path: str, mesh: str, video: str) -> Wait:
     report: dict = {"proposed": []}
@@ -102,7 +104,7 @@ def _confirm(driver: Driver) -> Wait:
 
 
 def _is_written(driver: Driver, path: Path) -> Wait:
-    yield from driver.wait_until(path.exists, 120, f"'{path.name}' is written")
+    yield from driver.wait_until(path.exists, PATIENCE, f"'{path.name}' is written")
     yield 1.0
 
 

@@ -6,6 +6,8 @@ import bpy
 import stage
 from driver import Driver, Wait
 
+PATIENCE = 1500  # seconds: other programs may be at work, too
+
 
 def story(driver: Driver, zip_path: str, backend: str, mesh: str, video: str, scale: float, theme: str) -> Wait:
     report: dict = {}
@@ -21,10 +23,10 @@ def story(driver: Driver, zip_path: str, backend: str, mesh: str, video: str, sc
     yield from driver.redraw()
     yield from driver.click("motion324.preview_mask")
     looks = stage.module("examining.looks")
-    yield from driver.wait_until(lambda: not looks.mask_look.look.running, 120, "the mask is there")
+    yield from driver.wait_until(lambda: not looks.mask_look.look.running, PATIENCE, "the mask is there")
     report["mask"] = looks.mask_look.look.found.mask_method
     yield from driver.click("motion324.find_view")
-    yield from driver.wait_until(lambda: not looks.view_look.look.running, 200, "the view is found")
+    yield from driver.wait_until(lambda: not looks.view_look.look.running, PATIENCE, "the view is found")
     report["overlap"] = looks.view_look.look.found.silhouette_overlap
     report["azimuth"] = looks.view_look.look.found.view.azimuth
     yield from driver.move_to_viewport()

@@ -6,6 +6,8 @@ import bpy
 import stage
 from driver import Driver, Wait
 
+PATIENCE = 300  # seconds: other programs may be at work, too
+
 
 def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     report: dict = {}
@@ -34,9 +36,9 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     chosen.mesh_provider = "inflate"
 
     yield from driver.click("motion324.new_mesh")
-    yield from driver.wait_until(lambda: look.look.stage == "foreground", 120, "the video is looked at")
+    yield from driver.wait_until(lambda: look.look.stage == "foreground", PATIENCE, "the video is looked at")
     yield from driver.shot("making")
-    yield from driver.wait_until(lambda: not look.look.running, 120, "the mesh is there")
+    yield from driver.wait_until(lambda: not look.look.running, PATIENCE, "the mesh is there")
     assert look.look.problem is None, look.look.problem
     yield 1.0
     report["objects"] = [obj.name for obj in bpy.data.objects]
@@ -65,7 +67,7 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
 
     runner = stage.module("job.runner").runner
     yield from driver.click("motion324.animate")
-    yield from driver.wait_until(lambda: runner.animations or runner.state.problem, 300, "it is animated")
+    yield from driver.wait_until(lambda: runner.animations or runner.state.problem, PATIENCE, "it is animated")
     assert runner.state.problem is None, runner.state.problem
     bpy.context.scene.frame_set(8)
     yield from driver.move_to_viewport()

@@ -80,7 +80,7 @@ def _animate(driver: Driver, report: dict, wish: Path) -> Wait:
     report["plays_while_running"] = bpy.context.screen.is_animation_playing or driver.window.screen.is_animation_playing
     yield from driver.click("motion324.play", column=0.93)
     _wish(wish, "wobble")
-    yield from driver.wait_until(lambda: _runner().state.phase.value == "done", 120, "there is a result")
+    yield from driver.wait_until(lambda: _runner().state.phase.value == "done", PATIENCE, "there is a result")
     yield from driver.move_to_viewport()
     yield from _pictures(driver, "result")
 

@@ -23,7 +23,7 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     yield from stage.open_sidebar(driver)
     yield from _queue(driver, report)
     _have_no_pauses(video)
-    yield from driver.wait_until(lambda: not _runner().jobs.busy, 200, "both jobs are done")
+    yield from driver.wait_until(lambda: not _runner().jobs.busy, PATIENCE, "both jobs are done")
     yield from _keep_one_by_one(driver)
     shapes = [bpy.data.objects[name] for name in ("Ball", "Torus", "Cube")]
     report["keys"] = {obj.name: obj.data.shape_keys and len(obj.data.shape_keys.key_blocks) for obj in shapes}

@@ -61,6 +61,8 @@ _ROWS_AT_ONCE = 24
 _TOLERANCE = (
     12.0  # colour distance (0..255) that codecs and soft edges cause even in a rendered, perfectly still picture
 )
+_MOVES_ON = 8  # pixels of a picture whose shorter side has 512: an object that moves so far has moved as a whole
+_PATTERN = 12.0  # how far (0..255) colours differ that are more than one
 _USELESS_TOLERANCE = 45.0  # beyond this, a colour distance says nothing any more
 
 
@@ -90,8 +92,9 @@ def estimate_plate(
     tick: called several times a second; what it raises passes.
 
     A pixel shows the background where saliency is low all around it, or through a hole of the object. Things that stand
-    out but never change, and that nothing moving separates from the picture's border, are background as well. A colour
-    that mostly is salient where it appears is not.
+    out but never change, and that nothing moving separates from the picture's border, are background as well, and so is
+    a pattern that stands still inside of an object that moves past it, as between the spokes of a wheel. A colour that
+    mostly is salient where it appears is not.
     """
     chosen = np.unique(np.linspace(0, len(frames) - 1, _FRAMES_LOOKED_AT).round().astype(int))
     scale = min(frames.shape[1:3]) / 512
@@ -102,17 +105,21 @@ def estimate_plate(
         background[index] = clear_of_object(guess, scale)
     exposure = _exposure(frames, background)
     tick()
-    median, spread, noise = _over_time(frames, exposure, tick)
+    median, spread, usual, noise = _over_time(frames, exposure, tick)
     limit = 6.0 + 3.0 * noise
     still = _still_surroundings(spread <= limit, saliency, scale)
     background |= still
+    tick()
+    inner = _still_pattern(median, usual, saliency, scale) & ~still
+    for index in range(len(frames) if inner.any() else 0):
+        background[index] |= inner & (largest(np.abs(frames[index] - (median + exposure[index]))) <= limit)
     tick()
     holes = enclosed_background(frames, saliency, background, tick)
     background |= holes
     colour, seen, change = _seen_background(frames, exposure, background, median, tick)
     # What is seen through the object stands still, or it is the object's after all.
     through = (holes.sum(axis=0) >= 2) & (change <= limit)
-    seen &= still | through | (_saliency_of_matches(frames, exposure, saliency, colour, limit, tick) < 0.5)
+    seen &= still | inner | through | (_saliency_of_matches(frames, exposure, saliency, colour, limit, tick) < 0.5)
     return _completed(colour, seen, change, scale)
 
 
@@ -160,12 +167,12 @@ def _pixels(frames: np.ndarray, exposure: np.ndarray, rows: slice) -> np.ndarray
 
 def _over_time(
     frames: np.ndarray, exposure: np.ndarray, tick: Callable[[], None]
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """The temporal median (H, W, 3), how far 5 % of the frames leave it (H, W), and the typical noise."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """The temporal median (H, W, 3), how far 5 % of the frames leave it (H, W), how far half of them lie apart (H, W),
+    and the typical noise."""
     height, count = frames.shape[1], len(frames)
     median = np.empty(frames.shape[1:], np.float32)
-    spread = np.empty(frames.shape[1:3], np.float32)
-    quartiles = []
+    spread, usual = np.empty(frames.shape[1:3], np.float32), np.empty(frames.shape[1:3], np.float32)
 
     def look_at(rows: slice) -> None:
         ordered = sort_over_time(_pixels(frames, exposure, rows))
@@ -173,10 +180,10 @@ def _over_time(
         median[rows] = middle
         low, high = ordered[round(0.05 * (count - 1))], ordered[round(0.95 * (count - 1))]
         spread[rows] = largest(np.maximum(high - middle, middle - low))
-        quartiles.append(largest(ordered[(3 * count) // 4] - ordered[count // 4]))
+        usual[rows] = largest(ordered[(3 * count) // 4] - ordered[count // 4])
 
     _by_strips(height, look_at, tick)
-    return median, spread, float(np.median(np.concatenate(quartiles))) / 2
+    return median, spread, usual, float(np.median(usual)) / 2
 
 
 def _still_surroundings(quiet: np.ndarray, saliency: np.ndarray, scale: float) -> np.ndarray:
@@ -189,6 +196,39 @@ def _still_surroundings(quiet: np.ndarray, saliency: np.ndarray, scale: float) -
     border[0] = False
     sometimes_not = (saliency < 0.5).sum(axis=0) > 2 * len(saliency) // 5
     return border[labels] & sometimes_not
+
+
+def _still_pattern(median: np.ndarray, usual: np.ndarray, saliency: np.ndarray, scale: float) -> np.ndarray:
+    """(H, W) bool: where a pattern stands still in most frames though what is salient there moves on as a whole.
+
+    What has one colour along the way of that tells nothing: it may move, too. median, usual: as `_over_time` has them.
+    """
+    way = _way(saliency > 0.5)
+    if np.linalg.norm(way) < _MOVES_ON * scale:
+        return np.zeros(usual.shape, bool)
+    # What moves and yet has one colour here in most frames has that colour along half of the way, so that a quarter of
+    # it farther it is the same on one side at least.
+    sides = []
+    for turn in (-0.25, 0.25):
+        step = np.hstack([np.eye(2), turn * way[:, None]])
+        moved = cv2.warpAffine(median, step, usual.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+        sides.append(largest(np.abs(moved - median)))
+    stands = (np.minimum(*sides) > _PATTERN + 2 * usual) & ((saliency > 0.5).mean(axis=0) > 0.5)
+    return cv2.morphologyEx(stands.view(np.uint8), cv2.MORPH_OPEN, disc(max(1, round(scale)))) > 0
+
+
+def _way(solid: np.ndarray) -> np.ndarray:
+    """(2,) x, y: how far, in pixels, the object of solid (K, H, W) bool moves on at most: so far both of its sides are
+    then from where they were. 0 where they move apart, or by less than a twentieth of its size."""
+    boxes = np.array([cv2.boundingRect(each.view(np.uint8)) for each in solid if each.any()], float)
+    way = np.zeros(2)
+    for axis in (0, 1) if len(boxes) else ():
+        low, size = boxes[:, axis], boxes[:, axis + 2]
+        starts, ends = low - low[0], low + size - low[0] - size[0]
+        both = np.where(starts * ends > 0, np.sign(starts) * np.minimum(np.abs(starts), np.abs(ends)), 0)
+        farthest = both[np.abs(both).argmax()]
+        way[axis] = farthest if abs(farthest) > np.median(size) / 20 else 0.0
+    return way
 
 
 def _seen_background(

@@ -138,6 +138,25 @@ def test_the_holes_of_rings_and_wheels_before_scenery_are_background(guessing, b
     assert overlap(masks, np.stack(truth)).min() > least
 
 
+def test_what_stands_still_between_the_thin_spokes_of_a_wheel_that_rolls_on_is_background(guessing):
+    """Each of its holes is too small to have the colours of the whole background."""
+    background, frames, truth = scenery(4), [], []
+    cv2.circle(background, (150, 150), 14, (40, 230, 240), -1)
+    for index in range(16):
+        mask = np.zeros((4 * SIZE, 4 * SIZE), np.uint8)
+        middle = (4 * (100 + 4 * index), 4 * 128)
+        cv2.circle(mask, middle, 4 * 74, 255, 4 * 9)
+        for turn in np.arange(6) * np.pi / 3 + 0.12 * index:
+            end = (round(middle[0] + 4 * 74 * np.cos(turn)), round(middle[1] + 4 * 74 * np.sin(turn)))
+            cv2.line(mask, middle, end, 255, 4 * 5)
+        coverage = cv2.resize(mask.astype(np.float32) / 255, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+        frames.append(np.array((190, 60, 25)) * coverage[..., None] + background * (1 - coverage[..., None]))
+        truth.append(coverage > 0.5)
+    guessing(rough_guess(np.stack([filled(mask) for mask in truth])))
+    masks = object_masks(np.stack(frames).astype(np.uint8), silent)
+    assert overlap(masks, np.stack(truth)).mean() > 0.47
+
+
 def test_a_patch_of_the_object_that_looks_like_the_background_stays_its_own(guessing):
     """A plain patch in the background's mean colour, and one with its very pattern that moves with the object."""
     background = noise()

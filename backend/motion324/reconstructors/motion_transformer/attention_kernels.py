@@ -32,8 +32,8 @@ class Kernel:
     """name: as `--attention` knows it. family: what "--attention FAMILY" also selects it by.
 
     with_sums: as `run`, but also the logarithms (B, H, Lq) float32 of the sums of the exponentials of the scores.
-    tried: whether it comes from a package of its own, whose build may not fit this PyTorch or this GPU; such a kernel
-    supports a shape only after it has run on a small one of that kind.
+    tried: whether it comes from a package of its own, or is compiled here, and may not fit this PyTorch or this GPU; it
+    then supports a shape only after it has computed a small one of that kind rightly.
     """
 
     name: str
@@ -61,7 +61,7 @@ def _sums_agree(name: str, device: torch.device, dtype: torch.dtype, head_width:
     """Whether the sums that a kernel returns besides its result have the form that is expected here."""
     with_sums = KERNELS[name].with_sums
     assert with_sums is not None
-    probe = torch.linspace(-2, 2, 130 * head_width, device=device).cos().view(1, 130, 1, head_width).to(dtype)
+    probe = _probe(device, dtype, head_width)
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -77,18 +77,24 @@ def _sums_agree(name: str, device: torch.device, dtype: torch.dtype, head_width:
 
 @functools.cache
 def _runs(name: str, device: torch.device, dtype: torch.dtype, head_width: int) -> bool:
-    probe = torch.zeros(1, 128, 1, head_width, device=device, dtype=dtype)
+    probe = _probe(device, dtype, head_width)
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what packages say while they compile is nothing that a user can act on
-            KERNELS[name].run(probe, probe, probe)
-            torch.cuda.synchronize(device)
+            found, expected = KERNELS[name].run(probe, probe, probe), backends.math(probe, probe, probe)
+            if not torch.allclose(found.float(), expected.float(), atol=0.05):
+                log.warning("Attention kernel %s computes something else here and is not used.", name)
+                return False
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # foreign builds fail in any way: missing symbols, wrong versions, failed assertions
         log.warning("Attention kernel %s is installed but does not run here: %s", name, first_line(error))
         return False
     return True
+
+
+def _probe(device: torch.device, dtype: torch.dtype, head_width: int) -> Tensor:
+    return torch.linspace(-2, 2, 130 * head_width, device=device).cos().view(1, 130, 1, head_width).to(dtype)
 
 
 def first_line(error: Exception) -> str:
@@ -117,7 +123,7 @@ KERNELS: dict[str, Kernel] = {
     kernel.name: kernel
     for kernel in (
         Kernel("few-keys", "few-keys", fused.few_keys_knows, fused.few_keys_attention),
-        Kernel("bounded", "bounded", fused.bounded_knows, fused.bounded_attention, fused.bounded_with_sums),
+        Kernel("bounded", "bounded", fused.bounded_knows, fused.bounded_attention, fused.bounded_with_sums, tried=True),
         Kernel(
             "flash-attn-4",
             "flash-attn",

@@ -38,7 +38,7 @@ class SelfAttention(nn.Module):
     def prepare_for_inference(self) -> None:
         """Looks whether the heads' norms bound the scores: a normalised head is at most sqrt(e) long before its
         weights."""
-        largest = [float(norm.weight.abs().max()) for norm in (self.q_norm, self.k_norm)]
+        largest = [float(norm.weight.detach().abs().max()) for norm in (self.q_norm, self.k_norm)]
         self.bounded = largest[0] * largest[1] * self.head_width**0.5 * math.log2(math.e) <= fused.MOST_SCORE
 
     def forward(

@@ -15,7 +15,7 @@ from motion324.reconstructors.motion_transformer import attention as choice  # n
 from motion324.reconstructors.motion_transformer import fused  # noqa: E402
 from motion324.reconstructors.motion_transformer.attention import OURS, Attention  # noqa: E402
 from motion324.reconstructors.motion_transformer.attention_backends import Shape, shape_of  # noqa: E402
-from motion324.reconstructors.motion_transformer.attention_kernels import KERNELS, Kernel, counted  # noqa: E402
+from motion324.reconstructors.motion_transformer.attention_kernels import KERNELS, Kernel, _runs, counted  # noqa: E402
 from motion324.reconstructors.motion_transformer.blocks import SelfAttention  # noqa: E402
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -186,3 +186,14 @@ def test_the_norms_of_the_heads_say_whether_scores_are_bounded(weight, bounded):
 def test_bounded_scores_change_nothing_where_no_kernel_needs_them():
     q, k, v = (torch.randn(1, 50, 2, 64) for _ in range(3))
     assert torch.equal(Attention()(q, k, v, bounded=True), Attention()(q, k, v))
+
+
+@pytest.mark.parametrize(("wrong", "used"), [(0.0, True), (0.5, False)])
+def test_a_kernel_that_computes_something_else_is_not_used(monkeypatch, caplog, wrong, used):
+    kernel = Kernel("odd", "odd", lambda shape: True, lambda q, k, v: exact_attention(q, k, v) + wrong, tried=True)
+    monkeypatch.setitem(KERNELS, "odd", kernel)
+    _runs.cache_clear()
+    q = torch.randn(1, 20, 2, 16)
+    assert kernel.supports(shape_of(q, q)) is used
+    assert ("computes something else" in caplog.text) is not used
+    _runs.cache_clear()

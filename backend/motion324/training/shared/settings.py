@@ -22,6 +22,7 @@ class SynthesisSettings:
     longest_gap: int = key(24, "these leave out fewer frames than so many")
     blend_share: float = key(0.3, "two clips mixed")
     weaker_share: float = key(0.25, "motion towards the reference pose reduced")
+    limb_share: float = key(0.3, "limbs that move as in another clip of the body, or at another time of the same one")
     joint_share: float = key(0.5, "random turns of joints")
     joint_angle: float = key(55.0, "degrees of these at most")
     part_scale_share: float = key(0.25, "parts larger or smaller")
@@ -64,6 +65,7 @@ def validation_settings(training: SynthesisSettings) -> SynthesisSettings:
         gap_share=0.0,
         blend_share=0.0,
         weaker_share=0.0,
+        limb_share=0.0,
         joint_share=0.0,
         part_scale_share=0.0,
         wave_share=0.0,

@@ -1,4 +1,5 @@
-"""Draws the skinning matrices of a batch: clips at various speeds, mixed, weakened, and with random joint turns on top.
+"""Draws the skinning matrices of a batch: clips at various speeds, mixed, weakened, with limbs of other clips, and with
+random joint turns on top.
 
 The reference mesh may stand otherwise than the video begins: in poses of other clips, the rest pose, or the pose of
 binding. Letters: B clips, T frames (frame 0 is the reference), J joints, V vertices of all clips together.
@@ -15,9 +16,9 @@ from torch import Tensor
 from motion324.reconstructors.node_model.geometry import turn
 from motion324.training.shared.settings import SynthesisSettings
 from motion324.training.synthesis.geometry import about, apply, compose, nearest_similarity, rotation_about
+from motion324.training.synthesis.limb_motion import ANCESTRY_DOUBLINGS, with_other_limbs
 from motion324.training.synthesis.rig_bank import Draws, ModelBatch, RigBank
 
-ANCESTRY_DOUBLINGS = 4  # skeletons up to 16 joints deep
 BINDING_SHARE, REST_SHARE = 0.25, 0.25  # of the clips with another reference; the rest has poses of other clips
 TURN_ERROR, SHIFT_ERROR, SIZE_ERROR = math.radians(6), 0.03, 0.03  # of the view that is found for another pose
 
@@ -66,6 +67,9 @@ def sample_joint_motion(
         changed |= weaker
     if settings.blend_share or settings.weaker_share:
         poses = torch.where(_wide(changed), _made_rigid(poses, models.pivots), poses)
+    if settings.limb_share:
+        others = _clip_poses(bank, chosen, times, speed, draws, hosts)
+        poses = with_other_limbs(poses, others, models, draws.chance(settings.limb_share, batch), draws)
     other = torch.zeros_like(changed)
     if settings.other_pose_share:
         other = draws.chance(settings.other_pose_share, batch)

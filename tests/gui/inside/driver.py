@@ -37,6 +37,7 @@ class Driver:
         self.folder = folder
         self.clicks = 0
         self._found: dict[str, tuple[int, int]] = {}
+        self._last = 0  # the height at which a widget was found last
         self._searched = ("VIEW_3D", "UI")  # the area and its region in which widgets are looked for
         self._box: tuple[int, int, int, int] | None = None  # left, right, lower, upper: of a popover, in their place
 
@@ -138,11 +139,13 @@ class Driver:
         places = [column, *(each for each in COLUMNS if each != column)] if self._box is None else IN_POPOVERS
         for settle, place in itertools.product(SETTLE, places):
             x = round(left + (right - left) * place)
-            for y in range(upper, lower, -step):
+            rows = range(upper, lower, -step)  # from where something was found last, below which most are, around
+            below = next((index for index, y in enumerate(rows) if y <= self._last), 0)
+            for y in (*rows[below:], *rows[:below]):
                 self.window.cursor_warp(x, y)  # a program of its own for each of so many places takes far longer
                 yield settle
                 if self._names(name):
-                    self._found[name] = (x, y)
+                    self._found[name], self._last = (x, y), y
                     return
         raise NotFound(f"no widget there is '{name}'")
 

@@ -27,13 +27,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 REGISTER = """
-import json, sys, time
+import json, os, sys, time
 import bpy
 sys.path[:0] = sys.argv[1:]
 clock, processor = time.perf_counter(), time.process_time()
 import motion324_addon
 motion324_addon.register()
-print(json.dumps([time.perf_counter() - clock, time.process_time() - processor]))
+print(json.dumps([time.perf_counter() - clock, time.process_time() - processor]), flush=True)
+os._exit(0)  # Blender as a module does not always end well with an add-on in it
 """
 
 

@@ -41,7 +41,9 @@ class TrainingExecution(Execution):
     def mlp(self, kind: str, x: Tensor, widen: Tensor, narrow: Tensor) -> Tensor:
         return F.linear(F.gelu(F.linear(x, widen)), narrow)
 
-    def attend(self, kind: str, q: Tensor, k: Tensor, v: Tensor, log_counts: Tensor | None = None) -> Tensor:
+    def attend(
+        self, kind: str, q: Tensor, k: Tensor, v: Tensor, log_counts: Tensor | None = None, bounded: bool = False
+    ) -> Tensor:
         if self._one_call:
             q, k, v = (x.transpose(1, 2) for x in (q, k, v))
             return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)

@@ -6,7 +6,7 @@
   that imports nothing;
 - registering the add-on in Blender's Python, by its own `register`, everything imported anew: seconds of the clock and
   of the processor;
-- a backend that has started and waits for jobs: its memory, as the system counts what is resident;
+- a backend that has started and waits for its first client: its memory, as the system counts what is resident;
 - with --installation, a new environment with the backend, made by pip, its tests left out as the add-on does: its size.
   That takes a minute and a network.
 The least of all repeats is told, which other programs disturb least.

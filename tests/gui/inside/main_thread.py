@@ -115,6 +115,9 @@ class Gaps:
         return told
 
 
+PATIENCE = 600  # seconds: other programs may be at work, too
+
+
 def _longest(gaps: list[tuple[float, float, bool]], place: int) -> float:
     return round(max((gap[place] for gap in gaps), default=0.0), 1)
 
@@ -158,7 +161,7 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     gaps.begin("frames arrive and become shape keys")
     with driver.context():
         bpy.ops.motion324.animate(keep="SHAPE_KEYS")
-    yield from driver.wait_until(lambda: not _runner().jobs.jobs, 100, "the result is kept")
+    yield from driver.wait_until(lambda: not _runner().jobs.jobs, PATIENCE, "the result is kept")
     yield 1.0
     gaps.stop()
     report["undo_step_ms_with_shape_keys"] = _undo_step(driver)
@@ -231,7 +234,7 @@ def _sheet() -> None:
 def _animate(driver: Driver) -> Wait:
     with driver.context():
         bpy.ops.motion324.animate("INVOKE_DEFAULT")
-    yield from driver.wait_until(lambda: not _runner().jobs.busy, 200, "the job has ended")
+    yield from driver.wait_until(lambda: not _runner().jobs.busy, PATIENCE, "the job has ended")
     state = _runner().state
     assert state.phase.value == "done", state
     assert state.frames == FRAMES
@@ -280,5 +283,5 @@ def _frame_times() -> float:
 def _keep(driver: Driver, name: str) -> Wait:
     with driver.context():
         getattr(bpy.ops.motion324, name)("INVOKE_DEFAULT", True)
-    yield from driver.wait_until(lambda: not _runner().results, 100, "the result is kept")
+    yield from driver.wait_until(lambda: not _runner().results, PATIENCE, "the result is kept")
     yield 1.0

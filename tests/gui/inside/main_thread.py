@@ -17,6 +17,7 @@ import numpy as np
 import stage
 from driver import Driver, Wait
 
+PATIENCE = 600  # seconds: other programs may be at work, too
 SIDE = 142  # vertices along a side of the mesh: 20,164 in all
 FRAMES = 256
 PICTURE = 2048  # pixels along a side of its texture
@@ -113,9 +114,6 @@ class Gaps:
                 "most_on_the_processor": round(max((call[1] for call in self.own[step]), default=0.0), 1),
             }
         return told
-
-
-PATIENCE = 600  # seconds: other programs may be at work, too
 
 
 def _longest(gaps: list[tuple[float, float, bool]], place: int) -> float:

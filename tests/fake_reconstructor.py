@@ -27,6 +27,7 @@ class FakeReconstructor:
     """
 
     name = "fake"
+    trembles = True
 
     def __init__(self, leave_out=None, break_at=None, pause=0.0):
         self.scenes = []

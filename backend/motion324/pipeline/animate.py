@@ -147,7 +147,8 @@ def animate(
         positions = _reconstruct(reconstructor, scene, reference, mesh, normalisation, clip, clock, on_frames)
 
         clock("smooth", 0, 1)
-        steadied(positions, float(np.ptp(mesh.positions, axis=0).max()), clock, out=positions)
+        if reconstructor.trembles:
+            steadied(positions, float(np.ptp(mesh.positions, axis=0).max()), clock, out=positions)
         smooth_trajectory(positions, options.smooth, clock, out=positions)
 
         odd = pose_warnings(reference, mesh.name, clip.name, clip.frame_numbers)

@@ -52,6 +52,7 @@ class Reconstructor(Protocol):
     """Every frame is yielded once with final=True; before that it may come any number of times with final=False."""
 
     name: str
+    trembles: bool  # whether its answers tremble from frame to frame, which is then taken off the result
 
     def check_job(self, frames: int, vertices: int) -> None:
         """Raises Motion324Error where it can be known, before any work, that such a job cannot be done."""

@@ -27,6 +27,7 @@ class Truthful:
     """Knows where the vertices are, by the number of frames of the video; keeps the scenes that it was given."""
 
     name = "truthful"
+    trembles = True
 
     def __init__(self, moved):
         self.moved, self.scenes = moved, []

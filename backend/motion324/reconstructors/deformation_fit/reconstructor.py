@@ -38,6 +38,7 @@ class DeformationFit:
     """Needs no weights, no GPU and no network; holds nothing between jobs."""
 
     name = "deformation-fit"
+    trembles = True
 
     def __init__(self, settings: FitSettings | None = None) -> None:
         self.settings = settings or FitSettings()
@@ -63,6 +64,8 @@ class RefinedByFit:
     draft's rounds and steps; see `following`. Where the mesh does not cover the mask in the reference frame, one of
     them is wrong, or the view, and nothing is fitted.
     """
+
+    trembles = True
 
     def __init__(self, predictor: Reconstructor, settings: FitSettings | None = None, asks_twice: bool = True) -> None:
         """asks_twice: False for a result in less time."""

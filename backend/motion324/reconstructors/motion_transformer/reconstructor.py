@@ -30,6 +30,7 @@ class MotionTransformer:
     """
 
     name = "motion-transformer"
+    trembles = False  # what the published weights say stays as it is
 
     def __init__(self, options: InferenceOptions | None = None, weights: Path | None = None) -> None:
         """weights: a checkpoint; None takes the installed one. Nothing is loaded before the first job.

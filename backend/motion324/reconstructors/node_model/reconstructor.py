@@ -45,6 +45,7 @@ class NodeModelReconstructor:
     """Made for one job. Every frame is yielded once, and is final."""
 
     name = "node-model"
+    trembles = True
 
     def __init__(self, weights: str = "", device: str = "auto", hurries: bool = False) -> None:
         """weights: path of a file that motion324.training.export has made, "" the model that comes along. device: as in

@@ -25,6 +25,7 @@ class Predictor:
     """Predicts what it is given, two frames at a time."""
 
     name = "given"
+    trembles = True
 
     def __init__(self, positions: np.ndarray) -> None:
         self.positions = positions

@@ -81,12 +81,7 @@ def write_error(path: Path, error: OSError) -> Motion324Error:
         path = path.with_name(f"{found['stem']}{found['suffix']}")
     path = Path(*(part for part in path.parts if not part.startswith(UNFINISHED)))
     if is_out_of_space(error):
-        return Motion324Error(
-            "disk-full",
-            f"The disk has no room for '{path}'.",
-            "Free some space, or choose a folder on another disk.",
-            EXIT_CANNOT_WRITE,
-        )
+        return _full(f"The disk has no room for '{path}'.")
     reason = error.strerror or str(error)
     return Motion324Error(
         "cannot-write",
@@ -103,7 +98,7 @@ def system_error(error: BaseException) -> Motion324Error | None:
         return None
     path = str(error.filename or "")
     if is_out_of_space(error):  # where a library writes, such as numba's cache
-        return write_error(Path(path or "a file"), error)
+        return write_error(Path(path), error) if path else _full("A disk has no room left for what is written.")
     if not path or error.errno not in _OF_A_PATH:
         return None
     told = path if len(path) <= _TOLD else f"{path[:_TOLD]}..."
@@ -111,6 +106,11 @@ def system_error(error: BaseException) -> Motion324Error | None:
     return Motion324Error(
         "cannot-open", f"'{told}' cannot be used: {reason[:1].lower()}{reason[1:]}.", "Check that path.", EXIT_USAGE
     )
+
+
+def _full(sentence: str) -> Motion324Error:
+    hint = "Free some space, or choose a folder on another disk."
+    return Motion324Error("disk-full", sentence, hint, EXIT_CANNOT_WRITE)
 
 
 def told_full(path: Path, why: str, needed: int = 100_000) -> Motion324Error | None:

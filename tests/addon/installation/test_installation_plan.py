@@ -77,7 +77,7 @@ def test_cuda_is_installed_where_it_can_be_used(
 def test_the_two_sentences_say_what_how_large_and_where(plan, machine):
     made = plan.make_plan(machine.Machine("linux", "x64", None, 10**12), plan.Wishes())
     first, second = plan.sentences(made, "/home/jo/backend")
-    assert "about 230 MB, 730 MB when installed" in first and "PyTorch" not in first
+    assert "about 230 MB, 710 MB when installed" in first and "PyTorch" not in first
     assert "/home/jo/backend" in second
     made = plan.make_plan(machine.Machine("linux", "x64", machine.Gpu("GPU", "580"), 10**12), plan.Wishes())
     assert "PyTorch with CUDA" in plan.sentences(made, "/x")[0]
@@ -89,7 +89,7 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_downloaded(plan,
 
     seen = machine.Machine("linux", "x64", None, 860_000_000)
     made = plan.make_plan(seen, plan.Wishes())
-    with pytest.raises(Motion324Error, match="has 860 MB left, and the backend needs about 960 MB") as refused:
+    with pytest.raises(Motion324Error, match="has 860 MB left, and the backend needs about 940 MB") as refused:
         plan.check_room(made, seen, tmp_path)
     assert refused.value.code == "disk-full"
     plan.check_room(made, seen, tmp_path, have=100_000_000)

@@ -209,7 +209,7 @@ def test_a_job_that_cannot_begin_fails_and_the_next_one_starts(window, addon, vi
     second = window.start(ball(), video())
     window.until_idle()
     assert [job.number for job in window.runner.failures] == [first]
-    assert "No space left" in window.runner.failures[0].problem.sentence
+    assert "no room left" in window.runner.failures[0].problem.sentence
     assert [job.number for job in window.runner.results] == [second]
 
 

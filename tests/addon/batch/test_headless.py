@@ -38,6 +38,7 @@ def run_batch(backend_python, tmp_path):
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
         )
+        assert (tmp_path / "jobs.results.jsonl").is_file(), done.stderr
         results = (tmp_path / "jobs.results.jsonl").read_text("utf-8").strip().split("\n")
         found = [json.loads(line) for line in results]
         digests = [hashlib.sha256(line.encode()).hexdigest()[:16] for line in lines]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
 from motion324.core.inside_blender.operator_words import said_by_operator
-from motion324.core.write_aside import explained_write_errors
+from motion324.core.write_aside import explained_write_errors, told_full
 
 _HEAD, _END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xae\x42\x60\x82"
 _FULL = 1_000_000  # bytes: a disk with fewer may have had no room for a picture
@@ -32,7 +29,7 @@ def whole_picture(path: Path) -> Iterator[None]:
         content = path.read_bytes() if path.exists() else b""
         if content.startswith(_HEAD) and content.endswith(_END):
             return
-        if shutil.disk_usage(path.parent).free < _FULL:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     sentence = f"Blender could not write the picture '{path}': {said}."
-    raise Motion324Error("picture-broken", sentence, "See Blender's console for details.", EXIT_CANNOT_WRITE)
+    raise told_full(path, said, _FULL) or Motion324Error(
+        "picture-broken", sentence, "See Blender's console for details.", EXIT_CANNOT_WRITE
+    )

@@ -50,16 +50,14 @@ def write_in_steps(positions: np.ndarray, timing: Timing, path: Path) -> Iterato
     with explained_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     at_once = max(1, STEP_BYTES // max(positions[0].nbytes, 1))
-    whole = False
     try:
         with written_aside(path) as aside, Pc2Writer(aside, positions.shape[1], timing.start, timing.step) as writer:
             for first in range(0, len(positions), at_once):
                 yield first, len(positions)
                 writer.append(positions[first : first + at_once])
-        whole = True
-    finally:
-        if not whole:
-            _remove_empty(path.parent)
+    except BaseException:
+        _remove_empty(path.parent)
+        raise
 
 
 def remove(path: Path) -> None:

@@ -1,7 +1,6 @@
-"""Reads a video file: its frames one after another, with the time at which each is shown, and what an MP4's boxes say
-of it.
+"""Reads a video file: its frames one after another, with the time at which each is shown.
 
-FFmpeg's decoders read the frames, through PyAV. Boxes (ISO 14496-12: size, type, content) are read without decoding.
+FFmpeg's decoders read the frames, through PyAV.
 """
 
 from __future__ import annotations
@@ -9,8 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-import struct
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +20,7 @@ import av.logging
 from av.video.reformatter import VideoReformatter
 
 from motion324.core.errors import EXIT_BAD_VIDEO, Motion324Error
+from motion324.video.containers import codec_tag, is_whole_avi
 from motion324.video.picture import Orientation, Picture, VideoPicture
 
 log = logging.getLogger(__name__)
@@ -88,6 +87,7 @@ class VideoReader:
         self.fps = float(self._stream.guessed_rate or self._stream.average_rate or 0)
         self.promised = int(self._stream.frames or 0)
         self.promised_by_all = False
+        self._leave_out_dropped()
         if not self.promised and self._container.duration and self.fps:
             self.promised = int(self._container.duration / av.time_base * self.fps + 0.5)
             self.promised_by_all = len(self._container.streams) > 1
@@ -99,6 +99,14 @@ class VideoReader:
         self._waiting = self.next()
         if self._waiting is None:
             raise _unknown_codec(self.path, context.name)
+
+    def _leave_out_dropped(self) -> None:
+        """An AVI counts frames that its recorder has dropped, too, for which it holds nothing but their time."""
+        if self.promised and self._container.format.name == "avi" and is_whole_avi(self.path):
+            held = len(getattr(self._stream, "index_entries", ()))  # older versions of PyAV tell none
+            if 0 < held < self.promised:
+                self.fps *= held / self.promised
+                self.promised = held
 
     def __enter__(self) -> VideoReader:
         return self
@@ -251,48 +259,3 @@ def _unknown_codec(path: Path, codec: str) -> Motion324Error:
         f"No frame of the video '{path}' can be decoded; {named}.",
         f"{_CONVERT} If that fails, too, the file is damaged.",
     )
-
-
-_LONGEST_INDEX = 64 << 20  # bytes of a moov box that are looked at
-
-
-def is_boxed(path: Path) -> bool:
-    """Whether this is an MP4 or MOV file, by its name."""
-    return path.suffix.lower() in (".mp4", ".mov", ".m4v")
-
-
-def ends_inside_a_box(path: Path) -> bool:
-    """Whether an MP4 or MOV file is shorter than its boxes say."""
-    return max((end for _, _, end in _boxes(path)), default=0) > path.stat().st_size
-
-
-def codec_tag(path: Path) -> str:
-    """The four letters by which a file names its video's codec, for one that no decoder is known for; or ""."""
-    for kind, start, end in _boxes(path):
-        if kind != b"moov":
-            continue
-        with path.open("rb") as file:
-            file.seek(start)
-            index = file.read(min(end - start, _LONGEST_INDEX))
-        for track in index.split(b"trak")[1:]:
-            place = track.find(b"stsd")
-            if b"vide" in track and place >= 0:
-                tag = track[place + 16 : place + 20]  # version and flags, a count, the entry's size
-                return tag.decode("ascii") if tag.isascii() and tag.decode("ascii").isprintable() else ""
-    return ""
-
-
-def _boxes(path: Path) -> Iterator[tuple[bytes, int, int]]:
-    """Type, first and last byte of the outermost boxes, up to one that reaches to the end of the file anyway."""
-    length = path.stat().st_size
-    with path.open("rb") as file:
-        position = 0
-        while position + 8 <= length:
-            file.seek(position)
-            size, kind = struct.unpack(">I4s", file.read(8))
-            if size == 1 and position + 16 <= length:
-                (size,) = struct.unpack(">Q", file.read(8))
-            if size == 0 or not kind.strip(b"\0"):
-                return
-            yield kind, position, position + max(size, 8)
-            position += max(size, 8)

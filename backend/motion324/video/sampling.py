@@ -16,8 +16,9 @@ import numpy as np
 from motion324.core.clip import VideoClip
 from motion324.core.progress import Progress
 from motion324.video.animated_image import FrameReader, open_video
+from motion324.video.containers import ends_inside_a_box, is_boxed
 from motion324.video.picture import Picture, StillPicture
-from motion324.video.reader import Frame, bad_video, ends_inside_a_box, is_boxed
+from motion324.video.reader import Frame, bad_video
 from motion324.video.source import (
     FrameRange,
     Source,

@@ -184,6 +184,36 @@ def test_a_video_with_sound_that_is_cut_short_is_told(tmp_path):
     assert len(clip.frames) < 25 and clip.warnings[0]["code"] == "video-cut-short"
 
 
+def avi_with_dropped(path: Path, shown: list[int]) -> Path:
+    """25 frames a second, of which those that are not shown are kept as empty chunks, as screen recorders do."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25, width=64, height=48, pix_fmt="yuvj420p")
+        for number in shown:
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 4 * number, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_an_avi_with_dropped_frames_is_not_cut_short(tmp_path):
+    path = avi_with_dropped(tmp_path / "every_third.avi", list(range(0, 50, 3)))
+    clip = read_video(path)
+    assert clip.warnings == () and len(clip.frames) == 17 and clip.fps == pytest.approx(25 / 3)
+    sample = sample_video(path, (None, None, 1), 5, silent)
+    assert sample.frame_count == 17 and len(sample.clip.frames) == 5 and sample.clip.warnings == ()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    assert [each["code"] for each in read_video(path).warnings] == ["video-cut-short"]
+
+
+def test_frames_that_an_avi_drops_for_a_while_last_longer(tmp_path):
+    clip = read_video(avi_with_dropped(tmp_path / "a.avi", [*range(10), *range(30, 40)]))
+    assert [each["code"] for each in clip.warnings] == ["video-frame-rate-varies"] and len(clip.frames) == 20
+    assert clip.fps == pytest.approx(19 / (39 / 25))
+    before = clip.frame_numbers[np.arange(20) / clip.fps * 25 < 19]
+    assert before.max() == 9 and (before == 9).sum() > 3
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
 def test_a_poster_before_the_video_is_not_taken_for_it(tmp_path, suffix):
     assert len(read_video(with_sound(tmp_path / f"a{suffix}", 9, 1.0, poster=True)).frames) == 9

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import bpy
 
 from ..reading import modifier_stack
-from .placing import is_sheared_below_parent, may_shear, metres_per_unit
+from .placing import is_constrained, is_flat, is_sheared_below_parent, may_be_flat, may_shear, metres_per_unit
 
 Objects = Sequence[bpy.types.Object]
 
 
-def usd_takes(scene: bpy.types.Scene, objects: Objects, first: int) -> bool:
-    """Whether Blender's USD exporter itself is right: it has no frames before 0, and takes each unit for a metre."""
-    return first >= 0 and metres_per_unit(scene) == 1.0 and _may_be_flagged(objects)
+def usd_takes(scene: bpy.types.Scene, objects: Objects, first: int, last: int) -> bool:
+    """Whether Blender's USD exporter itself is right: it has no frames before 0, takes each unit for a metre, and what
+    it writes of a size of 0 is turned when it is imported."""
+    exporter_can = first >= 0 and metres_per_unit(scene) == 1.0 and _may_be_flagged(objects)
+    suspects = [each for each in _with_parents(objects) if may_be_flat(each) or is_constrained(each)]
+    return exporter_can and not _ever(is_flat, suspects, objects, first, last)
 
 
-def alembic_takes(scene: bpy.types.Scene, objects: Objects, first: int, last: int) -> bool:
+def alembic_takes(objects: Objects, first: int, last: int) -> bool:
     """Whether Blender's Alembic exporter itself is right: it writes a place, a turn and a size below each parent, and
-    leaves out what shears there, as constraints and parents that were scaled unevenly do."""
-    return _may_be_flagged(objects) and not _shears(scene, objects, first, last)
+    leaves out what shears there, as constraints and parents that were scaled unevenly do, and the turn of what a size
+    of 0 makes flat."""
+    suspects = [each for each in _with_parents(objects) if may_shear(each)]
+    return _may_be_flagged(objects) and not _ever(is_sheared_below_parent, suspects, objects, first, last)
 
 
 @contextlib.contextmanager
@@ -57,17 +62,17 @@ def _may_be_flagged(objects: Objects) -> bool:
     return all(each.library is None for each in _with_parents(objects))
 
 
-def _shears(scene: bpy.types.Scene, objects: Objects, first: int, last: int) -> bool:
-    """Whether one of the objects, or of their parents, is sheared below its parent in a frame. Puts the frame back."""
-    suspects = [each for each in _with_parents(objects) if may_shear(each)]
+def _ever(is_so: Callable[[bpy.types.Object], bool], suspects: Objects, shown: Objects, first: int, last: int) -> bool:
+    """Whether it is so of one of the suspects in a frame, while the shown ones are. Puts the frame back."""
     if not suspects:
         return False
+    scene = bpy.context.scene
     before = scene.frame_current, scene.frame_subframe
-    with modifier_stack.switched_on(objects):
+    with modifier_stack.switched_on(shown):
         try:
             for frame in range(first, last + 1):
                 scene.frame_set(frame)
-                if any(is_sheared_below_parent(each) for each in suspects):
+                if any(is_so(each) for each in suspects):
                     return True
         finally:
             scene.frame_set(before[0], subframe=before[1])

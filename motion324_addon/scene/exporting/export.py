@@ -133,7 +133,7 @@ def _export_alembic(objects: Objects, path: Path, first: int, last: int, report:
     with contextlib.ExitStack() as stack:
         # On a disk that another program fills meanwhile it would end Blender.
         target = stack.enter_context(in_memory_first(path, size))
-        if as_it_is.alembic_takes(scene, objects, first, last):
+        if as_it_is.alembic_takes(objects, first, last):
             stack.enter_context(only_selected(objects))
             stack.enter_context(as_it_is.flagged_as_moving(objects))
         else:
@@ -175,7 +175,7 @@ def _without_bytes() -> Iterator[None]:
 
 def _export_usd(objects: Objects, path: Path, first: int, last: int, report: Report) -> None:
     with contextlib.ExitStack() as stack:
-        if as_it_is.usd_takes(bpy.context.scene, objects, first):
+        if as_it_is.usd_takes(bpy.context.scene, objects, first, last):
             stack.enter_context(only_selected(objects))
             stack.enter_context(as_it_is.flagged_as_moving(objects))
             stack.enter_context(scene_range(first, last))

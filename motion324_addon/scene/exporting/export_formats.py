@@ -11,7 +11,7 @@ from motion324.core.point_cache import ONLY_A_CACHE
 
 from ..playing import keeping
 from ..reading import modifier_stack
-from .placing import is_sheared, metres_per_unit
+from .placing import is_flat, is_sheared, metres_per_unit
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ def losses(obj: bpy.types.Object, suffix: str, first: int | None = None) -> tupl
         found.append("Without the rig: its pose becomes part of the animation.")
     if suffix in (".fbx", ".glb") and is_sheared(obj):
         found.append("It is sheared by its parent, which becomes part of the shape keys.")
+    if suffix in (".fbx", ".glb") and is_flat(obj):
+        found.append("A size of 0 makes it flat, which becomes part of the shape keys.")
     if suffix == ".glb" and _loose(obj):
         found.append("Vertices that no face uses are left out.")
     if suffix == ".abc" and obj.material_slots:

@@ -15,6 +15,7 @@ from motion324.core.quaternions import same_side
 from ..playing import fcurves
 
 SHEARED = 1e-5  # of a matrix's largest number: what Blender's own rounding stays below
+_SIZES = ("scale", "delta_scale")
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Placing:
     """Where an object is over T frames, as place, turn and size, which is all that FBX and glTF know.
 
     locations (T, 3), rotations (T, 4) quaternions w x y z, scales (T, 3), all float64. shear (T, 3, 3) float64 or None:
-    what comes before them on the mesh's own vertices, where these three cannot say all.
+    what comes before them on the mesh's own vertices, where these three cannot say all, or a size is 0, of which
+    readers make turns of their own.
     """
 
     locations: np.ndarray
@@ -53,20 +55,35 @@ def placing_of(matrices: np.ndarray, unit: float = 1.0) -> Placing:
 
 
 def is_sheared(obj: bpy.types.Object) -> bool:
-    """Whether place, turn and size cannot say where the object's vertices are now."""
-    return _parts(np.array(obj.matrix_world)) is None
+    """Whether place, turn and size cannot say where the object's vertices are now, though it is not flat."""
+    return _parts(np.array(obj.matrix_world)) is None and not is_flat(obj)
+
+
+def is_flat(obj: bpy.types.Object) -> bool:
+    """Whether it has a size of 0 now, by itself or by its parents."""
+    return _is_flat(np.array(obj.matrix_world)[:3, :3])
+
+
+def may_be_flat(obj: bpy.types.Object) -> bool:
+    """Whether the object itself may have a size of 0 at some frame or other."""
+    return bool(_is_flat(np.diag(obj.scale)) or _is_flat(np.diag(obj.delta_scale)) or fcurves.deciding(obj, _SIZES))
+
+
+def is_constrained(obj: bpy.types.Object) -> bool:
+    """Whether a constraint is in force."""
+    return any(not constraint.mute for constraint in obj.constraints)
 
 
 def may_shear(obj: bpy.types.Object) -> bool:
     """Whether place, turn and size may not say where the object is below its parent, at some frame or other."""
-    if any(not constraint.mute for constraint in obj.constraints) or (obj.parent and obj.parent_type != "OBJECT"):
+    if may_be_flat(obj) or is_constrained(obj) or (obj.parent and obj.parent_type != "OBJECT"):
         return True
     sizes = np.linalg.svd(np.array(obj.matrix_parent_inverse)[:3, :3], compute_uv=False)
     return bool(sizes[0] - sizes[2] > SHEARED * sizes[0])
 
 
 def is_sheared_below_parent(obj: bpy.types.Object) -> bool:
-    """Whether place, turn and size cannot say where the object is now, as seen from its parent."""
+    """Whether place, turn and size cannot say where the object is now, as seen from its parent, or it is flat."""
     above = obj.parent.matrix_world.inverted_safe() if obj.parent else Matrix()
     return _parts(np.array(above @ obj.matrix_world)) is None
 
@@ -91,6 +108,8 @@ def put(obj: bpy.types.Object, placing: Placing, start: int) -> None:
 
 
 def _parts(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    if _is_flat(matrix[:3, :3]):
+        return None
     whole = Matrix(matrix.tolist())
     location, rotation, scale = whole.decompose()
     again = np.array(Matrix.LocRotScale(location, rotation, scale))
@@ -99,13 +118,23 @@ def _parts(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | No
     return np.array(location), np.array(rotation), np.array(scale)
 
 
+def _is_flat(linear: np.ndarray) -> bool:
+    sizes = np.linalg.svd(linear, compute_uv=False)
+    return bool(sizes[-1] <= SHEARED * sizes[0])
+
+
 def _rigid(matrices: np.ndarray, unit: float) -> Placing:
     """Only places and turns; all else is the vertices' affair. A mirrored object stays one, lest it turn inside out."""
     linear = np.asarray(matrices, np.float64)[:, :3, :3]
-    mirror = -1.0 if np.linalg.det(linear[0]) < 0 else 1.0
-    left, _, right = np.linalg.svd(mirror * linear)
-    left[:, :, 2] *= np.sign(np.linalg.det(left @ right))[:, None]
-    turns = left @ right
+    left, sizes, right = np.linalg.svd(linear)
+    whole = sizes[:, 2] > SHEARED * sizes[:, 0]
+    mirror = np.sign(np.linalg.det(linear[whole][0])) if whole.any() else 1.0
+    left[:, :, 2] *= np.sign(mirror * np.linalg.det(left @ right))[:, None]
+    turns = mirror * left @ right
+    turned = sizes[:, 1] > SHEARED * sizes[:, 0]  # a line or a point is turned as before, or as first after it
+    known = np.flatnonzero(turned)
+    if len(known):
+        turns = turns[known[np.maximum(np.searchsorted(known, np.arange(len(turns)), side="right") - 1, 0)]]
     rotations = np.array([Matrix(turn.tolist()).to_quaternion() for turn in turns])
     exact = np.array([Quaternion(rotation.tolist()).to_matrix() for rotation in rotations])  # what will be turned back
     shear = mirror * np.linalg.solve(exact, linear)

@@ -81,10 +81,10 @@ def images_of(objects: Sequence[bpy.types.Object]) -> list[bpy.types.Image]:
 Report = Callable[[int, int], None]
 # By the format that can: when the other one cannot write a mesh whose topology changes.
 _SELDOM = {
-    "Alembic": "Blender's USD exporter can write only from frame 0 on, where Blender's unit is a metre, and where no "
-    "parent is linked",
-    "USD": "Blender's Alembic exporter can write only where neither parents nor constraints shear it, and where no "
-    "parent is linked",
+    "Alembic": "Blender's USD exporter can write only from frame 0 on, where Blender's unit is a metre, no size is 0, "
+    "and no parent is linked",
+    "USD": "Blender's Alembic exporter can write only where neither parents nor constraints shear it, no size is "
+    "0, and no parent is linked",
 }
 
 

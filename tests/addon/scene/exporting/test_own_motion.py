@@ -140,11 +140,44 @@ def stretched_time(obj, first):
     bpy.context.scene.render.frame_map_old, bpy.context.scene.render.frame_map_new = 100, 150
 
 
+def flat(obj, first):
+    """Turned, and of no thickness."""
+    obj.scale, obj.rotation_euler = (1.0, 2.0, 0.0), (0.4, 0.5, 0.7)
+    slide(obj, first)
+
+
+def straight_flat(obj, first):
+    obj.scale = (1.0, 1.0, 0.0)
+    slide(obj, first)
+
+
+def growing(obj, first):
+    """Out of a point, while it turns."""
+    slide(obj, first, "scale", (1.0, 0.5, 2.0))
+    slide(obj, first, "rotation_euler", (0.5, 0.2, 1.0))
+
+
+def flat_parent(obj, first):
+    obj.parent = empty("Parent")
+    obj.parent.rotation_euler = (0.1, 0.8, 0.3)
+    slide(obj.parent, first, "scale", (1.0, 2.0, 0.0))
+    obj.rotation_euler = (0.4, 0.5, 0.7)
+
+
+def mirrored_on_the_way(obj, first):
+    """By a size that goes through 0."""
+    for frame, size in ((first, 1.0), (first + 2, 0.0), (first + 4, -1.0)):
+        obj.scale.x = size
+        obj.keyframe_insert("scale", index=0, frame=frame)
+    obj.rotation_euler = (0.4, 0.5, 0.7)
+
+
 MOVED_BY = {
     each.__name__: each
     for each in (
         *(parent, constraint, driver, strip, shear, mirrored_shear, deltas, kept_transform, copied_shear, vertices),
         *(bone_by_constraint, repeated_strip, stretched_time),
+        *(flat, straight_flat, growing, flat_parent, mirrored_on_the_way),
     )
 }
 
@@ -194,14 +227,14 @@ def check_read_back(path, expected, first):
     bpy.context.scene.render.fps = FPS
     IMPORT[path.suffix](str(path))
     (back,) = [o for o in bpy.data.objects if o.type == "MESH"]
-    size = np.ptp(expected[0], axis=0).max()
+    size = np.ptp(expected[-1], axis=0).max()
     for index, wanted in enumerate(expected):
         positions = shown(back, start_of(path.suffix, first) + index)
         assert distance(in_world(back, positions), wanted) < 2e-4 * size, index
 
 
 def check_independently(path, expected, first):
-    size = np.ptp(expected[0], axis=0).max()
+    size = np.ptp(expected[-1], axis=0).max()
     if path.suffix == ".glb":
         pytest.importorskip("pygltflib")
         glb = Glb(path)
@@ -305,6 +338,11 @@ def test_what_becomes_of_its_motion_is_told(addon, how):
     assert "Without the object's own motion." in losses(obj, ".pc2")
     sheared = "It is sheared by its parent, which becomes part of the shape keys."
     assert (sheared in losses(obj, ".glb")) == (sheared in losses(obj, ".fbx")) == ("shear" in how)
+    becomes_flat = "A size of 0 makes it flat, which becomes part of the shape keys."
+    assert (becomes_flat in losses(obj, ".glb")) == (becomes_flat in losses(obj, ".fbx"))
+    assert (becomes_flat in losses(obj, ".glb")) == (
+        how in ("flat", "straight_flat", "flat_parent", "mirrored_on_the_way")
+    )
     assert losses(obj, ".usd") == losses(obj, ".abc") == ()
 
 

@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 import bpy
 
 from ..reading import modifier_stack
-from .placing import is_constrained, is_flat, is_sheared_below_parent, may_be_flat, may_shear, metres_per_unit
+from .placing import (
+    is_constrained,
+    is_flat,
+    is_sheared_below_parent,
+    may_be_flat,
+    may_shear,
+    metres_per_unit,
+    parents_of,
+)
 
 Objects = Sequence[bpy.types.Object]
 
@@ -48,13 +56,7 @@ def flagged_as_moving(objects: Objects) -> Iterator[None]:
 
 def _with_parents(objects: Objects) -> list[bpy.types.Object]:
     """Each once, in no particular order."""
-    found: dict[str, bpy.types.Object] = {}
-    for obj in objects:
-        above: bpy.types.Object | None = obj
-        while above is not None:
-            found[above.name_full] = above
-            above = above.parent
-    return list(found.values())
+    return list({each.name_full: each for obj in objects for each in (obj, *parents_of(obj))}.values())
 
 
 def _may_be_flagged(objects: Objects) -> bool:

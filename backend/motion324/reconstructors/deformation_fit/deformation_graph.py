@@ -95,7 +95,7 @@ def _farthest_points(
     total = len(surface.points)
     if total > SPARSE_POINTS:
         keep = np.sort(rng.choice(total, SPARSE_POINTS, replace=False))
-        distance_from = _sparse_distances(surface, keep)
+        distance_from = _sparse_distances(surface, keep, check)
     else:
         keep = np.arange(total)
 
@@ -111,12 +111,14 @@ def _farthest_points(
     return keep[chosen], float(nearest.max())
 
 
-def _sparse_distances(surface: WeldedSurface, keep: np.ndarray):
+def _sparse_distances(surface: WeldedSurface, keep: np.ndarray, check: Callable[[], None]):
     """Distances along a thinned surface: a point belongs to its nearest kept one, and cells that touch are linked."""
     cell = cKDTree(surface.points[keep]).query(surface.points)[1]
+    check()
     rows, columns = surface.lengths.nonzero()
     a, b = cell[rows], cell[columns]
     different = a != b
+    check()
     pairs = np.unique(np.stack([a[different], b[different]], axis=1), axis=0)
     length = np.linalg.norm(surface.points[keep[pairs[:, 0]]] - surface.points[keep[pairs[:, 1]]], axis=1)
     thinned = coo_matrix((np.maximum(length, 1e-9), (pairs[:, 0], pairs[:, 1])), shape=(len(keep), len(keep))).tocsr()

@@ -14,7 +14,7 @@ WELD_DISTANCE = 1e-4  # of the longest side: closer vertices are one point of th
 LONGEST_EDGE = 0.035  # of the longest side: longer edges are split
 BRIDGES_PER_PART = 4
 FEW_NEIGHBOURS, MANY_NEIGHBOURS = 8, 512  # that are looked at for one that lies in another part
-QUERY_SIZE = 500_000  # neighbours that are looked up at once, in some 0.1 s
+QUERY_SIZE = 200_000  # neighbours that are looked up at once, in some 0.1 s
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,15 @@ def weld(positions: np.ndarray, faces: np.ndarray, check: Callable[[], None] = l
 
     check is called often, and may raise to stop.
     """
-    points, vertex_point = _joined(np.asarray(positions, np.float64))
+    points, vertex_point = _joined(np.asarray(positions, np.float64), check)
+    check()
     welded = vertex_point[faces]
     distinct = (welded[:, 0] != welded[:, 1]) & (welded[:, 1] != welded[:, 2]) & (welded[:, 2] != welded[:, 0])
     points, split_faces = split_long_edges(points, welded[distinct], LONGEST_EDGE)
+    check()
     edges = unique_edges(split_faces)
     edges = _once(np.concatenate([edges, _bridges(points, edges, check)]))
+    check()
     lengths = np.maximum(np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1), 1e-9)
     half = coo_matrix((lengths, (edges[:, 0], edges[:, 1])), shape=(len(points), len(points))).tocsr()
     return WeldedSurface(points, split_faces, vertex_point, half.maximum(half.T).tocsr())
@@ -106,9 +109,10 @@ def _split_faces(faces: np.ndarray, middles: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _joined(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _joined(positions: np.ndarray, check: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
     """Joins vertices closer than WELD_DISTANCE (through chains of such) -> points (M, 3), vertex_point (N,)."""
     pairs = cKDTree(positions).query_pairs(WELD_DISTANCE, output_type="ndarray")
+    check()
     count = len(positions)
     graph = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
     parts, label = connected_components(graph, directed=False)
@@ -129,10 +133,12 @@ def _bridges(points: np.ndarray, edges: np.ndarray, check: Callable[[], None]) -
         check()
         all_edges = np.concatenate([edges, *found])
         graph = coo_matrix((np.ones(len(all_edges)), (all_edges[:, 0], all_edges[:, 1])), shape=(count, count))
+        check()
         parts, label = connected_components(graph, directed=False)
         if parts == 1:
             return np.concatenate(found) if found else np.zeros((0, 2), edges.dtype)
         distance, nearest = _nearest_in_others(points, tree, label, parts, check)
+        check()
         best = _best_of_each(distance, label)
         found.append(np.stack([best, nearest[best]], axis=1).astype(edges.dtype))
 
@@ -160,6 +166,7 @@ def _nearest_in_others(
             distance[rows[known]] = away[known, first[known]]
             nearest[rows[known]] = which[known, first[known]]
             left.append((rows[~known], away[~known, -1]))
+        check()
         best = _best_of_each(distance, label)
         last = best[_ranks(label[best]) == BRIDGES_PER_PART - 1]
         limit[label[last]] = distance[last]

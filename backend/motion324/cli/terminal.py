@@ -15,6 +15,7 @@ from motion324.core.errors import Motion324Error
 from motion324.core.interruption import look
 from motion324.core.job_pace import JobPace
 from motion324.core.job_plan import JobPlan
+from motion324.core.machine import slower_by_others
 from motion324.core.progress import STAGE_LABELS
 
 WORDS = {
@@ -45,7 +46,7 @@ class Terminal:
         self._as_json = as_json
         self._alive = not as_json and self._out.isatty()
         self._interval = JSON_SECONDS if as_json else LIVE_SECONDS if self._alive else LINE_SECONDS
-        self._pace = JobPace()
+        self._pace = JobPace(slower_by_others())
         self._shown = ("", -1e9)
         self._width = 0
         self._said: set[str] = set()

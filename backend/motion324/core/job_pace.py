@@ -16,7 +16,7 @@ from motion324.core.progress import Pace
 
 _Estimate = tuple[float, float]  # mean and variance of the logarithm of how much slower than planned it goes
 
-UNKNOWN: _Estimate = (0.0, math.log(2.5) ** 2)  # of a machine that has shown nothing yet
+UNKNOWN = math.log(2.5) ** 2  # variance of a machine's pace that has shown nothing yet
 HASTE = 0.4  # seconds of a piece, below which its time says little
 HALVES = 0.25**2  # variance between the two halves of a stage
 GUESSED = 1.5**2  # variance of a stage that is not known to be done the long way
@@ -39,7 +39,9 @@ class JobPace:
     present one, and of stages that are not in the plan, count as time of the present one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, slower: float = 1.0) -> None:
+        """slower: than an idle machine, as the work of others makes one expect (machine.slower_by_others)."""
+        self._unknown: _Estimate = (math.log(slower), UNKNOWN)
         self._stage_pace = Pace()
         self._plan: JobPlan = ()
         self._place = 0
@@ -90,10 +92,11 @@ class JobPace:
             self._step = max(self._step, 2 / total)
 
     def _left(self, now: float) -> float:
-        machine, present = UNKNOWN, self._plan[self._place]
+        machine, present = self._unknown, self._plan[self._place]
         for stage in self._plan[: self._place]:
             for measured in self._measured(stage):
-                machine = _both(machine, measured)
+                if not stage.guessed or measured[0] > machine[0]:
+                    machine = _both(machine, measured)
         start, first, second = _pieces(present)
         took = now - self._began
         if self._part == 0:
@@ -113,7 +116,7 @@ class JobPace:
             left, own = self._left_of(piece, own, now)
             if self._part == 1:
                 left += second.seconds * math.exp(own[0])
-            if not present.guessed or own[0] > 0:
+            if not present.guessed or own[0] > machine[0]:
                 machine = _both(machine, (own[0], max(own[1], present.spread**2)))
         return left + math.exp(machine[0]) * sum(stage.seconds for stage in self._plan[self._place + 1 :])
 
@@ -136,7 +139,7 @@ class JobPace:
         parts = [piece for piece in (first, second) if (stage.name, piece.part) in self._passed]
         took = sum(self._passed[stage.name, piece.part] for piece in parts)
         seconds = sum(piece.seconds for piece in parts)
-        if seconds and took > (seconds if stage.guessed else 0.0):
+        if seconds and took:
             yield _measure(_Piece(stage, 1, seconds), took)
 
 

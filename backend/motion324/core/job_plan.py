@@ -1,8 +1,8 @@
 """What an animation has to do, stage by stage, and how many seconds each may take on a common machine.
 
-The seconds are those of two cores of a Xeon, found on 2026-11-28 and 29 from the stages' times on the clock where the
-cores were idle, else from half the processor's seconds (benchmarks/results.md tells how its own were measured). They
-need to be right among each other only: motion324.core.job_pace corrects all of them by what has passed.
+The seconds are those of two idle cores of a Xeon, by the processor's seconds of each stage on 2026-11-30, of which a
+job as a whole took 1.3 a second. They need to be right among each other only: motion324.core.job_pace corrects all of
+them by what has passed.
 """
 
 from __future__ import annotations
@@ -13,36 +13,35 @@ from dataclasses import dataclass
 from motion324.core.options import COMPACT, FIT, TRANSFORMER, AnimateOptions, names_mask_files
 from motion324.core.progress import STAGES
 
-# Seconds per frame and million pixels: 159 frames of 720 x 720 on white, and 29 of 512 x 512.
-READ = 0.06
+# Seconds per frame and million pixels: 24 and 144 frames of 512 x 512; on white.
+READ = 0.03
 PLAIN = 0.12
-# rembg: of the network, and of fitting its answer to the picture; 720 x 720, idle cores.
-NETWORK_PER_FRAME, NETWORK_PER_MEGAPIXEL = 0.13, 0.13
+# rembg: of the network, and of fitting its answer to the picture: between what two idle cores take and the processor's
+# seconds that are left for it beside other programs, since it keeps all cores busy.
+NETWORK_PER_FRAME, NETWORK_PER_MEGAPIXEL = 0.19, 0.13
 SAM_PER_FRAME = 2.0  # without a GPU; a guess, not measured
 SAMPLE = 0.03
-VIEW_FOUND, VIEW_GIVEN = 5.0, 0.3  # the first is between 2 and 11.6 s on the clock, 3.4 and 6.2 of the processor
+VIEW_FOUND, VIEW_GIVEN = 1.8, 0.3
 VIEW_START, VIEW_SPREAD = 0.5, 0.6
-LOAD, LOAD_SPREAD = 1.5, 0.7  # by whether the files are in memory already
-# One answer of the compact model: 29 frames of 7,735 vertices took 8.6 s, or 11.2 processor seconds; the second one
-# 5.2 s, or 9.8 processor seconds; of the first one about 3 s were over before the first frame.
-START_ANSWERS, ANSWER_PER_FRAME = 3.0, 0.22
+LOAD, LOAD_SPREAD = 1.2, 0.7  # by whether the files are in memory already; a model that is loaded stays so
+# The compact model: of a video that it sees at once, each frame is looked at before the first answer tells progress,
+# and each answer takes as long per frame as the next one; of a longer one the frames of a window, which overlap.
+ENCODE_START, ENCODE_PER_FRAME = 0.5, 0.11
+ANSWER_PER_FRAME, ANSWER_IN_WINDOWS = 0.11, 0.21
 # Frames of a video that the compact model sees at once, measured as good as windows as long as in its training; where
 # nothing is told yet, it then takes twice as many looks.
 SEEN_AT_ONCE = 25
-# Of the fit by itself in standard quality: 9.6 processor seconds to fit 12 frames alone, 1.5 to refine them
-# together; 159 frames of 13,465 vertices took 60.9 and 24.2 s.
-ALONE_PER_FRAME, TOGETHER_PER_FRAME = 0.38, 0.12
-# Processor seconds of three clips in draft and fine over those in standard: 11.0 and 49.4 over 36.3.
-QUALITY = {"draft": 0.3, "standard": 1.0, "fine": 1.36}
-# The same of the fit that follows the compact model: 29 frames took 10.3 to 18.5 s in standard, 16 took 3.4 s in draft;
-# fine was not measured, and is taken to be to standard as above.
-FOLLOWING = {"draft": 0.45, "standard": 1.0, "fine": 1.36}
-PREPARE_FIT, PREPARE_PER_FRAME = 0.8, 0.07  # 29 frames took 1.7 s, or 5.4 processor seconds; 144 frames 51 of these
+# The fit, by itself and after the compact model, of 7,735 vertices: per frame alone, and of all together.
+PREPARE_FIT, ALONE_PER_FRAME, FOLLOWING_PER_FRAME, TOGETHER_PER_FRAME = 0.5, 0.25, 0.14, 0.065
+QUALITY = {"draft": 0.52, "standard": 1.0, "fine": 1.36}
+FOLLOWING = {"draft": 0.75, "standard": 1.0, "fine": 2.4}
+TOGETHER = {"draft": 0.85, "standard": 1.0, "fine": 3.0}
 TRANSFORMER_PER_FRAME = 2.5  # 8 frames of 7,735 vertices in 20 s
 TRANSFORMER_LOAD, TRANSFORMER_WARM_UP = 3.0, 1.0  # the second is a guess
 VERTICES = 7735  # of the mesh that most of this was measured with
-PER_VERTEX_SHARE = 0.1  # of a reconstruction's time, a guess; the rest goes into pictures and the graph's nodes
+PER_VERTEX_SHARE = 0.2  # of a fit's time, by 1,353 vertices; the rest goes into pictures and the graph's nodes
 SMOOTH, WRITE = 5e-7, 2e-7  # per frame and vertex
+TRUST, TRUST_PER_FRAME = 0.15, 0.0012  # how far the result can be trusted
 OVERLAY = 0.21  # per frame and million pixels: 17.2 s for 159 frames of 720 x 720
 
 
@@ -52,7 +51,7 @@ class PlannedStage:
     over when `first` of it are done. half: the share of the rest that is over when half of its progress is told.
     spread: by which factor it may differ from the pace of the others, as a logarithm's standard deviation.
     guessed: it will go one of several ways, and the seconds are those of the slowest: only where it takes longer than
-    these does it say something of the machine's pace.
+    the machine's pace makes one expect does it say something of that.
     """
 
     name: str
@@ -87,7 +86,7 @@ def plan_of(
         PlannedStage("sample", SAMPLE),
         _view(options.view),
         *_reconstruction(options, frames, vertices),
-        PlannedStage("smooth", SMOOTH * frames * vertices if options.smooth else 0.0),
+        PlannedStage("smooth", TRUST + frames * (TRUST_PER_FRAME + (SMOOTH * vertices if options.smooth else 0.0))),
         PlannedStage("write", frames * (WRITE * vertices + (OVERLAY * megapixels if overlay else 0.0))),
     ]
     return tuple(sorted(planned, key=lambda stage: STAGES.index(stage.name)))
@@ -114,30 +113,40 @@ def _reconstruction(options: AnimateOptions, frames: int, vertices: int) -> list
     size = frames * (1 - PER_VERTEX_SHARE + PER_VERTEX_SHARE * vertices / VERTICES)
     if options.reconstructor == TRANSFORMER:
         return [
-            PlannedStage("load", TRANSFORMER_LOAD, spread=LOAD_SPREAD),
+            PlannedStage("load", TRANSFORMER_LOAD, spread=LOAD_SPREAD, guessed=True),
             PlannedStage("warm-up", TRANSFORMER_WARM_UP, guessed=True),
             PlannedStage("reconstruct", TRANSFORMER_PER_FRAME * size, guessed=True),  # a GPU is 200 times as fast
         ]
-    alone, together = ALONE_PER_FRAME * size, TOGETHER_PER_FRAME * size
-    prepare = PREPARE_FIT + PREPARE_PER_FRAME * frames
+    together = TOGETHER_PER_FRAME * size * TOGETHER[options.quality]
     if options.reconstructor == FIT:
-        alone *= QUALITY[options.quality]
-        whole = prepare + alone
+        whole = PREPARE_FIT + ALONE_PER_FRAME * size * QUALITY[options.quality]
         return [
-            PlannedStage("reconstruct", whole, start=prepare / whole, first=2),
+            PlannedStage("reconstruct", whole, start=PREPARE_FIT / whole, first=2),
             PlannedStage("refine", together),
         ]
+    fitted = FOLLOWING_PER_FRAME * size * FOLLOWING[options.quality]
     quick = options.quality == "draft" and options.reconstructor != COMPACT
-    first = 1 if quick or frames > SEEN_AT_ONCE else 2  # answers' worth of looks
-    fitted = alone * FOLLOWING[options.quality]
-    answers = START_ANSWERS + first * ANSWER_PER_FRAME * size
-    if options.reconstructor != COMPACT and not quick:
-        answers += prepare + fitted + ANSWER_PER_FRAME * size
+    asked_again = options.reconstructor != COMPACT and not quick
     stages = [
-        PlannedStage("load", LOAD, spread=LOAD_SPREAD),
-        PlannedStage("reconstruct", answers, start=START_ANSWERS / answers),
+        PlannedStage("load", LOAD, spread=LOAD_SPREAD, guessed=True),
+        _answers(options, frames, fitted if asked_again else 0.0),
     ]
     if options.reconstructor != COMPACT:
+        prepare = PREPARE_FIT if quick else 0.0  # else it has been, between both answers
         whole = prepare + fitted + together
         stages.append(PlannedStage("refine", whole, start=prepare / whole, half=fitted / (fitted + together)))
     return stages
+
+
+def _answers(options: AnimateOptions, frames: int, fitted: float) -> PlannedStage:
+    """The compact model's first answer; where `fitted` seconds of a fit follow, also that, and the second answer."""
+    at_once = frames <= SEEN_AT_ONCE
+    start = ENCODE_START + ENCODE_PER_FRAME * min(frames, SEEN_AT_ONCE)
+    answer = frames * (ANSWER_PER_FRAME if at_once else ANSWER_IN_WINDOWS)
+    hurries = options.quality == "draft" and options.reconstructor != COMPACT
+    first = answer * (2 if at_once and not hurries else 1)
+    if not fitted:
+        return PlannedStage("reconstruct", start + first, start=start / (start + first))
+    between, whole = PREPARE_FIT + fitted, start + first + PREPARE_FIT + fitted + answer
+    half = (first + between / 2) / (whole - start)  # it tells progress in three parts, of as many frames
+    return PlannedStage("reconstruct", whole, start=start / whole, half=half)

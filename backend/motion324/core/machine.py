@@ -77,6 +77,17 @@ def processor_count() -> int:
     return os.cpu_count() or 1
 
 
+def slower_by_others() -> float:
+    """How many times as long as on an idle machine this process's work will take, as the last minute's load makes one
+    expect; 1.0 where the system tells none."""
+    try:
+        load = os.getloadavg()[0]
+    except (AttributeError, OSError):  # Windows has none
+        return 1.0
+    processors = os.cpu_count() or 1  # of the whole machine, whose load it is
+    return max(1.0, (load + processors) / (1.5 * processors))
+
+
 def device_name() -> str:
     """What the fit computes on, and the compact model where onnxruntime has nothing faster; for people."""
     return f"cpu ({processor_count()} x {platform.machine() or 'unknown'})"

@@ -13,7 +13,7 @@ import numpy as np
 from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
 from motion324.core.job_pace import JobPace
 from motion324.core.job_plan import JobPlan
-from motion324.core.machine import give_back, is_out_of_memory
+from motion324.core.machine import give_back, is_out_of_memory, slower_by_others
 from motion324.core.write_aside import system_error
 from motion324.reconstructors.interface import FrameBatch
 from motion324.wire.message import BulkMessage
@@ -45,7 +45,7 @@ class Job:
         self.last_sign = time.monotonic()  # when it last reported anything
         self.place = -1
         self.answered = False
-        self._pace = JobPace()
+        self._pace = JobPace(slower_by_others())
         self._reported = ("", 0.0)
 
     @property

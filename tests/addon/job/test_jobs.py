@@ -241,6 +241,82 @@ def test_a_job_whose_reading_failed_in_a_later_step_is_read_again_on_restart(win
     assert after in [job.number for job in window.runner.results]
 
 
+def textured(obj):
+    """With a picture, so that reading the object takes more than one step."""
+    material = bpy.data.materials.new("Painted")
+    material.use_nodes = True
+    node = material.node_tree.nodes.new("ShaderNodeTexImage")
+    node.image = bpy.data.images.new("Paint", 8, 8)
+    material.node_tree.links.new(
+        node.outputs["Color"], material.node_tree.nodes["Principled BSDF"].inputs["Base Color"]
+    )
+    obj.data.materials.append(material)
+    return obj
+
+
+class Broken:
+    """An object and a video whose job fails in one of its later steps, until `mend` is called. code: of the problem."""
+
+    def __init__(self, why: str, addon, video, monkeypatch) -> None:
+        self.obj, self.video, self.code = textured(ball("Broken")), video(frames=2), "internal"
+        places = rest(self.obj)
+        self.mend = monkeypatch.undo
+        if why == "no extent":
+            self.obj.data.vertices.foreach_set("co", np.zeros(places.size, np.float32))
+            self.mend = lambda: self.obj.data.vertices.foreach_set("co", places.ravel())
+            self.code = "mesh-zero-extent"
+        elif why == "picture":
+
+            def unreadable(image):
+                yield None
+                raise RuntimeError("the picture cannot be read")
+
+            with_pixels = addon("scene.reading.mesh_reading")
+            read = with_pixels.read_pixels
+            monkeypatch.setattr(with_pixels, "read_pixels", unreadable)
+            self.mend = lambda: monkeypatch.setattr(with_pixels, "read_pixels", read)
+        else:
+            self.video = video(do=why)
+            self.mend = lambda: self.video.write_text('{"do": "wobble", "frames": 2}')
+            self.code = {"fail": "no-foreground", "die": "backend-lost"}[why]
+
+
+@pytest.mark.parametrize("why", ["no extent", "picture", "fail", "die"])
+def test_restart_fails_as_often_as_its_reason_lasts_and_others_go_on(window, addon, video, monkeypatch, why):
+    broken = Broken(why, addon, video, monkeypatch)
+    number, others = window.start(broken.obj, broken.video), []
+    for attempt in range(4):
+        others.append(window.start(ball(f"Other {attempt}"), video(frames=2)))
+        window.until_idle()
+        assert [job.number for job in window.runner.results] == (others if attempt < 3 else [number, *others])
+        if attempt == 3:
+            break
+        assert [(job.number, job.problem.code) for job in window.runner.failures] == [(number, broken.code)]
+        if attempt == 2:
+            broken.mend()
+        window.runner.restart(number)
+    assert not window.runner.failures and not window.runner.queue
+    np.testing.assert_allclose(shown(broken.obj, 2), wobble(rest(broken.obj), 2)[1], atol=ROUNDING)
+
+
+def test_restart_of_an_object_in_edit_mode_says_so_and_others_go_on(window, addon, video, monkeypatch):
+    broken = Broken("no extent", addon, video, monkeypatch)
+    number = window.start(broken.obj, broken.video)
+    window.until_idle()
+    window.start(ball("Other"), video(do="wait"))
+    broken.mend()
+    bpy.context.view_layer.objects.active = broken.obj
+    bpy.ops.object.mode_set(mode="EDIT")
+    window.runner.restart(number)
+    window.runner.cancel()
+    window.until_idle()
+    assert [(job.number, job.problem.code) for job in window.runner.failures] == [(number, "edit-mode")]
+    bpy.ops.object.mode_set(mode="OBJECT")
+    window.runner.restart(number)
+    window.until_idle()
+    assert [job.number for job in window.runner.results] == [number]
+
+
 def test_a_job_whose_object_is_gone_fails_again_on_restart(window, addon, video, monkeypatch):
     records = addon("job.records")
     read = records.read_objects_in_steps

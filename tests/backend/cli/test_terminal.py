@@ -78,7 +78,8 @@ def test_json_lines_are_what_a_program_reads(clock):
     ]
 
 
-def test_what_is_left_is_that_of_the_whole_job_once_its_plan_is_known(clock):
+def test_what_is_left_is_that_of_the_whole_job_once_its_plan_is_known(clock, monkeypatch):
+    monkeypatch.setattr(terminal, "slower_by_others", lambda: 1.0)
     out = io.StringIO()
     shown = Terminal(out, as_json=True)
     shown.progress("read", 0, 10)

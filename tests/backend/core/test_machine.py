@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -93,3 +94,12 @@ def test_memory_that_was_freed_goes_back_to_the_system():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert float(done.stdout) > 200, done.stderr
+
+
+def test_other_programs_make_work_slower_as_the_load_tells(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    for load, slower in ((0.0, 1.0), (1.0, 1.0), (4.0, 2.0), (16.0, 6.0)):
+        monkeypatch.setattr(os, "getloadavg", lambda load=load: (load, 0.0, 0.0), raising=False)
+        assert machine.slower_by_others() == pytest.approx(slower)
+    monkeypatch.delattr(os, "getloadavg")  # as on Windows
+    assert machine.slower_by_others() == 1.0

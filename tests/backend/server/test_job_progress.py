@@ -13,6 +13,7 @@ from motion324.server.job_queue import Job
 
 def test_the_client_is_told_what_is_left_of_the_whole_job(monkeypatch):
     clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(job_queue, "slower_by_others", lambda: 1.0)
     monkeypatch.setattr(job_queue.time, "monotonic", lambda: clock.now)
     posted = []
     outbox = SimpleNamespace(post=lambda event, replaces: posted.append(event))

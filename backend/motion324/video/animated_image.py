@@ -20,11 +20,13 @@ log = logging.getLogger(__name__)
 class FrameReader(Protocol):
     """A video before its first frame; a context that closes the file. As VideoReader, which tells the rest.
 
-    fps: frames per second on average, or 0. promised: how many frames the file says it has, or 0.
+    fps: frames per second on average, or 0. promised: how many frames the file says it has, or 0. undecodable: how many
+    of what has been read could not be decoded.
     """
 
     fps: float
     promised: int
+    undecodable: int
 
     def __enter__(self) -> FrameReader: ...
 
@@ -77,6 +79,7 @@ class AnimatedImageReader:
     def __init__(self, path: Path) -> None:
         """Raises Motion324Error("video-unreadable")."""
         self.path = path
+        self.undecodable = 0
         self._number = 0
         try:
             self._image = Image.open(path)

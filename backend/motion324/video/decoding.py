@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -119,13 +120,6 @@ def _decode(
 ) -> tuple[VideoClip, np.ndarray]:
     """All frames in range, or those, about `count`, that it `wants`; and when they are shown, in seconds."""
     count = wanted.count if count is None else count
-    seen = 0
-
-    def keeps(number: int, time: float) -> bool:
-        nonlocal seen
-        seen += 1
-        return wants is None or wants(number, time)
-
     kept: np.ndarray | None = None
     alphas: dict[int, np.ndarray] = {}
     numbers: list[int] = []
@@ -133,7 +127,7 @@ def _decode(
     size = (0, 0)
     progress("read", 0, count)
     told: list[dict[str, str]] = []
-    for number, time, picture in pictures(source, wanted, progress, keeps, told):
+    for number, time, picture in pictures(source, wanted, progress, wants or _all, told):
         if kept is None:
             full = picture.size
             size = reduced_size(*full, count) if reduce else full
@@ -165,9 +159,13 @@ def _decode(
         frame_numbers=np.array(numbers, dtype=np.int64),
         alpha=stacked_alpha(alphas, kept.shape[:3]),
         name=source.path.name,
-        warnings=(*told, *_warnings(source, wanted, seen)),
+        warnings=tuple(told),
     )
     return clip, np.array(times)
+
+
+def _all(number: int, time: float) -> bool:
+    return True
 
 
 def _evenly_spaced(clip: VideoClip, times: np.ndarray) -> VideoClip:
@@ -229,7 +227,7 @@ def pictures(
 ) -> Generator[tuple[int, float, Picture], None, None]:
     """The wanted frames that it `keeps`: number, when it is shown in seconds, picture. To be closed where it is left.
 
-    told: gets warnings about the file's kind, at the end.
+    told: gets warnings about the file, at the end.
     """
     if source.images:
         last = source.count - 1 if wanted.last is None else min(wanted.last, source.count - 1)
@@ -249,33 +247,39 @@ def pictures(
             yield number, number / source.fps, StillPicture(image)
         return
     with open_video(source.path) as reader:
-        number = 0
+        number, seen, ended = 0, 0, math.nan
         while (wanted.last is None or number <= wanted.last) and (frame := reader.next()) is not None:
             counts = number >= wanted.first and (number - wanted.first) % wanted.step == 0
+            seen += counts
+            ended = frame.time
             if counts and keeps(number, frame.time):
                 yield number, frame.time, frame.picture
             else:
                 progress("read", 0 if number < wanted.first else (number - wanted.first) // wanted.step, wanted.count)
             number += 1
         told.extend(reader.warnings())
+        if _is_cut_short(source, wanted, seen, ended if reader.undecodable == 0 else math.nan):
+            told.append(_cut_short(source, wanted, seen))
 
 
-def _warnings(source: Source, wanted: Wanted, decoded: int) -> tuple[dict[str, str], ...]:
-    if not _is_cut_short(source, wanted, decoded):
-        return ()
+def _cut_short(source: Source, wanted: Wanted, decoded: int) -> dict[str, str]:
     sentence = (
         f"The video '{source.path}' is damaged or cut short: {decoded} of about {wanted.count} frames can be decoded "
         "and are used."
     )
     log.warning(sentence)
-    return ({"code": "video-cut-short", "sentence": sentence},)
+    return {"code": "video-cut-short", "sentence": sentence}
 
 
-def _is_cut_short(source: Source, wanted: Wanted, decoded: int) -> bool:
+def _is_cut_short(source: Source, wanted: Wanted, decoded: int, ended: float) -> bool:
+    """ended: when the last frame that there was is shown, in seconds; NaN where that does not tell whether all of the
+    file could be decoded."""
     missing = (wanted.count - decoded) * wanted.step
-    if source.images or missing <= 0:
+    if missing <= 0:
         return False
     if is_boxed(source.path):
         # Their edit lists may rightly hide a good part of the frames that the header counts.
         return ends_inside_a_box(source.path) or missing > source.count / 2
-    return missing > max(2, 0.02 * source.count)  # other headers are off by a frame or two in sound files, too
+    spared = max(2, 0.02 * source.count)  # other headers are off by a frame or two in sound files, too
+    promised = wanted.first + (wanted.count - 1) * wanted.step  # the last one's number, if they are evenly spaced
+    return missing > spared and not ended * source.fps >= promised - spared

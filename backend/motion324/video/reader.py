@@ -47,6 +47,7 @@ class VideoReader:
 
     fps: frames per second on average, as the file says, or 0. promised: how many frames it says it has, or 0.
     promised_by_all: whether that only follows from how long the whole file lasts, sound included.
+    undecodable: how many packets could not be decoded so far.
     interlaced, hdr: whether a frame that was read so far is interlaced; by which transfer function it is HDR, or "".
     Raises Motion324Error("video-unreadable") where nothing can be decoded, with the codec's name where that is why.
     """
@@ -54,6 +55,7 @@ class VideoReader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.interlaced = False
+        self.undecodable = 0
         self._waiting: Frame | None = None
         self.hdr = ""
         try:
@@ -90,7 +92,8 @@ class VideoReader:
         self._leave_out_dropped()
         if not self.promised and self._container.duration and self.fps:
             self.promised = int(self._container.duration / av.time_base * self.fps + 0.5)
-            self.promised_by_all = len(self._container.streams) > 1
+            # Some programs count a Matroska's length from 0 where it begins later.
+            self.promised_by_all = len(self._container.streams) > 1 or self._begins_late
         self._base = self._stream.time_base or Fraction(1, 1000)
         self._start = float((self._stream.start_time or 0) * self._base)
         self._reformatter = VideoReformatter()
@@ -99,6 +102,10 @@ class VideoReader:
         self._waiting = self.next()
         if self._waiting is None:
             raise _unknown_codec(self.path, context.name)
+
+    @property
+    def _begins_late(self) -> bool:
+        return "matroska" in self._container.format.name and (self._container.start_time or 0) > 0
 
     def _leave_out_dropped(self) -> None:
         """An AVI counts frames that its recorder has dropped, too, for which it holds nothing but their time."""
@@ -139,7 +146,7 @@ class VideoReader:
         except (av.error.FFmpegError, OSError) as error:
             log.info("%s breaks off: %s", self.path, error)
         whole = (self._container.duration or 0) / av.time_base
-        lasts = end - (self._container.start_time or 0) / av.time_base
+        lasts = end if self._begins_late else end - (self._container.start_time or 0) / av.time_base
         if not first <= last or lasts < whole - max(_SHORTER, _SHORTER_PART * whole):
             return self.promised
         return round((last - first) * self.fps) + 1
@@ -174,6 +181,7 @@ class VideoReader:
                 except av.error.EOFError:
                     return
                 except av.error.FFmpegError as error:
+                    self.undecodable += 1
                     log.debug("%s: a frame cannot be decoded: %s", self.path, error)
                     continue
                 for frame in frames:

@@ -214,6 +214,40 @@ def test_frames_that_an_avi_drops_for_a_while_last_longer(tmp_path):
     assert before.max() == 9 and (before == 9).sum() > 3
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".ts", ".webm"])
+def test_few_frames_at_a_high_rate_are_not_cut_short(tmp_path, suffix):
+    """Such files have no count of frames, and a screen recorder's last as long as each stays on the screen."""
+    times = [0, 10, 11, 12, 40, 50, 51, 90, 100, 110]  # at a rate of 100
+    codec, pix_fmt = ("libvpx", "yuv420p") if suffix == ".webm" else ("mpeg2video", "yuv420p")
+    frames = [np.full((96, 128, 3), 20 * index, np.uint8) for index in range(10)]
+    path = tmp_path / f"screen{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, width=128, height=96, pix_fmt=pix_fmt)
+        for moment, image in zip(times, frames, strict=True):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = moment, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    clip = read_video(path)
+    assert len(clip.frames) == 10 and [each["code"] for each in clip.warnings] == ["video-frame-rate-varies"]
+    if suffix == ".mkv":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        assert "video-cut-short" in [each["code"] for each in read_video(path).warnings]
+
+
+def test_a_matroska_that_begins_late_is_not_cut_short(tmp_path):
+    path = tmp_path / "late.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10, width=64, height=48, pix_fmt="yuv420p")
+        for index in range(10):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * index, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = 125 + index, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    clip = read_video(path)
+    assert clip.warnings == () and len(clip.frames) == 10 and clip.fps == pytest.approx(10, rel=0.01)
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
 def test_a_poster_before_the_video_is_not_taken_for_it(tmp_path, suffix):
     assert len(read_video(with_sound(tmp_path / f"a{suffix}", 9, 1.0, poster=True)).frames) == 9

@@ -121,9 +121,12 @@ class _Parts:
     def _placed(self, node: dict[str, Any], vertices: Vertices, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The points in world space, and (V,) the signs of the determinants of what moved them there."""
         points = vertices.points
+        own = np.sign(np.linalg.det(matrix[:3, :3]))
         if "skin" in node and vertices.joints is not None:
-            return self._skinned(node["skin"], vertices)
-        signs = np.broadcast_to(np.sign(np.linalg.det(matrix[:3, :3])), len(points))
+            points, signs = self._skinned(node["skin"], vertices)
+            # A mirroring node counts for the winding of a skinned mesh, too: Blender writes one in place, turned over.
+            return points, np.minimum(signs, own)
+        signs = np.broadcast_to(own, len(points))
         if np.array_equal(matrix, np.eye(4)):
             return points, signs
         return points @ matrix[:3, :3].T + matrix[:3, 3], signs

@@ -108,6 +108,18 @@ def test_skinned_mesh_under_a_mirrored_parent_is_not_inside_out(tmp_path, mesh_b
         assert (np.sign(normals(mesh)[:, 2]) == np.sign(scale[2])).all()
 
 
+def test_a_skinned_mesh_as_blender_writes_it_below_a_mirrored_armature_is_not_inside_out(tmp_path):
+    """Its vertices are in place, mirrored and turned over, and bound there: only its node tells of the mirror."""
+    glb = skinned({"scale": [-1, 1, 1]}, True)
+    part = glb.header["meshes"][0]["primitives"][0]["attributes"]
+    part["POSITION"] = glb.accessor(CORNERS * np.float32([-1, 1, 1]))
+    joint = np.diag([-1.0, 1, 1, 1]) @ np.array([[1, 0, 0, 3.0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    glb.header["skins"][0]["inverseBindMatrices"] = glb.accessor(np.linalg.inv(joint).T.reshape(1, 16).astype("f4"))
+    mesh = read_mesh(glb.write(tmp_path / "mirrored.glb"))
+    np.testing.assert_allclose(mesh.positions, CORNERS * [-1, 1, 1])
+    assert (normals(mesh)[:, 2] > 0).all()
+
+
 def test_texture_coordinates_stay_at_their_corners_in_a_mirrored_part(tmp_path):
     glb = quad_glb(material=0)
     uv = np.array([[0, 1], [1, 1], [1, 0], [0, 0]], np.float32)

@@ -36,7 +36,7 @@ def run_batch(backend_python, tmp_path):
         wheels = next(path for path in sys.path if path.endswith("site-packages") and "extensions" in path)
         environment = {**os.environ, "MOTION324_BACKEND_PYTHON": str(backend_python), "PYTHONPATH": wheels}
         done = subprocess.run(
-            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
         )
         assert (tmp_path / "jobs.results.jsonl").is_file(), done.stderr
         results = (tmp_path / "jobs.results.jsonl").read_text("utf-8").strip().split("\n")

@@ -8,7 +8,6 @@ import struct
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 CORNERS = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float32)
 TWO_TRIANGLES = np.array([[0, 1, 2], [0, 2, 3]], np.uint16)
@@ -41,6 +40,8 @@ class Glb:
         return len(self.header["accessors"]) - 1
 
     def image(self, pixels: np.ndarray) -> dict:
+        from PIL import Image  # here, since Blender's Python has none
+
         data = io.BytesIO()
         Image.fromarray(pixels).save(data, "PNG")
         return {"bufferView": self.view(data.getvalue()), "mimeType": "image/png"}

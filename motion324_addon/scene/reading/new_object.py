@@ -15,6 +15,7 @@ from motion324.core.inside_blender.mesh.making import new_mesh
 from motion324.core.inside_blender.operator_words import said_by_operator
 from motion324.core.reference_mesh import ReferenceMesh
 
+from .mesh_file import readable_by_blender
 from .orientation import z_up
 
 Reader = Callable[[str], object]
@@ -67,7 +68,8 @@ def _read(path: Path) -> None:
             "mesh-format", f"'{path}' has no mesh format that can be read.", f"Use one of {known}.", EXIT_BAD_MESH
         )
     try:
-        reader(str(path))
+        with readable_by_blender(path) as readable:
+            reader(str(readable))
     except (RuntimeError, AttributeError) as error:  # how operators report their errors, or that they do not exist
         sentence = f"'{path}' could not be read: {said_by_operator(error)}."
         raise Motion324Error("mesh-unreadable", sentence, "Export it again.", EXIT_BAD_MESH) from error

@@ -1,6 +1,4 @@
-"""Knows which of glTF's extensions this reader can read, and which concern neither places nor colours; has Draco's
-decoder.
-"""
+"""Knows which of glTF's extensions this reader can read; has Draco's decoder."""
 
 from __future__ import annotations
 
@@ -11,27 +9,16 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import Motion324Error
+from motion324.core.gltf_extensions import DRACO, VISIBILITY, concerns_no_geometry
 from motion324.mesh.checks import bad_mesh
 from motion324.mesh.files.foreign import Damaged, check_counts, short
 
-DRACO = "KHR_draco_mesh_compression"
 MESHOPT = ("EXT_meshopt_compression", "KHR_meshopt_compression")  # the second may have streams of a newer version
 INSTANCES = "EXT_mesh_gpu_instancing"
-VISIBILITY = "KHR_node_visibility"
 
-# Followed where a file has them, or without a say in where a vertex lies and what colour it has. An unknown extension
-# that a file *requires* is refused: it may change the geometry in ways that this reader cannot follow.
-_KNOWN = {
-    *(DRACO, *MESHOPT, INSTANCES, VISIBILITY, "KHR_mesh_quantization"),
-    *("KHR_node_hoverability", "KHR_node_selectability", "KHR_interactivity", "KHR_animation_pointer"),
-    *("EXT_mesh_features", "EXT_instance_features", "EXT_structural_metadata", "EXT_mesh_manifold"),
-    *("FB_ngon_encoding", "CESIUM_primitive_outline", "MSFT_lod", "MSFT_packing_normalRoughnessMetallic"),
-    *("MSFT_packing_occlusionRoughnessMetallic", "GODOT_single_root", "VRM"),
-}
-_KNOWN_BEGINNINGS = (
-    *("KHR_materials_", "EXT_materials_", "ADOBE_materials_", "KHR_texture_", "EXT_texture_", "MSFT_texture_"),
-    *("KHR_lights_", "EXT_lights_", "KHR_xmp", "KHR_audio", "KHR_physics", "OMI_", "VRMC_", "MOZ_"),
-)
+# Followed where a file has them. An unknown extension that a file *requires* is refused: it may change the geometry in
+# ways that this reader cannot follow.
+_FOLLOWED = {DRACO, *MESHOPT, INSTANCES, VISIBILITY, "KHR_mesh_quantization"}
 _MOST_TRIANGLES_PER_BYTE = 1000  # of Draco's data: the flattest grid takes more than that
 
 
@@ -40,8 +27,12 @@ def check_required(path: Path, names: object) -> None:
     if not isinstance(names, list):
         raise Damaged("its required extensions are no list")
     for name in map(str, names):
-        if name not in _KNOWN and not name.startswith(_KNOWN_BEGINNINGS):
+        if not _is_known(name):
             raise refused(path, name)
+
+
+def _is_known(name: str) -> bool:
+    return name in _FOLLOWED or concerns_no_geometry(name)
 
 
 def refused(path: Path, extension: str, why: str = "which cannot be read") -> Motion324Error:
@@ -55,7 +46,7 @@ def refused(path: Path, extension: str, why: str = "which cannot be read") -> Mo
 
 def without_data(path: Path, owner: dict[str, Any], why: str) -> Motion324Error | Damaged:
     """The error of something in a file that has no data, as compressed things have none for who cannot decode them."""
-    named = [name for name in owner.get("extensions") or {} if "compress" in name.lower() or name not in _KNOWN]
+    named = [name for name in owner.get("extensions") or {} if "compress" in name.lower() or not _is_known(name)]
     return refused(path, named[0]) if named else Damaged(why)
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from motion324.core.gltf_extensions import VISIBILITY, is_visible
 from motion324.mesh.checks import bad_mesh
 from motion324.mesh.files.foreign import MOST_NODES, Damaged, short, too_much
 from motion324.mesh.files.gltf_container import GltfFile
-from motion324.mesh.files.gltf_extensions import INSTANCES, VISIBILITY
+from motion324.mesh.files.gltf_extensions import INSTANCES
 
 _NODES_BETWEEN_LOOKS = 1000
 
@@ -80,8 +81,7 @@ def _walk(gltf: GltfFile, nodes: list[dict[str, Any]], roots: list[int], visited
             raise Damaged(f"its node {index} has two parents or is below itself")
         matrix = parent @ _local_matrix(node)
         scene.world[index] = matrix
-        extensions = node.get("extensions", {})
-        visible = visible and extensions.get(VISIBILITY, {}).get("visible", True) is not False
+        visible = visible and is_visible(node)
         if "mesh" in node and not visible:
             scene.hidden += 1
         elif "mesh" in node:

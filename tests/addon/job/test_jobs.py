@@ -260,10 +260,9 @@ class Broken:
     def __init__(self, why: str, addon, video, monkeypatch) -> None:
         self.obj, self.video, self.code = textured(ball("Broken")), video(frames=2), "internal"
         places = rest(self.obj)
-        self.mend = monkeypatch.undo
+        self.mend = lambda: self._place(places)
         if why == "no extent":
-            self.obj.data.vertices.foreach_set("co", np.zeros(places.size, np.float32))
-            self.mend = lambda: self.obj.data.vertices.foreach_set("co", places.ravel())
+            self._place(np.zeros_like(places))
             self.code = "mesh-zero-extent"
         elif why == "picture":
 
@@ -279,6 +278,10 @@ class Broken:
             self.video = video(do=why)
             self.mend = lambda: self.video.write_text('{"do": "wobble", "frames": 2}')
             self.code = {"fail": "no-foreground", "die": "backend-lost"}[why]
+
+    def _place(self, places: np.ndarray) -> None:
+        self.obj.data.vertices.foreach_set("co", places.ravel())
+        self.obj.data.update()
 
 
 @pytest.mark.parametrize("why", ["no extent", "picture", "fail", "die"])

@@ -31,6 +31,7 @@ _WHITE = (  # a picture of one pixel
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8/5+hHgAHggJ/PchI7wAAAABJRU5ErkJggg=="
 )
 _DRACO_MARK = b"DRACO"
+_MAPS = ("map_", "bump", "disp", "norm", "decal", "refl")
 log = logging.getLogger(__name__)
 
 
@@ -53,7 +54,7 @@ def _plain_obj(path: Path, folder: Path) -> Path | None:
     if text is None:
         data = path.read_bytes()
         named = [found[1].decode("utf-8", "replace").strip() for found in _LIBRARIES.finditer(data)]
-        if not any(_leads_out(path.parent, name) for name in named):
+        if not any(_leads_out(path.parent, name) or _names_elsewhere(path.parent / name) for name in named):
             return None
         text = data.decode("utf-8", "replace")
     lines = []
@@ -83,13 +84,32 @@ def _copy_materials(source: Path, name: str, folder: Path) -> None:
     path = source / name
     if Path(name).name != name or not path.is_file():
         return
-    text = _marked_text(path) or path.read_text("utf-8", "replace")
     lines = []
-    for line in text.splitlines():
-        kind, *rest = line.split() or [""]
-        picture = source / rest[-1] if kind.startswith("map_") and rest else None
-        lines.append(line.replace(rest[-1], str(picture)) if picture is not None and picture.is_file() else line)
+    for line in _text_of(path).splitlines():
+        picture = _picture_in(line)
+        if picture and _leads_out(source, picture):
+            log.warning("'%s' names the picture '%s', which is not beside or below it: left out", path, picture)
+            continue
+        lines.append(line.replace(picture, str((source / picture).resolve())) if picture else line)
     (folder / name).write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def _names_elsewhere(path: Path) -> bool:
+    """Whether a file of materials names a picture that is not beside or below it."""
+    if not path.is_file():
+        return False
+    found = map(_picture_in, _text_of(path).splitlines())
+    return any(_leads_out(path.parent, picture) for picture in found if picture)
+
+
+def _picture_in(line: str) -> str:
+    """Which picture a line of materials names, or ""; options come before it."""
+    kind, *rest = line.split() or [""]
+    return rest[-1] if rest and kind.lower().startswith(_MAPS) else ""
+
+
+def _text_of(path: Path) -> str:
+    return _marked_text(path) or path.read_text("utf-8", "replace")
 
 
 def _marked_text(path: Path) -> str | None:

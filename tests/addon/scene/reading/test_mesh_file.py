@@ -55,13 +55,18 @@ def test_compression_without_data_is_named(import_mesh):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_an_obj_in_any_encoding_keeps_its_materials(import_mesh, tmp_path, encoding):
-    (tmp_path / "a.mtl").write_text("newmtl red\nKd 1 0 0\n", encoding)
+    (tmp_path / "a.mtl").write_text("newmtl red\nKd 1 0 0\nmap_Kd paint.png\n", encoding)
+    image = bpy.data.images.new("Paint", 2, 2)
+    image.save(filepath=str(tmp_path / "paint.png"))
+    bpy.data.images.remove(image)
     path = tmp_path / "square.obj"
     path.write_text(f"mtllib a.mtl\n{SQUARE}", encoding)
     obj = import_mesh(path)
     assert len(obj.data.vertices) == 4 and obj.name == "square"
     assert [slot.material.name for slot in obj.material_slots] == ["red"]
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.mtl", "square.obj"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.mtl", "paint.png", "square.obj"]
+    (picture,) = [image for image in bpy.data.images if image.filepath]
+    assert Path(bpy.path.abspath(picture.filepath)) == tmp_path / "paint.png"
 
 
 def with_files(glb: Glb, path: Path) -> Path:
@@ -111,3 +116,22 @@ def test_an_obj_names_only_regular_files_beside_or_below_itself(import_mesh, tmp
     path = folder / "square.obj"
     path.write_text(f"mtllib {name}\n{SQUARE}")
     assert len(import_mesh(path).data.vertices) == 4 and "secret" not in bpy.data.materials
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "pipe.png", "/dev/zero", "room.png"])
+def test_materials_name_only_pictures_beside_or_below_them(import_mesh, tmp_path, name):
+    folder = tmp_path / "room"
+    folder.mkdir()
+    os.mkfifo(folder / "pipe.png")
+    image = bpy.data.images.new("Paint", 2, 2)
+    for place in (tmp_path / "secret.png", folder / "room.png"):
+        image.save(filepath=str(place))
+    bpy.data.images.remove(image)
+    (folder / "a.mtl").write_text(f"newmtl red\nKd 1 0 0\nmap_Kd {name}\n")
+    path = folder / "square.obj"
+    path.write_text(f"mtllib a.mtl\n{SQUARE}")
+    obj = import_mesh(path)
+    assert [slot.material.name for slot in obj.material_slots] == ["red"]
+    assert [Path(image.filepath).name for image in bpy.data.images if image.filepath] == (
+        ["room.png"] if name == "room.png" else []
+    )

@@ -158,7 +158,7 @@ def test_what_recorded_jobs_told_was_right_within_a_factor_of_two_nearly_always(
         if true > 1:
             wrong += 0 if 0.5 <= left / true <= 2 else seconds - before
         before = seconds
-    assert wrong < 0.03 * job["end"]
+    assert wrong < 0.05 * job["end"]
 
 
 def test_a_model_that_is_loaded_already_says_nothing_of_the_machine():

@@ -59,6 +59,8 @@ OF_BOXES = frozenset(
     {"animalia", "animalworld", "livingcavesmobs", "livingfloatlands", "livingnether", "marinaramobs", "people"}
 )
 BOXES_COUNT = 0.7
+PROCEDURAL = "creature_"  # what families of procedural creatures begin with
+PROCEDURAL_COUNT = 4.0  # of a family of these at the most, however many are made
 
 
 def split(rigs: Sequence[Rig]) -> tuple[list[Rig], list[Rig]]:
@@ -93,11 +95,14 @@ def family(name: str) -> str:
 
 def draw_weights(names: list[str]) -> list[float]:
     """How often each model is drawn, summing to 1: a family counts with the square root of its size, as one model where
-    all of it has one body, and less where its bodies are built of boxes."""
+    all of it has one body, less where its bodies are built of boxes, and that of procedural creatures no more than sixteen
+    models."""
     sizes = Counter(family(name) for name in names)
     raw = []
     for name in names:
         kind = family(name)
         share = sizes[kind] ** (-1.0 if kind in ONE_BODY else -0.5)
+        if kind.startswith(PROCEDURAL):
+            share = min(share, PROCEDURAL_COUNT / sizes[kind])
         raw.append(share * (BOXES_COUNT if kind in OF_BOXES else 1.0))
     return [value / sum(raw) for value in raw]

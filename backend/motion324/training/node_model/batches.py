@@ -3,8 +3,9 @@ them.
 
 The tracks say where a fit to flow and silhouettes that starts from the model's own first answer would believe nodes to
 be. What such fits were found to do, on clips of held-out rigs: of the answer's error across the view they keep 0.6 to 1
-where a node is seen and 0.7 to 1 where it is not, and make an error of half that size of their own; motion comes out
-too small by a tenth to a third. They never move anything along the view.
+where a node is seen and 0.7 to 1 where it is not, and make an error of half that size of their own, which changes
+slowly and in part not at all from frame to frame; motion comes out too small by a tenth to a third. They never move
+anything along the view.
 
 Letters: B clips, T frames, K nodes, P points, S the frames' side, V vertices and F faces of all clips together.
 """
@@ -32,17 +33,18 @@ from motion324.training.synthesis.rig_bank import Draws, RigBank
 
 WRONGLY_SEEN_SHARE = 0.08
 NEIGHBOURHOOD = (0.03, 0.15)  # distance over which nodes err alike
-MOST_KEPT = 1.1  # of the answer's error
-KEPT_NODE, KEPT_FRAME = 0.25, 0.15  # how much that differs from node to node, and from frame to frame
+KEPT = (0.4, 1.1)  # of the answer's error
+KEPT_NODE, KEPT_FRAME = 0.35, 0.15  # how much that differs from node to node, and from frame to frame
 HIDDEN_KEPT = (0.3, 1.0)  # how much nearer to keeping all of it, where a node is hidden
-ERROR = 0.003  # of every node, normalised space
-MOST_ERROR_OF_MOTION = 0.35
-JITTER = 0.002  # of every node and frame by itself
-LAGGING_SHARE, MOST_LAG = 0.6, 0.4  # of the clips; part of a node's motion that is missed
+ERROR = 0.0015  # of every node, normalised space
+MOST_ERROR_OF_MOTION = 0.2
+JITTER = 0.001  # of every node and frame by itself
+LAGGING_SHARE, MOST_LAG = 0.6, 0.2  # of the clips; part of a node's motion that is missed
 VALUES_OF_PIXEL = 6  # colours, opacity and motion, as they are rendered
 MOST_VALUES = 2**31 - 1  # of a tensor: some kernels number them in 32 bits
 MAKERS_APART = 1_000_000  # of seeds: more than runs and their processes have
-STEADY_SHARE = 0.3  # clips in which most of an error stays the same in all frames
+STEADY = (0.1, 0.7)  # part of an error's square that stays the same in all frames
+LASTING = (0.3, 4.0)  # standard deviation, in frames, over which the rest of it is smooth
 
 
 @dataclass(frozen=True)
@@ -74,18 +76,20 @@ def estimated_tracks(
     b, t, k = seen.shape
     moved = (places - places[:, :1]) * (home[:, None, :, 2:] / (2 * focal.view(-1, 1, 1, 1)))  # (B, T, K, 2)
     distance = ((home[:, :, None] - home[:, None]) ** 2).sum(dim=-1)  # (B, K, K)
-    near = torch.exp(-distance / (2 * draws.uniform(*NEIGHBOURHOOD, b, 1, 1) ** 2))
-    smooth = near / near.square().sum(dim=-1, keepdim=True).sqrt()
+    smooth = _smoothing(distance, draws.uniform(*NEIGHBOURHOOD, b, 1, 1))
+    frame = torch.arange(t, device=home.device)
+    lasting = _smoothing((frame[:, None] - frame) ** 2, draws.uniform(*LASTING, b, 1, 1))  # (B, T, T)
 
-    steady = torch.where(draws.chance(STEADY_SHARE, b, 1, 1, 1), 0.8, 0.0)
-    noise = steady * draws.normal(b, 1, k, 2) + (1 - steady**2).sqrt() * draws.normal(b, t, k, 2)
+    steady = draws.uniform(*STEADY, b, 1, 1, 1)
+    changing = (lasting @ draws.normal(b, t, 2 * k)).unflatten(-1, (k, 2))
+    noise = steady.sqrt() * draws.normal(b, 1, k, 2) + (1 - steady).sqrt() * changing
     level = ERROR + MOST_ERROR_OF_MOTION * draws.uniform(0, 1, b, 1, 1, 1) ** 1.5 * moved.norm(dim=-1, keepdim=True)
     lag = MOST_LAG * draws.uniform(0, 1, b, 1, k, 1) * draws.chance(LAGGING_SHARE, b, 1, 1, 1)
     believed = (moved + level * (smooth[:, None] @ noise) + JITTER * draws.normal(b, t, k, 2)) * (1 - lag)
 
-    kept = draws.uniform(0, MOST_KEPT, b, 1, 1) + KEPT_NODE * (smooth @ draws.normal(b, k, 1)).transpose(1, 2)
-    kept = kept + KEPT_FRAME * (smooth[:, None] @ draws.normal(b, t, k, 1))[..., 0]
-    kept = torch.where(seen, kept, kept + (1 - kept) * draws.uniform(*HIDDEN_KEPT, b, 1, 1)).clamp(0, MOST_KEPT)
+    kept = draws.uniform(*KEPT, b, 1, 1) + KEPT_NODE * (smooth @ draws.normal(b, k, 1)).transpose(1, 2)
+    kept = kept + KEPT_FRAME * (smooth[:, None] @ (lasting @ draws.normal(b, t, k))[..., None])[..., 0]
+    kept = torch.where(seen, kept, kept + (1 - kept) * draws.uniform(*HIDDEN_KEPT, b, 1, 1)).clamp(0, KEPT[1])
 
     given = draws.chance(share, b, 1, 1).float().expand(b, t, k)
     flags = torch.stack([(seen ^ draws.chance(WRONGLY_SEEN_SHARE, b, t, k)).float(), given], dim=-1)
@@ -93,6 +97,13 @@ def estimated_tracks(
     kept = kept * given
     tracks[:, 0, :, :3], kept[:, 0] = 0, 0
     return tracks, TrackErrors(moved, kept)
+
+
+def _smoothing(squared: Tensor, width: Tensor) -> Tensor:
+    """squared (..., N, N): squares of distances, width: standard deviation of a Gaussian, as broadcast to them -> weights
+    (..., N, N) by which sums of unit noise have variance 1 and are alike where they are near."""
+    near = torch.exp(-squared / (2 * width**2))
+    return near / near.square().sum(dim=-1, keepdim=True).sqrt()
 
 
 def with_own_errors(tracks: Tensor, errors: TrackErrors, home: Tensor, answer: Tensor) -> Tensor:

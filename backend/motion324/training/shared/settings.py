@@ -25,7 +25,7 @@ class SynthesisSettings:
     limb_share: float = key(0.3, "limbs that move as in another clip of the body, or at another time of the same one")
     joint_share: float = key(0.5, "random turns of joints")
     joint_angle: float = key(55.0, "degrees of these at most")
-    part_scale_share: float = key(0.25, "parts larger or smaller")
+    part_scale_share: float = key(0.4, "parts larger or smaller")
     wave_share: float = key(0.2, "smooth waves through space and time")
     travel_share: float = key(0.35, "turning and moving as a whole")
     shape_share: float = key(0.6, "axis scales and smooth static warps")

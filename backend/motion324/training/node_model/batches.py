@@ -100,8 +100,8 @@ def estimated_tracks(
 
 
 def _smoothing(squared: Tensor, width: Tensor) -> Tensor:
-    """squared (..., N, N): squares of distances, width: standard deviation of a Gaussian, as broadcast to them -> weights
-    (..., N, N) by which sums of unit noise have variance 1 and are alike where they are near."""
+    """squared (..., N, N): squares of distances, width: standard deviation of a Gaussian, as broadcast to them
+    -> weights (..., N, N) by which sums of unit noise have variance 1 and are alike where they are near."""
     near = torch.exp(-squared / (2 * width**2))
     return near / near.square().sum(dim=-1, keepdim=True).sqrt()
 

@@ -87,8 +87,7 @@ def test_hidden_nodes_keep_more_of_the_answers_error(moving):
 
 
 def test_a_fits_own_errors_change_slowly(moving):
-    home, displacement, *_ = moving
-    exact, errors = told(moving, displacement)
+    exact, errors = told(moving, moving[1])
     own = (exact[..., :2] - errors.moved)[:, 1:]
     assert (own[:, 1:] * own[:, :-1]).sum() > 0.5 * own.square().sum() * (FRAMES - 2) / (FRAMES - 1)
 

@@ -46,7 +46,8 @@ def get_reconstructor(options: AnimateOptions, progress: Progress) -> Reconstruc
         from motion324.reconstructors.deformation_fit.fit_problem import settings_for
         from motion324.reconstructors.deformation_fit.reconstructor import RefinedByFit
 
-        return RefinedByFit(predictor, settings_for(options.quality), asks_twice=options.quality != "draft")
+        twice = options.quality != "draft"
+        return RefinedByFit(predictor, settings_for(options.quality), asks_twice=twice, device=options.device)
     transformer = _transformer_for(options)
     transformer.prepare(progress)
     return transformer

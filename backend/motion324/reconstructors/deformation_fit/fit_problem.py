@@ -196,6 +196,10 @@ class PosedSurface:
             self._raster = rasterise(self.vertices, p.mesh.faces, p.view, p.height, p.width)
         return self._raster
 
+    def draw(self) -> None:
+        """So that `raster` need not: for those who look at many surfaces side by side."""
+        self._raster = self.raster
+
     @property
     def grey(self) -> np.ndarray:
         """(h, w) uint8: how it would look in the working images' grey channel."""

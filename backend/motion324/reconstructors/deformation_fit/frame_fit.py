@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import numpy as np
 from numba import njit
 from scipy.linalg.lapack import spotrf
 
+from motion324.core.side_by_side import side_by_side
 from motion324.reconstructors.deformation_fit.deformation_graph import deform
-from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose, PosedSurface
+from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, FitSettings, Pose, PosedSurface
+from motion324.reconstructors.deformation_fit.joint_equations import Window, solve
 from motion324.reconstructors.deformation_fit.normal_equations import (
     add_points,
     add_rigid_edges,
     edge_residuals,
+    mirror,
     rotated,
     solved,
 )
-from motion324.reconstructors.deformation_fit.observations import Observation, Observer, PointTargets
+from motion324.reconstructors.deformation_fit.observations import Observation, Observer, PointTargets, Targets
 
 
 @njit(cache=True, nogil=True)
@@ -55,6 +58,28 @@ def add_pixel_pulls(
                 metric[p, a, c] += weight * (jacobian[0, a] * jacobian[0, c] + jacobian[1, a] * jacobian[1, c])
 
 
+def pulls(
+    settings: FitSettings, seen: Observation[Targets], outside: Targets, loosen: float
+) -> Iterator[tuple[Targets, float, float]]:
+    """All that is seen of a frame, or of several: what pulls points, with which weight and tolerance.
+
+    outside: of points that appear outside of the mask. loosen: as FrameFit.equations has it.
+    """
+    flow, outline = settings.flow_tolerance * loosen, settings.silhouette_tolerance * loosen
+    for targets in seen.chained:
+        yield targets, settings.flow / len(seen.chained), flow
+    if seen.model is not None:
+        yield seen.model, settings.model_flow, flow
+    yield outside, settings.silhouette, outline
+    yield seen.bare, settings.cover, outline
+
+
+def held_to_prediction(settings: FitSettings, ahead: np.ndarray) -> np.ndarray:
+    """(3, 3): how much points are held to where they are predicted, by direction. ahead (3,): the viewing axis."""
+    held: np.ndarray = settings.depth_predicted * np.outer(ahead, ahead) + settings.predicted * np.eye(3)
+    return held
+
+
 FOLLOWING_STEPS = 4  # Gauss-Newton steps from one frame's predicted pose to the next one's
 FOLLOWING_RIGIDITY = 0.02  # of the frames' own rigidity, while a prediction is followed
 POINTS_KEPT = 64  # frames whose predicted points are kept: more than are refined together
@@ -78,6 +103,11 @@ class FrameFit:
         self._predicted = predicted
         self._followed: dict[int, Pose] = {}
         self._predicted_points = lru_cache(maxsize=POINTS_KEPT)(lambda t: problem.posed(self._followed[t]).points)
+
+    @property
+    def follows(self) -> bool:
+        """Whether there is a prediction, which each frame has to follow before it is looked at."""
+        return self._predicted is not None
 
     def fit(self, t: int, parent: int, before: Pose, check: Callable[[], None]) -> Pose:
         """The pose of frame t from `before`, that of its parent in the tree of frames, or from the predicted one where
@@ -125,21 +155,12 @@ class FrameFit:
         """The pose of frame t that carries the vertices to where they were predicted."""
         return self._followed[t]
 
-    def observe(self, t: int, surfaces: Mapping[int, PosedSurface]) -> Observation:
-        """What frame t says, given good poses of itself and of its neighbours in time, as far as there are any."""
-        look, surface = self.observer, surfaces[t]
-        return Observation(
-            [look.chained(t, other, surfaces[other]) for other in (t - 1, t + 1) if other in surfaces],
-            look.model(t, surface),
-            look.bare(t, surface),
-        )
-
     def equations(
         self,
         t: int,
         surface: PosedSurface,
         before: PosedSurface,
-        seen: Observation,
+        seen: Observation[PointTargets],
         loosen: float = 1.0,
         trust: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -154,22 +175,12 @@ class FrameFit:
         p, s, pose = self.problem, self.settings, surface.pose
         moved = surface.points
         metric, pull = np.zeros((len(moved), 3, 3)), np.zeros((len(moved), 3))
-        flow_tolerance, outline_tolerance = s.flow_tolerance * loosen, s.silhouette_tolerance * loosen
-        for targets in seen.chained:
-            self._pull(metric, pull, moved, targets, s.flow / len(seen.chained), flow_tolerance)
-        if seen.model is not None:
-            self._pull(metric, pull, moved, seen.model, s.model_flow, flow_tolerance)
-        self._pull(metric, pull, moved, self.observer.outside(t, moved), s.silhouette, outline_tolerance)
-        self._pull(metric, pull, moved, seen.bare, s.cover, outline_tolerance)
-        ahead = p.view.rotation[2]
-        for weight, origin in self._depth_priors(t, before, moved):
+        for targets, weight, tolerance in pulls(s, seen, self.observer.outside(t, moved), loosen):
+            self._pull(metric, pull, moved, targets, weight, tolerance)
+        for weight, origin, stiffness in self._priors(t, before, moved):
             share = weight * p.point_area
-            metric += share[:, None, None] * np.outer(ahead, ahead)
-            pull += (share * ((moved - origin) @ ahead))[:, None] * ahead
-        if self._predicted is not None:
-            share = s.predicted * p.point_area
-            metric += share[:, None, None] * np.eye(3)
-            pull += share[:, None] * (moved - self._predicted_points(t))
+            metric += share[:, None, None] * stiffness
+            pull += share[:, None] * ((moved - origin) @ stiffness)
         if trust is not None:
             metric *= trust[:, None, None]
             pull *= trust[:, None]
@@ -182,25 +193,41 @@ class FrameFit:
         self._add_rigidity(hessian, gradient, pose, s.rigidity)
         return hessian, gradient
 
+    def joint_change(
+        self, window: Window, seen: list[Observation[PointTargets]], tell: Callable[[int], None]
+    ) -> np.ndarray:
+        """As joint_fit.Fit has it."""
+        free, size = window.free, 6 * len(self.problem.graph.nodes)
+        hessians, gradients = np.empty((len(free), size, size)), np.empty((len(free), size))
+
+        def make(k: int) -> None:
+            surface = self.problem.posed(free[k])
+            hessians[k], gradients[k] = self.equations(window.start + k, surface, surface, seen[k])
+            mirror(hessians[k])
+
+        side_by_side(len(free), make, tell)
+        return solve(hessians, gradients, window.translations, window.smooth(self.settings), lambda: tell(len(free)))
+
     def _likelier(self, t: int, before: PosedSurface) -> PosedSurface:
         if self._predicted is None:
             return before
         misfit, predicted = self.observer.misfit, self.problem.posed(self._followed[t])
         return predicted if misfit(t, predicted) < misfit(t, before) else before
 
-    def _depth_priors(
+    def _priors(
         self, t: int, before: PosedSurface, moved: np.ndarray
-    ) -> list[tuple[float | np.ndarray, np.ndarray]]:
-        """Weights, one or (P,), and the places (P, 3) to which they hold the points along the viewing axis."""
+    ) -> list[tuple[float | np.ndarray, np.ndarray, np.ndarray]]:
+        """Weights, one or (P,), the places (P, 3) to which they hold the points, and how much by direction (3, 3)."""
         p, s = self.problem, self.settings
-        if self._predicted is not None:
-            return [(s.depth_predicted, self._predicted_points(t))]
         ahead = p.view.rotation[2]
+        if self._predicted is not None:
+            return [(1.0, self._predicted_points(t), held_to_prediction(s, ahead))]
         # What does not move across the view hardly moves along it: motion has no preferred direction.
         away = moved - p.points
         across = np.linalg.norm(away - (away @ ahead)[:, None] * ahead, axis=1)
         rest = s.depth_rest / (1.0 + (across / s.depth_reach) ** 2)
-        return [(s.depth, before.points), (rest, p.points)]
+        along = np.outer(ahead, ahead)
+        return [(s.depth, before.points, along), (rest, p.points, along)]
 
     def _add_rigidity(self, hessian: np.ndarray, gradient: np.ndarray, pose: Pose, weight: float) -> None:
         graph = self.problem.graph

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
@@ -27,13 +29,16 @@ class PointTargets:
     weights: np.ndarray
 
 
+Targets = TypeVar("Targets")  # PointTargets of one frame, or what holds those of several
+
+
 @dataclass(frozen=True)
-class Observation:
+class Observation(Generic[Targets]):
     """chained: from neighbouring frames. model: from the rendered model, or None. bare: mask that the model misses."""
 
-    chained: list[PointTargets]
-    model: PointTargets | None
-    bare: PointTargets
+    chained: list[Targets]
+    model: Targets | None
+    bare: Targets
 
 
 @dataclass(frozen=True)
@@ -68,9 +73,17 @@ class Observer:
         self._flows = FlowOfThreads(self.settings.flow_finest)
         images = problem.images
         self.greys = images.greys
-        self._field = lru_cache(maxsize=FIELDS_KEPT)(lambda t: MaskField.of(images.masks[t]))
+        self.field = lru_cache(maxsize=FIELDS_KEPT)(lambda t: MaskField.of(images.masks[t]))
         kept = max(4, FLOW_BYTES_KEPT // (8 * images.masks[0].size))
         self._flow = lru_cache(maxsize=kept)(lambda first, second: self._flow_between(first, second))
+
+    def observe(self, t: int, surfaces: Mapping[int, PosedSurface]) -> Observation[PointTargets]:
+        """What frame t says, given good poses of itself and of its neighbours in time, as far as there are any."""
+        return Observation(
+            [self.chained(t, other, surfaces[other]) for other in (t - 1, t + 1) if other in surfaces],
+            self.model(t, surfaces[t]),
+            self.bare(t, surfaces[t]),
+        )
 
     def chained(self, t: int, neighbour: int, surface: PosedSurface) -> PointTargets:
         """Points seen in another frame, in whose pose `surface` is, carried to frame t by the flow between both."""
@@ -107,7 +120,7 @@ class Observer:
         p = self.problem
         pixels, _ = p.project(points)
         x, y = p.clipped(pixels)
-        field = self._field(t)
+        field = self.field(t)
         weights = (field.distance[y, x] > 0.5) * p.point_area
         return PointTargets(np.arange(len(points)), field.nearest[y, x], weights)
 

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose
 from motion324.reconstructors.deformation_fit.frame_fit import FOLLOWING_STEPS, FrameFit, hold, solved_step
 from motion324.reconstructors.deformation_fit.normal_equations import add_points, rotated
-from motion324.reconstructors.deformation_fit.observations import Observation
+from motion324.reconstructors.deformation_fit.observations import Observation, PointTargets
 
 REACH = 8  # frames before and after a pinned one that change with it
 ROUNDS, STEPS = 2, 4  # of looking, and of Gauss-Newton steps after each
@@ -110,7 +110,8 @@ class PinnedFit:
         posed = self.problem.posed
         near = range(max(t - 1, 0), min(t + 2, len(self.followed)))
         before = posed(self.followed[t])
-        seen = self.fit.observe(t, {other: before if other == t else posed(self.followed[other]) for other in near})
+        surfaces = {other: before if other == t else posed(self.followed[other]) for other in near}
+        seen = self.fit.observer.observe(t, surfaces)
         _, expected = self.fit.equations(t, before, before, seen, trust=trust)
         pose = start
         for _ in range(ROUNDS):
@@ -127,7 +128,7 @@ class PinnedFit:
                 pose = solved_step(hessian, gradient, pose)
         return pose
 
-    def _seen_in(self, t: int, pose: Pose, seen: Observation) -> Observation:
+    def _seen_in(self, t: int, pose: Pose, seen: Observation[PointTargets]) -> Observation[PointTargets]:
         """What neighbours show was seen from their own poses, which have not changed."""
         surface = self.problem.posed(pose)
         look = self.fit.observer

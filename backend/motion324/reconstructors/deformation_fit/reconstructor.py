@@ -19,7 +19,8 @@ from motion324.reconstructors.deformation_fit.fit_problem import (
 )
 from motion324.reconstructors.deformation_fit.frame_fit import FrameFit
 from motion324.reconstructors.deformation_fit.frame_tree import along_tree, frame_tree
-from motion324.reconstructors.deformation_fit.joint_fit import fit_jointly
+from motion324.reconstructors.deformation_fit.joint_fit import Fit, fit_jointly
+from motion324.reconstructors.gpu_choice import torch_gpu
 from motion324.reconstructors.interface import (
     FrameBatch,
     GlancingReconstructor,
@@ -67,9 +68,18 @@ class RefinedByFit:
 
     trembles = True
 
-    def __init__(self, predictor: Reconstructor, settings: FitSettings | None = None, asks_twice: bool = True) -> None:
-        """asks_twice: False for a result in less time."""
+    def __init__(
+        self,
+        predictor: Reconstructor,
+        settings: FitSettings | None = None,
+        asks_twice: bool = True,
+        device: str = "cpu",
+    ) -> None:
+        """asks_twice: False for a result in less time. device: as in AnimateOptions; where PyTorch sees a GPU, the fit
+        computes there."""
         self.predictor = predictor
+        self.device = device
+        self._gpu: str | None = None
         self.asks_twice = asks_twice
         self.settings = following(settings or FitSettings())
         self.name = f"{predictor.name}+fit"
@@ -80,13 +90,16 @@ class RefinedByFit:
         self.predictor.check_job(frames, vertices)
 
     def details(self) -> dict[str, Any]:
-        """The predictor's, and "fitted": whether the masks were such that its result was fitted to them."""
-        return {**self.predictor.details(), "fitted": self._fits}
+        """The predictor's, and "fitted": whether the masks were such that its result was fitted to them; if so,
+        "fitted_on": "cpu" or the GPU."""
+        told = {"fitted": self._fits, **({"fitted_on": self._gpu or "cpu"} if self._fits else {})}
+        return {**self.predictor.details(), **told}
 
     def reconstruct(self, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
         """Every frame as glanced at, where the predictor can; as predicted, twice where the predictor is asked twice;
         then as fitted by itself, and then as refined with its neighbours."""
         self._fits = overlap_of(scene.mesh, scene.view, scene.masks[0]) >= TRUSTED_OVERLAP
+        self._gpu = torch_gpu(self.device) if self._fits else None
         asked, problem = self.predictor, None
         if self.asks_twice and isinstance(asked, TrackedReconstructor) and asked.takes_tracks(progress):
             first, between, second = (_part_of_predicting(progress, part) for part in range(PARTS))
@@ -96,7 +109,7 @@ class RefinedByFit:
             if self._fits:
                 alone = _Stages(between, len(scene.frames), refines=False)
                 problem = _problem_of(scene, self.settings, alone)
-                answer = yield from _gathered(scene, _fitted(problem, alone, answer, jointly=False))
+                answer = yield from _gathered(scene, _fitted(problem, alone, answer, self._gpu, jointly=False))
             answers = _between(answer, asked.reconstruct(scene, second, answer), share)
         else:
             yield from _glanced(asked, scene, progress)
@@ -106,7 +119,7 @@ class RefinedByFit:
             return
         predicted = yield from _gathered(scene, answers)
         stages = _Stages(progress, len(scene.frames), refines=True)
-        yield from _fitted(problem or _problem_of(scene, self.settings, stages), stages, predicted)
+        yield from _fitted(problem or _problem_of(scene, self.settings, stages), stages, predicted, self._gpu)
 
 
 def _glanced(asked: Reconstructor, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
@@ -175,38 +188,55 @@ def _problem_of(scene: Scene, settings: FitSettings, stages: _Stages) -> FitProb
 
 
 def _fitted(
-    problem: FitProblem, stages: _Stages, predicted: np.ndarray | None, jointly: bool = True
+    problem: FitProblem, stages: _Stages, predicted: np.ndarray | None, gpu: str | None = None, jointly: bool = True
 ) -> Iterator[FrameBatch]:
-    """jointly: also refine every frame together with its neighbours, without which nothing is final."""
+    """gpu: for PyTorch; it fits to a prediction only. jointly: also refine every frame together with its neighbours,
+    without which nothing is final."""
     # Several BLAS threads wait for each other on systems as small as a frame's: beside another busy process a Cholesky
     # factorisation took them 57 to 120 ms that takes one thread 3 to 10.
     with threadpool_limits(1, user_api="blas"):
-        yield from _fitted_by_one_thread(problem, stages, predicted, jointly)
+        yield from _fitted_by_one_thread(problem, stages, predicted, gpu, jointly)
 
 
 def _fitted_by_one_thread(
-    problem: FitProblem, stages: _Stages, predicted: np.ndarray | None, jointly: bool
+    problem: FitProblem, stages: _Stages, predicted: np.ndarray | None, gpu: str | None, jointly: bool
 ) -> Iterator[FrameBatch]:
-    fit = FrameFit(problem, predicted)
+    fit: Fit
+    if predicted is not None and gpu is not None:
+        from motion324.reconstructors.deformation_fit.by_torch.together import fit_on
+
+        fit = fit_on(gpu, problem, predicted)
+        alone = fit.fit(stages.alone)
+    else:
+        fit = FrameFit(problem, predicted)
+        alone = _one_by_one(fit, stages)
+    poses: dict[int, Pose] = {}
+    for t, pose in alone:
+        poses[t] = pose
+        yield _batch(problem, t, pose, final=False)
+    if not jointly:
+        return
+    for start, refined in fit_jointly(fit, [poses[t] for t in range(len(poses))], stages.together):
+        for k, pose in enumerate(refined):
+            yield _batch(problem, start + k, pose, final=True)
+
+
+def _one_by_one(fit: FrameFit, stages: _Stages) -> Iterator[tuple[int, Pose]]:
+    """Each frame after its parent in the tree of frames."""
     order, parent = frame_tree(fit.observer.greys)
-    poses: list[Pose] = [Pose.rest(len(problem.graph.nodes))] * len(order)
-    if predicted is not None:
+    poses: list[Pose] = [Pose.rest(len(fit.problem.graph.nodes))] * len(order)
+    if fit.follows:
         fit.follow(0, poses[0], lambda: stages.alone(0))
 
     def fit_one(t: int, check: Callable[[], None]) -> None:
         near = int(parent[t])
-        if predicted is not None:
+        if fit.follows:
             fit.follow(t, fit.followed(near), check)
         poses[t] = fit.fit(t, near, poses[near], check)
 
     for t in along_tree(order, parent, fit_one, stages.alone):
-        yield _batch(problem, t, poses[t], final=False)
+        yield t, poses[t]
     stages.alone(len(order))
-    if not jointly:
-        return
-    for start, refined in fit_jointly(fit, poses, stages.together):
-        for k, pose in enumerate(refined):
-            yield _batch(problem, start + k, pose, final=True)
 
 
 def _batch(problem: FitProblem, t: int, pose: Pose, final: bool) -> FrameBatch:

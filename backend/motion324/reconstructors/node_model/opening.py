@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from motion324.core.input_files import file_state
-from motion324.core.torch_gpu import torch_may_find_a_gpu
+from motion324.reconstructors.gpu_choice import torch_gpu
 from motion324.reconstructors.node_model.answers import Check, ModelInUse
 from motion324.reconstructors.node_model.model_file import read_model_file
 from motion324.reconstructors.node_model.onnx_file import ACCELERATORS, CPU, OnnxNodeModel, providers_of
@@ -73,9 +73,4 @@ def _torch_device(device: str) -> str | None:
         return None
     if device == "auto" and any(name in there for name in ACCELERATORS):
         return None
-    if not torch_may_find_a_gpu():
-        return None
-    from motion324.reconstructors.motion_transformer.device import choose_device
-
-    chosen = choose_device(device)
-    return None if chosen.type == "cpu" else str(chosen)
+    return torch_gpu(device)

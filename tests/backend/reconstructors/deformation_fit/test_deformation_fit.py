@@ -15,7 +15,7 @@ from motion324.core.options import QUALITIES, AnimateOptions
 from motion324.core.progress import silent
 from motion324.core.view import look_at_origin
 from motion324.mesh.surface import sample_surface
-from motion324.reconstructors.deformation_fit import joint_fit, reconstructor
+from motion324.reconstructors.deformation_fit import joint_equations, reconstructor
 from motion324.reconstructors.deformation_fit.deformation_graph import build_graph, deform
 from motion324.reconstructors.deformation_fit.fit_problem import following, settings_for
 from motion324.reconstructors.deformation_fit.frame_tree import frame_tree
@@ -277,7 +277,7 @@ def test_conjugate_gradients_solve_the_joint_equations():
     blocks = np.stack([r @ r.T + np.eye(12) for r in roots])
     gradients = rng.normal(size=(4, 12))
     translations = rng.normal(size=(6, 2, 3))  # two frames before the four are known
-    found = joint_fit._solve(blocks.copy(), gradients, translations, 0.7, lambda: None)
+    found = joint_equations.solve(blocks.copy(), gradients, translations, 0.7, lambda: None)
     second = np.zeros((4, 6))
     for k in range(4):
         second[k, k : k + 3] = 1, -2, 1

@@ -1,0 +1,223 @@
+"""Fits all frames at once, from where they are predicted: on a GPU, on which one frame keeps little busy.
+
+A frame's own equations and terms are those of frame_fit.py. What differs is the order: there a frame is fitted once its
+parent in the tree of frames is done, here all are fitted side by side, and see their parents as they were after the
+round before. Frames' pictures are drawn and looked at on the CPU, by the same code as there, on all cores.
+
+Letters: B frames, T all frames, K nodes, P points, N vertices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motion324.core.side_by_side import side_by_side
+from motion324.reconstructors.deformation_fit.by_torch.equations import Equations, damped, factor, step, whole
+from motion324.reconstructors.deformation_fit.by_torch.point_set import Poses, PulledPoints
+from motion324.reconstructors.deformation_fit.by_torch.pulls import Camera, FrameTargets, MaskFields, on_device
+from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose, PosedSurface
+from motion324.reconstructors.deformation_fit.frame_fit import FOLLOWING_RIGIDITY, held_to_prediction, pulls
+from motion324.reconstructors.deformation_fit.frame_tree import frame_tree
+from motion324.reconstructors.deformation_fit.joint_equations import (
+    Window,
+    acceleration_gradient,
+    conjugate_gradients,
+)
+from motion324.reconstructors.deformation_fit.observations import Observation, Observer, PointTargets
+
+Found = TypeVar("Found")
+
+AT_ONCE = 48  # frames: some 60 MB of a GPU's memory each
+FOLLOWING_STEPS = 6  # Gauss-Newton steps to a predicted pose, from what each node's own points say
+
+
+def fit_on(gpu: str, problem: FitProblem, predicted: np.ndarray) -> FitTogether:
+    """gpu: PyTorch's name of it."""
+    return FitTogether(problem, predicted, torch.device(gpu))
+
+
+class FitTogether:
+    """As FrameFit, of many frames at once, each held to where it is predicted. It is a joint_fit.Fit, too."""
+
+    def __init__(self, problem: FitProblem, predicted: np.ndarray, device: torch.device) -> None:
+        """predicted (T, N, 3): where another reconstructor believes the vertices to be."""
+        self.problem = problem
+        self.observer = Observer(problem)
+        self._like = like = torch.zeros(1, dtype=torch.float32, device=device)
+        p, s = problem, problem.settings
+        self._predicted = predicted
+        self._camera = Camera(p, like)
+        self._area = torch.as_tensor(p.point_area).to(like)
+        self._held = torch.as_tensor(held_to_prediction(s, p.view.rotation[2])).to(like)
+        points = PulledPoints(p.graph, p.points, p.point_nodes, p.point_weights, like)
+        self._equations = Equations(p.graph, points, s.rigidity_knee, like)
+        self._followed: Poses | None = None
+        self._goals: Tensor | None = None  # (T, P, 3): where the followed poses have the points
+
+    def fit(self, tell: Callable[[int], None]) -> Iterator[tuple[int, Pose]]:
+        """Every frame by itself -> the frames, as they are done, with their poses. tell(done): of the frames, often
+        called."""
+        order, parent = frame_tree(self.observer.greys)
+        tell(0)
+        self._follow(lambda: tell(0))
+        assert self._followed is not None
+        poses = [Pose.rest(len(self.problem.graph.nodes)), *apart(self._followed[1:])]
+        yield 0, poses[0]
+        for start in range(1, len(order), AT_ONCE):
+            frames = order[start : start + AT_ONCE]
+
+            def told(part: float, start: int = start, count: int = len(frames)) -> None:
+                tell(start + int(part * count))
+
+            for t, pose in zip(frames, self._fitted(frames, parent[frames], poses, told), strict=True):
+                poses[t] = pose
+                yield t, pose
+        tell(len(order))
+
+    def joint_change(
+        self, window: Window, seen: list[Observation[PointTargets]], tell: Callable[[int], None]
+    ) -> np.ndarray:
+        """As joint_fit.Fit has it."""
+        frames = range(window.start, window.start + len(window.free))
+        poses, there = together(window.free, self._like), on_device(seen, self._like)
+        hessian, gradient = self._summed(poses, self._fields(frames), self._goals_of(frames), there, 1.0)
+        tell(len(frames))
+        weight, fixed = window.smooth(self.problem.settings), window.fixed
+        own = whole(damped(hessian))
+        moving = torch.arange(own.shape[1], device=own.device) % 6 >= 3
+        translations = torch.as_tensor(window.translations).to(self._like).flatten(1)
+        right = -gradient
+        right[:, moving] -= weight * acceleration_gradient(translations)[fixed:]
+        still = right.new_zeros(fixed, translations.shape[1])
+
+        def times(x: Tensor) -> Tensor:
+            y = (own @ x[:, :, None])[:, :, 0]
+            y[:, moving] += weight * acceleration_gradient(torch.cat([still, x[:, moving]]))[fixed:]
+            return y
+
+        near = own.clone()
+        near.diagonal(dim1=1, dim2=2)[:, moving] += 6 * weight
+        inverse = torch.cholesky_inverse(factor(near))
+
+        def precondition(r: Tensor) -> Tensor:
+            return (inverse @ r[:, :, None])[:, :, 0]
+
+        change = conjugate_gradients(right, times, precondition, lambda: tell(len(frames)))
+        found: np.ndarray = change.double().cpu().numpy()
+        return found
+
+    def _follow(self, check: Callable[[], None]) -> None:
+        """Finds the poses that carry the vertices to where they are predicted, as nearly as the graph can."""
+        p, s = self.problem, self.problem.settings
+        some = slice(None, None, max(1, len(p.vertex_rest) // s.points))
+        rest = p.vertex_rest[some]
+        vertices = PulledPoints(p.graph, rest, p.vertex_nodes[some], p.vertex_weights[some], self._like)
+        equations = Equations(p.graph, vertices, s.rigidity_knee, self._like)
+        found, goals = [], []
+        for start in range(0, len(self._predicted), AT_ONCE):
+            there = torch.as_tensor(self._predicted[start : start + AT_ONCE, some]).to(self._like)
+            metric = torch.eye(3).to(self._like).expand(*there.shape, 3) / len(rest)
+            poses = vertices.carried_to(there)
+            for _ in range(FOLLOWING_STEPS):
+                check()
+                pull = (vertices.moved(poses) - there) / len(rest)
+                hessian, gradient = equations.summed(poses, metric, pull, FOLLOWING_RIGIDITY * s.rigidity)
+                poses = poses.stepped(step(hessian, gradient))
+            found.append(poses)
+            goals.append(self._equations.points.moved(poses))
+        self._followed = Poses(*(torch.cat([getattr(each, name) for each in found])
+                                 for name in ("rotations", "translations")))  # fmt: skip
+        self._goals = torch.cat(goals)
+
+    def _fitted(
+        self, frames: list[int], parents: np.ndarray, known: list[Pose], tell: Callable[[float], None]
+    ) -> list[Pose]:
+        """known: the poses of all frames, which parents that are not among `frames` keep. tell: of all, how much is
+        done."""
+        p, s = self.problem, self.problem.settings
+        fields, goals = self._fields(frames), self._goals_of(frames)
+        pairs = list(zip(frames, parents.tolist(), strict=True))
+        now = {t: p.posed(known[t]) for pair in pairs for t in pair}
+        self._draw(list(now.values()), tell)
+        first: list[PosedSurface] = self._of_each(pairs, lambda t, parent: self._likelier(t, now[t], now[parent]), tell)
+        poses = start = together([surface.pose for surface in first], self._like)
+        for round_ in range(s.rounds):
+            own = dict(zip(frames, first, strict=True)) if round_ == 0 else now
+
+            def look(t: int, parent: int, own=own, now=now, flows=round_ > 0) -> Observation[PointTargets]:
+                surface, eye = own[t], self.observer
+                model = eye.model(t, surface) if flows else None
+                return Observation([eye.chained(t, parent, now[parent])], model, eye.bare(t, surface))
+
+            looked = self._of_each(pairs, look, lambda part, done=round_: tell((done + part) / s.rounds))
+            seen = on_device(looked, self._like)
+            for _ in range(s.steps):
+                tell((round_ + 1) / s.rounds)
+                hessian, gradient = self._summed(poses, fields, goals, seen, s.anneal ** (s.rounds - 1 - round_))
+                hold(hessian, gradient, poses.translations - start.translations, s.hold / len(p.graph.nodes))
+                poses = poses.stepped(step(hessian, gradient))
+            if round_ + 1 < s.rounds:
+                now = now | {t: p.posed(pose) for t, pose in zip(frames, apart(poses), strict=True)}
+                self._draw([now[t] for t in frames], lambda part, done=round_ + 1: tell(done / s.rounds))
+        return apart(poses)
+
+    def _likelier(self, t: int, predicted: PosedSurface, parent: PosedSurface) -> PosedSurface:
+        misfit = self.observer.misfit
+        return predicted if misfit(t, predicted) < misfit(t, parent) else parent
+
+    def _summed(
+        self, poses: Poses, fields: MaskFields, goals: Tensor, seen: Observation[FrameTargets], loosen: float
+    ) -> tuple[Tensor, Tensor]:
+        """As FrameFit.equations."""
+        settings = self.problem.settings
+        points = self._equations.points.moved(poses)
+        metric = (self._area[:, None, None] * self._held).repeat(len(points), 1, 1, 1)
+        pull = self._area[:, None] * ((points - goals) @ self._held)
+        for targets, weight, tolerance in pulls(settings, seen, fields.outside(points, self._area), loosen):
+            self._camera.add_pulls(metric, pull, points, targets, weight, tolerance)
+        return self._equations.summed(poses, metric, pull, settings.rigidity)
+
+    def _fields(self, frames: Iterable[int]) -> MaskFields:
+        return MaskFields([self.observer.field(t) for t in frames], self._camera, self._like)
+
+    def _goals_of(self, frames: Iterable[int]) -> Tensor:
+        assert self._goals is not None
+        return self._goals[list(frames)]
+
+    def _draw(self, surfaces: list[PosedSurface], tell: Callable[[float], None]) -> None:
+        """Each once, though several frames look at it."""
+        side_by_side(len(surfaces), lambda k: surfaces[k].draw(), lambda done: tell(0.0))
+
+    def _of_each(
+        self, pairs: list[tuple[int, int]], look: Callable[[int, int], Found], tell: Callable[[float], None]
+    ) -> list[Found]:
+        """What `look` finds of each frame and its parent, on all cores."""
+        found: dict[int, Found] = {}
+
+        def one(k: int) -> None:
+            found[k] = look(*pairs[k])
+
+        side_by_side(len(pairs), one, lambda done: tell(done / len(pairs)))
+        return [found[k] for k in range(len(pairs))]
+
+
+def hold(hessian: Tensor, gradient: Tensor, difference: Tensor, weight: float) -> None:
+    """As frame_fit.hold, of many frames."""
+    moving = torch.arange(hessian.shape[1], device=hessian.device) % 6 >= 3
+    hessian.diagonal(dim1=1, dim2=2)[:, moving] += weight
+    gradient[:, moving] += weight * difference.flatten(1)
+
+
+def together(poses: Sequence[Pose], like: Tensor) -> Poses:
+    return Poses(*(torch.as_tensor(np.stack([getattr(pose, name) for pose in poses])).to(like)
+                   for name in ("rotations", "translations")))  # fmt: skip
+
+
+def apart(poses: Poses) -> list[Pose]:
+    rotations, translations = (part.double().cpu().numpy() for part in (poses.rotations, poses.translations))
+    return [Pose(*each) for each in zip(rotations, translations, strict=True)]

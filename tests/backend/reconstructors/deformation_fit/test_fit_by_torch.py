@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from creature import creature
+from creature import creature, film, waving
 
+from motion324.core.errors import Cancelled
+from motion324.core.progress import silent
+from motion324.core.view import look_at_origin
 from motion324.mesh.surface import sample_surface
+from motion324.reconstructors.deformation_fit import reconstructor
 from motion324.reconstructors.deformation_fit.deformation_graph import build_graph, deform
-from motion324.reconstructors.deformation_fit.fit_problem import Pose
-from motion324.reconstructors.deformation_fit.frame_fit import solved_step
+from motion324.reconstructors.deformation_fit.fit_problem import DRAFT, Pose, following, settings_for
+from motion324.reconstructors.deformation_fit.frame_fit import add_pixel_pulls, solved_step
 from motion324.reconstructors.deformation_fit.normal_equations import (
     add_points,
     add_rigid_edges,
@@ -17,13 +21,16 @@ from motion324.reconstructors.deformation_fit.normal_equations import (
     mirror,
     rotated,
 )
+from motion324.reconstructors.deformation_fit.reconstructor import RefinedByFit
 from motion324.reconstructors.deformation_fit.surface_graph import weld
+from motion324.reconstructors.interface import FrameBatch, Scene
 
 torch = pytest.importorskip("torch")
 
-from motion324.reconstructors.deformation_fit.by_torch import equations  # noqa: E402
+from motion324.reconstructors.deformation_fit.by_torch import equations, pulls, together  # noqa: E402
 from motion324.reconstructors.deformation_fit.by_torch.point_set import Poses, PulledPoints  # noqa: E402
 
+VIEW = look_at_origin(0.0, 5.0, 2.0, 1.3)
 KNEE, RIGIDITY = 0.02, 0.7
 
 
@@ -34,6 +41,17 @@ def graph():
     return surface, build_graph(surface, 0, 24, lambda: None)
 
 
+@pytest.fixture(scope="module")
+def filmed() -> tuple[np.ndarray, Scene]:
+    mesh, truth = creature(), waving(creature(), frames=5)
+    return truth, Scene(mesh, sample_surface(mesh, 256, 0), *film(mesh, truth, VIEW), VIEW)
+
+
+@pytest.fixture(scope="module")
+def problem(filmed):
+    return reconstructor._problem_of(filmed[1], following(DRAFT), reconstructor._Stages(silent, 5, refines=True))
+
+
 def bent_poses(count: int, frames: int) -> list[Pose]:
     rng = np.random.default_rng(1)
     turned = rotated(np.tile(np.eye(3), (count * frames, 1, 1)), 0.3 * rng.normal(size=(count * frames, 3)))
@@ -41,9 +59,8 @@ def bent_poses(count: int, frames: int) -> list[Pose]:
     return [Pose(r, t) for r, t in zip(turned.reshape(frames, count, 3, 3), moved, strict=True)]
 
 
-def together(poses: list[Pose]) -> Poses:
-    return Poses(*(torch.as_tensor(np.stack([getattr(pose, name) for pose in poses]))
-                   for name in ("rotations", "translations")))  # fmt: skip
+def as_tensors(poses: list[Pose]) -> Poses:
+    return together.together(poses, torch.zeros(1, dtype=torch.float64))
 
 
 def test_the_equations_of_many_frames_are_those_of_each(graph):
@@ -56,9 +73,9 @@ def test_the_equations_of_many_frames_are_those_of_each(graph):
     like = torch.zeros(1, dtype=torch.float64)
     points = PulledPoints(graph, surface.points, graph.point_nodes, graph.point_weights, like)
     summed = equations.Equations(graph, points, KNEE, like)
-    hessians, gradients = summed.summed(together(poses), torch.as_tensor(metric), torch.as_tensor(pull), RIGIDITY)
-    moved, size = points.moved(together(poses)).numpy(), 6 * len(graph.nodes)
-    stepped = together(poses).stepped(equations.step(hessians.clone(), gradients))
+    hessians, gradients = summed.summed(as_tensors(poses), torch.as_tensor(metric), torch.as_tensor(pull), RIGIDITY)
+    moved, size = points.moved(as_tensors(poses)).numpy(), 6 * len(graph.nodes)
+    stepped = as_tensors(poses).stepped(equations.step(hessians.clone(), gradients))
     for t, pose in enumerate(poses):
         assert np.allclose(moved[t], deform(graph, pose.rotations, pose.translations, surface.points,
                                             graph.point_nodes, graph.point_weights), atol=1e-12)  # fmt: skip
@@ -74,3 +91,104 @@ def test_the_equations_of_many_frames_are_those_of_each(graph):
         assert np.abs(equations.whole(hessians)[t].numpy() - hessian).max() < 1e-12 * scale
         assert np.abs(gradients[t].numpy() - gradient).max() < 1e-12 * np.abs(gradient).max()
         assert np.abs(stepped.rotations[t].numpy() - expected.rotations).max() < 1e-3
+
+
+def test_a_target_pulls_as_much_as_in_one_frame_alone(problem):
+    """Also where several pull the same point, and where one lies behind the camera."""
+    rng = np.random.default_rng(3)
+    camera, count = pulls.Camera(problem, torch.zeros(1, dtype=torch.float64)), len(problem.points)
+    points = np.stack([problem.points, problem.points + 0.05])
+    points[1, 5] = problem.view.position - problem.view.rotation[2]
+    which = rng.integers(0, 40, (2, 90))
+    which[:, 0] = 5
+    pixels, weights = rng.uniform(0, 100, (2, 90, 2)), rng.uniform(0, 1, (2, 90))
+    metric, pull = torch.zeros(2, count, 3, 3, dtype=torch.float64), torch.zeros(2, count, 3, dtype=torch.float64)
+    targets = pulls.FrameTargets(*(torch.as_tensor(part) for part in (pixels, weights, which)))
+    camera.add_pulls(metric, pull, torch.as_tensor(points), targets, 0.5, 0.2)
+    for t in range(2):
+        own, slope = np.zeros((count, 3, 3)), np.zeros((count, 3))
+        add_pixel_pulls(own, slope, points[t], which[t], pixels[t], 0.5 * weights[t], problem.view.rotation,
+                        problem.view.translation, *problem.intrinsics, 0.2, problem.unit)  # fmt: skip
+        assert np.allclose(metric[t].numpy(), own, atol=1e-12 * np.abs(own).max())
+        assert np.allclose(pull[t].numpy(), slope, atol=1e-12 * np.abs(slope).max())
+    assert metric[0, 5].abs().max() > 0 and metric[1, 5].abs().max() == 0
+
+
+def test_nodes_are_brought_to_where_their_points_are(problem):
+    like = torch.zeros(1, dtype=torch.float64)
+    p = problem
+    points = PulledPoints(p.graph, p.vertex_rest, p.vertex_nodes, p.vertex_weights, like)
+    turn, shift = rotated(np.eye(3)[None], np.array([[0.3, -1.2, 0.7]]))[0], np.array([0.1, 0.0, -0.2])
+    poses = points.carried_to(torch.as_tensor((p.vertex_rest @ turn.T + shift)[None]))
+    assert np.abs(points.moved(poses)[0].numpy() - (p.vertex_rest @ turn.T + shift)).max() < 0.01
+    assert np.abs(poses.rotations[0].numpy() - turn).mean() < 0.05
+
+
+def test_frames_fitted_together_lie_where_they_do_one_by_one(filmed):
+    truth, scene = filmed
+    predicted = (truth + truth[:1]) / 2
+    (alone, one), (together, all_) = (positions_of(scene, predicted, gpu) for gpu in (None, "cpu"))
+    size = error(np.broadcast_to(truth[:1], truth.shape), truth)
+    assert error(all_, truth) < min(1.05 * error(one, truth), 0.8 * error(predicted, truth))
+    assert error(all_, one) < 0.1 * size
+    assert error(together, alone) < 0.1 * size
+    assert np.array_equal(all_[0], one[0])
+
+
+def test_the_same_frames_give_the_same_result_twice(filmed):
+    truth, scene = filmed
+    first, again = (positions_of(scene, truth, "cpu")[1] for _ in range(2))
+    assert np.array_equal(first, again)
+
+
+def test_the_gpu_is_taken_where_there_is_one_and_told(filmed, monkeypatch):
+    truth, scene = filmed
+    asked = []
+    monkeypatch.setattr(reconstructor, "torch_gpu", lambda device: asked.append(device) or "cpu")
+    fitted = []
+    fit_on = together.fit_on
+    monkeypatch.setattr(together, "fit_on", lambda *given: fitted.append(given[0]) or fit_on(*given))
+    refined = RefinedByFit(Predictor(truth), settings_for("draft"), device="auto")
+    list(refined.reconstruct(scene, silent))
+    assert asked == ["auto"] and fitted == ["cpu"]
+    assert refined.details() == {"from": "test", "fitted": True, "fitted_on": "cpu"}
+
+
+def test_fitting_together_can_be_cancelled_at_any_report(filmed):
+    truth, scene = filmed
+    for after in (3, 12, 30):
+        reports = iter(range(after))
+
+        def stop(stage: str, done: int, total: int, reports=reports) -> None:
+            if next(reports, None) is None:
+                raise Cancelled
+
+        with pytest.raises(Cancelled):
+            positions_of(scene, truth, "cpu", stop)
+
+
+def positions_of(scene, predicted, gpu, progress=silent) -> tuple[np.ndarray, np.ndarray]:
+    """(T, N, 3) each: as every frame was fitted by itself, and at last."""
+    stages = reconstructor._Stages(progress, len(predicted), refines=True)
+    problem = reconstructor._problem_of(scene, following(DRAFT), stages)
+    alone, final = np.full_like(predicted, np.nan), np.full_like(predicted, np.nan)
+    for batch in reconstructor._fitted(problem, stages, predicted.astype(np.float32), gpu):
+        (final if batch.final else alone)[batch.indices] = batch.positions
+    return alone, final
+
+
+def error(positions: np.ndarray, truth: np.ndarray) -> float:
+    return float(np.linalg.norm(positions - truth, axis=2).mean())
+
+
+class Predictor:
+    name, trembles = "given", True
+
+    def __init__(self, positions: np.ndarray) -> None:
+        self.positions = positions
+
+    def details(self) -> dict[str, str]:
+        return {"from": "test"}
+
+    def reconstruct(self, scene, progress):
+        yield FrameBatch(np.arange(len(self.positions)), self.positions, final=True)

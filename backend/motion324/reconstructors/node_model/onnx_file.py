@@ -12,6 +12,7 @@ import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
 from motion324.core.machine import is_out_of_memory, processor_count
+from motion324.core.onnx_providers import CPU, CUDA, best_first, place_of
 from motion324.reconstructors.node_model.answers import Check, Geometry, LookedAt, NodeMotions, Seen
 from motion324.reconstructors.node_model.config import TRACK_VALUES
 from motion324.reconstructors.node_model.model_file import (
@@ -28,14 +29,6 @@ from motion324.reconstructors.node_model.model_file import (
 POLL_SECONDS = 0.1
 MOST_THREADS = 8  # more gain nothing with matrices of this size
 SEEN_TOGETHER = 6  # frames, on a CPU: more are no faster there, and take 12 MB each
-CPU = "CPUExecutionProvider"
-ACCELERATORS = {
-    "CUDAExecutionProvider": "cuda",
-    "ROCMExecutionProvider": "rocm",
-    "MIGraphXExecutionProvider": "rocm",
-    "DmlExecutionProvider": "directml",
-    "CoreMLExecutionProvider": "coreml",
-}
 
 Result = TypeVar("Result")
 
@@ -57,7 +50,7 @@ class OnnxNodeModel:
 
     @property
     def place(self) -> str:
-        return ACCELERATORS.get(self._sessions[FIRST].get_providers()[0], "cpu")
+        return place_of(self._sessions[FIRST].get_providers()[0])
 
     def see(self, pictures: np.ndarray, check: Check) -> Seen:
         together = SEEN_TOGETHER if self.place == "cpu" else len(pictures)
@@ -188,15 +181,15 @@ def providers_of(device: str) -> list[Any]:
     if device == "cpu":
         return [CPU]
     if device == "auto":
-        return [*(name for name in ACCELERATORS if name in there), CPU]
-    if "CUDAExecutionProvider" not in there:
+        return best_first(there)
+    if CUDA not in there:
         raise Motion324Error(
             "bad-option",
             f"The compact model cannot run on '{device}': this onnxruntime is one without CUDA.",
             "Leave --device at auto, or install the backend's 'cuda' extra.",
             EXIT_USAGE,
         )
-    return [("CUDAExecutionProvider", {"device_id": int(device.partition(":")[2] or 0)}), CPU]
+    return [(CUDA, {"device_id": int(device.partition(":")[2] or 0)}), CPU]
 
 
 def open_session(graph: Graph, weights: dict[str, np.ndarray], providers: list[Any]) -> Any:

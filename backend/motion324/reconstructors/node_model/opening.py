@@ -10,10 +10,11 @@ import threading
 from pathlib import Path
 
 from motion324.core.input_files import file_state
+from motion324.core.onnx_providers import CPU, CUDA, accelerators, place_of
 from motion324.reconstructors.gpu_choice import torch_gpu
 from motion324.reconstructors.node_model.answers import Check, ModelInUse
 from motion324.reconstructors.node_model.model_file import read_model_file
-from motion324.reconstructors.node_model.onnx_file import ACCELERATORS, CPU, OnnxNodeModel, providers_of
+from motion324.reconstructors.node_model.onnx_file import OnnxNodeModel, providers_of
 
 _lock = threading.Lock()
 _kept: tuple[object, ModelInUse] | None = None
@@ -48,7 +49,7 @@ def accelerator() -> str:
     """What `auto` computes the compact model on, for people: "cpu", "cuda", "coreml", "cuda, PyTorch"..."""
     first = providers_of("auto")[0]
     if first != CPU:
-        return ACCELERATORS[first]
+        return place_of(first)
     return "cuda, PyTorch" if _torch_device("auto") is not None else "cpu"
 
 
@@ -69,8 +70,6 @@ def _torch_device(device: str) -> str | None:
     import onnxruntime
 
     there = onnxruntime.get_available_providers()
-    if device == "cpu" or "CUDAExecutionProvider" in there:
-        return None
-    if device == "auto" and any(name in there for name in ACCELERATORS):
+    if device == "cpu" or CUDA in there or (device == "auto" and accelerators(there)):
         return None
     return torch_gpu(device)

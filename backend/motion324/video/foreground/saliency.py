@@ -19,6 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from motion324.core.onnx_providers import CPU, accelerators, best_first, place_of
 from motion324.core.progress import Progress
 from motion324.core.side_by_side import side_by_side
 from motion324.core.torch_gpu import torch_may_find_a_gpu
@@ -28,8 +29,6 @@ log = logging.getLogger(__name__)
 
 MODEL_FILE = Path(__file__).resolve().parent.parent / "models" / "u2netp.onnx"
 _SIDE_OUTPUT = "1857"  # of side2, before it is enlarged
-_CPU = "CPUExecutionProvider"
-_ACCELERATORS = ("CUDAExecutionProvider", "ROCMExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider")
 # What U2-Net was trained with: the mean and deviation of ImageNet's colours, and pictures of 320 x 320 pixels.
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
@@ -81,19 +80,19 @@ class Network:
 def load_network() -> Network:
     """On the GPU that is there, else on one thread of the CPU for each picture."""
     data = MODEL_FILE.read_bytes()
-    return _on_accelerator(data) or _by_torch(data) or _by_onnxruntime(data, [_CPU], "cpu")
+    return _on_accelerator(data) or _by_torch(data) or _by_onnxruntime(data, [CPU])
 
 
 def _on_accelerator(data: bytes) -> Network | None:
     import onnxruntime
 
-    name = next((name for name in _ACCELERATORS if name in onnxruntime.get_available_providers()), None)
-    if name is None:
+    there = onnxruntime.get_available_providers()
+    if not accelerators(there):
         return None
     try:
-        return _by_onnxruntime(data, [name, _CPU], name.removesuffix("ExecutionProvider").lower())
+        return _by_onnxruntime(data, best_first(there))
     except Exception as error:  # onnxruntime's own kinds, one for each provider
-        log.warning("onnxruntime cannot use %s to find the foreground: %s", name, error)
+        log.warning("onnxruntime cannot use %s to find the foreground: %s", place_of(accelerators(there)[0]), error)
         return None
 
 
@@ -109,7 +108,7 @@ def _by_torch(data: bytes) -> Network | None:
         return None
 
 
-def _by_onnxruntime(data: bytes, providers: list[str], place: str) -> Network:
+def _by_onnxruntime(data: bytes, providers: list[str]) -> Network:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -122,7 +121,7 @@ def _by_onnxruntime(data: bytes, providers: list[str], place: str) -> Network:
         # The file says that its pictures come one by one.
         return np.concatenate([session.run(None, {name: picture[None]})[0] for picture in pictures])
 
-    return Network(run, place)
+    return Network(run, place_of(session.get_providers()[0]))
 
 
 def _input(frame: np.ndarray) -> np.ndarray:

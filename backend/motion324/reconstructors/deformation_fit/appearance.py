@@ -16,37 +16,40 @@ SHOWN_WITHIN = 0.02  # a spot this close behind what the first frame shows (norm
 
 
 class Appearance:
+    """depth (h, w), colours (h, w, 3), mask (h, w): what the first frame shows. gain, offset (3,): of the mesh's own
+    colours in 0..255."""
+
     def __init__(
         self, mesh: ReferenceMesh, rest: np.ndarray, view: View, raster: Raster, colours: np.ndarray, mask: np.ndarray
     ) -> None:
         """rest (N, 3) float64: the mesh's vertices, which `view` sees in the first frame as `raster` has it. colours
         (h, w, 3) uint8 and mask (h, w) bool: of that frame."""
         self._mesh, self._rest, self._view = mesh, rest, view
-        self._depth, self._colours, self._mask = raster.depth, colours, mask
+        self.depth, self.colours, self.mask = raster.depth, colours, mask
         both = raster.mask & mask
         own = colours_at(mesh, raster.face[both], raster.barycentric[both]) * 255.0
         shown = colours[both].astype(np.float64)
         # One gain and offset per channel, from mesh colours to the video's (light and exposure), kept sane.
-        self._gain, self._offset = np.ones(3), np.zeros(3)
+        self.gain, self.offset = np.ones(3), np.zeros(3)
         if len(own) > 100:
             for c in range(3):
                 spread = own[:, c].var() + 50.0
                 gain = float(np.clip(np.cov(own[:, c], shown[:, c])[0, 1] / spread, 0.4, 1.6))
-                self._gain[c], self._offset[c] = gain, shown[:, c].mean() - gain * own[:, c].mean()
+                self.gain[c], self.offset[c] = gain, shown[:, c].mean() - gain * own[:, c].mean()
 
     def of(self, raster: Raster) -> np.ndarray:
         """(h, w, 3) uint8: the surface in some other pose, of which `raster` tells what is seen; black around it."""
-        height, width = self._mask.shape
+        height, width = self.mask.shape
         image = np.zeros((height, width, 3), np.uint8)
         hidden = np.zeros((height, width), np.bool_)
         matrix = self._view.matrix(height, width)
         _carry_colours(
             image, hidden, raster.face, raster.barycentric, self._mesh.faces, self._rest, self._view.rotation,
-            self._view.translation, matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2], self._depth, self._mask,
-            self._colours,
+            self._view.translation, matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2], self.depth, self.mask,
+            self.colours,
         )  # fmt: skip
         own = colours_at(self._mesh, raster.face[hidden], raster.barycentric[hidden])
-        image[hidden] = np.clip(own * 255.0 * self._gain + self._offset, 0, 255).astype(np.uint8)
+        image[hidden] = np.clip(own * 255.0 * self.gain + self.offset, 0, 255).astype(np.uint8)
         return image
 
 

@@ -33,10 +33,13 @@ class GreyChannel:
     offset: float
     gain: float
 
+    def levels(self, values):
+        """Along the axis, arrays or tensors -> grey levels, before those that are too dark or bright are clipped."""
+        return (values - self.offset) * self.gain + 144.0
+
     def of(self, colours: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """(h, w, 3) and (h, w) bool -> (h, w) uint8; outside of the mask one even level."""
-        value = (colours.astype(np.float32) @ self.axis - self.offset) * self.gain + 144.0
-        value = np.clip(value, 56.0, 232.0)
+        value = np.clip(self.levels(colours.astype(np.float32) @ self.axis), 56.0, 232.0)
         value[~mask] = 0.0
         return value.astype(np.uint8)
 
@@ -196,9 +199,15 @@ class PosedSurface:
             self._raster = rasterise(self.vertices, p.mesh.faces, p.view, p.height, p.width)
         return self._raster
 
-    def draw(self) -> None:
-        """So that `raster` need not: for those who look at many surfaces side by side."""
-        self._raster = self.raster
+    @property
+    def mask(self) -> np.ndarray:
+        """(h, w) bool: where the working images would show it."""
+        return self.raster.mask
+
+    @property
+    def depth(self) -> np.ndarray:
+        """(h, w) float32: of what they would show; inf where that is nothing."""
+        return self.raster.depth
 
     @property
     def grey(self) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -192,6 +192,16 @@ class FrameFit:
         )
         self._add_rigidity(hessian, gradient, pose, s.rigidity)
         return hessian, gradient
+
+    def drawn(self, poses: Sequence[Pose], check: Callable[[], None]) -> list[PosedSurface]:
+        """As joint_fit.Fit has it."""
+        surfaces = [self.problem.posed(pose) for pose in poses]
+
+        def draw(k: int) -> None:
+            surfaces[k].raster  # noqa: B018  kept by it
+
+        side_by_side(len(surfaces), draw, lambda done: check())
+        return surfaces
 
     def joint_change(
         self, window: Window, seen: list[Observation[PointTargets]], tell: Callable[[int], None]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from motion324.core.side_by_side import side_by_side
-from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose
+from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose, PosedSurface
 from motion324.reconstructors.deformation_fit.joint_equations import Window
 from motion324.reconstructors.deformation_fit.normal_equations import rotated
 from motion324.reconstructors.deformation_fit.observations import Observation, Observer, PointTargets
@@ -22,6 +22,9 @@ class Fit(Protocol):
 
     problem: FitProblem
     observer: Observer
+
+    def drawn(self, poses: Sequence[Pose], check: Callable[[], None]) -> list[PosedSurface]:
+        """Surfaces whose pictures are made: each once, though three frames look at it. check: often called."""
 
     def joint_change(
         self, window: Window, seen: list[Observation[PointTargets]], tell: Callable[[int], None]
@@ -82,13 +85,7 @@ def _looked(
 ) -> list[Observation[PointTargets]]:
     """What the frames start .. stop - 1 say in these poses of all frames."""
     near = range(max(start - 1, 0), min(stop + 1, len(poses)))
-    surfaces = {t: fit.problem.posed(poses[t]) for t in near}
-    drawn = list(surfaces.values())
-
-    def draw(k: int) -> None:
-        drawn[k].draw()  # once, though three frames look at it
-
-    side_by_side(len(drawn), draw, lambda done: tell(0))
+    surfaces = dict(zip(near, fit.drawn([poses[t] for t in near], lambda: tell(0)), strict=True))
     seen: list[Observation[PointTargets] | None] = [None] * (stop - start)
 
     def look(k: int) -> None:

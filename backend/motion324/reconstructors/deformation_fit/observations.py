@@ -93,12 +93,12 @@ class Observer:
     def model(self, t: int, surface: PosedSurface) -> PointTargets:
         """Points seen in the rendered surface, carried by the flow from that rendering to frame t."""
         flow, error = self._flows.checked(surface.grey, self.greys[t])
-        return self._carried(surface, flow, error, surface.raster.mask, t)
+        return self._carried(surface, flow, error, surface.mask, t)
 
     def misfit(self, t: int, surface: PosedSurface) -> float:
         """How unlike frame t the surface looks: the mean difference of grey levels where either shows the object."""
         p = self.problem
-        either = surface.raster.mask | p.images.masks[t]
+        either = surface.mask | p.images.masks[t]
         difference = np.abs(surface.grey[either].astype(np.float32) - self.greys[t][either])
         return float(difference.mean()) if len(difference) else 0.0
 
@@ -106,7 +106,7 @@ class Observer:
         """For pixels of the mask where the model is not: the surface point that appears nearest to each."""
         p = self.problem
         masks = p.images.masks
-        ys, xs = np.nonzero(masks[t] & ~surface.raster.mask)
+        ys, xs = np.nonzero(masks[t] & ~surface.mask)
         step = max(1, len(ys) // BARE_PIXELS)
         wanted = np.stack([xs[::step] + 0.5, ys[::step] + 0.5], axis=1)
         if len(wanted) == 0:
@@ -131,7 +131,7 @@ class Observer:
         p = self.problem
         pixels, own_depth = p.project(surface.points)
         x, y = p.clipped(pixels)
-        seen = p.within(pixels) & inside[y, x] & (own_depth < surface.raster.depth[y, x] + VISIBLE_WITHIN)
+        seen = p.within(pixels) & inside[y, x] & (own_depth < surface.depth[y, x] + VISIBLE_WITHIN)
         moved = pixels + sample_image(flow, pixels)
         tx, ty = p.clipped(moved)
         seen &= p.within(moved) & p.images.masks[t][ty, tx]

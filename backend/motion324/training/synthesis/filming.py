@@ -23,8 +23,9 @@ from motion324.training.synthesis.geometry import apply, mixed, rotation_about, 
 from motion324.training.synthesis.joint_motion import aligned_references, sample_joint_motion, sample_times
 from motion324.training.synthesis.lighting import CastShadows, Lights, cast_shadows, sample_lights
 from motion324.training.synthesis.pictures import Cameras, as_filmed, motion_blurred, sample_cameras
-from motion324.training.synthesis.rasteriser import Fragments, perspective_weights, rasterise
+from motion324.training.synthesis.rasteriser import perspective_weights, rasterise
 from motion324.training.synthesis.rig_bank import Draws, ModelBatch, RigBank
+from motion324.view.torch_rasteriser import Fragments
 
 STATIC_WAVES, MOVING_WAVES = 3, 2
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from creature import creature, film, waving
 
 from motion324.core.errors import Cancelled
 from motion324.core.progress import silent
+from motion324.core.reference_mesh import Material
 from motion324.core.view import look_at_origin
+from motion324.mesh.colours import colours_at
 from motion324.mesh.surface import sample_surface
 from motion324.reconstructors.deformation_fit import reconstructor
 from motion324.reconstructors.deformation_fit.deformation_graph import build_graph, deform
@@ -27,8 +31,14 @@ from motion324.reconstructors.interface import FrameBatch, Scene
 
 torch = pytest.importorskip("torch")
 
-from motion324.reconstructors.deformation_fit.by_torch import equations, pulls, together  # noqa: E402
-from motion324.reconstructors.deformation_fit.by_torch.point_set import Poses, PulledPoints  # noqa: E402
+from motion324.reconstructors.deformation_fit.by_torch import drawings, equations, pulls  # noqa: E402
+from motion324.reconstructors.deformation_fit.by_torch import together as together_fit  # noqa: E402
+from motion324.reconstructors.deformation_fit.by_torch.point_set import (  # noqa: E402
+    PointSet,
+    Poses,
+    PulledPoints,
+    together,
+)
 
 VIEW = look_at_origin(0.0, 5.0, 2.0, 1.3)
 KNEE, RIGIDITY = 0.02, 0.7
@@ -59,8 +69,8 @@ def bent_poses(count: int, frames: int) -> list[Pose]:
     return [Pose(r, t) for r, t in zip(turned.reshape(frames, count, 3, 3), moved, strict=True)]
 
 
-def as_tensors(poses: list[Pose]) -> Poses:
-    return together.together(poses, torch.zeros(1, dtype=torch.float64))
+def as_tensors(poses: list[Pose], like=None) -> Poses:
+    return together(poses, torch.zeros(1, dtype=torch.float64) if like is None else like)
 
 
 def test_the_equations_of_many_frames_are_those_of_each(graph):
@@ -127,11 +137,11 @@ def test_nodes_are_brought_to_where_their_points_are(problem):
 def test_frames_fitted_together_lie_where_they_do_one_by_one(filmed):
     truth, scene = filmed
     predicted = (truth + truth[:1]) / 2
-    (alone, one), (together, all_) = (positions_of(scene, predicted, gpu) for gpu in (None, "cpu"))
+    (alone, one), (first, all_) = (positions_of(scene, predicted, gpu) for gpu in (None, "cpu"))
     size = error(np.broadcast_to(truth[:1], truth.shape), truth)
     assert error(all_, truth) < min(1.05 * error(one, truth), 0.8 * error(predicted, truth))
     assert error(all_, one) < 0.1 * size
-    assert error(together, alone) < 0.1 * size
+    assert error(first, alone) < 0.1 * size
     assert np.array_equal(all_[0], one[0])
 
 
@@ -146,8 +156,8 @@ def test_the_gpu_is_taken_where_there_is_one_and_told(filmed, monkeypatch):
     asked = []
     monkeypatch.setattr(reconstructor, "torch_gpu", lambda device: asked.append(device) or "cpu")
     fitted = []
-    fit_on = together.fit_on
-    monkeypatch.setattr(together, "fit_on", lambda *given: fitted.append(given[0]) or fit_on(*given))
+    fit_on = together_fit.fit_on
+    monkeypatch.setattr(together_fit, "fit_on", lambda *given: fitted.append(given[0]) or fit_on(*given))
     refined = RefinedByFit(Predictor(truth), settings_for("draft"), device="auto")
     list(refined.reconstruct(scene, silent))
     assert asked == ["auto"] and fitted == ["cpu"]
@@ -192,3 +202,36 @@ class Predictor:
 
     def reconstruct(self, scene, progress):
         yield FrameBatch(np.arange(len(self.positions)), self.positions, final=True)
+
+
+def test_surfaces_drawn_together_look_as_each_drawn_alone(problem):
+    like = torch.zeros(1, dtype=torch.float32)
+    points = PointSet(problem.graph, problem.points, problem.point_nodes, problem.point_weights, like)
+    poses = bent_poses(len(problem.graph.nodes), 3)
+    drawn = drawings.Drawings(problem, points, like).of(as_tensors(poses, like))
+    for pose, surface in zip(poses, drawn, strict=True):
+        alone = problem.posed(pose)
+        assert np.allclose(surface.points, alone.points, atol=1e-5)
+        assert (surface.mask != alone.mask).mean() < 2e-3  # pixels whose centre an edge meets
+        both = surface.mask & alone.mask
+        assert both.mean() > 0.1
+        assert np.median(np.abs(surface.depth[both] - alone.depth[both])) < 1e-5
+        different = np.abs(surface.grey.astype(int) - alone.grey)[both]
+        assert np.percentile(different, 95) <= 1 and different.mean() < 1
+
+
+def test_a_surface_has_the_colours_of_its_materials_textures_and_vertices():
+    rng = np.random.default_rng(4)
+    mesh = creature()
+    faces = len(mesh.faces)
+    texture = rng.integers(0, 255, (7, 5, 4), dtype=np.uint8)
+    materials = (
+        Material(base_colour=(0.9, 0.5, 0.7, 1.0)),
+        Material(base_colour=(0.8, 1.0, 0.6, 1.0), texture=texture),
+    )
+    mesh = replace(mesh, materials=materials, face_material=np.arange(faces, dtype=np.int32) % 2,
+                   corner_uv=rng.uniform(-2, 3, (faces, 3, 2)).astype(np.float32))  # fmt: skip
+    face, weights = rng.integers(0, faces, 500), rng.dirichlet(np.ones(3), 500).astype(np.float32)
+    colours = drawings._SurfaceColours(mesh, torch.zeros(1))
+    found = colours.at(torch.as_tensor(face), torch.as_tensor(weights)).numpy()
+    assert np.abs(found - colours_at(mesh, face, weights)).max() < 1e-4

@@ -13,6 +13,7 @@ F_i^T (sum_p w_i w_j a_i a_j M) F_j.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from scipy.sparse import coo_matrix, csr_matrix
 from torch import Tensor
 
 from motion324.reconstructors.deformation_fit.deformation_graph import DeformationGraph
+from motion324.reconstructors.deformation_fit.fit_problem import Pose
 
 HALF = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))  # of a symmetric 3 x 3 matrix
 UNTURNED = 0.01  # how much no rotation counts beside what a node's points say
@@ -43,6 +45,16 @@ class Poses:
         change = change.view(*self.translations.shape[:2], 6)
         turned = rotation_of(change[..., :3]) @ self.rotations
         return Poses(turned, self.translations + change[..., 3:])
+
+
+def together(poses: Sequence[Pose], like: Tensor) -> Poses:
+    return Poses(*(torch.as_tensor(np.stack([getattr(pose, name) for pose in poses])).to(like)
+                   for name in ("rotations", "translations")))  # fmt: skip
+
+
+def apart(poses: Poses) -> list[Pose]:
+    rotations, translations = (part.double().cpu().numpy() for part in (poses.rotations, poses.translations))
+    return [Pose(*each) for each in zip(rotations, translations, strict=True)]
 
 
 class PointSet:

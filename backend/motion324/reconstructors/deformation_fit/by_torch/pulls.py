@@ -46,6 +46,10 @@ class Camera:
         places = points @ self._rotation.T + self._translation
         return self._focal * places[..., :2] / places[..., 2:].clamp(min=1e-9) + self._centre
 
+    def depths(self, points: Tensor) -> Tensor:
+        """(..., 3) -> (...) along the viewing axis."""
+        return points @ self.ahead + self._translation[2]
+
     def clipped(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Columns and rows, of pixels beyond the border those at it."""
         x, y = pixels.unbind(-1)

@@ -2,7 +2,7 @@
 
 A frame's own equations and terms are those of frame_fit.py. What differs is the order: there a frame is fitted once its
 parent in the tree of frames is done, here all are fitted side by side, and see their parents as they were after the
-round before. Frames' pictures are drawn and looked at on the CPU, by the same code as there, on all cores.
+round before. What the pictures say is read on the CPU, by the same code as there, on all cores.
 
 Letters: B frames, T all frames, K nodes, P points, N vertices.
 """
@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from motion324.core.side_by_side import side_by_side
+from motion324.reconstructors.deformation_fit.by_torch.drawings import Drawings
 from motion324.reconstructors.deformation_fit.by_torch.equations import Equations, damped, factor, step, whole
-from motion324.reconstructors.deformation_fit.by_torch.point_set import Poses, PulledPoints
+from motion324.reconstructors.deformation_fit.by_torch.point_set import Poses, PulledPoints, apart, together
 from motion324.reconstructors.deformation_fit.by_torch.pulls import Camera, FrameTargets, MaskFields, on_device
 from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose, PosedSurface
 from motion324.reconstructors.deformation_fit.frame_fit import FOLLOWING_RIGIDITY, held_to_prediction, pulls
@@ -56,6 +57,7 @@ class FitTogether:
         self._held = torch.as_tensor(held_to_prediction(s, p.view.rotation[2])).to(like)
         points = PulledPoints(p.graph, p.points, p.point_nodes, p.point_weights, like)
         self._equations = Equations(p.graph, points, s.rigidity_knee, like)
+        self._drawings = Drawings(p, points, like)
         self._followed: Poses | None = None
         self._goals: Tensor | None = None  # (T, P, 3): where the followed poses have the points
 
@@ -78,6 +80,14 @@ class FitTogether:
                 poses[t] = pose
                 yield t, pose
         tell(len(order))
+
+    def drawn(self, poses: Sequence[Pose], check: Callable[[], None]) -> list[PosedSurface]:
+        """As joint_fit.Fit has it."""
+        surfaces: list[PosedSurface] = []
+        for start in range(0, len(poses), AT_ONCE):
+            check()
+            surfaces += self._drawings.of(together(poses[start : start + AT_ONCE], self._like))
+        return surfaces
 
     def joint_change(
         self, window: Window, seen: list[Observation[PointTargets]], tell: Callable[[int], None]
@@ -142,8 +152,8 @@ class FitTogether:
         p, s = self.problem, self.problem.settings
         fields, goals = self._fields(frames), self._goals_of(frames)
         pairs = list(zip(frames, parents.tolist(), strict=True))
-        now = {t: p.posed(known[t]) for pair in pairs for t in pair}
-        self._draw(list(now.values()), tell)
+        wanted = sorted({t for pair in pairs for t in pair})
+        now = dict(zip(wanted, self.drawn([known[t] for t in wanted], lambda: tell(0.0)), strict=True))
         first: list[PosedSurface] = self._of_each(pairs, lambda t, parent: self._likelier(t, now[t], now[parent]), tell)
         poses = start = together([surface.pose for surface in first], self._like)
         for round_ in range(s.rounds):
@@ -162,8 +172,8 @@ class FitTogether:
                 hold(hessian, gradient, poses.translations - start.translations, s.hold / len(p.graph.nodes))
                 poses = poses.stepped(step(hessian, gradient))
             if round_ + 1 < s.rounds:
-                now = now | {t: p.posed(pose) for t, pose in zip(frames, apart(poses), strict=True)}
-                self._draw([now[t] for t in frames], lambda part, done=round_ + 1: tell(done / s.rounds))
+                drawn = self._drawings.of(poses)
+                now = now | dict(zip(frames, drawn, strict=True))
         return apart(poses)
 
     def _likelier(self, t: int, predicted: PosedSurface, parent: PosedSurface) -> PosedSurface:
@@ -189,10 +199,6 @@ class FitTogether:
         assert self._goals is not None
         return self._goals[list(frames)]
 
-    def _draw(self, surfaces: list[PosedSurface], tell: Callable[[float], None]) -> None:
-        """Each once, though several frames look at it."""
-        side_by_side(len(surfaces), lambda k: surfaces[k].draw(), lambda done: tell(0.0))
-
     def _of_each(
         self, pairs: list[tuple[int, int]], look: Callable[[int, int], Found], tell: Callable[[float], None]
     ) -> list[Found]:
@@ -211,13 +217,3 @@ def hold(hessian: Tensor, gradient: Tensor, difference: Tensor, weight: float) -
     moving = torch.arange(hessian.shape[1], device=hessian.device) % 6 >= 3
     hessian.diagonal(dim1=1, dim2=2)[:, moving] += weight
     gradient[:, moving] += weight * difference.flatten(1)
-
-
-def together(poses: Sequence[Pose], like: Tensor) -> Poses:
-    return Poses(*(torch.as_tensor(np.stack([getattr(pose, name) for pose in poses])).to(like)
-                   for name in ("rotations", "translations")))  # fmt: skip
-
-
-def apart(poses: Poses) -> list[Pose]:
-    rotations, translations = (part.double().cpu().numpy() for part in (poses.rotations, poses.translations))
-    return [Pose(*each) for each in zip(rotations, translations, strict=True)]

@@ -92,14 +92,16 @@ class FrameFit:
         self,
         problem: FitProblem,
         predicted: np.ndarray | None = None,
+        observer: Observer | None = None,
     ) -> None:
         """predicted (T, N, 3): where another reconstructor believes the vertices to be: frames are fitted from there
         unless their parents' poses look likelier, and points are held to it: along the viewing axis, of which the
         images hardly tell, by more than across the view, where it counts for what is hidden or looks alike. Each frame
-        has to be followed before it is looked at."""
+        has to be followed before it is looked at. observer: of an earlier fit of the same problem, which has seen
+        much of it already."""
         self.problem = problem
         self.settings = problem.settings
-        self.observer = Observer(problem)
+        self.observer = observer or Observer(problem)
         self._predicted = predicted
         self._followed: dict[int, Pose] = {}
         self._predicted_points = lru_cache(maxsize=POINTS_KEPT)(lambda t: problem.posed(self._followed[t]).points)

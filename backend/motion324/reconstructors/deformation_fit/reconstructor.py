@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -20,6 +20,7 @@ from motion324.reconstructors.deformation_fit.fit_problem import (
 from motion324.reconstructors.deformation_fit.frame_fit import FrameFit
 from motion324.reconstructors.deformation_fit.frame_tree import along_tree, frame_tree
 from motion324.reconstructors.deformation_fit.joint_fit import Fit, fit_jointly
+from motion324.reconstructors.deformation_fit.observations import Observer
 from motion324.reconstructors.gpu_choice import torch_gpu
 from motion324.reconstructors.interface import (
     FrameBatch,
@@ -29,6 +30,9 @@ from motion324.reconstructors.interface import (
     TrackedReconstructor,
 )
 from motion324.view.view_search import overlap_of
+
+if TYPE_CHECKING:
+    from motion324.reconstructors.deformation_fit.by_torch.together import OnDevice  # needs PyTorch
 
 PARTS = 3  # of what is done by a predictor that is asked again: two answers, and a fit between them
 LITTLE_MOTION = 0.04  # of the longest side; chosen on clips of rigs that the model was not trained on
@@ -54,7 +58,7 @@ class DeformationFit:
         """Every frame first as soon as it is fitted by itself, then once more, refined together with its neighbours."""
         progress("reconstruct", 0, len(scene.frames))
         stages = _Stages(progress, len(scene.frames), refines=False)
-        yield from _fitted(_problem_of(scene, self.settings, stages), stages, None)
+        yield from _fitted(_Fitting(scene, self.settings, None, stages), stages, None)
 
 
 class RefinedByFit:
@@ -100,7 +104,7 @@ class RefinedByFit:
         then as fitted by itself, and then as refined with its neighbours."""
         self._fits = overlap_of(scene.mesh, scene.view, scene.masks[0]) >= TRUSTED_OVERLAP
         self._gpu = torch_gpu(self.device) if self._fits else None
-        asked, problem = self.predictor, None
+        asked, fitting = self.predictor, None
         if self.asks_twice and isinstance(asked, TrackedReconstructor) and asked.takes_tracks(progress):
             first, between, second = (_part_of_predicting(progress, part) for part in range(PARTS))
             yield from _glanced(asked, scene, first)
@@ -108,8 +112,8 @@ class RefinedByFit:
             share = second_share(scene.mesh.positions, answer)
             if self._fits:
                 alone = _Stages(between, len(scene.frames), refines=False)
-                problem = _problem_of(scene, self.settings, alone)
-                answer = yield from _gathered(scene, _fitted(problem, alone, answer, self._gpu, jointly=False))
+                fitting = _Fitting(scene, self.settings, self._gpu, alone)
+                answer = yield from _gathered(scene, _fitted(fitting, alone, answer, jointly=False))
             answers = _between(answer, asked.reconstruct(scene, second, answer), share)
         else:
             yield from _glanced(asked, scene, progress)
@@ -119,7 +123,7 @@ class RefinedByFit:
             return
         predicted = yield from _gathered(scene, answers)
         stages = _Stages(progress, len(scene.frames), refines=True)
-        yield from _fitted(problem or _problem_of(scene, self.settings, stages), stages, predicted, self._gpu)
+        yield from _fitted(fitting or _Fitting(scene, self.settings, self._gpu, stages), stages, predicted)
 
 
 def _glanced(asked: Reconstructor, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
@@ -182,43 +186,53 @@ class _Stages:
         self._progress("refine", before + done, before + total)
 
 
-def _problem_of(scene: Scene, settings: FitSettings, stages: _Stages) -> FitProblem:
-    images = working_images(scene.frames, scene.masks, scene.view, settings.picture)
-    return FitProblem(scene.mesh, images, settings, scene.seed, lambda: stages.alone(0))
+class _Fitting:
+    """The fits of one scene, of which what was seen and set up is kept from one to the next."""
+
+    def __init__(self, scene: Scene, settings: FitSettings, gpu: str | None, stages: _Stages) -> None:
+        """gpu: for PyTorch, which fits to predictions only; None: the CPU fits."""
+        images = working_images(scene.frames, scene.masks, scene.view, settings.picture)
+        self.problem = FitProblem(scene.mesh, images, settings, scene.seed, lambda: stages.alone(0))
+        self._observer = Observer(self.problem)
+        self._gpu = gpu
+        self._on_device: OnDevice | None = None
+
+    def to(self, predicted: np.ndarray | None, stages: _Stages) -> tuple[Fit, Iterator[tuple[int, Pose]]]:
+        """A fit to a prediction, or without one, and what fits every frame by itself."""
+        if predicted is None or self._gpu is None:
+            alone = FrameFit(self.problem, predicted, self._observer)
+            return alone, _one_by_one(alone, stages)
+        from motion324.reconstructors.deformation_fit.by_torch import together
+
+        if self._on_device is None:
+            self._on_device = together.OnDevice(self.problem, self._observer, self._gpu)
+        fit = together.FitTogether(self._on_device, predicted)
+        return fit, fit.fit(stages.alone)
 
 
 def _fitted(
-    problem: FitProblem, stages: _Stages, predicted: np.ndarray | None, gpu: str | None = None, jointly: bool = True
+    fitting: _Fitting, stages: _Stages, predicted: np.ndarray | None, jointly: bool = True
 ) -> Iterator[FrameBatch]:
-    """gpu: for PyTorch; it fits to a prediction only. jointly: also refine every frame together with its neighbours,
-    without which nothing is final."""
+    """jointly: also refine every frame together with its neighbours, without which nothing is final."""
     # Several BLAS threads wait for each other on systems as small as a frame's: beside another busy process a Cholesky
     # factorisation took them 57 to 120 ms that takes one thread 3 to 10.
     with threadpool_limits(1, user_api="blas"):
-        yield from _fitted_by_one_thread(problem, stages, predicted, gpu, jointly)
+        yield from _fitted_by_one_thread(fitting, stages, predicted, jointly)
 
 
 def _fitted_by_one_thread(
-    problem: FitProblem, stages: _Stages, predicted: np.ndarray | None, gpu: str | None, jointly: bool
+    fitting: _Fitting, stages: _Stages, predicted: np.ndarray | None, jointly: bool
 ) -> Iterator[FrameBatch]:
-    fit: Fit
-    if predicted is not None and gpu is not None:
-        from motion324.reconstructors.deformation_fit.by_torch.together import fit_on
-
-        fit = fit_on(gpu, problem, predicted)
-        alone = fit.fit(stages.alone)
-    else:
-        fit = FrameFit(problem, predicted)
-        alone = _one_by_one(fit, stages)
+    fit, alone = fitting.to(predicted, stages)
     poses: dict[int, Pose] = {}
     for t, pose in alone:
         poses[t] = pose
-        yield _batch(problem, t, pose, final=False)
+        yield _batch(fit.problem, t, pose, final=False)
     if not jointly:
         return
     for start, refined in fit_jointly(fit, [poses[t] for t in range(len(poses))], stages.together):
         for k, pose in enumerate(refined):
-            yield _batch(problem, start + k, pose, final=True)
+            yield _batch(fit.problem, start + k, pose, final=True)
 
 
 def _one_by_one(fit: FrameFit, stages: _Stages) -> Iterator[tuple[int, Pose]]:

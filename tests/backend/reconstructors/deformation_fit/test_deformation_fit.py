@@ -246,9 +246,9 @@ def test_no_drawings_of_frames_are_kept(waved):
     truth, before = waved[0], _drawings()
     settings = following(settings_for("standard"))
     stages = reconstructor._Stages(silent, len(truth), refines=True)
-    problem = reconstructor._problem_of(scene_of(truth), settings, stages)
+    fitting = reconstructor._Fitting(scene_of(truth), settings, None, stages)
     done = 0
-    for _ in reconstructor._fitted(problem, stages, truth.astype(np.float32), jointly=False):
+    for _ in reconstructor._fitted(fitting, stages, truth.astype(np.float32), jointly=False):
         done += 1
         if done == len(truth):
             assert _drawings() - before <= 1

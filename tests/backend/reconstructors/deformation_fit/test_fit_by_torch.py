@@ -59,7 +59,8 @@ def filmed() -> tuple[np.ndarray, Scene]:
 
 @pytest.fixture(scope="module")
 def problem(filmed):
-    return reconstructor._problem_of(filmed[1], following(DRAFT), reconstructor._Stages(silent, 5, refines=True))
+    stages = reconstructor._Stages(silent, 5, refines=True)
+    return reconstructor._Fitting(filmed[1], following(DRAFT), None, stages).problem
 
 
 def bent_poses(count: int, frames: int) -> list[Pose]:
@@ -156,8 +157,8 @@ def test_the_gpu_is_taken_where_there_is_one_and_told(filmed, monkeypatch):
     asked = []
     monkeypatch.setattr(reconstructor, "torch_gpu", lambda device: asked.append(device) or "cpu")
     fitted = []
-    fit_on = together_fit.fit_on
-    monkeypatch.setattr(together_fit, "fit_on", lambda *given: fitted.append(given[0]) or fit_on(*given))
+    on_device = together_fit.OnDevice
+    monkeypatch.setattr(together_fit, "OnDevice", lambda *given: fitted.append(given[2]) or on_device(*given))
     refined = RefinedByFit(Predictor(truth), settings_for("draft"), device="auto")
     list(refined.reconstruct(scene, silent))
     assert asked == ["auto"] and fitted == ["cpu"]
@@ -180,9 +181,9 @@ def test_fitting_together_can_be_cancelled_at_any_report(filmed):
 def positions_of(scene, predicted, gpu, progress=silent) -> tuple[np.ndarray, np.ndarray]:
     """(T, N, 3) each: as every frame was fitted by itself, and at last."""
     stages = reconstructor._Stages(progress, len(predicted), refines=True)
-    problem = reconstructor._problem_of(scene, following(DRAFT), stages)
+    fitting = reconstructor._Fitting(scene, following(DRAFT), gpu, stages)
     alone, final = np.full_like(predicted, np.nan), np.full_like(predicted, np.nan)
-    for batch in reconstructor._fitted(problem, stages, predicted.astype(np.float32), gpu):
+    for batch in reconstructor._fitted(fitting, stages, predicted.astype(np.float32)):
         (final if batch.final else alone)[batch.indices] = batch.positions
     return alone, final
 

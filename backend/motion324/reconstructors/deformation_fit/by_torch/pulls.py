@@ -81,19 +81,32 @@ class Camera:
             pull.index_put_((frame, which), pulled, accumulate=True)
 
 
+@dataclass(frozen=True)
+class FieldOnDevice:
+    """A MaskField in few bytes: nearest (h, w, 2) int16, columns and rows of pixels; outside (h, w) bool."""
+
+    nearest: Tensor
+    outside: Tensor
+
+    @staticmethod
+    def of(field: MaskField, device: torch.device) -> FieldOnDevice:
+        nearest = torch.as_tensor(field.nearest.astype(np.int16))
+        return FieldOnDevice(nearest.to(device), torch.as_tensor(field.distance > 0.5).to(device))
+
+
 class MaskFields:
     """The ways to the masks of B frames."""
 
-    def __init__(self, fields: Sequence[MaskField], camera: Camera, like: Tensor) -> None:
-        self._nearest = torch.as_tensor(np.stack([field.nearest for field in fields])).to(like)
-        self._outside = torch.as_tensor(np.stack([field.distance > 0.5 for field in fields])).to(like.device)
+    def __init__(self, fields: Sequence[FieldOnDevice], camera: Camera) -> None:
+        self._nearest = torch.stack([field.nearest for field in fields])
+        self._outside = torch.stack([field.outside for field in fields])
         self._camera = camera
 
     def outside(self, points: Tensor, area: Tensor) -> FrameTargets:
         """As Observer.outside, of moved points (B, P, 3), which count as `area` (P,) says."""
         x, y = self._camera.clipped(self._camera.pixels(points))
         frame = torch.arange(len(points), device=points.device)[:, None]
-        return FrameTargets(self._nearest[frame, y, x], self._outside[frame, y, x] * area, None)
+        return FrameTargets(self._nearest[frame, y, x] + 0.5, self._outside[frame, y, x] * area, None)
 
 
 def on_device(seen: Sequence[Observation[PointTargets]], like: Tensor) -> Observation[FrameTargets]:

@@ -9,7 +9,8 @@ Letters: B frames, T all frames, K nodes, P points, N vertices.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -20,7 +21,13 @@ from motion324.core.side_by_side import side_by_side
 from motion324.reconstructors.deformation_fit.by_torch.drawings import Drawings
 from motion324.reconstructors.deformation_fit.by_torch.equations import Equations, damped, factor, step, whole
 from motion324.reconstructors.deformation_fit.by_torch.point_set import Poses, PulledPoints, apart, together
-from motion324.reconstructors.deformation_fit.by_torch.pulls import Camera, FrameTargets, MaskFields, on_device
+from motion324.reconstructors.deformation_fit.by_torch.pulls import (
+    Camera,
+    FieldOnDevice,
+    FrameTargets,
+    MaskFields,
+    on_device,
+)
 from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose, PosedSurface
 from motion324.reconstructors.deformation_fit.frame_fit import FOLLOWING_RIGIDITY, held_to_prediction, pulls
 from motion324.reconstructors.deformation_fit.frame_tree import frame_tree
@@ -33,31 +40,49 @@ from motion324.reconstructors.deformation_fit.observations import Observation, O
 
 Found = TypeVar("Found")
 
+FIELDS_KEPT = 256  # frames' ways to their masks, of 0.5 MB at 320 x 320 pixels
 AT_ONCE = 48  # frames: some 60 MB of a GPU's memory each
 FOLLOWING_STEPS = 6  # Gauss-Newton steps to a predicted pose, from what each node's own points say
 
 
-def fit_on(gpu: str, problem: FitProblem, predicted: np.ndarray) -> FitTogether:
-    """gpu: PyTorch's name of it."""
-    return FitTogether(problem, predicted, torch.device(gpu))
+class OnDevice:
+    """What stays the same over all frames and fits of one problem, as tensors on a device."""
+
+    def __init__(self, problem: FitProblem, observer: Observer, device: str) -> None:
+        """device: PyTorch's name of it."""
+        self.problem, self.observer = problem, observer
+        self.like = like = torch.zeros(1, dtype=torch.float32, device=torch.device(device))
+        p, s = problem, problem.settings
+        self.camera = Camera(p, like)
+        self.area = torch.as_tensor(p.point_area).to(like)
+        self.held = torch.as_tensor(held_to_prediction(s, p.view.rotation[2])).to(like)
+        points = PulledPoints(p.graph, p.points, p.point_nodes, p.point_weights, like)
+        self.equations = Equations(p.graph, points, s.rigidity_knee, like)
+        self.drawings = Drawings(p, points, like)
+        self.some = slice(None, None, max(1, len(p.vertex_rest) // s.points))  # of the vertices that poses follow
+        rest, nodes, weights = (part[self.some] for part in (p.vertex_rest, p.vertex_nodes, p.vertex_weights))
+        vertices = PulledPoints(p.graph, rest, nodes, weights, like)
+        self.following = Equations(p.graph, vertices, s.rigidity_knee, like)
+        self._field = lru_cache(maxsize=FIELDS_KEPT)(lambda t: FieldOnDevice.of(observer.field(t), like.device))
+
+    def fields(self, frames: Sequence[int]) -> MaskFields:
+        found: dict[int, FieldOnDevice] = {}
+
+        def find(k: int) -> None:
+            found[k] = self._field(frames[k])
+
+        side_by_side(len(frames), find, lambda done: None)
+        return MaskFields([found[k] for k in range(len(frames))], self.camera)
 
 
 class FitTogether:
     """As FrameFit, of many frames at once, each held to where it is predicted. It is a joint_fit.Fit, too."""
 
-    def __init__(self, problem: FitProblem, predicted: np.ndarray, device: torch.device) -> None:
+    def __init__(self, on_device: OnDevice, predicted: np.ndarray) -> None:
         """predicted (T, N, 3): where another reconstructor believes the vertices to be."""
-        self.problem = problem
-        self.observer = Observer(problem)
-        self._like = like = torch.zeros(1, dtype=torch.float32, device=device)
-        p, s = problem, problem.settings
+        self.problem, self.observer = on_device.problem, on_device.observer
+        self._device, self._like = on_device, on_device.like
         self._predicted = predicted
-        self._camera = Camera(p, like)
-        self._area = torch.as_tensor(p.point_area).to(like)
-        self._held = torch.as_tensor(held_to_prediction(s, p.view.rotation[2])).to(like)
-        points = PulledPoints(p.graph, p.points, p.point_nodes, p.point_weights, like)
-        self._equations = Equations(p.graph, points, s.rigidity_knee, like)
-        self._drawings = Drawings(p, points, like)
         self._followed: Poses | None = None
         self._goals: Tensor | None = None  # (T, P, 3): where the followed poses have the points
 
@@ -86,7 +111,7 @@ class FitTogether:
         surfaces: list[PosedSurface] = []
         for start in range(0, len(poses), AT_ONCE):
             check()
-            surfaces += self._drawings.of(together(poses[start : start + AT_ONCE], self._like))
+            surfaces += self._device.drawings.of(together(poses[start : start + AT_ONCE], self._like))
         return surfaces
 
     def joint_change(
@@ -95,7 +120,7 @@ class FitTogether:
         """As joint_fit.Fit has it."""
         frames = range(window.start, window.start + len(window.free))
         poses, there = together(window.free, self._like), on_device(seen, self._like)
-        hessian, gradient = self._summed(poses, self._fields(frames), self._goals_of(frames), there, 1.0)
+        hessian, gradient = self._summed(poses, self._device.fields(frames), self._goals_of(frames), there, 1.0)
         tell(len(frames))
         weight, fixed = window.smooth(self.problem.settings), window.fixed
         own = whole(damped(hessian))
@@ -123,23 +148,20 @@ class FitTogether:
 
     def _follow(self, check: Callable[[], None]) -> None:
         """Finds the poses that carry the vertices to where they are predicted, as nearly as the graph can."""
-        p, s = self.problem, self.problem.settings
-        some = slice(None, None, max(1, len(p.vertex_rest) // s.points))
-        rest = p.vertex_rest[some]
-        vertices = PulledPoints(p.graph, rest, p.vertex_nodes[some], p.vertex_weights[some], self._like)
-        equations = Equations(p.graph, vertices, s.rigidity_knee, self._like)
+        equations, some = self._device.following, self._device.some
+        vertices, rigidity = equations.points, FOLLOWING_RIGIDITY * self.problem.settings.rigidity
         found, goals = [], []
         for start in range(0, len(self._predicted), AT_ONCE):
             there = torch.as_tensor(self._predicted[start : start + AT_ONCE, some]).to(self._like)
-            metric = torch.eye(3).to(self._like).expand(*there.shape, 3) / len(rest)
+            metric = torch.eye(3).to(self._like).expand(*there.shape, 3) / there.shape[1]
             poses = vertices.carried_to(there)
             for _ in range(FOLLOWING_STEPS):
                 check()
-                pull = (vertices.moved(poses) - there) / len(rest)
-                hessian, gradient = equations.summed(poses, metric, pull, FOLLOWING_RIGIDITY * s.rigidity)
+                pull = (vertices.moved(poses) - there) / there.shape[1]
+                hessian, gradient = equations.summed(poses, metric, pull, rigidity)
                 poses = poses.stepped(step(hessian, gradient))
             found.append(poses)
-            goals.append(self._equations.points.moved(poses))
+            goals.append(self._device.equations.points.moved(poses))
         self._followed = Poses(*(torch.cat([getattr(each, name) for each in found])
                                  for name in ("rotations", "translations")))  # fmt: skip
         self._goals = torch.cat(goals)
@@ -150,7 +172,7 @@ class FitTogether:
         """known: the poses of all frames, which parents that are not among `frames` keep. tell: of all, how much is
         done."""
         p, s = self.problem, self.problem.settings
-        fields, goals = self._fields(frames), self._goals_of(frames)
+        fields, goals = self._device.fields(frames), self._goals_of(frames)
         pairs = list(zip(frames, parents.tolist(), strict=True))
         wanted = sorted({t for pair in pairs for t in pair})
         now = dict(zip(wanted, self.drawn([known[t] for t in wanted], lambda: tell(0.0)), strict=True))
@@ -172,7 +194,7 @@ class FitTogether:
                 hold(hessian, gradient, poses.translations - start.translations, s.hold / len(p.graph.nodes))
                 poses = poses.stepped(step(hessian, gradient))
             if round_ + 1 < s.rounds:
-                drawn = self._drawings.of(poses)
+                drawn = self._device.drawings.of(poses)
                 now = now | dict(zip(frames, drawn, strict=True))
         return apart(poses)
 
@@ -184,18 +206,15 @@ class FitTogether:
         self, poses: Poses, fields: MaskFields, goals: Tensor, seen: Observation[FrameTargets], loosen: float
     ) -> tuple[Tensor, Tensor]:
         """As FrameFit.equations."""
-        settings = self.problem.settings
-        points = self._equations.points.moved(poses)
-        metric = (self._area[:, None, None] * self._held).repeat(len(points), 1, 1, 1)
-        pull = self._area[:, None] * ((points - goals) @ self._held)
-        for targets, weight, tolerance in pulls(settings, seen, fields.outside(points, self._area), loosen):
-            self._camera.add_pulls(metric, pull, points, targets, weight, tolerance)
-        return self._equations.summed(poses, metric, pull, settings.rigidity)
+        settings, there = self.problem.settings, self._device
+        points = there.equations.points.moved(poses)
+        metric = (there.area[:, None, None] * there.held).repeat(len(points), 1, 1, 1)
+        pull = there.area[:, None] * ((points - goals) @ there.held)
+        for targets, weight, tolerance in pulls(settings, seen, fields.outside(points, there.area), loosen):
+            there.camera.add_pulls(metric, pull, points, targets, weight, tolerance)
+        return there.equations.summed(poses, metric, pull, settings.rigidity)
 
-    def _fields(self, frames: Iterable[int]) -> MaskFields:
-        return MaskFields([self.observer.field(t) for t in frames], self._camera, self._like)
-
-    def _goals_of(self, frames: Iterable[int]) -> Tensor:
+    def _goals_of(self, frames: Sequence[int]) -> Tensor:
         assert self._goals is not None
         return self._goals[list(frames)]
 

@@ -122,7 +122,7 @@ def test_frames_come_as_predicted_first_and_last_as_refined(filmed):
     stages: list[tuple[str, float]] = []
     batches = list(refined.reconstruct(scene, lambda stage, done, total: stages.append((stage, done / total))))
     assert refined.name == "given+fit"
-    assert refined.details() == {"from": "test", "fitted": True}
+    assert refined.details() == {"from": "test", "fitted": True, "fitted_on": "cpu"}
     assert np.array_equal(batches[0].positions, truth[:2])
     assert not batches[0].final
     assert sorted(int(i) for batch in batches if batch.final for i in batch.indices) == list(range(FRAMES))
@@ -186,7 +186,7 @@ def test_nothing_is_fitted_where_the_mask_is_of_something_else(filmed):
     assert np.array_equal(final_positions(refined, wrong), predicted)
     assert refined.details() == {"from": "test", "fitted": False}
     assert not np.array_equal(final_positions(refined, scene), predicted)
-    assert refined.details() == {"from": "test", "fitted": True}
+    assert refined.details() == {"from": "test", "fitted": True, "fitted_on": "cpu"}
 
 
 def test_it_can_be_cancelled_while_the_prediction_is_followed(filmed):

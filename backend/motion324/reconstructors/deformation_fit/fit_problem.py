@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from motion324.core.reference_mesh import ReferenceMesh
+from motion324.core.side_by_side import side_by_side
 from motion324.core.view import View
 from motion324.reconstructors.deformation_fit.appearance import Appearance
 from motion324.reconstructors.deformation_fit.deformation_graph import DeformationGraph, build_graph, deform
@@ -77,9 +78,12 @@ def working_images(frames: np.ndarray, masks: np.ndarray, view: View, longer_sid
     some = [small(t) for t in range(0, total, max(1, total // 8))]
     channel = _contrast_channel(np.stack([colours for colours, _ in some]), np.stack([mask for _, mask in some]))
     greys, inside = np.empty((total, h, w), np.uint8), np.empty((total, h, w), bool)
-    for t in range(total):
+
+    def keep(t: int) -> None:
         colours, inside[t] = small(t)
         greys[t] = channel.of(colours, inside[t])
+
+    side_by_side(total, keep, lambda done: None)
     return WorkingImages(greys, inside, some[0][0], view.of_part((y0, y1, x0, x1), (height, width)), channel)
 
 

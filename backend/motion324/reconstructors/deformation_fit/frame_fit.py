@@ -82,11 +82,14 @@ def held_to_prediction(settings: FitSettings, ahead: np.ndarray) -> np.ndarray:
 
 FOLLOWING_STEPS = 4  # Gauss-Newton steps from one frame's predicted pose to the next one's
 FOLLOWING_RIGIDITY = 0.02  # of the frames' own rigidity, while a prediction is followed
+JOINT_WINDOW = 24  # frames refined together: some 3 MB each
 POINTS_KEPT = 64  # frames whose predicted points are kept: more than are refined together
 
 
 class FrameFit:
     """Fits frames one by one, and gives the equations of a frame to those who fit several together."""
+
+    window = JOINT_WINDOW
 
     def __init__(
         self,

@@ -13,7 +13,6 @@ from motion324.reconstructors.deformation_fit.joint_equations import Window
 from motion324.reconstructors.deformation_fit.normal_equations import rotated
 from motion324.reconstructors.deformation_fit.observations import Observation, Observer, PointTargets
 
-WINDOW = 24  # frames refined at once: memory grows with it
 OVERLAP = 4  # frames that a window takes over, fixed, from the one before it
 
 
@@ -22,6 +21,7 @@ class Fit(Protocol):
 
     problem: FitProblem
     observer: Observer
+    window: int  # frames refined at once: memory grows with it
 
     def drawn(self, poses: Sequence[Pose], check: Callable[[], None]) -> list[PosedSurface]:
         """Surfaces whose pictures are made: each once, though three frames look at it. check: often called."""
@@ -41,8 +41,8 @@ def fit_jointly(fit: Fit, poses: list[Pose], check: Callable[[int, int], None]) 
     yield 0, poses[:1]
     start = 1
     while start < len(poses):
-        stop = min(start + WINDOW, len(poses))
-        if len(poses) - stop < WINDOW // 4:
+        stop = min(start + fit.window, len(poses))
+        if len(poses) - stop < fit.window // 4:
             stop = len(poses)
         fixed = min(OVERLAP, start)
 

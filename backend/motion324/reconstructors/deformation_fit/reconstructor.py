@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from motion324.reconstructors.interface import (
     Scene,
     TrackedReconstructor,
 )
+from motion324.video.optical_flow import one_thread_each
 from motion324.view.view_search import overlap_of
 
 if TYPE_CHECKING:
@@ -197,6 +199,11 @@ class _Fitting:
         self._gpu = gpu
         self._on_device: OnDevice | None = None
 
+    @property
+    def many_at_once(self) -> bool:
+        """Whether more frames are looked at side by side than there are cores."""
+        return self._gpu is not None
+
     def to(self, predicted: np.ndarray | None, stages: _Stages) -> tuple[Fit, Iterator[tuple[int, Pose]]]:
         """A fit to a prediction, or without one, and what fits every frame by itself."""
         if predicted is None or self._gpu is None:
@@ -216,7 +223,8 @@ def _fitted(
     """jointly: also refine every frame together with its neighbours, without which nothing is final."""
     # Several BLAS threads wait for each other on systems as small as a frame's: beside another busy process a Cholesky
     # factorisation took them 57 to 120 ms that takes one thread 3 to 10.
-    with threadpool_limits(1, user_api="blas"):
+    opencv = one_thread_each() if fitting.many_at_once else nullcontext()
+    with threadpool_limits(1, user_api="blas"), opencv:
         yield from _fitted_by_one_thread(fitting, stages, predicted, jointly)
 
 

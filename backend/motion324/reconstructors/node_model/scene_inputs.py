@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from motion324.core.side_by_side import side_by_side
 from motion324.core.view import View
 from motion324.mesh.surface import vertex_attributes
 from motion324.reconstructors.interface import Scene
@@ -88,11 +89,14 @@ def square_frames(
 ) -> np.ndarray:
     """frames (T, H, W, 3) uint8, masks (T, H, W) -> (T, 4, size, size) float32: the cut-outs on black, and masks."""
     out = np.empty((len(frames), 4, size, size), np.float32)
-    for index, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
-        small = _cut(frame, square, size).astype(np.float32) / 255.0
-        soft = np.clip(_cut(np.asarray(mask, np.float32), square, size), 0.0, 1.0)
+
+    def cut(index: int) -> None:
+        small = _cut(frames[index], square, size).astype(np.float32) / 255.0
+        soft = np.clip(_cut(np.asarray(masks[index], np.float32), square, size), 0.0, 1.0)
         out[index, :3] = (small * soft[..., None]).transpose(2, 0, 1)
         out[index, 3] = soft
+
+    side_by_side(len(frames), cut, lambda done: None)
     return np.ascontiguousarray(out[..., ::-1]) if mirrored else out
 
 

@@ -41,7 +41,8 @@ from motion324.reconstructors.deformation_fit.observations import Observation, O
 Found = TypeVar("Found")
 
 FIELDS_KEPT = 256  # frames' ways to their masks, of 0.5 MB at 320 x 320 pixels
-AT_ONCE = 48  # frames: some 60 MB of a GPU's memory each
+AT_ONCE = 48  # frames fitted by themselves: so many that their flows are kept meanwhile
+JOINT_WINDOW = 96  # frames refined together: some 10 MB of a GPU's memory each
 FOLLOWING_STEPS = 6  # Gauss-Newton steps to a predicted pose, from what each node's own points say
 
 
@@ -77,6 +78,8 @@ class OnDevice:
 
 class FitTogether:
     """As FrameFit, of many frames at once, each held to where it is predicted. It is a joint_fit.Fit, too."""
+
+    window = JOINT_WINDOW
 
     def __init__(self, on_device: OnDevice, predicted: np.ndarray) -> None:
         """predicted (T, N, 3): where another reconstructor believes the vertices to be."""

@@ -121,15 +121,18 @@ def _foreground_model() -> Finding:
 
 def _compact_model() -> Finding:
     try:
+        from motion324.reconstructors.gpu_choice import torch_gpu
         from motion324.reconstructors.node_model.opening import accelerator, opened_model
         from motion324.reconstructors.node_model.reconstructor import BUNDLED
 
         opened_model(BUNDLED, "cpu", lambda: None)
-        place = accelerator()
+        place, fit = accelerator(), "cuda, PyTorch" if torch_gpu("auto") else "cpu"
     except Exception as error:  # libraries that are broken raise anything
         return Finding("compact model", Verdict.PROBLEM, f"it cannot be loaded: {error}", REINSTALL)
     size = BUNDLED.stat().st_size / 1e6
-    return Finding("compact model", Verdict.FINE, f"{BUNDLED.stem}, {size:.1f} MB, bundled, on {place}")
+    return Finding(
+        "compact model", Verdict.FINE, f"{BUNDLED.stem}, {size:.1f} MB, bundled, on {place}; the fit on {fit}"
+    )
 
 
 def _blender(preferred: Path | None) -> Finding:

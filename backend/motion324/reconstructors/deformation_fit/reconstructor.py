@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -36,6 +37,7 @@ from motion324.view.view_search import overlap_of
 if TYPE_CHECKING:
     from motion324.reconstructors.deformation_fit.by_torch.together import OnDevice  # needs PyTorch
 
+log = logging.getLogger(__name__)
 PARTS = 3  # of what is done by a predictor that is asked again: two answers, and a fit between them
 LITTLE_MOTION = 0.04  # of the longest side; chosen on clips of rigs that the model was not trained on
 TRUSTED_OVERLAP = 0.8  # of mesh and mask at the reference frame; below it a fit would follow what is not the object
@@ -85,7 +87,7 @@ class RefinedByFit:
         computes there."""
         self.predictor = predictor
         self.device = device
-        self._gpu: str | None = None
+        self._fitted_on = "cpu"
         self.asks_twice = asks_twice
         self.settings = following(settings or FitSettings())
         self.name = f"{predictor.name}+fit"
@@ -98,14 +100,14 @@ class RefinedByFit:
     def details(self) -> dict[str, Any]:
         """The predictor's, and "fitted": whether the masks were such that its result was fitted to them; if so,
         "fitted_on": "cpu" or the GPU."""
-        told = {"fitted": self._fits, **({"fitted_on": self._gpu or "cpu"} if self._fits else {})}
+        told = {"fitted": self._fits, **({"fitted_on": self._fitted_on} if self._fits else {})}
         return {**self.predictor.details(), **told}
 
     def reconstruct(self, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
         """Every frame as glanced at, where the predictor can; as predicted, twice where the predictor is asked twice;
         then as fitted by itself, and then as refined with its neighbours."""
         self._fits = overlap_of(scene.mesh, scene.view, scene.masks[0]) >= TRUSTED_OVERLAP
-        self._gpu = torch_gpu(self.device) if self._fits else None
+        gpu = torch_gpu(self.device) if self._fits else None
         asked, fitting = self.predictor, None
         if self.asks_twice and isinstance(asked, TrackedReconstructor) and asked.takes_tracks(progress):
             first, between, second = (_part_of_predicting(progress, part) for part in range(PARTS))
@@ -114,7 +116,7 @@ class RefinedByFit:
             share = second_share(scene.mesh.positions, answer)
             if self._fits:
                 alone = _Stages(between, len(scene.frames), refines=False)
-                fitting = _Fitting(scene, self.settings, self._gpu, alone)
+                fitting = _Fitting(scene, self.settings, gpu, alone)
                 answer = yield from _gathered(scene, _fitted(fitting, alone, answer, jointly=False))
             answers = _between(answer, asked.reconstruct(scene, second, answer), share)
         else:
@@ -125,7 +127,9 @@ class RefinedByFit:
             return
         predicted = yield from _gathered(scene, answers)
         stages = _Stages(progress, len(scene.frames), refines=True)
-        yield from _fitted(fitting or _Fitting(scene, self.settings, self._gpu, stages), stages, predicted)
+        fitting = fitting or _Fitting(scene, self.settings, gpu, stages)
+        yield from _fitted(fitting, stages, predicted)
+        self._fitted_on = fitting.place
 
 
 def _glanced(asked: Reconstructor, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
@@ -200,9 +204,21 @@ class _Fitting:
         self._on_device: OnDevice | None = None
 
     @property
-    def many_at_once(self) -> bool:
-        """Whether more frames are looked at side by side than there are cores."""
+    def on_gpu(self) -> bool:
         return self._gpu is not None
+
+    @property
+    def place(self) -> str:
+        """Where it fits to predictions, for people."""
+        return self._gpu or "cpu"
+
+    def leaves_gpu(self, error: RuntimeError) -> bool:
+        """Whether the CPU fits from now on, and did not before."""
+        if self._gpu is None:
+            return False
+        log.warning("The fit failed on %s, the CPU does it anew: %s", self._gpu, error)
+        self._gpu = self._on_device = None
+        return True
 
     def to(self, predicted: np.ndarray | None, stages: _Stages) -> tuple[Fit, Iterator[tuple[int, Pose]]]:
         """A fit to a prediction, or without one, and what fits every frame by itself."""
@@ -220,10 +236,27 @@ class _Fitting:
 def _fitted(
     fitting: _Fitting, stages: _Stages, predicted: np.ndarray | None, jointly: bool = True
 ) -> Iterator[FrameBatch]:
-    """jointly: also refine every frame together with its neighbours, without which nothing is final."""
+    """jointly: also refine every frame together with its neighbours, without which nothing is final. Where the GPU
+    fails, as when another program has its memory, the CPU fits all anew."""
+    final: set[int] = set()
+    try:
+        for batch in _limited(fitting, stages, predicted, jointly):
+            if batch.final:
+                final.update(batch.indices.tolist())
+            yield batch
+        return
+    except RuntimeError as error:  # PyTorch's kind for all that goes wrong on a GPU
+        if not fitting.leaves_gpu(error):
+            raise
+    for batch in _limited(fitting, stages, predicted, jointly):
+        if not (batch.final and final.intersection(batch.indices.tolist())):
+            yield batch
+
+
+def _limited(fitting: _Fitting, stages: _Stages, predicted: np.ndarray | None, jointly: bool) -> Iterator[FrameBatch]:
     # Several BLAS threads wait for each other on systems as small as a frame's: beside another busy process a Cholesky
     # factorisation took them 57 to 120 ms that takes one thread 3 to 10.
-    opencv = one_thread_each() if fitting.many_at_once else nullcontext()
+    opencv = one_thread_each() if fitting.on_gpu else nullcontext()
     with threadpool_limits(1, user_api="blas"), opencv:
         yield from _fitted_by_one_thread(fitting, stages, predicted, jointly)
 

@@ -73,6 +73,7 @@ class ModelInUse(Protocol):
     """Raises Motion324Error("model-failed"), MemoryError, and what `check` raises."""
 
     config: NodeModelConfig
+    questions_at_once: int  # more gain nothing
 
     @property
     def place(self) -> str:
@@ -84,6 +85,9 @@ class ModelInUse(Protocol):
     def joined(self, parts: Sequence[Seen]) -> Seen: ...
 
     def first_answer(self, seen: Seen, geometry: Geometry, check: Check) -> LookedAt: ...
+
+    def first_answers(self, questions: Sequence[tuple[Seen, Geometry]], check: Check) -> list[LookedAt]:
+        """To several questions about equally many frames, all of them told tracks or none."""
 
     def look_again(
         self,

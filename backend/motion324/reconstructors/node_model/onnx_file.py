@@ -36,6 +36,8 @@ Result = TypeVar("Result")
 class OnnxNodeModel:
     """Its graphs run by a thread of its own, while the asking one looks whether to stop."""
 
+    questions_at_once = 1
+
     def __init__(self, path: Path, model: ModelFile, device: str, check: Check) -> None:
         """path: for messages. device: as in AnimateOptions. Raises Motion324Error("weights-broken", "bad-option")."""
         self._path = path
@@ -73,6 +75,9 @@ class OnnxNodeModel:
             feeds["tracks"] = np.ascontiguousarray(told[None], np.float32)
         state, codes, tokens = self._run(FIRST, feeds, check)
         return LookedAt(NodeMotions(state, codes), tokens)
+
+    def first_answers(self, questions: Sequence[tuple[Seen, Geometry]], check: Check) -> list[LookedAt]:
+        return [self.first_answer(seen, geometry, check) for seen, geometry in questions]
 
     def look_again(
         self,

@@ -129,30 +129,37 @@ class NodeModelReconstructor:
         windows = plan_windows(total, length, "blend", OVERLAP)
         self._details = {"device": model.place, "weights": self.weights.name, "windows": len(windows)}
         merger = Merger(windows, len(scene.mesh.positions))
-        for number, window in enumerate(windows):
-            positions = np.zeros((len(window.frames), len(scene.mesh.positions), 3), np.float32)
-            for part, ((look, inputs), told) in enumerate(zip(looks, tracks, strict=True)):
-                done = total * (number * len(looks) + part) // (len(windows) * len(looks))
+        asked = [(window, part) for window in windows for part in range(len(looks))]
+        positions = np.empty(0, np.float32)
+        for start in range(0, len(asked), model.questions_at_once):
+            group = asked[start : start + model.questions_at_once]
 
-                def check(done: int = done) -> None:
-                    progress("reconstruct", done, total)
+            def check(done: int = total * start // len(asked)) -> None:
+                progress("reconstruct", done, total)
 
+            questions = []
+            for window, part in group:
                 check()
-                seen = self._seen.of(window.frames, look.mirrored, check)
-                geometry = Geometry(
-                    known_times(window.frames),
-                    inputs.camera,
-                    inputs.translation,
-                    inputs.nodes,
-                    None if told is None else told[window.frames],
-                )
-                if config.looks_again:
-                    found = _looked_again(model, drawn, inputs, look.mirrored, seen, geometry, check)
-                else:
-                    found = model.first_answer(seen, geometry, check).motions
-                positions += _moved_points(model, inputs, found, len(window.frames), check) / len(looks)
-            for frame, merged in merger.add(window.frames, window.weights, positions):
-                yield FrameBatch(np.array([frame]), merged[None].astype(np.float32), final=True)
+                look, inputs = looks[part]
+                told, times = tracks[part], known_times(window.frames)
+                geometry = Geometry(times, inputs.camera, inputs.translation, inputs.nodes)
+                if told is not None:
+                    geometry = replace(geometry, tracks=told[window.frames])
+                questions.append((self._seen.of(window.frames, look.mirrored, check), geometry))
+            if config.looks_again:
+                answers = [
+                    _looked_again(model, drawn, looks[part][1], looks[part][0].mirrored, *question, check)
+                    for (_, part), question in zip(group, questions, strict=True)
+                ]
+            else:
+                answers = [answer.motions for answer in model.first_answers(questions, check)]
+            for (window, part), found in zip(group, answers, strict=True):
+                if part == 0:
+                    positions = np.zeros((len(window.frames), len(scene.mesh.positions), 3), np.float32)
+                positions += _moved_points(model, looks[part][1], found, len(window.frames), check) / len(looks)
+                if part == len(looks) - 1:
+                    for frame, merged in merger.add(window.frames, window.weights, positions):
+                        yield FrameBatch(np.array([frame]), merged[None].astype(np.float32), final=True)
         progress("reconstruct", total, total)
 
     def _square_of(self, model: ModelInUse, scene: Scene) -> Square:

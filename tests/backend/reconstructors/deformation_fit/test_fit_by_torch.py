@@ -165,6 +165,25 @@ def test_the_gpu_is_taken_where_there_is_one_and_told(filmed, monkeypatch):
     assert refined.details() == {"from": "test", "fitted": True, "fitted_on": "cpu"}
 
 
+def test_where_the_gpu_fails_the_cpu_fits_and_every_frame_is_final_once(filmed, monkeypatch, caplog):
+    truth, scene = filmed
+    monkeypatch.setattr(reconstructor, "torch_gpu", lambda device: "cpu")
+    monkeypatch.setattr(together_fit.FitTogether, "window", 2)
+    change, calls = together_fit.FitTogether.joint_change, []
+
+    def full(self, window, seen, tell):
+        calls.append(window.start)
+        if window.start > 1:
+            raise RuntimeError("out of memory")
+        return change(self, window, seen, tell)
+
+    monkeypatch.setattr(together_fit.FitTogether, "joint_change", full)
+    refined = RefinedByFit(Predictor(truth), settings_for("draft"), device="auto")
+    final = [t for batch in refined.reconstruct(scene, silent) if batch.final for t in batch.indices.tolist()]
+    assert calls[-1] > 1 and sorted(final) == list(range(len(truth)))
+    assert "out of memory" in caplog.text and "the CPU does it anew" in caplog.text
+
+
 def test_fitting_together_can_be_cancelled_at_any_report(filmed):
     truth, scene = filmed
     for after in (3, 12, 30):

@@ -98,6 +98,24 @@ def test_a_model_that_takes_tracks_agrees_with_what_was_exported_with_and_withou
     assert np.abs(found[0] - found[1]).max() > 0.01
 
 
+@BOTH
+def test_questions_asked_together_are_answered_as_one_by_one(tmp_path, opened):
+    model = opened(write_small_node_model(tmp_path / "told.onnx", takes_tracks=True))
+    inputs = [random_inputs(4, 50, seed) for seed in range(3)]
+    names = ("times", "camera", "translation", "nodes", "tracks")
+    questions = [
+        (
+            model.see(each.frames[0].numpy(), nothing),
+            Geometry(**{name: getattr(each, name)[0].numpy() for name in names}),
+        )
+        for each in inputs
+    ]
+    for each, answer, (_, geometry) in zip(inputs, model.first_answers(questions, nothing), questions, strict=True):
+        moved = model.moved_points(each.points[0].numpy(), geometry.nodes, answer.motions)
+        assert np.abs(moved - run(model, each)).max() < 1e-5
+        assert np.abs(moved - moved[:1]).max() > 0.02
+
+
 def test_an_exported_model_can_be_trained_on(exported):
     found, expected = (dict(model.named_parameters()) for model in (load_exported(exported), small_node_model()))
     assert found.keys() == expected.keys()

@@ -128,6 +128,31 @@ def test_windows_join_smoothly(weights):
     assert steps.max() < 4 * np.median(steps)
 
 
+@pytest.mark.parametrize("frames", [9, 27])
+def test_windows_and_looks_that_are_asked_together_answer_as_one_by_one(obedient, monkeypatch, frames):
+    import torch
+
+    from motion324.reconstructors.node_model.model_file import read_model_file
+    from motion324.reconstructors.node_model.torch_model import TorchNodeModel
+
+    given = scene(frames)
+    believed = given.mesh.positions + 0.05 * np.arange(frames)[:, None, None] / frames
+    expected = positions_of(obedient, given, believed)
+    asked = []
+
+    class Counted(TorchNodeModel):
+        def first_answers(self, questions, check):
+            asked.append(len(questions))
+            return super().first_answers(questions, check)
+
+    def opened(path, device, check):
+        return Counted(path, read_model_file(path), torch.device("cpu"))
+
+    monkeypatch.setattr(reconstructing, "opened_model", opened)
+    assert np.abs(positions_of(obedient, given, believed) - expected).max() < 1e-5
+    assert max(asked) > 1
+
+
 def test_the_same_scene_gives_the_same_result(weights):
     assert np.array_equal(positions_of(weights, scene(6)), positions_of(weights, scene(6)))
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import json
 import os
 import platform
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from importlib import metadata
@@ -224,7 +226,16 @@ def _torch_device() -> list[Finding]:
     return [
         Finding(subject, Verdict.FINE, f"{name}, {precision.name}"),
         Finding(kernels, Verdict.FINE, f"{', '.join(usable)}; the first is taken"),
+        *(_unused_xformers(usable) if device.type == "cuda" else []),
     ]
+
+
+def _unused_xformers(usable: Sequence[str]) -> list[Finding]:
+    """usable: the kernels that attention can take here."""
+    if "xformers" in usable or importlib.util.find_spec("xformers") is None:
+        return []
+    remedy = "Its wheels fit one PyTorch each, that of 0.0.35 2.10 for CUDA 12.8; all else works without it."
+    return [Finding("xformers", Verdict.WARNING, "installed, but not usable with this PyTorch and GPU", remedy)]
 
 
 def _weights() -> Finding:

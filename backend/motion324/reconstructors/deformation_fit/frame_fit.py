@@ -182,8 +182,8 @@ class FrameFit:
         metric, pull = np.zeros((len(moved), 3, 3)), np.zeros((len(moved), 3))
         for targets, weight, tolerance in pulls(s, seen, self.observer.outside(t, moved), loosen):
             self._pull(metric, pull, moved, targets, weight, tolerance)
-        for weight, origin, stiffness in self._priors(t, before, moved):
-            share = weight * p.point_area
+        for held, origin, stiffness in self._priors(t, before, moved):
+            share = held * p.point_area
             metric += share[:, None, None] * stiffness
             pull += share[:, None] * ((moved - origin) @ stiffness)
         if trust is not None:

@@ -130,7 +130,7 @@ class NodeModelReconstructor:
         self._details = {"device": model.place, "weights": self.weights.name, "windows": len(windows)}
         merger = Merger(windows, len(scene.mesh.positions))
         asked = [(window, part) for window in windows for part in range(len(looks))]
-        positions = np.empty(0, np.float32)
+        positions: np.ndarray = np.empty(0, np.float32)
         for start in range(0, len(asked), model.questions_at_once):
             group = asked[start : start + model.questions_at_once]
 

@@ -179,7 +179,11 @@ class FitTogether:
         pairs = list(zip(frames, parents.tolist(), strict=True))
         wanted = sorted({t for pair in pairs for t in pair})
         now = dict(zip(wanted, self.drawn([known[t] for t in wanted], lambda: tell(0.0)), strict=True))
-        first: list[PosedSurface] = self._of_each(pairs, lambda t, parent: self._likelier(t, now[t], now[parent]), tell)
+
+        def likelier(t: int, parent: int) -> PosedSurface:
+            return self._likelier(t, now[t], now[parent])
+
+        first = self._of_each(pairs, likelier, tell)
         poses = start = together([surface.pose for surface in first], self._like)
         for round_ in range(s.rounds):
             own = dict(zip(frames, first, strict=True)) if round_ == 0 else now

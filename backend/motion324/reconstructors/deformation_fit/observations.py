@@ -85,9 +85,16 @@ class Observer:
             self.bare(t, surfaces[t]),
         )
 
-    def chained(self, t: int, neighbour: int, surface: PosedSurface) -> PointTargets:
-        """Points seen in another frame, in whose pose `surface` is, carried to frame t by the flow between both."""
-        flow, error = there_and_back(self._flow(neighbour, t), self._flow(t, neighbour))
+    def way(self, neighbour: int, t: int) -> tuple[np.ndarray, np.ndarray]:
+        """Flow (h, w, 2) from another frame to frame t, and the error (h, w) in pixels of going there and back."""
+        return there_and_back(self._flow(neighbour, t), self._flow(t, neighbour))
+
+    def chained(
+        self, t: int, neighbour: int, surface: PosedSurface, way: tuple[np.ndarray, np.ndarray] | None = None
+    ) -> PointTargets:
+        """Points seen in another frame, in whose pose `surface` is, carried to frame t by the flow between both.
+        way: that flow, where it is known already."""
+        flow, error = way or self.way(neighbour, t)
         return self._carried(surface, flow, error, self.problem.images.masks[neighbour], t)
 
     def model(self, t: int, surface: PosedSurface) -> PointTargets:

@@ -41,7 +41,7 @@ from motion324.reconstructors.deformation_fit.observations import Observation, O
 Found = TypeVar("Found")
 
 FIELDS_KEPT = 256  # frames' ways to their masks, of 0.5 MB at 320 x 320 pixels
-AT_ONCE = 48  # frames fitted by themselves: so many that their flows are kept meanwhile
+AT_ONCE = 48  # frames fitted by themselves: 2 MB of memory each for flows and pictures, 20 of the GPU's
 JOINT_WINDOW = 96  # frames refined together: some 10 MB of a GPU's memory each
 FOLLOWING_STEPS = 6  # Gauss-Newton steps to a predicted pose, from what each node's own points say
 
@@ -185,16 +185,21 @@ class FitTogether:
 
         first = self._of_each(pairs, likelier, tell)
         poses = start = together([surface.pose for surface in first], self._like)
+        ways: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # from the parents, to which all rounds come back
         for round_ in range(s.rounds):
             own = dict(zip(frames, first, strict=True)) if round_ == 0 else now
 
             def look(t: int, parent: int, own=own, now=now, flows=round_ > 0) -> Observation[PointTargets]:
                 surface, eye = own[t], self.observer
+                if not flows:
+                    ways[t] = eye.way(parent, t)
                 model = eye.model(t, surface) if flows else None
-                return Observation([eye.chained(t, parent, now[parent])], model, eye.bare(t, surface))
+                return Observation([eye.chained(t, parent, now[parent], ways[t])], model, eye.bare(t, surface))
 
-            looked = self._of_each(pairs, look, lambda part, done=round_: tell((done + part) / s.rounds))
-            seen = on_device(looked, self._like)
+            def told(part: float, done: int = round_) -> None:
+                tell((done + part) / s.rounds)
+
+            seen = on_device(self._of_each(pairs, look, told), self._like)
             for _ in range(s.steps):
                 tell((round_ + 1) / s.rounds)
                 hessian, gradient = self._summed(poses, fields, goals, seen, s.anneal ** (s.rounds - 1 - round_))

@@ -101,6 +101,20 @@ def animation_of(addon, obj: bpy.types.Object, positions: np.ndarray, start: flo
     )
 
 
+def _size_of(positions) -> float:
+    return float(np.ptp(positions[0], axis=0).max())
+
+
+def apart(obj, positions, start=1.0, step=1.0) -> tuple[float, float]:
+    """Mean and largest distance of what Blender shows, in parts of the longest side."""
+    found = [np.linalg.norm(shown(obj, start + k * step) - each, axis=1) for k, each in enumerate(positions)]
+    return float(np.mean(found)) / _size_of(positions), float(np.max(found)) / _size_of(positions)
+
+
+def curves_of(addon, armature) -> set[str]:
+    return {curve.data_path for curve in addon("scene.playing.fcurves").curves_of(armature)}
+
+
 def keep(addon, animations, to_nla: bool = False, **settings):
     """Reads the rig, keys the bones as the backend does, and keeps them."""
     own_rig, keeping = addon("scene.rigging.own_rig"), addon("scene.rigging.keeping_bones")

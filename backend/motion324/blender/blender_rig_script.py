@@ -16,7 +16,7 @@ import numpy as np
 from motion324.core.errors import Motion324Error
 from motion324.core.inside_blender.mesh.making import new_mesh
 from motion324.core.inside_blender.rig.exporting import write_rigged
-from motion324.core.inside_blender.rig.keying import write_keys
+from motion324.core.inside_blender.rig.keying import switched_off, write_keys
 from motion324.core.inside_blender.rig.making import bind, make_armature
 from motion324.core.inside_blender.rig.scene_rig import SceneRig, read_scene_rig
 from motion324.core.reference_mesh import Material, ReferenceMesh
@@ -57,9 +57,11 @@ def write(source: str, rig_file: str, state: str, fps: str, target: str) -> None
     if motion is None or armature.names != rig.read.armature.names:
         raise RuntimeError("the rig has changed since it was read")
     frames = len(motion.mean)
-    still = rig.read.constrained & ~motion.turned & ~motion.moved
     rig.armature_object.data.pose_position = "POSE"
-    write_keys(bpy, rig.armature_object, armature, motion, range(1, frames + 1), "Motion324", still)
+    # The trajectory lies in the world, where the object stands still.
+    write_keys(bpy, rig.armature_object, armature, motion, range(1, frames + 1), "Motion324", goes_on=False)
+    for warning in switched_off(rig.armature_object):
+        print(f"motion324-warning: {warning}")
     set_time(bpy, float(fps), frames)
     save(bpy, Path(target), [rig.armature_object, *rig.objects])
 
@@ -122,7 +124,7 @@ def make(rig_file: str, fps: str, target: str) -> None:
     made = make_armature(bpy, "Rig", RiggedMotion(armature, skin, motion), (0.0, 0.0, 0.0))
     bind(obj, made, skin, armature.names)
     obj.parent = made
-    write_keys(bpy, made, armature, motion, range(1, len(motion.mean) + 1), "Motion324", np.zeros(armature.count, bool))
+    write_keys(bpy, made, armature, motion, range(1, len(motion.mean) + 1), "Motion324")
     save(bpy, Path(target), [made, obj])
 
 

@@ -25,8 +25,9 @@ class Armature:
     location (J, 3), rotation (J, 4) as w, x, y, z, scale (J, 3) float64: the pose as it stands, relative to the rest
     pose, constraints included.
     rotation_modes: one of ROTATION_MODES each. Where a bone may go, all (J, 3) float64, in its own axes:
-    rotation_low, rotation_high: Euler angles in radians; location_low, location_high: both are the present value where
-    something is locked, and infinite where nothing limits it.
+    rotation_low, rotation_high: Euler angles in radians, in the orders limit_orders, each one of EULER_ORDERS;
+    location_low, location_high: both are the present value where something is locked, and infinite where nothing limits
+    it. locked_components (J, 4) bool: of the quaternion w, x, y, z, those that stay; such a bone has no other limits.
     inherits_rotation, local_location, connected (J,) bool: as Blender's bones have them.
     """
 
@@ -38,10 +39,12 @@ class Armature:
     rotation: np.ndarray
     scale: np.ndarray
     rotation_modes: tuple[str, ...]
+    limit_orders: tuple[str, ...]
     rotation_low: np.ndarray
     rotation_high: np.ndarray
     location_low: np.ndarray
     location_high: np.ndarray
+    locked_components: np.ndarray
     inherits_rotation: np.ndarray
     local_location: np.ndarray
     connected: np.ndarray
@@ -66,10 +69,12 @@ class Armature:
             rotation=np.tile([1.0, 0.0, 0.0, 0.0], (count, 1)),
             scale=np.ones((count, 3)),
             rotation_modes=(QUATERNION,) * count,
+            limit_orders=EULER_ORDERS[:1] * count,
             rotation_low=-free,
             rotation_high=free,
             location_low=-free,
             location_high=free,
+            locked_components=np.zeros((count, 4), bool),
             inherits_rotation=np.ones(count, bool),
             local_location=np.ones(count, bool),
             connected=np.zeros(count, bool),

@@ -203,13 +203,18 @@ def _motion(
     for j, mode in enumerate(armature.rotation_modes):
         if mode in EULER_ORDERS:
             angles = to_euler(poses.rotation[:, j], mode)
-            euler[:, j] = angles if free.by_angles[j] else without_leaps(angles, mode)
+            as_limited = free.by_angles[j] and armature.limit_orders[j] == mode
+            euler[:, j] = angles if as_limited else without_leaps(angles, mode)
     turned = free.turned & (armature.rotation_high > armature.rotation_low).any(axis=1)
+    rotation = same_side(to_quaternion(poses.rotation))
+    for j in np.flatnonzero(free.by_components):  # on the side on which the locked ones are what they were
+        locked = armature.locked_components[j]
+        rotation[:, j] *= -1.0 if rotation[0, j, locked] @ armature.rotation[j, locked] < 0 else 1.0
     return RigMotion(
         turned=turned,
         moved=free.moved,
         location=poses.location * problem.scale,
-        rotation=same_side(to_quaternion(poses.rotation)),
+        rotation=rotation,
         euler=euler,
         mean=mean,
         largest=largest,

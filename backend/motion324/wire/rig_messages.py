@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from motion324.core.rig import ROTATION_MODES, Armature, RiggedMotion, RigMotion, Skin
+from motion324.core.rig import EULER_ORDERS, ROTATION_MODES, Armature, RiggedMotion, RigMotion, Skin
 from motion324.core.rig_settings import RigSettings
 from motion324.wire.message import MAX_ID, Arrays, BulkMessage, MessageFields, new_id
 
@@ -103,10 +103,11 @@ def rig_to_wire(armature: Armature, skin: Skin, arrays: Arrays) -> dict[str, Any
         arrays[f"rig.{name}"] = np.asarray(getattr(armature, name), np.float64)
     for name in _FLAGS:
         arrays[f"rig.{name}"] = np.asarray(getattr(armature, name), np.uint8)
+    arrays["rig.locked_components"] = np.asarray(armature.locked_components, np.uint8)
     arrays["skin.positions"] = np.asarray(skin.positions, np.float32)
     arrays["skin.joints"] = np.asarray(skin.joints, np.int32)
     arrays["skin.weights"] = np.asarray(skin.weights, np.float32)
-    return {"names": list(armature.names), "rotation_modes": list(armature.rotation_modes)}
+    return {name: list(getattr(armature, name)) for name in ("names", "rotation_modes", "limit_orders")}
 
 
 def rig_from_wire(fields: MessageFields) -> tuple[Armature, Skin]:
@@ -114,9 +115,10 @@ def rig_from_wire(fields: MessageFields) -> tuple[Armature, Skin]:
     count = len(parents)
     if not 0 < count <= MAX_BONES or (parents < -1).any() or (parents >= np.arange(count)).any():
         raise fields.wrong("rig.parents", f"must name for each of 1 to {MAX_BONES} bones one before it, or -1")
-    names, modes = fields.texts("names", count), fields.texts("rotation_modes", count)
-    if len(names) != count or len(modes) != count or not set(modes) <= set(ROTATION_MODES):
-        raise fields.wrong("names", f"and rotation_modes must be those of {count} bones")
+    names, modes, orders = (fields.texts(name, count) for name in ("names", "rotation_modes", "limit_orders"))
+    known = set(modes) <= set(ROTATION_MODES) and set(orders) <= set(EULER_ORDERS)
+    if not known or {len(names), len(modes), len(orders)} != {count}:
+        raise fields.wrong("names", f"rotation_modes and limit_orders must be those of {count} bones")
     armature = Armature(
         names=names,
         parents=parents,
@@ -124,6 +126,8 @@ def rig_from_wire(fields: MessageFields) -> tuple[Armature, Skin]:
         lengths=_finite(fields, "rig.lengths", ("J",)),
         rotation=_finite(fields, "rig.rotation", ("J", 4)),
         rotation_modes=modes,
+        limit_orders=orders,
+        locked_components=fields.array("rig.locked_components", "uint8", ("J", 4)).astype(bool),
         **{name: fields.array(f"rig.{name}", "float64", ("J", 3)) for name in _VECTORS},
         **{name: fields.array(f"rig.{name}", "uint8", ("J",)).astype(bool) for name in _FLAGS},
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import bpy
 
-from motion324.core.inside_blender.fcurves import CONSTANT, channels_of, curves_of_action, write_curve
+from motion324.core.inside_blender.fcurves import CONSTANT, channels_of, curves_of_action, with_inner, write_curve
 
 __all__ = ["CONSTANT", "curves_of", "deciding", "editable_curves_of", "let_decide", "muted", "write_curve"]
 
@@ -35,7 +35,7 @@ def _may_decide(data: bpy.types.ID, paths: Collection[str]) -> list[Any]:
     animation = data.animation_data
     if animation is None:
         return []
-    strips = [strip for track in animation.nla_tracks for strip in _with_inner(track.strips)]
+    strips = [strip for track in animation.nla_tracks for strip in with_inner(track.strips)]
     actions = {each for each in (animation.action, *(strip.action for strip in strips)) if each is not None}
     curves = [curve for action in actions if action.library is None for curve in curves_of_action(action)]
     drivers = animation.drivers if data.library is None else ()
@@ -53,13 +53,6 @@ def muted(data: bpy.types.ID, paths: Collection[str]) -> Iterator[None]:
     finally:
         for curve in curves:
             curve.mute = False
-
-
-def _with_inner(strips: Iterable[bpy.types.NlaStrip]) -> Iterator[bpy.types.NlaStrip]:
-    """With those in strips of strips."""
-    for strip in strips:
-        yield strip
-        yield from _with_inner(strip.strips)
 
 
 def editable_curves_of(data: bpy.types.ID) -> Any:

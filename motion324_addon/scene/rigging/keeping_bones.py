@@ -46,12 +46,10 @@ def keep_on_armature(animations: Sequence[Animation], rig: OwnRig, motion: RigMo
             keeping.remove_animation(obj)
     keying.take_off(bpy, armature)
     bound = {obj.name: binding.bind(obj, armature) for obj in objects}
-    held = _held(armature, rig, motion)
     timing = animations[0].timing
     frames = [timing.frame(k) for k in range(timing.count)]
     name = keeping.action_name(animations[0])
-    action = keying.write_keys(bpy, armature, rig.read.armature, motion, frames, name, held)
-    muted = sorted(keying.constrained_before(armature))
+    action = keying.write_keys(bpy, armature, rig.read.armature, motion, frames, name)
     if to_nla:
         keying.push_down(armature, action)
     first = 0
@@ -70,27 +68,8 @@ def keep_on_armature(animations: Sequence[Animation], rig: OwnRig, motion: RigMo
         for obj in objects
         if bound[obj.name] is not None
     ]
-    if muted:
-        names = ", ".join(f"'{name}'" for name in muted[:3]) + (f" and {len(muted) - 3} more" if len(muted) > 3 else "")
-        warnings.append(f"Constraints of {names} are switched off: the keys have their effect in them.")
+    warnings += keying.switched_off(armature)
     return Kept(action.name, said_of(action, motion), tuple(warnings))
-
-
-def _held(armature: bpy.types.Object, rig: OwnRig, motion: RigMotion) -> np.ndarray:
-    """(J,) bool: bones above keyed ones that something else than their own values would move."""
-    parents = rig.read.armature.parents
-    above = np.zeros(len(parents), bool)
-    for j in range(len(parents) - 1, -1, -1):
-        if (motion.turned[j] or motion.moved[j] or above[j]) and parents[j] >= 0:
-            above[parents[j]] = True
-    drivers = [each.data_path for each in armature.animation_data.drivers] if armature.animation_data else []
-    driven = [
-        any(path.startswith(f'pose.bones["{bpy.utils.escape_identifier(name)}"]') for path in drivers)
-        for name in rig.read.armature.names
-    ]
-    tracks = armature.animation_data.nla_tracks if armature.animation_data else ()
-    moved = np.array(driven, bool) | rig.read.constrained | any(not track.mute for track in tracks)
-    return above & moved & ~motion.turned & ~motion.moved
 
 
 def _show_distance(obj: bpy.types.Object, worst: np.ndarray, animation: Animation) -> None:

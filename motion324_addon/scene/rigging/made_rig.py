@@ -112,9 +112,8 @@ def keep_as_rig(animations: Sequence[Animation], motion: Motion, rigged: RiggedM
         first += count
     timing = animations[0].timing
     frames = [timing.frame(k) for k in range(timing.count)]
-    still = np.zeros(rigged.armature.count, bool)
     name = keeping.action_name(animations[0])
-    action = keying.write_keys(bpy, armature, rigged.armature, rigged.motion, frames, name, still)
+    action = keying.write_keys(bpy, armature, rigged.armature, rigged.motion, frames, name)
     if to_nla:
         keying.push_down(armature, action)
     for each in selected:

@@ -12,7 +12,7 @@ import numpy as np
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.inside_blender.mesh.surface import positions_of
 from motion324.core.inside_blender.rig import binding
-from motion324.core.inside_blender.rig.armature_reading import ReadArmature, read_armature
+from motion324.core.inside_blender.rig.armature_reading import ReadArmature, read_armature, warnings_of
 from motion324.core.inside_blender.rig.scene_rig import joined
 from motion324.core.inside_blender.rig.skin_reading import armature_modifier, read_skin
 from motion324.core.rig import Skin
@@ -31,7 +31,7 @@ class OwnRig:
     """The armature of some animations' objects.
 
     skin and positions (T, N, 3) float32: those of all objects, one after the other, in armature space.
-    held (J,) bool: bones that are keyed as they stand. warnings: one sentence each.
+    warnings: one sentence each.
     """
 
     target: Target
@@ -93,7 +93,7 @@ def read_own_rig(animations: Sequence[Animation], named: str | None = None) -> O
             skins.append(found.skin)
             positions.append((animation.positions @ matrix[:3, :3].T.astype(np.float32)) + np.float32(matrix[:3, 3]))
             warnings += [*found.warnings, *_other_modifiers(obj, modifier)]
-    warnings += _of_armature(armature, read)
+    warnings += warnings_of(armature, read)
     return OwnRig(Target.of(armature), read, joined(skins), np.concatenate(positions, axis=1), tuple(warnings))
 
 
@@ -206,23 +206,6 @@ def _other_modifiers(obj: bpy.types.Object, modifier: bpy.types.Modifier) -> lis
     return [
         f"{names} of '{obj.name}' deforms the mesh besides the bones, and goes on doing so; the keys do not know it."
     ]
-
-
-def _of_armature(armature: bpy.types.Object, read: ReadArmature) -> list[str]:
-    told = []
-    if read.bendy:
-        names = ", ".join(f"'{name}'" for name in read.bendy[:3])
-        more = f" and {len(read.bendy) - 3} more" if len(read.bendy) > 3 else ""
-        told.append(f"Bendy bones ({names}{more}) are straight while the keys are there, which suppose whole bones.")
-    scale = armature.matrix_world.to_3x3()
-    stretch = np.linalg.svd(np.array(scale), compute_uv=False)
-    if scale.determinant() < 0 or stretch[0] > 1.001 * stretch[2]:
-        how = "mirrored" if scale.determinant() < 0 else "scaled unevenly"
-        told.append(
-            f"'{armature.name}' is {how}: the keys are right here, but many other programs do not follow that; apply "
-            "its scale (Ctrl+A) for them."
-        )
-    return told
 
 
 def _evaluated(armature: bpy.types.Object) -> bpy.types.Object:

@@ -105,11 +105,47 @@ def test_limits_and_locks_hold_and_the_rest_makes_the_best_of_it():
     assert 1e-3 < motion.mean.mean() < 0.2
 
 
+def test_limits_hold_in_the_order_in_which_they_count():
+    low, high = np.full((7, 3), -np.inf), np.full((7, 3), np.inf)
+    low[1], high[1] = (-0.2, -0.1, -np.inf), (0.2, 0.1, np.inf)
+    for mode in ("QUATERNION", "XYZ"):
+        rig = armature(rotation_low=low, rotation_high=high, rotation_modes=(mode,) * 7, limit_orders=("ZXY",) * 7)
+        skin = cloud(rig)
+        motion = fit_armature(rig, skin, trajectory(rig, skin, swing(rig)))
+        turns = from_quaternion(motion.rotation[:, 1])
+        angles = to_euler(turns, "ZXY")
+        assert (np.abs(angles[:, :2]) <= np.array([0.2, 0.1]) + 1e-9).all() and np.ptp(angles[:, 2]) > 0.1
+        if mode == "XYZ":
+            np.testing.assert_allclose(from_euler(motion.euler[:, 1], "XYZ"), turns, atol=1e-9)
+
+
+STRAIGHT, BENT = (1.0, 0, 0, 0), (0.7, -0.5, 0.1, 0.5)  # quaternions
+
+
+@pytest.mark.parametrize(
+    ("resting", "locked"),
+    [(STRAIGHT, "0010"), (STRAIGHT, "0101"), (BENT, "0010"), (BENT, "0101"), (BENT, "1000"), (BENT, "1001")],
+)
+def test_locked_components_of_a_quaternion_stay_and_what_they_allow_is_found_exactly(resting, locked):
+    locked = np.array([each == "1" for each in locked])
+    own = np.array(resting) / np.linalg.norm(resting)
+    rig = armature()
+    rig.locked_components[1], rig.rotation[1] = locked, own
+    skin, poses = cloud(rig), swing(rig, frames=16)
+    turns = to_quaternion(poses.rotation[:, 1] @ from_quaternion(own))
+    turns[:, locked] = own[locked]
+    turns[:, ~locked] *= np.sqrt(1 - own[locked] @ own[locked]) / np.linalg.norm(turns[:, ~locked], axis=1)[:, None]
+    poses.rotation[:, 1] = from_quaternion(turns)
+    motion = fit_armature(rig, skin, trajectory(rig, skin, poses))
+    np.testing.assert_allclose(motion.rotation[:, 1, locked], np.tile(own[locked], (16, 1)), atol=1e-9)
+    assert motion.mean.mean() < 1e-4 and np.ptp(motion.rotation[:, 1], axis=0).max() > 0.05
+
+
 def test_what_limits_allow_is_found_exactly():
     low, high = np.full((7, 3), -np.inf), np.full((7, 3), np.inf)
     low[1], high[1] = (-0.3, 0, -0.3), (0.3, 0, 0.3)
     modes = ("YZX",) * 7
-    rig = armature(rotation_low=low, rotation_high=high, rotation_modes=modes)
+    rig = armature(rotation_low=low, rotation_high=high, rotation_modes=modes, limit_orders=modes)
     skin = cloud(rig)
     poses = swing(rig)
     allowed = np.clip(to_euler(poses.rotation[:, 1], "YZX"), low[1], high[1])

@@ -76,7 +76,9 @@ EXAMINATION = Examination(
     view=look_at_origin(30, 10, 3, 1.2),
     silhouette_overlap=0.9,
 )
-RIG = armature((-1, 0), rotation_modes=("QUATERNION", "ZYX"), connected=np.array([False, True]))
+RIG = armature(
+    (-1, 0), rotation_modes=("QUATERNION", "ZYX"), limit_orders=("YZX", "ZYX"), connected=np.array([False, True])
+)
 SKIN = cloud(RIG, 7)
 MOTION = RigMotion(
     turned=np.array([True, False]),

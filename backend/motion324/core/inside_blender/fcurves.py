@@ -6,7 +6,7 @@ dropped the old way (Blender's release notes of 4.4, "Slotted Actions", and of 5
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,13 @@ def curves_of_action(action: Any) -> list[Any]:
         return list(action.fcurves)
     bags = [bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags]
     return [curve for bag in bags for curve in bag.fcurves]
+
+
+def with_inner(strips: Iterable[Any]) -> Iterator[Any]:
+    """The NLA editor's strips, with those in strips of strips."""
+    for strip in strips:
+        yield strip
+        yield from with_inner(strip.strips)
 
 
 def new_channels(bpy: Any, data: Any, name: str) -> Any:

@@ -37,7 +37,8 @@ def two_bones(motion, frames: int = 6):
     armature = rig.Armature(
         names=("root", "upper"), parents=np.array([-1, 0], np.int32), rest=rest, lengths=np.array([1.0, 0.5]),
         location=none, rotation=rotation[0], scale=np.ones((2, 3)), rotation_modes=("QUATERNION",) * 2,
-        rotation_low=-free, rotation_high=free, location_low=none, location_high=none,
+        limit_orders=("XYZ",) * 2, rotation_low=-free, rotation_high=free, location_low=none, location_high=none,
+        locked_components=np.zeros((2, 4), bool),
         inherits_rotation=np.ones(2, bool), local_location=np.ones(2, bool), connected=np.array([False, True]),
     )  # fmt: skip
     skin = rig.Skin(motion.positions[0], upper.astype(np.int32)[:, None], np.ones((len(upper), 1), np.float32))

@@ -7,23 +7,9 @@ import math
 import bpy
 import numpy as np
 import pytest
-from addon.rigged_bodies import MODES, animation_of, body_rig, dance, keep, refused, skinned_cloud
+from addon.rigged_bodies import MODES, animation_of, apart, body_rig, curves_of, dance, keep, refused, skinned_cloud
 from addon.shapes import shown
 from mathutils import Euler
-
-
-def size_of(positions) -> float:
-    return float(np.ptp(positions[0], axis=0).max())
-
-
-def apart(obj, positions, start=1.0, step=1.0) -> tuple[float, float]:
-    """Mean and largest distance of what Blender shows, in parts of the longest side."""
-    found = [np.linalg.norm(shown(obj, start + k * step) - each, axis=1) for k, each in enumerate(positions)]
-    return float(np.mean(found)) / size_of(positions), float(np.max(found)) / size_of(positions)
-
-
-def curves_of(addon, armature) -> set[str]:
-    return {curve.data_path for curve in addon("scene.playing.fcurves").curves_of(armature)}
 
 
 def test_blender_shows_the_trajectory_with_every_rotation_mode_and_roll(addon):

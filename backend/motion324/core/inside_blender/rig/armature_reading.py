@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
-from motion324.core.inside_blender.rig.keying import constrained_before, is_own_limit
-from motion324.core.rig import QUATERNION, ROTATION_MODES, Armature
+from motion324.core.inside_blender.rig.keying import constrained_before, is_own_limit, named
+from motion324.core.rig import AXIS_ANGLE, QUATERNION, ROTATION_MODES, Armature
 
 EVEN = 1e-4  # of a scale: less is none
 
 
 @dataclass(frozen=True)
 class ReadArmature:
-    """constrained (J,) bool: bones that constraints hold where they are, or held before keys took their place.
-    bendy: the names of deforming bones that bend, which `keying.write_keys` straightens.
+    """bendy: the names of deforming bones that bend, which `keying.write_keys` straightens.
+    not_as_locked: those of bones of which single components of the rotation are locked in a way that is not followed.
     """
 
     armature: Armature
-    constrained: np.ndarray
     bendy: tuple[str, ...]
+    not_as_locked: tuple[str, ...]
 
 
 def read_armature(obj: Any, evaluated: Any) -> ReadArmature:
@@ -36,17 +37,18 @@ def read_armature(obj: Any, evaluated: Any) -> ReadArmature:
     own = [_own_pose(evaluated, evaluated.pose.bones[bone.name]) for bone in bones]
     before = constrained_before(obj)
     held = [pose.name in before or any(_holds(each) for each in pose.constraints) for pose in poses]
+    connected = np.array([bone.use_connect and bone.parent is not None for bone in bones], bool)
     location = np.array([each[0] for each in own], np.float64).reshape(-1, 3)
+    location[connected] = 0.0  # Blender looks at none of theirs; what constraints move them by, keys cannot
     rotation = np.array([each[1] for each in own], np.float64).reshape(-1, 4)
     # A constraint's scale goes with it; that of the bone itself stays.
     scales = [pose.scale if muted else each[2] for pose, each, muted in zip(poses, own, held, strict=True)]
     scale = np.array([tuple(each) for each in scales], np.float64).reshape(-1, 3)
     _check_scale(obj, bones, scale)
-    turns = np.array(
-        [_turn_limits(pose, each[3], baked) for pose, each, baked in zip(poses, own, held, strict=True)], np.float64
-    )
+    locks = [_turn_locks(pose, each[1], baked) for pose, each, baked in zip(poses, own, held, strict=True)]
+    turns = np.array([_turn_limits(*each) for each in zip(poses, (one[3] for one in own), locks, strict=True)])
     moves = np.array(
-        [_move_limits(pose, each[0], baked) for pose, each, baked in zip(poses, own, held, strict=True)], np.float64
+        [_move_limits(pose, place, baked) for pose, place, baked in zip(poses, location, held, strict=True)], np.float64
     )
     armature = Armature(
         names=tuple(bone.name for bone in bones),
@@ -57,16 +59,43 @@ def read_armature(obj: Any, evaluated: Any) -> ReadArmature:
         rotation=rotation,
         scale=scale,
         rotation_modes=tuple(mode_of(pose) for pose in poses),
+        limit_orders=tuple(_limit_order(pose) for pose in poses),
         rotation_low=turns[:, 0],
         rotation_high=turns[:, 1],
         location_low=moves[:, 0],
         location_high=moves[:, 1],
         inherits_rotation=np.array([bone.use_inherit_rotation for bone in bones], bool),
         local_location=np.array([bone.use_local_location for bone in bones], bool),
-        connected=np.array([bone.use_connect and bone.parent is not None for bone in bones], bool),
+        locked_components=np.array([lock.components for lock in locks], bool).reshape(-1, 4),
+        connected=connected,
     )
     bendy = tuple(bone.name for bone in bones if bone.use_deform and bone.bbone_segments > 1)
-    return ReadArmature(armature, np.array(held, bool), bendy)
+    return ReadArmature(
+        armature, bendy, tuple(p.name for p, lock in zip(poses, locks, strict=True) if not lock.is_exact)
+    )
+
+
+def warnings_of(obj: Any, read: ReadArmature) -> list[str]:
+    """What of the armature object is not as one may think of its keys, one sentence each."""
+    told = []
+    if read.bendy:
+        told.append(
+            f"Bendy bones ({named(read.bendy)}) are straight while the keys are there, which suppose whole bones."
+        )
+    if read.not_as_locked:
+        told.append(
+            f"Locks of single components of a rotation (4L) are not followed to the letter beside limits, or about a "
+            f"slanting axis: {named(read.not_as_locked)} turns less than it may, or as if Euler angles were locked."
+        )
+    scale = obj.matrix_world.to_3x3()
+    stretch = np.linalg.svd(np.array(scale), compute_uv=False)
+    if scale.determinant() < 0 or stretch[0] > 1.001 * stretch[2]:
+        how = "mirrored" if scale.determinant() < 0 else "scaled unevenly"
+        told.append(
+            f"'{obj.name}' is {how}: the keys are right here, but many other programs do not follow that; apply its "
+            "scale (Ctrl+A) for them."
+        )
+    return told
 
 
 def _holds(constraint: Any) -> bool:
@@ -102,16 +131,17 @@ def _check_scale(obj: Any, bones: list[Any], scale: np.ndarray) -> None:
 
 
 def _own_pose(evaluated: Any, pose: Any) -> tuple[Any, Any, Any, Any]:
-    """Location, quaternion, scale and Euler angles in the bone's order, relative to the rest pose, as it is shown."""
+    """Location, quaternion, scale and Euler angles in its limits' order, relative to the rest pose, as it is shown."""
     local = evaluated.convert_space(pose_bone=pose, matrix=pose.matrix, from_space="POSE", to_space="LOCAL")
     location, rotation, scale = local.decompose()
-    order = _order(pose)
-    return tuple(location), tuple(rotation), tuple(scale), tuple(rotation.to_euler(order, _given_euler(pose)))
-
-
-def _given_euler(pose: Any) -> Any:
-    """What the angles are to lie near, since a rotation has many."""
-    return pose.rotation_euler.copy() if pose.rotation_mode == pose.rotation_euler.order else _zero(pose.rotation_euler)
+    order = _limit_order(pose)
+    own = pose.rotation_euler.copy() if order == pose.rotation_mode else _zero(pose.rotation_euler)
+    return (
+        tuple(location),
+        tuple(rotation),
+        tuple(scale),
+        tuple(rotation.to_euler(order, own)),
+    )  # of many, those near it
 
 
 def _zero(euler: Any) -> Any:
@@ -124,10 +154,52 @@ def _order(pose: Any) -> str:
     return pose.rotation_mode if pose.rotation_mode not in ("QUATERNION", "AXIS_ANGLE") else "XYZ"
 
 
-def _turn_limits(pose: Any, angles: Any, baked: bool) -> tuple[list[float], list[float]]:
-    """The lowest and the highest Euler angles. A lock keeps the present one, but on all axes of a bone that constraints
-    move: such locks keep hands off it, as Rigify's, and its constraints are what the keys take the place of.
+def _limit_order(pose: Any) -> str:
+    """The Euler order in which the bone's limits count."""
+    orders = [each.euler_order for each in _limits(pose, "LIMIT_ROTATION") if each.euler_order != "AUTO"]
+    return orders[-1] if orders else _order(pose)
+
+
+@dataclass(frozen=True)
+class _TurnLocks:
+    """angles: the Euler angles that stay. components: of the quaternion, likewise. is_exact: whether that is all that
+    Blender's locks say, and nothing else.
     """
+
+    angles: tuple[bool, ...]
+    components: tuple[bool, ...] = (False,) * 4
+    is_exact: bool = True
+
+
+def _turn_locks(pose: Any, turn: Any, baked: bool) -> _TurnLocks:
+    """turn: the present quaternion. Locks on all axes of a bone that constraints move only keep hands off it, as
+    Rigify's, and its constraints are what the keys take the place of.
+
+    Unless told otherwise ("4L", lock_rotations_4d), Blender locks components of quaternions, and of axis and angle.
+    """
+    axes = tuple(bool(each) for each in pose.lock_rotation)
+    by_component = pose.lock_rotations_4d and pose.rotation_mode in (QUATERNION, AXIS_ANGLE)
+    if baked and all(axes):
+        return _TurnLocks((False,) * 3)
+    if not by_component or not any((*axes, pose.lock_rotation_w)):
+        return _TurnLocks(axes)
+    whole = _TurnLocks((True,) * 3)
+    if all(axes) or (pose.lock_rotation_w and abs(turn[0]) > 1 - EVEN):
+        return whole
+    stays = [abs(value) > EVEN for value, locked in zip(turn[1:], axes, strict=True) if locked]
+    if pose.rotation_mode == AXIS_ANGLE and any(stays):  # of the axis, which tells nothing where there is no turn
+        about = [abs(value) > 1 - EVEN for value in pose.rotation_axis_angle[1:]]
+        stiff = dataclasses.replace(whole, is_exact=False)
+        return _TurnLocks(tuple(not each for each in about)) if any(about) else stiff
+    if sum(axes) == 2 and not any(stays) and not pose.lock_rotation_w:
+        return _TurnLocks(axes)  # about one axis, by its angle
+    if _limits(pose, "LIMIT_ROTATION"):
+        return _TurnLocks(axes, is_exact=False)
+    return _TurnLocks((False,) * 3, (bool(pose.lock_rotation_w), *axes))
+
+
+def _turn_limits(pose: Any, angles: Any, locks: _TurnLocks) -> tuple[list[float], list[float]]:
+    """The lowest and the highest Euler angles. A lock keeps the present one."""
     low, high = [-np.inf] * 3, [np.inf] * 3
     for constraint in _limits(pose, "LIMIT_ROTATION"):
         for k, axis in enumerate("xyz"):
@@ -135,7 +207,7 @@ def _turn_limits(pose: Any, angles: Any, baked: bool) -> tuple[list[float], list
                 low[k] = max(low[k], getattr(constraint, f"min_{axis}"))
                 high[k] = min(high[k], getattr(constraint, f"max_{axis}"))
     for k in range(3):
-        if pose.lock_rotation[k] and not (baked and all(pose.lock_rotation)):
+        if locks.angles[k]:
             low[k] = high[k] = angles[k]
     return low, high
 

@@ -8,41 +8,119 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core.inside_blender.fcurves import new_channels, write_curve
+from motion324.core.inside_blender.fcurves import channels_of, curves_of_action, new_channels, with_inner, write_curve
 from motion324.core.rig import AXIS_ANGLE, QUATERNION, Armature, RigMotion
 
 PUT_BACK = "motion324_rig_put_back"
+CHAINS = ("IK", "SPLINE_IK")  # constraints that also move bones above their own
 LIMITS = ("LIMIT_ROTATION", "LIMIT_LOCATION")
+SCALE = 2  # the place of a bone's scale among its channels
+SAME = 1e-6  # of a location, rotation or scale
+NAMED = 3
 CHANNELS = {QUATERNION: "rotation_quaternion", AXIS_ANGLE: "rotation_axis_angle"}
 
 
 def write_keys(
-    bpy: Any, obj: Any, armature: Armature, motion: RigMotion, frames: Sequence[float], name: str, held: np.ndarray
+    bpy: Any,
+    obj: Any,
+    armature: Armature,
+    motion: RigMotion,
+    frames: Sequence[float],
+    name: str,
+    goes_on: bool = True,
 ) -> Any:
     """Gives the armature object a new action with keys of every bone that turns or moves, and returns it.
 
-    frames (T,): the scene's, rising. held (J,) bool: bones to be keyed as they stand, once, since something else than
-    their own values may move them. What acted on these bones before is switched off: constraints but limits, and
-    drivers of the keyed values; bones that bend are straightened. `take_off` puts all of it back.
+    frames (T,): the scene's, rising. What else of these bones and of those above them would not stand as `armature` has
+    it gets one key. What acted on them before is switched off: constraints but limits, and drivers; bones that bend are
+    straightened. `take_off` puts all of it back.
+    goes_on: the object itself goes on moving as its action before had it.
     """
     animation = obj.animation_data or obj.animation_data_create()
-    keyed = motion.turned | motion.moved | held
+    stands = _stands(obj, animation, armature, motion)
+    keyed = motion.turned | motion.moved | stands.any(axis=1)
     names = [armature.names[j] for j in np.flatnonzero(keyed)]
     note = _note(obj, animation, names)
     _switch_off(obj, animation, names)
-    channels = new_channels(bpy, obj, name)
+    channels = _own_channels(bpy, obj, name) if goes_on else new_channels(bpy, obj, name)
     action = animation.action
     for j in np.flatnonzero(keyed):
-        pose = obj.pose.bones[armature.names[j]]
-        path = f'pose.bones["{bpy.utils.escape_identifier(pose.name)}"]'
-        if motion.turned[j] or held[j]:
-            channel, values = _rotation(armature.rotation_modes[j], motion, j)
-            _write(channels, f"{path}.{channel}", frames, values if motion.turned[j] else values[:1], pose.name)
-        if motion.moved[j] or held[j]:
-            values = motion.location[:, j]
-            _write(channels, f"{path}.location", frames, values if motion.moved[j] else values[:1], pose.name)
+        bone, path = armature.names[j], obj.pose.bones[armature.names[j]].path_from_id()
+        values = _channels(armature, motion, j)
+        moving = (motion.moved[j], motion.turned[j], False)
+        for (channel, shown), moves, still in zip(values, moving, stands[j], strict=True):
+            if moves or still:
+                _write(channels, f"{path}.{channel}", frames, shown if moves else shown[:1], bone)
     obj[PUT_BACK] = json.dumps({**note, "keyed": names, "made": action.name})
     return action
+
+
+def _channels(armature: Armature, motion: RigMotion, j: int) -> list[tuple[str, np.ndarray]]:
+    """Names and values (T or 1, C) of the bone's location, rotation and scale."""
+    turn = _rotation(armature.rotation_modes[j], motion, j)
+    return [("location", motion.location[:, j]), turn, ("scale", armature.scale[j : j + 1])]
+
+
+def _stands(obj: Any, animation: Any, armature: Armature, motion: RigMotion) -> np.ndarray:
+    """(J, 3) bool: of bones that are keyed and those above them, whose location, rotation or scale has to be held,
+    since it is another one now, or since something moves it.
+    """
+    concerned = motion.turned | motion.moved
+    for j in reversed(range(armature.count)):
+        if concerned[j] and armature.parents[j] >= 0:
+            concerned[armature.parents[j]] = True
+    names = [armature.names[j] for j in np.flatnonzero(concerned)]
+    constrained = {bone for bone, _ in constraints_of(obj, names)}
+    moving = {each.data_path for each in (*_curves_of_strips(animation), *_drivers(obj, names))}
+    stands = np.zeros((armature.count, 3), bool)
+    for j in np.flatnonzero(concerned):
+        pose = obj.pose.bones[armature.names[j]]
+        _, turn, _ = pose.matrix_basis.decompose()
+        turned = min(np.abs(sign * np.array(turn) - armature.rotation[j]).max() for sign in (1, -1))
+        apart = [
+            np.abs(np.array(pose.location) - armature.location[j]).max(),
+            turned,
+            np.abs(np.array(pose.scale) - armature.scale[j]).max(),
+        ]
+        paths = [f"{pose.path_from_id()}.{channel}" for channel, _ in _channels(armature, motion, j)]
+        baked = pose.name in constrained
+        for k, path in enumerate(paths):
+            stands[j, k] = path in moving or apart[k] > SAME or (baked and k < SCALE)
+    stands[:, 0] &= ~armature.connected & ~motion.moved  # Blender looks at no location of a connected bone
+    stands[:, 1] &= ~motion.turned
+    return stands
+
+
+def _curves_of_strips(animation: Any) -> list[Any]:
+    strips = [strip for track in animation.nla_tracks if not track.mute for strip in with_inner(track.strips)]
+    return [curve for strip in strips if strip.action for curve in curves_of_action(strip.action)]
+
+
+def _own_channels(bpy: Any, obj: Any, name: str) -> Any:
+    """As new_channels, with the curves of the object itself, which are no bones', of its action before."""
+    animation, before = obj.animation_data, obj.animation_data.action
+    kept = channels_of(bpy, obj)
+    if kept is None or all(_is_of_bone(curve) for curve in kept.fcurves):
+        return new_channels(bpy, obj, name)
+    slot = getattr(animation, "action_slot", None)
+    identifier = slot.identifier if slot is not None else ""
+    action = before.copy()
+    action.name, action.use_fake_user = name, False
+    animation.action = action
+    if slot is not None:
+        animation.action_slot = action.slots[identifier]
+        for other in [each for each in action.slots if each.identifier != identifier]:
+            action.slots.remove(other)
+    channels = channels_of(bpy, obj, create=True)
+    for curve in [each for each in channels.fcurves if _is_of_bone(each)]:
+        channels.fcurves.remove(curve)
+    for group in [each for each in channels.groups if not len(each.channels)]:
+        channels.groups.remove(group)
+    return channels
+
+
+def _is_of_bone(curve: Any) -> bool:
+    return bool(curve.data_path.startswith("pose.bones["))
 
 
 def push_down(obj: Any, action: Any) -> None:
@@ -52,7 +130,7 @@ def push_down(obj: Any, action: Any) -> None:
     track = animation.nla_tracks.new()
     track.name = action.name
     strip = track.strips.new(action.name, round(action.frame_range[0]), action)
-    strip.frame_start = action.frame_range[0]
+    strip.frame_start, strip.frame_end = action.frame_range  # both were rounded; a longer strip begins anew at its end
     if slot is not None:
         strip.action_slot = slot
     animation.action = None
@@ -109,14 +187,39 @@ def constrained_before(obj: Any) -> set[str]:
         return set()
 
 
+def switched_off(obj: Any) -> list[str]:
+    """A sentence on the constraints that `write_keys` has switched off, where there are any."""
+    muted = sorted(constrained_before(obj))
+    return [f"Constraints of {named(muted)} are switched off: the keys have their effect in them."] if muted else []
+
+
+def named(names: Sequence[str]) -> str:
+    """As a sentence has them: the first few, and how many more."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(f"'{name}'" for name in names[:NAMED]) + more
+
+
 def constraints_of(obj: Any, names: Sequence[str]) -> list[tuple[str, str]]:
-    """Bone and name of the constraints that keys take the place of."""
+    """Bone and name of the constraints that keys of these bones take the place of: their own, and those by which a bone
+    below them bends them.
+    """
+    keyed = set(names)
     return [
-        (name, each.name)
-        for name in names
-        for each in obj.pose.bones[name].constraints
-        if not each.mute and not is_own_limit(each)
+        (pose.name, each.name)
+        for pose in obj.pose.bones
+        for each in pose.constraints
+        if not each.mute and not is_own_limit(each) and not keyed.isdisjoint(_moved_by(pose, each))
     ]
+
+
+def _moved_by(pose: Any, constraint: Any) -> list[str]:
+    """The bones that a constraint of this one moves."""
+    if constraint.type not in CHAINS:
+        return [pose.name]
+    chain = [pose.name, *(above.name for above in pose.bone.parent_recursive)]
+    if not getattr(constraint, "use_tail", True):  # the bone itself stays out
+        chain = chain[1:]
+    return chain[: constraint.chain_count or None]
 
 
 def is_own_limit(constraint: Any) -> bool:
@@ -132,7 +235,7 @@ def _note(obj: Any, animation: Any, names: Sequence[str]) -> dict[str, Any]:
         "action": animation.action.name if animation.action else "",
         "slot": slot.identifier if slot is not None else "",
         "constraints": constraints_of(obj, names),
-        "drivers": [(each.data_path, each.array_index) for each in _drivers(animation, names)],
+        "drivers": [(each.data_path, each.array_index) for each in _drivers(obj, names)],
         "segments": {bone.name: bone.bbone_segments for bone in obj.data.bones if _is_bendy(bone)},
         "pose": {
             bone.name: [
@@ -151,15 +254,16 @@ def _switch_off(obj: Any, animation: Any, names: Sequence[str]) -> None:
         animation.action.use_fake_user = True  # it would be lost with the file's next saving
     for bone, constraint in constraints_of(obj, names):
         obj.pose.bones[bone].constraints[constraint].mute = True
-    for driver in _drivers(animation, names):
+    for driver in _drivers(obj, names):
         driver.mute = True
     for bone in filter(_is_bendy, obj.data.bones):
         bone.bbone_segments = 1
 
 
-def _drivers(animation: Any, names: Sequence[str]) -> list[Any]:
-    own = tuple(f'pose.bones["{name}"].{what}' for name in names for what in ("location", "rotation"))
-    return [driver for driver in animation.drivers if driver.data_path.startswith(own) and not driver.mute]
+def _drivers(obj: Any, names: Sequence[str]) -> list[Any]:
+    paths = [obj.pose.bones[name].path_from_id() for name in names]
+    own = tuple(f"{path}.{what}" for path in paths for what in ("location", "rotation", "scale"))
+    return [driver for driver in obj.animation_data.drivers if driver.data_path.startswith(own) and not driver.mute]
 
 
 def _is_bendy(bone: Any) -> bool:

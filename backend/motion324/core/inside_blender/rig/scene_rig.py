@@ -12,7 +12,7 @@ import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.inside_blender.mesh.surface import positions_of
-from motion324.core.inside_blender.rig.armature_reading import ReadArmature, read_armature
+from motion324.core.inside_blender.rig.armature_reading import ReadArmature, read_armature, warnings_of
 from motion324.core.inside_blender.rig.binding import bind
 from motion324.core.inside_blender.rig.skin_reading import armature_modifier, read_skin
 from motion324.core.rig import Skin
@@ -69,6 +69,7 @@ def read_scene_rig(bpy: Any, source: str) -> SceneRig:
         warnings += found.warnings
         world = np.array(obj.matrix_world, np.float64)
         shown.append(_shown(bpy, obj, list(obj.modifiers).index(modifier) + 1) @ world[:3, :3].T + world[:3, 3])
+    warnings += warnings_of(armature, read)
     to_world = np.array(armature.matrix_world, np.float64)
     return SceneRig(
         armature, skinned, read, joined(skins), np.concatenate(shown).astype(np.float32), to_world, tuple(warnings)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.inside_blender.rig.keying import named
 from motion324.core.rig import Armature, Skin
 
 LEAST_SUM = 1e-4  # of a vertex's weights: Blender moves it by bones only above (armature_deform.cc, "contrib")
-NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,9 @@ def armature_modifier(obj: Any, armature: str = "") -> Any:
     if not found:
         hint = "Give it an Armature modifier with its armature, or keep the result as a rig of its own."
         raise _bad("no-armature", f"'{obj.name}' has no armature, so there are no bones to key.", hint)
-    named = [each for each in found if each.object.name == armature]
-    found = named or found
+    found = [each for each in found if each.object.name == armature] or found
     if len(found) > 1:
-        names = _named([f"{each.object.name}" for each in found])
+        names = named([f"{each.object.name}" for each in found])
         raise _bad(
             "several-armatures",
             f"'{obj.name}' hangs on {len(found)} armatures ({names}), and keys of one cannot tell what is the others'.",
@@ -66,7 +65,7 @@ def read_skin(obj: Any, modifier: Any, armature: Armature, positions: np.ndarray
     by_group = {group.index: joint[group.name] for group in obj.vertex_groups if _deforms(bones, group.name)}
     if not by_group:
         gone = [group.name for group in obj.vertex_groups]
-        why = f"its vertex groups ({_named(gone)}) have no bones" if gone else "it has no vertex groups"
+        why = f"its vertex groups ({named(gone)}) have no bones" if gone else "it has no vertex groups"
         raise _bad(
             "rig-without-weights",
             f"No bone of '{modifier.object.name}' moves '{obj.name}': {why}.",
@@ -127,18 +126,13 @@ def _warnings(obj: Any, modifier: Any, bones: Any) -> tuple[str, ...]:
     gone = [group.name for group in obj.vertex_groups if group.name not in bones]
     gone = [name for name in gone if name != modifier.vertex_group]
     if gone:
-        told.append(f"Vertex groups of '{obj.name}' without a bone of that name count for nothing: {_named(gone)}.")
+        told.append(f"Vertex groups of '{obj.name}' without a bone of that name count for nothing: {named(gone)}.")
     if modifier.use_deform_preserve_volume:
         told.append(
             f"'{modifier.name}' of '{obj.name}' preserves volume, which the keys do not suppose: switch Preserve "
             "Volume off to see what they were fitted to."
         )
     return tuple(told)
-
-
-def _named(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(f"'{name}'" for name in names[:NAMED]) + more
 
 
 def _bad(code: str, sentence: str, hint: str) -> Motion324Error:

@@ -24,6 +24,7 @@ from motion324.core.rig import RiggedMotion
 from motion324.core.rig_file import load_rig, save_rig
 
 STATES = ("now", "begin", "rest")
+SAME = 1e-6  # of a matrix's entries
 
 
 def main(command: str, *arguments: str) -> None:
@@ -58,11 +59,12 @@ def write(source: str, rig_file: str, state: str, fps: str, target: str) -> None
         raise RuntimeError("the rig has changed since it was read")
     frames = len(motion.mean)
     rig.armature_object.data.pose_position = "POSE"
-    # The trajectory lies in the world, where the object stands still.
     write_keys(bpy, rig.armature_object, armature, motion, range(1, frames + 1), "Motion324", goes_on=False)
     for warning in switched_off(rig.armature_object):
         print(f"motion324-warning: {warning}")
+    places = {each: each.matrix_world.copy() for each in (rig.armature_object, *rig.objects)}
     set_time(bpy, float(fps), frames)
+    stand_still(bpy, places)
     save(bpy, Path(target), [rig.armature_object, *rig.objects])
 
 
@@ -96,6 +98,37 @@ def set_time(bpy: Any, fps: float, frames: int) -> None:
     scene.render.fps_base = scene.render.fps / fps
     scene.frame_start, scene.frame_end = 1, frames
     scene.frame_set(1)
+
+
+def stand_still(bpy: Any, places: dict[Any, Any]) -> None:
+    """Takes off what moves these objects as such, and leaves them at their places, matrices in the world: the
+    trajectory lies there, and has all of their motion in it already.
+    """
+    scene = bpy.context.scene
+    moved: dict[Any, None] = {}
+    for frame in (scene.frame_start, (scene.frame_start + scene.frame_end) // 2, scene.frame_end):
+        scene.frame_set(frame)
+        moved |= {each: None for each, place in places.items() if _differ(each.matrix_world, place)}
+    scene.frame_set(scene.frame_start)
+    for each in moved:
+        if each.parent not in places:
+            each.parent = None
+        for constraint in each.constraints:
+            constraint.mute = True
+        animation = each.animation_data
+        for driver in animation.drivers if animation else ():
+            driver.mute = driver.mute or not driver.data_path.startswith("pose.")
+        if animation and each.type != "ARMATURE":
+            animation.action = None
+        for track in animation.nla_tracks if animation else ():
+            track.mute = True
+    for each in moved:  # parents, which the armature is, come first
+        each.matrix_world = places[each]
+        bpy.context.view_layer.update()
+
+
+def _differ(one: Any, other: Any) -> bool:
+    return max(abs(a - b) for row, same in zip(one, other, strict=True) for a, b in zip(row, same, strict=True)) > SAME
 
 
 def save(bpy: Any, target: Path, objects: list[Any]) -> None:

@@ -55,7 +55,7 @@ class RigSettings(OptionGroup):
         shown=Shown("Influences", "How many bones may move one vertex", panel="Result"),
     )
     tolerance: float = option(
-        0.5,
+        0.4,
         "mean distance to the trajectory that a made rig may have, in percent of the longest side",
         low=0.01,
         high=20,

@@ -17,6 +17,8 @@ from motion324.rigging.kinematics import Chain, Poses
 from motion324.rigging.rotations import nearest_rotation
 from motion324.rigging.skinning import Basis
 
+FEWEST = 3  # vertices that tell how a bone has turned
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -62,7 +64,7 @@ def procrustes(problem: Problem, chain: Chain, free: Freedom) -> Poses:
         held = (np.asarray(skin.joints) == j) & (skin.weights > 0)
         weights = np.where(held, skin.weights, 0.0).sum(axis=1).astype(np.float64) ** 2
         own = np.flatnonzero(weights > 1e-3)
-        if free.turned[j] and len(own):
+        if free.turned[j] and len(own) >= FEWEST:
             mass = weights[own] / weights[own].sum()
             here, there = skin.positions[own], problem.positions[:, own]
             middle, middles = mass @ here, np.einsum("n,tna->ta", mass, there)

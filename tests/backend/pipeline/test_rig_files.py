@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import numpy as np
 import pytest
@@ -78,6 +79,51 @@ def test_bones_of_a_rigged_file_are_keyed_in_every_format(moving, made_glb, blen
         assert code == 0 and told["bones"] == told["keyed"] == 3 and max(told["mean"]) < 0.02, told
         source = tmp_path / f"own{ending}"
     check_moves(SkinnedGlb(tmp_path / "own.glb"), positions)
+
+
+CARRIED = """
+import sys
+import bpy
+source, target, how = sys.argv[1:]
+bpy.ops.wm.read_homefile(use_empty=True)
+bpy.ops.import_scene.gltf(filepath=source)
+armature = next(each for each in bpy.data.objects if each.type == "ARMATURE")
+carrier = bpy.data.objects.new("Carrier", None)
+bpy.context.scene.collection.objects.link(carrier)
+if how == "parent":
+    armature.parent = carrier
+else:
+    armature.constraints.new("COPY_LOCATION").target = carrier
+for frame in (0, 9):
+    carrier.location.x = frame
+    carrier.keyframe_insert("location", frame=frame)
+follow = armature.pose.bones[-1].constraints.new("COPY_ROTATION")
+follow.target, follow.influence = carrier, 0.0
+bpy.ops.wm.save_as_mainfile(filepath=target)
+"""
+
+
+WHERE = """
+import sys
+import bpy
+bpy.ops.wm.open_mainfile(filepath=sys.argv[1])
+armature = next(each for each in bpy.data.objects if each.type == "ARMATURE")
+found = []
+for frame in (1, 9):
+    bpy.context.scene.frame_set(frame)
+    found.append(f"{armature.matrix_world.translation.x:.3f}")
+print(*found)
+"""
+
+
+@pytest.mark.parametrize("how", ["parent", "constraint"])
+def test_a_rig_that_is_carried_about_stands_where_the_trajectory_lies(moving, made_glb, blender, tmp_path, capsys, how):
+    source, target = tmp_path / "carried.blend", tmp_path / "own.blend"
+    subprocess.run([blender, "-c", CARRIED, made_glb, source, how], check=True, capture_output=True)
+    assert main(["rig", str(moving[0]), "--onto", str(source), "-o", str(target), "--blender", str(blender)]) == 0
+    seen = subprocess.run([blender, "-c", WHERE, target], check=True, capture_output=True, text=True).stdout
+    assert seen.splitlines()[-1] == "0.000 0.000"
+    assert "Constraints of" in capsys.readouterr().err
 
 
 def test_looks_and_vertex_order_of_the_animated_mesh_are_taken(blender, capsys, tmp_path, box):

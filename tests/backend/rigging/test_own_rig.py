@@ -170,6 +170,17 @@ def test_bones_that_slide_are_freed_only_where_it_is_worth_it():
     assert everywhere.moved.all() and everywhere.mean.mean() < 1e-4
 
 
+@pytest.mark.parametrize("vertices", [1, 2, 3])
+def test_bones_of_few_vertices_follow_their_parents(vertices):
+    rig = armature()
+    skin = cloud(rig)
+    own = np.flatnonzero(skin.joints[:, 0] == 3)
+    skin.joints[own[vertices:], 0] = 2
+    positions = trajectory(rig, skin, swing(rig))
+    motion = fit_armature(rig, skin, positions)
+    assert motion.mean.mean() < 1e-4 and motion.turned[3]
+
+
 def test_connected_bones_never_move():
     connected = np.arange(7) > 0
     rig = armature(connected=connected)

@@ -277,9 +277,7 @@ class MOTION324_OT_export_rig(bpy.types.Operator, ExportHelper):
         layout.prop(self, "engine")
         draw_lines(layout, context, self._about(), "CHECKMARK")
         layout.prop(self, "influences")
-        row = layout.row()
-        row.active = ENDINGS[self.engine] == ".glb"
-        row.prop(self, "key_tolerance")
+        layout.prop(self, "key_tolerance")
         layout.prop(self, "root_motion")
         layout.prop(self, "loop")
         row = layout.row()

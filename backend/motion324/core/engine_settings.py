@@ -42,7 +42,7 @@ class EngineSettings(OptionGroup):
     )
     key_tolerance: float = option(
         0.0,
-        "keys are left out of a GLB where no vertex moves by more than this, in metres; 0 keeps one per frame",
+        "keys are left out where no vertex moves by more than this, in metres; 0 keeps one per frame",
         low=0,
         shown=Shown("Key Tolerance", soft_high=0.1, precision=4, unit="LENGTH"),
     )

@@ -115,7 +115,7 @@ TEXTS = {
     "Keep the result as one shape key per frame: part of the .blend, goes along to FBX and GLB": "Das Ergebnis als einen Shape-Key je Frame behalten: Teil der .blend, geht nach FBX und GLB mit",
     "Keep the vertices of the active vertex group where they are over a range of frames, as paws on the floor": "Die Vertices der aktiven Vertex-Gruppe über einen Bereich von Frames halten, wo sie sind, wie Pfoten auf dem Boden",
     "Key, fill and rim light before grey": "Haupt-, Füll- und Kantenlicht vor Grau",
-    "Keys are left out of a GLB where no vertex moves by more than this, in metres; 0 keeps one per frame": "Keys werden aus einem GLB weggelassen, wo sich kein Vertex um mehr als so viele Meter bewegt; 0 behält einen je Frame",
+    "Keys are left out where no vertex moves by more than this, in metres; 0 keeps one per frame": "Keys werden weggelassen, wo sich kein Vertex um mehr als so viele Meter bewegt; 0 behält einen je Frame",
     "Last frame of the scene": "Letzter Frame der Szene",
     "Leave out the other selected objects": "Die anderen ausgewählten Objekte weglassen",
     "Let the job start one place earlier": "Den Auftrag einen Platz früher beginnen lassen",

@@ -115,7 +115,7 @@ TEXTS = {
     "Keep the result as one shape key per frame: part of the .blend, goes along to FBX and GLB": "Conservar el resultado como una forma clave por fotograma: parte del .blend, va también a FBX y GLB",
     "Keep the vertices of the active vertex group where they are over a range of frames, as paws on the floor": "Mantener los vértices del grupo de vértices activo donde están durante un rango de fotogramas, como patas en el suelo",
     "Key, fill and rim light before grey": "Luz principal, de relleno y de contorno ante gris",
-    "Keys are left out of a GLB where no vertex moves by more than this, in metres; 0 keeps one per frame": "Se omiten claves de un GLB donde ningún vértice se mueve más que esto, en metros; 0 conserva una por fotograma",
+    "Keys are left out where no vertex moves by more than this, in metres; 0 keeps one per frame": "Se omiten claves donde ningún vértice se mueve más que esto, en metros; 0 conserva una por fotograma",
     "Last frame of the scene": "Último fotograma de la escena",
     "Leave out the other selected objects": "Dejar fuera los otros objetos seleccionados",
     "Let the job start one place earlier": "Hacer que la tarea empiece un lugar antes",

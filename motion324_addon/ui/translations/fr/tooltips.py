@@ -115,7 +115,7 @@ TEXTS = {
     "Keep the result as one shape key per frame: part of the .blend, goes along to FBX and GLB": "Garder le résultat en une clé de forme par image : fait partie du .blend, suit en FBX et GLB",
     "Keep the vertices of the active vertex group where they are over a range of frames, as paws on the floor": "Garder les sommets du groupe de sommets actif où ils sont sur une plage d'images, comme des pattes au sol",
     "Key, fill and rim light before grey": "Lumière principale, d'appoint et de contour devant du gris",
-    "Keys are left out of a GLB where no vertex moves by more than this, in metres; 0 keeps one per frame": "Des clés sont omises d'un GLB où aucun sommet ne bouge de plus que cela, en mètres ; 0 en garde une par image",
+    "Keys are left out where no vertex moves by more than this, in metres; 0 keeps one per frame": "Des clés sont omises là où aucun sommet ne bouge de plus que cela, en mètres ; 0 en garde une par image",
     "Last frame of the scene": "Dernière image de la scène",
     "Leave out the other selected objects": "Laisser de côté les autres objets sélectionnés",
     "Let the job start one place earlier": "Faire commencer la tâche une place plus tôt",

@@ -115,7 +115,7 @@ TEXTS = {
     "Keep the result as one shape key per frame: part of the .blend, goes along to FBX and GLB": "結果をフレームごとに1つのシェイプキーとして残します：.blend に含まれ、FBX と GLB にも付いていきます",
     "Keep the vertices of the active vertex group where they are over a range of frames, as paws on the floor": "アクティブな頂点グループの頂点を、床の上の足のように、ある範囲のフレームでその場にとどめます",
     "Key, fill and rim light before grey": "灰色の背景にキー・フィル・リムライト",
-    "Keys are left out of a GLB where no vertex moves by more than this, in metres; 0 keeps one per frame": "どの頂点もこのメートル以上動かないとき GLB からキーを省きます。0 はフレームごとに1つ残します",
+    "Keys are left out where no vertex moves by more than this, in metres; 0 keeps one per frame": "どの頂点もこのメートル以上動かないときキーを省きます。0 はフレームごとに1つ残します",
     "Last frame of the scene": "シーンの最後のフレーム",
     "Leave out the other selected objects": "選択したほかのオブジェクトを除きます",
     "Let the job start one place earlier": "ジョブを1つ早く始めます",

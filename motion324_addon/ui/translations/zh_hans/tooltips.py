@@ -115,7 +115,7 @@ TEXTS = {
     "Keep the result as one shape key per frame: part of the .blend, goes along to FBX and GLB": "把结果保留为每帧一个形态键：属于 .blend，随 FBX 和 GLB 导出",
     "Keep the vertices of the active vertex group where they are over a range of frames, as paws on the floor": "在一段帧内让活动顶点组的顶点保持原位，例如踩在地上的爪子",
     "Key, fill and rim light before grey": "灰色背景前的主光、补光和轮廓光",
-    "Keys are left out of a GLB where no vertex moves by more than this, in metres; 0 keeps one per frame": "若没有顶点的移动超过此值（米），GLB 中的关键帧就会略去；0 则每帧保留一个",
+    "Keys are left out where no vertex moves by more than this, in metres; 0 keeps one per frame": "若没有顶点的移动超过此值（米），关键帧就会略去；0 则每帧保留一个",
     "Last frame of the scene": "场景的最后一帧",
     "Leave out the other selected objects": "不包括其他选中的物体",
     "Let the job start one place earlier": "让任务提前一位开始",

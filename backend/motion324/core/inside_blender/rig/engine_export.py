@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from motion324.core.edited_rig import edit_rig
-from motion324.core.engine_settings import GODOT, ROOT, EngineSettings, MotionEdits
+from motion324.core.engine_settings import ROOT, EngineSettings, MotionEdits
 from motion324.core.inside_blender.rig.engine_reading import read_moving_rig
-from motion324.core.inside_blender.rig.engine_writing import write_for_engine
-from motion324.core.key_reduction import all_keys, reduce_keys
+from motion324.core.inside_blender.rig.engine_writing import file_angles, write_for_engine
+from motion324.core.key_reduction import reduce_keys
 
 FAR = 1e-3  # of the longest side: from here on one is told that the rig shows something else
 
@@ -81,7 +81,8 @@ def export_for_engine(
     largest = float(np.linalg.norm(read.rig.skinned(read.rig.matrices()) - read.truth, axis=-1).max()) / size
     edited = edit_rig(read.rig, edits)
     rig = edited.rig
-    keys = reduce_keys(rig, settings.key_tolerance) if settings.engine == GODOT else all_keys(rig)
+    angles = file_angles(bpy, rig, settings.engine) if settings.key_tolerance > 0 else None
+    keys = reduce_keys(rig, settings.key_tolerance, angles)
     action = read.armature.animation_data.action if read.armature.animation_data else None
     path = written(200 * len(rig.positions) + 40 * len(rig.names) * len(rig.curves))
     name = action.name if action else objects[0].name
@@ -95,6 +96,7 @@ def _warnings(name: str, largest: float) -> tuple[dict[str, str], ...]:
         return ()
     sentence = (
         f"The rig shows '{name}' up to {100 * largest:.1f} % of its size away from what the scene shows: engines blend "
-        "bones linearly, by few weights, and know neither Preserve Volume nor other modifiers."
+        "bones linearly, by few weights, and know neither Preserve Volume nor other modifiers nor armatures that are "
+        "scaled unevenly (apply their scale by Ctrl+A)."
     )
     return ({"code": "rig-differs", "sentence": sentence},)

@@ -16,8 +16,9 @@ import numpy as np
 from motion324.core.engine_settings import GODOT, UNITY, UNREAL
 from motion324.core.inside_blender.fcurves import new_channels, write_curve
 from motion324.core.inside_blender.rig.exporting import write_skinned_glb
-from motion324.core.key_reduction import ReducedKeys
+from motion324.core.key_reduction import FileAngles, ReducedKeys, all_keys
 from motion324.core.moving_rig import BoneCurves, MovingRig
+from motion324.core.quaternions import from_quaternion
 
 ARMATURE = "Armature"  # whose node Unreal leaves out, so that the root bone is the root
 # The file's units in a metre, its axes as Blender's exporter calls them, and from Blender's axes to them.
@@ -40,13 +41,56 @@ def write_for_engine(
     """
     with ExitStack() as stack:
         stack.enter_context(_object_mode(bpy))
-        made = stack.enter_context(_made(bpy, objects, rig, keys, engine, action_name))
+        played = keys if engine == GODOT else all_keys(rig)  # FBX is baked from what plays
+        made = stack.enter_context(_made(bpy, objects, rig, played, engine, action_name))
         stack.enter_context(_scene(bpy, len(rig.curves), rig.fps))
         stack.enter_context(_selected(bpy, made))
         if engine == GODOT:
             _write_glb(bpy, path, len(rig.curves))
         else:
+            bpy.context.scene.frame_set(0)  # from whose angles the exporter goes on, as `file_angles` does
+            if keys.share < 1:
+                stack.enter_context(_only_keys(dict(zip(rig.names, keys.frames, strict=True))))
             _write_fbx(bpy, path, engine)
+
+
+def file_angles(bpy: Any, rig: MovingRig, engine: str) -> FileAngles | None:
+    """The angles that the engine's file has, or None where it has quaternions."""
+    if engine == GODOT:
+        return None
+    _, turn = LAYOUTS[engine]
+    matrix = type(bpy.data.objects[0].matrix_world)
+    inverse = np.linalg.inv(rig.rest)
+    rest = np.array([inverse[p] @ rig.rest[j] if p >= 0 else rig.rest[j] for j, p in enumerate(rig.parents)])
+    rest = rest[:, :3, :3]
+    rest[rig.parents < 0] = turn @ rest[rig.parents < 0]
+    angles = np.empty((len(rig.curves), len(rest), 3))
+    for j, own in enumerate(rest):
+        before: list[Any] = []
+        for t, turned in enumerate(own @ from_quaternion(rig.curves.rotation[:, j])):
+            before = [matrix(turned.tolist()).to_3x3().to_euler("XYZ", *before)]
+            angles[t, j] = before[0]
+    return FileAngles(angles, rest)
+
+
+@contextmanager
+def _only_keys(frames: dict[str, np.ndarray]) -> Iterator[None]:
+    """Has Blender's exporter of FBX write keys of the bones of these names in these frames only. By itself it keys
+    every frame, or leaves out what differs little from the frame before, whatever a mesh does then.
+    """
+    from io_scene_fbx.fbx_utils import AnimationCurveNodeWrapper as Curves
+
+    def thin(self: Any, *_: Any, **__: Any) -> None:
+        mine = [name for name in frames if self.elem_keys[0].endswith(f"#{name}")]
+        if mine and self._frame_write_mask_array is not None:
+            self._frame_write_mask_array[:] = False
+            self._frame_write_mask_array[:, frames[max(mine, key=len)]] = True
+
+    before, Curves.simplify = Curves.simplify, thin
+    try:
+        yield
+    finally:
+        Curves.simplify = before
 
 
 def _write_fbx(bpy: Any, path: Path, engine: str) -> None:
@@ -213,6 +257,7 @@ def _object_mode(bpy: Any) -> Iterator[None]:
     try:
         yield
     finally:
+        layer.update()  # else what was removed meanwhile is still among its objects, as None
         for each in layer.objects:
             each.select_set(each in selected)
         layer.objects.active = active

@@ -262,6 +262,29 @@ def test_several_meshes_on_one_armature_come_along(addon, tmp_path):
     assert len(bpy.data.armatures) == 1
 
 
+def test_an_armature_of_a_collection_that_is_switched_off_comes_along(addon, tmp_path):
+    obj = tentacle()
+    armature = placed(obj)
+    animate(armature, FIRST, FRAMES)
+    truth = vertices_in_world(obj, SHOWN)
+    off = bpy.data.collections.new("Off")
+    bpy.context.scene.collection.children.link(off)
+    off.objects.link(armature)
+    bpy.context.scene.collection.objects.unlink(armature)
+    bpy.context.view_layer.layer_collection.children["Off"].exclude = True
+    export(addon, obj, tmp_path / "rig.glb", engine="godot")
+    same(Read(tmp_path / "rig.glb", "godot").vertices, truth, "godot")
+
+
+def test_an_armature_that_is_scaled_unevenly_is_told_with_the_remedy(addon, tmp_path):
+    obj = tentacle()
+    armature = placed(obj)
+    animate(armature, FIRST, FRAMES)
+    armature.scale = (1.5, 0.7, 1.5)
+    (told,) = export(addon, obj, tmp_path / "rig.fbx", engine="unity").warnings
+    assert "scaled unevenly" in told["sentence"] and "Ctrl+A" in told["sentence"]
+
+
 @pytest.mark.parametrize("scale", [0.01, 1.0])
 def test_a_unit_of_the_scene_is_as_long_as_it_says(addon, tmp_path, scale):
     obj = tentacle()

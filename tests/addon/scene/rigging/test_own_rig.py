@@ -278,6 +278,10 @@ def test_where_the_rig_cannot_follow_is_told_and_shown(addon):
     torn[4:, :12] += 1.0  # a part of the hips flies away
     kept = keep(addon, [animation_of(addon, obj, torn)])
     assert any("cannot follow" in warning for warning in kept.warnings)
+    action = bpy.data.actions[kept.action]
+    means, largest = (np.array(action[name][:]) for name in ("motion324_mean", "motion324_largest"))
+    assert len(means) == len(largest) == len(torn) and means[:4].max() < 1 and largest[:4].max() < 5
+    assert means[4:].min() > 5 and abs(largest.max() - 100 * apart(obj, torn)[1]) < 0.1
     values = np.empty(len(obj.data.vertices), np.float32)
     obj.data.attributes["motion324_distance"].data.foreach_get("value", values)
     assert values[:12].min() > 0.3

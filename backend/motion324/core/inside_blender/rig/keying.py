@@ -12,6 +12,7 @@ from motion324.core.inside_blender.fcurves import channels_of, curves_of_action,
 from motion324.core.rig import AXIS_ANGLE, QUATERNION, Armature, RigMotion
 
 PUT_BACK = "motion324_rig_put_back"
+DISTANCES = ("motion324_mean", "motion324_largest")
 CHAINS = ("IK", "SPLINE_IK")  # constraints that also move bones above their own
 LIMITS = ("LIMIT_ROTATION", "LIMIT_LOCATION")
 SCALE = 2  # the place of a bone's scale among its channels
@@ -34,7 +35,8 @@ def write_keys(
     frames (T,): the scene's, rising. What else of these bones and of those above them would not stand as `armature` has
     it gets one key. What acted on them before is switched off: constraints but limits, and drivers; bones that bend are
     straightened. `take_off` puts all of it back.
-    goes_on: the object itself goes on moving as its action before had it.
+    goes_on: the object itself goes on moving as its action before had it. The action's custom properties DISTANCES have
+    the mean and the largest distance to the trajectory of each frame, in percent of the longest side.
     """
     animation = obj.animation_data or obj.animation_data_create()
     stands = _stands(obj, animation, armature, motion)
@@ -51,6 +53,8 @@ def write_keys(
         for (channel, shown), moves, still in zip(values, moving, stands[j], strict=True):
             if moves or still:
                 _write(channels, f"{path}.{channel}", frames, shown if moves else shown[:1], bone)
+    for name, distances in zip(DISTANCES, (motion.mean, motion.largest), strict=True):
+        action[name] = (100 * distances).tolist()
     obj[PUT_BACK] = json.dumps({**note, "keyed": names, "made": action.name})
     return action
 

@@ -53,6 +53,26 @@ def test_a_result_that_waits_is_kept_on_the_armature_or_refused(addon, dancing):
     assert armature.animation_data.nla_tracks and not addon("job.runner").runner.animations
 
 
+@pytest.mark.parametrize("to_nla", [False, True])
+def test_one_undo_brings_the_rig_back_as_it_was(addon, dancing, to_nla):
+    obj, armature, video, positions = dancing
+    follow = armature.pose.bones["tail"].constraints.new("COPY_ROTATION")
+    follow.target, follow.subtarget, follow.influence = armature, "arm.R", 0.0
+    armature.pose.bones["head"].keyframe_insert("rotation_euler", frame=1)
+    before, runner = armature.animation_data.action.name, addon("job.runner").runner
+    bpy.ops.motion324.animate(video=video, start_frame=1)
+    bpy.ops.ed.undo_push(message="animated")
+    bpy.ops.motion324.keep_armature(to_nla=to_nla)
+    bpy.ops.ed.undo_push(message="kept")
+    assert follow.mute and not runner.results
+    check_shown(obj, positions)
+    bpy.ops.ed.undo()
+    armature = bpy.data.objects["Rig"]
+    assert armature.animation_data.action.name == before and not armature.animation_data.nla_tracks
+    assert not armature.pose.bones["tail"].constraints[0].mute and len(runner.results) == 1
+    assert [action.name for action in bpy.data.actions] == [before]
+
+
 def test_an_object_without_a_rig_is_refused_before_the_job(addon, backend, video):
     bpy.context.view_layer.objects.active = ball()
     with pytest.raises(RuntimeError, match="has no armature"):

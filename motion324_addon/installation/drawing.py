@@ -179,6 +179,7 @@ class MOTION324_PT_other_ways(bpy.types.Panel):
     bl_label = "Other Ways"
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
+    bl_category = "Motion324"  # else Blender makes an empty tab "Misc" for it
     bl_options = {"INSTANCED"}
     bl_ui_units_x = 15
 

@@ -33,6 +33,16 @@ def place_now(source: Source, frame: int) -> tuple[int, int]:
     return place, int(source.frame_numbers[place])
 
 
+def frames_meant(scene: bpy.types.Scene, source: Source) -> tuple[int, int]:
+    """The result's first and last frame in the scene; of these what the preview range has, where it has some: it may be
+    another object's, that was played before."""
+    first, last = source.timing.whole_frames
+    if scene.use_preview_range:
+        low, high = max(first, scene.frame_preview_start), min(last, scene.frame_preview_end)
+        return (low, high) if low <= high else (first, last)
+    return first, last
+
+
 class MOTION324_OT_pin_point(bpy.types.Operator):
     """Press on the mesh and drag to where that point is in the picture; looked at through the overlay's camera, else \
 to where it is in space"""
@@ -156,11 +166,8 @@ class MOTION324_OT_pin_still(bpy.types.Operator):
         return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        scene, (first, last) = context.scene, source_of(context.object).timing.whole_frames
-        if scene.use_preview_range:
-            first, last = max(first, scene.frame_preview_start), min(last, scene.frame_preview_end)
         self.group = context.object.vertex_groups.active.name
-        self.first, self.last = first, last
+        self.first, self.last = frames_meant(context.scene, source_of(context.object))
         return context.window_manager.invoke_props_dialog(self)
 
     def draw(self, context: bpy.types.Context) -> None:

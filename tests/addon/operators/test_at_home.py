@@ -125,6 +125,14 @@ def test_settings_take_no_keyframes(addon, name):
     assert [each.identifier for each in properties if each.is_animatable] == []
 
 
+@pytest.mark.parametrize("name", ["motion324_tweak", "motion324_pins"])
+def test_settings_of_an_object_take_no_keyframes(addon, name):
+    kind = bpy.types.Object.bl_rna.properties[name].fixed_type
+    properties = [each for each in kind.properties if each.identifier not in ("rna_type", "name")]
+    assert len(properties) > 2
+    assert [each.identifier for each in properties if each.is_animatable] == []
+
+
 def test_the_status_bar_tells_how_far_a_job_is_and_how_it_ended(addon):
     bar, state = addon("ui.status_bar"), addon("job.state")
     running = state.JobState(

@@ -97,6 +97,17 @@ def test_a_still_group_and_a_point_go_along_as_the_videos_frames(addon, kept):
     np.testing.assert_allclose(np.ptp(runner.animations[0].positions[1:5, [3, 4, 9]], axis=0), 0, atol=ROUNDING)
 
 
+def test_a_group_stays_still_in_the_preview_range_or_where_that_is_anothers_over_all_frames(addon, kept):
+    scene, pinning = bpy.context.scene, addon("operators.pinning")
+    source = addon("job.motion_source").source_of(kept)
+    assert pinning.frames_meant(scene, source) == (1, FRAMES)
+    scene.use_preview_range = True
+    scene.frame_preview_end, scene.frame_preview_start = 100, 5
+    assert pinning.frames_meant(scene, source) == (5, FRAMES)
+    scene.frame_preview_start = 60  # where another object was played
+    assert pinning.frames_meant(scene, source) == (1, FRAMES)
+
+
 def test_refine_starts_from_the_result_that_waits_and_takes_its_place(addon, kept):
     runner = addon("job.runner").runner
     base = wobble(rest(kept), FRAMES)

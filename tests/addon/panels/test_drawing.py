@@ -85,6 +85,11 @@ def test_the_menu_has_every_button_of_the_panels_since_the_search_finds_nothing_
     assert {name for name in drawn - closing if not paper.has("operator", f"motion324.{name}")} == set()
 
 
+def test_all_panels_also_those_that_buttons_open_stand_in_one_tab(addon):
+    """Blender makes a tab "Misc" for one that names none, and shows nothing in it."""
+    assert {getattr(panel, "bl_category", "") for panel in addon("panels").CLASSES} == {"Motion324"}
+
+
 def test_buttons_of_one_operator_have_tooltips_of_their_own(addon, state, show_jobs):
     def tooltip(name: str, **arguments: object) -> str:
         operator = next(each for each in addon("operators").CLASSES if each.bl_idname == f"motion324.{name}")

@@ -19,11 +19,13 @@ class Paper:
     """drawn: (function, what) of everything, shared with the layouts inside; what: a text, a property, an operator.
 
     buttons: the operators' buttons, shared as well: (operator, arguments, whether it can be pressed).
+    fields: the properties, shared as well: (what has it, its name, whether it can be changed).
     """
 
     def __init__(self, around: Paper | None = None) -> None:
         self.__dict__["drawn"] = [] if around is None else around.drawn
         self.__dict__["buttons"] = [] if around is None else around.buttons
+        self.__dict__["fields"] = [] if around is None else around.fields
         self.__dict__["pressable"] = around is None or around.is_pressable
 
     @property
@@ -66,6 +68,7 @@ class Paper:
         if name.startswith("prop"):
             assert given["property"] in given["data"].bl_rna.properties, f"there is no property {given['property']}"
             self.drawn.append((name, given["property"]))
+            self.fields.append((given["data"], given["property"], self.is_pressable))
         elif name == "operator":
             module, _, function = given["operator"].partition(".")
             operator = getattr(getattr(bpy.ops, module), function).get_rna_type()

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STORIES = Path(__file__).with_name("inside")
 BY_NAME = re.compile(r'"(keep_\w+|preview_mask|find_view|new_mesh)"')  # stories that press several by one line
 # A story's own functions that press what they are told are called so, too.
+FIELD = re.compile(r"""\.prop\([\w.]+, "(\w+)\"""")
 PRESSED = re.compile(r"""(?:click|press\w*|open)\((?:driver, )?(?:report, )?f?["']motion324\.(\w+)""")
 
 
@@ -22,6 +23,21 @@ def test_there_is_no_button_that_no_story_presses():
     pressed = set(PRESSED.findall(stories)) | set(BY_NAME.findall(stories))
     assert {"animate", "play", "load_example"} <= drawn & pressed
     assert not drawn - pressed
+
+
+@pytest.mark.long
+def test_every_field_is_changed_by_the_mouse(tell_fast):
+    paper = ROOT / "tests/addon/paper_layout.py"
+    report = tell_fast("every_field", screen=(1280, 1000), files={"paper": paper}, frames=9)
+    assert report["failed"] == []
+    assert report["engines"] == ["INSTALLED", "PYTHON", "REMOTE"]
+    first, last = report["still"]
+    assert (first > 0 and last < 8) or last > 8
+    changed = {name for names in report["changed"].values() for name in names}
+    sources = [
+        path for room in ("panels", "operators", "settings") for path in (ROOT / "motion324_addon" / room).glob("*.py")
+    ]
+    assert not set(FIELD.findall("".join(path.read_text("utf-8") for path in sources))) - changed
 
 
 @pytest.mark.long

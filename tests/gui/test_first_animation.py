@@ -14,7 +14,9 @@ def test_a_first_animation_from_installing_to_export(tell, index):
     report = tell("first_animation", environment=environment, mesh="{files}/shiba.glb", video="{files}/shiba.mp4")
     assert report["bytes_when_cancelled"] > 0
     asked = [name for name, span in index.asked if not span]
-    assert len(asked) == len(set(asked)), "no file was downloaded from its start twice"
+    had = set(report["had_when_cancelled"])
+    again = {name for name in asked if asked.count(name) > 1}  # one of which nothing had come may be
+    assert had and not had & again, "nothing that had come was downloaded from its start again"
     assert report["cancel_seconds"] < NOTICED
     assert report["keys"] == 9
     assert report["fbx_bytes"] > 100_000

@@ -23,6 +23,7 @@ Wait = Iterator[float]
 SETTLE = (0.05, 0.15)  # seconds that Blender needs to notice where the mouse is; more where it was not found before
 PATIENT = (0.15, 0.3, 0.6, 1.0)  # the same where it is most likely, since another search takes half a minute
 COLUMNS = (0.62, 0.3, 0.86, 0.71, 0.79, 0.93)  # of the width, where widgets are looked for; the last four: icons
+IN_POPOVERS = (0.75, 0.55)  # the same of a popover's width
 
 
 class NotFound(AssertionError):
@@ -38,6 +39,7 @@ class Driver:
         self._found: dict[str, tuple[int, int]] = {}
         self._last = 0  # the height at which a widget was found last
         self._searched = ("VIEW_3D", "UI")  # the area and its region in which widgets are looked for
+        self._box: tuple[int, int, int, int] | None = None  # left, right, lower, upper: of a popover, in their place
 
     # Where things are. All coordinates are Blender's: pixels from the window's lower left corner.
 
@@ -72,12 +74,21 @@ class Driver:
         return next(region for region in self.area_of(kind).regions if region.type == region_kind)
 
     @contextlib.contextmanager
-    def within(self, kind: str) -> Iterator[None]:
-        """Widgets are looked for in the main region of the area of that kind, and not in the sidebar."""
-        before, self._searched = self._searched, (kind, "WINDOW")
+    def within(self, kind: str, region: str = "WINDOW") -> Iterator[None]:
+        """Widgets are looked for in that region of the area of that kind, and not in the sidebar."""
+        before, self._searched = self._searched, (kind, region)
         self._found.clear()
         yield
         self._searched = before
+        self._found.clear()
+
+    @contextlib.contextmanager
+    def within_popover(self, left: float, right: float, lower: float, upper: float) -> Iterator[None]:
+        """Widgets are looked for in that box only: a popover closes when the mouse leaves it."""
+        self._box = round(left), round(right), round(lower), round(upper)
+        self._found.clear()
+        yield
+        self._box = None
         self._found.clear()
 
     def context(self):
@@ -123,11 +134,12 @@ class Driver:
                 if self._names(name):
                     return
         region, step = self.searched, round(9 * self.scale)
-        places = [column, *(each for each in COLUMNS if each != column)]
+        whole = region.x, region.x + region.width - 20 * self.scale, region.y, region.y + region.height - 4
+        left, right, lower, upper = self._box or whole
+        places = [column, *(each for each in COLUMNS if each != column)] if self._box is None else IN_POPOVERS
         for settle, place in itertools.product(SETTLE, places):
-            x = region.x + round((region.width - 20 * self.scale) * place)
-            # From where something was found last, below which most are, and around.
-            rows = range(region.y + region.height - 4, region.y, -step)
+            x = round(left + (right - left) * place)
+            rows = range(upper, lower, -step)  # from where something was found last, below which most are, around
             below = next((index for index, y in enumerate(rows) if y <= self._last), 0)
             for y in (*rows[below:], *rows[:below]):
                 self.window.cursor_warp(x, y)  # a program of its own for each of so many places takes far longer
@@ -178,6 +190,16 @@ class Driver:
         self.clicks += 1
         yield 0.3
 
+    def turn(self, name: str, up: bool = True) -> Wait:
+        """The next value of a number or of a menu, by Ctrl and the wheel over it."""
+        yield from self.find(name)
+        yield from self.turn_here(up)
+
+    def turn_here(self, up: bool = True) -> Wait:
+        """The same, of what is under the mouse."""
+        _xdotool("keydown", "ctrl", "click", 4 if up else 5, "keyup", "ctrl")
+        yield 0.3
+
     def enter(self, name: str, text: str) -> Wait:
         """Writes the text into the field, as a user does."""
         yield from self.find(name)
@@ -194,6 +216,11 @@ class Driver:
         for area in self.window.screen.areas:
             area.tag_redraw()
         yield 0.6
+
+    def redraw_searched(self) -> Wait:
+        """Only where widgets are looked for, which takes a processor that draws far less time."""
+        self.searched.tag_redraw()
+        yield 0.3
 
     def wait_until(self, holds: Callable[[], bool], seconds: float, what: str) -> Wait:
         until = time.monotonic() + seconds

@@ -1,0 +1,255 @@
+"""Every field of the sidebar, its popovers, the dialogs and the preferences is changed by the mouse.
+
+What there is to change is asked of the panels themselves: they are drawn on paper (tests/addon/paper_layout.py), again
+after each change, so that what shows at one choice of a menu only is found as well.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import bpy
+import stage
+from driver import Driver, NotFound, Wait
+
+PANELS = ("animate", "frames", "cut_out", "camera", "quality", "tweak", "check")
+DIALOGS = {  # what opens them, and where in its row that is
+    "motion324.turntable": ("show", 0.62),
+    "motion324.export(format='.glb'": ("export", 0.71),
+    "motion324.export_vertex_textures": ("export", 0.62),
+    "motion324.export_rig": ("export", 0.62),
+}
+ROW = 22  # pixels of a row, at scale 1
+PATIENCE = 300  # seconds: other programs may be at work, too
+
+
+class Field(NamedTuple):
+    owner: object
+    name: str
+
+    @property
+    def value(self) -> object:
+        return getattr(self.owner, self.name)
+
+    @property
+    def kind(self) -> str:
+        return self.owner.bl_rna.properties[self.name].type
+
+    @property
+    def choices(self) -> int:
+        return len(self.owner.bl_rna.properties[self.name].enum_items)
+
+
+class Round:
+    """fields(): what can be changed now. done: what was, by its name; failed: what could not."""
+
+    def __init__(self, driver: Driver, fields: Callable[[], list[Field]]) -> None:
+        self.driver, self.fields = driver, fields
+        self.done: list[str] = []
+        self.failed: list[str] = []
+
+    def go(self) -> Wait:
+        """Changes all that is not done yet, and what shows because of that."""
+        for field in self.fields():
+            if field.name not in self.done and any(field.name == each.name for each in self.fields()):
+                self.done.append(field.name)
+                yield from self._change(field)
+
+    def _change(self, field: Field) -> Wait:
+        before, values = field.value, set()
+        for _ in range(field.choices if field.kind == "ENUM" else 1):
+            try:
+                yield from self._change_once(field)
+            except NotFound as error:
+                self.failed.append(f"{field.name}: {error}")
+                return
+            values.add(str(field.value))
+            yield from self.driver.redraw_searched()
+            yield from self.go()
+        if values <= {str(before)}:
+            self.failed.append(f"{field.name} is {before} still")
+        setattr(field.owner, field.name, before)
+        yield from self.driver.redraw_searched()
+
+    def _change_once(self, field: Field) -> Wait:
+        before = field.value
+        if field.kind == "BOOLEAN":
+            yield from self.driver.click(field.name)
+        elif field.kind == "STRING":
+            yield from self.driver.enter(field.name, f"{before}7")
+        else:
+            yield from self.driver.turn(field.name, up=False)  # in a menu to the next one below
+            if field.value == before:
+                yield from self.driver.turn(field.name, up=True)
+
+
+def story(driver: Driver, zip_path: str, backend: str, video: str, paper: str) -> Wait:
+    report: dict = {"changed": {}, "failed": []}
+    sys.path.append(str(Path(paper).parent))
+    bpy.ops.extensions.package_install_files(filepath=zip_path, repo="user_default", enable_on_install=True)
+    yield 1.0
+    stage.choose_backend(backend)
+    yield from _set_stage(driver, video)
+    for name in PANELS:
+        yield from stage.open_only(driver, name)
+        if name == "check":
+            yield from driver.click("motion324.overlay", column=0.3)
+        yield from _change_all(driver, report, name, lambda name=name: _of_panel(driver, name))
+        bpy.context.scene.motion324.video = video  # whose name alone the field shows, and gives back
+    yield from stage.open_only(driver, "")
+    yield from _popover(driver, report, "rig", "motion324.keep_rig")
+    stage.select(())
+    yield from driver.redraw()
+    yield from _popover(driver, report, "new_mesh", "motion324.new_mesh(animate=True")
+    stage.select(("Ball",))
+    for button, (panel, column) in DIALOGS.items():
+        yield from stage.open_only(driver, panel)
+        yield from driver.click(button, column)
+        yield from _dialog(driver, report, button.partition("(")[0].removeprefix("motion324."))
+    yield from _still(driver, report)
+    yield from _preferences(driver, report)
+    return report
+
+
+def _runner():
+    return stage.module("job.runner").runner
+
+
+def _set_stage(driver: Driver, video: str) -> Wait:
+    """A ball with a kept take and one that waits, and an overlay, so that all panels have all of their fields."""
+    stage.bring_shapes(driver)
+    stage.select(("Ball",))
+    ball = bpy.context.object
+    ball.vertex_groups.new(name="South").add([0], 1.0, "REPLACE")
+    bpy.context.scene.motion324.video = video
+    Path(video).write_text(json.dumps({"do": "wobble", "frames": 9, "pose": "drawn"}))
+    bpy.ops.wm.save_as_mainfile(filepath=str(driver.folder / "ball.blend"))
+    yield from stage.open_sidebar(driver)
+    for keep in (True, False):
+        yield from driver.click("motion324.animate")
+        yield from driver.wait_until(lambda: bool(_runner().results), PATIENCE, "there is a result")
+        yield 0.5
+        if keep:
+            yield from driver.click("motion324.keep_shape_keys")
+            yield from driver.wait_until(lambda: not _runner().results, PATIENCE, "it is kept")
+            yield 0.5
+
+
+def _of_panel(driver: Driver, name: str) -> list[Field]:
+    from paper_layout import Paper
+
+    paper = Paper()
+    panel = stage.module("panels").CLASSES
+    (cls,) = (each for each in panel if each.__name__ == f"MOTION324_PT_{name}")
+    with driver.context():
+        cls.draw(SimpleNamespace(layout=paper), bpy.context)
+    return [Field(owner, name) for owner, name, can_be_changed in paper.fields if can_be_changed]
+
+
+def _change_all(driver: Driver, report: dict, place: str, fields: Callable[[], list[Field]]) -> Wait:
+    going = Round(driver, fields)
+    yield from going.go()
+    report["changed"][place] = going.done
+    report["failed"] += [f"{place}: {each}" for each in going.failed]
+    if going.failed:
+        yield from driver.shot(f"left_{place}")
+
+
+class _OnPaper:
+    """An operator or the preferences, but for the layout that they draw in."""
+
+    def __init__(self, drawn: object, layout: object) -> None:
+        self.__dict__.update(_drawn=drawn, layout=layout)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._drawn, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self._drawn, name, value)
+
+
+def _of_what_draws(driver: Driver, drawn: object) -> list[Field]:
+    from paper_layout import Paper
+
+    paper = Paper()
+    with driver.context():
+        type(drawn).draw(_OnPaper(drawn, paper), bpy.context)
+    owners = ((drawn if isinstance(owner, _OnPaper) else owner, name, live) for owner, name, live in paper.fields)
+    return [Field(owner, name) for owner, name, live in owners if live]
+
+
+def _popover(driver: Driver, report: dict, name: str, button: str) -> Wait:
+    """Opens below the arrow beside that button."""
+    yield from driver.find(button)
+    x, y = driver.beside(button, 0.92)
+    yield from driver.click_at(x, y)
+    yield from driver.shot(f"popover_{name}")
+    half = 7 * ROW * driver.scale
+    with driver.within_popover(x - half, x + half, y - 12 * ROW * driver.scale, y):
+        yield from _change_all(driver, report, name, lambda: _of_panel(driver, name))
+    yield from driver.press("Escape")
+    yield from driver.move_to_viewport()
+
+
+def _dialog(driver: Driver, report: dict, name: str) -> Wait:
+    yield from driver.wait_until(lambda: driver.shown("FILE_BROWSER") is not None, 10, "the file browser is open")
+    yield 1.0
+    operator = driver.area_of("FILE_BROWSER").spaces.active.active_operator
+    with driver.within("FILE_BROWSER", "TOOL_PROPS"):
+        yield from _change_all(driver, report, name, lambda: _of_what_draws(driver, operator))
+        yield from driver.shot(f"dialog_{name}")
+    yield from driver.press("Escape")
+    yield from driver.wait_until(lambda: driver.shown("FILE_BROWSER") is None, 10, "the file browser is closed")
+
+
+def _still(driver: Driver, report: dict) -> Wait:
+    """A dialog that belongs to no button: its numbers are the two rows above *OK*, over which the mouse is at first."""
+    yield from stage.open_only(driver, "corrections")
+    yield from driver.click("motion324.pin_still")
+    yield 0.5
+    yield from driver.shot("dialog_pin_still")
+    x, y = driver.place("motion324.pin_still")
+    for row in range(1, 4):
+        driver.move(x, y + row * ROW * driver.scale)
+        yield 0.3
+        yield from driver.turn_here()
+    yield from driver.shot("dialog_pin_still_turned")
+    yield from driver.press("Return")
+    yield 0.5
+    report["whole"] = [0, 8]
+    (pin,) = bpy.context.object.motion324_pins
+    report["still"] = [pin.frame, pin.last]
+
+
+def _preferences(driver: Driver, report: dict) -> Wait:
+    """Each of the three engines by its button, and the fields that come with it."""
+    manager, shown = bpy.context.window_manager, bpy.context.preferences.addons[stage.PACKAGE].preferences
+    bpy.ops.preferences.addon_show(module=stage.PACKAGE)
+    yield from driver.wait_until(lambda: len(manager.windows) == 2, 10, "the preferences are open")
+    (own,) = (window for window in manager.windows if window != driver.window)
+    with bpy.context.temp_override(window=own):
+        bpy.ops.wm.window_close()
+    yield 0.5
+    driver.area.type = "PREFERENCES"  # in the window that is there
+    yield 1.0
+    engines = set()
+    with driver.within("PREFERENCES"):
+        yield from driver.find("backend")
+        y = driver.place("backend")[1]
+        left, width = driver.searched.x, driver.searched.width
+        going = Round(driver, lambda: _of_what_draws(driver, shown))
+        going.done.append("backend")
+        for part in (0.6, 0.75, 0.93):
+            yield from driver.click_at(left + width * part, y)
+            engines.add(shown.backend)
+            yield from driver.redraw()
+            yield from driver.shot(f"preferences_{shown.backend.lower()}")
+            yield from going.go()
+    report["engines"] = sorted(engines)
+    report["changed"]["preferences"] = going.done
+    report["failed"] += [f"preferences: {each}" for each in going.failed]

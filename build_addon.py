@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib.util
+import json
 import os
 import platform
 import re
@@ -48,7 +49,8 @@ def main() -> int:
             own_wheel = build_own_wheel(Path(scratch) / "own")
             for name in names:
                 wheels = [own_wheel, *locked_wheels(name)]
-                stage = stage_extension(Path(scratch) / name, name, wheels, tools=locked_wheels(name, "tool"))
+                tools = locked_wheels(name, "tool")
+                stage = stage_extension(Path(scratch) / name, name, wheels, tools, arguments.website)
                 zip_path = arguments.output / f"motion324-{version}-{name.replace('-', '_')}.zip"
                 build_and_validate(tool, stage, zip_path)
                 print(zip_path)
@@ -69,7 +71,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="one zip for each platform")
     parser.add_argument("--blender", type=Path, help="the Blender executable whose extension tool builds the zip")
     parser.add_argument("--output", type=Path, default=ROOT / "dist", help="folder of the zips (default: dist/)")
+    parser.add_argument(
+        "--website", default="", help="the address of whoever publishes the zip, which Blender's preferences link to"
+    )
     arguments = parser.parse_args()
+    if arguments.website and not arguments.website.startswith(("https://", "http://")):
+        parser.error(f"--website {arguments.website}: an address begins with https://")
     arguments.output = arguments.output.resolve()
     return arguments
 
@@ -166,10 +173,11 @@ def run_pip(arguments: list[str], failure: str) -> None:
         raise BuildError(f"{failure[:1].upper()}{failure[1:]}; pip says:\n" + "\n".join(lines[-15:]))
 
 
-def stage_extension(stage: Path, name: str, wheels: list[Path], tools: list[Path]) -> Path:
+def stage_extension(stage: Path, name: str, wheels: list[Path], tools: list[Path], website: str = "") -> Path:
     """Lays out the extension's folder: the add-on's code, the licence, the wheels, and a manifest that lists them.
 
-    The tools are files among others for Blender; motion324_addon/installation looks for them in its folder pip/.
+    website: an address that the manifest names; "" for none. The tools are files among others for Blender;
+    motion324_addon/installation looks for them in its folder pip/.
     """
     shutil.copytree(ROOT / "motion324_addon", stage, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
     if (ROOT / "LICENSE.md").exists():
@@ -188,6 +196,8 @@ def stage_extension(stage: Path, name: str, wheels: list[Path], tools: list[Path
     manifest = (ROOT / "blender_manifest.toml").read_text("utf-8")
     head, mark, tail = manifest.partition("[permissions]")
     lists = f'platforms = ["{name}"]\nwheels = [\n{listed}]\n\n'
+    if website:
+        lists = f"website = {json.dumps(website)}\n" + lists
     (stage / "blender_manifest.toml").write_text(head + lists + mark + tail, "utf-8")
     return stage
 

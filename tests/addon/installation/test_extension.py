@@ -45,6 +45,13 @@ def test_the_zip_has_the_add_on_and_its_wheels_and_nothing_else(extension_zip):
     assert sorted(wheel.split("/")[1].split("-")[0] for wheel in wheels) == ["motion324", "safetensors"]
 
 
+@pytest.mark.parametrize("website", ["", 'https://example.org/motion324?a=1&b="2"'])
+def test_the_manifest_names_the_website_of_who_publishes_the_zip(build, tmp_path, website):
+    stage = build.stage_extension(tmp_path / "stage", "linux-x64", [], [], website)
+    manifest = tomllib.loads((stage / "blender_manifest.toml").read_text("utf-8"))
+    assert manifest.get("website", "") == website and manifest["platforms"] == ["linux-x64"]
+
+
 def test_our_own_wheel_holds_the_backend_and_no_tests(extension_zip, tmp_path):
     with zipfile.ZipFile(extension_zip) as archive:
         own = next(name for name in archive.namelist() if name.startswith("wheels/motion324-"))

@@ -208,22 +208,22 @@ def _dialog(driver: Driver, report: dict, name: str) -> Wait:
 
 
 def _still(driver: Driver, report: dict) -> Wait:
-    """A dialog that belongs to no button: its numbers are the two rows above *OK*, over which the mouse is at first."""
+    """A dialog of its own, which opens over the button with the mouse in it."""
     yield from stage.open_only(driver, "corrections")
     yield from driver.click("motion324.pin_still")
     yield 0.5
     yield from driver.shot("dialog_pin_still")
     x, y = driver.place("motion324.pin_still")
-    for row in range(1, 4):
-        driver.move(x, y + row * ROW * driver.scale)
-        yield 0.3
-        yield from driver.turn_here()
+    half = 6 * ROW * driver.scale
+    with driver.within_popover(x - half, x + half, y - half, y + half):
+        yield from driver.turn("first")
+        yield from driver.turn("last", up=False)
     yield from driver.shot("dialog_pin_still_turned")
     yield from driver.press("Return")
     yield 0.5
-    report["whole"] = [0, 8]
     (pin,) = bpy.context.object.motion324_pins
     report["still"] = [pin.frame, pin.last]
+    report["changed"]["pin_still"] = ["first", "last"]
 
 
 def _preferences(driver: Driver, report: dict) -> Wait:

@@ -16,7 +16,7 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     with driver.context():
         bpy.ops.motion324.animate("INVOKE_DEFAULT")
     runner = stage.module("job.runner").runner
-    yield from driver.wait_until(lambda: runner.state.frames_ready > 2, 60, "frames arrive")
+    yield from driver.wait_until(lambda: runner.state.frames_ready > 2, 300, "frames arrive")
     assert [modifier.type for modifier in bpy.context.object.modifiers] == ["MESH_CACHE"]
     bpy.ops.wm.save_as_mainfile(filepath=str(driver.folder / "saved.blend"))
     assert not bpy.data.is_dirty

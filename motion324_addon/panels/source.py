@@ -55,12 +55,11 @@ def draw_video(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     split = layout.split(factor=SPLIT)
     left, column = split.column(), split.column(align=True)
     if facts is None or not facts.frames:
+        _draw_picture(left, 0)
         _draw_no_video(column, context, facts)
         return
     icon = first_frame.icon_of(bpy.path.abspath(settings.video), settings.first_frame)
-    icon = icon or thumbnails.icon_of_file(facts.thumbnail)
-    if icon:
-        left.template_icon(icon_value=icon, scale=THUMBNAIL_SCALE)
+    _draw_picture(left, icon or thumbnails.icon_of_file(facts.thumbnail))
     size = "{} × {}, ".format(*facts.size) if facts.size[0] else ""
     column.label(text=f"{size}{facts.fps:g} fps", translate=False)
     outcome = outcome_of(settings, facts, context.scene)
@@ -73,6 +72,16 @@ def draw_video(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     column.label(text=used, translate=False)
     shown = phrase("Scene frames {first} to {last}", first=outcome.first, last=outcome.last)
     column.label(text=speed_of(outcome) or shown, translate=False)
+
+
+def _draw_picture(layout: bpy.types.UILayout, icon: int) -> None:
+    """With its height also while there is none (0), so that nothing below moves when it comes."""
+    if icon:
+        layout.template_icon(icon_value=icon, scale=THUMBNAIL_SCALE)
+        return
+    place = layout.row()
+    place.scale_y = THUMBNAIL_SCALE
+    place.label(text="")
 
 
 def _draw_no_video(layout: bpy.types.UILayout, context: bpy.types.Context, facts: VideoFacts | None) -> None:

@@ -149,6 +149,19 @@ class Driver:
                     return
         raise NotFound(f"no widget there is '{name}'")
 
+    def top_of(self, name: str) -> Wait:
+        """-> the height, in pixels, up to which the widget reaches: `find` looks at every ninth row of pixels only."""
+        yield from self.find(name)
+        x, y = self._found[name]
+        for above in range(y + 1, y + round(60 * self.scale)):
+            self.window.cursor_warp(x, above)
+            yield SETTLE[1]
+            if not self._names(name):
+                yield PATIENT[-1]  # a busy machine may not have noticed yet what is there now
+                if not self._names(name):
+                    return above - 1
+        raise NotFound(f"'{name}' has no upper edge")
+
     def beside(self, known: str, column: float) -> tuple[int, int]:
         """Where a widget is in the row in which `known` was found before, for `click_at`: of one that is there for a
         short while only."""

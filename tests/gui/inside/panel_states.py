@@ -27,6 +27,7 @@ def story(driver: Driver, zip_path: str, backend: str, video: str, scale: float)
     yield from _pictures(driver, "first_run")
     stage.choose_backend(backend)
     yield from _pictures(driver, "empty")
+    report["animate_y_before"] = yield from driver.top_of("motion324.animate")
     yield from driver.click("motion324.load_example")
     yield from driver.wait_until(lambda: bpy.context.scene.motion324.video != "", PATIENCE, "the example is there")
     bpy.ops.wm.save_as_mainfile(filepath=str(driver.folder / "dog.blend"))
@@ -68,8 +69,7 @@ def _wish(wish: Path, do: str, **more: object) -> None:
 
 
 def _animate(driver: Driver, report: dict, wish: Path) -> Wait:
-    yield from driver.find("motion324.animate")
-    report["animate_y"] = driver.place("motion324.animate")[1]
+    report["animate_y"] = yield from driver.top_of("motion324.animate")
     yield from driver.click("motion324.animate")
     yield from driver.wait_until(lambda: _runner().state.frames_ready > 3, PATIENCE, "frames can be played")
     _wish(wish, "wait")  # in the middle of the job, while pictures are taken
@@ -86,11 +86,11 @@ def _animate(driver: Driver, report: dict, wish: Path) -> Wait:
 
 
 def _keep(driver: Driver, report: dict) -> Wait:
-    for name in ("video_shown", "motion324.animate", "motion324.keep_shape_keys", "motion324.keep_point_cache"):
+    for name in ("video_shown", "motion324.keep_shape_keys", "motion324.keep_point_cache"):
         yield from driver.find(name)
-    report["animate_y_then"] = driver.place("motion324.animate")[1]
+    report["animate_y_then"] = yield from driver.top_of("motion324.animate")
     yield from driver.find("motion324.discard")
-    report["keep_y"] = driver.place("motion324.keep_shape_keys")[1]
+    report["keep_y"] = yield from driver.top_of("motion324.keep_shape_keys")
     report["discard_y"] = driver.place("motion324.discard")[1]
     yield from driver.click("motion324.discard")
     report["discarded"] = _runner().discarded is not None and not _dog().modifiers
@@ -100,8 +100,7 @@ def _keep(driver: Driver, report: dict) -> Wait:
     yield from driver.click("motion324.keep_shape_keys")
     yield from driver.wait_until(lambda: not _runner().results, PATIENCE, "the result is kept")
     yield 1.0
-    yield from driver.find("motion324.keep_shape_keys")
-    report["keep_y_then"] = driver.place("motion324.keep_shape_keys")[1]
+    report["keep_y_then"] = yield from driver.top_of("motion324.keep_shape_keys")
     yield from driver.move_to_viewport()
     yield from _pictures(driver, "kept")
     yield from driver.press("ctrl+z")

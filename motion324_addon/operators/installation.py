@@ -25,7 +25,7 @@ from ..runner_base.history import history
 from ..runner_base.state import readable_size
 from ..settings import preferences
 from ..ui.phrases import phrase, tooltip
-from .reporting import report_error
+from .reporting import passed_on, report_error
 
 
 class MOTION324_OT_install_backend(bpy.types.Operator):
@@ -133,7 +133,7 @@ class MOTION324_OT_install_from_folder(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        return bpy.ops.motion324.install_backend(wheels_folder=self.directory)
+        return passed_on(self, lambda: bpy.ops.motion324.install_backend(wheels_folder=self.directory))
 
 
 class MOTION324_OT_check_installation(bpy.types.Operator):

@@ -9,7 +9,7 @@ from motion324.core.errors import EXIT_USAGE, Motion324Error
 from ..job.runner import runner
 from ..ui.phrases import tooltip
 from .animation import OfFailedJob
-from .reporting import report_error
+from .reporting import passed_on, report_error
 
 
 class MOTION324_OT_requeue(bpy.types.Operator):
@@ -76,7 +76,7 @@ class MOTION324_OT_try_again(OfFailedJob, bpy.types.Operator):
             return report_error(self, error)
         call = "EXEC_DEFAULT" if bpy.app.background else "INVOKE_DEFAULT"
         with context.temp_override(object=objects[0], active_object=objects[0], selected_objects=objects):
-            done = bpy.ops.motion324.animate(call)
+            done = passed_on(self, lambda: bpy.ops.motion324.animate(call))
         if done == {"FINISHED"} and any(job.number == number for job in runner.failures):
             runner.dismiss(number)
         return done

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import bpy
 
 from motion324.core.errors import Motion324Error
+from motion324.core.inside_blender.operator_words import said_by_operator
 
 from ..job.runner import runner
 from ..scene.playing import takes
@@ -47,6 +48,16 @@ def report_error(operator: bpy.types.Operator, error: Motion324Error) -> set[str
     """Shows the sentence; in a Python call it becomes a RuntimeError."""
     operator.report({"ERROR"}, str(error))
     return {"CANCELLED"}
+
+
+def passed_on(operator: bpy.types.Operator, call: Callable[[], set[str]]) -> set[str]:
+    """What another operator returns that this one calls. What that reports as an error becomes this one's report:
+    Blender would show where in the code it was raised."""
+    try:
+        return call()
+    except RuntimeError as error:
+        operator.report({"ERROR"}, f"{said_by_operator(error)}.")
+        return {"CANCELLED"}
 
 
 def propose_name(operator: bpy.types.Operator, obj: bpy.types.Object, ending: str) -> None:

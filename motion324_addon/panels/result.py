@@ -18,6 +18,8 @@ from ..ui.readiness import Status, reason_against_bones, reason_against_shape_ke
 from ..ui.text_lines import draw_lines
 from .sidebar import Sidebar, draw_button
 
+APART = 0.8  # of Blender's usual gap, beside the one that there is anyway
+
 
 def draw_status(layout: bpy.types.UILayout, context: bpy.types.Context, status: Status) -> None:
     """One row: what there is to say, and the button that plays it."""
@@ -69,6 +71,7 @@ def _draw_keep(layout: bpy.types.UILayout, context: bpy.types.Context, job: JobS
 
 def _draw_leave(layout: bpy.types.UILayout, job: JobState | None, kept: bool) -> None:
     """Apart from what keeps, and in the same places whether there is one or both."""
+    layout.separator(factor=APART)
     row = layout.row(align=True)
     cell = row.row(align=True)
     cell.enabled = job is not None

@@ -12,6 +12,7 @@ from ..runner_base.state import duration, stage_label
 from .phrases import phrase
 
 TICK = 1.0  # seconds between two looks
+AT_ONCE = 0.01  # seconds
 _seen: dict[int, Phase] = {}  # the phases of the jobs at the last look, by their numbers
 _drawn = False  # whether the status bar shows something of ours
 
@@ -67,11 +68,12 @@ def _look() -> float:
 
 
 def _redraw() -> None:
-    """Blender draws the status bar again when its text is set; nobody's text is taken away by that, since modal
-    operators, whose it is, draw it themselves."""
+    """Blender draws the status bar of the context's window again when its text is set, and a timer's context has none;
+    nobody's text is taken away by that, since modal operators, whose it is, draw it themselves."""
     for window in bpy.context.window_manager.windows:
         if not len(getattr(window, "modal_operators", ())):
-            window.workspace.status_text_set_internal(None)
+            with bpy.context.temp_override(window=window):
+                window.workspace.status_text_set_internal(None)
 
 
 def _report(kind: str, sentence: str) -> None:
@@ -84,12 +86,25 @@ def _report(kind: str, sentence: str) -> None:
 class MOTION324_OT_report(bpy.types.Operator):
     """Tell how a job ended, in the status bar and in the Info editor"""
 
+    # What an operator reports that Python calls goes to the terminal only, unless it is modal, so that Blender ends it.
+
     bl_idname = "motion324.report"
     bl_label = "Report"
     bl_options = {"INTERNAL"}
 
     kind: bpy.props.StringProperty(name="Kind", description="As Blender has it", options={"SKIP_SAVE", "HIDDEN"})
     sentence: bpy.props.StringProperty(name="Sentence", description="For people", options={"SKIP_SAVE", "HIDDEN"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        self._timer = context.window_manager.event_timer_add(AT_ONCE, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        context.window_manager.event_timer_remove(self._timer)
+        return self.execute(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         self.report({self.kind or "INFO"}, self.sentence)

@@ -159,6 +159,10 @@ def test_a_job_that_failed_by_its_settings_is_tried_again_with_those_of_now(addo
     with pytest.raises(RuntimeError, match="nothing that moves"):
         bpy.ops.motion324.animate(video=str(video(do="fail")))
     number = runner.failures[0].number
+    bpy.context.scene.motion324.video = ""
+    with pytest.raises(RuntimeError) as refused:
+        bpy.ops.motion324.try_again(job=number)
+    assert str(refused.value).strip() == "Error: No video has been chosen. Choose one, then animate."
     ball("Other")
     bpy.context.scene.motion324.video = str(video(frames=FRAMES))
     assert bpy.ops.motion324.try_again(job=number) == {"FINISHED"}

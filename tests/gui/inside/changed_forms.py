@@ -101,12 +101,36 @@ def _animate_unseen(driver: Driver, report: dict, video: str) -> Wait:
     yield 1.5  # the bar is drawn once in a second
     report["closed"] = not driver.area.spaces.active.show_region_ui
     yield from driver.shot("status_bar")
+    bpy.types.STATUSBAR_HT_header.append(_count)
+    yield 5.0  # in which nothing else has it drawn: the mouse rests, and the file is as it was
+    bpy.types.STATUSBAR_HT_header.remove(_count)
+    report["bar_drawn"] = len(_drawn)
     _wish(video, do="wobble", frames=9)
     yield from driver.wait_until(lambda: bool(_runner().results), PATIENCE, "there is a result")
     yield 2.0
     yield from driver.shot("status_bar_done")
+    report["told"] = _told(driver)
     yield from driver.press("n")
     yield 1.0
+
+
+_drawn: list[None] = []  # once for each time that the status bar was drawn
+
+
+def _count(header: bpy.types.Header, context: bpy.types.Context) -> None:
+    _drawn.append(None)
+
+
+def _told(driver: Driver) -> list[str]:
+    """What the Info editor has."""
+    area = driver.area_of("PROPERTIES")
+    area.type = "INFO"
+    region = next(each for each in area.regions if each.type == "WINDOW")
+    with bpy.context.temp_override(window=driver.window, area=area, region=region):
+        bpy.ops.info.select_all(action="SELECT")
+        bpy.ops.info.report_copy()
+    area.type = "PROPERTIES"
+    return bpy.context.window_manager.clipboard.splitlines()
 
 
 def _change(driver: Driver, name: str, value: str) -> Wait:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import bpy
 
-from motion324.core.inside_blender.rig import binding, keying
 from motion324.core.job_item import ARMATURE as ARMATURE
 from motion324.core.job_item import BONES as BONES
 from motion324.core.job_item import POINT_CACHE, SHAPE_KEYS
@@ -16,11 +15,10 @@ from motion324.core.job_item import RIG as RIG
 
 from ..reading import mesh_reading, modifier_stack
 from ..reading.mesh_reading import check_own
-from . import fcurves, kept_action, kept_note, point_cache, shape_keys
+from . import fcurves, kept_action, kept_bones, kept_note, point_cache, shape_keys
 from .animation import Animation
 from .kept_note import PutBack
 
-DISTANCE = "motion324_distance"  # a vertex attribute: the largest distance of bones' keys to the result
 _KEY = re.compile(rf"{shape_keys.NAME} \d{{4,}}(\.\d+)?")
 
 
@@ -55,6 +53,7 @@ def keep_as_shape_keys(animation: Animation, copy_shared: bool = False) -> Itera
         raise
     remove_caches(obj)
     _kept(obj, animation, put_back)
+    kept_bones.leave([obj])
     kept_action.remove_strips(obj.data.shape_keys)
     kept_action.take(obj.data.shape_keys, kept_keys(obj), action_name(animation))
 
@@ -79,6 +78,7 @@ def keep_all_as_shape_keys(animations: Sequence[Animation], copy_shared: bool = 
             before += len(animation.positions)
         for bake in bakes:
             next(bake, None)
+        kept_bones.leave([animation.target.get() for animation in animations])
     finally:
         for bake in bakes:
             bake.close()
@@ -229,9 +229,7 @@ def remove_animation(obj: bpy.types.Object) -> tuple[str, ...]:
     put_back = kept_note.read_put_back(obj)
     remove_caches(obj)
     _remove_keys(obj, with_basis=put_back.basis)
-    _remove_bone_keys(obj, put_back.armature)
-    _unbind(obj, put_back)
-    _remove_made_rig(put_back.made_armature)
+    kept_bones.remove(obj, put_back)
     restored = []
     for name, viewport, render in put_back.modifiers:
         switched_off = obj.modifiers.get(name)
@@ -241,51 +239,6 @@ def remove_animation(obj: bpy.types.Object) -> tuple[str, ...]:
     fcurves.let_decide(obj, put_back.muted)
     kept_note.erase(obj)
     return tuple(restored)
-
-
-def _remove_bone_keys(obj: bpy.types.Object, armature: str) -> None:
-    """Those on the armature, also for other objects that it moves."""
-    attribute = obj.data.attributes.get(DISTANCE)
-    if attribute is not None:
-        obj.data.attributes.remove(attribute)
-    keyed = bpy.data.objects.get(armature) if armature else None
-    if keyed is None or not keying.is_keyed(keyed):
-        return
-    keying.take_off(bpy, keyed)
-    for other in bpy.data.objects:
-        if other != obj and other.library is None and kept_note.read_put_back(other).armature == armature:
-            _unbind(other, kept_note.read_put_back(other))
-            kept_note.erase(other)
-
-
-def _unbind(obj: bpy.types.Object, put_back: PutBack) -> None:
-    if put_back.bound is not None:
-        binding.unbind(obj, put_back.bound)
-
-
-def _remove_made_rig(name: str) -> None:
-    """The armature that was made, its action, and what binds objects to it."""
-    armature = bpy.data.objects.get(name) if name else None
-    if armature is None or armature.type != "ARMATURE":
-        return
-    bones = {bone.name for bone in armature.data.bones}
-    for obj in bpy.data.objects:
-        if obj.library is not None or kept_note.read_put_back(obj).made_armature != name:
-            continue
-        for modifier in [each for each in obj.modifiers if each.type == "ARMATURE" and each.object == armature]:
-            obj.modifiers.remove(modifier)
-        for group in [each for each in obj.vertex_groups if each.name in bones]:
-            obj.vertex_groups.remove(group)
-        if obj.parent == armature:
-            place = obj.matrix_world.copy()
-            obj.parent = None
-            obj.matrix_world = place
-        kept_note.erase(obj)
-    keying.take_off(bpy, armature)
-    data = armature.data
-    bpy.data.objects.remove(armature)
-    if data.users == 0:
-        bpy.data.armatures.remove(data)
 
 
 def _remove_keys(obj: bpy.types.Object, with_basis: bool) -> None:

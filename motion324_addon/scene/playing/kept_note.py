@@ -148,6 +148,22 @@ def _plain(bound: Binding | None) -> list[str] | None:
     return None if bound is None else [bound.modifier, bound.parent_type]
 
 
+def taken(obj: bpy.types.Object) -> dict[str, Any]:
+    """All notes, for `put_without_bones`."""
+    plain = {name: obj[name] for name in (SOURCE, PUT_BACK, TOKEN) if name in obj}
+    return {FRAMES: list(obj[FRAMES]), **plain} if FRAMES in obj else plain
+
+
+def put_without_bones(obj: bpy.types.Object, notes: dict[str, Any]) -> None:
+    """Puts the notes on the object again, but for bones that were taken off it since, and modifiers that went with
+    them."""
+    for name, value in notes.items():
+        obj[name] = value
+    values = json.loads(obj[PUT_BACK])
+    values["modifiers"] = [each for each in values["modifiers"] if each[0] in obj.modifiers]
+    obj[PUT_BACK] = json.dumps({**values, "armature": "", "made_armature": "", "bound": None})
+
+
 def erase(obj: bpy.types.Object) -> None:
     for name in (FRAMES, SOURCE, PUT_BACK, TOKEN):
         if name in obj:

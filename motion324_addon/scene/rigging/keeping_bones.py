@@ -12,7 +12,7 @@ from motion324.core.inside_blender.mesh.surface import positions_of
 from motion324.core.inside_blender.rig import binding, keying
 from motion324.core.rig import RigMotion
 
-from ..playing import keeping, kept_note, point_cache, shape_keys
+from ..playing import keeping, kept_bones, kept_note, point_cache, shape_keys
 from ..playing.animation import Animation
 from ..playing.kept_note import PutBack
 from ..reading import modifier_stack
@@ -77,7 +77,9 @@ def _show_distance(obj: bpy.types.Object, worst: np.ndarray, animation: Animatio
     if shape_keys.reason_to_copy(obj):
         return
     side = float(np.ptp(animation.positions[0], axis=0).max())
-    attribute = obj.data.attributes.get(keeping.DISTANCE) or obj.data.attributes.new(keeping.DISTANCE, "FLOAT", "POINT")
+    attribute = obj.data.attributes.get(kept_bones.DISTANCE) or obj.data.attributes.new(
+        kept_bones.DISTANCE, "FLOAT", "POINT"
+    )
     attribute.data.foreach_set("value", (worst * side).astype(np.float32))
 
 

@@ -119,6 +119,35 @@ def test_keeping_steps_can_be_stopped_without_a_trace(addon, dancing):
     assert armature.animation_data is None and runner.animations
 
 
+def test_what_was_kept_on_bones_becomes_shape_keys_and_leaves_no_keys_on_them(addon, dancing):
+    """Else Push to NLA would take the bones' action, and the armature would go on dancing beside the mesh."""
+    obj, armature, video, positions = dancing
+    bpy.ops.motion324.animate(video=video, start_frame=1, keep="ARMATURE")
+    assert addon("scene.playing.keeping").keyed_data(obj) == armature
+    assert bpy.ops.motion324.keep_shape_keys(object_name=obj.name) == {"FINISHED"}
+    check_shown(obj, positions)
+    assert addon("scene.playing.keeping").keyed_data(obj) == obj.data.shape_keys
+    assert armature.animation_data is None or armature.animation_data.action is None
+    assert not any(modifier.show_viewport for modifier in obj.modifiers)
+    bpy.ops.motion324.remove_animation()
+    assert obj.data.shape_keys is None and all(modifier.show_viewport for modifier in obj.modifiers)
+    assert not addon("scene.playing.keeping").is_kept(obj)
+
+
+def test_bones_by_which_another_object_still_moves_keep_their_keys(addon, dancing):
+    obj, armature, video, positions = dancing
+    other = obj.copy()
+    other.data = obj.data.copy()
+    bpy.context.scene.collection.objects.link(other)
+    other.select_set(False)
+    bpy.ops.motion324.animate(video=video, start_frame=1, keep="ARMATURE")
+    other["motion324_put_back"], other["motion324_frames"] = obj["motion324_put_back"], list(obj["motion324_frames"])
+    bpy.ops.motion324.keep_shape_keys(object_name=obj.name)
+    check_shown(obj, positions)
+    check_shown(other, positions)
+    assert armature.animation_data.action is not None
+
+
 @pytest.mark.skipif(not os.environ.get("MOTION324_TEST_BACKEND"), reason="needs the real backend: `make test` names it")
 def test_a_rig_is_made_from_the_motion(addon, dancing, monkeypatch):
     obj, _, video, positions = dancing
@@ -137,3 +166,5 @@ def test_a_rig_is_made_from_the_motion(addon, dancing, monkeypatch):
     assert np.mean(apart) < 0.01 * size
     assert 3 <= len(made.data.bones) <= 12 and made.data.bones[0].name == "root"
     assert max(len(vertex.groups) for vertex in obj.data.vertices) <= 2 + 7  # and those that it had
+    assert bpy.ops.motion324.keep_shape_keys(object_name=obj.name) == {"FINISHED"}
+    assert "Body Rig" not in bpy.data.objects and not obj.modifiers and obj.data.shape_keys is not None

@@ -30,7 +30,6 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
         dropped = driver.folder / f"dropped on {name}.mp4"
         shutil.copyfile(video, dropped)
         report[name] = yield from _drop(driver, dropped, place)
-        yield from driver.shot(f"on_{name}")
     return report
 
 
@@ -48,4 +47,8 @@ def _drop(driver: Driver, file: Path, place: Vector) -> Wait:
     dragged = subprocess.Popen([*source, str(round(x)), str(round(driver.window.height - y)), str(file)])
     yield from driver.wait_until(lambda: dragged.poll() is not None, PATIENCE, "it is dropped")
     yield 1.0
+    yield from driver.shot(f"{file.stem.replace(' ', '_')}_menu")  # Blender has another use for videos, too
+    yield from driver.press("t")  # the underlined letter of Animate After This Video; the mouse is where it was
+    yield 1.0
+    yield from driver.shot(file.stem.replace(" ", "_"))
     return [dragged.returncode == 0, Path(bpy.context.scene.motion324.video).name, bpy.context.object.name]

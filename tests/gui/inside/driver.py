@@ -20,7 +20,9 @@ from pathlib import Path
 import bpy
 
 Wait = Iterator[float]
-SETTLE = (0.05, 0.15)  # seconds that Blender needs to notice where the mouse is; more where it was not found before
+# Seconds that Blender needs to notice where the mouse is, and pixels between two places at which it is asked, at scale
+# 1; a widget is 20 pixels high. More patient and closer where it was not found before.
+SETTLE = ((0.05, 16), (0.15, 9))
 PATIENT = (0.15, 0.3, 0.6, 1.0)  # the same where it is most likely, since another search takes half a minute
 COLUMNS = (0.62, 0.3, 0.86, 0.71, 0.79, 0.93)  # of the width, where widgets are looked for; the last four: icons
 IN_POPOVERS = (0.75, 0.55)  # the same of a popover's width
@@ -133,11 +135,12 @@ class Driver:
                 yield settle
                 if self._names(name):
                     return
-        region, step = self.searched, round(9 * self.scale)
+        region = self.searched
         whole = region.x, region.x + region.width - 20 * self.scale, region.y, region.y + region.height - 4
         left, right, lower, upper = self._box or whole
         places = [column, *(each for each in COLUMNS if each != column)] if self._box is None else IN_POPOVERS
-        for settle, place in itertools.product(SETTLE, places):
+        for (settle, apart), place in itertools.product(SETTLE, places):
+            step = round(apart * self.scale)
             x = round(left + (right - left) * place)
             rows = range(upper, lower, -step)  # from where something was found last, below which most are, around
             below = next((index for index, y in enumerate(rows) if y <= self._last), 0)
@@ -150,12 +153,12 @@ class Driver:
         raise NotFound(f"no widget there is '{name}'")
 
     def top_of(self, name: str) -> Wait:
-        """-> the height, in pixels, up to which the widget reaches: `find` looks at every ninth row of pixels only."""
+        """-> the height, in pixels, up to which the widget reaches: `find` looks at some rows of pixels only."""
         yield from self.find(name)
         x, y = self._found[name]
         for above in range(y + 1, y + round(60 * self.scale)):
             self.window.cursor_warp(x, above)
-            yield SETTLE[1]
+            yield PATIENT[0]
             if not self._names(name):
                 yield PATIENT[-1]  # a busy machine may not have noticed yet what is there now
                 if not self._names(name):

@@ -17,15 +17,17 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 TAKEN, KEPT = ROOT / "out/gui", ROOT / "docs/images"
 SMALL_WINDOW, SMALL_SIDEBAR = (330, 75, 1056, 720), (775, 85, 1056, 620)  # in pixels of a screen of 1280 x 800
-PICTURES = {  # name in docs/images: the story, its picture, the part that is shown
+PICTURES = {  # name in docs/images: the story, its picture, the part that is shown; and more parts to the right of it
     "first_run": ("first_animation", "first_run", (1025, 75, 1330, 260)),
     "installing": ("first_animation", "installing", (1025, 75, 1330, 200)),
     "ready": ("film", "ready", SMALL_WINDOW),
     "running": ("film", "running", SMALL_WINDOW),
     "result": ("film", "result", SMALL_WINDOW),
     "kept": ("film", "kept", SMALL_SIDEBAR),
-    "overlay": ("film", "side_by_side", (150, 75, 1056, 620)),
+    "overlay": ("film", "side_by_side", (40, 75, 1056, 620)),
     "tweak": ("panel_states_1", "tweak_dark", (775, 85, 1056, 652)),
+    "rig": ("film", "rig", (120, 250, 740, 760)),
+    "engines": ("film", "export", (775, 618, 1035, 845), "export_dialog", (1040, 70, 1280, 345)),
     "one_by_one": ("several_results", "results", (1035, 80, 1340, 525)),
     "error": ("first_animation", "error", (1025, 75, 1330, 660)),
     "lost": ("other_buttons", "lost", (775, 260, 1035, 545)),
@@ -35,6 +37,7 @@ PICTURES = {  # name in docs/images: the story, its picture, the part that is sh
 FILM_BOX = (0, 28, 1056, 960)  # without the outliner and the properties
 _IN_FILM = re.compile(r"\(images/(film/\d\d_(\w+))\.jpg\)")  # which docs/film.md shows, and of which picture
 LARGEST = 100_000  # bytes
+GAP = 16  # pixels between two parts
 
 
 def main() -> int:
@@ -43,25 +46,34 @@ def main() -> int:
     if not wanted or "film" in wanted:
         page = (ROOT / "docs/film.md").read_text("utf-8")
         shown |= {target: ("film", name, FILM_BOX) for target, name in _IN_FILM.findall(page)}
-    missing = [story for story, name, _ in shown.values() if not (TAKEN / story / f"{name}.png").exists()]
+    taken = [(story, name) for story, *parts in shown.values() for name in parts[::2]]
+    missing = [story for story, name in taken if not (TAKEN / story / f"{name}.png").exists()]
     if missing:
         print(
             f"error: out/gui/ has no pictures of {', '.join(sorted(set(missing)))}: run tests/gui first",
             file=sys.stderr,
         )
         return 1
-    for target, (story, name, box) in shown.items():
+    for target, (story, *parts) in shown.items():
         path = KEPT / f"{target}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture = Image.open(TAKEN / story / f"{name}.png").convert("RGB")
-        left, top, right, bottom = box
-        picture = picture.crop((left, top, right, min(bottom, picture.height)))
+        cut = [part_of(story, name, box) for name, box in zip(parts[::2], parts[1::2], strict=True)]
+        width = sum(part.width + GAP for part in cut) - GAP
+        picture = Image.new("RGB", (width, max(part.height for part in cut)), "white")
+        for index, part in enumerate(cut):
+            picture.paste(part, (sum(each.width + GAP for each in cut[:index]), 0))
         for quality in (88, 80, 70, 60):
             picture.save(path, quality=quality, optimize=True)
             if path.stat().st_size < LARGEST:
                 break
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
     return 0
+
+
+def part_of(story: str, name: str, box: tuple[int, int, int, int]) -> Image.Image:
+    picture = Image.open(TAKEN / story / f"{name}.png").convert("RGB")
+    left, top, right, bottom = box
+    return picture.crop((left, top, right, min(bottom, picture.height)))
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def bound(folders: list[Path], elsewhere: dict[Path, Path] | None = None) -> Ite
             place = ROOT / inside.relative_to("/")
             if folder == inside and (folder == Path("/usr") or place.is_mount()):
                 continue
-            if place.is_mount():  # an earlier story was killed
+            while place.is_mount():  # earlier stories were killed
                 subprocess.run(["umount", str(place)], check=True)
             place.mkdir(parents=True, exist_ok=True)
             subprocess.run(["mount", "--bind", str(folder), str(place)], check=True)

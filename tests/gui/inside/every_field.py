@@ -16,13 +16,21 @@ from typing import NamedTuple
 import bpy
 import stage
 from driver import Driver, NotFound, Wait
+from file_dialogs import give_a_bone
 
-PANELS = ("animate", "frames", "cut_out", "camera", "quality", "tweak", "check")
-DIALOGS = {  # what opens them, and where in its row that is
-    "motion324.turntable": ("show", 0.62),
-    "motion324.export(format='.glb'": ("export", 0.71),
-    "motion324.export_vertex_textures": ("export", 0.62),
-    "motion324.export_rig": ("export", 0.62),
+# What is told at once. Panels; popovers, by the button beside which each opens; and what else there is.
+PARTS = {
+    "shot": ("animate", "frames", "cut_out", "camera"),
+    "result": ("quality", "tweak", "check", "rig", "new_mesh"),
+    "dialogs": ("turntable", "export", "export_vertex_textures", "export_rig", "pin_still"),
+    "preferences": ("preferences",),
+}
+POPOVERS = {"rig": "motion324.keep_rig", "new_mesh": "motion324.new_mesh(animate=True"}
+DIALOGS = {  # the button that opens it, its panel, and where in its row it is
+    "turntable": ("motion324.turntable", "show", 0.62),
+    "export": ("motion324.export(format='.glb'", "export", 0.71),
+    "export_vertex_textures": ("motion324.export_vertex_textures", "export", 0.62),
+    "export_rig": ("motion324.export_rig", "export", 0.62),
 }
 ROW = 22  # pixels of a row, at scale 1
 PATIENCE = 300  # seconds: other programs may be at work, too
@@ -88,32 +96,36 @@ class Round:
                 yield from self.driver.turn(field.name, up=True)
 
 
-def story(driver: Driver, zip_path: str, backend: str, video: str, paper: str) -> Wait:
+def story(driver: Driver, zip_path: str, backend: str, video: str, paper: str, part: str) -> Wait:
     report: dict = {"changed": {}, "failed": []}
     sys.path.append(str(Path(paper).parent))
     bpy.ops.extensions.package_install_files(filepath=zip_path, repo="user_default", enable_on_install=True)
     yield 1.0
     stage.choose_backend(backend)
     yield from _set_stage(driver, video)
-    for name in PANELS:
-        yield from stage.open_only(driver, name)
-        if name == "check":
-            yield from driver.click("motion324.overlay", column=0.3)
-        yield from _change_all(driver, report, name, lambda name=name: _of_panel(driver, name))
-        bpy.context.scene.motion324.video = video  # whose name alone the field shows, and gives back
-    yield from stage.open_only(driver, "")
-    yield from _popover(driver, report, "rig", "motion324.keep_rig")
-    stage.select(())
-    yield from driver.redraw()
-    yield from _popover(driver, report, "new_mesh", "motion324.new_mesh(animate=True")
-    stage.select(("Ball",))
-    for button, (panel, column) in DIALOGS.items():
-        yield from stage.open_only(driver, panel)
-        yield from driver.click(button, column)
-        yield from _dialog(driver, report, button.partition("(")[0].removeprefix("motion324."))
-    yield from _still(driver, report)
-    yield from _preferences(driver, report)
+    report["left_out"] = _left_out(driver)
+    for name in PARTS[part]:
+        if name in POPOVERS:
+            yield from stage.open_only(driver, "")
+            yield from _popover(driver, report, name)
+        elif name == "pin_still":
+            yield from _still(driver, report)
+        elif name == "preferences":
+            yield from _preferences(driver, report)
+        elif part == "dialogs":
+            yield from _dialog(driver, report, name)
+        else:
+            yield from _panel(driver, report, name, video)
     return report
+
+
+def _left_out(driver: Driver) -> list[str]:
+    """Panels that have fields, and operators that draw a dialog, of which no part tells."""
+    told = {name for names in PARTS.values() for name in names}
+    panels = {cls.__name__.removeprefix("MOTION324_PT_") for cls in stage.module("panels").CLASSES}
+    found = [name for name in panels - told if _of_panel(driver, name)]
+    dialogs = [cls for cls in stage.module("operators").CLASSES if "draw" in vars(cls)]
+    return found + [name for name in (cls.bl_idname.partition(".")[2] for cls in dialogs) if name not in told]
 
 
 def _runner():
@@ -151,6 +163,14 @@ def _of_panel(driver: Driver, name: str) -> list[Field]:
     return [Field(owner, name) for owner, name, can_be_changed in paper.fields if can_be_changed]
 
 
+def _panel(driver: Driver, report: dict, name: str, video: str) -> Wait:
+    yield from stage.open_only(driver, name)
+    if name == "check":
+        yield from driver.click("motion324.overlay", column=0.3)
+    yield from _change_all(driver, report, name, lambda: _of_panel(driver, name))
+    bpy.context.scene.motion324.video = video  # whose name alone the field shows, and gives back
+
+
 def _change_all(driver: Driver, report: dict, place: str, fields: Callable[[], list[Field]]) -> Wait:
     going = Round(driver, fields)
     yield from going.go()
@@ -183,20 +203,31 @@ def _of_what_draws(driver: Driver, drawn: object) -> list[Field]:
     return [Field(owner, name) for owner, name, live in owners if live]
 
 
-def _popover(driver: Driver, report: dict, name: str, button: str) -> Wait:
-    """Opens below the arrow beside that button."""
-    yield from driver.find(button)
-    x, y = driver.beside(button, 0.92)
+def _popover(driver: Driver, report: dict, name: str) -> Wait:
+    """Opens below the arrow beside a button; it closes when the mouse goes anywhere else."""
+    if name == "new_mesh":
+        stage.select(())
+        yield from driver.redraw()
+    yield from driver.find(POPOVERS[name])
+    x, y = driver.beside(POPOVERS[name], 0.92)
     yield from driver.click_at(x, y)
     yield from driver.shot(f"popover_{name}")
-    half = 7 * ROW * driver.scale
-    with driver.within_popover(x - half, x + half, y - 12 * ROW * driver.scale, y):
+    half, top = 7 * ROW * driver.scale, y - 1.4 * ROW * driver.scale
+    driver.move(x, top)
+    yield 0.5
+    with driver.within_popover(x - half, x + half, top - 11 * ROW * driver.scale, top):
         yield from _change_all(driver, report, name, lambda: _of_panel(driver, name))
     yield from driver.press("Escape")
     yield from driver.move_to_viewport()
+    stage.select(("Ball",))
 
 
 def _dialog(driver: Driver, report: dict, name: str) -> Wait:
+    button, panel, column = DIALOGS[name]
+    if name == "export_rig":
+        give_a_bone(bpy.context.object)
+    yield from stage.open_only(driver, panel)
+    yield from driver.click(button, column)
     yield from driver.wait_until(lambda: driver.shown("FILE_BROWSER") is not None, 10, "the file browser is open")
     yield 1.0
     operator = driver.area_of("FILE_BROWSER").spaces.active.active_operator

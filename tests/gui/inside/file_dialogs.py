@@ -44,7 +44,7 @@ def story(driver: Driver, zip_path: str, mesh: str, video: str) -> Wait:
     yield from _confirm(driver)
     yield from _is_written(driver, driver.folder / f"{dog.name}_vat.json")
 
-    _give_a_bone(dog)
+    give_a_bone(dog)
     yield from driver.redraw()
     yield from _open(driver, report, "motion324.export_rig")
     yield from driver.shot("rig_dialog")
@@ -69,7 +69,7 @@ def story(driver: Driver, zip_path: str, mesh: str, video: str) -> Wait:
     return report
 
 
-def _give_a_bone(dog: bpy.types.Object) -> None:
+def give_a_bone(dog: bpy.types.Object) -> None:
     """An armature whose one bone carries the whole dog."""
     armature = bpy.data.objects.new("Armature", bpy.data.armatures.new("Armature"))
     bpy.context.scene.collection.objects.link(armature)

@@ -102,6 +102,11 @@ def homes(python: Path) -> list[Path]:
     return [prefix, base, origin.parent.parent]
 
 
+def _is_mounted(place: Path) -> bool:
+    """Path.is_mount does not know folders that are bound within one file system."""
+    return subprocess.run(["mountpoint", "-q", str(place)]).returncode == 0
+
+
 @contextlib.contextmanager
 def bound(folders: list[Path], elsewhere: dict[Path, Path] | None = None) -> Iterator[None]:
     """Shows the folders at the same paths inside the root, where the root does not have them itself.
@@ -112,9 +117,9 @@ def bound(folders: list[Path], elsewhere: dict[Path, Path] | None = None) -> Ite
     with contextlib.ExitStack() as stack:
         for folder, inside in places.items():
             place = ROOT / inside.relative_to("/")
-            if folder == inside and (folder == Path("/usr") or place.is_mount()):
+            if folder == inside and (folder == Path("/usr") or _is_mounted(place)):
                 continue
-            while place.is_mount():  # earlier stories were killed
+            while _is_mounted(place):  # earlier stories were killed
                 subprocess.run(["umount", str(place)], check=True)
             place.mkdir(parents=True, exist_ok=True)
             subprocess.run(["mount", "--bind", str(folder), str(place)], check=True)

@@ -107,6 +107,11 @@ def _is_mounted(place: Path) -> bool:
     return subprocess.run(["mountpoint", "-q", str(place)]).returncode == 0
 
 
+def _unmount(place: Path) -> None:
+    """Also where a program of a killed story still has files there."""
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
 @contextlib.contextmanager
 def bound(folders: list[Path], elsewhere: dict[Path, Path] | None = None) -> Iterator[None]:
     """Shows the folders at the same paths inside the root, where the root does not have them itself.
@@ -120,8 +125,8 @@ def bound(folders: list[Path], elsewhere: dict[Path, Path] | None = None) -> Ite
             if folder == inside and (folder == Path("/usr") or _is_mounted(place)):
                 continue
             while _is_mounted(place):  # earlier stories were killed
-                subprocess.run(["umount", str(place)], check=True)
+                _unmount(place)
             place.mkdir(parents=True, exist_ok=True)
             subprocess.run(["mount", "--bind", str(folder), str(place)], check=True)
-            stack.callback(subprocess.run, ["umount", str(place)], check=True)
+            stack.callback(_unmount, place)
         yield

@@ -13,7 +13,9 @@ from .phrases import phrase
 
 TICK = 1.0  # seconds between two looks
 AT_ONCE = 0.01  # seconds
+SHOWN_FOR = 10.0  # seconds that the end of a job stays there
 _seen: dict[int, Phase] = {}  # the phases of the jobs at the last look, by their numbers
+_ended: tuple[str, str, float] | None = None  # as `ending` has it, and until when it is shown
 _drawn = False  # whether the status bar shows something of ours
 
 
@@ -46,23 +48,32 @@ def ended_since(seen: dict[int, Phase], jobs: tuple[JobState, ...]) -> list[JobS
 
 
 def _draw(self: bpy.types.Header, context: bpy.types.Context) -> None:
-    job = runner.state
+    """Also the end of a job: the banner that Blender shows of reports does not come of one that a timer has called."""
+    job, now = runner.state, time.monotonic()
     if job.busy:
         row = self.layout.row(align=True)
-        row.label(text=told(job, time.monotonic()), icon="ARMATURE_DATA", translate=False)
+        row.label(text=told(job, now), icon="ARMATURE_DATA", translate=False)
+    elif _ended is not None and now < _ended[2]:
+        kind, sentence, _ = _ended
+        icon = "CHECKMARK" if kind == "INFO" else "ERROR"
+        self.layout.row(align=True).label(text=sentence, icon=icon, translate=False)
 
 
 def _look() -> float:
-    global _drawn
-    jobs = runner.jobs.jobs
+    global _drawn, _ended
+    jobs, now = runner.jobs.jobs, time.monotonic()
     for job in ended_since(_seen, jobs):
         message = ending(job)
         if message is not None:
+            _ended = (*message, now + SHOWN_FOR)
             _report(*message)
     _seen.clear()
     _seen.update({job.number: job.phase for job in jobs})
-    if runner.state.busy or _drawn:
-        _drawn = runner.state.busy
+    if _ended is not None and now >= _ended[2]:
+        _ended = None
+    shows = runner.state.busy or _ended is not None
+    if shows or _drawn:
+        _drawn = shows
         _redraw()
     return TICK
 

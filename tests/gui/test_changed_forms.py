@@ -10,7 +10,6 @@ pytestmark = pytest.mark.long
 def test_a_kept_take_is_changed_from_one_form_to_the_other_and_after_reopening(tell_fast):
     report = tell_fast("changed_forms", screen=(1280, 1000), frames=9)
     assert report["closed"] and report["tabs"] == ["Motion324"]
-    assert report["bar_drawn"] >= 2  # once in a second, or as often as a busy machine can
     assert any("'Ball' was animated in" in line for line in report["told"])
     rig = ["ARMATURE"]
     assert report["forms"] == [["SHAPE_KEYS"], ["MESH_CACHE"], rig, ["SHAPE_KEYS"], ["SHAPE_KEYS"]]

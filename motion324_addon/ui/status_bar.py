@@ -13,9 +13,9 @@ from .phrases import phrase
 
 TICK = 1.0  # seconds between two looks
 AT_ONCE = 0.01  # seconds
-SHOWN_FOR = 10.0  # seconds that the end of a job stays there
+SHOWN_FOR = 10.0  # seconds, which are a little more than Blender shows its banner for
 _seen: dict[int, Phase] = {}  # the phases of the jobs at the last look, by their numbers
-_ended: tuple[str, str, float] | None = None  # as `ending` has it, and until when it is shown
+_banner_until = 0.0  # on the monotonic clock: Blender's banner of a report shows where the status bar is drawn again
 _drawn = False  # whether the status bar shows something of ours
 
 
@@ -48,30 +48,23 @@ def ended_since(seen: dict[int, Phase], jobs: tuple[JobState, ...]) -> list[JobS
 
 
 def _draw(self: bpy.types.Header, context: bpy.types.Context) -> None:
-    """Also the end of a job: the banner that Blender shows of reports does not come of one that a timer has called."""
-    job, now = runner.state, time.monotonic()
+    job = runner.state
     if job.busy:
         row = self.layout.row(align=True)
-        row.label(text=told(job, now), icon="ARMATURE_DATA", translate=False)
-    elif _ended is not None and now < _ended[2]:
-        kind, sentence, _ = _ended
-        icon = "CHECKMARK" if kind == "INFO" else "ERROR"
-        self.layout.row(align=True).label(text=sentence, icon=icon, translate=False)
+        row.label(text=told(job, time.monotonic()), icon="ARMATURE_DATA", translate=False)
 
 
 def _look() -> float:
-    global _drawn, _ended
+    global _drawn, _banner_until
     jobs, now = runner.jobs.jobs, time.monotonic()
     for job in ended_since(_seen, jobs):
         message = ending(job)
         if message is not None:
-            _ended = (*message, now + SHOWN_FOR)
+            _banner_until = now + SHOWN_FOR
             _report(*message)
     _seen.clear()
     _seen.update({job.number: job.phase for job in jobs})
-    if _ended is not None and now >= _ended[2]:
-        _ended = None
-    shows = runner.state.busy or _ended is not None
+    shows = runner.state.busy or now < _banner_until
     if shows or _drawn:
         _drawn = shows
         _redraw()

@@ -151,19 +151,6 @@ def test_the_status_bar_tells_how_far_a_job_is_and_how_it_ended(addon):
     assert bar.ended_since(seen, (done, failed, running)) == [done]
 
 
-def test_the_status_bar_shows_how_a_job_ended_for_a_while(addon, monkeypatch):
-    bar = addon("ui.status_bar")
-
-    def shown(until: float) -> Paper:
-        monkeypatch.setattr(bar, "_ended", ("INFO", "'Fox' was animated in 32 s: 30 frames wait", until))
-        paper = Paper()
-        bar._draw(SimpleNamespace(layout=paper), bpy.context)
-        return paper
-
-    assert shown(time.monotonic() + 5).texts == "'Fox' was animated in 32 s: 30 frames wait"
-    assert shown(time.monotonic() - 1).texts == ""
-
-
 def test_a_job_that_failed_by_its_settings_is_tried_again_with_those_of_now(addon, backend, video, monkeypatch):
     runner = addon("job.runner").runner
     monkeypatch.setattr(addon("job.runner"), "is_background", lambda: False)

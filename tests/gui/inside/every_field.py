@@ -166,7 +166,7 @@ def _of_panel(driver: Driver, name: str) -> list[Field]:
 def _panel(driver: Driver, report: dict, name: str, video: str) -> Wait:
     yield from stage.open_only(driver, name)
     if name == "check":
-        yield from driver.click("motion324.overlay", column=0.3)
+        yield from driver.click("motion324.overlay(beside=False", column=0.3)
     yield from _change_all(driver, report, name, lambda: _of_panel(driver, name))
     bpy.context.scene.motion324.video = video  # whose name alone the field shows, and gives back
 

@@ -116,7 +116,7 @@ def _trust(driver: Driver, report: dict) -> Wait:
     yield from driver.click("motion324.show_doubt")
     yield from driver.click("motion324.overlay(beside=True", column=0.71)
     yield from _picture(driver, "side_by_side")
-    yield from driver.click("motion324.overlay", column=0.3)
+    yield from driver.click("motion324.overlay(beside=False", column=0.3)
     yield from _picture(driver, "overlay")
     for theme, scale in LOOKS:
         stage.dress(theme, scale)

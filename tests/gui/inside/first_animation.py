@@ -169,7 +169,7 @@ def _export(driver: Driver, report: dict) -> Wait:
 
 def _overlay(driver: Driver) -> Wait:
     yield from stage.open_only(driver, "check")
-    yield from driver.click("motion324.overlay", column=0.3)
+    yield from driver.click("motion324.overlay(beside=False", column=0.3)
     yield 1.0
     camera = bpy.context.scene.camera
     assert camera is not None and camera.data.background_images[0].image is not None

@@ -72,8 +72,8 @@ def _look() -> float:
 
 
 def _redraw() -> None:
-    """Blender draws the status bar of the context's window again when its text is set, and a timer's context has none;
-    nobody's text is taken away by that, since modal operators, whose it is, draw it themselves."""
+    """Blender draws the status bar of the context's window again when its text is set; nobody's text is taken away by
+    that, since modal operators, whose it is, draw it themselves."""
     for window in bpy.context.window_manager.windows:
         if not len(getattr(window, "modal_operators", ())):
             with bpy.context.temp_override(window=window):

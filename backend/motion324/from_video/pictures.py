@@ -28,7 +28,9 @@ def object_crop(masks: np.ndarray, margin: float = 0.1) -> Crop:
 
     The square does not move, so that the object's motion stays what it is. Raises Motion324Error("no-foreground").
     """
-    area = np.any(masks > 0.5, axis=0)
+    area = np.zeros(masks.shape[1:], bool)
+    for mask in masks:
+        area |= mask > 0.5
     columns, rows = np.flatnonzero(np.any(area, axis=0)), np.flatnonzero(np.any(area, axis=1))
     if not len(rows):
         raise Motion324Error(

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from motion324.core.clip import VideoClip
+from motion324.core.frame_storage import Masks, room_for_masks, room_for_pictures
 from motion324.core.options import AnimateOptions
 from motion324.core.progress import Progress, silent
 from motion324.core.view import View
@@ -33,14 +34,14 @@ class Filmed:
     """A clip as a camera that stands still shows it.
 
     clip, masks: as they are, where the camera stands still or its motion is left in; picture, to_first: None then.
-    frames (T, h, w, 3) uint8, masks (T, h, w) float32: what is reconstructed, of the part of the plane of the first
+    frames (T, h, w, 3) uint8, masks (T, h, w): what is reconstructed, of the part of the plane of the first
     frame's picture in which the object is. report: plain JSON values. warnings: {"code", "sentence"}. to_first: as
     AnimationResult.camera_to_first.
     """
 
     clip: VideoClip
     frames: np.ndarray
-    masks: np.ndarray
+    masks: Masks
     report: dict[str, Any]
     warnings: tuple[dict[str, str], ...] = ()
     to_first: np.ndarray | None = None
@@ -66,8 +67,8 @@ class Filmed:
         return dataclasses.replace(self.clip, frames=steady_images(self.clip.frames, self.to_first, progress))
 
 
-def filmed_by_a_still_camera(clip: VideoClip, masks: np.ndarray, options: AnimateOptions, progress: Progress) -> Filmed:
-    """masks (T, H, W) float32 in [0, 1]. A clip whose camera stands still keeps its very frames and masks."""
+def filmed_by_a_still_camera(clip: VideoClip, masks: Masks, options: AnimateOptions, progress: Progress) -> Filmed:
+    """masks (T, H, W) in [0, 1]. A clip whose camera stands still keeps its very frames and masks."""
     if options.camera == "still":
         return Filmed(clip, clip.frames, masks, {"motion": "left in"})
     motion = find_camera_motion(clip, masks, progress)
@@ -87,15 +88,15 @@ def filmed_by_a_still_camera(clip: VideoClip, masks: np.ndarray, options: Animat
     return dataclasses.replace(steady, report=report, warnings=warnings)
 
 
-def steadied_by(clip: VideoClip, masks: np.ndarray, to_first: np.ndarray | None, progress: Progress) -> Filmed:
+def steadied_by(clip: VideoClip, masks: Masks, to_first: np.ndarray | None, progress: Progress) -> Filmed:
     """By a motion that is known: to_first (T, 3, 3), as AnimationResult.camera_to_first has it; None: there is none."""
     if to_first is None:
         return Filmed(clip, clip.frames, masks, {})
     to_pixels = np.diag([clip.frames.shape[1], clip.frames.shape[1], 1.0])
     in_pixels = to_pixels @ to_first @ np.linalg.inv(to_pixels)
     picture = picture_of(masks, in_pixels, progress)
-    frames, steady_masks = (steadied(images, in_pixels, picture, progress) for images in (clip.frames, masks))
-    return Filmed(clip, frames, steady_masks, {}, (), to_first, picture)
+    frames = steadied(clip.frames, in_pixels, picture, progress)
+    return Filmed(clip, frames, _steadied_masks(masks, in_pixels, picture, progress), {}, (), to_first, picture)
 
 
 def takes_motion_off(motion: CameraMotion, options: AnimateOptions) -> bool:
@@ -133,7 +134,7 @@ class SteadyPicture:
         return np.array([[self.scale, 0, -self.scale * self.left], [0, self.scale, -self.scale * self.top], [0, 0, 1]])
 
 
-def picture_of(masks: np.ndarray, to_first: np.ndarray, progress: Progress = silent) -> SteadyPicture:
+def picture_of(masks: Masks, to_first: np.ndarray, progress: Progress = silent) -> SteadyPicture:
     """The one that shows the object of masks (T, H, W) in all frames, with no more pixels than a frame has.
     to_first (T, 3, 3): as CameraMotion has it."""
     height, width = masks.shape[1:]
@@ -162,15 +163,26 @@ def picture_of(masks: np.ndarray, to_first: np.ndarray, progress: Progress = sil
 def steadied(
     images: np.ndarray, to_first: np.ndarray, picture: SteadyPicture, progress: Progress = silent
 ) -> np.ndarray:
-    """images (T, H, W, ...) as that picture shows them -> (T, picture.height, picture.width, ...), 0 where no frame
-    looks. to_first (T, 3, 3): as CameraMotion has it."""
-    drawn = np.zeros((len(images), picture.height, picture.width, *images.shape[3:]), images.dtype)
+    """images (T, H, W, ...) uint8 as that picture shows them -> (T, picture.height, picture.width, ...), 0 where no
+    frame looks. to_first (T, 3, 3): as CameraMotion has it."""
+    drawn = room_for_pictures((len(images), picture.height, picture.width, *images.shape[3:]))
+    _steady(images, to_first, picture, drawn, progress)
+    return drawn
+
+
+def _steadied_masks(masks: Masks, to_first: np.ndarray, picture: SteadyPicture, progress: Progress) -> Masks:
+    drawn = room_for_masks((len(masks), picture.height, picture.width))
+    _steady(masks, to_first, picture, drawn, progress)
+    return drawn
+
+
+def _steady(images: Masks, to_first: np.ndarray, picture: SteadyPicture, drawn: Masks, progress: Progress) -> None:
+    """Draws them into `drawn`; pictures as well as masks."""
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])  # OpenCV's pixels have their middle at (0, 0)
     for index, (image, matrix) in enumerate(zip(images, to_first, strict=True)):
         progress("foreground", len(images), len(images))
         whole = np.linalg.inv(half) @ picture.from_first() @ matrix @ half
         drawn[index] = cv2.warpPerspective(image, whole, (picture.width, picture.height), flags=cv2.INTER_LINEAR)
-    return drawn
 
 
 def steady_images(images: np.ndarray, to_first: np.ndarray, progress: Progress = silent) -> np.ndarray:

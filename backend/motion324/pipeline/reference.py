@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from motion324.core.frame_storage import Masks, room_for_masks, room_for_pictures
 from motion324.core.options import ANY_POSE, AnimateOptions
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh
@@ -60,10 +61,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class Filming:
-    """frames (T, H, W, 3) uint8 and masks (T, H, W) float32 of a camera that stands still."""
+    """frames (T, H, W, 3) uint8 and masks (T, H, W) of a camera that stands still."""
 
     frames: np.ndarray
-    masks: np.ndarray
+    masks: Masks
 
 
 Scout = Callable[[Scene, Progress], np.ndarray]
@@ -142,7 +143,7 @@ def _drawn_reference(
     return replace(posed, positions=mesh.positions), Reference(DRAWN, None, view, first.overlap)
 
 
-def repeated_where_still(reference: Reference, masks: np.ndarray) -> Reference:
+def repeated_where_still(reference: Reference, masks: Masks) -> Reference:
     """In a clip that hardly moves, errors of view, mask and colours are as large as its motion: the first frame is then
     looked at once more, to see what is found where nothing has moved. masks (T, H, W) in [0, 1]."""
     if reference.kind != FIRST_FRAME:
@@ -172,13 +173,13 @@ def scene_of(mesh: ReferenceMesh, filming: Filming, reference: Reference, seed: 
     height, width = filming.frames.shape[1:3]
     top, bottom, left, right = _box(mesh, filming, reference)
     view = reference.view.of_part((top, bottom, left, right), (height, width))
-    frames = np.zeros((1 + len(filming.frames), bottom - top, right - left, 3), np.uint8)
-    masks = np.zeros(frames.shape[:3], np.float32)
+    frames = room_for_pictures((1 + len(filming.frames), bottom - top, right - left, 3))
+    masks = room_for_masks(frames.shape[:3])
     rows, columns = slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width))
     inside = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
     for index, (frame, mask) in enumerate(zip(filming.frames, filming.masks, strict=True), start=1):
         progress("view", index, len(filming.frames))
-        frames[index][inside], masks[index][inside] = frame[rows, columns], mask[rows, columns]
+        frames[(index, *inside)], masks[(index, *inside)] = frame[rows, columns], mask[rows, columns]
     if reference.frame is None:
         frames[0], masks[0] = _drawing(mesh, view, *masks.shape[1:])
     else:

@@ -13,6 +13,7 @@ import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.frame_storage import Masks
 from motion324.core.options import AnimateOptions, names_mask_files
 from motion324.core.pins import Pins
 from motion324.core.progress import Progress, silent
@@ -101,8 +102,8 @@ def refine(
 
 def _masks_of(
     clip: VideoClip, times: np.ndarray, options: AnimateOptions, last: AnimationResult, progress: Progress
-) -> np.ndarray:
-    """(W, H, W) float32. Given ones are counted as the frames of the whole result are."""
+) -> Masks:
+    """(W, H, W). Given ones are counted as the frames of the whole result are."""
     if not names_mask_files(options.mask):
         return find_masks(clip, options.mask, progress).masks
     shape = (len(last.frame_numbers), *clip.frames.shape[1:])

@@ -1,10 +1,13 @@
-"""Measures how long each stage of a job takes."""
+"""Measures how long each stage of a job takes, and lets go of memory meanwhile that nobody needs just then."""
 
 from __future__ import annotations
 
 import time
 
+from motion324.core.frame_storage import let_go_of_pictures
 from motion324.core.progress import STAGES, Progress
+
+_HELD_SECONDS = 0.25  # so long, what was looked at of a long clip's pictures stays in memory
 
 
 class StageClock:
@@ -15,10 +18,14 @@ class StageClock:
         self._stage = STAGES[0]
         self._since = time.perf_counter()
         self._seconds: dict[str, float] = {}
+        self._let_go = self._since
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         if stage != self._stage:
             self._turn_to(stage)
+        if (now := time.perf_counter()) - self._let_go > _HELD_SECONDS:
+            let_go_of_pictures()
+            self._let_go = now
         self._progress(stage, done, total)
 
     def seconds(self) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from motion324.core.frame_storage import Masks
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.view import View
@@ -22,14 +23,14 @@ class Scene:
 
     mesh: in normalised space (Y up, bounding box centred at the origin, longest side 1).
     surface: area-weighted samples of that mesh.
-    frames (T, H, W, 3) uint8 sRGB; masks (T, H, W) float32 in [0, 1], 1 on the object.
+    frames (T, H, W, 3) uint8 sRGB; masks (T, H, W) in [0, 1], 1 on the object; both are read by frames.
     view: the camera that sees the mesh as frame 0 shows it.
     """
 
     mesh: ReferenceMesh
     surface: SurfaceSamples
     frames: np.ndarray
-    masks: np.ndarray
+    masks: Masks
     view: View
     seed: int = 0
 

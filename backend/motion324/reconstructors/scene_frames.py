@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from motion324.core.errors import EXIT_NO_FOREGROUND, Motion324Error
+from motion324.core.frame_storage import Masks, room_for_pictures
 from motion324.core.progress import Progress
 
 SIDE = 512  # pixels; the model was trained on frames that had been brought to this size first
@@ -21,7 +22,7 @@ SIDE = 512  # pixels; the model was trained on frames that had been brought to t
 OVERLAP = 1 / 8
 
 
-def object_frames(frames: np.ndarray, masks: np.ndarray, progress: Progress) -> np.ndarray:
+def object_frames(frames: np.ndarray, masks: Masks, progress: Progress) -> np.ndarray:
     """frames (T, H, W, 3) uint8, masks (T, H, W) in [0, 1] -> (T, SIDE, SIDE, 3) uint8.
 
     All frames are cut along the same square: around the box that holds the object in the whole video, which is centred
@@ -29,7 +30,7 @@ def object_frames(frames: np.ndarray, masks: np.ndarray, progress: Progress) -> 
     Raises Motion324Error("no-foreground") where the masks are empty.
     """
     top, left, side = square_of(masks)
-    cut = np.empty((len(frames), SIDE, SIDE, 3), np.uint8)
+    cut = room_for_pictures((len(frames), SIDE, SIDE, 3))
     shrink = cv2.INTER_AREA if side > SIDE else cv2.INTER_LINEAR
     for index, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
         progress("reconstruct", 0, len(frames))
@@ -42,7 +43,7 @@ def object_frames(frames: np.ndarray, masks: np.ndarray, progress: Progress) -> 
     return cut
 
 
-def square_of(masks: np.ndarray) -> tuple[int, int, int]:
+def square_of(masks: Masks) -> tuple[int, int, int]:
     """(top, left, side) in pixels of the square around the object over all frames; it may reach beyond the image."""
     seen = np.zeros(masks.shape[1:], bool)
     for mask in masks:

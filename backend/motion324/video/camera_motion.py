@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from motion324.core.clip import VideoClip, told_frames
+from motion324.core.frame_storage import Masks
 from motion324.core.progress import Progress, silent
 from motion324.video.foreground.coverage import disc
 
@@ -66,8 +67,8 @@ class CameraMotion:
         return np.flatnonzero(self.found & (self.step > _STEP))
 
 
-def find_camera_motion(clip: VideoClip, masks: np.ndarray, progress: Progress = silent) -> CameraMotion:
-    """masks (T, H, W) float32 in [0, 1]: where the object is, which does not tell of the camera."""
+def find_camera_motion(clip: VideoClip, masks: Masks, progress: Progress = silent) -> CameraMotion:
+    """masks (T, H, W) in [0, 1]: where the object is, which does not tell of the camera."""
     count = len(clip.frames)
     height, width = clip.frames.shape[1:3]
     scale = min(1.0, _WORKING_SIDE / max(height, width))

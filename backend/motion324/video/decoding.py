@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from motion324.core.clip import VideoClip
+from motion324.core.frame_storage import pictures_taken, room_for_pictures
 from motion324.core.progress import Progress, silent
 from motion324.video.animated_image import open_video
 from motion324.video.containers import ends_inside_a_box, is_boxed
@@ -30,7 +31,6 @@ from motion324.video.source import (
     rate_of,
     read_image,
     reduced_size,
-    stacked_alpha,
 )
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ def _decode(
     """All frames in range, or those, about `count`, that it `wants`; and when they are shown, in seconds."""
     count = wanted.count if count is None else count
     kept: np.ndarray | None = None
-    alphas: dict[int, np.ndarray] = {}
+    alphas: np.ndarray | None = None
     numbers: list[int] = []
     times: list[float] = []
     size = (0, 0)
@@ -134,14 +134,14 @@ def _decode(
             if size != full:
                 log.info("%s: frames are reduced to %d x %d pixels", source.path, *size)
             check_length(source, count, size)
-            kept = np.empty((count, size[1], size[0], 3), np.uint8)
+            kept = room_for_pictures((count, size[1], size[0], 3))
         if len(numbers) == len(kept):
             check_length(source, len(kept) + 1, size)
-            kept = np.concatenate([kept, np.empty((max(8, len(kept) // 4), *kept.shape[1:]), np.uint8)])
+            kept = _grown(kept)
         colour, alpha = picture.at(size)
         kept[len(numbers)] = colour
-        if alpha is not None:
-            alphas[len(numbers)] = alpha
+        if alpha is not None or alphas is not None:
+            alphas = _with_alpha(alphas, alpha, len(numbers), kept.shape[:3])
         numbers.append(number)
         times.append(time)
         progress("read", min(len(numbers), count), count)
@@ -157,7 +157,7 @@ def _decode(
         frames=kept,
         fps=source.fps / wanted.step,
         frame_numbers=np.array(numbers, dtype=np.int64),
-        alpha=stacked_alpha(alphas, kept.shape[:3]),
+        alpha=None if alphas is None else alphas[: len(numbers)],
         name=source.path.name,
         warnings=tuple(told),
     )
@@ -166,6 +166,25 @@ def _decode(
 
 def _all(number: int, time: float) -> bool:
     return True
+
+
+def _grown(pictures: np.ndarray) -> np.ndarray:
+    """With room for a fourth more of them."""
+    grown = room_for_pictures((len(pictures) + max(8, len(pictures) // 4), *pictures.shape[1:]))
+    grown[: len(pictures)] = pictures
+    return grown
+
+
+def _with_alpha(alphas: np.ndarray | None, alpha: np.ndarray | None, index: int, shape: tuple[int, ...]) -> np.ndarray:
+    """alphas: of the frames before, None while none of them had one -> of shape (T, H, W), with that of the frame
+    `index`; opaque where a frame has none."""
+    if alphas is None:
+        alphas = room_for_pictures(shape)
+        alphas[:index] = 255
+    elif index == len(alphas):
+        alphas = _grown(alphas)
+    alphas[index] = 255 if alpha is None else alpha
+    return alphas
 
 
 def _evenly_spaced(clip: VideoClip, times: np.ndarray) -> VideoClip:
@@ -211,10 +230,10 @@ def _rate_is_not_raised(source: Source, wanted: Wanted, rate: float) -> tuple[st
 def _chosen(clip: VideoClip, chosen: np.ndarray, fps: float) -> VideoClip:
     return dataclasses.replace(
         clip,
-        frames=clip.frames[chosen],
+        frames=pictures_taken(clip.frames, chosen),
         fps=fps,
         frame_numbers=clip.frame_numbers[chosen],
-        alpha=None if clip.alpha is None else clip.alpha[chosen],
+        alpha=None if clip.alpha is None else pictures_taken(clip.alpha, chosen),
     )
 
 

@@ -119,7 +119,7 @@ def blank_frames(clip: VideoClip) -> np.ndarray:
 
 def fading_frames(small: np.ndarray) -> int:
     """How many frames of small (T, h, w) uint8, from the first one on, are those after them with less contrast."""
-    deviations = small.astype(np.float32).std(axis=(1, 2))
+    deviations = np.array([each.astype(np.float32).std() for each in small])
     count = 0
     while count + 1 < len(small) and deviations[count] < _FADING_STEP * deviations[count + 1]:
         if deviations[count] < 0.5 or _correlation(small[count], small[count + 1]) < _ALIKE:

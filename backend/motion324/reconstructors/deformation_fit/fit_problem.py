@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from motion324.core.frame_storage import Masks
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.side_by_side import side_by_side
 from motion324.core.view import View
@@ -57,12 +58,14 @@ class WorkingImages:
     channel: GreyChannel
 
 
-def working_images(frames: np.ndarray, masks: np.ndarray, view: View, longer_side: int) -> WorkingImages:
+def working_images(frames: np.ndarray, masks: Masks, view: View, longer_side: int) -> WorkingImages:
     """frames (T, H, W, 3) uint8, masks (T, H, W) in [0, 1], view of the whole image; longer_side: of the crop, at most,
     in pixels.
     """
     total, height, width = masks.shape
-    seen = masks.max(axis=0) > MASK_LEVEL
+    seen = np.zeros((height, width), bool)
+    for mask in masks:
+        seen |= mask > MASK_LEVEL
     ys, xs = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     margin = MARGIN * max(ys[-1] - ys[0], xs[-1] - xs[0]) + 4
     y0, y1 = int(max(ys[0] - margin, 0)), int(min(ys[-1] + 1 + margin, height))

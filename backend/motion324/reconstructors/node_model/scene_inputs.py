@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from motion324.core.frame_storage import Masks
 from motion324.core.side_by_side import side_by_side
 from motion324.core.view import View
 from motion324.mesh.surface import vertex_attributes
@@ -65,7 +66,7 @@ class Look:
     turn: int = 0
 
 
-def square_around(masks: np.ndarray, margin: float = MARGIN) -> Square:
+def square_around(masks: Masks, margin: float = MARGIN) -> Square:
     """masks (T, H, W) -> a square around the object's box over all frames.
 
     Raises Motion324Error("no-foreground") where the masks are empty.

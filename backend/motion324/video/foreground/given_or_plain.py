@@ -15,6 +15,14 @@ import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.errors import Motion324Error
+from motion324.core.frame_storage import (
+    HELD_IN_MEMORY,
+    ByteMasks,
+    Masks,
+    pictures_taken,
+    room_for_masks,
+    room_for_pictures,
+)
 from motion324.core.progress import Progress
 from motion324.video.decoding import read_as_counted
 from motion324.video.foreground.background_plate import distance_beyond_shadow
@@ -29,8 +37,8 @@ _FRAMES_LOOKED_AT = 16
 _TOLERANCE = 12.0  # colour distance (0..255) that blocks and ringing of a codec reach in the plainest background
 
 
-def given_masks(clip: VideoClip, path: Path, progress: Progress) -> np.ndarray:
-    """The masks of `path` for the clip's frames -> (T, H, W) float32 in [0, 1]: white, or opaque, is the object.
+def given_masks(clip: VideoClip, path: Path, progress: Progress) -> Masks:
+    """The masks of `path` for the clip's frames -> (T, H, W) in [0, 1]: white, or opaque, is the object.
 
     There is one mask for each of the clip's frames, or one for each frame of the clip's source; other sizes of the same
     shape are scaled. Raises Motion324Error with EXIT_BAD_VIDEO where neither number fits or the masks cannot be read.
@@ -42,7 +50,7 @@ def given_masks(clip: VideoClip, path: Path, progress: Progress) -> np.ndarray:
     if len(values) == len(clip.frames) and not (repeated and len(values) > last):
         chosen = values
     elif len(values) > last:
-        chosen = values[clip.frame_numbers]
+        chosen = pictures_taken(values, clip.frame_numbers)
     else:
         raise _too_few(path, len(values), clip.name, len(clip.frames), last)
     return _fitted(chosen, path, clip)
@@ -72,11 +80,14 @@ def _values(masks: VideoClip) -> np.ndarray:
     """(T, h, w) uint8: the alpha channel where it hides something, else the brightness."""
     if masks.alpha is not None and masks.alpha.min() < 128:
         return masks.alpha
-    return masks.frames.max(axis=3)
+    values = room_for_pictures(masks.frames.shape[:3])
+    for index, frame in enumerate(masks.frames):
+        values[index] = frame.max(axis=2)
+    return values
 
 
-def _fitted(values: np.ndarray, path: Path, clip: VideoClip) -> np.ndarray:
-    """values (K, h, w) uint8, scaled to the clip's picture -> (K, H, W) float32 in [0, 1]."""
+def _fitted(values: np.ndarray, path: Path, clip: VideoClip) -> Masks:
+    """values (K, h, w) uint8, scaled to the clip's picture -> (K, H, W) in [0, 1]."""
     height, width = clip.frames.shape[1:3]
     given_height, given_width = values.shape[1:]
     if abs(np.log((given_width / given_height) / (width / height))) > 0.02:
@@ -87,10 +98,10 @@ def _fitted(values: np.ndarray, path: Path, clip: VideoClip) -> np.ndarray:
             "Give masks of the whole picture.",
         )
     interpolation = cv2.INTER_AREA if given_width >= width else cv2.INTER_LINEAR
-    resized = np.empty((len(values), height, width), np.float32)
+    resized = room_for_masks((len(values), height, width))
     for index, mask in enumerate(values):
-        resized[index] = cv2.resize(mask, (width, height), interpolation=interpolation)
-    return resized / np.float32(255.0)
+        resized[index] = cv2.resize(mask, (width, height), interpolation=interpolation) / np.float32(255.0)
+    return resized
 
 
 def _too_few(path: Path, given: int, name: str, needed: int, last: int) -> Motion324Error:
@@ -105,14 +116,16 @@ def has_meaningful_alpha(clip: VideoClip) -> bool:
     """Whether the alpha channel tells an object from a background: most frames have see-through and solid pixels."""
     if clip.alpha is None:
         return False
-    clear = (clip.alpha < 64).mean(axis=(1, 2))
-    solid = (clip.alpha > 192).mean(axis=(1, 2))
+    clear = [float((alpha < 64).mean()) for alpha in clip.alpha]
+    solid = [float((alpha > 192).mean()) for alpha in clip.alpha]
     return bool(np.median(clear) > 0.01 and np.median(solid) > 0.0005)
 
 
-def alpha_masks(clip: VideoClip) -> np.ndarray:
-    """(T, H, W) float32; the clip has an alpha channel."""
+def alpha_masks(clip: VideoClip) -> Masks:
+    """(T, H, W); the clip has an alpha channel."""
     assert clip.alpha is not None
+    if 4 * clip.alpha.size > HELD_IN_MEMORY:
+        return ByteMasks(clip.alpha)
     return clip.alpha.astype(np.float32) / np.float32(255.0)
 
 
@@ -150,9 +163,9 @@ def find_plain_background(frames: np.ndarray) -> PlainBackground | None:
     return PlainBackground(colour=colour.astype(np.float32), noise=float(np.percentile(distance, 95)))
 
 
-def plain_masks(frames: np.ndarray, background: PlainBackground, progress: Progress) -> np.ndarray:
-    """frames (T, H, W, 3) uint8 -> (T, H, W) float32 in [0, 1]."""
-    masks = np.empty(frames.shape[:3], np.float32)
+def plain_masks(frames: np.ndarray, background: PlainBackground, progress: Progress) -> Masks:
+    """frames (T, H, W, 3) uint8 -> (T, H, W) in [0, 1]."""
+    masks = room_for_masks(frames.shape[:3])
     tolerance = _TOLERANCE + 2.5 * background.noise
     for index, frame in enumerate(frames):
         progress("foreground", index, len(frames))
@@ -161,7 +174,7 @@ def plain_masks(frames: np.ndarray, background: PlainBackground, progress: Progr
     return masks
 
 
-def clear_outline_share(frames: np.ndarray, background: PlainBackground, masks: np.ndarray) -> float:
+def clear_outline_share(frames: np.ndarray, background: PlainBackground, masks: Masks) -> float:
     """The part of the masks' outlines, 0 to 1, at which the colour changes at once, as it does where an object ends.
 
     Shadows, vignettes and gradients fade instead, and so do masks that follow nothing but noise. 0 for empty masks.
@@ -177,7 +190,7 @@ def clear_outline_share(frames: np.ndarray, background: PlainBackground, masks: 
     return float(np.mean(shares)) if shares else 0.0
 
 
-def shadow_share(frames: np.ndarray, background: PlainBackground, masks: np.ndarray) -> float:
+def shadow_share(frames: np.ndarray, background: PlainBackground, masks: Masks) -> float:
     """The part of the masks, 0 to 1, that might be shadow: the background's own colour, made darker."""
     shares = []
     for index in _spread(len(frames), _FRAMES_LOOKED_AT):

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from motion324.core.clip import VideoClip, told_frames
+from motion324.core.frame_storage import Masks
 from motion324.video.shots import first_picture, without_start
 
 # The part of the border's pixels that an object has to cover before it counts as leaving the frame.
@@ -24,24 +25,24 @@ _OF_FRAMES = _EMPTY, _JUMPS, _SMALL, _LEAVES = ("mask-empty", "mask-jumps", "obj
 
 @dataclass(frozen=True)
 class ForegroundMasks:
-    """masks (T, H, W) float32 in [0, 1]: 1 on the object, with soft edges.
+    """masks (T, H, W) in [0, 1]: 1 on the object, with soft edges.
 
     method: how they were found: "alpha", "plain", "rembg", "sam2" or "given".
     warnings: {"code", "sentence"} for several objects, and for frames in which the object is missing, jumps, or leaves
     the picture.
     """
 
-    masks: np.ndarray
+    masks: Masks
     method: str
     warnings: tuple[dict[str, str], ...] = ()
 
 
-def empty_frames(masks: np.ndarray) -> np.ndarray:
+def empty_frames(masks: Masks) -> np.ndarray:
     """(K,) indices of the frames that show next to nothing of the object."""
-    return np.flatnonzero((masks > 0.5).sum(axis=(1, 2)) < _EMPTY_PIXELS)
+    return np.flatnonzero(_areas(masks) < _EMPTY_PIXELS)
 
 
-def tells_nothing(masks: np.ndarray) -> bool:
+def tells_nothing(masks: Masks) -> bool:
     """Whether masks (T, H, W) show no object in most frames: next to nothing of it, or the whole picture."""
     return bool(_without_object(masks).sum() > len(masks) / 2)
 
@@ -61,14 +62,18 @@ def from_first_object(clip: VideoClip, found: ForegroundMasks) -> tuple[VideoCli
     return shorter, ForegroundMasks(masks, found.method, warnings)
 
 
-def _without_object(masks: np.ndarray) -> np.ndarray:
+def _without_object(masks: Masks) -> np.ndarray:
     """(T,) bool."""
-    without = (masks > 0.5).mean(axis=(1, 2)) > _FULL_SHARE
-    without[empty_frames(masks)] = True
-    return without
+    areas = _areas(masks)
+    return (areas > _FULL_SHARE * masks.shape[1] * masks.shape[2]) | (areas < _EMPTY_PIXELS)
 
 
-def mask_warnings(masks: np.ndarray, frame_numbers: np.ndarray, name: str) -> tuple[dict[str, str], ...]:
+def _areas(masks: Masks) -> np.ndarray:
+    """(T,) pixels of the object in each frame."""
+    return np.array([np.count_nonzero(mask > 0.5) for mask in masks])
+
+
+def mask_warnings(masks: Masks, frame_numbers: np.ndarray, name: str) -> tuple[dict[str, str], ...]:
     """What to tell the user about masks (T, H, W): frames with no object, in which it jumps, or leaves the picture, and
     an object that is small in the first one."""
     warnings = []
@@ -102,15 +107,15 @@ def mask_warnings(masks: np.ndarray, frame_numbers: np.ndarray, name: str) -> tu
     return tuple(warnings)
 
 
-def jumping_frames(masks: np.ndarray) -> np.ndarray:
+def jumping_frames(masks: Masks) -> np.ndarray:
     """(K,) indices of the frames whose mask differs suddenly, in size or place, from those around; empty ones are not
     counted."""
-    solid = masks > 0.5
-    areas = solid.sum(axis=(1, 2)).astype(np.float64)
+    areas, middle = np.zeros(len(masks)), np.zeros((len(masks), 2))
+    for index, mask in enumerate(masks):
+        sums = [(mask > 0.5).sum(axis=axis) for axis in (0, 1)]  # of columns, of rows
+        areas[index] = sums[0].sum()
+        middle[index] = [(part * np.arange(len(part))).sum() / max(areas[index], 1) for part in sums]
     shown = areas >= _EMPTY_PIXELS
-    rows, columns = solid.sum(axis=2), solid.sum(axis=1)
-    safe = np.maximum(areas, 1)
-    middle = np.stack([(part * np.arange(part.shape[1])).sum(axis=1) / safe for part in (columns, rows)], axis=1)
     jumps = np.zeros(len(masks), bool)
     for index in np.flatnonzero(shown).tolist():
         around = np.arange(max(0, index - _JUMP_FRAMES), min(len(masks), index + _JUMP_FRAMES + 1))
@@ -131,13 +136,13 @@ def several_objects(name: str, count: int, kept_all: bool) -> dict[str, str]:
     return {"code": "several-objects", "sentence": sentence}
 
 
-def _first_size(masks: np.ndarray) -> tuple[int, int]:
+def _first_size(masks: Masks) -> tuple[int, int]:
     """(width, height) of the object in the first frame."""
     _, _, width, height = cv2.boundingRect((masks[0] > 0.5).view(np.uint8))
     return width, height
 
 
-def _border_share(masks: np.ndarray) -> np.ndarray:
+def _border_share(masks: Masks) -> np.ndarray:
     """(T,) the part of each frame's outermost pixels that the object covers."""
-    sides = (masks[:, 0], masks[:, -1], masks[:, 1:-1, 0], masks[:, 1:-1, -1])
-    return np.concatenate([side > 0.5 for side in sides], axis=1).mean(axis=1)
+    border = [np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]]) for mask in masks]
+    return np.array([float((each > 0.5).mean()) for each in border])

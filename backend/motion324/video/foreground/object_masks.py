@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
+from motion324.core.frame_storage import Masks, room_for_masks, room_for_pictures
 from motion324.core.progress import Progress
 from motion324.core.side_by_side import side_by_side
 from motion324.video.foreground.background_plate import (
@@ -35,8 +38,8 @@ _NOTHING, _REACH = 0.05, 60
 _SOME = 4  # of so many rows and columns one is enough to compare brightness by
 
 
-def object_masks(frames: np.ndarray, progress: Progress) -> np.ndarray:
-    """frames (T, H, W, 3) uint8 -> (T, H, W) float32 in [0, 1].
+def object_masks(frames: np.ndarray, progress: Progress) -> Masks:
+    """frames (T, H, W, 3) uint8 -> (T, H, W) in [0, 1].
 
     U2-Net-P says in each frame what stands out. Frames near in time agree on pixels of the same colour; a guided filter
     fits the guess to the frame's edges; and where the camera stands still, the background behind the object is
@@ -44,14 +47,17 @@ def object_masks(frames: np.ndarray, progress: Progress) -> np.ndarray:
     """
     height, width = frames.shape[1:3]
     count = len(frames)
-    worked = _at_most(frames, _WORKING_SIDE) if max(height, width) > _WORKING_SIDE else frames
-    # The network takes most of the time: three quarters of the progress.
-    masks = salient_masks(worked, lambda stage, done, total: progress(stage, round(done * 3 / 4), total))
 
     def tick() -> None:
-        progress("foreground", round(count * 3 / 4), count)
+        progress("foreground", round(done * count * 3 / 4), count)
 
-    def find_near(parts: np.ndarray) -> np.ndarray:
+    done = 0  # or 1: the network, which takes most of the time: three quarters of the progress
+    worked = frames if max(height, width) <= _WORKING_SIDE else _small_pictures(frames, _WORKING_SIDE, tick)
+    masks = salient_masks(worked, lambda stage, done, total: progress(stage, round(done * 3 / 4), total))
+
+    done = 1
+
+    def find_near(parts: np.ndarray) -> Masks:
         return _refined_masks(parts, salient_masks(parts, lambda *_: tick()), lambda *_: tick())
 
     area = small_object_area(worked, masks, tick)
@@ -63,15 +69,24 @@ def object_masks(frames: np.ndarray, progress: Progress) -> np.ndarray:
     masks = _refined_masks(worked, masks, progress)
     if worked is frames:
         return masks
-    return np.stack([cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR) for mask in masks])
+    large = room_for_masks((count, height, width))
+    for index, mask in enumerate(masks):
+        progress("foreground", count, count)
+        large[index] = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
+    return large
 
 
-def _refined_masks(frames: np.ndarray, masks: np.ndarray, progress: Progress) -> np.ndarray:
+def _refined_masks(frames: np.ndarray, masks: Masks, progress: Progress) -> Masks:
     """The network's masks (T, H, W), made exact by colours and by what stands still, in place; also returned."""
     height, width = frames.shape[1:3]
     count = len(frames)
-    plate = estimate_plate(frames, masks, lambda: progress("foreground", round(count * 3 / 4), count))
-    small_frames, small_masks = _at_most(frames, _SMOOTHING_SIDE), _at_most(masks, _SMOOTHING_SIDE)
+
+    def tick() -> None:
+        progress("foreground", round(count * 3 / 4), count)
+
+    plate = estimate_plate(frames, masks, tick)
+    small_frames = _small_pictures(frames, _SMOOTHING_SIDE, tick)
+    small_masks = _small_masks(masks, _SMOOTHING_SIDE, tick)
 
     def refine(index: int) -> None:
         change = _agreed(small_frames, small_masks, index) - small_masks[index]
@@ -113,18 +128,35 @@ def _brighter(frame: np.ndarray, guess: np.ndarray, plate: BackgroundPlate) -> n
     return exposure_offset((frame[some].astype(np.float32) - plate.colour[some])[background])
 
 
-def _at_most(images: np.ndarray, side: int) -> np.ndarray:
-    """images (T, H, W, ...) -> (T, h, w, ...), the longer side at most `side`."""
-    height, width = images.shape[1:3]
+def _small_pictures(frames: np.ndarray, side: int, tick: Callable[[], None]) -> np.ndarray:
+    """frames (T, H, W, 3) uint8 -> (T, h, w, 3), the longer side at most `side`."""
+    width, height = _at_most(frames.shape[2], frames.shape[1], side)
+    small = room_for_pictures((len(frames), height, width, 3))
+    for index, frame in enumerate(frames):
+        tick()
+        small[index] = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+    return small
+
+
+def _small_masks(masks: Masks, side: int, tick: Callable[[], None]) -> Masks:
+    """masks (T, H, W) -> (T, h, w), the longer side at most `side`."""
+    width, height = _at_most(masks.shape[2], masks.shape[1], side)
+    small = room_for_masks((len(masks), height, width))
+    for index, mask in enumerate(masks):
+        tick()
+        small[index] = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
+    return small
+
+
+def _at_most(width: int, height: int, side: int) -> tuple[int, int]:
     scale = min(1.0, side / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _agreed(frames: np.ndarray, masks: np.ndarray, index: int) -> np.ndarray:
+def _agreed(frames: np.ndarray, masks: Masks, index: int) -> np.ndarray:
     """The mean mask (h, w) of the frames around `index`, each pixel weighed by how alike its colours are."""
     here = frames[index].astype(np.float32)
-    total, weight = masks[index].copy(), np.ones(masks.shape[1:], np.float32)
+    total, weight = np.array(masks[index]), np.ones(masks.shape[1:], np.float32)
     for other in range(max(0, index - _SMOOTHING_FRAMES), min(len(frames), index + _SMOOTHING_FRAMES + 1)):
         if other != index:
             squared = squared_length(frames[other].astype(np.float32) - here)

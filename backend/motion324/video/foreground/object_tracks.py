@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from motion324.core.frame_storage import Masks, room_for_masks, room_for_pictures
 from motion324.core.progress import Progress
 from motion324.video.foreground.coverage import disc
 
@@ -35,19 +36,19 @@ Box = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class CleanedMasks:
-    """masks (T, H, W) float32: the object alone. others: how many further objects were found, and left out."""
+    """masks (T, H, W): the object alone. others: how many further objects were found, and left out."""
 
-    masks: np.ndarray
+    masks: Masks
     others: int
 
 
-def largest_object(masks: np.ndarray, progress: Progress) -> CleanedMasks:
-    """masks (T, H, W) float32 in [0, 1] -> without other objects, flicker, and holes that last for one frame.
+def largest_object(masks: Masks, progress: Progress) -> CleanedMasks:
+    """masks (T, H, W) in [0, 1] -> without other objects, flicker, and holes that last for one frame, in place.
 
     Parts of neighbouring frames that overlap are one thing, so that a hand which touches the body in any frame is the
     body's. Frames in which the object is missing do not divide it where it comes back at the same place.
     """
-    labels, areas, boxes, frames_seen = _tracks(masks, progress)
+    tracks, areas, boxes, frames_seen = _tracks(masks, progress)
     if len(areas) <= 2:  # the background, and at most one thing
         return CleanedMasks(_without_brief_holes(masks), 0)
     order = np.argsort(areas[1:])[::-1] + 1
@@ -60,49 +61,47 @@ def largest_object(masks: np.ndarray, progress: Progress) -> CleanedMasks:
             others += 1
         elif areas[track] >= _LOOSE_PART * areas[largest] and frames_seen[track] >= _LASTING * frames_seen[largest]:
             kept[track] = _stays_beside(boxes, int(track), largest)
-    cleaned = np.empty_like(masks)
     for index, mask in enumerate(masks):
         progress("foreground", len(masks), len(masks))
-        cleaned[index] = np.where(_dropped(labels[index], kept, mask.shape), np.float32(0), mask)
-    return CleanedMasks(_without_brief_holes(cleaned), others)
+        labels = tracks[index][_things(mask)[1]]
+        masks[index] = np.where(_dropped(labels, kept, mask.shape), np.float32(0), mask)
+    return CleanedMasks(_without_brief_holes(masks), others)
 
 
-def count_objects(masks: np.ndarray, progress: Progress) -> int:
+def count_objects(masks: Masks, progress: Progress) -> int:
     """How many things of masks (T, H, W) are objects of their own by their size."""
     areas = _tracks(masks, progress)[1]
     return 0 if len(areas) < 2 else int((areas[1:] >= OTHER_OBJECT * areas[1:].max()).sum())
 
 
-def _tracks(masks: np.ndarray, progress: Progress) -> tuple[np.ndarray, np.ndarray, Boxes, np.ndarray]:
-    """labels (T, h, w) int32 at reduced size, 0 the background; areas (K,); boxes {(track, frame): (x0, y0, x1, y1)};
-    in how many frames each track is seen (K,)."""
-    height, width = masks.shape[1:]
-    scale = min(1.0, _WORKING_SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    labels = np.zeros((len(masks), size[1], size[0]), np.int32)
+def _tracks(masks: Masks, progress: Progress) -> tuple[list[np.ndarray], np.ndarray, Boxes, np.ndarray]:
+    """Of each frame the track of each thing that `_things` labels, 0 the background; areas (K,); boxes
+    {(track, frame): (x0, y0, x1, y1)}; in how many frames each track is seen (K,)."""
+    found_in: list[np.ndarray] = []
     parents = [0]
     sizes: list[float] = [0.0]
     shapes: list[tuple[int, tuple[int, int, int, int]]] = [(0, (0, 0, 0, 0))]
-    before = np.zeros((size[1], size[0]), np.int32)
+    before: np.ndarray | None = None
     for index, mask in enumerate(masks):
         progress("foreground", len(masks), len(masks))
-        solid = cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 0.5
-        count, found, stats, _ = cv2.connectedComponentsWithStats(solid.view(np.uint8), connectivity=8)
-        own = np.arange(count) + len(parents) - 1
+        count, found, stats = _things(mask)
+        own = np.arange(count, dtype=np.int32) + np.int32(len(parents) - 1)
         own[0] = 0
         for x, y, w, h, area in stats[1:]:
             parents.append(len(parents))
             sizes.append(float(area))
             shapes.append((index, (x, y, x + w, y + h)))
-        labels[index] = own[found]
+        found_in.append(own)
+        labels = own[found]
+        before = np.zeros_like(labels) if before is None else before
         near = cv2.dilate(before.astype(np.float32), disc(2)).astype(np.int32)
         for pair in (before, near):
-            both = (labels[index] > 0) & (pair > 0)
-            met = np.unique(labels[index][both].astype(np.int64) * len(parents) + pair[both])
+            both = (labels > 0) & (pair > 0)
+            met = np.unique(labels[both].astype(np.int64) * len(parents) + pair[both])
             for a, b in zip(*np.divmod(met, len(parents)), strict=True):
                 parents[_root(parents, int(a))] = _root(parents, int(b))
         if count > 1:
-            before = np.where(labels[index] > 0, labels[index], 0)
+            before = labels
     roots = np.array([_root(parents, k) for k in range(len(parents))])
     names, tracks = np.unique(roots, return_inverse=True)
     areas = np.bincount(tracks, np.array(sizes), len(names))
@@ -111,7 +110,17 @@ def _tracks(masks: np.ndarray, progress: Progress) -> tuple[np.ndarray, np.ndarr
         held = boxes.get((int(track), frame), (x0, y0, x1, y1))
         boxes[int(track), frame] = (min(held[0], x0), min(held[1], y0), max(held[2], x1), max(held[3], y1))
     seen = np.bincount([track for track, _ in boxes], minlength=len(names))
-    return tracks.astype(np.int32)[labels], areas, boxes, seen
+    return [tracks[own] for own in found_in], areas, boxes, seen
+
+
+def _things(mask: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+    """mask (H, W) -> how many labels, labels (h, w) int32 at reduced size, 0 the background, and OpenCV's statistics of
+    each."""
+    height, width = mask.shape
+    scale = min(1.0, _WORKING_SIDE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    solid = cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 0.5
+    return cv2.connectedComponentsWithStats(solid.view(np.uint8), connectivity=8)[:3]
 
 
 def _root(parents: list[int], item: int) -> int:
@@ -142,28 +151,30 @@ def _dropped(labels: np.ndarray, kept: np.ndarray, shape: tuple[int, ...]) -> np
     return cv2.resize(reach, shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
 
 
-def _without_brief_holes(masks: np.ndarray) -> np.ndarray:
-    """Fills what is a hole of the mask in one frame only, and inside of the object in the frames around it."""
-    filled = masks.copy()
+def _without_brief_holes(masks: Masks) -> Masks:
+    """Fills, in place, what is a hole of the mask in one frame only, and inside of the object in the frames around."""
+    before, mask = np.array(masks[0]), np.array(masks[min(1, len(masks) - 1)])  # as they were
     for index in range(1, len(masks) - 1):
-        around = np.minimum(masks[index - 1], masks[index + 1])
-        missing = (around > 0.5) & (masks[index] < 0.5)
+        after = np.array(masks[index + 1])
+        around, here = np.minimum(before, after), mask
+        before, mask = mask, after
+        missing = (around > 0.5) & (here < 0.5)
         if not missing.any():
             continue
-        count, labels = cv2.connectedComponents((masks[index] <= 0.5).view(np.uint8), connectivity=4)
+        count, labels = cv2.connectedComponents((here <= 0.5).view(np.uint8), connectivity=4)
         edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
         holes = np.ones(count, bool)
         holes[0] = False
         holes[edge] = False
         inside = missing & holes[labels]
-        filled[index] = np.where(inside, around, filled[index])
-    return filled
+        masks[index] = np.where(inside, around, here)
+    return masks
 
 
-def small_object_area(frames: np.ndarray, masks: np.ndarray, tick: Callable[[], None] = lambda: None) -> Box | None:
+def small_object_area(frames: np.ndarray, masks: Masks, tick: Callable[[], None] = lambda: None) -> Box | None:
     """The rows and columns around a small object, where it is to be looked at from near; None where there is none.
 
-    frames (T, H, W, 3) uint8, masks (T, H, W) float32: a first guess. What moves, alone before a picture that stands
+    frames (T, H, W, 3) uint8, masks (T, H, W): a first guess. What moves, alone before a picture that stands
     still, is the object, whatever else the guess has found; else the guess is right, and only coarse.
     """
     moving = _only_moving_place(frames, tick)
@@ -184,19 +195,19 @@ def same_area(area: Box, size: tuple[int, int], other: tuple[int, int]) -> Box:
 
 
 def from_near(
-    frames: np.ndarray, area: Box, find: Callable[[np.ndarray], np.ndarray], tick: Callable[[], None] = lambda: None
-) -> np.ndarray:
-    """The masks (T, H, W) float32 that `find` gives of that part of the frames (T, H, W, 3), enlarged."""
+    frames: np.ndarray, area: Box, find: Callable[[np.ndarray], Masks], tick: Callable[[], None] = lambda: None
+) -> Masks:
+    """The masks (T, H, W) that `find` gives of that part of the frames (T, H, W, 3), enlarged."""
     height, width = (part.stop - part.start for part in area)
     scale = max(1.0, _NEAR_SIDE / max(height, width))
     size = (round(width * scale), round(height * scale))
-    parts = []
-    for frame in frames:
+    parts = room_for_pictures((len(frames), size[1], size[0], 3))
+    for index, frame in enumerate(frames):
         tick()
-        parts.append(cv2.resize(frame[area], size, interpolation=cv2.INTER_CUBIC))
-    masks = np.zeros(frames.shape[:3], np.float32)
-    for mask, near in zip(masks, find(np.stack(parts)), strict=True):
-        mask[area] = cv2.resize(near, (width, height), interpolation=cv2.INTER_AREA)
+        parts[index] = cv2.resize(frame[area], size, interpolation=cv2.INTER_CUBIC)
+    masks = room_for_masks(frames.shape[:3])
+    for index, near in enumerate(find(parts)):
+        masks[(index, *area)] = cv2.resize(near, (width, height), interpolation=cv2.INTER_AREA)
     return masks
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_NO_FOREGROUND, EXIT_USAGE, Motion324Error
+from motion324.core.frame_storage import Masks
 from motion324.core.options import MASK_MODES, bad_option
 from motion324.core.progress import Progress, silent
 from motion324.video.foreground.coverage import disc
@@ -39,13 +40,13 @@ _REMEDY = "Give your own masks with --mask FOLDER, or choose a video in which th
 class MaskProvider:
     """One way of finding the foreground.
 
-    name: "alpha", "plain", "rembg", "sam2" or "given". masks: (clip, progress) -> (T, H, W) float32 in [0, 1], soft at
+    name: "alpha", "plain", "rembg", "sam2" or "given". masks: (clip, progress) -> (T, H, W) in [0, 1], soft at
     the object's outline. guesses: whether what it finds may be several things, or flicker, and is cleaned up over time.
     check: raises Motion324Error where it can be known, without a clip, that it cannot find anything.
     """
 
     name: str
-    masks: Callable[[VideoClip, Progress], np.ndarray]
+    masks: Callable[[VideoClip, Progress], Masks]
     guesses: bool = False
     check: Callable[[], None] = lambda: None
 
@@ -79,7 +80,7 @@ def provider_named(mode: str) -> MaskProvider:
     if kind == "sam2":
         prompt = parse_prompt(rest)
 
-        def follow(clip: VideoClip, progress: Progress) -> np.ndarray:
+        def follow(clip: VideoClip, progress: Progress) -> Masks:
             from motion324.video.foreground.sam2_model import sam2_masks
 
             automatic = None
@@ -93,27 +94,27 @@ def provider_named(mode: str) -> MaskProvider:
     return MaskProvider("given", lambda clip, progress: given_masks(clip, Path(mode), progress))
 
 
-def object_masks_of(frames: np.ndarray, progress: Progress) -> np.ndarray:
+def object_masks_of(frames: np.ndarray, progress: Progress) -> Masks:
     """The bundled network, its masks fitted to the picture; the network's libraries are loaded here."""
     from motion324.video.foreground.object_masks import object_masks
 
     return object_masks(frames, progress)
 
 
-def _alpha(clip: VideoClip, progress: Progress) -> np.ndarray:
+def _alpha(clip: VideoClip, progress: Progress) -> Masks:
     if clip.alpha is None:
         raise _unusable("alpha", f"'{clip.name}' has no alpha channel")
     return alpha_masks(clip)
 
 
-def _plain(clip: VideoClip, progress: Progress) -> np.ndarray:
+def _plain(clip: VideoClip, progress: Progress) -> Masks:
     background = find_plain_background(clip.frames)
     if background is None:
         raise _unusable("plain", f"the border of '{clip.name}' shows no single background colour")
     return plain_masks(clip.frames, background, progress)
 
 
-def _rembg(clip: VideoClip, model: str, progress: Progress) -> np.ndarray:
+def _rembg(clip: VideoClip, model: str, progress: Progress) -> Masks:
     from motion324.video.foreground.rembg_model import rembg_masks
 
     return rembg_masks(clip.frames, model, progress)
@@ -170,7 +171,7 @@ def find_masks(clip: VideoClip, mode: str = "auto", progress: Progress = silent)
     return ForegroundMasks(masks, provider.name, warnings)
 
 
-def _find(clip: VideoClip, mode: str, progress: Progress) -> tuple[np.ndarray, MaskProvider]:
+def _find(clip: VideoClip, mode: str, progress: Progress) -> tuple[Masks, MaskProvider]:
     if mode == "auto":
         masks, name = _automatic(clip, progress)
         return masks, provider_named(name)
@@ -180,7 +181,7 @@ def _find(clip: VideoClip, mode: str, progress: Progress) -> tuple[np.ndarray, M
     return provider.masks(clip, progress), provider
 
 
-def _automatic(clip: VideoClip, progress: Progress) -> tuple[np.ndarray, str]:
+def _automatic(clip: VideoClip, progress: Progress) -> tuple[Masks, str]:
     if has_meaningful_alpha(clip):
         return alpha_masks(clip), "alpha"
     background = find_plain_background(clip.frames)
@@ -197,7 +198,7 @@ def _automatic(clip: VideoClip, progress: Progress) -> tuple[np.ndarray, str]:
     return masks, "rembg"
 
 
-def _stands_out(frames: np.ndarray, masks: np.ndarray, progress: Progress) -> bool:
+def _stands_out(frames: np.ndarray, masks: Masks, progress: Progress) -> bool:
     """Whether the network agrees in a few frames that all of the mask is an object, and none of it a shadow."""
     from motion324.video.foreground.saliency import salient_masks
 

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.frame_storage import Masks, room_for_masks
 from motion324.core.interruption import waited
 from motion324.core.progress import Progress
 
@@ -29,15 +30,15 @@ _LICENCES = {
 }
 
 
-def rembg_masks(frames: np.ndarray, model: str, progress: Progress) -> np.ndarray:
-    """frames (T, H, W, 3) uint8 -> (T, H, W) float32 in [0, 1]: what rembg's `model` answers for each frame.
+def rembg_masks(frames: np.ndarray, model: str, progress: Progress) -> Masks:
+    """frames (T, H, W, 3) uint8 -> (T, H, W) in [0, 1]: what rembg's `model` answers for each frame.
 
     Raises Motion324Error as require_model does.
     """
     require_model(model)
     progress("foreground", 0, len(frames))
     session = waited(lambda: new_session(model), lambda: progress("foreground", 0, len(frames)))
-    masks = np.empty(frames.shape[:3], np.float32)
+    masks = room_for_masks(frames.shape[:3])
     for index, frame in enumerate(frames):
         picture, told = Image.fromarray(frame), partial(progress, "foreground", index, len(frames))
         told()

@@ -19,6 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from motion324.core.frame_storage import Masks, room_for_masks
 from motion324.core.onnx_providers import CPU, accelerators, best_first, place_of
 from motion324.core.progress import Progress
 from motion324.core.side_by_side import side_by_side
@@ -37,25 +38,25 @@ AT_ONCE = 16  # pictures, on a GPU
 WORKERS_BESIDE_A_GPU = 2  # one makes pictures ready, and masks of what was found, while the other waits for the GPU
 
 
-def salient_masks(frames: np.ndarray, progress: Progress) -> np.ndarray:
-    """frames (T, H, W, 3) uint8 -> (T, H, W) float32 in [0, 1], each frame by itself; all near 0 where nothing is.
+def salient_masks(frames: np.ndarray, progress: Progress) -> Masks:
+    """frames (T, H, W, 3) uint8 -> (T, H, W) in [0, 1], each frame by itself; all near 0 where nothing is.
 
     One frame on each core, or AT_ONCE together where there is a GPU. rembg's own `predict` stretches every
     answer to the full range from 0 to 1, which of an empty picture makes an object out of nothing; this does not.
     """
     network = load_network()
     height, width = frames.shape[1:3]
-    masks = np.empty(frames.shape[:3], np.float32)
+    masks = room_for_masks(frames.shape[:3])
     together = 1 if network.on_cpu else AT_ONCE
     parts = [slice(start, start + together) for start in range(0, len(frames), together)]
 
     def find(index: int) -> None:
         part = parts[index]
         logits = network.run(np.stack([_input(frame) for frame in frames[part]]))
-        for mask, coarse in zip(masks[part], logits[:, 0], strict=True):
+        for place, coarse in enumerate(logits[:, 0], start=part.start):
             fine = cv2.resize(coarse, (_INPUT_SIDE, _INPUT_SIDE), interpolation=cv2.INTER_LINEAR)
             saliency = 1 / (1 + np.exp(-np.clip(fine, -30, 30)))
-            mask[:] = np.clip(cv2.resize(saliency, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
+            masks[place] = np.clip(cv2.resize(saliency, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
 
     def tell(done: int) -> None:
         progress("foreground", min(done * together, len(frames)), len(frames))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.frame_storage import Masks, room_for_masks
 from motion324.core.interruption import waited
 from motion324.core.progress import Progress
 
@@ -62,8 +63,8 @@ DEFAULT_REPOSITORY = "facebook/sam2.1-hiera-small"
 LICENCE = "Apache 2.0"
 
 
-def sam2_masks(frames: np.ndarray, prompt: Prompt, first_mask: np.ndarray | None, progress: Progress) -> np.ndarray:
-    """frames (T, H, W, 3) uint8 -> (T, H, W) float32 in [0, 1].
+def sam2_masks(frames: np.ndarray, prompt: Prompt, first_mask: np.ndarray | None, progress: Progress) -> Masks:
+    """frames (T, H, W, 3) uint8 -> (T, H, W) in [0, 1].
 
     first_mask (H, W) float32: what is followed where the prompt has neither a box nor points.
     Raises Motion324Error: "package-missing" without torch and transformers, "model-missing" where the weights are not
@@ -75,7 +76,7 @@ def sam2_masks(frames: np.ndarray, prompt: Prompt, first_mask: np.ndarray | None
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = model.to(device).eval()
     height, width = frames.shape[1:3]
-    masks = np.zeros(frames.shape[:3], np.float32)
+    masks = room_for_masks(frames.shape[:3])
     with torch.inference_mode():
         # Frames are given one by one, so that those in memory are ours, not copies at the network's size.
         session = processor.init_video_session(

@@ -41,6 +41,16 @@ class ByteMasks:
     def __init__(self, levels: np.ndarray) -> None:
         self.levels = levels
 
+    @classmethod
+    def of(cls, masks: Masks) -> ByteMasks:
+        """The same masks; those that are ByteMasks already themselves. Raises as room_for_pictures does."""
+        if isinstance(masks, ByteMasks):
+            return masks
+        bytewise = cls(room_for_pictures(masks.shape))
+        for index, mask in enumerate(masks):
+            bytewise[index] = mask
+        return bytewise
+
     @property
     def shape(self) -> tuple[int, ...]:
         return self.levels.shape

@@ -13,6 +13,7 @@ import numpy as np
 from motion324.blender.blender_reading import find_blender
 from motion324.core.clip import VideoClip
 from motion324.core.errors import Motion324Error
+from motion324.core.frame_storage import ByteMasks, Masks
 from motion324.core.input_files import file_state
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions, names_mask_files
@@ -28,7 +29,7 @@ from motion324.mesh.files.reading import read_mesh
 from motion324.mesh_providers.interface import MeshProvider, ObjectPicture
 from motion324.mesh_providers.registry import get_provider
 from motion324.pipeline.animate import animate
-from motion324.pipeline.camera import steady_images
+from motion324.pipeline.camera import steady_images, steady_masks
 from motion324.reconstructors.registry import get_reconstructor
 from motion324.trajectories.result_files import TRAJECTORY, KeepOptions
 from motion324.video.decoding import read_video
@@ -111,12 +112,12 @@ class Way:
 
         def make(staging: Path) -> dict[str, Any]:
             found = find_masks(clip, self._options.mask, self._progress)
-            stored = np.clip(255 * found.masks + 0.5, 0, 255).astype(np.uint8)
+            stored = ByteMasks.of(found.masks).levels
             pictures.write_pictures(staging / MASKS, stored, "foreground", self._progress)
             return {"method": found.method, "warnings": list(found.warnings)}
 
         found, stored = self._do_pictures(MASKS, "foreground", make)
-        masks = ForegroundMasks(stored.astype(np.float32) / 255, found["method"], tuple(found["warnings"]))
+        masks = ForegroundMasks(ByteMasks(stored), found["method"], tuple(found["warnings"]))
         return from_first_object(clip, masks)
 
     def crops(self, clip: VideoClip, foreground: ForegroundMasks) -> None:
@@ -271,14 +272,12 @@ class Way:
         return self.done[name].key
 
 
-def _as_used(
-    clip: VideoClip, masks: np.ndarray, to_first: np.ndarray | None, progress: Progress
-) -> tuple[VideoClip, np.ndarray]:
+def _as_used(clip: VideoClip, masks: Masks, to_first: np.ndarray | None, progress: Progress) -> tuple[VideoClip, Masks]:
     """Clip and masks as the camera shows them that the result is seen through, which stands still."""
     if to_first is None:
         return clip, masks
     frames = steady_images(clip.frames, to_first, progress)
-    return dataclasses.replace(clip, frames=frames), steady_images(masks, to_first, progress)
+    return dataclasses.replace(clip, frames=frames), steady_masks(masks, to_first, progress)
 
 
 def _inputs(video: Path, options: AnimateOptions, mesh_settings: MeshSettings) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ import numpy as np
 from motion324.blender.blender_reading import blender_script, run_in_blender
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
+from motion324.core.frame_storage import Masks
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import Normalisation, ReferenceMesh, normalised_mesh
 from motion324.core.trajectory_file import Trajectory
@@ -72,7 +73,7 @@ def write_turntable(path: Path, mesh: ReferenceMesh, trajectory: Trajectory, ble
 
 
 def write_preview(
-    path: Path, clip: VideoClip, masks: np.ndarray, mesh: ReferenceMesh, trajectory: Trajectory, progress: Progress
+    path: Path, clip: VideoClip, masks: Masks, mesh: ReferenceMesh, trajectory: Trajectory, progress: Progress
 ) -> bool:
     """All frames, four pictures side by side; False, with a warning in the log, where WebM cannot be written."""
     written = write_webm(path, _rows(clip, masks, mesh, trajectory, progress), trajectory.fps)
@@ -123,7 +124,7 @@ def reach_of(trajectory: Trajectory, normalisation: Normalisation) -> float:
 
 
 def _rows(
-    clip: VideoClip, masks: np.ndarray, mesh: ReferenceMesh, trajectory: Trajectory, progress: Progress
+    clip: VideoClip, masks: Masks, mesh: ReferenceMesh, trajectory: Trajectory, progress: Progress
 ) -> Iterator[np.ndarray]:
     normalised, normalisation = normalised_mesh(mesh)
     turned = view_from(AZIMUTH, ELEVATION, reach_of(trajectory, normalisation))

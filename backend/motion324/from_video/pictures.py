@@ -10,6 +10,7 @@ import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_NO_FOREGROUND, Motion324Error
+from motion324.core.frame_storage import Masks
 from motion324.core.progress import Progress
 from motion324.core.write_aside import explained_write_errors, write_error
 
@@ -23,8 +24,8 @@ class Crop:
     side: int
 
 
-def object_crop(masks: np.ndarray, margin: float = 0.1) -> Crop:
-    """masks (T, H, W) float32 -> the square around the object in all frames; margin: part of the side that is added.
+def object_crop(masks: Masks, margin: float = 0.1) -> Crop:
+    """masks (T, H, W) -> the square around the object in all frames; margin: part of the side that is added.
 
     The square does not move, so that the object's motion stays what it is. Raises Motion324Error("no-foreground").
     """
@@ -95,10 +96,10 @@ def read_pictures(folder: Path, stage: str, progress: Progress) -> np.ndarray:
     return np.stack(pictures)
 
 
-def write_crops(folder: Path, clip: VideoClip, masks: np.ndarray, progress: Progress) -> tuple[int, int, int]:
+def write_crops(folder: Path, clip: VideoClip, masks: Masks, progress: Progress) -> tuple[int, int, int]:
     """The object on a transparent background, cut to one square for all frames; that square, (x, y, side) in pixels.
 
-    masks (T, H, W) float32 in [0, 1]. The square may reach beyond the picture, so that the object is in its middle.
+    masks (T, H, W) in [0, 1]. The square may reach beyond the picture, so that the object is in its middle.
     """
     crop = object_crop(masks, 2 * CROP_MARGIN)
     with explained_write_errors(folder):

@@ -96,7 +96,7 @@ def steadied_by(clip: VideoClip, masks: Masks, to_first: np.ndarray | None, prog
     in_pixels = to_pixels @ to_first @ np.linalg.inv(to_pixels)
     picture = picture_of(masks, in_pixels, progress)
     frames = steadied(clip.frames, in_pixels, picture, progress)
-    return Filmed(clip, frames, _steadied_masks(masks, in_pixels, picture, progress), {}, (), to_first, picture)
+    return Filmed(clip, frames, steadied_masks(masks, in_pixels, picture, progress), {}, (), to_first, picture)
 
 
 def takes_motion_off(motion: CameraMotion, options: AnimateOptions) -> bool:
@@ -170,7 +170,8 @@ def steadied(
     return drawn
 
 
-def _steadied_masks(masks: Masks, to_first: np.ndarray, picture: SteadyPicture, progress: Progress) -> Masks:
+def steadied_masks(masks: Masks, to_first: np.ndarray, picture: SteadyPicture, progress: Progress = silent) -> Masks:
+    """The same of masks (T, H, W) in [0, 1]."""
     drawn = room_for_masks((len(masks), picture.height, picture.width))
     _steady(masks, to_first, picture, drawn, progress)
     return drawn
@@ -186,14 +187,23 @@ def _steady(images: Masks, to_first: np.ndarray, picture: SteadyPicture, drawn: 
 
 
 def steady_images(images: np.ndarray, to_first: np.ndarray, progress: Progress = silent) -> np.ndarray:
-    """images (T, H, W, ...) as the first frame's camera sees them, as large as they are.
+    """images (T, H, W, ...) uint8 as the first frame's camera sees them, as large as they are.
 
     to_first (T, 3, 3): in units of the picture's height, as AnimationResult.camera_to_first is.
     """
+    return steadied(images, *_as_large(images, to_first), progress)
+
+
+def steady_masks(masks: Masks, to_first: np.ndarray, progress: Progress = silent) -> Masks:
+    """The same of masks (T, H, W) in [0, 1]."""
+    return steadied_masks(masks, *_as_large(masks, to_first), progress)
+
+
+def _as_large(images: Masks, to_first: np.ndarray) -> tuple[np.ndarray, SteadyPicture]:
+    """to_first in pixels, and the picture of the first frame itself."""
     height, width = images.shape[1:3]
     to_pixels = np.diag([height, height, 1.0])
-    in_pixels = to_pixels @ to_first @ np.linalg.inv(to_pixels)
-    return steadied(images, in_pixels, SteadyPicture(0, 0, 1.0, width, height), progress)
+    return to_pixels @ to_first @ np.linalg.inv(to_pixels), SteadyPicture(0, 0, 1.0, width, height)
 
 
 def first_look(

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from motion324.core.clip import VideoClip
+from motion324.core.frame_storage import Masks
 from motion324.core.options import AnimateOptions
 from motion324.core.progress import Progress
 from motion324.pipeline.camera import takes_motion_off
@@ -30,14 +31,14 @@ class _TimeIsOver(Exception):
 def passing_remarks(
     video: Path | VideoClip,
     clip: VideoClip,
-    masks: np.ndarray,
+    masks: Masks,
     options: AnimateOptions,
     progress: Progress,
 ) -> tuple[dict[str, str], ...]:
     """The warnings {"code", "sentence"} of animate about the video's shots and its camera, of the frames from the
     clip's first one on that were reached.
 
-    clip: a few frames of the video; masks (K, H, W) float32: of the first K of these.
+    clip: a few frames of the video; masks (K, H, W): of the first K of these.
     """
     first = int(clip.frame_numbers[0])
     if isinstance(video, VideoClip):

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from motion324.core.clip import VideoClip
+from motion324.core.frame_storage import Masks
 from motion324.core.point_cache import Pc2Writer
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh, normalised_mesh
@@ -31,10 +32,10 @@ FINER = 2  # pixels drawn for each that is shown, along each side, for smooth ed
 OUTLINE = (255, 0, 140)  # pink: rare in videos of animals and people, and seen on light and dark
 
 
-def write_cutouts(folder: Path, clip: VideoClip, masks: np.ndarray, progress: Progress = silent) -> None:
+def write_cutouts(folder: Path, clip: VideoClip, masks: Masks, progress: Progress = silent) -> None:
     """Writes the object on black, on white, and its mask, white on black, under CUTOUTS in `folder`.
 
-    masks (T, H, W) float32 in [0, 1]. Raises Motion324Error as motion324.video.writing.VideoFile does.
+    masks (T, H, W) in [0, 1]. Raises Motion324Error as motion324.video.writing.VideoFile does.
     """
     black, white, mask = (folder / name for name in CUTOUTS)
     with (
@@ -83,7 +84,7 @@ def write_result_files(
     keep: KeepOptions,
     mesh: ReferenceMesh,
     clip: VideoClip,
-    masks: np.ndarray,
+    masks: Masks,
     result: AnimationResult,
     progress: Progress,
     shown: Callable[[Progress], VideoClip] | None = None,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from motion324.core.frame_storage import Masks
 from motion324.core.options import parse_view_angles
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh
@@ -61,7 +62,7 @@ class PoseSearch:
 
 
 def search_poses(
-    mesh: ReferenceMesh, frames: np.ndarray, masks: np.ndarray, mode: str, most_views: int, progress: Progress
+    mesh: ReferenceMesh, frames: np.ndarray, masks: Masks, mode: str, most_views: int, progress: Progress
 ) -> PoseSearch:
     """mesh in normalised space, frames (T, H, W, 3) uint8 sRGB, masks (T, H, W) in [0, 1]; mode: as find_view has it.
 
@@ -89,7 +90,7 @@ def search_poses(
     return PoseSearch(best, tuple(_covering(mesh, view, first) for view in views))
 
 
-def posed_score(mesh: ReferenceMesh, view: View, positions: np.ndarray, frames: np.ndarray, masks: np.ndarray) -> float:
+def posed_score(mesh: ReferenceMesh, view: View, positions: np.ndarray, frames: np.ndarray, masks: Masks) -> float:
     """How well the moved mesh, positions (T, N, 3), covers the masks (T, H, W) and looks like the frames (T, H, W, 3):
     the mean over them of what the search for a view calls its score."""
     scores = []
@@ -164,7 +165,7 @@ def _in_colour(
     alike: np.ndarray,
     seen: list[int],
     frames: np.ndarray,
-    masks: np.ndarray,
+    masks: Masks,
     progress: Progress,
 ) -> list[tuple[float, int, int]]:
     """The likeliest pairs as (score, number of the view, frame), best first."""
@@ -185,7 +186,7 @@ def _refined(
     views: list[View],
     looked: list[tuple[float, int, int]],
     frames: np.ndarray,
-    masks: np.ndarray,
+    masks: Masks,
     progress: Progress,
 ) -> PoseMatch:
     chosen: list[tuple[int, int]] = []

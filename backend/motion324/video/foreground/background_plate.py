@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from motion324.core.frame_storage import Masks
 from motion324.core.side_by_side import side_by_side
 from motion324.video.foreground.coverage import (
     colour_distance,
@@ -85,10 +86,8 @@ class BackgroundPlate:
         return BackgroundPlate(self.colour[area], self.seen[area], self.tolerance[area], self.trust[area])
 
 
-def estimate_plate(
-    frames: np.ndarray, saliency: np.ndarray, tick: Callable[[], None] = lambda: None
-) -> BackgroundPlate:
-    """frames (T, H, W, 3) uint8, saliency (T, H, W) float32 in [0, 1]: a first guess of where the object is.
+def estimate_plate(frames: np.ndarray, saliency: Masks, tick: Callable[[], None] = lambda: None) -> BackgroundPlate:
+    """frames (T, H, W, 3) uint8, saliency (T, H, W) in [0, 1]: a first guess of where the object is.
     tick: called several times a second; what it raises passes.
 
     A pixel shows the background where saliency is low all around it, or through a hole of the object. Things that stand
@@ -98,28 +97,28 @@ def estimate_plate(
     """
     chosen = np.unique(np.linspace(0, len(frames) - 1, _FRAMES_LOOKED_AT).round().astype(int))
     scale = min(frames.shape[1:3]) / 512
-    frames, saliency = frames[chosen], saliency[chosen]
-    background = np.empty(saliency.shape, bool)
-    for index, guess in enumerate(saliency):
+    frames, guesses = frames[chosen], saliency[chosen]
+    background = np.empty(guesses.shape, bool)
+    for index, guess in enumerate(guesses):
         tick()
         background[index] = clear_of_object(guess, scale)
     exposure = _exposure(frames, background)
     tick()
     median, spread, usual, noise = _over_time(frames, exposure, tick)
     limit = 6.0 + 3.0 * noise
-    still = _still_surroundings(spread <= limit, saliency, scale)
+    still = _still_surroundings(spread <= limit, guesses, scale)
     background |= still
     tick()
-    inner = _still_pattern(median, usual, saliency, scale) & ~still
+    inner = _still_pattern(median, usual, guesses, scale) & ~still
     for index in range(len(frames) if inner.any() else 0):
         background[index] |= inner & (largest(np.abs(frames[index] - (median + exposure[index]))) <= limit)
     tick()
-    holes = enclosed_background(frames, saliency, background, tick)
+    holes = enclosed_background(frames, guesses, background, tick)
     background |= holes
     colour, seen, change = _seen_background(frames, exposure, background, median, tick)
     # What is seen through the object stands still, or it is the object's after all.
     through = (holes.sum(axis=0) >= 2) & (change <= limit)
-    seen &= still | inner | through | (_saliency_of_matches(frames, exposure, saliency, colour, limit, tick) < 0.5)
+    seen &= still | inner | through | (_saliency_of_matches(frames, exposure, guesses, colour, limit, tick) < 0.5)
     return _completed(colour, seen, change, scale)
 
 

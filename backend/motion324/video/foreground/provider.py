@@ -205,7 +205,7 @@ def _stands_out(frames: np.ndarray, masks: Masks, progress: Progress) -> bool:
     chosen = np.unique(np.linspace(0, len(frames) - 1, 4).round().astype(int))
     radius = max(2, round(min(masks.shape[1:]) / 80))
     salient = salient_masks(frames[chosen], progress)
-    if salient.max() < 0.5:
+    if max(float(guess.max()) for guess in salient) < 0.5:
         return True
     solid = masks[chosen] > 0.5
     around = np.stack([cv2.dilate(guess, disc(radius)) > 0.3 for guess in salient])

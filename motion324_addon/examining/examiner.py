@@ -7,8 +7,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from motion324.client import Event as BackendEvent
-from motion324.client import ExamineRequest, MeshRequest, ProgressEvent
+import motion324.client
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.mesh_settings import MeshSettings
 from motion324.core.options import AnimateOptions
@@ -164,10 +163,10 @@ class LookWorker(Worker):
         mesh = self._reading.completed().mesh if self._reading else None
         client = backend.connect(question.where, self._log_path, self.gives_up)
         if question.mesh_settings is not None:
-            request = MeshRequest(question.video, question.options, question.mesh_settings)
+            request = motion324.client.MeshRequest(question.video, question.options, question.mesh_settings)
             answer = client.make_mesh
         else:
-            request = ExamineRequest(question.video, question.options, mesh)
+            request = motion324.client.ExamineRequest(question.video, question.options, mesh)
             answer = client.examine
         self._cancel = functools.partial(client.cancel, request.job_id)
         try:
@@ -175,7 +174,7 @@ class LookWorker(Worker):
         except Motion324Error as error:
             raise backend.problem_at(question.where, error) from error
 
-    def _watch(self, event: BackendEvent) -> None:
+    def _watch(self, event: motion324.client.Event) -> None:
         self.check()
-        if isinstance(event, ProgressEvent):
+        if isinstance(event, motion324.client.ProgressEvent):
             self.tell(Moved(event.stage, event.done, event.total))

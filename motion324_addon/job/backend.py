@@ -9,15 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from motion324.client import Client, Endpoint, ServerProcess, start_server
+import motion324.client
 from motion324.core.errors import EXIT_BACKEND, Cancelled, Motion324Error
 
 LOCK_TICK = 0.05  # seconds between two looks at whether a waiting connect is still wanted
 
 _lock = threading.Lock()
 _ending = threading.Event()  # set while the main thread wants the lock to end the backend
-_server: ServerProcess | None = None
-_client: Client | None = None
+_server: motion324.client.ServerProcess | None = None
+_client: motion324.client.Client | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ REMOTE_HINTS = {
 }
 
 
-def connect(where: Where, log_path: Path, gives_up: Callable[[], bool] = lambda: False) -> Client:
+def connect(where: Where, log_path: Path, gives_up: Callable[[], bool] = lambda: False) -> motion324.client.Client:
     """A connection to the backend; starts a local one where it does not run. Takes seconds then.
 
     To be called by a worker thread. A backend that runs somewhere else is left first, or ended: never two. It is left
@@ -110,11 +110,11 @@ def problem_at(where: Where, error: Motion324Error) -> Motion324Error:
     return error
 
 
-def _begin(where: Where, log_path: Path, gives_up: Callable[[], bool]) -> Client:
+def _begin(where: Where, log_path: Path, gives_up: Callable[[], bool]) -> motion324.client.Client:
     global _server, _client, _where
     try:
         if isinstance(where, Local):
-            _server = start_server(where.python, log_path=log_path, give_up=gives_up)
+            _server = motion324.client.start_server(where.python, log_path=log_path, give_up=gives_up)
             _client = _connect_local(_server)
         else:
             _client = _connect_remote(where)
@@ -125,9 +125,9 @@ def _begin(where: Where, log_path: Path, gives_up: Callable[[], bool]) -> Client
         raise
 
 
-def _connect_local(server: ServerProcess) -> Client:
+def _connect_local(server: motion324.client.ServerProcess) -> motion324.client.Client:
     try:
-        return Client.connect(server.endpoint, program="Blender")
+        return motion324.client.Client.connect(server.endpoint, program="Blender")
     except Motion324Error as error:
         last_words = server.last_words()  # waits a moment for a process that is just ending
         if server.is_alive():
@@ -136,9 +136,11 @@ def _connect_local(server: ServerProcess) -> Client:
         raise Motion324Error("backend-lost", sentence, last_words, EXIT_BACKEND) from error
 
 
-def _connect_remote(where: Remote) -> Client:
+def _connect_remote(where: Remote) -> motion324.client.Client:
     try:
-        return Client.connect(Endpoint.at(where.address, where.token), program="Blender")
+        return motion324.client.Client.connect(
+            motion324.client.Endpoint.at(where.address, where.token), program="Blender"
+        )
     except Motion324Error as error:
         raise problem_at(where, error) from error
 

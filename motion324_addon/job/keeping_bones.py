@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from motion324.client import RigRequest
+import motion324.client
 from motion324.core.rig_settings import RigSettings
 
 from ..scene.playing import keeping
@@ -53,7 +53,9 @@ def _keep_on_armature(animations: Sequence[Animation], wish: Wish) -> Steps:
     yield 0, 1
     no_faces = np.zeros((0, 3), np.int32)
     name = animations[0].target.name
-    request = RigRequest(rig.positions, no_faces, wish.settings, rig.read.armature, rig.skin, name=name)
+    request = motion324.client.RigRequest(
+        rig.positions, no_faces, wish.settings, rig.read.armature, rig.skin, name=name
+    )
     rigged = yield from ask_in_steps(request, wish.where)
     return keeping_bones.keep_on_armature(animations, rig, rigged.motion, wish.to_nla)
 
@@ -61,6 +63,6 @@ def _keep_on_armature(animations: Sequence[Animation], wish: Wish) -> Steps:
 def _keep_as_rig(animations: Sequence[Animation], wish: Wish) -> Steps:
     motion = made_rig.read_motion(animations)
     yield 0, 1
-    request = RigRequest(motion.positions, motion.faces, wish.settings, name=animations[0].target.name)
+    request = motion324.client.RigRequest(motion.positions, motion.faces, wish.settings, name=animations[0].target.name)
     rigged = yield from ask_in_steps(request, wish.where)
     return made_rig.keep_as_rig(animations, motion, rigged, wish.to_nla)

@@ -7,7 +7,7 @@ import queue
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from motion324.client import Event, ProgressEvent, RigRequest
+import motion324.client
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.rig import RiggedMotion
 
@@ -19,7 +19,7 @@ Last = TypeVar("Last")
 PATIENCE = 0.02  # seconds that a step waits for the backend at most
 
 
-def ask_in_steps(request: RigRequest, where: Where) -> Generator[tuple[int, int], None, RiggedMotion]:
+def ask_in_steps(request: motion324.client.RigRequest, where: Where) -> Generator[tuple[int, int], None, RiggedMotion]:
     """Yields (done, total) while the backend works, and returns its answer; closing it cancels the work.
 
     Raises the Motion324Error that ended it.
@@ -47,7 +47,7 @@ def ask_in_steps(request: RigRequest, where: Where) -> Generator[tuple[int, int]
 class _RigWorker(Worker):
     """Tells (done, total), and last the RiggedMotion or the Motion324Error."""
 
-    def __init__(self, request: RigRequest, where: Where, post: Callable[[Worker, Any], None]) -> None:
+    def __init__(self, request: motion324.client.RigRequest, where: Where, post: Callable[[Worker, Any], None]) -> None:
         super().__init__("rig", post)
         self._request = request
         self._where = where
@@ -69,9 +69,9 @@ class _RigWorker(Worker):
         except Motion324Error as error:
             raise backend.problem_at(self._where, error) from error
 
-    def _watch(self, event: Event) -> None:
+    def _watch(self, event: motion324.client.Event) -> None:
         self.check()
-        if isinstance(event, ProgressEvent):
+        if isinstance(event, motion324.client.ProgressEvent):
             self.tell((event.done, max(event.total, 1)))
 
     def _ended_by(self, error: Exception) -> Motion324Error:

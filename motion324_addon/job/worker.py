@@ -15,7 +15,7 @@ from types import TracebackType
 
 import numpy as np
 
-from motion324.client import AnimateRequest, FramesEvent, JobEvents, ProgressEvent, Queued, ResultEvent
+import motion324.client
 from motion324.core.errors import Cancelled, Motion324Error
 from motion324.core.options import AnimateOptions
 from motion324.core.pins import Pins
@@ -78,7 +78,7 @@ class JobWorker(Worker):
         self.work = work
         self.result: AnimationResult | None = None
         self.positions: tuple[np.ndarray, ...] = ()
-        self._events: JobEvents | None = None
+        self._events: motion324.client.JobEvents | None = None
 
     def stop(self) -> None:
         super().stop()
@@ -101,13 +101,13 @@ class JobWorker(Worker):
             raise Cancelled()  # the events ended without a result only where they were closed
         return Finished(self.work.number, len(self.result.positions), time.monotonic(), self._warnings())
 
-    def _request(self) -> AnimateRequest:
+    def _request(self) -> motion324.client.AnimateRequest:
         work = self.work
         mesh = work.reading.completed().mesh
         if work.correction is None or work.pins is None:
-            return AnimateRequest.of(mesh, work.video, work.options)
+            return motion324.client.AnimateRequest.of(mesh, work.video, work.options)
         last = work.correction.last(work.reading)
-        return AnimateRequest.correcting(last, work.pins, mesh, work.video, work.options)
+        return motion324.client.AnimateRequest.correcting(last, work.pins, mesh, work.video, work.options)
 
     def _ended_by(self, error: Exception) -> Failed:
         if isinstance(error, Motion324Error) and not isinstance(error, Cancelled):
@@ -115,21 +115,21 @@ class JobWorker(Worker):
         log_path = self.work.log_path if isinstance(self.work.where, Local) else None
         return Failed(self.work.number, problem_of(error, log_path), time.monotonic())
 
-    def _follow(self, request: AnimateRequest, preview: PreviewCaches | None) -> None:
+    def _follow(self, request: motion324.client.AnimateRequest, preview: PreviewCaches | None) -> None:
         number = self.work.number
         for event in self._events:
-            if isinstance(event, Queued):
+            if isinstance(event, motion324.client.Queued):
                 self.tell(QueueMoved(number, event.place))
-            elif isinstance(event, ProgressEvent):
+            elif isinstance(event, motion324.client.ProgressEvent):
                 self.tell(Progressed(number, event.stage, event.done, event.total, event.remaining))
-            elif isinstance(event, FramesEvent) and preview is not None:
+            elif isinstance(event, motion324.client.FramesEvent) and preview is not None:
                 before = preview.frame_count
                 preview.write(event.indices, event.positions)
                 self.tell(FramesCame(number, preview.frame_count, min(before, int(event.indices.min()))))
-            elif isinstance(event, ResultEvent):
+            elif isinstance(event, motion324.client.ResultEvent):
                 self._take(event, request.topology_hash)
 
-    def _take(self, event: ResultEvent, topology_hash: str) -> None:
+    def _take(self, event: motion324.client.ResultEvent, topology_hash: str) -> None:
         """The result goes to files and is mapped from there, so that a long one does not fill the memory."""
         if event.topology_hash != topology_hash:
             raise Motion324Error(

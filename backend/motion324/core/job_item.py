@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from motion324.core.engine_settings import ENDINGS as OF_ENGINES
 from motion324.core.engine_settings import EngineSettings, MotionEdits, VertexTextures
@@ -194,6 +193,8 @@ def replaced(values: dict[str, Any], by: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _local(address: str) -> str:
+    from urllib.request import url2pathname  # brings HTTP and TLS, and is rarely needed
+
     return url2pathname(urlsplit(address).path)  # which also unquotes it
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import logging.handlers
 import os
 import sys
 from pathlib import Path
@@ -33,7 +32,9 @@ def start_log(path: Path, max_bytes: int = LOG_BYTES) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.handlers.RotatingFileHandler(path, maxBytes=max_bytes, backupCount=OLD_LOGS, encoding="utf-8")
+        from logging.handlers import RotatingFileHandler  # brings sockets and pickles
+
+        handler = RotatingFileHandler(path, maxBytes=max_bytes, backupCount=OLD_LOGS, encoding="utf-8")
     except OSError as error:
         raise Motion324Error(
             "log-not-writable",

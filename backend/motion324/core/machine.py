@@ -15,7 +15,6 @@ import platform
 import re
 import sys
 import threading
-from importlib import metadata
 from pathlib import Path
 
 from motion324 import __version__
@@ -95,6 +94,8 @@ def device_name() -> str:
 
 def versions() -> dict[str, str]:
     """Of this program, of Python, and of the libraries that decide its results."""
+    from importlib import metadata  # brings what reads mail and archives
+
     found = {"motion324": __version__, "python": platform.python_version(), "platform": platform.platform()}
     for name in ("numpy", "scipy", "numba", "opencv-python-headless", "onnxruntime", "torch"):
         try:

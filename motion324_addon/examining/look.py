@@ -41,11 +41,15 @@ class Look(Progress):
 
 @dataclass(frozen=True)
 class Asked:
+    """Somebody wants to know."""
+
     question: Hashable
 
 
 @dataclass(frozen=True)
 class Moved:
+    """The backend is so far with it."""
+
     stage: str
     done: int
     total: int
@@ -53,6 +57,8 @@ class Moved:
 
 @dataclass(frozen=True)
 class Found:
+    """The answer; space, matrix: of the mesh that was asked about."""
+
     found: Examination | MadeMesh
     space: Normalisation | None
     matrix: np.ndarray | None
@@ -60,6 +66,8 @@ class Found:
 
 @dataclass(frozen=True)
 class Failed:
+    """There is no answer."""
+
     problem: Problem
 
 

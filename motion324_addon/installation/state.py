@@ -99,12 +99,16 @@ class MachineSeen:
 
 @dataclass(frozen=True)
 class Started:
+    """The user wants that."""
+
     task: Task
     now: float
 
 
 @dataclass(frozen=True)
 class Moved:
+    """item: what is worked on. unit: of done and total. remaining: seconds, once they are expected."""
+
     number: int
     stage: Stage
     item: str = ""
@@ -116,6 +120,8 @@ class Moved:
 
 @dataclass(frozen=True)
 class Finished:
+    """The worker has done it."""
+
     number: int
     condition: Condition
     now: float
@@ -124,6 +130,8 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
+    """The worker could not do it."""
+
     number: int
     condition: Condition
     problem: Problem
@@ -141,7 +149,7 @@ class Stopped:
 
 @dataclass(frozen=True)
 class CancelAsked:
-    pass
+    """The user wants the worker to stop."""
 
 
 @dataclass(frozen=True)

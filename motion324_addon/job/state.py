@@ -147,6 +147,8 @@ class Ordered:
 
 @dataclass(frozen=True)
 class QueueMoved:
+    """So many jobs of others are ahead of this one in the backend."""
+
     number: int
     ahead: int
 
@@ -161,6 +163,8 @@ class Expected:
 
 @dataclass(frozen=True)
 class Progressed:
+    """remaining: seconds that the backend expects, once it does."""
+
     number: int
     stage: str
     done: int
@@ -179,6 +183,8 @@ class FramesCame:
 
 @dataclass(frozen=True)
 class Finished:
+    """All frames are there."""
+
     number: int
     frames: int
     now: float
@@ -187,6 +193,8 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
+    """There will be no result."""
+
     number: int
     problem: Problem
     now: float

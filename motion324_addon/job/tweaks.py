@@ -39,6 +39,8 @@ AT_ONCE = 16  # frames that are written at once
 
 @dataclass(frozen=True)
 class _Done:
+    """The files of a tweaked result are written."""
+
     number: int
     animations: tuple[Animation, ...]
     paths: tuple[Path, ...]

@@ -38,6 +38,8 @@ class VideoFacts:
 
 @dataclass
 class _Entry:
+    """What was found at a look at a file whose time stamp was `stamp`."""
+
     facts: VideoFacts
     stamp: int
     looked_at: float

@@ -36,6 +36,8 @@ LIMIT = 20.0  # seconds that it may take
 
 @dataclass(frozen=True)
 class _Wish:
+    """Frame `number` of a video file, as it was when its time stamp was `stamp`."""
+
     video: str
     stamp: int
     number: int

@@ -54,6 +54,8 @@ def speed_of(outcome: Outcome) -> str:
 
 @dataclass(frozen=True)
 class Status:
+    """A line for the panel, and the icon before it."""
+
     text: str
     icon: str
 

@@ -60,6 +60,8 @@ class PosePin:
 
 @dataclass(frozen=True)
 class Pins:
+    """All that a person has corrected of one result."""
+
     points: tuple[PointPin, ...] = ()
     stills: tuple[StillPin, ...] = ()
     poses: tuple[PosePin, ...] = ()

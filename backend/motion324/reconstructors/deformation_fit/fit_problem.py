@@ -19,6 +19,7 @@ from motion324.core.side_by_side import side_by_side
 from motion324.core.view import View
 from motion324.reconstructors.deformation_fit.appearance import Appearance
 from motion324.reconstructors.deformation_fit.deformation_graph import DeformationGraph, build_graph, deform
+from motion324.reconstructors.deformation_fit.frame_tree import frame_tree
 from motion324.reconstructors.deformation_fit.surface_graph import WeldedSurface, weld
 from motion324.view.rasteriser import Raster, rasterise
 
@@ -243,6 +244,7 @@ class FitProblem:
         self.mesh = mesh
         self.images = images
         self.settings = settings
+        self._tree: tuple[list[int], np.ndarray] | None = None
         self.view: View = images.view
         self.height, self.width = images.masks.shape[1:]
         check()
@@ -264,6 +266,12 @@ class FitProblem:
         self.unit = distance / matrix[1, 1]  # size of a pixel at the object's distance
         first = self.posed(Pose.rest(len(self.graph.nodes))).raster
         self.appearance = Appearance(mesh, self.vertex_rest, self.view, first, images.first_colours, images.masks[0])
+
+    def tree(self) -> tuple[list[int], np.ndarray]:
+        """The frames' order and parents, as frame_tree has them; for all fits of this problem found once."""
+        if self._tree is None:
+            self._tree = frame_tree(self.images.greys)
+        return self._tree
 
     def posed(self, pose: Pose) -> PosedSurface:
         return PosedSurface(self, pose)

@@ -20,7 +20,7 @@ from motion324.reconstructors.deformation_fit.fit_problem import (
     working_images,
 )
 from motion324.reconstructors.deformation_fit.frame_fit import FrameFit
-from motion324.reconstructors.deformation_fit.frame_tree import along_tree, frame_tree
+from motion324.reconstructors.deformation_fit.frame_tree import along_tree
 from motion324.reconstructors.deformation_fit.joint_fit import Fit, fit_jointly
 from motion324.reconstructors.deformation_fit.observations import Observer
 from motion324.reconstructors.gpu_choice import torch_gpu
@@ -278,7 +278,7 @@ def _fitted_by_one_thread(
 
 def _one_by_one(fit: FrameFit, stages: _Stages) -> Iterator[tuple[int, Pose]]:
     """Each frame after its parent in the tree of frames."""
-    order, parent = frame_tree(fit.observer.greys)
+    order, parent = fit.problem.tree()
     poses: list[Pose] = [Pose.rest(len(fit.problem.graph.nodes))] * len(order)
     if fit.follows:
         fit.follow(0, poses[0], lambda: stages.alone(0))

@@ -23,7 +23,7 @@ import numpy as np
 
 from motion324.core.write_aside import write_error
 
-HELD_IN_MEMORY = 128 << 20  # bytes of one array: what takes more lies in a file
+HELD_IN_MEMORY = 64 << 20  # bytes of one array: what takes more lies in a file
 _WRITTEN_AT_ONCE = 16 << 20
 _mapped: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from motion324.core.frame_storage import Masks
+from motion324.core.frame_storage import Masks, room_for_pictures
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.side_by_side import side_by_side
 from motion324.core.view import View
@@ -81,7 +81,7 @@ def working_images(frames: np.ndarray, masks: Masks, view: View, longer_side: in
 
     some = [small(t) for t in range(0, total, max(1, total // 8))]
     channel = _contrast_channel(np.stack([colours for colours, _ in some]), np.stack([mask for _, mask in some]))
-    greys, inside = np.empty((total, h, w), np.uint8), np.empty((total, h, w), bool)
+    greys, inside = room_for_pictures((total, h, w)), room_for_pictures((total, h, w)).view(bool)
 
     def keep(t: int) -> None:
         colours, inside[t] = small(t)

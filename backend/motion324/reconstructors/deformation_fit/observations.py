@@ -17,6 +17,7 @@ from motion324.video.optical_flow import FlowOfThreads, sample_image, there_and_
 VISIBLE_WITHIN = 0.02  # a point this close behind the nearest surface (normalised) counts as seen
 FIELDS_KEPT = 40  # frames whose MaskField is kept: more than are refined together
 FLOW_BYTES_KEPT = 1 << 27  # of flow between frames, to which several fits of a short video come back
+FLOWS_KEPT = 64  # of a long one, to which only the frames that are refined together come back: both ways of each pair
 BARE_PIXELS = 500  # of the mask without model, at most so many are looked at
 
 
@@ -74,7 +75,9 @@ class Observer:
         images = problem.images
         self.greys = images.greys
         self.field = lru_cache(maxsize=FIELDS_KEPT)(lambda t: MaskField.of(images.masks[t]))
-        kept = max(4, FLOW_BYTES_KEPT // (8 * images.masks[0].size))
+        all_pairs = 2 * 2 * len(images.masks)  # along the tree of frames, and along time
+        fit = all_pairs * 8 * images.masks[0].size <= FLOW_BYTES_KEPT
+        kept = all_pairs if fit else FLOWS_KEPT
         self._flow = lru_cache(maxsize=kept)(lambda first, second: self._flow_between(first, second))
 
     def observe(self, t: int, surfaces: Mapping[int, PosedSurface]) -> Observation[PointTargets]:

@@ -160,6 +160,8 @@ class NodeModelReconstructor:
                 if part == len(looks) - 1:
                     for frame, merged in merger.add(window.frames, window.weights, positions):
                         yield FrameBatch(np.array([frame]), merged[None].astype(np.float32), final=True)
+        if believed is not None or self.hurries:
+            self._seen = None  # nobody asks again, and what was seen of the frames takes up to 140 MB
         progress("reconstruct", total, total)
 
     def _square_of(self, model: ModelInUse, scene: Scene) -> Square:

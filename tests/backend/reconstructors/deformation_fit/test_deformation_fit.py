@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 
+import cv2
 import numpy as np
 import pytest
 from creature import creature, film, tube, waving
@@ -15,11 +16,24 @@ from motion324.core.options import QUALITIES, AnimateOptions
 from motion324.core.progress import silent
 from motion324.core.view import look_at_origin
 from motion324.mesh.surface import sample_surface
-from motion324.reconstructors.deformation_fit import joint_equations, reconstructor
+from motion324.reconstructors.deformation_fit import (
+    fit_problem,
+    joint_equations,
+    joint_fit,
+    observations,
+    reconstructor,
+)
 from motion324.reconstructors.deformation_fit.deformation_graph import build_graph, deform
-from motion324.reconstructors.deformation_fit.fit_problem import following, settings_for
-from motion324.reconstructors.deformation_fit.frame_tree import frame_tree
+from motion324.reconstructors.deformation_fit.fit_problem import (
+    DRAFT,
+    FitProblem,
+    following,
+    settings_for,
+    working_images,
+)
+from motion324.reconstructors.deformation_fit.frame_tree import SIZE, _differences, frame_tree
 from motion324.reconstructors.deformation_fit.normal_equations import add_points, add_rigid_edges, mirror, rotated
+from motion324.reconstructors.deformation_fit.observations import Observer
 from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit
 from motion324.reconstructors.deformation_fit.surface_graph import LONGEST_EDGE, split_long_edges, unique_edges, weld
 from motion324.reconstructors.interface import Scene
@@ -269,6 +283,28 @@ def test_a_frame_that_looks_like_the_first_again_is_reached_from_there():
     assert parent[7] == 0
     assert sorted(order) == list(range(8))
     assert all(order.index(int(parent[t])) < order.index(t) for t in order[1:])
+
+
+def test_frames_are_compared_once_for_all_fits_and_each_pair_but_once(monkeypatch):
+    given = scene_of(waving(creature(), frames=5))
+    images = working_images(given.frames, given.masks, VIEW, 64)
+    problem = FitProblem(given.mesh, images, DRAFT, 0)
+    order, parent = problem.tree()
+    monkeypatch.setattr(fit_problem, "frame_tree", None)  # nobody compares them again
+    assert problem.tree() == (order, parent)
+    small = np.stack([cv2.resize(grey, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for grey in images.greys]) / 255.0
+    whole = [[np.abs(a - b)[np.maximum(a, b) > 0.02].mean() if (a != b).any() else 0.0 for b in small] for a in small]
+    found = _differences([cv2.resize(grey, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for grey in images.greys])
+    np.testing.assert_allclose(found, whole, atol=1e-5)
+    np.testing.assert_array_equal(found, found.T)
+
+
+def test_of_a_long_video_only_the_flows_are_kept_that_are_looked_at_again_soon(monkeypatch):
+    given = scene_of(waving(creature(), frames=5))
+    problem = FitProblem(given.mesh, working_images(given.frames, given.masks, VIEW, 64), DRAFT, 0)
+    assert Observer(problem)._flow.cache_parameters()["maxsize"] == 4 * 5
+    monkeypatch.setattr(observations, "FLOW_BYTES_KEPT", 1 << 10)
+    assert Observer(problem)._flow.cache_parameters()["maxsize"] >= 2 * (joint_fit.WINDOW + 1)
 
 
 def test_conjugate_gradients_solve_the_joint_equations():

@@ -290,6 +290,17 @@ def test_every_frame_is_seen_once_by_all_looks_windows_and_questions(weights, mo
     assert all(np.abs(a - b).max() < 1e-5 for a, b in zip(whole, short, strict=True))
 
 
+def test_what_was_seen_is_kept_for_the_second_question_and_not_after_it(weights):
+    given, asked = scene(6), NodeModelReconstructor(weights, "cpu")
+    first = [batch.positions for batch in asked.reconstruct(given, silent)]
+    assert asked._seen is not None
+    list(asked.reconstruct(given, silent, np.concatenate(first)))
+    assert asked._seen is None
+    hurried = NodeModelReconstructor(weights, "cpu", hurries=True)
+    list(hurried.reconstruct(given, silent))
+    assert hurried._seen is None
+
+
 def test_a_glance_tells_roughly_how_every_frame_moves_and_sees_no_frame_twice(weights, monkeypatch):
     given, pictures = scene(23), []
     asked = NodeModelReconstructor(weights, "cpu")

@@ -7,7 +7,8 @@
 - registering the add-on in Blender's Python, by its own `register`, everything imported anew: seconds of the clock and
   of the processor;
 - a backend that has started and waits for its first client: its memory, as the system counts what is resident;
-- with --installation, a new environment with the backend, made by pip, its tests left out as the add-on does: its size.
+- with --installation, a new environment with the backend, made by pip, unused parts left out as the add-on does: its
+  size.
   That takes a minute and a network.
 The least of all repeats is told, which other programs disturb least.
 """
@@ -100,9 +101,14 @@ def installed_size() -> int:
         program = place / "bin" / "python"
         subprocess.run([program, "-m", "pip", "install", "-q", "--no-compile", ROOT / "backend"], check=True)
         packages = next((place / "lib").glob("python*/site-packages"))
-        for library in ("scipy", "numba", "llvmlite"):  # as installation/environment.py of the add-on
+        # As leave_out_unused in the add-on's installation/environment.py.
+        for name in ("tools", "transformers", "quantization"):
+            shutil.rmtree(packages / "onnxruntime" / name)
+        for library in ("scipy", "numba", "llvmlite", "numpy"):
             for tests in sorted((packages / library).rglob("tests")):
-                shutil.rmtree(tests)
+                for path in sorted(tests.rglob("*"), reverse=True):
+                    if library != "numpy" or not path.relative_to(tests).parts[0].startswith("_"):
+                        path.rmdir() if path.is_dir() else path.unlink()
         for name in (
             "setuptools",
             "pkg_resources",

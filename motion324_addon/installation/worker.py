@@ -106,7 +106,7 @@ class TaskWorker(Worker):
         place.stamp.unlink(missing_ok=True)  # from here on it is neither what it was nor what it will be
         self._report(Stage.UNPACK)
         installer.unpack(packages)
-        environment.leave_out_tests(place)
+        environment.leave_out_unused(place)
         report = self._verify()
         if report.damage:
             raise Motion324Error(

@@ -122,15 +122,21 @@ def test_the_backend_is_installed_from_a_folder_without_any_network(installation
     assert "Unpacking" not in installation.place.log.read_text() and "pip" in installation.place.log.read_text()
 
 
-def test_the_tests_of_libraries_are_left_out(addon, installation, wheels, monkeypatch):
-    package = {f"fitting/{name}": b"" for name in ("__init__.py", "linear/__init__.py", "linear/tests/test_it.py")}
-    make_wheel(wheels, "fitting", "1.0", {**package, "fitting/tests_of_users.py": b""})
-    make_wheel(wheels, "stand_in_library", "1.1", {"stand_in_library.py": b"VERDICT = 'fine'\n"}, ["fitting"])
-    monkeypatch.setattr(addon("installation.environment"), "WITH_TESTS", ("fitting", "missing"))
+def test_what_libraries_bring_and_nothing_runs_is_left_out(addon, installation, wheels, monkeypatch):
+    names = ("__init__.py", "linear/__init__.py", "linear/tests/test_it.py", "tools/convert.py", "tests_of_users.py")
+    make_wheel(wheels, "fitting", "1.0", {f"fitting/{name}": b"" for name in names})
+    needed = ("__init__.py", "_core/tests/_natype.py", "_core/tests/test_it.py", "_core/tests/data/it.csv")
+    make_wheel(wheels, "numpy", "1.0", {f"numpy/{name}": b"" for name in needed})
+    library = {"stand_in_library.py": b"VERDICT = 'fine'\n"}
+    make_wheel(wheels, "stand_in_library", "1.1", library, ["fitting", "numpy"])
+    monkeypatch.setattr(addon("installation.environment"), "WITH_TESTS", ("fitting", "missing", "numpy"))
+    monkeypatch.setattr(addon("installation.environment"), "UNUSED", ("fitting/tools", "missing/tools"))
     assert installation.run(wheels=wheels).ready
     site = addon("installation.environment").site_packages(installation.place)
     left = {path.relative_to(site).as_posix() for path in (site / "fitting").rglob("*.py")}
     assert left == {"fitting/__init__.py", "fitting/linear/__init__.py", "fitting/tests_of_users.py"}
+    left = {path.relative_to(site).as_posix() for path in (site / "numpy").rglob("*.*")}
+    assert left == {"numpy/__init__.py", "numpy/_core/tests/_natype.py"}
 
 
 def test_the_backend_is_downloaded_from_an_index_with_its_progress(installation, index):

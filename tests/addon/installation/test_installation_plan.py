@@ -77,7 +77,7 @@ def test_cuda_is_installed_where_it_can_be_used(
 def test_the_two_sentences_say_what_how_large_and_where(plan, machine):
     made = plan.make_plan(machine.Machine("linux", "x64", None, 10**12), plan.Wishes())
     first, second = plan.sentences(made, "/home/jo/backend")
-    assert "about 230 MB, 710 MB when installed" in first and "PyTorch" not in first
+    assert "about 230 MB, 700 MB when installed" in first and "PyTorch" not in first
     assert "/home/jo/backend" in second
     made = plan.make_plan(machine.Machine("linux", "x64", machine.Gpu("GPU", "580"), 10**12), plan.Wishes())
     assert "PyTorch with CUDA" in plan.sentences(made, "/x")[0]

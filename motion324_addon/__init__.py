@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+from collections.abc import Iterator
+
 import bpy
 
-from . import operators, panels
-from .installation import runner as installation
-from .job import backend, file_handlers
-from .settings import pins, properties, rig_settings, tweak_settings
-from .settings.preferences import Motion324Preferences
-from .ui import guide, languages, menu, pin_marks, status_bar
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's collector of garbage, which would look through all that Blender holds while this is imported:
+    a quarter of the time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+with _uncollected():
+    from . import operators, panels
+    from .installation import runner as installation
+    from .job import backend, file_handlers
+    from .settings import pins, properties, rig_settings, tweak_settings
+    from .settings.preferences import Motion324Preferences
+    from .ui import guide, languages, menu, pin_marks, status_bar
 
 
 def register() -> None:

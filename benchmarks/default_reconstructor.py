@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--example", action="store_true", help="our own example instead of made scenes")
     parser.add_argument("--scenery", action="store_true", help="a video file before scenery instead of frames on white")
     parser.add_argument("--once", action="store_true", help="no second job")
-    parser.add_argument("--picture", type=Path, help="bars of the seconds by stage; needs matplotlib")
+    parser.add_argument("--picture", type=Path, help="bars of the seconds by stage")
     arguments = parser.parse_args()
     sizes = [(0, 0)] if arguments.example else [(t, n) for t in _numbers(arguments.frames)
                                                 for n in _numbers(arguments.vertices)]  # fmt: skip
@@ -194,23 +194,35 @@ class _ProcessorClock:
         return dict(self._seconds)
 
 
+COLOURS = ("#4c78a8", "#f58518", "#bab0ac", "#e45756", "#72b7b2", "#54a24b", "#9d755d")  # of SHOWN, and of all else
+ROW, NAMES, BARS, HEAD = 26, 330, 640, 64  # pixels
+
+
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    import matplotlib
+    """A bar for each job, of its seconds by stage."""
+    from PIL import Image, ImageDraw, ImageFont
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(10, 0.45 * len(rows) + 1.5), layout="constrained")
-    names = [f"{r['frames']} x {r['vertices']:,}, {r['busy']} busy, {r['job']}" for r in rows]
-    left = np.zeros(len(rows))
-    for stage in SHOWN:
-        width = np.array([row[stage][0] for row in rows])
-        axes.barh(names, width, left=left, label=stage)
-        left += width
-    axes.invert_yaxis()
-    axes.set(xlabel="seconds", title="The default reconstructor, by stage")
-    axes.legend(fontsize=8)
-    figure.savefig(path, dpi=110)
+    picture = Image.new("RGB", (NAMES + BARS + 90, HEAD + ROW * len(rows) + 14), "white")
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(15)
+    longest = max(row["total"][0] for row in rows)
+    place = NAMES
+    for stage, colour in zip((*SHOWN, "others"), COLOURS, strict=True):
+        pen.rectangle((place, 34, place + 12, 46), fill=colour)
+        pen.text((place + 17, 31), stage, "black", font)
+        place += 27 + round(font.getlength(stage))
+    pen.text((12, 8), "The default reconstructor: seconds by stage", "black", font)
+    for number, row in enumerate(rows):
+        top = HEAD + ROW * number
+        busy = f", {row['busy']} busy" if row["busy"] else ""
+        pen.text((12, top + 2), f"{row['frames']} x {row['vertices']:,}{busy}, {row['job']}", "black", font)
+        stages = [row[stage][0] for stage in SHOWN]
+        start = 0.0
+        for seconds, colour in zip((*stages, max(0.0, row["total"][0] - sum(stages))), COLOURS, strict=True):
+            left, right = (NAMES + BARS * value / longest for value in (start, start + seconds))
+            pen.rectangle((left, top + 2, right, top + ROW - 6), fill=colour)
+            start += seconds
+        pen.text((NAMES + BARS * row["total"][0] / longest + 6, top + 2), f"{row['total'][0]:.1f}", "black", font)
+    picture.save(path)
 
 
 def _numbers(text: str) -> list[int]:

@@ -21,7 +21,13 @@ from motion324.reconstructors.deformation_fit.normal_equations import (
     rotated,
     solved,
 )
-from motion324.reconstructors.deformation_fit.observations import Observation, Observer, PointTargets, Targets
+from motion324.reconstructors.deformation_fit.observations import (
+    JOINT_WINDOW,
+    Observation,
+    Observer,
+    PointTargets,
+    Targets,
+)
 
 
 @njit(cache=True, nogil=True)
@@ -82,7 +88,6 @@ def held_to_prediction(settings: FitSettings, ahead: np.ndarray) -> np.ndarray:
 
 FOLLOWING_STEPS = 4  # Gauss-Newton steps from one frame's predicted pose to the next one's
 FOLLOWING_RIGIDITY = 0.02  # of the frames' own rigidity, while a prediction is followed
-JOINT_WINDOW = 24  # frames refined together: some 3 MB each
 POINTS_KEPT = 64  # frames whose predicted points are kept: more than are refined together
 
 

@@ -30,19 +30,22 @@ from motion324.reconstructors.deformation_fit.by_torch.pulls import (
 )
 from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose, PosedSurface
 from motion324.reconstructors.deformation_fit.frame_fit import FOLLOWING_RIGIDITY, held_to_prediction, pulls
-from motion324.reconstructors.deformation_fit.frame_tree import frame_tree
 from motion324.reconstructors.deformation_fit.joint_equations import (
     Window,
     acceleration_gradient,
     conjugate_gradients,
 )
-from motion324.reconstructors.deformation_fit.observations import Observation, Observer, PointTargets
+from motion324.reconstructors.deformation_fit.observations import (
+    JOINT_WINDOW_ON_GPU,
+    Observation,
+    Observer,
+    PointTargets,
+)
 
 Found = TypeVar("Found")
 
 FIELDS_KEPT = 256  # frames' ways to their masks, of 0.5 MB at 320 x 320 pixels
-AT_ONCE = 48  # frames fitted by themselves: 2 MB of memory each for flows and pictures, 20 of the GPU's
-JOINT_WINDOW = 96  # frames refined together: some 10 MB of a GPU's memory each
+AT_ONCE = 48  # frames fitted by themselves: so many that their flows are kept meanwhile
 FOLLOWING_STEPS = 6  # Gauss-Newton steps to a predicted pose, from what each node's own points say
 
 
@@ -79,7 +82,7 @@ class OnDevice:
 class FitTogether:
     """As FrameFit, of many frames at once, each held to where it is predicted. It is a joint_fit.Fit, too."""
 
-    window = JOINT_WINDOW
+    window = JOINT_WINDOW_ON_GPU
 
     def __init__(self, on_device: OnDevice, predicted: np.ndarray) -> None:
         """predicted (T, N, 3): where another reconstructor believes the vertices to be."""
@@ -92,7 +95,7 @@ class FitTogether:
     def fit(self, tell: Callable[[int], None]) -> Iterator[tuple[int, Pose]]:
         """Every frame by itself -> the frames, as they are done, with their poses. tell(done): of the frames, often
         called."""
-        order, parent = frame_tree(self.observer.greys)
+        order, parent = self.problem.tree()
         tell(0)
         self._follow(lambda: tell(0))
         assert self._followed is not None

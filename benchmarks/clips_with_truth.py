@@ -80,7 +80,7 @@ def clip_names(release: Path) -> list[str]:
 
 
 def measure(job: tuple[Path, str, dict[str, str], Path | None]) -> Row:
-    from motion324.core.options import AnimateOptions
+    from motion324.core.options.animate_options import AnimateOptions
     from motion324.mesh.files.reading import read_mesh
     from motion324.pipeline.animate import animate
     from motion324.trajectories.result_files import KeepOptions

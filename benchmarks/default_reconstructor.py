@@ -67,7 +67,7 @@ def main() -> int:
 
 def measure(frames: int, vertices: int, device: str, quality: str, scenery: bool, jobs: int) -> list[dict[str, Any]]:
     """frames 0: the example. Of so many jobs, one after the other, what `print_row` shows."""
-    from motion324.core.options import AnimateOptions
+    from motion324.core.options.animate_options import AnimateOptions
     from motion324.mesh.files.reading import read_mesh
     from motion324.pipeline.animate import animate
 

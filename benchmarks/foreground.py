@@ -29,7 +29,7 @@ from clips_with_truth import DEFAULT_RELEASE, clip_names
 from PIL import Image
 
 from motion324.core.clip import VideoClip
-from motion324.core.machine import processor_count
+from motion324.core.processes.machine import processor_count
 from motion324.core.progress import silent
 from motion324.video.decoding import read_video
 from motion324.video.foreground import find_masks

@@ -24,11 +24,11 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.core.quaternions import from_quaternion
+from motion324.core.files.trajectory_file import load_trajectory
+from motion324.core.motion.quaternions import from_quaternion
+from motion324.core.options.rig_settings import RigSettings
 from motion324.core.reference_mesh import turned_z_up
-from motion324.core.rig import Armature, RiggedMotion, RigMotion, Skin
-from motion324.core.rig_settings import RigSettings
-from motion324.core.trajectory_file import load_trajectory
+from motion324.core.rigs.rig import Armature, RiggedMotion, RigMotion, Skin
 from motion324.evaluation.release import read_release
 from motion324.rigging.kinematics import Chain, Poses
 from motion324.rigging.made_rig import make_rig

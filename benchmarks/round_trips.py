@@ -24,7 +24,7 @@ from addon.readers import IMPORT, SkinnedGlb, distance, read_fbx  # noqa: E402
 from addon.rigs import heads_in_world, vertices_in_world  # noqa: E402
 from gltf_validator import VALIDATOR, issues  # noqa: E402
 
-from motion324.core.engine_settings import EngineSettings, MotionEdits  # noqa: E402
+from motion324.core.options.engine_settings import EngineSettings, MotionEdits  # noqa: E402
 from motion324_addon.scene.exporting import engine_rig, export  # noqa: E402
 from motion324_addon.scene.playing import shape_keys  # noqa: E402
 from motion324_addon.scene.playing.timing import Timing, scene_fps  # noqa: E402

@@ -22,8 +22,8 @@ import numpy as np
 
 from motion324.client import Client, start_server
 from motion324.core.clip import VideoClip
-from motion324.core.job_plan import OnPlan
-from motion324.core.options import AnimateOptions
+from motion324.core.jobs.job_plan import OnPlan
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.result import AnimationResult

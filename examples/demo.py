@@ -134,9 +134,9 @@ class Demo:
 
     def save_trajectory(self, dog: Any, animation: Any) -> np.ndarray:
         """As `motion324 animate` writes it: positions (T, N, 3) in the GLB's own coordinates (Y up), returned too."""
+        from motion324.core.files.trajectory_file import save_trajectory
         from motion324.core.reference_mesh import Normalisation
         from motion324.core.result import AnimationResult
-        from motion324.core.trajectory_file import save_trajectory
 
         positions = Normalisation(np.zeros(3), 1.0, up="Z").to_normalised(animation.positions)
         dog.data.calc_loop_triangles()

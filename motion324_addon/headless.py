@@ -2,8 +2,8 @@
 
     blender -b [FILE.blend] --python motion324_addon/headless.py -- jobs.jsonl
 
-does many, one JSON object per line (its fields: `JobItem` in motion324.core.job_item). With --items in place of a job
-file, items come on stdin (batch/item_server.py). It works from the installed extension and from a checkout. The
+does many, one JSON object per line (its fields: `JobItem` in motion324.core.jobs.job_item). With --items in place of a
+job file, items come on stdin (batch/item_server.py). It works from the installed extension and from a checkout. The
 backend's Python is that of the add-on's preferences, or of the variable MOTION324_BACKEND_PYTHON.
 The exit code is 0 where all went well, 1 where an item failed, 2 where the job file cannot be read, 130 after Ctrl-C.
 In Blender's own Python: `batch.blocking.animate_blocking`.
@@ -26,7 +26,7 @@ def main() -> int:
     if importlib.util.find_spec("motion324") is None:
         sys.path.append(str(Path(__file__).resolve().parents[1] / "backend"))
     from motion324.core.errors import EXIT_CANCELLED, Cancelled
-    from motion324.core.interruption import Interruption
+    from motion324.core.processes.interruption import Interruption
 
     interruption = Interruption()
     interruption.__enter__()

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from motion324.core.rig import Armature, Skin
+from motion324.core.rigs.rig import Armature, Skin
 from motion324.rigging.kinematics import Chain, Poses
 from motion324.rigging.rotations import from_vector
 from motion324.rigging.skinning import Basis

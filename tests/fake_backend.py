@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from motion324.core.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
-from motion324.core.job_plan import OnPlan
+from motion324.core.jobs.job_plan import OnPlan
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.result import AnimationResult, Examination, MadeMesh
-from motion324.core.rig import RiggedMotion
+from motion324.core.rigs.rig import RiggedMotion
 from motion324.core.view import look_at_origin
 from motion324.reconstructors.interface import FrameBatch
 from motion324.rigging.rig import rig_trajectory

@@ -13,7 +13,7 @@ from pathlib import Path
 from stand_in_animator import check_right, stand_in
 
 from motion324.batches.jobs import JobFile, run_jobs
-from motion324.core.exclusive_use import Hold
+from motion324.core.files.exclusive_use import Hold
 
 MEMORY = int(8e9)  # bytes that a node says to have
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from motion324.client import Client, JobEvents, ServerProcess, start_server
 from motion324.core.clip import VideoClip
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.wire.protocol import AnimateRequest, Queued
 

@@ -3,7 +3,7 @@
 import sys
 
 from motion324.core.errors import EXIT_CANCELLED
-from motion324.core.interruption import Interruption
+from motion324.core.processes.interruption import Interruption
 
 
 def main() -> int:

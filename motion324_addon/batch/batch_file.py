@@ -20,13 +20,13 @@ from motion324.core.errors import (
     EXIT_OK,
     Motion324Error,
 )
-from motion324.core.exclusive_use import Hold
+from motion324.core.files.exclusive_use import Hold
+from motion324.core.files.write_aside import explained_write_errors
 from motion324.core.inside_blender.operator_words import said_by_operator
-from motion324.core.interruption import look
-from motion324.core.job_file import Line, check_inputs_of, numbered_jobs, output_folders, read_lines
-from motion324.core.job_item import JobItem
-from motion324.core.job_record import LOGS, RESULTS, JobRecord, log_name, made_of, size_of
-from motion324.core.write_aside import explained_write_errors
+from motion324.core.jobs.job_file import Line, check_inputs_of, numbered_jobs, output_folders, read_lines
+from motion324.core.jobs.job_item import JobItem
+from motion324.core.jobs.job_record import LOGS, RESULTS, JobRecord, log_name, made_of, size_of
+from motion324.core.processes.interruption import look
 
 from ..job import backend
 from ..runner_base.state import Problem, problem_of
@@ -63,7 +63,7 @@ def served(work: Callable[[], int]) -> int:
 def run(jobs: Path, again: bool = False) -> int:
     """Does the items of the file; each leaves a log in JOBS.logs/, and a line in JOBS.results.jsonl and on stdout.
 
-    Items that an earlier run has done are left out, unless `again`; see motion324.core.job_record.
+    Items that an earlier run has done are left out, unless `again`; see motion324.core.jobs.job_record.
     Raises Motion324Error: "bad-job-file", or "in-use" where another batch has this file or an output folder; Cancelled.
     """
     source = bpy.data.filepath

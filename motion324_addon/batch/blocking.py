@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 import bpy
 
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
 
 from ..installation.state import InstallationState
 from ..job.backend import Where

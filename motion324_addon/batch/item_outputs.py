@@ -7,10 +7,10 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from motion324.core.interruption import look
-from motion324.core.job_item import BONES, POINT_CACHE, JobItem
+from motion324.core.files.trajectory_file import save_trajectory
+from motion324.core.jobs.job_item import BONES, POINT_CACHE, JobItem
+from motion324.core.processes.interruption import look
 from motion324.core.result import AnimationResult
-from motion324.core.trajectory_file import save_trajectory
 
 from ..job import keeping_bones
 from ..job.rig_request import waited_for
@@ -83,7 +83,7 @@ def _save_with_cache(path: Path, animation: Animation) -> None:
 
 
 def write_trajectory(path: Path, obj: bpy.types.Object, animation: Animation) -> None:
-    """Writes `trajectory.npz`, see `motion324.core.trajectory_file`: object space, Blender's vertex order.
+    """Writes `trajectory.npz`, see `motion324.core.files.trajectory_file`: object space, Blender's vertex order.
 
     Raises Motion324Error("cannot-write" or "disk-full").
     """

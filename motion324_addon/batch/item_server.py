@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from motion324.core.errors import Motion324Error
-from motion324.core.interruption import look
-from motion324.core.job_file import read_lines
-from motion324.core.parent_watch import end_with_parent
+from motion324.core.jobs.job_file import read_lines
+from motion324.core.processes.interruption import look
+from motion324.core.processes.parent_watch import end_with_parent
 
 from ..runner_base.state import problem_of
 from .batch_file import failed, run_logged

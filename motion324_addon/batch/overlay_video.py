@@ -10,10 +10,10 @@ from pathlib import Path
 import bpy
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_CANNOT_WRITE, Motion324Error
-from motion324.core.interruption import look
-from motion324.core.reference_mesh_file import save_reference_mesh
+from motion324.core.files.reference_mesh_file import save_reference_mesh
+from motion324.core.files.trajectory_file import save_trajectory
+from motion324.core.processes.interruption import look
 from motion324.core.result import AnimationResult
-from motion324.core.trajectory_file import save_trajectory
 
 from ..job.backend import Local
 from ..scene.playing.animation import Animation

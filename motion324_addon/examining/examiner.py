@@ -9,8 +9,8 @@ from pathlib import Path
 
 import motion324.client
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.mesh_settings import MeshSettings
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
+from motion324.core.options.mesh_settings import MeshSettings
 from motion324.core.result import Examination, MadeMesh
 
 from ..job import backend, storage

@@ -17,7 +17,7 @@ from bpy.app.handlers import persistent
 from mathutils import Matrix
 
 from motion324.core.errors import Motion324Error
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.reference_mesh import Normalisation
 from motion324.core.result import Examination
 from motion324.core.view import View

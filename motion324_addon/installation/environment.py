@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.core.write_aside import explained_write_errors, written_aside
+from motion324.core.files.write_aside import explained_write_errors, written_aside
 
 from . import child
 from .place import Bundle, Place

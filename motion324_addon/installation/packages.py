@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from motion324.core.write_aside import explained_write_errors
+from motion324.core.files.write_aside import explained_write_errors
 
 from . import child, environment, problems
 from .place import Bundle, Place

@@ -13,7 +13,7 @@ from typing import IO
 
 from motion324 import __version__
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.core.write_aside import explained_write_errors
+from motion324.core.files.write_aside import explained_write_errors
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from motion324.core.errors import EXIT_BACKEND, Cancelled, Motion324Error
-from motion324.core.write_aside import explained_write_errors
+from motion324.core.files.write_aside import explained_write_errors
 
 from ..job import backend
 from ..job.backend import Local, Where

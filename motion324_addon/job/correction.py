@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from motion324.core.pins import Pins
+from motion324.core.motion.pins import Pins
 from motion324.core.reference_mesh import Normalisation
 from motion324.core.result import AnimationResult
 from motion324.core.view import View

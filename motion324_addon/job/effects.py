@@ -14,7 +14,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
 
 from ..runner_base.worker import Worker
 from ..scene.playing import point_cache, timing

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from motion324.core.errors import Motion324Error
-from motion324.core.job_plan import plan_of
-from motion324.core.options import AnimateOptions, names_mask_files
+from motion324.core.files.write_aside import written_aside
+from motion324.core.jobs.job_plan import plan_of
+from motion324.core.options.animate_options import AnimateOptions, names_mask_files
 from motion324.core.progress import STAGES
-from motion324.core.write_aside import written_aside
 
 from . import storage
 from .backend import Remote, Where

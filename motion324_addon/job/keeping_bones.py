@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import motion324.client
-from motion324.core.rig_settings import RigSettings
+from motion324.core.options.rig_settings import RigSettings
 
 from ..scene.playing import keeping
 from ..scene.playing.animation import Animation

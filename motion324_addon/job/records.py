@@ -9,7 +9,7 @@ from pathlib import Path
 import bpy
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
 
 from ..scene.playing import keeping, kept_note, timing
 from ..scene.playing.animation import Animation, Target

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import motion324.client
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.rig import RiggedMotion
+from motion324.core.rigs.rig import RiggedMotion
 
 from ..runner_base.worker import Worker
 from . import backend, storage

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import bpy
 
-from motion324.core.tweak import Tweak
+from motion324.core.motion.tweak import Tweak
 
 from ..scene.playing.animation import Animation
 

@@ -19,9 +19,9 @@ from pathlib import Path
 import bpy
 
 from motion324.core.errors import Motion324Error
-from motion324.core.point_cache import Pc2Writer, read_pc2
-from motion324.core.tweak import Tweak
-from motion324.core.write_aside import written_aside
+from motion324.core.files.point_cache import Pc2Writer, read_pc2
+from motion324.core.files.write_aside import written_aside
+from motion324.core.motion.tweak import Tweak
 
 from ..runner_base.runner import is_background, redraw_sidebars
 from ..runner_base.state import problem_of

@@ -17,11 +17,11 @@ import numpy as np
 
 import motion324.client
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.options import AnimateOptions
-from motion324.core.pins import Pins
-from motion324.core.point_cache import Pc2Writer, read_pc2
+from motion324.core.files.point_cache import Pc2Writer, read_pc2
+from motion324.core.files.write_aside import written_aside
+from motion324.core.motion.pins import Pins
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.result import AnimationResult
-from motion324.core.write_aside import written_aside
 
 from ..runner_base.state import problem_of
 from ..runner_base.worker import Worker

@@ -7,9 +7,9 @@ from pathlib import Path
 import bpy
 from bpy_extras.io_utils import ExportHelper
 
-from motion324.core.engine_settings import ENDINGS, EngineSettings, MotionEdits, VertexTextures
 from motion324.core.errors import Motion324Error
-from motion324.core.vertex_textures import files_of
+from motion324.core.files.vertex_textures import files_of
+from motion324.core.options.engine_settings import ENDINGS, EngineSettings, MotionEdits, VertexTextures
 
 from ..job.runner import runner
 from ..runner_base.state import readable_size

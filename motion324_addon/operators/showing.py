@@ -9,8 +9,8 @@ from pathlib import Path
 import bpy
 from bpy_extras.io_utils import ExportHelper
 
-from motion324.core import turntable_settings
 from motion324.core.errors import Motion324Error
+from motion324.core.options import turntable_settings
 
 from ..job.motion_source import source_of
 from ..job.runner import runner

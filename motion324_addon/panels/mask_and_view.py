@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import bpy
 
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
 
 from ..examining import looks
 from ..examining.looks import FoundView

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from motion324.core.options import TRANSFORMER, AnimateOptions
+from motion324.core.options.animate_options import TRANSFORMER, AnimateOptions
 
 from ..runner_base.state import duration
 from ..settings import option_properties

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import bpy
 
-from motion324.core.rig_settings import OF_GIVEN, OF_MADE
+from motion324.core.options.rig_settings import OF_GIVEN, OF_MADE
 
 from ..job.runner import runner
 from ..job.state import JobState

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from motion324.core.mesh_settings import HUNYUAN_LICENCE, INFLATE, MeshSettings
+from motion324.core.options.mesh_settings import HUNYUAN_LICENCE, INFLATE, MeshSettings
 
 from ..examining.new_mesh import mesh_look
 from ..runner_base.state import stage_label

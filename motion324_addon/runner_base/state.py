@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from motion324.core.errors import EXIT_INTERNAL, Motion324Error
-from motion324.core.write_aside import system_error
+from motion324.core.files.write_aside import system_error
 
 STARTING = "Starting the engine"
 # The stages that the backend tells of (see motion324.core.progress), then those of the installation.

@@ -9,14 +9,14 @@ import bpy
 from bpy.props import PointerProperty
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.mesh_settings import HUNYUAN_SERVER, MeshSettings
+from motion324.core.options.mesh_settings import HUNYUAN_SERVER, MeshSettings
 
 from . import option_properties
 
 
 class NewMeshProperties:
     """What describes the making of a mesh: settings of the scene, and keyword arguments of the operator. All of them
-    are options that motion324.core.mesh_settings declares."""
+    are options that motion324.core.options.mesh_settings declares."""
 
 
 NewMeshProperties.__annotations__ = option_properties.properties_of(MeshSettings)

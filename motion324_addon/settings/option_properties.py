@@ -12,8 +12,8 @@ from typing import Any
 
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
-from motion324.core.option_group import OptionGroup
-from motion324.core.option_spec import OptionSpec
+from motion324.core.options.option_group import OptionGroup
+from motion324.core.options.option_spec import OptionSpec
 
 from ..ui import choices
 

@@ -11,7 +11,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from motion324.core.errors import EXIT_BAD_VIDEO, EXIT_USAGE, Motion324Error
-from motion324.core.options import AZIMUTHS, ELEVATIONS, MAX_FPS, AnimateOptions
+from motion324.core.options.animate_options import AZIMUTHS, ELEVATIONS, MAX_FPS, AnimateOptions
 
 from ..scene.playing import timing
 from ..scene.showing import overlay_view, view_angles
@@ -25,8 +25,8 @@ SEEN_FROM = "motion324_seen_from"  # a custom property of objects that were made
 
 class JobProperties:
     """What describes a job: settings of the scene, and keyword arguments of the operator. Those that are an option
-    each, which motion324.core.options declares, are added below; these make up an option together, or are Blender's
-    own.
+    each, which motion324.core.options.animate_options declares, are added below; these make up an
+    option together, or are Blender's own.
     """
 
     video: StringProperty(name="Video", description="A video of the object moving, or a folder of pictures in order")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import bpy
 from bpy.props import PointerProperty
 
-from motion324.core.rig_settings import RigSettings
+from motion324.core.options.rig_settings import RigSettings
 
 from . import option_properties
 
 
 class RigProperties:
-    """What describes keys on bones: all of them are options that motion324.core.rig_settings declares."""
+    """What describes keys on bones: all of them are options that motion324.core.options.rig_settings declares."""
 
 
 def _armatures(_: object, context: bpy.types.Context, typed: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
-from motion324.core.input_files import InputFile, check_inputs_stay, inputs_of_job
+from motion324.core.files.input_files import InputFile, check_inputs_stay, inputs_of_job
 
 from ..job.runner import runner
 from ..scene.playing import kept_note

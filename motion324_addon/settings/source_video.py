@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bpy
 
-from motion324.core.input_files import images_in
+from motion324.core.files.input_files import images_in
 
 from ..runner_base.runner import is_background, redraw_sidebars
 from ..ui.phrases import phrase

@@ -15,7 +15,7 @@ def _changed(self: Motion324Tweak, context: bpy.types.Context) -> None:
 
 
 class Motion324Tweak(bpy.types.PropertyGroup):
-    """As motion324.core.tweak.Tweak has them."""
+    """As motion324.core.motion.tweak.Tweak has them."""
 
     smoothing: FloatProperty(
         name="Smoothing",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from motion324.core.mesh_settings import MeshSettings
-from motion324.core.option_spec import OptionSpec
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
+from motion324.core.options.mesh_settings import MeshSettings
+from motion324.core.options.option_spec import OptionSpec
 
 from ..scene.playing import timing
 from .phrases import phrase

@@ -119,7 +119,7 @@ def keep(addon, animations, to_nla: bool = False, **settings):
     """Reads the rig, keys the bones as the backend does, and keeps them."""
     own_rig, keeping = addon("scene.rigging.own_rig"), addon("scene.rigging.keeping_bones")
     solver = importlib.import_module("motion324.rigging.rig")  # the extension's wheel: it needs numpy only
-    settings = importlib.import_module("motion324.core.rig_settings").RigSettings(**settings)
+    settings = importlib.import_module("motion324.core.options.rig_settings").RigSettings(**settings)
     rig = own_rig.read_own_rig(animations, settings.armature)
     rigged = solver.rig_trajectory(rig.positions, np.zeros((0, 3), int), settings, rig.read.armature, rig.skin)
     return keeping.keep_on_armature(animations, rig, rigged.motion, to_nla)

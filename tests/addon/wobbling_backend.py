@@ -24,7 +24,7 @@ from wobble import wobbled
 from motion324.core.errors import EXIT_BAD_VIDEO, Motion324Error
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.core.result import AnimationResult, Examination, MadeMesh
-from motion324.core.rig import RiggedMotion
+from motion324.core.rigs.rig import RiggedMotion
 from motion324.core.view import look_at_origin
 from motion324.reconstructors.interface import FrameBatch
 from motion324.rigging.rig import rig_trajectory

@@ -10,8 +10,8 @@ import pytest
 from end_to_end.accuracy import share_of_still_error
 from end_to_end.conftest import QUICK
 
-from motion324.core.point_cache import read_pc2
-from motion324.core.trajectory_file import load_trajectory
+from motion324.core.files.point_cache import read_pc2
+from motion324.core.files.trajectory_file import load_trajectory
 
 
 def test_it_recovers_the_motion_with_everything_found_by_itself(animated, bending):

@@ -13,8 +13,8 @@ from wire_harness import within
 
 from motion324.client import Client, start_server
 from motion324.core.errors import Motion324Error
-from motion324.core.options import AnimateOptions
-from motion324.core.trajectory_file import load_trajectory
+from motion324.core.files.trajectory_file import load_trajectory
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.mesh.files.reading import read_mesh
 from motion324.wire.protocol import AnimateRequest, ExamineRequest, FramesEvent, ProgressEvent, ResultEvent
 

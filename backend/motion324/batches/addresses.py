@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
-from motion324.core.job_item import ADDRESS, addresses_in, read_values, replaced
-from motion324.core.owned_folder import OwnedFolder, remove_abandoned
-from motion324.core.write_aside import explained_write_errors
+from motion324.core.files.owned_folder import OwnedFolder, remove_abandoned
+from motion324.core.files.write_aside import explained_write_errors
+from motion324.core.jobs.job_item import ADDRESS, addresses_in, read_values, replaced
 
 STAND_IN = Path(tempfile.gettempdir()) / "motion324-elsewhere"  # where nothing ever lies
 _SCRATCH = "motion324-elsewhere-"

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from motion324.core.job_resources import Resources
+from motion324.core.jobs.job_resources import Resources
 from motion324.core.progress import Progress
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ from pathlib import Path
 from motion324.batches.executor import Workplace
 from motion324.batches.items import DONE, FAILED, OWN, RIGGED, BatchItem, Outcome, mark_done
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.input_files import check_inputs_stay, inputs_of_job
-from motion324.core.job_resources import JobResources, Resources
-from motion324.core.machine import is_out_of_memory
-from motion324.core.mesh_settings import MeshSettings
+from motion324.core.files.input_files import check_inputs_stay, inputs_of_job
+from motion324.core.files.write_aside import system_error
+from motion324.core.jobs.job_resources import JobResources, Resources
+from motion324.core.options.mesh_settings import MeshSettings
+from motion324.core.processes.machine import is_out_of_memory
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh
-from motion324.core.write_aside import system_error
 
 LOG = "log.txt"
 
@@ -110,8 +110,8 @@ def _from_mesh(task: FolderTask, path: Path, progress: Progress) -> tuple[Outcom
 
 def _rigged(task: FolderTask, mesh: ReferenceMesh, path: Path, progress: Progress) -> tuple[dict[str, str], ...]:
     """Leaves the mesh with keyframes on bones beside the result -> warnings."""
-    from motion324.core.rig_settings import RigSettings
-    from motion324.core.trajectory_file import load_trajectory
+    from motion324.core.files.trajectory_file import load_trajectory
+    from motion324.core.options.rig_settings import RigSettings
     from motion324.pipeline.rig_files import key_rig_of_file, make_rig_file
     from motion324.trajectories.result_files import TRAJECTORY
 

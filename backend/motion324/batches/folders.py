@@ -10,7 +10,7 @@ from motion324.batches.folder_task import FolderTask
 from motion324.batches.items import FAILED, KEPT, BatchItem, Outcome, is_done, log_line, write_summary
 from motion324.batches.processes import Processes
 from motion324.batches.scheduler import RETRIES, Answer, work_off
-from motion324.core.exclusive_use import Hold
+from motion324.core.files.exclusive_use import Hold
 from motion324.core.progress import Progress, silent
 
 LOG, SUMMARY = "batch.log", "summary.json"

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from motion324.batches.executor import Beat, Ended, Lost, Running, Task, Workplace
-from motion324.core.interruption import look
+from motion324.core.processes.interruption import look
 
 OFTEN = 0.1  # seconds between two beats
 

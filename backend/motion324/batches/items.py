@@ -11,11 +11,11 @@ from typing import Any
 
 from motion324 import __version__
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.input_files import file_state, numbered_lines
-from motion324.core.json_text import read_json
-from motion324.core.mesh_settings import MeshSettings
-from motion324.core.options import AnimateOptions
-from motion324.core.write_aside import written_aside
+from motion324.core.files.input_files import file_state, numbered_lines
+from motion324.core.files.json_text import read_json
+from motion324.core.files.write_aside import written_aside
+from motion324.core.options.animate_options import AnimateOptions
+from motion324.core.options.mesh_settings import MeshSettings
 from motion324.evaluation.release import read_release
 from motion324.trajectories.result_files import TRAJECTORY
 

@@ -16,8 +16,8 @@ from motion324.batches.executor import Workplace
 from motion324.batches.folder_task import explained, logged_to
 from motion324.batches.plain_item import Animator, animated, do_plain_item
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.job_item import parse_item
-from motion324.core.job_resources import Resources
+from motion324.core.jobs.job_item import parse_item
+from motion324.core.jobs.job_resources import Resources
 from motion324.core.progress import Progress
 
 

@@ -19,15 +19,15 @@ from motion324.batches.job_task import JobTask, failed
 from motion324.batches.plain_item import Animator, animated
 from motion324.batches.scheduler import RETRIES, Answer, work_off
 from motion324.batches.watcher import BatchSummary, Counts, Watcher
-from motion324.core import job_record
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.core.exclusive_use import Hold
-from motion324.core.job_file import Line, numbered_jobs, output_folders, read_lines
-from motion324.core.job_item import ADDRESS, JobItem
-from motion324.core.job_record import LOGS, RESULTS, JobRecord, log_name, made_of
-from motion324.core.json_text import read_json
-from motion324.core.owned_folder import UNFINISHED, remove_abandoned
-from motion324.core.write_aside import explained_write_errors, remove_unfinished
+from motion324.core.files.exclusive_use import Hold
+from motion324.core.files.json_text import read_json
+from motion324.core.files.owned_folder import UNFINISHED, remove_abandoned
+from motion324.core.files.write_aside import explained_write_errors, remove_unfinished
+from motion324.core.jobs import job_record
+from motion324.core.jobs.job_file import Line, numbered_jobs, output_folders, read_lines
+from motion324.core.jobs.job_item import ADDRESS, JobItem
+from motion324.core.jobs.job_record import LOGS, RESULTS, JobRecord, log_name, made_of
 
 
 @dataclass(frozen=True)

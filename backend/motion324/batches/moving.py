@@ -15,10 +15,10 @@ from typing import Any
 
 from motion324.batches.addresses import stood_in
 from motion324.batches.job_task import JobTask
-from motion324.core.exclusive_use import IN_USE
-from motion324.core.input_files import file_state
-from motion324.core.job_item import ADDRESS, JobItem, parse_item, read_values, replaced
-from motion324.core.write_aside import explained_write_errors, written_aside
+from motion324.core.files.exclusive_use import IN_USE
+from motion324.core.files.input_files import file_state
+from motion324.core.files.write_aside import explained_write_errors, written_aside
+from motion324.core.jobs.job_item import ADDRESS, JobItem, parse_item, read_values, replaced
 from motion324.mesh.files.companions import files_of_mesh
 
 CHUNK = 32 << 20  # bytes that travel at once

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from motion324.core.job_file import check_inputs_of
-from motion324.core.job_item import JobItem
-from motion324.core.owned_folder import UNFINISHED, OwnedFolder
-from motion324.core.point_cache import ONLY_A_CACHE, Pc2Writer
+from motion324.core.files.owned_folder import UNFINISHED, OwnedFolder
+from motion324.core.files.point_cache import ONLY_A_CACHE, Pc2Writer
+from motion324.core.files.trajectory_file import save_trajectory
+from motion324.core.files.write_aside import explained_write_errors, written_aside
+from motion324.core.jobs.job_file import check_inputs_of
+from motion324.core.jobs.job_item import JobItem
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh, turned_z_up
 from motion324.core.result import AnimationResult
-from motion324.core.trajectory_file import save_trajectory
-from motion324.core.write_aside import explained_write_errors, written_aside
 
 OF_GLTF = (".glb", ".gltf")  # whose meshes Blender's importer turns, while it leaves others and turns their objects
 _FRAMES_AT_ONCE = 16

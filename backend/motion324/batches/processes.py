@@ -16,8 +16,8 @@ from typing import Self
 
 from motion324.batches.executor import Beat, Ended, Lost, Running, Task, Workplace
 from motion324.core.errors import Cancelled
-from motion324.core.interruption import Interruption
-from motion324.core.parent_watch import end_with_parent
+from motion324.core.processes.interruption import Interruption
+from motion324.core.processes.parent_watch import end_with_parent
 
 PATIENCE = 3.0  # seconds that a process gets to clean up before it is killed
 OFTEN = 0.25  # seconds between two reports of a worker

@@ -19,7 +19,7 @@ from motion324.batches.moving import Needs, Parcel, Seen, needs_of, packed, unpa
 from motion324.batches.ray_connection import AUTO, connect, has_answered, why_it_failed
 from motion324.batches.ray_worker import RayWorker
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
-from motion324.core.job_resources import Resources
+from motion324.core.jobs.job_resources import Resources
 
 PATIENCE = 2.5  # seconds that workers get to clean up before they are killed
 GONE = 1.5  # seconds in which those that were killed have to be gone

@@ -14,7 +14,7 @@ from motion324 import __version__
 from motion324.batches.executor import Task, Workplace
 from motion324.batches.moving import Needs, Parcel, Seen, moved, outputs_packed, seen_here, unpacked
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.owned_folder import OwnedFolder, remove_abandoned
+from motion324.core.files.owned_folder import OwnedFolder, remove_abandoned
 
 SCRATCH = "motion324-item-"
 PATIENCE = 2.0  # seconds in which an item that is stopped may clean up

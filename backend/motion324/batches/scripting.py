@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motion324.core.errors import Motion324Error
-from motion324.core.interruption import look
-from motion324.core.job_plan import OnPlan, unplanned
-from motion324.core.option_group import bad_option
-from motion324.core.options import AnimateOptions
+from motion324.core.jobs.job_plan import OnPlan, unplanned
+from motion324.core.options.animate_options import AnimateOptions
+from motion324.core.options.option_group import bad_option
+from motion324.core.processes.interruption import look
 from motion324.core.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def animate(
     progress: called with (stage, done, total); what it raises stops the job. on_plan: gets the job's plan.
     Raises Motion324Error, which says what is wrong with mesh, video, options or folder.
     """
-    from motion324.core.input_files import check_inputs_stay, inputs_of_job
+    from motion324.core.files.input_files import check_inputs_stay, inputs_of_job
     from motion324.mesh.files.reading import read_mesh
     from motion324.pipeline.animate import animate as animate_by_pipeline
     from motion324.trajectories.result_files import KeepOptions
@@ -170,7 +170,7 @@ def _executor(
     """With what is called before any work, told whether an item needs Blender."""
     from motion324.batches.here import Here
     from motion324.batches.processes import Processes
-    from motion324.core.exclusive_use import Hold
+    from motion324.core.files.exclusive_use import Hold
 
     if ray is not None:
         from motion324.batches.ray_cluster import RayCluster

@@ -12,11 +12,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from motion324.core.engine_settings import EngineSettings, MotionEdits
 from motion324.core.errors import Motion324Error
 from motion324.core.inside_blender.fcurves import all_curves
 from motion324.core.inside_blender.gltf import import_at_rate
 from motion324.core.inside_blender.rig.engine_export import EngineExport, export_for_engine
+from motion324.core.options.engine_settings import EngineSettings, MotionEdits
 
 FINE = 1000  # frames a second at which the times of a glTF's keys are looked at
 

@@ -2,7 +2,7 @@
 
 Not part of the backend's own process: motion324.pipeline.rig_files starts it with the arguments
 `read SOURCE FOLDER`, `write SOURCE RIG.npz STATE FPS OUT` or `make RIG.npz FPS OUT`, where RIG.npz is what
-motion324.core.rig_file has. It works with Blender 4.2 to 5.x; motion324.blender.blender_launcher runs it.
+motion324.core.rigs.rig_file has. It works with Blender 4.2 to 5.x; motion324.blender.blender_launcher runs it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from motion324.core.inside_blender.rig.keying import switched_off, write_keys
 from motion324.core.inside_blender.rig.making import bind, make_armature
 from motion324.core.inside_blender.rig.scene_rig import SceneRig, read_scene_rig
 from motion324.core.reference_mesh import Material, ReferenceMesh
-from motion324.core.rig import RiggedMotion
-from motion324.core.rig_file import load_rig, save_rig
+from motion324.core.rigs.rig import RiggedMotion
+from motion324.core.rigs.rig_file import load_rig, save_rig
 
 STATES = ("now", "begin", "rest")
 SAME = 1e-6  # of a matrix's entries

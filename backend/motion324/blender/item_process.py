@@ -17,7 +17,7 @@ from typing import Any
 
 from motion324.blender.blender_reading import blender_script, blender_to_write
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.core.owned_folder import OwnedFolder, remove_abandoned
+from motion324.core.files.owned_folder import OwnedFolder, remove_abandoned
 from motion324.core.progress import Progress
 
 MARK = "motion324-item: "  # as the extension's batch/item_server.py has it

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from motion324.batches.executor import Running
 from motion324.batches.watcher import Counts
-from motion324.core.interruption import look
+from motion324.core.processes.interruption import look
 from motion324.core.progress import STAGE_LABELS
 
 LIVE_SECONDS = 0.2  # between two drawings of the screen

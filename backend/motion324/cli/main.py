@@ -26,9 +26,9 @@ from motion324.cli.commands import (
 )
 from motion324.cli.terminal import Terminal, error_fields
 from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
-from motion324.core.interruption import Interruption
-from motion324.core.machine import check_memory, is_out_of_memory
-from motion324.core.write_aside import system_error
+from motion324.core.files.write_aside import system_error
+from motion324.core.processes.interruption import Interruption
+from motion324.core.processes.machine import check_memory, is_out_of_memory
 
 EXIT_CODES = """exit codes:
   0    done

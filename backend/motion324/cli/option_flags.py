@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from motion324.core.option_group import OptionGroup
-from motion324.core.option_spec import OptionSpec, Section
+from motion324.core.options.option_group import OptionGroup
+from motion324.core.options.option_spec import OptionSpec, Section
 
 Group = TypeVar("Group", bound=OptionGroup)
 Wanted = Callable[[OptionSpec], bool]

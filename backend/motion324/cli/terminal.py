@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from motion324.core.errors import Motion324Error
-from motion324.core.interruption import look
-from motion324.core.job_pace import JobPace
-from motion324.core.job_plan import JobPlan
-from motion324.core.machine import slower_by_others
+from motion324.core.jobs.job_pace import JobPace
+from motion324.core.jobs.job_plan import JobPlan
+from motion324.core.processes.interruption import look
+from motion324.core.processes.machine import slower_by_others
 from motion324.core.progress import STAGE_LABELS
 
 WORDS = {

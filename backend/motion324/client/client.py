@@ -24,7 +24,7 @@ from motion324.client.jobs import Event, JobEvents, PendingJobs
 from motion324.client.sending import JobSender, Questions
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.result import Examination, MadeMesh
-from motion324.core.rig import RiggedMotion
+from motion324.core.rigs.rig import RiggedMotion
 from motion324.wire.connection import Connection, ConnectionLost
 from motion324.wire.framing import UnusableMessage
 from motion324.wire.handshake import Endpoint, open_connection

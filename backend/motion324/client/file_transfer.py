@@ -18,8 +18,8 @@ import numpy as np
 
 from motion324.client.jobs import JobEvents, PendingJobs
 from motion324.core.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
-from motion324.core.input_files import images_in
-from motion324.core.options import names_mask_files
+from motion324.core.files.input_files import images_in
+from motion324.core.options.animate_options import names_mask_files
 from motion324.core.progress import Pace
 from motion324.wire.file_messages import (
     MASK,

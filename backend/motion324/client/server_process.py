@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from motion324.core.errors import EXIT_BACKEND, Cancelled, Motion324Error
-from motion324.core.log_file import last_lines
+from motion324.core.files.log_file import last_lines
 from motion324.wire.connection import ConnectionLost
 from motion324.wire.framing import encode
 from motion324.wire.handshake import TOKEN_VARIABLE, Endpoint, new_token, open_connection

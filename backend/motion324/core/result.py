@@ -70,8 +70,8 @@ class MadeMesh:
     mesh: coloured, in the pose of that frame; up is "Y", its front +Z, its longest side about 1.
     rough_view: from where the video sees it, as AnimateOptions.view says it.
     frame_number: the first used frame's, counted from 0. mask_method: as Examination has it.
-    provider: one of motion324.core.mesh_settings.MESH_PROVIDERS. licence: what restricts the use of its meshes, in
-        a sentence; empty where nothing does.
+    provider: one of motion324.core.options.mesh_settings.MESH_PROVIDERS. licence: what restricts the use of its
+        meshes, in a sentence; empty where nothing does.
     warnings: {"code", "sentence"} of what the user should know. details: plain JSON values on how the mesh came about.
     """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from motion324.core.errors import EXIT_USAGE, Cancelled, Motion324Error
-from motion324.core.machine import versions
+from motion324.core.processes.machine import versions
 from motion324.core.progress import Progress, silent
 from motion324.evaluation.correspondence import TrackedPoints, read_tracked_points
 from motion324.evaluation.mesh_sequence import MeshSequence, bad_sequence

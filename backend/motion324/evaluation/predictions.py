@@ -17,9 +17,9 @@ from motion324.blender.blender_reading import (
     run_in_blender,
     unreadable_by_blender,
 )
+from motion324.core.files.trajectory_file import load_trajectory
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh, turned_y_up
-from motion324.core.trajectory_file import load_trajectory
 from motion324.evaluation.mesh_sequence import MeshSequence, bad_sequence, check_sequence, numbered_files
 from motion324.evaluation.release import read_frame_folder
 from motion324.mesh.checks import bad_mesh

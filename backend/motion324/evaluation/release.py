@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.json_text import read_json
+from motion324.core.files.json_text import read_json
 from motion324.evaluation.mesh_sequence import MeshSequence, bad_sequence, check_sequence, numbered_files
 
 SPLITS = ("short", "long")

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core import json_text
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.write_aside import explained_write_errors, written_aside
+from motion324.core.files import json_text
+from motion324.core.files.write_aside import explained_write_errors, written_aside
 from motion324.evaluation.protocols import get_protocol
 from motion324.evaluation.release import SPLITS
 

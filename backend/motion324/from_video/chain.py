@@ -13,12 +13,12 @@ import numpy as np
 from motion324.blender.blender_reading import find_blender
 from motion324.core.clip import VideoClip
 from motion324.core.errors import Motion324Error
-from motion324.core.frame_storage import ByteMasks, Masks
-from motion324.core.input_files import file_state
-from motion324.core.mesh_settings import MeshSettings
-from motion324.core.options import AnimateOptions, names_mask_files
+from motion324.core.files.frame_storage import ByteMasks, Masks
+from motion324.core.files.input_files import file_state
+from motion324.core.files.trajectory_file import load_trajectory
+from motion324.core.options.animate_options import AnimateOptions, names_mask_files
+from motion324.core.options.mesh_settings import MeshSettings
 from motion324.core.progress import Progress
-from motion324.core.trajectory_file import load_trajectory
 from motion324.core.view import View
 from motion324.from_video import pictures
 from motion324.from_video.exports import as_webm, write_fbx, write_preview, write_turntable

@@ -16,12 +16,12 @@ import numpy as np
 from motion324.blender.blender_reading import blender_script, run_in_blender
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.core.frame_storage import Masks
+from motion324.core.files.frame_storage import Masks
+from motion324.core.files.trajectory_file import Trajectory
+from motion324.core.files.write_aside import told_full
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import Normalisation, ReferenceMesh, normalised_mesh
-from motion324.core.trajectory_file import Trajectory
 from motion324.core.view import View, look_at_origin
-from motion324.core.write_aside import told_full
 from motion324.evaluation.mesh_sequence import normalised_by_first_frame
 from motion324.rendering.result_videos import Look, draw_sequence
 from motion324.trajectories.result_files import outlined

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from motion324.core.clip import VideoClip
+from motion324.core.files.trajectory_file import Trajectory
+from motion324.core.files.write_aside import written_aside
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh, normalised_mesh
-from motion324.core.trajectory_file import Trajectory
-from motion324.core.write_aside import written_aside
 from motion324.evaluation.report.page import filled
 from motion324.evaluation.report.pictures import as_data_url
 from motion324.from_video.exports import as_seen, drawn, reach_of, squared, view_from

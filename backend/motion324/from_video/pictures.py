@@ -10,9 +10,9 @@ import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_NO_FOREGROUND, Motion324Error
-from motion324.core.frame_storage import Masks
+from motion324.core.files.frame_storage import Masks
+from motion324.core.files.write_aside import explained_write_errors, write_error
 from motion324.core.progress import Progress
-from motion324.core.write_aside import explained_write_errors, write_error
 
 
 @dataclass(frozen=True)

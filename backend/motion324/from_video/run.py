@@ -6,11 +6,11 @@ import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
-from motion324.core.exclusive_use import Hold
-from motion324.core.mesh_settings import MeshSettings
-from motion324.core.options import AnimateOptions
+from motion324.core.files.exclusive_use import Hold
+from motion324.core.files.trajectory_file import load_trajectory
+from motion324.core.options.animate_options import AnimateOptions
+from motion324.core.options.mesh_settings import MeshSettings
 from motion324.core.progress import Progress, silent
-from motion324.core.trajectory_file import load_trajectory
 from motion324.from_video.chain import Way
 from motion324.from_video.stages import Stage, StageFolder
 from motion324.trajectories.result_files import TRAJECTORY

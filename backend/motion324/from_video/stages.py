@@ -20,10 +20,10 @@ import numpy as np
 
 from motion324 import __version__
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
-from motion324.core.json_text import read_json
-from motion324.core.owned_folder import UNFINISHED, OwnedFolder, remove_abandoned
+from motion324.core.files.json_text import read_json
+from motion324.core.files.owned_folder import UNFINISHED, OwnedFolder, remove_abandoned
+from motion324.core.files.write_aside import explained_write_errors, written_aside
 from motion324.core.view import View
-from motion324.core.write_aside import explained_write_errors, written_aside
 
 MANIFESTS = "stages"
 

@@ -52,7 +52,7 @@ class ProvidedMesh:
 
 
 class MeshProvider(Protocol):
-    """name: one of motion324.core.mesh_settings.MESH_PROVIDERS.
+    """name: one of motion324.core.options.mesh_settings.MESH_PROVIDERS.
 
     licence: what restricts the use of its meshes, in a sentence with the address of the text; empty where nothing does.
     """

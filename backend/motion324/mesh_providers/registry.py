@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from motion324.core.mesh_settings import MeshSettings
+from motion324.core.options.mesh_settings import MeshSettings
 from motion324.core.progress import Progress
 from motion324.mesh.files.reading import check_mesh_file, read_mesh
 from motion324.mesh_providers.interface import MeshProvider, ObjectPicture, ProvidedMesh

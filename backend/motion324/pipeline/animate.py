@@ -13,10 +13,10 @@ import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_INTERNAL, Motion324Error
-from motion324.core.job_plan import OnPlan, plan_of, unplanned
-from motion324.core.machine import peak_memory, versions
-from motion324.core.options import ANY_POSE, AnimateOptions, names_mask_files
-from motion324.core.pins import Pins, read_pins
+from motion324.core.jobs.job_plan import OnPlan, plan_of, unplanned
+from motion324.core.motion.pins import Pins, read_pins
+from motion324.core.options.animate_options import ANY_POSE, AnimateOptions, names_mask_files
+from motion324.core.processes.machine import peak_memory, versions
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import Normalisation, ReferenceMesh, normalised_mesh
 from motion324.core.result import AnimationResult

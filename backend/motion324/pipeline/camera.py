@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 
 from motion324.core.clip import VideoClip
-from motion324.core.frame_storage import Masks, room_for_masks, room_for_pictures
-from motion324.core.options import AnimateOptions
+from motion324.core.files.frame_storage import Masks, room_for_masks, room_for_pictures
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.progress import Progress, silent
 from motion324.core.view import View
 from motion324.video.camera_motion import CameraMotion, camera_remark, find_camera_motion

@@ -7,12 +7,12 @@ import tempfile
 from pathlib import Path
 
 from motion324.blender.blender_reading import blender_script, blender_to_write, run_in_blender
-from motion324.core.engine_settings import ENDINGS, EngineSettings, MotionEdits
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.files.write_aside import told_full, written_aside
 from motion324.core.inside_blender.rig.engine_export import ExportedRig
-from motion324.core.options import bad_option
+from motion324.core.options.animate_options import bad_option
+from motion324.core.options.engine_settings import ENDINGS, EngineSettings, MotionEdits
 from motion324.core.progress import Progress, silent
-from motion324.core.write_aside import told_full, written_aside
 
 
 def write_engine_file(

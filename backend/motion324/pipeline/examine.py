@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from motion324.core.clip import VideoClip
-from motion324.core.mesh_settings import MeshSettings
-from motion324.core.options import AnimateOptions, names_mask_files
+from motion324.core.options.animate_options import AnimateOptions, names_mask_files
+from motion324.core.options.mesh_settings import MeshSettings
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh, normalised_mesh
 from motion324.core.result import Examination, MadeMesh

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from motion324.core.clip import VideoClip
-from motion324.core.frame_storage import Masks
-from motion324.core.options import AnimateOptions
+from motion324.core.files.frame_storage import Masks
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.progress import Progress
 from motion324.pipeline.camera import takes_motion_off
 from motion324.video.camera_motion import camera_remark, find_camera_motion

@@ -7,9 +7,9 @@ from pathlib import Path
 from types import TracebackType
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
-from motion324.core.exclusive_use import Hold
-from motion324.core.owned_folder import UNFINISHED, OwnedFolder, remove_abandoned
-from motion324.core.write_aside import explained_write_errors
+from motion324.core.files.exclusive_use import Hold
+from motion324.core.files.owned_folder import UNFINISHED, OwnedFolder, remove_abandoned
+from motion324.core.files.write_aside import explained_write_errors
 
 _PROBE_BYTES = 1 << 12
 

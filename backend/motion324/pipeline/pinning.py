@@ -9,7 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from motion324.core.clip import VideoClip
-from motion324.core.pins import Pins
+from motion324.core.motion.pins import Pins
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import Normalisation
 from motion324.core.result import AnimationResult

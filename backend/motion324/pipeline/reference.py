@@ -14,8 +14,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from motion324.core.frame_storage import Masks, room_for_masks, room_for_pictures
-from motion324.core.options import ANY_POSE, AnimateOptions
+from motion324.core.files.frame_storage import Masks, room_for_masks, room_for_pictures
+from motion324.core.options.animate_options import ANY_POSE, AnimateOptions
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.view import View

@@ -13,9 +13,9 @@ import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
-from motion324.core.frame_storage import Masks
-from motion324.core.options import AnimateOptions, names_mask_files
-from motion324.core.pins import Pins
+from motion324.core.files.frame_storage import Masks
+from motion324.core.motion.pins import Pins
+from motion324.core.options.animate_options import AnimateOptions, names_mask_files
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh, normalised_mesh
 from motion324.core.result import AnimationResult

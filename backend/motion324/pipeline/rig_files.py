@@ -14,15 +14,15 @@ from scipy.spatial import cKDTree
 
 from motion324.blender.blender_reading import blender_script, blender_to_write, run_in_blender
 from motion324.core.errors import EXIT_BAD_MESH, EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.files.trajectory_file import Trajectory
+from motion324.core.files.write_aside import told_full, written_aside
 from motion324.core.inside_blender.rig.exporting import ENDINGS
-from motion324.core.options import bad_option
+from motion324.core.options.animate_options import bad_option
+from motion324.core.options.rig_settings import RigSettings
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh, turned_z_up
-from motion324.core.rig import RiggedMotion
-from motion324.core.rig_file import load_rig, save_rig
-from motion324.core.rig_settings import RigSettings
-from motion324.core.trajectory_file import Trajectory
-from motion324.core.write_aside import told_full, written_aside
+from motion324.core.rigs.rig import RiggedMotion
+from motion324.core.rigs.rig_file import load_rig, save_rig
 from motion324.rigging.rig import rig_trajectory
 
 STATES = ("now", "begin", "rest")  # of a file, as the script has them

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from motion324.core.frame_storage import let_go_of_pictures
+from motion324.core.files.frame_storage import let_go_of_pictures
 from motion324.core.progress import STAGES, Progress
 
 _HELD_SECONDS = 0.25  # so long, what was looked at of a long clip's pictures stays in memory

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from motion324.core.frame_storage import Masks
+from motion324.core.files.frame_storage import Masks
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import Normalisation
 from motion324.core.result import AnimationResult

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from motion324.core.torch_gpu import torch_may_find_a_gpu
+from motion324.core.processes.torch_gpu import torch_may_find_a_gpu
 
 
 def torch_gpu(device: str) -> str | None:

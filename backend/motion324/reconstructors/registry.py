@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from motion324.core.input_files import file_state
-from motion324.core.options import DEFAULT_RECONSTRUCTOR, AnimateOptions
+from motion324.core.files.input_files import file_state
+from motion324.core.options.animate_options import DEFAULT_RECONSTRUCTOR, AnimateOptions
 from motion324.core.progress import Progress
 from motion324.reconstructors.interface import Reconstructor
 

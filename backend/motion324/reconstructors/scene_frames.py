@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from motion324.core.errors import EXIT_NO_FOREGROUND, Motion324Error
-from motion324.core.frame_storage import Masks, room_for_pictures
+from motion324.core.files.frame_storage import Masks, room_for_pictures
 from motion324.core.progress import Progress
 
 SIDE = 512  # pixels; the model was trained on frames that had been brought to this size first

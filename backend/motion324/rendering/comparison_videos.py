@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import Motion324Error
-from motion324.core.input_files import file_state
+from motion324.core.files.input_files import file_state
+from motion324.core.files.write_aside import explained_write_errors, written_aside
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh
-from motion324.core.write_aside import explained_write_errors, written_aside
 from motion324.evaluation.alignment import Alignment, Source, align, mesh_target
 from motion324.evaluation.mesh_sequence import MeshSequence, normalised_by_first_frame
 from motion324.evaluation.predictions import find_prediction, made_mesh, read_prediction

@@ -18,9 +18,9 @@ import numpy as np
 
 from motion324.blender.blender_reading import ENVIRONMENT_VARIABLE, blender_script, find_blender, run_in_blender
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.files.trajectory_file import Trajectory, load_trajectory
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import Material, ReferenceMesh, turned_y_up
-from motion324.core.trajectory_file import Trajectory, load_trajectory
 from motion324.evaluation.mesh_sequence import normalised_by_first_frame
 from motion324.evaluation.predictions import made_mesh
 from motion324.mesh.colours import colours_at

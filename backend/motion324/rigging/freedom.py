@@ -13,8 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
-from motion324.core.quaternions import from_quaternion, to_quaternion
-from motion324.core.rig import Armature
+from motion324.core.motion.quaternions import from_quaternion, to_quaternion
+from motion324.core.rigs.rig import Armature
 from motion324.rigging.kinematics import Placed, Poses
 from motion324.rigging.rotations import (
     cross_matrix,

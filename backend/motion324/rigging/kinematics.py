@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from motion324.core.quaternions import from_quaternion
-from motion324.core.rig import Armature
+from motion324.core.motion.quaternions import from_quaternion
+from motion324.core.rigs.rig import Armature
 from motion324.rigging.rotations import cross_matrix
 
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from motion324.core.rig import Armature, Skin
+from motion324.core.rigs.rig import Armature, Skin
 from motion324.rigging.body import Body
 from motion324.rigging.joints import Skeleton
 

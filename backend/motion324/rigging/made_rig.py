@@ -10,10 +10,10 @@ import numpy as np
 from scipy import sparse
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.motion.quaternions import from_quaternion
+from motion324.core.options.rig_settings import AUTO, RigSettings
 from motion324.core.progress import Progress, silent
-from motion324.core.quaternions import from_quaternion
-from motion324.core.rig import Armature, RiggedMotion, RigMotion, Skin
-from motion324.core.rig_settings import AUTO, RigSettings
+from motion324.core.rigs.rig import Armature, RiggedMotion, RigMotion, Skin
 from motion324.rigging.body import Body, body_of
 from motion324.rigging.joints import find_skeleton
 from motion324.rigging.kinematics import Chain, Poses

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.motion.quaternions import same_side, to_quaternion
+from motion324.core.options.rig_settings import AUTO, ROOT, UNCONNECTED
 from motion324.core.progress import Progress, silent
-from motion324.core.quaternions import same_side, to_quaternion
-from motion324.core.rig import EULER_ORDERS, Armature, RigMotion, Skin
-from motion324.core.rig_settings import AUTO, ROOT, UNCONNECTED
+from motion324.core.rigs.rig import EULER_ORDERS, Armature, RigMotion, Skin
 from motion324.rigging.bone_fit import MOST_STEPS, Prior, fit_poses
 from motion324.rigging.freedom import Freedom
 from motion324.rigging.kinematics import Chain, Poses
@@ -42,7 +42,8 @@ def fit_armature(
 ) -> RigMotion:
     """positions (T, N, 3): the trajectory of the skin's vertices, in armature space.
 
-    locations: see motion324.core.rig_settings.RigSettings; the root's is always free. progress is told the stage "rig".
+    locations: see motion324.core.options.rig_settings.RigSettings; the root's is always free. progress: told the
+        stage "rig".
     Raises Motion324Error: "rig-without-weights", "rig-too-large", "rig-scaled", "rig-locked", "trajectory-not-finite".
     """
     _check(armature, skin, positions)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from motion324.core.options.rig_settings import RigSettings
 from motion324.core.progress import Progress, silent
-from motion324.core.rig import Armature, RiggedMotion, Skin
-from motion324.core.rig_settings import RigSettings
+from motion324.core.rigs.rig import Armature, RiggedMotion, Skin
 from motion324.rigging.own_rig import fit_armature
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from motion324.core.rig import Armature, Skin
+from motion324.core.rigs.rig import Armature, Skin
 from motion324.rigging.bone_fit import Sums
 from motion324.rigging.freedom import Freedom
 from motion324.rigging.kinematics import Chain, Poses

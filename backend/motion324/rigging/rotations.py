@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from motion324.core.quaternions import to_quaternion
+from motion324.core.motion.quaternions import to_quaternion
 
 _AXES = {"X": 0, "Y": 1, "Z": 2}
 

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from motion324.core.rig import Skin
+from motion324.core.rigs.rig import Skin
 
 BATCH = 32  # frames at a time
 

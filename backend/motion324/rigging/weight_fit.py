@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import sparse
 
-from motion324.core.rig import Skin
+from motion324.core.rigs.rig import Skin
 
 CANDIDATES = 8
 STEPS = 60  # of projected gradients

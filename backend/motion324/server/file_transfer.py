@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_CANNOT_WRITE, Motion324Error
-from motion324.core.owned_folder import OwnedFolder, remove_abandoned
-from motion324.core.write_aside import explained_write_errors
+from motion324.core.files.owned_folder import OwnedFolder, remove_abandoned
+from motion324.core.files.write_aside import explained_write_errors
 from motion324.server.received_file import ReceivedFile, check_upload, refused
 from motion324.wire.file_messages import MASK, VIDEO, FileKey, Upload, fingerprint
 from motion324.wire.protocol import AnyVideoRequest

@@ -11,10 +11,10 @@ from collections.abc import Callable
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
-from motion324.core.job_pace import JobPace
-from motion324.core.job_plan import JobPlan
-from motion324.core.machine import give_back, is_out_of_memory, slower_by_others
-from motion324.core.write_aside import system_error
+from motion324.core.files.write_aside import system_error
+from motion324.core.jobs.job_pace import JobPace
+from motion324.core.jobs.job_plan import JobPlan
+from motion324.core.processes.machine import give_back, is_out_of_memory, slower_by_others
 from motion324.reconstructors.interface import FrameBatch
 from motion324.wire.message import BulkMessage
 from motion324.wire.outbox import Outbox

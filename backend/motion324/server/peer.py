@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.core.machine import is_out_of_memory
-from motion324.core.write_aside import system_error
+from motion324.core.files.write_aside import system_error
+from motion324.core.processes.machine import is_out_of_memory
 from motion324.server.file_transfer import FileTransfer
 from motion324.server.job_queue import Job, JobQueue
 from motion324.wire.connection import Connection, ConnectionLost

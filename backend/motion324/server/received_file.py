@@ -13,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
-from motion324.core.write_aside import explained_write_errors
+from motion324.core.files.write_aside import explained_write_errors
 from motion324.wire.file_messages import Upload
 
 MAX_UPLOAD_BYTES = 32 << 30

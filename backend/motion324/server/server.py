@@ -18,9 +18,9 @@ from typing import Any
 
 from motion324 import __version__
 from motion324.core.errors import EXIT_BACKEND, EXIT_OK, Motion324Error
-from motion324.core.log_file import LOG_BYTES, default_log_path, start_log
-from motion324.core.machine import save_addresses
-from motion324.core.parent_watch import parent_is_alive
+from motion324.core.files.log_file import LOG_BYTES, default_log_path, start_log
+from motion324.core.processes.machine import save_addresses
+from motion324.core.processes.parent_watch import parent_is_alive
 from motion324.server.file_transfer import FileTransfer, remove_leftovers
 from motion324.server.job_queue import JobQueue
 from motion324.server.peer import Peer, Services

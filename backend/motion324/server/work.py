@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from motion324.core.job_plan import OnPlan
+from motion324.core.jobs.job_plan import OnPlan
 from motion324.core.progress import Progress
 from motion324.core.result import AnimationResult, Examination, MadeMesh
-from motion324.core.rig import RiggedMotion
+from motion324.core.rigs.rig import RiggedMotion
 from motion324.reconstructors.interface import FrameBatch
 from motion324.server.job_queue import Job
 from motion324.wire.message import BulkMessage

@@ -15,14 +15,14 @@ import cv2
 import numpy as np
 
 from motion324.core.clip import VideoClip
-from motion324.core.frame_storage import Masks
-from motion324.core.point_cache import Pc2Writer
+from motion324.core.files.frame_storage import Masks
+from motion324.core.files.point_cache import Pc2Writer
+from motion324.core.files.trajectory_file import save_trajectory
+from motion324.core.files.write_aside import written_aside
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh, normalised_mesh
 from motion324.core.result import AnimationResult
-from motion324.core.trajectory_file import save_trajectory
 from motion324.core.view import View
-from motion324.core.write_aside import written_aside
 from motion324.video.writing import VideoFile
 from motion324.view.rasteriser import render
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
-from motion324.core.json_text import read_json
+from motion324.core.files.json_text import read_json
+from motion324.core.files.trajectory_file import Trajectory, load_trajectory
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh
-from motion324.core.trajectory_file import Trajectory, load_trajectory
 from motion324.mesh.files.reading import read_mesh
 from motion324.trajectories.result_files import REPORT, TRAJECTORY
 

@@ -1,4 +1,4 @@
-"""Writes a motion as vertex animation textures with their mesh, for engines: see motion324.core.vertex_textures."""
+"""Writes a motion as vertex animation textures with their mesh, for engines (core.files.vertex_textures)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core.edited_motion import EditedMotion
-from motion324.core.engine_settings import VertexTextures
+from motion324.core.files.vertex_textures import Layout, Written, files_of, write_vertex_textures
+from motion324.core.motion.edited_motion import EditedMotion
+from motion324.core.options.engine_settings import VertexTextures
 from motion324.core.reference_mesh import ReferenceMesh, turned_y_up
-from motion324.core.vertex_textures import Layout, Written, files_of, write_vertex_textures
 from motion324.mesh.files.gltf_writing import Placing, write_glb
 from motion324.mesh.surface import moving_normals
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from motion324.core.clip import VideoClip, told_frames
-from motion324.core.frame_storage import Masks
+from motion324.core.files.frame_storage import Masks
 from motion324.core.progress import Progress, silent
 from motion324.video.foreground.coverage import disc
 

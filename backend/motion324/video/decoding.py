@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from motion324.core.clip import VideoClip
-from motion324.core.frame_storage import pictures_taken, room_for_pictures
+from motion324.core.files.frame_storage import pictures_taken, room_for_pictures
 from motion324.core.progress import Progress, silent
 from motion324.video.animated_image import open_video
 from motion324.video.containers import ends_inside_a_box, is_boxed

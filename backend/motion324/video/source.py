@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from motion324.core.input_files import IMAGE_SUFFIXES, images_in
+from motion324.core.files.input_files import IMAGE_SUFFIXES, images_in
 from motion324.video.animated_image import animation_in, is_animated_png, open_video
 from motion324.video.reader import VideoReader, bad_video, check_pixels, too_many_pixels
 

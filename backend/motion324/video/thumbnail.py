@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.input_files import images_in
+from motion324.core.files.input_files import images_in
 from motion324.video.animated_image import open_video
 from motion324.video.picture import Picture, StillPicture
 from motion324.video.reader import bad_video

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.files.write_aside import written_aside
 from motion324.core.progress import Progress, silent
-from motion324.core.write_aside import written_aside
 from motion324.video.reader import VideoReader
 from motion324.video.source import bad_video, open_range, read_image
 

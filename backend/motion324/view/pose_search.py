@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from motion324.core.frame_storage import Masks
-from motion324.core.options import parse_view_angles
+from motion324.core.files.frame_storage import Masks
+from motion324.core.options.animate_options import parse_view_angles
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.view import View

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from motion324.core.options import parse_view_angles
+from motion324.core.options.animate_options import parse_view_angles
+from motion324.core.processes.side_by_side import side_by_side
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh
-from motion324.core.side_by_side import side_by_side
 from motion324.core.view import View, look_at_origin
 from motion324.mesh.colours import colours_at
 from motion324.video.optical_flow import DenseFlow

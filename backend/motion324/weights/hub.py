@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+from motion324.core.files.write_aside import explained_write_errors, is_out_of_space, write_error
 from motion324.core.progress import Progress, silent
-from motion324.core.write_aside import explained_write_errors, is_out_of_space, write_error
 
 
 @dataclass(frozen=True)

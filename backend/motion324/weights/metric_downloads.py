@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.files.write_aside import explained_write_errors, written_aside
 from motion324.core.progress import Progress, silent
-from motion324.core.write_aside import explained_write_errors, written_aside
 from motion324.weights.metric_networks import (
     CLIP_MODELS,
     DREAMSIM,

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Protocol
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.json_text import read_json
+from motion324.core.files.json_text import read_json
+from motion324.core.files.write_aside import explained_write_errors, written_aside
 from motion324.core.progress import Progress, silent
-from motion324.core.write_aside import explained_write_errors, written_aside
 from motion324.weights import hub
 from motion324.weights.hub import CATALOGUE, MOTION_3_TO_4, PublishedWeights
 

@@ -39,7 +39,7 @@ class Queued(Message):
 @dataclass(frozen=True)
 class ProgressEvent(Message):
     """stage: one of motion324.core.progress.STAGES; done and total: in its own unit.
-    remaining: seconds until the end of the whole job where it has a plan (motion324.core.job_plan), else of this
+    remaining: seconds until the end of the whole job where it has a plan (motion324.core.jobs.job_plan), else of this
     stage; None while that is not known.
     """
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from motion324.core.input_files import images_in
+from motion324.core.files.input_files import images_in
 from motion324.wire.message import MAX_ID, Arrays, BulkMessage, Message, MessageFields, new_id
 
 VIDEO, MASK = "video", "mask"  # the roles of a request's paths

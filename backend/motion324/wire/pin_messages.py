@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core.pins import MAX_PINS, REACH, Pins, PointPin, PosePin, StillPin
+from motion324.core.motion.pins import MAX_PINS, REACH, Pins, PointPin, PosePin, StillPin
 from motion324.core.result import AnimationResult
 from motion324.wire.message import Arrays, MessageFields
 from motion324.wire.payloads import view_from_wire, view_to_wire

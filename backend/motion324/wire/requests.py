@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from motion324.core.clip import VideoClip
-from motion324.core.mesh_settings import MeshSettings
-from motion324.core.options import AnimateOptions
-from motion324.core.pins import Pins, read_pins
+from motion324.core.motion.pins import Pins, read_pins
+from motion324.core.options.animate_options import AnimateOptions
+from motion324.core.options.mesh_settings import MeshSettings
 from motion324.core.reference_mesh import ReferenceMesh, topology_hash
 from motion324.core.result import AnimationResult
 from motion324.wire.file_messages import SentFile, sent_files_from_wire, sent_files_to_wire

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from motion324.core.rig import EULER_ORDERS, ROTATION_MODES, Armature, RiggedMotion, RigMotion, Skin
-from motion324.core.rig_settings import RigSettings
+from motion324.core.options.rig_settings import RigSettings
+from motion324.core.rigs.rig import EULER_ORDERS, ROTATION_MODES, Armature, RiggedMotion, RigMotion, Skin
 from motion324.wire.message import MAX_ID, Arrays, BulkMessage, MessageFields, new_id
 
 MAX_BONES = 1 << 14  # that a message may name; how many can be keyed is the solver's affair

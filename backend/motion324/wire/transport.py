@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.core.owned_folder import LOCK, Lock, OwnedFolder, remove_abandoned, remove_if_abandoned
+from motion324.core.files.owned_folder import LOCK, Lock, OwnedFolder, remove_abandoned, remove_if_abandoned
 
 AUTO = "auto"  # as a host: the best that this machine has
 _WSAEACCES = 10013  # how Windows says that a firewall or a reservation forbids it

@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.pins import Pins, PointPin, PosePin, StillPin
+from motion324.core.motion.pins import Pins, PointPin, PosePin, StillPin
 
 from ..reading.orientation import Share
 

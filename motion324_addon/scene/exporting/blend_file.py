@@ -12,8 +12,8 @@ from pathlib import Path
 import bpy
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.files.write_aside import explained_write_errors, told_full
 from motion324.core.inside_blender.operator_words import said_by_operator
-from motion324.core.write_aside import explained_write_errors, told_full
 
 from . import export_size, proof
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import bpy
 
-from motion324.core.engine_settings import ENDINGS, EngineSettings, MotionEdits
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+from motion324.core.files.write_aside import told_full, written_aside
 from motion324.core.inside_blender.operator_words import said_by_operator
 from motion324.core.inside_blender.rig import engine_export
 from motion324.core.inside_blender.rig.engine_export import EngineExport, ExportedRig
 from motion324.core.inside_blender.rig.engine_reading import armature_of
-from motion324.core.write_aside import told_full, written_aside
+from motion324.core.options.engine_settings import ENDINGS, EngineSettings, MotionEdits
 
 from ..playing.timing import scene_fps
 from ..reading import modifier_stack

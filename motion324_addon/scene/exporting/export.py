@@ -15,10 +15,10 @@ import bpy
 import numpy as np
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+from motion324.core.files.point_cache import Pc2Writer
+from motion324.core.files.write_aside import explained_write_errors, told_full, write_error, written_aside
 from motion324.core.inside_blender.gltf import export_at_rate
 from motion324.core.inside_blender.operator_words import said_by_operator
-from motion324.core.point_cache import Pc2Writer
-from motion324.core.write_aside import explained_write_errors, told_full, write_error, written_aside
 
 from ..playing.timing import scene_fps
 from ..reading.mesh_reading import checked_object

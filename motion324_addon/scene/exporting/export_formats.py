@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import bpy
 
+from motion324.core.files.point_cache import ONLY_A_CACHE
 from motion324.core.inside_blender.mesh.surface import corner_vertices_of
-from motion324.core.point_cache import ONLY_A_CACHE
 
 from ..playing import keeping
 from ..reading import modifier_stack

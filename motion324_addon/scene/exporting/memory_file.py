@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from motion324.core.machine import available_memory
+from motion324.core.processes.machine import available_memory
 
 SHARE = 0.25  # of the memory that is available: larger files are written to the disk at once
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.files.write_aside import explained_write_errors, told_full
 from motion324.core.inside_blender.operator_words import said_by_operator
-from motion324.core.write_aside import explained_write_errors, told_full
 
 _HEAD, _END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xae\x42\x60\x82"
 _FULL = 1_000_000  # bytes: a disk with fewer may have had no room for a picture

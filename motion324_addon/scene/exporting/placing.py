@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Quaternion
 
-from motion324.core.quaternions import same_side
+from motion324.core.motion.quaternions import same_side
 
 from ..playing import fcurves
 

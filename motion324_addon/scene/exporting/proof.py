@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
-from motion324.core.point_cache import read_pc2
-from motion324.core.write_aside import explained_write_errors, write_error
+from motion324.core.files.point_cache import read_pc2
+from motion324.core.files.write_aside import explained_write_errors, write_error
 
 from .export_size import Expected
 

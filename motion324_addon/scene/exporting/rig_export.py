@@ -8,10 +8,10 @@ from pathlib import Path
 import bpy
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+from motion324.core.files.write_aside import told_full, written_aside
 from motion324.core.inside_blender.operator_words import said_by_operator
 from motion324.core.inside_blender.rig.exporting import ENDINGS, write_rigged
 from motion324.core.inside_blender.rig.skin_reading import armature_modifier
-from motion324.core.write_aside import told_full, written_aside
 
 from ..reading.mesh_reading import checked_object
 from . import export_size, proof

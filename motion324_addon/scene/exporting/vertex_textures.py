@@ -1,4 +1,6 @@
-"""Exports an animated object as vertex animation textures, for what no rig carries: see motion324.core.vertex_textures.
+"""Exports an animated object as vertex animation textures, for what no rig carries.
+
+Their layout is told in motion324.core.files.vertex_textures.
 
 The mesh stands in the world as it does in the first frame, in metres; all that moves it afterwards, also as a whole, is
 in the pictures. Where faces meet at a sharp edge a vertex has several normals, and so several columns.
@@ -15,14 +17,14 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from motion324.core.engine_settings import VertexTextures
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
+from motion324.core.files.owned_folder import UNFINISHED, OwnedFolder
+from motion324.core.files.vertex_textures import Layout, Written, files_of, write_vertex_textures
+from motion324.core.files.write_aside import explained_write_errors, told_full
 from motion324.core.inside_blender.mesh.surface import corner_vertices_of, positions_of
 from motion324.core.inside_blender.operator_words import said_by_operator
-from motion324.core.owned_folder import UNFINISHED, OwnedFolder
+from motion324.core.options.engine_settings import VertexTextures
 from motion324.core.reference_mesh import turned_y_up
-from motion324.core.vertex_textures import Layout, Written, files_of, write_vertex_textures
-from motion324.core.write_aside import explained_write_errors, told_full
 
 from ..playing.timing import scene_fps
 from ..reading import modifier_stack

@@ -12,8 +12,8 @@ import bpy
 import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.motion.tweak import Tweak, tweaked
 from motion324.core.reference_mesh import Normalisation
-from motion324.core.tweak import Tweak, tweaked
 
 from .timing import Timing
 
@@ -94,7 +94,7 @@ class Animation:
     def changed(self, tweak: Tweak) -> Animation:
         """As the job found it, but for this tweak, whatever has been changed before. Takes as long as computing does.
 
-        Raises what `motion324.core.tweak.tweaked` raises.
+        Raises what `motion324.core.motion.tweak.tweaked` raises.
         """
         base = self.base or self
         found = tweaked(base.positions, tweak, base.own_pose, base.smoothed)

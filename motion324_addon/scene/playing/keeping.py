@@ -8,10 +8,10 @@ from pathlib import Path
 
 import bpy
 
-from motion324.core.job_item import ARMATURE as ARMATURE
-from motion324.core.job_item import BONES as BONES
-from motion324.core.job_item import POINT_CACHE, SHAPE_KEYS
-from motion324.core.job_item import RIG as RIG
+from motion324.core.jobs.job_item import ARMATURE as ARMATURE
+from motion324.core.jobs.job_item import BONES as BONES
+from motion324.core.jobs.job_item import POINT_CACHE, SHAPE_KEYS
+from motion324.core.jobs.job_item import RIG as RIG
 
 from ..reading import mesh_reading, modifier_stack
 from ..reading.mesh_reading import check_own

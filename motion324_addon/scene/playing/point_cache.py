@@ -15,8 +15,8 @@ import bpy
 import numpy as np
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
-from motion324.core.point_cache import Pc2Writer
-from motion324.core.write_aside import explained_write_errors, written_aside
+from motion324.core.files.point_cache import Pc2Writer
+from motion324.core.files.write_aside import explained_write_errors, written_aside
 
 from ..reading import modifier_stack
 from .animation import Target

@@ -19,10 +19,10 @@ import bpy
 import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.files.write_aside import written_aside
+from motion324.core.motion.tweak import Tweak
 from motion324.core.reference_mesh import Normalisation
-from motion324.core.tweak import Tweak
 from motion324.core.view import View
-from motion324.core.write_aside import written_aside
 
 from .animation import Animation, Target
 from .timing import Timing

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from motion324.core.job_item import KEEP_DURATION as KEEP_DURATION
-from motion324.core.job_item import KEEP_FRAMES
+from motion324.core.jobs.job_item import KEEP_DURATION as KEEP_DURATION
+from motion324.core.jobs.job_item import KEEP_FRAMES
 
 CUSTOM_FPS = "CUSTOM_FPS"  # the same, for a video played at a frame rate that the user gives
 

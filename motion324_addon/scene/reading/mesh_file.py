@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
-from motion324.core.gltf_extensions import DRACO, VISIBILITY, concerns_no_geometry, is_visible
-from motion324.core.json_text import read_json
+from motion324.core.files.gltf_extensions import DRACO, VISIBILITY, concerns_no_geometry, is_visible
+from motion324.core.files.json_text import read_json
 
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _LONGEST_HEADER = 256 << 20  # bytes of glTF's JSON that are looked at

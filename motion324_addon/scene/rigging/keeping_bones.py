@@ -10,7 +10,7 @@ import numpy as np
 
 from motion324.core.inside_blender.mesh.surface import positions_of
 from motion324.core.inside_blender.rig import binding, keying
-from motion324.core.rig import RigMotion
+from motion324.core.rigs.rig import RigMotion
 
 from ..playing import keeping, kept_bones, kept_note, point_cache, shape_keys
 from ..playing.animation import Animation

@@ -13,7 +13,7 @@ from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.inside_blender.mesh.surface import positions_of, triangles_of
 from motion324.core.inside_blender.rig import keying
 from motion324.core.inside_blender.rig.making import bind, make_armature
-from motion324.core.rig import RiggedMotion, Skin
+from motion324.core.rigs.rig import RiggedMotion, Skin
 
 from ..playing import keeping, kept_note, point_cache, shape_keys
 from ..playing.animation import Animation

@@ -15,7 +15,7 @@ from motion324.core.inside_blender.rig import binding
 from motion324.core.inside_blender.rig.armature_reading import ReadArmature, read_armature, warnings_of
 from motion324.core.inside_blender.rig.scene_rig import joined
 from motion324.core.inside_blender.rig.skin_reading import armature_modifier, read_skin
-from motion324.core.rig import Skin
+from motion324.core.rigs.rig import Skin
 
 from ..playing import fcurves, keeping, point_cache
 from ..playing.animation import Animation, Target

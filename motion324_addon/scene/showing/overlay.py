@@ -15,9 +15,9 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from motion324.core.camera_path import moved_view, similarities
 from motion324.core.errors import EXIT_BAD_VIDEO, Motion324Error
-from motion324.core.input_files import images_in
+from motion324.core.files.input_files import images_in
+from motion324.core.motion.camera_path import moved_view, similarities
 from motion324.core.reference_mesh import Normalisation
 from motion324.core.view import View
 

@@ -11,7 +11,7 @@ import bpy
 from mathutils import Euler, Matrix, Vector
 
 from motion324.core.inside_blender.mesh.shader_tracing import trace_material
-from motion324.core.turntable_settings import THREE_POINT, TRANSPARENT
+from motion324.core.options.turntable_settings import THREE_POINT, TRANSPARENT
 
 from ..exporting.sampling import Extent
 from ..playing.timing import scene_fps

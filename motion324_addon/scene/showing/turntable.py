@@ -14,7 +14,8 @@ from pathlib import Path
 import bpy
 
 from motion324.core.errors import EXIT_BAD_MESH, EXIT_CANNOT_WRITE, Motion324Error
-from motion324.core.turntable_settings import (
+from motion324.core.files.write_aside import explained_write_errors, written_aside
+from motion324.core.options.turntable_settings import (
     FOUR_VIEWS,
     SEPARATE,
     USUAL,
@@ -24,7 +25,6 @@ from motion324.core.turntable_settings import (
     quarters,
     written,
 )
-from motion324.core.write_aside import explained_write_errors, written_aside
 
 from ..exporting import sampling
 from ..exporting.picture_file import whole_picture

@@ -10,8 +10,8 @@ import bpy
 import numpy as np
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_USAGE, Motion324Error
+from motion324.core.files.write_aside import told_full, written_aside
 from motion324.core.inside_blender.operator_words import said_by_operator
-from motion324.core.write_aside import told_full, written_aside
 
 from ..exporting.export_size import Expected
 from ..exporting.proof import proven, reserve

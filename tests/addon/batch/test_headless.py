@@ -146,7 +146,7 @@ def test_lines_that_cannot_work_are_told_before_any_work(run_batch, mesh_file, v
 
 
 def test_a_second_batch_is_told_who_has_the_job_file_or_the_output_folder(addon, tmp_path, capsys):
-    from motion324.core.exclusive_use import Hold
+    from motion324.core.files.exclusive_use import Hold
 
     main = addon("batch.batch_file").main
     jobs = tmp_path / "jobs.jsonl"

@@ -19,7 +19,7 @@ def estimate(addon, tmp_path, monkeypatch):
 
 @pytest.fixture
 def options(addon):
-    from motion324.core.options import AnimateOptions
+    from motion324.core.options.animate_options import AnimateOptions
 
     return AnimateOptions()
 

@@ -28,7 +28,7 @@ class Window:
         self.runner = addon("job.runner").runner
 
     def order(self, obj, video, **values):
-        from motion324.core.options import AnimateOptions
+        from motion324.core.options.animate_options import AnimateOptions
 
         where = self._addon("settings.preferences").connection()
         return self._addon("job.records").Order(obj, video, AnimateOptions(), where, 1.0, **values)

@@ -83,7 +83,7 @@ def test_a_backend_that_computes_is_not_ended_by_the_choice_of_another_one(
 ):
     from motion324.client import ExamineRequest
     from motion324.core.errors import Cancelled, Motion324Error
-    from motion324.core.options import AnimateOptions
+    from motion324.core.options.animate_options import AnimateOptions
 
     places = addon("job.backend")
     log = addon("job.storage").log_path()
@@ -108,7 +108,7 @@ def test_a_look_during_an_upload_or_on_a_line_that_stands_still_leaves_the_conne
 
     from motion324.client import AnimateRequest, Endpoint
     from motion324.core.errors import Cancelled
-    from motion324.core.options import AnimateOptions
+    from motion324.core.options.animate_options import AnimateOptions
     from motion324.core.reference_mesh import ReferenceMesh
 
     backend, log = addon("job.backend"), tmp_path / "backend.log"

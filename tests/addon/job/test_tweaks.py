@@ -119,7 +119,7 @@ def test_objects_that_were_animated_as_one_are_changed_as_one(runner, video):
 def test_what_cannot_be_done_is_told_and_leaves_the_result(addon, runner, video):
     obj = ball()
     from motion324.core.errors import Motion324Error
-    from motion324.core.tweak import Tweak
+    from motion324.core.motion.tweak import Tweak
 
     bpy.ops.motion324.animate(video=str(video(frames=2)))
     with pytest.raises(Motion324Error, match="too few for a loop"):

@@ -176,7 +176,7 @@ def test_the_queue_is_reordered_and_cancelled_by_its_buttons(addon, backend, vid
     where = addon("settings.preferences").connection()
 
     def start(name: str) -> None:
-        from motion324.core.options import AnimateOptions
+        from motion324.core.options.animate_options import AnimateOptions
 
         runner.start(addon("job.records").Order(ball(name), video(do="wait"), AnimateOptions(), where, 1.0))
 

@@ -23,9 +23,9 @@ from pathlib import Path
 from types import SimpleNamespace
 sys.path[:0] = sys.argv[1:4]
 import bpy
-from motion324.core import options
+from motion324.core.options import animate_options as options
 from motion324.core.errors import Motion324Error
-from motion324.core.option_spec import Shown, option
+from motion324.core.options.option_spec import Shown, option
 
 @dataclass(frozen=True)
 class Wider(options.AnimateOptions):
@@ -38,7 +38,7 @@ class Wider(options.AnimateOptions):
 options.AnimateOptions = Wider
 
 import motion324_addon
-from motion324.core.job_item import parse_item
+from motion324.core.jobs.job_item import parse_item
 from motion324_addon.panels import CLASSES
 from motion324_addon.settings import properties
 from motion324_addon.ui.choices import in_panel_words
@@ -105,8 +105,8 @@ def test_one_more_field_is_a_property_everywhere():
 @pytest.fixture
 def group(addon):
     """One option of each kind that Blender can show; motion324 comes with the extension."""
-    from motion324.core.option_group import OptionGroup
-    from motion324.core.option_spec import Choice, Shown, option
+    from motion324.core.options.option_group import OptionGroup
+    from motion324.core.options.option_spec import Choice, Shown, option
 
     two = (Choice("a", "A"), Choice("b", "B"), Choice("c"))
 
@@ -157,8 +157,8 @@ def test_properties_give_their_options_values_back(addon, group, every):
 
 
 def test_every_property_stands_in_a_panel_which_has_the_same_name_for_it(addon):
-    from motion324.core.mesh_settings import MeshSettings
-    from motion324.core.options import AnimateOptions
+    from motion324.core.options.animate_options import AnimateOptions
+    from motion324.core.options.mesh_settings import MeshSettings
 
     labels = {panel.bl_label for panel in addon("panels").CLASSES}
     scene = bpy.context.scene

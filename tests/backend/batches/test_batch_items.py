@@ -15,11 +15,11 @@ from motion324.batches.executor import Workplace
 from motion324.batches.folder_task import FolderTask
 from motion324.batches.items import DONE, MADE, OWN, RIGGED, BatchItem, is_done, listed_items, mark_done
 from motion324.core.errors import Motion324Error
-from motion324.core.mesh_settings import MeshSettings
-from motion324.core.options import AnimateOptions
+from motion324.core.files.trajectory_file import save_trajectory
+from motion324.core.options.animate_options import AnimateOptions
+from motion324.core.options.mesh_settings import MeshSettings
 from motion324.core.progress import silent
 from motion324.core.result import AnimationResult
-from motion324.core.trajectory_file import save_trajectory
 from motion324.core.view import look_at_origin
 from motion324.trajectories.result_files import TRAJECTORY
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from motion324.core.job_item import parse_item
+from motion324.core.jobs.job_item import parse_item
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "cluster.md"

@@ -18,8 +18,8 @@ from motion324.batches.here import Here
 from motion324.batches.jobs import JobFile, run_jobs
 from motion324.batches.processes import Processes
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.exclusive_use import Hold
-from motion324.core.point_cache import ONLY_A_CACHE
+from motion324.core.files.exclusive_use import Hold
+from motion324.core.files.point_cache import ONLY_A_CACHE
 
 TESTS = Path(__file__).resolve().parents[2]
 
@@ -82,7 +82,7 @@ def test_an_item_is_done_only_while_its_outputs_and_all_they_were_made_of_stay(t
 def test_a_version_of_ours_does_not_keep_what_another_one_made(tmp_path, monkeypatch):
     write_items(tmp_path, [{}])
     run(tmp_path)
-    monkeypatch.setattr("motion324.core.job_record.__version__", "99.0")
+    monkeypatch.setattr("motion324.core.jobs.job_record.__version__", "99.0")
     assert run(tmp_path)[0].done == 1
 
 

@@ -18,9 +18,9 @@ from motion324.cli import main as cli
 from motion324.cli.commands import serve
 from motion324.cli.main import main
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
-from motion324.core.exclusive_use import Hold
-from motion324.core.options import AnimateOptions
-from motion324.core.trajectory_file import load_trajectory
+from motion324.core.files.exclusive_use import Hold
+from motion324.core.files.trajectory_file import load_trajectory
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.pipeline import animate as pipeline
 from motion324.video.decoding import read_video
 from motion324.wire.protocol import AnimateRequest

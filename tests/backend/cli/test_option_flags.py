@@ -17,16 +17,16 @@ import pytest
 from motion324.cli.main import build_parser
 from motion324.cli.option_flags import add_flags, chosen_of
 from motion324.core.errors import Motion324Error
-from motion324.core.mesh_settings import MeshSettings
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
+from motion324.core.options.mesh_settings import MeshSettings
 
 README = Path(__file__).resolve().parents[3] / "README.md"
 
 # The only edit is the field; all that follows takes the options as they are declared.
 ONE_MORE = """
 from dataclasses import dataclass
-from motion324.core import options
-from motion324.core.option_spec import Flag, option
+from motion324.core.options import animate_options as options
+from motion324.core.options.option_spec import Flag, option
 
 @dataclass(frozen=True)
 class Wider(options.AnimateOptions):

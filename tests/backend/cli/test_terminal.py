@@ -10,7 +10,7 @@ import pytest
 from motion324.cli import terminal
 from motion324.cli.terminal import Terminal, describe
 from motion324.core.errors import Motion324Error
-from motion324.core.job_plan import PlannedStage
+from motion324.core.jobs.job_plan import PlannedStage
 from motion324.pipeline import stage_clock
 from motion324.pipeline.stage_clock import StageClock
 

@@ -16,7 +16,7 @@ from wire_harness import backend, clip, request, start_and_wait, tetrahedron, wi
 from motion324.client import Client
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_BACKEND, EXIT_BAD_VIDEO, EXIT_INTERNAL, Cancelled, Motion324Error
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.wire.protocol import (
     AnimateRequest,

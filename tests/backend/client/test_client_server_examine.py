@@ -13,7 +13,7 @@ from wire_harness import clip, request, start_and_wait, tetrahedron, within
 
 from motion324.client import Client
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.wire.protocol import ExamineRequest, ProgressEvent, Queued, ResultEvent
 
 

@@ -16,8 +16,8 @@ from wire_harness import backend, clip, request, tetrahedron, within
 
 from motion324.client import Client, Endpoint
 from motion324.core.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
-from motion324.core.mesh_settings import MeshSettings
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
+from motion324.core.options.mesh_settings import MeshSettings
 from motion324.server.received_file import check_name
 from motion324.wire.file_messages import PART_BYTES, FileKey, Upload, UploadPart, fingerprint
 from motion324.wire.protocol import AnimateRequest, ExamineRequest, MeshRequest, ProgressEvent, Queued

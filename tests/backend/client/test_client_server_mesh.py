@@ -11,8 +11,8 @@ import pytest
 from wire_harness import clip, request, start_and_wait, within
 
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.mesh_settings import MeshSettings
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
+from motion324.core.options.mesh_settings import MeshSettings
 from motion324.wire.protocol import MeshRequest, ProgressEvent, Queued
 
 QUICK = MeshSettings(time_limit=0.05)

@@ -11,8 +11,8 @@ from backend_rigs import armature, cloud, swing, trajectory
 from wire_harness import request, start_and_wait
 
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.rig import Skin
-from motion324.core.rig_settings import RigSettings
+from motion324.core.options.rig_settings import RigSettings
+from motion324.core.rigs.rig import Skin
 from motion324.wire.protocol import ProgressEvent, Queued, RigRequest
 
 RIG = armature()

@@ -28,7 +28,7 @@ from motion324.client import (
     ResultEvent,
 )
 from motion324.core.errors import Motion324Error
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
 
 MBIT = 125_000  # bytes per second
 

@@ -17,8 +17,8 @@ from small_release import write_frames, write_release
 from motion324.batches.items import listed_items
 from motion324.cli.main import main
 from motion324.core.errors import EXIT_CANNOT_WRITE, EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
-from motion324.core.mesh_settings import MeshSettings
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
+from motion324.core.options.mesh_settings import MeshSettings
 
 FACES = creature().faces
 # What is tested here is the batch: this reconstructor loads no network, and needs a third of the time.

@@ -20,9 +20,9 @@ from motion324.core.errors import (
     Cancelled,
     Motion324Error,
 )
+from motion324.core.files.trajectory_file import load_trajectory
 from motion324.core.progress import silent
 from motion324.core.reference_mesh import Material, ReferenceMesh
-from motion324.core.trajectory_file import load_trajectory
 from motion324.from_video import chain
 from motion324.from_video.pictures import write_pictures
 from motion324.from_video.stages import StageFolder

@@ -159,8 +159,9 @@ def test_4k_at_60_frames_a_second_takes_bounded_memory_up_to_the_mesh(tmp_path):
     program = (
         "import sys; from pathlib import Path\n"
         "from motion324.core.errors import Cancelled; from motion324.from_video import chain, run\n"
-        "from motion324.core.machine import peak_memory; from motion324.core.mesh_settings import MeshSettings\n"
-        "from motion324.core.options import AnimateOptions\n"
+        "from motion324.core.processes.machine import peak_memory\n"
+        "from motion324.core.options.mesh_settings import MeshSettings\n"
+        "from motion324.core.options.animate_options import AnimateOptions\n"
         "from motion324.video.foreground.saliency import load_network; load_network(); before = peak_memory()\n"
         "def stop(*_, **__): raise Cancelled\n"
         "chain.animate = stop\n"

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from motion324.core.errors import EXIT_NO_FOREGROUND, Cancelled, Motion324Error
-from motion324.core.mesh_settings import MeshSettings
+from motion324.core.options.mesh_settings import MeshSettings
 from motion324.core.progress import silent
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.mesh.files.gltf_writing import write_glb

@@ -16,7 +16,7 @@ from motion324.cli.commands.animate import _write_pictures
 from motion324.cli.main import main
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_BAD_VIDEO, EXIT_NO_FOREGROUND, Cancelled, Motion324Error
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.progress import silent
 from motion324.mesh.files.reading import read_mesh
 from motion324.pipeline import neighbouring_frames

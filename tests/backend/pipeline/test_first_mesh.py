@@ -8,8 +8,8 @@ from foreground_clips import clip_over, plain
 
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_NO_FOREGROUND, Cancelled, Motion324Error
-from motion324.core.mesh_settings import MeshSettings
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
+from motion324.core.options.mesh_settings import MeshSettings
 from motion324.core.progress import silent
 from motion324.core.reference_mesh import normalised_mesh
 from motion324.from_video.pictures import write_pictures

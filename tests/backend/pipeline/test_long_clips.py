@@ -8,10 +8,10 @@ import pytest
 from fake_reconstructor import FakeReconstructor, fake_find_view
 from foreground_clips import clip_over, scenery
 
-from motion324.core import frame_storage
 from motion324.core.clip import VideoClip
-from motion324.core.frame_storage import ByteMasks
-from motion324.core.options import AnimateOptions
+from motion324.core.files import frame_storage
+from motion324.core.files.frame_storage import ByteMasks
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.view import look_at_origin
 from motion324.pipeline import animate as pipeline
 from motion324.pipeline import trust

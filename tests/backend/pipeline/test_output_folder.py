@@ -11,9 +11,9 @@ import pytest
 
 from motion324.batches.folders import run_batch
 from motion324.core.errors import Motion324Error
-from motion324.core.exclusive_use import IN_USE, Hold
-from motion324.core.owned_folder import UNFINISHED, OwnedFolder
-from motion324.core.write_aside import write_error, written_aside
+from motion324.core.files.exclusive_use import IN_USE, Hold
+from motion324.core.files.owned_folder import UNFINISHED, OwnedFolder
+from motion324.core.files.write_aside import write_error, written_aside
 from motion324.pipeline.output_folder import OutputFolder
 
 

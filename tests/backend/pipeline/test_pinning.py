@@ -11,8 +11,8 @@ from creature import creature, film, waving
 
 from motion324.core.clip import VideoClip
 from motion324.core.errors import Motion324Error
-from motion324.core.options import AnimateOptions
-from motion324.core.pins import Pins, PointPin, PosePin, StillPin, pins_of, read_pins
+from motion324.core.motion.pins import Pins, PointPin, PosePin, StillPin, pins_of, read_pins
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.reference_mesh import normalised_mesh
 from motion324.core.result import AnimationResult
 from motion324.core.view import look_at_origin

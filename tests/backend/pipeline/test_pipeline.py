@@ -19,11 +19,11 @@ from motion324.core.errors import (
     Cancelled,
     Motion324Error,
 )
-from motion324.core.job_plan import plan_of
-from motion324.core.options import AnimateOptions
-from motion324.core.point_cache import read_pc2
+from motion324.core.files.point_cache import read_pc2
+from motion324.core.files.trajectory_file import load_trajectory
+from motion324.core.jobs.job_plan import plan_of
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.progress import STAGES
-from motion324.core.trajectory_file import load_trajectory
 from motion324.mesh.colours import as_srgb, colours_at, meaning_by_generator, with_other_meaning
 from motion324.pipeline import animate as pipeline
 from motion324.pipeline import trust

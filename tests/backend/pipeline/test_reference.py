@@ -9,7 +9,7 @@ import pytest
 from creature import creature, film, waving
 
 from motion324.core.clip import VideoClip
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.view import look_at_origin
 from motion324.pipeline import animate as pipeline

@@ -12,8 +12,8 @@ from gltf_skin import SkinnedGlb
 from scipy.spatial import cKDTree
 
 from motion324.cli.main import main
+from motion324.core.files.trajectory_file import save_trajectory
 from motion324.core.result import AnimationResult
-from motion324.core.trajectory_file import save_trajectory
 from motion324.core.view import look_at_origin
 
 FPS = 12.5

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.options import RECONSTRUCTORS, AnimateOptions
+from motion324.core.options.animate_options import RECONSTRUCTORS, AnimateOptions
 from motion324.core.progress import silent
 from motion324.reconstructors import registry
 from motion324.reconstructors.motion_transformer import options as transformer_options
@@ -82,7 +82,7 @@ def test_the_base_loads_no_torch():
     code = (
         "import sys\n"
         "import motion324.cli.main, motion324.pipeline.animate, motion324.server.server, motion324.server.job_queue\n"
-        "from motion324.core.options import AnimateOptions\n"
+        "from motion324.core.options.animate_options import AnimateOptions\n"
         "from motion324.reconstructors.registry import get_reconstructor, loaded_reconstructors\n"
         "get_reconstructor(AnimateOptions(), lambda stage, done, total: None)\n"
         "print(loaded_reconstructors(), sorted({'torch', 'triton', 'huggingface_hub'} & set(sys.modules)))\n"

@@ -12,9 +12,9 @@ from small_release import write_frames, write_glb, write_release
 
 from motion324.cli.main import main
 from motion324.core.errors import EXIT_INTERNAL, EXIT_USAGE, Motion324Error
+from motion324.core.files.trajectory_file import save_trajectory
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.core.result import AnimationResult
-from motion324.core.trajectory_file import save_trajectory
 from motion324.core.view import look_at_origin
 from motion324.evaluation.alignment import Alignment
 from motion324.evaluation.mesh_sequence import Similarity

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from backend_rigs import tube
 
-from motion324.core.rig import RiggedMotion
-from motion324.core.rig_settings import RigSettings
+from motion324.core.options.rig_settings import RigSettings
+from motion324.core.rigs.rig import RiggedMotion
 from motion324.rigging.body import Body, body_of
 from motion324.rigging.made_rig import make_rig
 from motion324.rigging.rotations import from_vector

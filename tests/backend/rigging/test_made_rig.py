@@ -10,8 +10,8 @@ from backend_rigs import armature, bending, cloud, swing, trajectory, tube
 from scipy import sparse
 
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.rig import Skin
-from motion324.core.rig_settings import RigSettings
+from motion324.core.options.rig_settings import RigSettings
+from motion324.core.rigs.rig import Skin
 from motion324.rigging.body import body_of
 from motion324.rigging.joints import find_skeleton
 from motion324.rigging.kinematics import Chain, Poses
@@ -47,7 +47,7 @@ def test_the_first_frame_is_the_rest_pose_and_the_keys_show_the_trajectory():
     moved = bending(positions)
     rigged = make_rig(moved, faces, RigSettings())
     np.testing.assert_allclose(rigged.skin.positions, moved[0], atol=1e-5)
-    from motion324.core.quaternions import from_quaternion
+    from motion324.core.motion.quaternions import from_quaternion
     from motion324.rigging.skinning import Basis
 
     chain = Chain(rigged.armature)

@@ -9,8 +9,8 @@ import pytest
 from backend_rigs import armature, cloud, swing, trajectory
 
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.quaternions import from_quaternion, same_side, to_quaternion
-from motion324.core.rig import EULER_ORDERS, Skin
+from motion324.core.motion.quaternions import from_quaternion, same_side, to_quaternion
+from motion324.core.rigs.rig import EULER_ORDERS, Skin
 from motion324.rigging.bone_fit import Prior, Sums, _Batch
 from motion324.rigging.freedom import Freedom
 from motion324.rigging.hessian import meeting_pairs, plain_hessians

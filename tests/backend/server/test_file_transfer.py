@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from motion324.core.errors import EXIT_CANNOT_WRITE, Motion324Error
-from motion324.core.owned_folder import OwnedFolder
+from motion324.core.files.owned_folder import OwnedFolder
 from motion324.server import file_transfer
 from motion324.server.file_transfer import MAX_AT_ONCE, FileTransfer, remove_leftovers
 from motion324.server.received_file import ReceivedFile, check_name

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from motion324.core.job_plan import PlannedStage
+from motion324.core.jobs.job_plan import PlannedStage
 from motion324.server import job_queue
 from motion324.server.job_queue import Job
 

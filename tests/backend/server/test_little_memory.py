@@ -9,7 +9,7 @@ import pytest
 
 from motion324.client import Client, start_server
 from motion324.core.errors import Motion324Error
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.wire.protocol import AnimateRequest, ExamineRequest
 
 

@@ -14,14 +14,14 @@ import pytest
 from gltf_validator import issues, needs_validator
 
 from motion324.cli.main import main
-from motion324.core.edited_motion import EditedMotion
-from motion324.core.engine_settings import VertexTextures
 from motion324.core.errors import Motion324Error
+from motion324.core.files.trajectory_file import save_trajectory
+from motion324.core.files.vertex_textures import Layout
+from motion324.core.motion.edited_motion import EditedMotion
+from motion324.core.motion.root_motion import root_motion_of
+from motion324.core.options.engine_settings import VertexTextures
 from motion324.core.reference_mesh import ReferenceMesh, turned_y_up
 from motion324.core.result import AnimationResult
-from motion324.core.root_motion import root_motion_of
-from motion324.core.trajectory_file import save_trajectory
-from motion324.core.vertex_textures import Layout
 from motion324.core.view import View
 from motion324.mesh.files.gltf_writing import write_glb
 from motion324.mesh.surface import moving_normals

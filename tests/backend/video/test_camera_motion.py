@@ -10,7 +10,7 @@ import pytest
 from foreground_clips import clip_over, creature, plain
 
 from motion324.core.clip import VideoClip
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.progress import silent
 from motion324.core.view import look_at_origin
 from motion324.pipeline.camera import filmed_by_a_still_camera

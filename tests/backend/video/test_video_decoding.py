@@ -15,7 +15,7 @@ from PIL import Image
 
 from motion324.cli.main import main
 from motion324.core.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
-from motion324.core.input_files import natural_order
+from motion324.core.files.input_files import natural_order
 from motion324.video import source
 from motion324.video.decoding import read_video
 
@@ -300,7 +300,7 @@ def test_images_become_a_video(tmp_path, capsys):
 def test_4k_at_60_frames_a_second_is_never_in_memory_as_a_whole(tmp_path):
     path = write_video(tmp_path / "large.avi", 30, fps=60.0, size=(3840, 2160))  # 0.75 GB of pixels
     program = (
-        "import sys; from motion324.core.machine import peak_memory\n"
+        "import sys; from motion324.core.processes.machine import peak_memory\n"
         "import motion324.video.decoding as d; before = peak_memory()\n"
         "clip = d.read_video(sys.argv[1])\n"
         "assert clip.frames.shape == (30, 576, 1024, 3) and clip.fps == 60, clip.frames.shape\n"

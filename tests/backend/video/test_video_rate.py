@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from motion324.core.errors import Motion324Error
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.progress import silent
 from motion324.video import decoding
 from motion324.video.decoding import read_numbered, read_video

@@ -16,13 +16,13 @@ from wire_harness import clip, tetrahedron
 
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
-from motion324.core.mesh_settings import MeshSettings
-from motion324.core.options import AnimateOptions
-from motion324.core.pins import Pins, PointPin, PosePin, StillPin
+from motion324.core.motion.pins import Pins, PointPin, PosePin, StillPin
+from motion324.core.options.animate_options import AnimateOptions
+from motion324.core.options.mesh_settings import MeshSettings
+from motion324.core.options.rig_settings import RigSettings
 from motion324.core.reference_mesh import Material, ReferenceMesh, topology_hash
 from motion324.core.result import AnimationResult, Examination, MadeMesh
-from motion324.core.rig import RiggedMotion, RigMotion
-from motion324.core.rig_settings import RigSettings
+from motion324.core.rigs.rig import RiggedMotion, RigMotion
 from motion324.core.view import look_at_origin
 from motion324.wire import framing, protocol
 from motion324.wire.connection import Connection, ConnectionLost

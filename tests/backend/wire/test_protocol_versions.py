@@ -13,14 +13,14 @@ from motion324.wire.protocol import Hello
 LIGHT = [
     "motion324",
     "motion324.core.errors",
-    "motion324.core.options",
+    "motion324.core.options.animate_options",
     "motion324.core.progress",
     "motion324.wire.protocol",
     "motion324.client",
     "motion324.core.result",
-    "motion324.core.point_cache",
-    "motion324.core.write_aside",
-    "motion324.core.trajectory_file",
+    "motion324.core.files.point_cache",
+    "motion324.core.files.write_aside",
+    "motion324.core.files.trajectory_file",
     "motion324.mesh",
     "motion324.core.reference_mesh",
     "motion324.core.reference_mesh",
@@ -28,7 +28,7 @@ LIGHT = [
     "motion324.core.view",
     "motion324.video",
     "motion324.core.clip",
-    "motion324.core.input_files",
+    "motion324.core.files.input_files",
     "motion324.reconstructors.interface",
 ]
 HEAVY = ["torch", "cv2", "scipy", "numba", "trimesh", "rembg", "onnxruntime", "PIL", "bpy"]

@@ -13,10 +13,10 @@ import motion324
 from motion324.cli.option_flags import add_flags, chosen_of
 from motion324.cli.terminal import Terminal, working
 from motion324.core.errors import EXIT_OK
-from motion324.core.input_files import check_inputs_stay, inputs_of_job
-from motion324.core.option_spec import OptionSpec
-from motion324.core.options import AnimateOptions
-from motion324.core.write_aside import explained_write_errors
+from motion324.core.files.input_files import check_inputs_stay, inputs_of_job
+from motion324.core.files.write_aside import explained_write_errors
+from motion324.core.options.animate_options import AnimateOptions
+from motion324.core.options.option_spec import OptionSpec
 
 if TYPE_CHECKING:
     from motion324.core.result import AnimationResult, Examination

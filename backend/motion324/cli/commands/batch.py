@@ -17,8 +17,8 @@ from motion324.cli.commands.evaluate import add_scoring_options, check_scoring_o
 from motion324.cli.commands.from_video import add_mesh_options, mesh_settings_of
 from motion324.cli.terminal import Terminal
 from motion324.core.errors import EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Cancelled, Motion324Error
-from motion324.core.mesh_settings import MeshSettings
-from motion324.core.options import bad_option
+from motion324.core.options.animate_options import bad_option
+from motion324.core.options.mesh_settings import MeshSettings
 
 if TYPE_CHECKING:
     from motion324.batches.items import Outcome
@@ -82,7 +82,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.schema:
-        from motion324.core.job_schema import job_schema
+        from motion324.core.jobs.job_schema import job_schema
 
         print(json.dumps(job_schema(), indent=2))
         return EXIT_OK

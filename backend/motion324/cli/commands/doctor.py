@@ -19,8 +19,8 @@ from pathlib import Path
 
 from motion324 import __version__
 from motion324.core.errors import EXIT_INTERNAL, EXIT_OK, Motion324Error
-from motion324.core.log_file import default_log_path
-from motion324.core.machine import check_memory, device_name, total_memory
+from motion324.core.files.log_file import default_log_path
+from motion324.core.processes.machine import check_memory, device_name, total_memory
 from motion324.reconstructors.motion_transformer.options import import_torch, is_torch_installed
 from motion324.weights.store import installed_path
 
@@ -202,7 +202,7 @@ def _torch() -> Finding:
 def _torch_device() -> list[Finding]:
     import torch
 
-    from motion324.core.options import TRAINED_FRAMES
+    from motion324.core.options.animate_options import TRAINED_FRAMES
     from motion324.reconstructors.motion_transformer.attention import Attention
     from motion324.reconstructors.motion_transformer.attention_backends import longest_attention
     from motion324.reconstructors.motion_transformer.config import ModelConfig

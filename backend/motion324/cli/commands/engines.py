@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from motion324.cli.option_flags import add_flags, chosen_of
 from motion324.cli.terminal import Terminal, working
-from motion324.core.engine_settings import ROOT, EngineSettings, MotionEdits, VertexTextures
 from motion324.core.errors import EXIT_OK
-from motion324.core.input_files import InputFile, check_inputs_stay
-from motion324.core.option_group import bad_option
+from motion324.core.files.input_files import InputFile, check_inputs_stay
+from motion324.core.options.engine_settings import ROOT, EngineSettings, MotionEdits, VertexTextures
+from motion324.core.options.option_group import bad_option
 
 if TYPE_CHECKING:
-    from motion324.core.edited_motion import EditedMotion
+    from motion324.core.motion.edited_motion import EditedMotion
     from motion324.core.reference_mesh import ReferenceMesh
     from motion324.trajectories.result_reading import FoundResult
 
@@ -102,7 +102,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def run_vat(arguments: argparse.Namespace) -> int:
-    from motion324.core.vertex_textures import files_of
+    from motion324.core.files.vertex_textures import files_of
     from motion324.pipeline.output_folder import OutputFolder
     from motion324.trajectories.texture_files import write_texture_files
 
@@ -131,10 +131,10 @@ def run_vat(arguments: argparse.Namespace) -> int:
 
 
 def run_retime(arguments: argparse.Namespace) -> int:
-    from motion324.core.point_cache import write_pc2
+    from motion324.core.files.point_cache import write_pc2
+    from motion324.core.files.trajectory_file import save_trajectory
+    from motion324.core.files.write_aside import written_aside
     from motion324.core.result import AnimationResult
-    from motion324.core.trajectory_file import save_trajectory
-    from motion324.core.write_aside import written_aside
     from motion324.mesh.files.gltf_writing import write_glb
     from motion324.pipeline.output_folder import OutputFolder
     from motion324.trajectories.result_files import POINT_CACHE, TRAJECTORY
@@ -173,7 +173,7 @@ def _read(arguments: argparse.Namespace, terminal: Terminal) -> tuple[FoundResul
 
 
 def _edited(found: FoundResult, mesh: ReferenceMesh, edits: MotionEdits) -> EditedMotion:
-    from motion324.core.edited_motion import edit_motion
+    from motion324.core.motion.edited_motion import edit_motion
 
     return edit_motion(found.trajectory.positions, found.trajectory.fps, mesh.up, edits)
 

@@ -11,7 +11,7 @@ from motion324.cli.commands.animate import add_job_options, options_of
 from motion324.cli.option_flags import add_flags, chosen_of
 from motion324.cli.terminal import Terminal, working
 from motion324.core.errors import EXIT_OK
-from motion324.core.mesh_settings import MeshSettings
+from motion324.core.options.mesh_settings import MeshSettings
 
 if TYPE_CHECKING:
     from motion324.from_video.run import FromVideo

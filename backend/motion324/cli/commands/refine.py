@@ -11,10 +11,10 @@ from motion324.cli.commands.animate import summary_of
 from motion324.cli.option_flags import add_flags, chosen_of
 from motion324.cli.terminal import Terminal, working
 from motion324.core.errors import EXIT_OK, Motion324Error
-from motion324.core.input_files import InputFile, check_inputs_stay
-from motion324.core.option_group import bad_option
-from motion324.core.option_spec import OptionSpec
-from motion324.core.options import AnimateOptions
+from motion324.core.files.input_files import InputFile, check_inputs_stay
+from motion324.core.options.animate_options import AnimateOptions
+from motion324.core.options.option_group import bad_option
+from motion324.core.options.option_spec import OptionSpec
 
 if TYPE_CHECKING:
     from motion324.core.result import AnimationResult
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _refine(arguments: argparse.Namespace, terminal: Terminal) -> AnimationResult:
-    from motion324.core.pins import read_pins
+    from motion324.core.motion.pins import read_pins
     from motion324.core.result import AnimationResult
     from motion324.mesh.files.reading import read_mesh
     from motion324.pipeline.refine import refine

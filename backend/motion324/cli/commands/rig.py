@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from motion324.cli.option_flags import add_flags, chosen_of
 from motion324.cli.terminal import Terminal, working
 from motion324.core.errors import EXIT_OK
-from motion324.core.input_files import InputFile, check_inputs_stay
-from motion324.core.options import bad_option
-from motion324.core.rig_settings import AUTO, RigSettings
+from motion324.core.files.input_files import InputFile, check_inputs_stay
+from motion324.core.options.animate_options import bad_option
+from motion324.core.options.rig_settings import AUTO, RigSettings
 
 if TYPE_CHECKING:
-    from motion324.core.rig import RiggedMotion
+    from motion324.core.rigs.rig import RiggedMotion
 
 RIGGED = (".glb", ".gltf", ".fbx", ".blend")
 
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _rig(arguments: argparse.Namespace, settings: RigSettings, terminal: Terminal) -> RiggedMotion:
-    from motion324.core.trajectory_file import load_trajectory
+    from motion324.core.files.trajectory_file import load_trajectory
     from motion324.mesh.files.reading import check_mesh_file, read_mesh
     from motion324.pipeline.rig_files import key_rig_of_file, make_rig_file
     from motion324.trajectories.result_files import TRAJECTORY

@@ -11,15 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from motion324.core.interruption import waited
-from motion324.core.job_plan import OnPlan, unplanned
-from motion324.core.machine import check_memory
-from motion324.core.options import bad_option
+from motion324.core.jobs.job_plan import OnPlan, unplanned
+from motion324.core.options.animate_options import bad_option
+from motion324.core.processes.interruption import waited
+from motion324.core.processes.machine import check_memory
 
 if TYPE_CHECKING:
     from motion324.core.progress import Progress
     from motion324.core.result import AnimationResult, Examination, MadeMesh
-    from motion324.core.rig import RiggedMotion
+    from motion324.core.rigs.rig import RiggedMotion
     from motion324.reconstructors.interface import FrameBatch
     from motion324.wire.protocol import AnimateRequest, ExamineRequest, MeshRequest, RigRequest
 
@@ -155,7 +155,7 @@ def _load_libraries() -> None:
 
 def describe() -> dict[str, Any]:
     """What Blender's panel and `Client.status` show."""
-    from motion324.core.machine import device_name, peak_memory, total_memory
+    from motion324.core.processes.machine import device_name, peak_memory, total_memory
     from motion324.reconstructors.registry import loaded_reconstructors
 
     places = loaded_reconstructors()

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from motion324.cli.terminal import Terminal, working
 from motion324.core.errors import EXIT_BAD_VIDEO, EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Motion324Error
-from motion324.core.input_files import InputFile, check_inputs_stay
-from motion324.core.options import bad_option, read_option
+from motion324.core.files.input_files import InputFile, check_inputs_stay
+from motion324.core.options.animate_options import bad_option, read_option
 
 if TYPE_CHECKING:
     from motion324.rendering.result_videos import Look
@@ -132,8 +132,8 @@ def add_overlay_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def run_overlay(arguments: argparse.Namespace) -> int:
-    from motion324.core.reference_mesh_file import SUFFIX, load_reference_mesh
-    from motion324.core.trajectory_file import load_trajectory
+    from motion324.core.files.reference_mesh_file import SUFFIX, load_reference_mesh
+    from motion324.core.files.trajectory_file import load_trajectory
     from motion324.mesh.files.reading import read_mesh
     from motion324.pipeline.camera import steady_images
     from motion324.trajectories.result_files import write_overlay

@@ -18,8 +18,8 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from motion324.core.files.write_aside import explained_write_errors, written_aside
 from motion324.core.progress import Progress, silent
-from motion324.core.write_aside import explained_write_errors, written_aside
 from motion324.evaluation.release import ReleaseClip, read_release
 from motion324.evaluation.report.pictures import Panels, as_data_url, draw_panels, write_clip_video
 from motion324.evaluation.results import METRICS, ClipResult, Evaluation, columns_of, number

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.options import bad_option
+from motion324.core.options.animate_options import bad_option
 from motion324.core.progress import Progress
 from motion324.evaluation.video.judging_networks import ClipSimilarity, DreamSim, I3d, Lpips
 from motion324.weights.metric_networks import clip_network

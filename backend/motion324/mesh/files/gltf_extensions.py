@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import Motion324Error
-from motion324.core.gltf_extensions import DRACO, VISIBILITY, concerns_no_geometry
+from motion324.core.files.gltf_extensions import DRACO, VISIBILITY, concerns_no_geometry
 from motion324.mesh.checks import bad_mesh
 from motion324.mesh.files.foreign import Damaged, check_counts, short
 

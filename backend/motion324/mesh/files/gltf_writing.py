@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 
 from motion324 import __version__
+from motion324.core.files.write_aside import written_aside
 from motion324.core.reference_mesh import Material, ReferenceMesh, turned_y_up
 from motion324.core.srgb import srgb_to_linear
-from motion324.core.write_aside import written_aside
 from motion324.mesh.surface import moving_normals
 
 _FLOAT, _UNSIGNED = 5126, 5125

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.core.mesh_settings import HUNYUAN_LICENCE, MeshSettings
+from motion324.core.options.mesh_settings import HUNYUAN_LICENCE, MeshSettings
 from motion324.core.progress import Progress
 from motion324.mesh_providers.hunyuan.finishing import finished, object_on_square
 from motion324.mesh_providers.interface import ObjectPicture, ProvidedMesh

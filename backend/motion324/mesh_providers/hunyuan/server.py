@@ -31,8 +31,8 @@ import cv2
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
-from motion324.core.json_text import read_json
-from motion324.core.mesh_settings import HUNYUAN_LICENCE, MeshSettings
+from motion324.core.files.json_text import read_json
+from motion324.core.options.mesh_settings import HUNYUAN_LICENCE, MeshSettings
 from motion324.core.progress import Progress
 from motion324.mesh_providers.hunyuan.finishing import finished, object_on_square
 from motion324.mesh_providers.interface import ObjectPicture, ProvidedMesh

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from motion324.core.frame_storage import Masks, room_for_pictures
+from motion324.core.files.frame_storage import Masks, room_for_pictures
+from motion324.core.processes.side_by_side import side_by_side
 from motion324.core.reference_mesh import ReferenceMesh
-from motion324.core.side_by_side import side_by_side
 from motion324.core.view import View
 from motion324.reconstructors.deformation_fit.appearance import Appearance
 from motion324.reconstructors.deformation_fit.deformation_graph import DeformationGraph, build_graph, deform
@@ -153,7 +153,7 @@ def following(settings: FitSettings) -> FitSettings:
 
 
 def settings_for(quality: str) -> FitSettings:
-    """quality: one of motion324.core.options.QUALITIES; what each gains and costs is in benchmarks/results.md."""
+    """quality: one of core.options' QUALITIES; what each gains and costs is in benchmarks/results.md."""
     return {"draft": DRAFT, "standard": STANDARD, "fine": FINE}[quality]
 
 

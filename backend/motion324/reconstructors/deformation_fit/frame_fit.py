@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from scipy.linalg.lapack import spotrf
 
-from motion324.core.side_by_side import side_by_side
+from motion324.core.processes.side_by_side import side_by_side
 from motion324.reconstructors.deformation_fit.deformation_graph import deform
 from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, FitSettings, Pose, PosedSurface
 from motion324.reconstructors.deformation_fit.joint_equations import Window, solve

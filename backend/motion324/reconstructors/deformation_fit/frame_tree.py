@@ -15,7 +15,7 @@ import numpy as np
 from scipy.sparse.csgraph import dijkstra
 
 from motion324.core.errors import Cancelled
-from motion324.core.machine import processor_count
+from motion324.core.processes.machine import processor_count
 
 SIZE = 40  # pixels of the thumbnails that are compared
 STEP = 0.01  # what a step costs beside the difference that it crosses

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor
 
-from motion324.core.side_by_side import side_by_side
+from motion324.core.processes.side_by_side import side_by_side
 from motion324.reconstructors.deformation_fit.fit_problem import FitSettings, Pose
 from motion324.reconstructors.deformation_fit.normal_equations import solved
 

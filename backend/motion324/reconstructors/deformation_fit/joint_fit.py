@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from motion324.core.side_by_side import side_by_side
+from motion324.core.processes.side_by_side import side_by_side
 from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose, PosedSurface
 from motion324.reconstructors.deformation_fit.joint_equations import Window
 from motion324.reconstructors.deformation_fit.normal_equations import rotated

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.options import read_option
+from motion324.core.options.animate_options import read_option
 from motion324.reconstructors.motion_transformer.attention_backends import Shape, shape_of
 from motion324.reconstructors.motion_transformer.attention_kernels import KERNELS, Kernel, counted, first_line
 

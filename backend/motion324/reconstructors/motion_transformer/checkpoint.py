@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.json_text import read_json
-from motion324.core.write_aside import explained_write_errors, written_aside
+from motion324.core.files.json_text import read_json
+from motion324.core.files.write_aside import explained_write_errors, written_aside
 from motion324.reconstructors.motion_transformer.config import ModelConfig, foreign
 from motion324.reconstructors.motion_transformer.model import MotionModel
 

@@ -11,10 +11,10 @@ import importlib.util
 from dataclasses import dataclass
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
-from motion324.core.machine import check_memory
-from motion324.core.option_group import OptionGroup, bad_option
-from motion324.core.option_spec import option, same_option
-from motion324.core.options import TRAINED_FRAMES, AnimateOptions
+from motion324.core.options.animate_options import TRAINED_FRAMES, AnimateOptions
+from motion324.core.options.option_group import OptionGroup, bad_option
+from motion324.core.options.option_spec import option, same_option
+from motion324.core.processes.machine import check_memory
 
 _JOB = AnimateOptions.specs()
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.core.json_text import read_json
+from motion324.core.files.json_text import read_json
 
 HIDDEN_BEHIND = 0.02  # a point this much farther than what is seen at its pixel is hidden; normalised space
 FARTHEST_BEHIND = 0.3  # what is told of nodes that are farther behind what is drawn, or where nothing is drawn

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.core.write_aside import written_aside
+from motion324.core.files.write_aside import written_aside
 from motion324.reconstructors.node_model.config import NodeModelConfig
 
 SIZES, USED, WEIGHTS = "sizes.json", "weights_of_graphs.json", "weights.safetensors"

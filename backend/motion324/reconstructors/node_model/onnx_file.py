@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
-from motion324.core.machine import is_out_of_memory, processor_count
-from motion324.core.onnx_providers import CPU, CUDA, best_first, place_of
+from motion324.core.processes.machine import is_out_of_memory, processor_count
+from motion324.core.processes.onnx_providers import CPU, CUDA, best_first, place_of
 from motion324.reconstructors.node_model.answers import Check, Geometry, LookedAt, NodeMotions, Seen
 from motion324.reconstructors.node_model.config import TRACK_VALUES
 from motion324.reconstructors.node_model.model_file import (

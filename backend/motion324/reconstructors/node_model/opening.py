@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from motion324.core.input_files import file_state
-from motion324.core.onnx_providers import CPU, CUDA, accelerators, place_of
+from motion324.core.files.input_files import file_state
+from motion324.core.processes.onnx_providers import CPU, CUDA, accelerators, place_of
 from motion324.reconstructors.gpu_choice import torch_gpu
 from motion324.reconstructors.node_model.answers import Check, ModelInUse
 from motion324.reconstructors.node_model.model_file import read_model_file

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.core.job_plan import SEEN_AT_ONCE
+from motion324.core.jobs.job_plan import SEEN_AT_ONCE
 from motion324.core.progress import Progress
 from motion324.reconstructors.interface import FrameBatch, Scene
 from motion324.reconstructors.node_model.answers import Check, Geometry, ModelInUse, NodeMotions, Seen

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from motion324.core.frame_storage import Masks
-from motion324.core.side_by_side import side_by_side
+from motion324.core.files.frame_storage import Masks
+from motion324.core.processes.side_by_side import side_by_side
 from motion324.core.view import View
 from motion324.mesh.surface import vertex_attributes
 from motion324.reconstructors.interface import Scene

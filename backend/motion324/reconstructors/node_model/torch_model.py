@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.core.machine import is_out_of_memory
+from motion324.core.processes.machine import is_out_of_memory
 from motion324.reconstructors.node_model.answers import Check, Geometry, LookedAt, NodeMotions, Seen
 from motion324.reconstructors.node_model.inputs_and_answers import Answer, NodeInputs, SeenFrames
 from motion324.reconstructors.node_model.inputs_and_answers import NodeMotions as TorchMotions

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.write_aside import written_aside
+from motion324.core.files.write_aside import written_aside
 
 INDEX = "index.json"
 SHARDS_FORMAT = "motion324-shards-1"

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from motion324.core.errors import Motion324Error
-from motion324.core.write_aside import explained_write_errors
+from motion324.core.files.write_aside import explained_write_errors
 from motion324.reconstructors.node_model.config import NodeModelConfig
 from motion324.reconstructors.node_model.inputs_and_answers import NodeOutputs
 from motion324.reconstructors.node_model.model import NodeModel

@@ -13,7 +13,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.core.write_aside import written_aside
+from motion324.core.files.write_aside import written_aside
 from motion324.reconstructors.node_model.config import NodeModelConfig
 from motion324.reconstructors.node_model.model import NodeModel
 from motion324.reconstructors.node_model.model_file import broken_file, read_model_file

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.options import ATTENTION_CHOICES
+from motion324.core.options.animate_options import ATTENTION_CHOICES
 from motion324.reconstructors.motion_transformer.config import ImageEncoderConfig, ModelConfig
 from motion324.training.shared.config_keys import key
 from motion324.training.shared.settings import SynthesisSettings

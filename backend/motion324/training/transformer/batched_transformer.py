@@ -77,7 +77,7 @@ class BatchedTransformer(nn.Module):
                 block.compile(dynamic=False)
 
     def use_attention(self, choice: str) -> None:
-        """choice: one of motion324.core.options.ATTENTION_CHOICES."""
+        """choice: one of motion324.core.options.animate_options.ATTENTION_CHOICES."""
         self.attention = Attention(choice)
 
     def blocks(self) -> list[nn.Module]:

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
-from motion324.core.write_aside import explained_write_errors
+from motion324.core.files.write_aside import explained_write_errors
 from motion324.reconstructors.motion_transformer.checkpoint import load_model, write_checkpoint
 from motion324.reconstructors.motion_transformer.model import MotionModel
 from motion324.training.transformer.optimiser import part_like, trained_parameters, whole

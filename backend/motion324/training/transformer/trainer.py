@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from motion324.core.errors import EXIT_INTERNAL, Motion324Error
-from motion324.core.write_aside import explained_write_errors
+from motion324.core.files.write_aside import explained_write_errors
 from motion324.reconstructors.motion_transformer.model import MotionModel
 from motion324.training.clips.motion_batch import MotionBatch, Shares
 from motion324.training.clips.release_loader import samples_broken

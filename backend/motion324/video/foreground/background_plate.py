@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from motion324.core.frame_storage import Masks
-from motion324.core.side_by_side import side_by_side
+from motion324.core.files.frame_storage import Masks
+from motion324.core.processes.side_by_side import side_by_side
 from motion324.video.foreground.coverage import (
     colour_distance,
     disc,

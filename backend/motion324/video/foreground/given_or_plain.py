@@ -15,7 +15,7 @@ import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.errors import Motion324Error
-from motion324.core.frame_storage import (
+from motion324.core.files.frame_storage import (
     HELD_IN_MEMORY,
     ByteMasks,
     Masks,

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from motion324.core.clip import VideoClip, told_frames
-from motion324.core.frame_storage import Masks
+from motion324.core.files.frame_storage import Masks
 from motion324.video.shots import first_picture, without_start
 
 # The part of the border's pixels that an object has to cover before it counts as leaving the frame.

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from motion324.core.frame_storage import Masks, room_for_masks, room_for_pictures
+from motion324.core.files.frame_storage import Masks, room_for_masks, room_for_pictures
+from motion324.core.processes.side_by_side import side_by_side
 from motion324.core.progress import Progress
-from motion324.core.side_by_side import side_by_side
 from motion324.video.foreground.background_plate import (
     BackgroundPlate,
     clear_of_object,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from motion324.core.frame_storage import Masks, room_for_masks, room_for_pictures
+from motion324.core.files.frame_storage import Masks, room_for_masks, room_for_pictures
 from motion324.core.progress import Progress
 from motion324.video.foreground.coverage import disc
 

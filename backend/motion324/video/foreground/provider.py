@@ -13,8 +13,8 @@ import numpy as np
 
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_NO_FOREGROUND, EXIT_USAGE, Motion324Error
-from motion324.core.frame_storage import Masks
-from motion324.core.options import MASK_MODES, bad_option
+from motion324.core.files.frame_storage import Masks
+from motion324.core.options.animate_options import MASK_MODES, bad_option
 from motion324.core.progress import Progress, silent
 from motion324.video.foreground.coverage import disc
 from motion324.video.foreground.given_or_plain import (

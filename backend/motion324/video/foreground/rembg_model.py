@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
-from motion324.core.frame_storage import Masks, room_for_masks
-from motion324.core.interruption import waited
+from motion324.core.files.frame_storage import Masks, room_for_masks
+from motion324.core.processes.interruption import waited
 from motion324.core.progress import Progress
 
 # As their authors publish them; of a model that is not listed the user is told to look.

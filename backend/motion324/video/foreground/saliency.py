@@ -19,11 +19,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from motion324.core.frame_storage import Masks, room_for_masks
-from motion324.core.onnx_providers import CPU, accelerators, best_first, place_of
+from motion324.core.files.frame_storage import Masks, room_for_masks
+from motion324.core.processes.onnx_providers import CPU, accelerators, best_first, place_of
+from motion324.core.processes.side_by_side import side_by_side
+from motion324.core.processes.torch_gpu import torch_may_find_a_gpu
 from motion324.core.progress import Progress
-from motion324.core.side_by_side import side_by_side
-from motion324.core.torch_gpu import torch_may_find_a_gpu
 from motion324.video.foreground.onnx_graph import network_until
 
 log = logging.getLogger(__name__)

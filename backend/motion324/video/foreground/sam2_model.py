@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
-from motion324.core.frame_storage import Masks, room_for_masks
-from motion324.core.interruption import waited
+from motion324.core.files.frame_storage import Masks, room_for_masks
+from motion324.core.processes.interruption import waited
 from motion324.core.progress import Progress
 
 

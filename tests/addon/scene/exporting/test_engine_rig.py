@@ -23,7 +23,7 @@ ENGINES = {"unreal": ".fbx", "unity": ".fbx", "godot": ".glb"}
 
 
 def export(addon, obj, path, last=FIRST + FRAMES - 1, report=lambda *_: None, edits=None, others=(), **settings):
-    from motion324.core.engine_settings import EngineSettings, MotionEdits
+    from motion324.core.options.engine_settings import EngineSettings, MotionEdits
 
     room = addon("scene.exporting.engine_rig")
     return room.export_for_engine(

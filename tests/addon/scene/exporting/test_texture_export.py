@@ -19,7 +19,7 @@ FIRST, FRAMES = 3, 5
 
 
 def export(addon, obj, path, last, report=lambda done, total: None, first=FIRST, **options):
-    from motion324.core.engine_settings import VertexTextures
+    from motion324.core.options.engine_settings import VertexTextures
 
     rooms = addon("scene.exporting.vertex_textures")
     return rooms.export_vertex_textures(obj, path, first, last, VertexTextures(**options), report)

@@ -25,7 +25,7 @@ def bent(obj, frames: int = 6) -> np.ndarray:
 
 def two_bones(motion, frames: int = 6):
     """What the backend would find, in the armature's space: a root, and the upper half."""
-    rig = importlib.import_module("motion324.core.rig")
+    rig = importlib.import_module("motion324.core.rigs.rig")
     rest = np.tile(np.eye(4), (2, 1, 1))
     rest[0, :3, 3] = (0, -1, 0)
     upper = motion.positions[0, :, 2] > 0

@@ -104,7 +104,7 @@ def test_four_views_lie_in_one_picture(addon, turntable, tmp_path):
 
 
 def test_the_benchmark_preset_leaves_a_white_video_of_each_side(addon, turntable, moving_ball, tmp_path):
-    from motion324.core.turntable_settings import BENCHMARK, Turntable
+    from motion324.core.options.turntable_settings import BENCHMARK, Turntable
 
     sides = Turntable(size=512, look="WHITE", layout="SEPARATE", elevation=0, azimuth=0, fps=16)
     assert sides == BENCHMARK
@@ -167,7 +167,7 @@ def test_three_lights_before_grey(turntable, moving_ball, tmp_path):
 )
 def test_a_batch_is_told_about_wrong_settings_before_it_begins(addon, tmp_path, settings, text):
     from motion324.core.errors import Motion324Error
-    from motion324.core.job_item import parse_item
+    from motion324.core.jobs.job_item import parse_item
 
     line = {"mesh": "Ball", "video": "ball.mp4", "outputs": {"turntable": "ball_turn.mp4"}, "turntable": settings}
     with pytest.raises(Motion324Error, match=text):

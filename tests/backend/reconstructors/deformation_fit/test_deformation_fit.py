@@ -12,7 +12,7 @@ from creature import creature, film, tube, waving
 from scipy.sparse.csgraph import connected_components
 
 from motion324.core.errors import Cancelled
-from motion324.core.options import QUALITIES, AnimateOptions
+from motion324.core.options.animate_options import QUALITIES, AnimateOptions
 from motion324.core.progress import silent
 from motion324.core.view import look_at_origin
 from motion324.mesh.surface import sample_surface

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the motion transformer needs PyTorch, which is not installed here")
 
 from motion324.core.errors import Motion324Error  # noqa: E402
-from motion324.core.options import ATTENTION_CHOICES  # noqa: E402
+from motion324.core.options.animate_options import ATTENTION_CHOICES  # noqa: E402
 from motion324.reconstructors.motion_transformer import attention as choice  # noqa: E402
 from motion324.reconstructors.motion_transformer import fused  # noqa: E402
 from motion324.reconstructors.motion_transformer.attention import OURS, Attention  # noqa: E402

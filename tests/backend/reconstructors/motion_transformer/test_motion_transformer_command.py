@@ -16,8 +16,8 @@ from small_transformer import write_small_weights
 
 from motion324.cli.main import main
 from motion324.client import Client, start_server
-from motion324.core.options import AnimateOptions
-from motion324.core.trajectory_file import load_trajectory
+from motion324.core.files.trajectory_file import load_trajectory
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.mesh.files.reading import read_mesh
 from motion324.pipeline import animate as pipeline
 from motion324.wire.protocol import AnimateRequest, FramesEvent, ProgressEvent, ResultEvent

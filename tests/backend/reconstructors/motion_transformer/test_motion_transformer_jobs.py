@@ -17,7 +17,7 @@ from fake_reconstructor import fake_find_view
 from small_transformer import write_small_weights
 
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.pipeline import animate as pipeline
 from motion324.pipeline.animate import animate
 from motion324.reconstructors import registry

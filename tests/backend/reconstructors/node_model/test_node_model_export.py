@@ -16,8 +16,8 @@ onnx = pytest.importorskip("onnx", reason="exporting needs the package onnx, whi
 
 from small_node_model import SMALL, small_node_model, write_small_node_model  # noqa: E402
 
-from motion324.core import torch_gpu  # noqa: E402
 from motion324.core.errors import Cancelled, Motion324Error  # noqa: E402
+from motion324.core.processes import torch_gpu  # noqa: E402
 from motion324.reconstructors.node_model import opening  # noqa: E402
 from motion324.reconstructors.node_model.answers import Geometry, ModelInUse, Seen  # noqa: E402
 from motion324.reconstructors.node_model.config import NodeModelConfig  # noqa: E402

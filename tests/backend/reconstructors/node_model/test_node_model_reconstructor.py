@@ -11,7 +11,7 @@ import pytest
 from creature import creature, film, waving
 
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.progress import silent
 from motion324.core.view import look_at_origin
 from motion324.mesh.surface import sample_surface
@@ -250,7 +250,7 @@ def test_it_runs_without_pytorch(weights, tmp_path):
         "from creature import creature\n"
         "from motion324.mesh.surface import sample_surface\n"
         "from motion324.core.view import look_at_origin\n"
-        "from motion324.core.options import AnimateOptions\n"
+        "from motion324.core.options.animate_options import AnimateOptions\n"
         "from motion324.reconstructors.interface import Scene\n"
         "from motion324.reconstructors.registry import get_reconstructor\n"
         f"film = np.load({str(tmp_path / 'scene.npz')!r})\n"

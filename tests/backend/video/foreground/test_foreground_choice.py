@@ -13,8 +13,8 @@ from PIL import Image
 
 from motion324.core.clip import VideoClip
 from motion324.core.errors import EXIT_BAD_VIDEO, EXIT_NO_FOREGROUND, EXIT_USAGE, Motion324Error
-from motion324.core.mesh_settings import MeshSettings
-from motion324.core.options import AnimateOptions
+from motion324.core.options.animate_options import AnimateOptions
+from motion324.core.options.mesh_settings import MeshSettings
 from motion324.pipeline.animate import animate
 from motion324.pipeline.examine import examine, make_first_mesh
 from motion324.video.foreground import find_masks, provider

@@ -14,8 +14,8 @@ import pytest
 from foreground_clips import SIZE, clip_over, overlap, rough_guess, scenery
 
 from motion324.core.errors import Cancelled
+from motion324.core.processes.side_by_side import side_by_side
 from motion324.core.progress import silent
-from motion324.core.side_by_side import side_by_side
 from motion324.video.decoding import read_video
 from motion324.video.foreground import object_masks as object_masks_module
 from motion324.video.foreground import saliency

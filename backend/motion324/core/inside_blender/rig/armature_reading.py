@@ -1,4 +1,4 @@
-"""A Blender armature -> motion324.core.rig.Armature: rest pose, the pose as it stands, and how far bones may go."""
+"""A Blender armature -> motion324.core.rigs.rig.Armature: rest pose, pose as it stands, and how far bones may go."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.inside_blender.rig.keying import constrained_before, is_own_limit, named
-from motion324.core.rig import AXIS_ANGLE, QUATERNION, ROTATION_MODES, Armature
+from motion324.core.rigs.rig import AXIS_ANGLE, QUATERNION, ROTATION_MODES, Armature
 
 EVEN = 1e-4  # of a scale: less is none
 

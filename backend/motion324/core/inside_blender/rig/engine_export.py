@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core.edited_rig import edit_rig
-from motion324.core.engine_settings import ROOT, EngineSettings, MotionEdits
 from motion324.core.inside_blender.rig.engine_reading import read_moving_rig
 from motion324.core.inside_blender.rig.engine_writing import file_angles, write_for_engine
-from motion324.core.key_reduction import reduce_keys
+from motion324.core.options.engine_settings import ROOT, EngineSettings, MotionEdits
+from motion324.core.rigs.edited_rig import edit_rig
+from motion324.core.rigs.key_reduction import reduce_keys
 
 FAR = 1e-3  # of the longest side: from here on one is told that the rig shows something else
 

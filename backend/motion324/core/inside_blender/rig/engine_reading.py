@@ -16,7 +16,7 @@ import numpy as np
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.inside_blender.mesh.surface import positions_of
 from motion324.core.inside_blender.rig.skin_reading import weights_of
-from motion324.core.moving_rig import MovingRig, curves_of, with_fewer_influences
+from motion324.core.rigs.moving_rig import MovingRig, curves_of, with_fewer_influences
 
 ROOT = "root"
 

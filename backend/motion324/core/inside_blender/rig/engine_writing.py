@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core.engine_settings import GODOT, UNITY, UNREAL
 from motion324.core.inside_blender.fcurves import new_channels, write_curve
 from motion324.core.inside_blender.rig.exporting import write_skinned_glb
-from motion324.core.key_reduction import FileAngles, ReducedKeys, all_keys
-from motion324.core.moving_rig import BoneCurves, MovingRig
-from motion324.core.quaternions import from_quaternion
+from motion324.core.motion.quaternions import from_quaternion
+from motion324.core.options.engine_settings import GODOT, UNITY, UNREAL
+from motion324.core.rigs.key_reduction import FileAngles, ReducedKeys, all_keys
+from motion324.core.rigs.moving_rig import BoneCurves, MovingRig
 
 ARMATURE = "Armature"  # whose node Unreal leaves out, so that the root bone is the root
 # The file's units in a metre, its axes as Blender's exporter calls them, and from Blender's axes to them.

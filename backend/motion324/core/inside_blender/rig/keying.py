@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from motion324.core.inside_blender.fcurves import channels_of, curves_of_action, new_channels, with_inner, write_curve
-from motion324.core.rig import AXIS_ANGLE, QUATERNION, Armature, RigMotion
+from motion324.core.rigs.rig import AXIS_ANGLE, QUATERNION, Armature, RigMotion
 
 PUT_BACK = "motion324_rig_put_back"
 DISTANCES = ("motion324_mean", "motion324_largest")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core.rig import RiggedMotion, Skin
+from motion324.core.rigs.rig import RiggedMotion, Skin
 
 MADE = "motion324_made"  # a custom property of the armature object: how it was made, as JSON
 

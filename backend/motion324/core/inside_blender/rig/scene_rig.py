@@ -15,7 +15,7 @@ from motion324.core.inside_blender.mesh.surface import positions_of
 from motion324.core.inside_blender.rig.armature_reading import ReadArmature, read_armature, warnings_of
 from motion324.core.inside_blender.rig.binding import bind
 from motion324.core.inside_blender.rig.skin_reading import armature_modifier, read_skin
-from motion324.core.rig import Skin
+from motion324.core.rigs.rig import Skin
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from motion324.core.side_by_side import side_by_side
+from motion324.core.processes.side_by_side import side_by_side
 from motion324.reconstructors.deformation_fit.by_torch.drawings import Drawings
 from motion324.reconstructors.deformation_fit.by_torch.equations import Equations, damped, factor, step, whole
 from motion324.reconstructors.deformation_fit.by_torch.point_set import Poses, PulledPoints, apart, together

@@ -1,0 +1,1 @@
+"""Rigs as plain data: bones, weights and their keys."""

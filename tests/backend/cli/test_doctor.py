@@ -42,7 +42,7 @@ def test_what_the_compact_model_computes_on_is_told(monkeypatch):
     from motion324.reconstructors.node_model import opening
 
     monkeypatch.setattr(opening, "accelerator", lambda: "cuda, PyTorch")
-    assert doctor._compact_model().text.endswith("bundled, on cuda, PyTorch")
+    assert ", bundled, on cuda, PyTorch; the fit on " in doctor._compact_model().text
 
     def broken(*_: object) -> None:
         raise OSError("no disk")

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.files.foreign_names import file_beside
 from motion324.core.files.gltf_extensions import DRACO, VISIBILITY, concerns_no_geometry, is_visible
 from motion324.core.files.json_text import read_json
 
@@ -54,13 +55,13 @@ def _plain_obj(path: Path, folder: Path) -> Path | None:
     if text is None:
         data = path.read_bytes()
         named = [found[1].decode("utf-8", "replace").strip() for found in _LIBRARIES.finditer(data)]
-        if not any(_leads_out(path.parent, name) or _names_elsewhere(path.parent / name) for name in named):
+        if not any(_leads_out(path, name) or _names_elsewhere(path.parent / name) for name in named):
             return None
         text = data.decode("utf-8", "replace")
     lines = []
     for line in text.splitlines():
         kind, _, name = line.strip().partition(" ")
-        if kind == "mtllib" and _leads_out(path.parent, name.strip()):
+        if kind == "mtllib" and _leads_out(path, name.strip()):
             log.warning("'%s' names the materials '%s', which are not beside or below it: left out", path, name)
             continue
         if kind == "mtllib":
@@ -71,12 +72,16 @@ def _plain_obj(path: Path, folder: Path) -> Path | None:
     return copy
 
 
-def _leads_out(folder: Path, name: str) -> bool:
-    """Whether a name that a file gives is not that of a regular file beside or below it, if there is something."""
-    if not name or ":" in name or "\\" in name or "\0" in name or name.startswith("/"):
+def _leads_out(owner: Path, name: str) -> bool:
+    """Whether a name that a file gives is not that of a regular file beside or below it, if there is something. A
+    backslash separates folders in some of Blender's importers only."""
+    if "\\" in name:
         return True
-    path, root = (folder / name).resolve(), folder.resolve()
-    return not path.is_relative_to(root) or (path.exists() and not path.is_file())
+    try:
+        path = file_beside(owner, name)
+    except Motion324Error:
+        return True
+    return path.exists() and not path.is_file()
 
 
 def _copy_materials(source: Path, name: str, folder: Path) -> None:
@@ -87,7 +92,7 @@ def _copy_materials(source: Path, name: str, folder: Path) -> None:
     lines = []
     for line in _text_of(path).splitlines():
         picture = _picture_in(line)
-        if picture and _leads_out(source, picture):
+        if picture and _leads_out(path, picture):
             log.warning("'%s' names the picture '%s', which is not beside or below it: left out", path, picture)
             continue
         lines.append(line.replace(picture, str((source / picture).resolve())) if picture else line)
@@ -99,7 +104,7 @@ def _names_elsewhere(path: Path) -> bool:
     if not path.is_file():
         return False
     found = map(_picture_in, _text_of(path).splitlines())
-    return any(_leads_out(path.parent, picture) for picture in found if picture)
+    return any(_leads_out(path, picture) for picture in found if picture)
 
 
 def _picture_in(line: str) -> str:
@@ -181,7 +186,7 @@ def _without_files_elsewhere(header: dict[str, Any], path: Path) -> bool:
             if not isinstance(uri, str) or uri.startswith("data:"):
                 continue
             name = urllib.parse.unquote(uri)
-            if not _leads_out(path.parent, name):
+            if not _leads_out(path, name):
                 continue
             sentence = (
                 f"The file '{path}' names the file '{name[:80]}'; only regular files beside or below it are read."

@@ -13,6 +13,7 @@ from urllib.parse import unquote, unquote_to_bytes
 
 import numpy as np
 
+from motion324.core.files.foreign_names import file_beside, short
 from motion324.core.progress import Progress, silent
 from motion324.mesh.files.foreign import (
     MOST_HEADER_VALUES,
@@ -20,9 +21,7 @@ from motion324.mesh.files.foreign import (
     MOST_MESH_BYTES,
     MOST_NUMBERS,
     Damaged,
-    file_beside,
     read_regular,
-    short,
     too_much,
 )
 from motion324.mesh.files.gltf_extensions import MESHOPT, check_required, refused, without_data

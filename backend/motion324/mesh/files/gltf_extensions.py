@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import Motion324Error
+from motion324.core.files.foreign_names import short
 from motion324.core.files.gltf_extensions import DRACO, VISIBILITY, concerns_no_geometry
 from motion324.mesh.checks import bad_mesh
-from motion324.mesh.files.foreign import Damaged, check_counts, short
+from motion324.mesh.files.foreign import Damaged, check_counts
 
 MESHOPT = ("EXT_meshopt_compression", "KHR_meshopt_compression")  # the second may have streams of a newer version
 INSTANCES = "EXT_mesh_gpu_instancing"

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import Cancelled, Motion324Error
+from motion324.core.files.foreign_names import short
 from motion324.core.reference_mesh import Material
 from motion324.core.srgb import linear_to_srgb
-from motion324.mesh.files.foreign import Damaged, check_counts, short
+from motion324.mesh.files.foreign import Damaged, check_counts
 from motion324.mesh.files.gltf_container import GltfFile, as_fractions
 from motion324.mesh.files.gltf_extensions import DRACO, DracoData, decode_draco, refused, without_data
 from motion324.mesh.textures import Textures

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from motion324.core.files.foreign_names import short
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.mesh.colours import MEANING, as_srgb, meaning_by_generator
-from motion324.mesh.files.foreign import check_counts, short
+from motion324.mesh.files.foreign import check_counts
 from motion324.mesh.files.gltf_container import GltfFile
 from motion324.mesh.files.gltf_meshes import GltfMaterials, GltfMesh, Vertices, read_gltf_mesh
 from motion324.mesh.files.gltf_scene import GltfScene, check_shown, read_scene

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from motion324.core.files.foreign_names import short
 from motion324.core.files.gltf_extensions import VISIBILITY, is_visible
 from motion324.mesh.checks import bad_mesh
-from motion324.mesh.files.foreign import MOST_NODES, Damaged, short, too_much
+from motion324.mesh.files.foreign import MOST_NODES, Damaged, too_much
 from motion324.mesh.files.gltf_container import GltfFile
 from motion324.mesh.files.gltf_extensions import INSTANCES
 

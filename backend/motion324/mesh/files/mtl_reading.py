@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from motion324.core.errors import Cancelled, Motion324Error
+from motion324.core.files.foreign_names import file_beside, short
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import Material
-from motion324.mesh.files.foreign import MOST_IMAGE_BYTES, MOST_MATERIAL_BYTES, file_beside, read_regular, short
+from motion324.mesh.files.foreign import MOST_IMAGE_BYTES, MOST_MATERIAL_BYTES, read_regular
 from motion324.mesh.textures import Textures
 
 _BLOCK = 2**20  # bytes that are decoded at a time

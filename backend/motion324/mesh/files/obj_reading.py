@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from motion324.core.files.foreign_names import short
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.mesh.files.foreign import (
@@ -16,7 +17,6 @@ from motion324.mesh.files.foreign import (
     Damaged,
     check_counts,
     read_regular,
-    short,
     too_much,
 )
 from motion324.mesh.files.mtl_reading import Materials, logical_lines

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from motion324.core.files.foreign_names import short
 from motion324.core.progress import Progress
-from motion324.mesh.files.foreign import Damaged, short
+from motion324.mesh.files.foreign import Damaged
 
 _TYPES = {
     "char": "i1",

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from motion324.core.errors import Cancelled, Motion324Error
+from motion324.core.files.foreign_names import file_beside, short
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.mesh.files.foreign import (
@@ -22,9 +23,7 @@ from motion324.mesh.files.foreign import (
     MOST_POLYGON_CORNERS,
     Damaged,
     check_counts,
-    file_beside,
     read_regular,
-    short,
     too_much,
 )
 from motion324.mesh.files.mtl_reading import as_utf8

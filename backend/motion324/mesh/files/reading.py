@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from motion324.core.errors import Motion324Error
+from motion324.core.files.foreign_names import short
 from motion324.core.progress import Progress, silent
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.mesh.checks import bad_mesh, check_mesh
-from motion324.mesh.files.foreign import Damaged, short
+from motion324.mesh.files.foreign import Damaged
 
 log = logging.getLogger(__name__)
 

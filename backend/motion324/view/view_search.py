@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from scipy.spatial import ConvexHull, QhullError
 
 from motion324.core.options.animate_options import parse_view_angles
 from motion324.core.processes.side_by_side import side_by_side
@@ -19,7 +20,7 @@ from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.view import View, look_at_origin
 from motion324.mesh.colours import colours_at
-from motion324.video.optical_flow import DenseFlow
+from motion324.video.optical_flow import DenseFlow, one_thread_each
 from motion324.view.pose_fit import fit_pose
 from motion324.view.rasteriser import Raster, face_normals, rasterise
 
@@ -64,7 +65,8 @@ def find_view(mesh: ReferenceMesh, frame: np.ndarray, mask: np.ndarray, mode: st
     def refine(k: int) -> None:
         found[k] = [(_score(mesh, view, fine), view) for view in refinements(mesh, starts[k], fine)]
 
-    side_by_side(len(starts), refine, lambda done: progress("view", done, len(starts)))
+    with one_thread_each():
+        side_by_side(len(starts), refine, lambda done: progress("view", done, len(starts)))
     best = max((scored for refined in found for scored in refined), key=lambda scored: scored[0])
     return ViewMatch(best[1], overlap_of(mesh, best[1], mask))
 
@@ -117,14 +119,22 @@ def _look_around(mesh: ReferenceMesh, target: Target, progress: Progress) -> lis
     """The most promising views, best first."""
     rings = [(e, 0.0) for e in ELEVATIONS]
     rare = [(e, 0.0) for e in RARE_ELEVATIONS] + [(e, r) for e in (0.0, 30.0) for r in RARE_ROLLS]
+    outermost = framing_points(mesh)
     scored: list[tuple[float, float, View]] = []
     for elevations in (rings, rare):
-        for k, (elevation, roll) in enumerate(elevations):
-            for azimuth in range(AZIMUTHS):
-                progress("view", 0, REFINED)
-                view = framed(mesh, turned_view(360.0 * (azimuth + 0.5 * (k % 2)) / AZIMUTHS, elevation, roll), target)
-                score, overlap = overlap_and_colour(mesh, view, target)
-                scored.append((score, overlap, view))
+        turns = [
+            (360.0 * (azimuth + 0.5 * (k % 2)) / AZIMUTHS, elevation, roll)
+            for k, (elevation, roll) in enumerate(elevations)
+            for azimuth in range(AZIMUTHS)
+        ]
+        found: list[tuple[float, float, View] | None] = [None] * len(turns)
+
+        def look(number: int, turns=turns, found=found) -> None:
+            view = framed(mesh, turned_view(*turns[number]), target, outermost)
+            found[number] = (*overlap_and_colour(mesh, view, target), view)
+
+        side_by_side(len(turns), look, lambda done: progress("view", 0, REFINED))
+        scored += [row for row in found if row is not None]
         if max(overlap for _, overlap, _ in scored) >= GOOD_OVERLAP:
             break
     scored.sort(key=lambda row: -row[0])
@@ -138,15 +148,25 @@ def turned_view(azimuth: float, elevation: float, roll: float) -> View:
     return replace(view, rotation=turn @ view.rotation, translation=turn @ view.translation)
 
 
-def framed(mesh: ReferenceMesh, view: View, target: Target) -> View:
-    """Moves the camera until the mesh's box fills the mask's box."""
+def framing_points(mesh: ReferenceMesh) -> np.ndarray:
+    """Points (P, 3) of the mesh that are outermost in any picture of it: corners of its convex hull."""
+    points = mesh.positions[:: max(1, len(mesh.positions) // FRAMING_POINTS)]
+    try:
+        return points[ConvexHull(points).vertices]
+    except (QhullError, ValueError):  # of what is flat or has hardly any points
+        return points
+
+
+def framed(mesh: ReferenceMesh, view: View, target: Target, outermost: np.ndarray | None = None) -> View:
+    """Moves the camera until the mesh's box fills the mask's box. outermost: the mesh's framing_points, of whoever
+    frames it often."""
     crop_height, crop_width = target.mask.shape
     ys, xs = np.flatnonzero(target.mask.any(axis=1)), np.flatnonzero(target.mask.any(axis=0))
     if len(ys) == 0:
         return view
     wanted_size = math.sqrt((ys[-1] - ys[0] + 1) * (xs[-1] - xs[0] + 1))
     wanted = np.array([(xs[0] + xs[-1] + 1) / 2, (ys[0] + ys[-1] + 1) / 2])
-    positions = mesh.positions[:: max(1, len(mesh.positions) // FRAMING_POINTS)]
+    positions = framing_points(mesh) if outermost is None else outermost
     for _ in range(3):
         pixels, _ = target.of_crop(view).project(positions, crop_height, crop_width)
         low, high = pixels.min(axis=0), pixels.max(axis=0)

@@ -23,6 +23,7 @@ from motion324.core.files.frame_storage import (
     room_for_masks,
     room_for_pictures,
 )
+from motion324.core.processes.side_by_side import side_by_side
 from motion324.core.progress import Progress
 from motion324.video.decoding import read_as_counted
 from motion324.video.foreground.background_plate import distance_beyond_shadow
@@ -167,10 +168,12 @@ def plain_masks(frames: np.ndarray, background: PlainBackground, progress: Progr
     """frames (T, H, W, 3) uint8 -> (T, H, W) in [0, 1]."""
     masks = room_for_masks(frames.shape[:3])
     tolerance = _TOLERANCE + 2.5 * background.noise
-    for index, frame in enumerate(frames):
-        progress("foreground", index, len(frames))
-        distance = colour_distance(frame.astype(np.float32) - background.colour)
+
+    def find(index: int) -> None:
+        distance = colour_distance(frames[index].astype(np.float32) - background.colour)
         masks[index] = coverage_from_evidence(distance / np.float32(tolerance))
+
+    side_by_side(len(frames), find, lambda done: progress("foreground", done, len(frames)))
     return masks
 
 
@@ -196,9 +199,9 @@ def shadow_share(frames: np.ndarray, background: PlainBackground, masks: Masks) 
     for index in _spread(len(frames), _FRAMES_LOOKED_AT):
         solid = masks[index] > 0.5
         if solid.any():
-            behind = np.broadcast_to(background.colour, frames[index].shape)
-            rest = distance_beyond_shadow(frames[index].astype(np.float32), behind)
-            shares.append(float((rest[solid] < 1.5 * _TOLERANCE).mean()))
+            shown = frames[index][solid][None].astype(np.float32)
+            rest = distance_beyond_shadow(shown, np.broadcast_to(background.colour, shown.shape))
+            shares.append(float((rest < 1.5 * _TOLERANCE).mean()))
     return float(np.mean(shares)) if shares else 0.0
 
 

@@ -7,11 +7,13 @@ pins have corrected is looked at again where it has changed; of the other frames
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from threading import Lock
 
 import cv2
 import numpy as np
 
 from motion324.core.files.frame_storage import Masks
+from motion324.core.processes.side_by_side import side_by_side
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import Normalisation
 from motion324.core.result import AnimationResult
@@ -131,16 +133,22 @@ def _counted(positions: np.ndarray, compared: Compared, progress: Progress) -> _
     kernel = np.ones((margin, margin), np.uint8)
     overlap = np.zeros(count, np.float32)
     seen, outside = np.zeros(vertices, np.int32), np.zeros(vertices, np.int32)
-    for index in range(count):
-        progress("smooth", index, count)
+    adding = Lock()
+
+    def look(index: int) -> None:
         pixels, drawn, shown = _drawn(positions[index], compared, size)
         mask = cv2.resize(compared.masks[index].astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA) > 0.5
         overlap[index] = (drawn & mask).sum() / max(int((drawn | mask).sum()), 1)
-        seen += shown
         column, row = np.floor(pixels).astype(np.int64).T
         inside = (column >= 0) & (column < size[1]) & (row >= 0) & (row < size[0])  # beyond the picture nobody knows
         near = cv2.dilate(mask.astype(np.uint8), kernel) > 0
-        outside[inside] += ~near[row[inside], column[inside]]
+        beside = np.zeros(vertices, bool)
+        beside[inside] = ~near[row[inside], column[inside]]
+        with adding:
+            np.add(seen, shown, out=seen)
+            np.add(outside, beside, out=outside)
+
+    side_by_side(count, look, lambda done: progress("smooth", done, count))
     return _Counts(overlap, seen, outside)
 
 

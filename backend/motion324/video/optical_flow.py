@@ -30,8 +30,13 @@ class DenseFlow:
         return there_and_back(self.between(first, second), self.between(second, first))
 
 
+AROUND = 16  # pixels: patches of the flow's finest level are as wide
+
+
 class FlowOfThreads:
-    """DenseFlow for several threads at once: each has its own, since one computes but one flow at a time."""
+    """DenseFlow of pictures that are 0 around an object, for several threads at once: each has its own, since one
+    computes but one flow at a time. Only what lies around the object in either picture is looked at, and elsewhere the
+    flow is 0."""
 
     def __init__(self, finest: int = 1) -> None:
         self._finest = finest
@@ -39,17 +44,26 @@ class FlowOfThreads:
 
     def between(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """As DenseFlow.between."""
-        return self._of_thread().between(first, second)
-
-    def checked(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As DenseFlow.checked."""
-        return self._of_thread().checked(first, second)
+        rows, columns = (_shown(first, second, axis) for axis in (1, 0))
+        flow = np.zeros((*first.shape, 2), np.float32)
+        parts = (np.ascontiguousarray(picture[rows, columns]) for picture in (first, second))
+        flow[rows, columns] = self._of_thread().between(*parts)
+        return flow
 
     def _of_thread(self) -> DenseFlow:
         if not hasattr(self._own, "flow"):
             self._own.flow = DenseFlow(self._finest)
         flow: DenseFlow = self._own.flow
         return flow
+
+
+def _shown(first: np.ndarray, second: np.ndarray, axis: int) -> slice:
+    """Rows (axis 1) or columns (axis 0) in which either of two pictures (h, w) shows something, and some around; all,
+    where neither does."""
+    shown = np.flatnonzero(first.any(axis=axis) | second.any(axis=axis))
+    if len(shown) == 0:
+        return slice(None)
+    return slice(max(int(shown[0]) - AROUND, 0), int(shown[-1]) + 1 + AROUND)
 
 
 @contextmanager

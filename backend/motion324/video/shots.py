@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import cv2
 import numpy as np
 
 from motion324.core.clip import VideoClip, told_frames
+from motion324.core.processes.side_by_side import side_by_side
 from motion324.core.progress import Progress, silent
 from motion324.video.optical_flow import DenseFlow, sample_image
 
@@ -31,10 +32,16 @@ def from_first_picture(clip: VideoClip) -> VideoClip:
 
     Where nothing at all is to be seen, or only in the last frame, it stays as it is.
     """
+    if not blank_frames(dataclasses.replace(clip, frames=clip.frames[:1], alpha=_first(clip.alpha))).any():
+        return clip
     count = first_picture(blank_frames(clip))
     if not count or count > len(clip.frames) - 2:
         return clip
     return without_start(clip, count)
+
+
+def _first(alpha: np.ndarray | None) -> np.ndarray | None:
+    return None if alpha is None else alpha[:1]
 
 
 def first_picture(blank: np.ndarray) -> int:
@@ -65,8 +72,9 @@ def begins_later(without: np.ndarray, first: int, name: str) -> dict[str, str]:
 
 def shot_warnings(clip: VideoClip, progress: Progress = silent) -> tuple[dict[str, str], ...]:
     """{"code", "sentence"} for frames of one colour, for a clip that fades in or out, for cuts and dissolves."""
-    small = _small(clip.frames, progress)
-    blank, numbers = blank_frames(clip), clip.frame_numbers
+    reduced = _reduced_frames(clip.frames, lambda done: progress("foreground", len(clip.frames), len(clip.frames)))
+    small = np.stack([cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in reduced])
+    blank, numbers = _blank(reduced, clip.alpha), clip.frame_numbers
     warnings = []
     if blank.any() and not blank.all():
         index = int(np.argmax(blank))
@@ -111,9 +119,14 @@ def shot_warnings(clip: VideoClip, progress: Progress = silent) -> tuple[dict[st
 
 def blank_frames(clip: VideoClip) -> np.ndarray:
     """(T,) bool: which frames have one colour all over, also in their alpha channel."""
-    blank = np.array([_is_uniform(frame) for frame in clip.frames])
-    if clip.alpha is not None:
-        blank &= np.array([_is_uniform(alpha[..., None]) for alpha in clip.alpha])
+    return _blank(_reduced_frames(clip.frames, lambda done: None), clip.alpha)
+
+
+def _blank(reduced: list[np.ndarray], alpha: np.ndarray | None) -> np.ndarray:
+    """As blank_frames. reduced: the clip's frames."""
+    blank = np.array([_is_uniform(image) for image in reduced])
+    if alpha is not None:
+        blank &= np.array([_is_uniform(_reduced(each)[..., None]) for each in alpha])
     return blank
 
 
@@ -185,13 +198,15 @@ def dissolving_frames(small: np.ndarray, cuts: Collection[int] = (), progress: P
     return np.empty(0, int)
 
 
-def _small(frames: np.ndarray, progress: Progress) -> np.ndarray:
-    """frames (T, H, W, 3) uint8 -> (T, h, w) uint8, grey, the longer side at most _LOOKED_AT_SIDE."""
-    small = []
-    for frame in frames:
-        progress("foreground", len(frames), len(frames))
-        small.append(cv2.cvtColor(_reduced(frame), cv2.COLOR_RGB2GRAY))
-    return np.stack(small)
+def _reduced_frames(frames: np.ndarray, tell: Callable[[int], None]) -> list[np.ndarray]:
+    """frames (T, H, W, 3) uint8 -> the same smaller, the longer side at most _LOOKED_AT_SIDE. tell: often called."""
+    reduced: list[np.ndarray] = [frames[0]] * len(frames)
+
+    def reduce(index: int) -> None:
+        reduced[index] = _reduced(frames[index])
+
+    side_by_side(len(frames), reduce, tell)
+    return reduced
 
 
 def _reduced(image: np.ndarray) -> np.ndarray:
@@ -202,8 +217,10 @@ def _reduced(image: np.ndarray) -> np.ndarray:
 
 
 def _is_uniform(image: np.ndarray) -> bool:
-    """image (H, W, C) uint8."""
-    colours = _reduced(image).reshape(-1, image.shape[2]).astype(np.float32)
+    """image (h, w, C) uint8."""
+    colours = image.reshape(-1, image.shape[2])
+    if (np.ptp(colours, axis=0) > 2 * _BLANK).any():  # so both ends cannot lie near the median
+        return False
     return bool(np.abs(colours - np.median(colours, axis=0)).max() <= _BLANK)
 
 

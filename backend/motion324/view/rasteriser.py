@@ -53,6 +53,13 @@ def faces_seen(pixels: np.ndarray, depth: np.ndarray, faces: np.ndarray, height:
     return face
 
 
+def depths_seen(positions: np.ndarray, faces: np.ndarray, view: View, height: int, width: int) -> np.ndarray:
+    """Raster.depth alone, of what `rasterise` is given, in about half the time."""
+    pixels, depth = view.project(np.asarray(positions, np.float64), height, width)
+    nearness: np.ndarray = _nearest_faces(pixels, depth, faces, height, width)[1]
+    return np.divide(1.0, nearness, out=np.full_like(nearness, np.inf), where=nearness > 0).astype(np.float32)
+
+
 def render(
     positions: np.ndarray,
     mesh: ReferenceMesh,

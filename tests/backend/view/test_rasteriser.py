@@ -6,7 +6,7 @@ import numpy as np
 
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.view import look_at_origin
-from motion324.view.rasteriser import rasterise, render
+from motion324.view.rasteriser import depths_seen, rasterise, render
 
 FRONT = look_at_origin(0.0, 0.0, 3.0, 1.2)
 
@@ -59,3 +59,12 @@ def test_render_shows_vertex_colours_on_the_background():
     assert (image[~seen] == (10, 20, 30)).all()
     assert (image[seen][:, 0] > 100).all()
     assert (image[seen][:, 1:] == 0).all()
+
+
+def test_depths_alone_are_those_of_the_whole_raster():
+    rng = np.random.default_rng(3)
+    positions, faces = rng.uniform(-0.5, 0.5, (40, 3)), rng.integers(0, 40, (60, 3))
+    view = look_at_origin(30.0, 10.0, 2.0, 1.3)
+    found = depths_seen(positions, faces, view, 48, 64)
+    assert np.isinf(found).any() and np.isfinite(found).any()
+    assert np.array_equal(found, rasterise(positions, faces, view, 48, 64).depth)

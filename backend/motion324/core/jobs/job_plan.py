@@ -28,9 +28,9 @@ LOAD, LOAD_SPREAD = 1.2, 0.7  # by whether the files are in memory already; a mo
 # and each answer takes as long per frame as the next one; of a longer one the frames of a window, which overlap.
 ENCODE_START, ENCODE_PER_FRAME = 0.5, 0.11
 ANSWER_PER_FRAME, ANSWER_IN_WINDOWS = 0.11, 0.21
-# Frames of a video that the compact model sees at once, measured as good as windows as long as in its training; where
-# nothing is told yet, it then takes twice as many looks.
-SEEN_AT_ONCE = 25
+# Frames of a video that the compact model sees at once, no worse than in windows as long as in its first training; those
+# of a video of at most so many get twice as many looks where nothing is told yet.
+SEEN_AT_ONCE, SEEN_OFTEN = 36, 25
 # The fit, by itself and after the compact model, of 7,735 vertices: per frame alone, and of all together.
 PREPARE_FIT, ALONE_PER_FRAME, FOLLOWING_PER_FRAME, TOGETHER_PER_FRAME = 0.5, 0.25, 0.14, 0.065
 QUALITY = {"draft": 0.52, "standard": 1.0, "fine": 1.36}
@@ -144,7 +144,7 @@ def _answers(options: AnimateOptions, frames: int, fitted: float) -> PlannedStag
     start = ENCODE_START + ENCODE_PER_FRAME * min(frames, SEEN_AT_ONCE)
     answer = frames * (ANSWER_PER_FRAME if at_once else ANSWER_IN_WINDOWS)
     hurries = options.quality == "draft" and options.reconstructor != COMPACT
-    first = answer * (2 if at_once and not hurries else 1)
+    first = answer * (2 if frames <= SEEN_OFTEN and not hurries else 1)
     if not fitted:
         return PlannedStage("reconstruct", start + first, start=start / (start + first))
     between, whole = PREPARE_FIT + fitted, start + first + PREPARE_FIT + fitted + answer

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
+from motion324.reconstructors.deformation_fit.carried_points import carry_points
 from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, PosedSurface
-from motion324.video.optical_flow import FlowOfThreads, sample_image, there_and_back
+from motion324.video.optical_flow import FlowOfThreads
 
-VISIBLE_WITHIN = 0.02  # a point this close behind the nearest surface (normalised) counts as seen
 FIELDS_KEPT = 40  # frames whose MaskField is kept: more than are refined together
 FLOW_BYTES_KEPT = 1 << 27  # of flow between frames, to which several fits of a short video come back
 JOINT_WINDOW = 24  # frames refined together: some 3 MB each
@@ -92,21 +92,21 @@ class Observer:
         )
 
     def way(self, neighbour: int, t: int) -> tuple[np.ndarray, np.ndarray]:
-        """Flow (h, w, 2) from another frame to frame t, and the error (h, w) in pixels of going there and back."""
-        return there_and_back(self._flow(neighbour, t), self._flow(t, neighbour))
+        """Flow (h, w, 2) from another frame to frame t, and back."""
+        return self._flow(neighbour, t), self._flow(t, neighbour)
 
     def chained(
         self, t: int, neighbour: int, surface: PosedSurface, way: tuple[np.ndarray, np.ndarray] | None = None
     ) -> PointTargets:
         """Points seen in another frame, in whose pose `surface` is, carried to frame t by the flow between both.
-        way: that flow, where it is known already."""
-        flow, error = way or self.way(neighbour, t)
-        return self._carried(surface, flow, error, self.problem.images.masks[neighbour], t)
+        way: that flow, there and back, where it is known already."""
+        return self._carried(surface, way or self.way(neighbour, t), self.problem.images.masks[neighbour], t)
 
     def model(self, t: int, surface: PosedSurface) -> PointTargets:
         """Points seen in the rendered surface, carried by the flow from that rendering to frame t."""
-        flow, error = self._flows.checked(surface.grey, self.greys[t])
-        return self._carried(surface, flow, error, surface.mask, t)
+        drawn, frame = surface.grey, self.greys[t]
+        way = self._flows.between(drawn, frame), self._flows.between(frame, drawn)
+        return self._carried(surface, way, surface.mask, t)
 
     def misfit(self, t: int, surface: PosedSurface) -> float:
         """How unlike frame t the surface looks: the mean difference of grey levels where either shows the object."""
@@ -140,14 +140,12 @@ class Observer:
     def _flow_between(self, first: int, second: int) -> np.ndarray:
         return self._flows.between(self.greys[first], self.greys[second])
 
-    def _carried(self, surface, flow, error, inside, t) -> PointTargets:
+    def _carried(
+        self, surface: PosedSurface, way: tuple[np.ndarray, np.ndarray], inside: np.ndarray, t: int
+    ) -> PointTargets:
         p = self.problem
         pixels, own_depth = p.project(surface.points)
-        x, y = p.clipped(pixels)
-        seen = p.within(pixels) & inside[y, x] & (own_depth < surface.depth[y, x] + VISIBLE_WITHIN)
-        moved = pixels + sample_image(flow, pixels)
-        tx, ty = p.clipped(moved)
-        seen &= p.within(moved) & p.images.masks[t][ty, tx]
-        length = np.linalg.norm(moved - pixels, axis=1)
-        sure = 1.0 / (1.0 + (error[y, x] / (self.settings.flow_trust + 0.1 * length)) ** 2)
-        return PointTargets(np.arange(len(pixels)), moved, p.point_area * sure * seen)
+        moved, weights = carry_points(
+            pixels, own_depth, p.point_area, surface.depth, inside, *way, p.images.masks[t], self.settings.flow_trust
+        )
+        return PointTargets(np.arange(len(pixels)), moved, weights)

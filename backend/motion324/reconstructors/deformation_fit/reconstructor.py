@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from motion324.core.processes.begun_work import begun
 from motion324.core.progress import Progress
 from motion324.reconstructors.deformation_fit.fit_problem import (
     FitProblem,
@@ -62,7 +63,7 @@ class DeformationFit:
         """Every frame first as soon as it is fitted by itself, then once more, refined together with its neighbours."""
         progress("reconstruct", 0, len(scene.frames))
         stages = _Stages(progress, len(scene.frames), refines=False)
-        yield from _fitted(_Fitting(scene, self.settings, None, stages), stages, None)
+        yield from _fitted(_Fitting(scene, self.settings, None, lambda: stages.alone(0)), stages, None)
 
 
 class RefinedByFit:
@@ -107,29 +108,36 @@ class RefinedByFit:
         """Every frame as glanced at, where the predictor can; as predicted, twice where the predictor is asked twice;
         then as fitted by itself, and then as refined with its neighbours."""
         self._fits = overlap_of(scene.mesh, scene.view, scene.masks[0]) >= TRUSTED_OVERLAP
-        gpu = torch_gpu(self.device) if self._fits else None
-        asked, fitting = self.predictor, None
-        if self.asks_twice and isinstance(asked, TrackedReconstructor) and asked.takes_tracks(progress):
-            first, between, second = (_part_of_predicting(progress, part) for part in range(PARTS))
-            yield from _glanced(asked, scene, first)
-            answer = yield from _gathered(scene, asked.reconstruct(scene, first))
-            share = second_share(scene.mesh.positions, answer)
-            if self._fits:
-                alone = _Stages(between, len(scene.frames), refines=False)
-                fitting = _Fitting(scene, self.settings, gpu, alone)
-                answer = yield from _gathered(scene, _fitted(fitting, alone, answer, jointly=False))
-            answers = _between(answer, asked.reconstruct(scene, second, answer), share)
-        else:
-            yield from _glanced(asked, scene, progress)
-            answers = asked.reconstruct(scene, progress)
         if not self._fits:
-            yield from answers
+            yield from self._answers(scene, progress, None)
             return
-        predicted = yield from _gathered(scene, answers)
-        stages = _Stages(progress, len(scene.frames), refines=True)
-        fitting = fitting or _Fitting(scene, self.settings, gpu, stages)
-        yield from _fitted(fitting, stages, predicted)
-        self._fitted_on = fitting.place
+        gpu = torch_gpu(self.device)
+        with begun(lambda check: _Fitting(scene, self.settings, gpu, check)) as fitting_of:
+            predicted = yield from _gathered(scene, self._answers(scene, progress, fitting_of))
+            stages = _Stages(progress, len(scene.frames), refines=True)
+            fitting = fitting_of(lambda: stages.alone(0))
+            yield from _fitted(fitting, stages, predicted)
+            self._fitted_on = fitting.place
+
+    def _answers(
+        self, scene: Scene, progress: Progress, fitting_of: Callable[[Callable[[], None]], _Fitting] | None
+    ) -> Iterator[FrameBatch]:
+        """The predictor's. fitting_of: waits for what fits its first answer before it is asked again; None: nothing
+        does."""
+        asked = self.predictor
+        if not (self.asks_twice and isinstance(asked, TrackedReconstructor) and asked.takes_tracks(progress)):
+            yield from _glanced(asked, scene, progress)
+            yield from asked.reconstruct(scene, progress)
+            return
+        first, between, second = (_part_of_predicting(progress, part) for part in range(PARTS))
+        yield from _glanced(asked, scene, first)
+        answer = yield from _gathered(scene, asked.reconstruct(scene, first))
+        share = second_share(scene.mesh.positions, answer)
+        if fitting_of:
+            alone = _Stages(between, len(scene.frames), refines=False)
+            fitting = fitting_of(lambda: alone.alone(0))
+            answer = yield from _gathered(scene, _fitted(fitting, alone, answer, jointly=False))
+        yield from _between(answer, asked.reconstruct(scene, second, answer), share)
 
 
 def _glanced(asked: Reconstructor, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
@@ -195,13 +203,18 @@ class _Stages:
 class _Fitting:
     """The fits of one scene, of which what was seen and set up is kept from one to the next."""
 
-    def __init__(self, scene: Scene, settings: FitSettings, gpu: str | None, stages: _Stages) -> None:
-        """gpu: for PyTorch, which fits to predictions only; None: the CPU fits."""
+    def __init__(self, scene: Scene, settings: FitSettings, gpu: str | None, check: Callable[[], None]) -> None:
+        """gpu: for PyTorch, which fits to predictions only; None: the CPU fits. check: often called, may raise."""
         images = working_images(scene.frames, scene.masks, scene.view, settings.picture)
-        self.problem = FitProblem(scene.mesh, images, settings, scene.seed, lambda: stages.alone(0))
+        self.problem = FitProblem(scene.mesh, images, settings, scene.seed, check)
         self._observer = Observer(self.problem, JOINT_WINDOW if gpu is None else JOINT_WINDOW_ON_GPU)
         self._gpu = gpu
         self._on_device: OnDevice | None = None
+        if gpu is not None:
+            try:
+                self._lies_on(gpu)
+            except RuntimeError as error:  # PyTorch's kind for all that goes wrong on a GPU
+                self.leaves_gpu(error)
 
     @property
     def on_gpu(self) -> bool:
@@ -227,10 +240,15 @@ class _Fitting:
             return alone, _one_by_one(alone, stages)
         from motion324.reconstructors.deformation_fit.by_torch import together
 
-        if self._on_device is None:
-            self._on_device = together.OnDevice(self.problem, self._observer, self._gpu)
-        fit = together.FitTogether(self._on_device, predicted)
+        fit = together.FitTogether(self._lies_on(self._gpu), predicted)
         return fit, fit.fit(stages.alone)
+
+    def _lies_on(self, gpu: str) -> OnDevice:
+        from motion324.reconstructors.deformation_fit.by_torch import together
+
+        if self._on_device is None:
+            self._on_device = together.OnDevice(self.problem, self._observer, gpu)
+        return self._on_device
 
 
 def _fitted(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.core.jobs.job_plan import SEEN_AT_ONCE
+from motion324.core.jobs.job_plan import SEEN_AT_ONCE, SEEN_OFTEN
 from motion324.core.progress import Progress
 from motion324.reconstructors.interface import FrameBatch, Scene
 from motion324.reconstructors.node_model.answers import Check, Geometry, ModelInUse, NodeMotions, Seen
@@ -20,9 +20,7 @@ from motion324.reconstructors.node_model.opening import opened_model
 from motion324.reconstructors.node_model.scene_inputs import (
     Look,
     SceneInputs,
-    Square,
     node_tracks,
-    scene_inputs,
     square_around,
     square_view,
 )
@@ -32,8 +30,8 @@ from motion324.reconstructors.scene_frames import Merger, plan_windows
 BUNDLED = Path(__file__).parent / "models" / "node_model.onnx"
 OVERLAP = 1 / 3  # part of a window of a longer video that it shares with the next one at the least
 LONGEST_GAP = 24  # frames from the reference frame to a window's next one that the model knows from its training
-# The mean of several answers is nearer to the truth than any. Of a video that is seen at once, as many are asked for
-# where nothing is told yet.
+# The mean of several answers is nearer to the truth than any. Of a short video, as many are asked for where nothing is
+# told yet.
 LOOKS = (Look(), Look(mirrored=True, turn=1))
 MORE_LOOKS = (*LOOKS, Look(turn=2), Look(mirrored=True, turn=3))
 DRAWN_LOOKS = 2  # how often a model that looks again is shown its answer, as in its training
@@ -91,10 +89,9 @@ class NodeModelReconstructor:
             progress("reconstruct", 0, total)
 
         check()
-        square = self._square_of(model, scene)
-        inputs = scene_inputs(scene, square, model.config, LOOKS[0])
-        assert self._seen is not None
-        seen = self._seen.of(chosen, LOOKS[0].mirrored, check)
+        known = self._seen_of(model, scene)
+        inputs = known.inputs.of(LOOKS[0])
+        seen = known.of(chosen, LOOKS[0].mirrored, check)
         times = np.arange(len(chosen), dtype=np.float32) * min((total - 1) / count, GLANCED_STEP)
         geometry = Geometry(times, inputs.camera, inputs.translation, inputs.nodes)
         found = model.first_answer(seen, geometry, check).motions
@@ -115,10 +112,10 @@ class NodeModelReconstructor:
         model = self._opened(progress)
         config = model.config
         progress("reconstruct", 0, total)
-        square = self._square_of(model, scene)
-        assert self._seen is not None
-        many = not self.hurries and believed is None and total <= SEEN_AT_ONCE
-        looks = [(look, scene_inputs(scene, square, config, look)) for look in (MORE_LOOKS if many else LOOKS)]
+        known = self._seen_of(model, scene)
+        square = known.square
+        many = not self.hurries and believed is None and total <= SEEN_OFTEN
+        looks = [(look, known.inputs.of(look)) for look in (MORE_LOOKS if many else LOOKS)]
         tracks: list[np.ndarray | None] = [None] * len(looks)
         if believed is not None and config.takes_tracks:
             given = [inputs for _, inputs in looks]
@@ -145,7 +142,7 @@ class NodeModelReconstructor:
                 geometry = Geometry(times, inputs.camera, inputs.translation, inputs.nodes)
                 if told is not None:
                     geometry = replace(geometry, tracks=told[window.frames])
-                questions.append((self._seen.of(window.frames, look.mirrored, check), geometry))
+                questions.append((known.of(window.frames, look.mirrored, check), geometry))
             if config.looks_again:
                 answers = [
                     _looked_again(model, drawn, looks[part][1], looks[part][0].mirrored, *question, check)
@@ -164,11 +161,11 @@ class NodeModelReconstructor:
             self._seen = None  # nobody asks again, and what was seen of the frames takes up to 140 MB
         progress("reconstruct", total, total)
 
-    def _square_of(self, model: ModelInUse, scene: Scene) -> Square:
-        """What is cut out of every frame; the first time, nothing has been seen of the scene."""
+    def _seen_of(self, model: ModelInUse, scene: Scene) -> SeenFrames:
+        """The first time, nothing has been seen of the scene."""
         if self._seen is None or not self._seen.belongs_to(model, scene):
             self._seen = SeenFrames(model, scene, square_around(scene.masks))
-        return self._seen.square
+        return self._seen
 
     def _opened(self, progress: Progress) -> ModelInUse:
         if self._model is None:

@@ -18,7 +18,7 @@ from motion324.mesh.surface import vertex_attributes
 from motion324.reconstructors.interface import Scene
 from motion324.reconstructors.node_model.config import HIDDEN_BEHIND, TRACK_VALUES, NodeModelConfig
 from motion324.reconstructors.scene_frames import square_of
-from motion324.view.rasteriser import rasterise
+from motion324.view.rasteriser import depths_seen
 
 MARGIN = 1.15  # side of the frames over the object's; in training nearly always from 1.05 to 1.3
 NODE_CANDIDATES = 1024  # surface samples of which nodes are chosen; as many as in training
@@ -101,34 +101,49 @@ def square_frames(
     return np.ascontiguousarray(out[..., ::-1]) if mirrored else out
 
 
-def scene_inputs(scene: Scene, square: Square, config: NodeModelConfig, look: Look = Look()) -> SceneInputs:
-    """Geometry, colours and camera of a scene whose frames are cut along `square`."""
-    height, width = scene.frames.shape[1:3]
-    view = square_view(scene.view, square, height, width)
-    axes = np.array([-1.0, 1.0, 1.0]) if look.mirrored else np.ones(3)
-    rotation = axes[:, None] * np.asarray(view.rotation, np.float64)
-    centre = (1 - view.centre[0] if look.mirrored else view.centre[0], view.centre[1])
-    surface = scene.surface
-    candidates = np.linspace(0, len(surface.points) - 1, min(NODE_CANDIDATES, len(surface.points))).astype(int)
-    candidates = np.roll(candidates, -look.turn * len(candidates) // 4)  # the first is the first node
-    chosen = candidates[farthest_points(surface.points[candidates], config.nodes)]
-    seen = _seen(surface.points[chosen], _depth(scene, scene.mesh.positions, view, config), view)
-    normals, colours = vertex_attributes(scene.mesh, surface)
-    return SceneInputs(
-        camera=np.array([view.focal, *centre], np.float32),
-        translation=(axes * np.asarray(view.translation)).astype(np.float32),
-        nodes=np.concatenate(
-            [
-                _turned(surface.points[chosen], surface.normals[chosen], rotation),
-                surface.colours[chosen],
-                seen[:, None],
-            ],
-            axis=1,
-        ).astype(np.float32),
-        points=np.concatenate([_turned(scene.mesh.positions, normals, rotation), colours], axis=1).astype(np.float32),
-        samples=chosen,
-        rotation=rotation,
-    )
+class LooksInputs:
+    """Geometry, colours and camera of a scene whose frames are cut along `square`, for any look at it: what looks share
+    is computed once, and so is each look."""
+
+    def __init__(self, scene: Scene, square: Square, config: NodeModelConfig) -> None:
+        self._scene, self._config = scene, config
+        self._view = square_view(scene.view, square, *scene.frames.shape[1:3])
+        self._depth = _depth(scene, scene.mesh.positions, self._view, config)
+        self._attributes = vertex_attributes(scene.mesh, scene.surface)
+        self._found: dict[Look, SceneInputs] = {}
+
+    def of(self, look: Look) -> SceneInputs:
+        if look not in self._found:
+            self._found[look] = self._inputs(look)
+        return self._found[look]
+
+    def _inputs(self, look: Look) -> SceneInputs:
+        view, surface = self._view, self._scene.surface
+        axes = np.array([-1.0, 1.0, 1.0]) if look.mirrored else np.ones(3)
+        rotation = axes[:, None] * np.asarray(view.rotation, np.float64)
+        centre = (1 - view.centre[0] if look.mirrored else view.centre[0], view.centre[1])
+        candidates = np.linspace(0, len(surface.points) - 1, min(NODE_CANDIDATES, len(surface.points))).astype(int)
+        candidates = np.roll(candidates, -look.turn * len(candidates) // 4)  # the first is the first node
+        chosen = candidates[farthest_points(surface.points[candidates], self._config.nodes)]
+        seen = _seen(surface.points[chosen], self._depth, view)
+        normals, colours = self._attributes
+        return SceneInputs(
+            camera=np.array([view.focal, *centre], np.float32),
+            translation=(axes * np.asarray(view.translation)).astype(np.float32),
+            nodes=np.concatenate(
+                [
+                    _turned(surface.points[chosen], surface.normals[chosen], rotation),
+                    surface.colours[chosen],
+                    seen[:, None],
+                ],
+                axis=1,
+            ).astype(np.float32),
+            points=np.concatenate([_turned(self._scene.mesh.positions, normals, rotation), colours], axis=1).astype(
+                np.float32
+            ),
+            samples=chosen,
+            rotation=rotation,
+        )
 
 
 def node_tracks(
@@ -140,12 +155,13 @@ def node_tracks(
     check: Callable[[], None],
 ) -> list[np.ndarray]:
     """positions (T, N, 3): where the vertices are believed to be, normalised space -> of each look (T, K, 5):
-    NodeInputs.tracks. check: called for every frame, and may raise to stop."""
+    NodeInputs.tracks. check: called ten times a second, and may raise to stop."""
     view = square_view(scene.view, square, *scene.frames.shape[1:3])
     surface = scene.surface
     tracks = [np.zeros((len(positions), len(inputs.samples), TRACK_VALUES), np.float32) for inputs in looks]
-    for t, vertices in enumerate(positions):
-        check()
+
+    def track(t: int) -> None:
+        vertices = positions[t]
         depth = _depth(scene, vertices, view, config)
         for inputs, told in zip(looks, tracks, strict=True):
             corners = scene.mesh.faces[surface.faces[inputs.samples]]
@@ -157,6 +173,8 @@ def node_tracks(
                 told[t, :, :2] = home[:, 2:] * (now[:, :2] / np.maximum(now[:, 2:], 1e-2) - home[:, :2] / home[:, 2:])
             told[t, :, 3] = _seen(moved, depth, view)
             told[t, :, 4] = 1.0
+
+    side_by_side(len(positions), track, lambda done: check())
     return tracks
 
 
@@ -177,7 +195,7 @@ def _turned(points: np.ndarray, normals: np.ndarray, rotation: np.ndarray) -> np
 def _depth(scene: Scene, vertices: np.ndarray, view: View, config: NodeModelConfig) -> np.ndarray:
     """(S', S'): of the mesh with these vertices (N, 3); infinite where it does not show."""
     side = RASTER_SCALE * config.image_size
-    return rasterise(vertices, scene.mesh.faces, view, side, side).depth
+    return depths_seen(vertices, scene.mesh.faces, view, side, side)
 
 
 def _seen(points: np.ndarray, depth: np.ndarray, view: View) -> np.ndarray:

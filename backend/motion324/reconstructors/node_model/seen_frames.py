@@ -1,4 +1,5 @@
-"""Has every frame of a scene seen by the model once, however many looks, windows and questions there are.
+"""Has every frame of a scene seen by the model once, however many looks, windows and questions there are, and its
+geometry looked at once.
 
 What is seen of a frame takes 1.5 MB: of a long video, what the first frames look like is kept, and of the others what
 the next window shares with this one.
@@ -10,7 +11,7 @@ import numpy as np
 
 from motion324.reconstructors.interface import Scene
 from motion324.reconstructors.node_model.answers import Check, ModelInUse, Seen
-from motion324.reconstructors.node_model.scene_inputs import Square, square_frames
+from motion324.reconstructors.node_model.scene_inputs import LooksInputs, Square, square_frames
 
 MOST_KEPT = 96  # frames, mirrored ones by themselves: 140 MB
 
@@ -19,6 +20,7 @@ class SeenFrames:
     def __init__(self, model: ModelInUse, scene: Scene, square: Square) -> None:
         """square: what is cut out of every frame."""
         self._model, self._scene, self.square = model, scene, square
+        self.inputs = LooksInputs(scene, square, model.config)
         self._kept: dict[tuple[int, bool], Seen] = {}
         self._passing: dict[bool, dict[int, Seen]] = {False: {}, True: {}}
 

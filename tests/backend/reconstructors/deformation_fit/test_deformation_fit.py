@@ -259,7 +259,7 @@ def test_no_drawings_of_frames_are_kept(waved):
     truth, before = waved[0], _drawings()
     settings = following(settings_for("standard"))
     stages = reconstructor._Stages(silent, len(truth), refines=True)
-    fitting = reconstructor._Fitting(scene_of(truth), settings, None, stages)
+    fitting = reconstructor._Fitting(scene_of(truth), settings, None, lambda: None)
     done = 0
     for _ in reconstructor._fitted(fitting, stages, truth.astype(np.float32), jointly=False):
         done += 1

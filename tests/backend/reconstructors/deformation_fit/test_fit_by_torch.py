@@ -42,6 +42,7 @@ from motion324.reconstructors.deformation_fit.by_torch.point_set import (  # noq
 
 VIEW = look_at_origin(0.0, 5.0, 2.0, 1.3)
 KNEE, RIGIDITY = 0.02, 0.7
+DEVICE = "cuda:0" if torch.cuda.is_available() else "cpu"
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +60,7 @@ def filmed() -> tuple[np.ndarray, Scene]:
 
 @pytest.fixture(scope="module")
 def problem(filmed):
-    stages = reconstructor._Stages(silent, 5, refines=True)
-    return reconstructor._Fitting(filmed[1], following(DRAFT), None, stages).problem
+    return reconstructor._Fitting(filmed[1], following(DRAFT), None, lambda: None).problem
 
 
 def bent_poses(count: int, frames: int) -> list[Pose]:
@@ -138,7 +138,7 @@ def test_nodes_are_brought_to_where_their_points_are(problem):
 def test_frames_fitted_together_lie_where_they_do_one_by_one(filmed):
     truth, scene = filmed
     predicted = (truth + truth[:1]) / 2
-    (alone, one), (first, all_) = (positions_of(scene, predicted, gpu) for gpu in (None, "cpu"))
+    (alone, one), (first, all_) = (positions_of(scene, predicted, gpu) for gpu in (None, DEVICE))
     size = error(np.broadcast_to(truth[:1], truth.shape), truth)
     assert error(all_, truth) < min(1.05 * error(one, truth), 0.8 * error(predicted, truth))
     assert error(all_, one) < 0.1 * size
@@ -148,8 +148,9 @@ def test_frames_fitted_together_lie_where_they_do_one_by_one(filmed):
 
 def test_the_same_frames_give_the_same_result_twice(filmed):
     truth, scene = filmed
-    first, again = (positions_of(scene, truth, "cpu")[1] for _ in range(2))
-    assert np.array_equal(first, again)
+    first, again = (positions_of(scene, truth, DEVICE)[1] for _ in range(2))
+    # A GPU adds up what pulls one point in any order.
+    assert np.array_equal(first, again) or (DEVICE != "cpu" and np.abs(first - again).max() < 2e-3)
 
 
 def test_the_gpu_is_taken_where_there_is_one_and_told(filmed, monkeypatch):
@@ -167,7 +168,7 @@ def test_the_gpu_is_taken_where_there_is_one_and_told(filmed, monkeypatch):
 
 def test_where_the_gpu_fails_the_cpu_fits_and_every_frame_is_final_once(filmed, monkeypatch, caplog):
     truth, scene = filmed
-    monkeypatch.setattr(reconstructor, "torch_gpu", lambda device: "cpu")
+    monkeypatch.setattr(reconstructor, "torch_gpu", lambda device: DEVICE)
     monkeypatch.setattr(together_fit.FitTogether, "window", 2)
     change, calls = together_fit.FitTogether.joint_change, []
 
@@ -194,13 +195,13 @@ def test_fitting_together_can_be_cancelled_at_any_report(filmed):
                 raise Cancelled
 
         with pytest.raises(Cancelled):
-            positions_of(scene, truth, "cpu", stop)
+            positions_of(scene, truth, DEVICE, stop)
 
 
 def positions_of(scene, predicted, gpu, progress=silent) -> tuple[np.ndarray, np.ndarray]:
     """(T, N, 3) each: as every frame was fitted by itself, and at last."""
     stages = reconstructor._Stages(progress, len(predicted), refines=True)
-    fitting = reconstructor._Fitting(scene, following(DRAFT), gpu, stages)
+    fitting = reconstructor._Fitting(scene, following(DRAFT), gpu, lambda: None)
     alone, final = np.full_like(predicted, np.nan), np.full_like(predicted, np.nan)
     for batch in reconstructor._fitted(fitting, stages, predicted.astype(np.float32)):
         (final if batch.final else alone)[batch.indices] = batch.positions

@@ -23,7 +23,7 @@ from motion324.reconstructors.node_model.geometry import project, sample_at  # n
 from motion324.reconstructors.node_model.inputs_and_answers import NodeInputs  # noqa: E402
 from motion324.reconstructors.node_model.looking import draw_positions  # noqa: E402
 from motion324.reconstructors.node_model.reconstructor import LONGEST_GAP, NodeModelReconstructor, known_times  # noqa: E402
-from motion324.reconstructors.node_model.scene_inputs import Look, Square, scene_inputs, square_around, square_frames  # noqa: E402
+from motion324.reconstructors.node_model.scene_inputs import Look, LooksInputs, Square, square_around, square_frames  # noqa: E402
 from motion324.training.node_model import batches as synthesis  # noqa: E402
 from motion324.training.node_model.batches import Synthesiser, TrainingBatch  # noqa: E402
 from motion324.training.shared.settings import SynthesisSettings  # noqa: E402
@@ -114,7 +114,7 @@ def scene_of(seen, batch, clip) -> Scene:
 
 def test_geometry_colours_and_camera_are_those_of_training(filmed):
     for clip, scene in enumerate(filmed.scenes):
-        inputs, trained = scene_inputs(scene, WHOLE, SMALL), filmed.batch.inputs
+        inputs, trained = LooksInputs(scene, WHOLE, SMALL).of(Look()), filmed.batch.inputs
         assert np.allclose(inputs.camera, trained.camera[clip], atol=1e-5)
         assert np.allclose(inputs.translation, trained.translation[clip], atol=1e-5)
         assert np.allclose(inputs.nodes[:, :9], trained.nodes[clip, :, :9], atol=1e-4)
@@ -134,7 +134,7 @@ def test_a_square_around_the_object_shows_the_nodes_what_the_whole_frame_shows_t
         bigger = Scene(scene.mesh, scene.surface, *enlarged(scene.frames, scene.masks), beyond(scene.view))
         square = square_around(bigger.masks)
         assert square != Square(0, 0, bigger.frames.shape[1])
-        inputs = scene_inputs(bigger, square, SMALL)
+        inputs = LooksInputs(bigger, square, SMALL).of(Look())
         frames = square_frames(bigger.frames, bigger.masks, square, SMALL.image_size)
         for t in range(SMALL.frames):
             seen = filmed.batch.node_seen[clip, t]
@@ -152,7 +152,7 @@ def test_a_square_around_the_object_shows_the_nodes_what_the_whole_frame_shows_t
 def test_a_mirrored_look_shows_the_same_scene_with_left_and_right_swapped(filmed):
     for scene in filmed.scenes:
         looks = Look(), Look(mirrored=True)
-        plain, mirrored = (scene_inputs(scene, WHOLE, SMALL, look) for look in looks)
+        plain, mirrored = (LooksInputs(scene, WHOLE, SMALL).of(look) for look in looks)
         first, second = (
             square_frames(scene.frames, scene.masks, WHOLE, SMALL.image_size, look.mirrored) for look in looks
         )
@@ -169,7 +169,7 @@ def test_a_mirrored_look_shows_the_same_scene_with_left_and_right_swapped(filmed
 
 
 def test_another_turn_chooses_other_nodes(filmed):
-    first, second = (scene_inputs(filmed.scenes[0], WHOLE, SMALL, Look(turn=turn)).nodes for turn in (0, 1))
+    first, second = (LooksInputs(filmed.scenes[0], WHOLE, SMALL).of(Look(turn=turn)).nodes for turn in (0, 1))
     shared = (np.linalg.norm(first[:, None, :3] - second[None, :, :3], axis=2).min(axis=1) < 1e-6).mean()
     assert shared < 0.9
 
@@ -204,7 +204,7 @@ def test_the_reconstructor_gives_what_the_network_gives_in_training(filmed, tmp_
     for clip, scene in enumerate(filmed.scenes):
         batches = list(NodeModelReconstructor(str(weights), "cpu", hurries=True).reconstruct(scene, silent))
         found = np.concatenate([batch.positions for batch in batches])
-        inputs, trained = scene_inputs(scene, WHOLE, SMALL), filmed.batch.inputs
+        inputs, trained = LooksInputs(scene, WHOLE, SMALL).of(Look()), filmed.batch.inputs
         given = NodeInputs(
             trained.frames[clip : clip + 1],
             trained.times[clip : clip + 1],

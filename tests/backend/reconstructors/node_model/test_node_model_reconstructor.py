@@ -19,7 +19,7 @@ from motion324.reconstructors import registry
 from motion324.reconstructors.interface import Scene
 from motion324.reconstructors.node_model import reconstructor as reconstructing
 from motion324.reconstructors.node_model.reconstructor import BUNDLED, NodeModelReconstructor
-from motion324.reconstructors.node_model.scene_inputs import farthest_points, square_around
+from motion324.reconstructors.node_model.scene_inputs import LooksInputs, farthest_points, square_around
 
 VIEW = look_at_origin(20.0, 5.0, 2.0, 1.3)
 
@@ -87,13 +87,13 @@ def test_a_model_that_takes_no_tracks_is_told_none(weights):
 
 def test_more_looks_are_taken_where_nothing_is_told_and_time_is_not_short(weights, monkeypatch):
     given, taken = scene(26), []
-    original = reconstructing.scene_inputs
+    original = LooksInputs.of
 
-    def scene_inputs(*arguments):
-        taken.append(arguments[-1])
-        return original(*arguments)
+    def of(self, look):
+        taken.append(look)
+        return original(self, look)
 
-    monkeypatch.setattr(reconstructing, "scene_inputs", scene_inputs)
+    monkeypatch.setattr(LooksInputs, "of", of)
     short = replace(given, frames=given.frames[:4], masks=given.masks[:4])
     believed = np.repeat(given.mesh.positions[None], 4, axis=0)
     for of, told, hurries, looks in (
@@ -109,9 +109,9 @@ def test_more_looks_are_taken_where_nothing_is_told_and_time_is_not_short(weight
 
 
 def test_a_short_video_is_seen_at_once_and_a_longer_one_in_windows_as_long_as_in_training(weights):
-    given = scene(26)
+    given = scene(37)
     asked, told = NodeModelReconstructor(weights, "cpu"), []
-    for frames, windows in ((25, 1), (26, 12)):
+    for frames, windows in ((36, 1), (37, 18)):
         told.clear()
         part = replace(given, frames=given.frames[:frames], masks=given.masks[:frames])
         list(asked.reconstruct(part, lambda stage, done, total: told.append((stage, done))))

@@ -127,18 +127,29 @@ def _look_around(mesh: ReferenceMesh, target: Target, progress: Progress) -> lis
             for k, (elevation, roll) in enumerate(elevations)
             for azimuth in range(AZIMUTHS)
         ]
-        found: list[tuple[float, float, View] | None] = [None] * len(turns)
-
-        def look(number: int, turns=turns, found=found) -> None:
-            view = framed(mesh, turned_view(*turns[number]), target, outermost)
-            found[number] = (*overlap_and_colour(mesh, view, target), view)
-
-        side_by_side(len(turns), look, lambda done: progress("view", 0, REFINED))
-        scored += [row for row in found if row is not None]
+        scored += _scored(mesh, target, turns, outermost, progress)
         if max(overlap for _, overlap, _ in scored) >= GOOD_OVERLAP:
             break
     scored.sort(key=lambda row: -row[0])
     return [view for _, _, view in scored[:REFINED]]
+
+
+def _scored(
+    mesh: ReferenceMesh,
+    target: Target,
+    turns: list[tuple[float, float, float]],
+    outermost: np.ndarray,
+    progress: Progress,
+) -> list[tuple[float, float, View]]:
+    """turns: of turned_view -> of each its score, the silhouettes' overlap, and the view."""
+    found: list[tuple[float, float, View] | None] = [None] * len(turns)
+
+    def look(number: int) -> None:
+        view = framed(mesh, turned_view(*turns[number]), target, outermost)
+        found[number] = (*overlap_and_colour(mesh, view, target), view)
+
+    side_by_side(len(turns), look, lambda done: progress("view", 0, REFINED))
+    return [row for row in found if row is not None]
 
 
 def turned_view(azimuth: float, elevation: float, roll: float) -> View:

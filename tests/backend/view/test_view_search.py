@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from motion324.core.progress import silent
 from motion324.core.reference_mesh import normalised_mesh
 from motion324.core.view import View, look_at_origin
 from motion324.mesh.files.reading import read_mesh
+from motion324.view import view_search
 from motion324.view.pose_fit import fit_pose
 from motion324.view.view_search import find_view
 
@@ -114,3 +116,18 @@ def test_pose_and_focal_length_are_recovered_from_matches_with_outliers():
     found = fit_pose(look_at_origin(5.0, 2.0, 2.3, 1.39), points, pixels, np.ones(300), (480, 640))
     assert turned_by(found, truth) < 0.3
     assert np.abs(found.project(points, 480, 640)[0] - truth.project(points, 480, 640)[0])[60:].mean() < 0.5
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_mesh_is_framed_by_its_outermost_points_as_by_all(flat, monkeypatch):
+    mesh = creature()
+    if flat:
+        mesh = replace(mesh, positions=mesh.positions * np.float32([1, 1, 0]))
+    frames, masks = film(creature(), creature().positions[None], look_at_origin(40.0, 10.0, 2.2, 1.39))
+    target = view_search.Target.of(frames[0], masks[0], view_search.COARSE_SIZE)
+    start = view_search.turned_view(25.0, 12.0, 90.0)
+    found = view_search.framed(mesh, start, target)
+    points = view_search.framing_points(mesh)
+    assert flat or len(points) < len(mesh.positions) / 2
+    every = view_search.framed(mesh, start, target, mesh.positions)
+    assert np.allclose(found.translation, every.translation, atol=1e-6)

@@ -28,8 +28,8 @@ LOAD, LOAD_SPREAD = 1.2, 0.7  # by whether the files are in memory already; a mo
 # and each answer takes as long per frame as the next one; of a longer one the frames of a window, which overlap.
 ENCODE_START, ENCODE_PER_FRAME = 0.5, 0.11
 ANSWER_PER_FRAME, ANSWER_IN_WINDOWS = 0.11, 0.21
-# Frames of a video that the compact model sees at once, no worse than in windows as long as in its first training; those
-# of a video of at most so many get twice as many looks where nothing is told yet.
+# Frames of a video that the compact model sees at once, no worse than in windows as long as in its first training; the
+# shorter ones of these get twice as many looks where nothing is told yet.
 SEEN_AT_ONCE, SEEN_OFTEN = 36, 25
 # The fit, by itself and after the compact model, of 7,735 vertices: per frame alone, and of all together.
 PREPARE_FIT, ALONE_PER_FRAME, FOLLOWING_PER_FRAME, TOGETHER_PER_FRAME = 0.5, 0.25, 0.14, 0.065

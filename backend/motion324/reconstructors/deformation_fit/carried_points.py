@@ -15,9 +15,9 @@ MORE_PER_PIXEL = 0.1  # of a point's way: so much more may flow miss
 
 @njit(cache=True, nogil=True)
 def carry_points(pixels, own_depth, area, depth, inside, forward, back, wanted, trust):
-    """pixels (P, 2) float64 of points at depths own_depth (P,), which count as area (P,) says, in a picture whose surface
-    lies at depth (h, w) and shows the object where inside (h, w) bool -> where they appear in the other picture (P, 2),
-    and how much each counts there (P,), 0 where nothing is known.
+    """pixels (P, 2) float64 of points at depths own_depth (P,), which count as area (P,) says, in a picture whose
+    surface lies at depth (h, w) and shows the object where inside (h, w) bool -> where they appear in the other picture
+    (P, 2), and how much each counts there (P,), 0 where nothing is known.
 
     forward, back (h, w, 2) float32: flow to the other picture and back, in pixels. wanted (h, w) bool: where that shows
     the object. trust: pixels that flow may miss on its way there and back.

@@ -50,7 +50,7 @@ def test_pytorch_and_onnxruntime_find_the_same(anew, monkeypatch):
 
 def test_a_gpu_that_pytorch_cannot_use_leaves_the_network_to_the_cpu(anew, monkeypatch, caplog):
     monkeypatch.setattr(saliency, "torch_may_find_a_gpu", lambda: True)
-    assert not torch.cuda.is_available()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert saliency.load_network().on_cpu
     assert "the CPU does" in caplog.text
 

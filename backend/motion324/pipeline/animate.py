@@ -49,6 +49,7 @@ from motion324.trajectories.smoothing import smooth_trajectory, steadied
 from motion324.video.decoding import read_video
 from motion324.video.foreground import check_mask_option, find_masks
 from motion324.video.foreground.masks import ForegroundMasks, from_first_object
+from motion324.video.one_thread import one_thread_each
 from motion324.video.shots import from_first_picture, shot_warnings
 from motion324.video.source import bad_video
 from motion324.view.pose_fit import overlap_warnings
@@ -122,6 +123,8 @@ def animate(
 
         foreground = foreground or find_masks(clip, options.mask, clock)
         clip, foreground = from_first_object(clip, foreground)
+        limits = stack.enter_context(contextlib.ExitStack())
+        limits.enter_context(one_thread_each())
         filmed = filmed_by_a_still_camera(clip, foreground.masks, options, clock)
         remarks = [*shot_warnings(clip, clock), *filmed.warnings]
 
@@ -144,6 +147,7 @@ def animate(
         _log_vertex_colours(mesh)
 
         scene = scene_of(fitting, filming, reference, options.seed, clock)
+        limits.close()
         positions = _reconstruct(reconstructor, scene, reference, mesh, normalisation, clip, clock, on_frames)
 
         clock("smooth", 0, 1)
@@ -180,7 +184,9 @@ def animate(
             pinned = part_of(scene, reference, pins, clip)
             result = refined(pinned, pins, result, normalisation, settings_for(options.quality), clock)
         compared = Compared(mesh.faces, normalisation, reference.view, filmed.masks)
-        result = with_trust(result, trust_of(result.positions, compared, clock), mesh.name, clip.name)
+        with one_thread_each():
+            trust = trust_of(result.positions, compared, clock)
+        result = with_trust(result, trust, mesh.name, clip.name)
         if folder and keep:
             write_result_files(folder.staging, keep, mesh, clip, foreground.masks, result, clock, filmed.shown)
         result.report["seconds"] = clock.seconds()

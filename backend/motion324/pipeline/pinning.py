@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from motion324.core.clip import VideoClip
 from motion324.core.motion.pins import Pins
@@ -17,6 +16,7 @@ from motion324.pipeline.reference import FIRST_FRAME, Reference
 from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, FitSettings, working_images
 from motion324.reconstructors.deformation_fit.pinned_fit import REACH, FramePins, PinnedFit
 from motion324.reconstructors.interface import Scene
+from motion324.video.one_thread import one_thread_each
 
 MISSED = 1.0  # pixels from which on a pin's distance is told
 
@@ -80,7 +80,7 @@ def refined(
     rest = scene.mesh.positions
     own = np.stack([rest if t < 0 else normalisation.to_normalised(last.positions[t]) for t in times])
     progress("refine", 0, len(times))
-    with threadpool_limits(1, user_api="blas"):  # see reconstructor: several wait for each other
+    with one_thread_each():
         images = working_images(scene.frames, scene.masks, scene.view, settings.picture)
         problem = FitProblem(scene.mesh, images, settings, scene.seed, lambda: progress("refine", 0, len(times)))
         fit = PinnedFit(problem, own, times, lambda: progress("refine", 0, len(times)))

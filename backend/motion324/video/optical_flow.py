@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 
 import cv2
@@ -64,19 +62,6 @@ def _shown(first: np.ndarray, second: np.ndarray, axis: int) -> slice:
     if len(shown) == 0:
         return slice(None)
     return slice(max(int(shown[0]) - AROUND, 0), int(shown[-1]) + 1 + AROUND)
-
-
-@contextmanager
-def one_thread_each() -> Iterator[None]:
-    """OpenCV computes every flow by one thread: for those who compute as many side by side as there are cores, where
-    OpenCV's own threads would only wait for each other. It parts pictures by its threads, and flows differ a little
-    with that; so they are the same whatever the computer has."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def there_and_back(forward: np.ndarray, back: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -218,10 +218,10 @@ def _reduced(image: np.ndarray) -> np.ndarray:
 
 def _is_uniform(image: np.ndarray) -> bool:
     """image (h, w, C) uint8."""
-    colours = image.reshape(-1, image.shape[2])
-    if (np.ptp(colours, axis=0) > 2 * _BLANK).any():  # so both ends cannot lie near the median
+    colours = np.ascontiguousarray(image.reshape(-1, image.shape[2]).T)
+    if (np.ptp(colours, axis=1) > 2 * _BLANK).any():  # so both ends cannot lie near the median
         return False
-    return bool(np.abs(colours - np.median(colours, axis=0)).max() <= _BLANK)
+    return bool(np.abs(colours - np.median(colours, axis=1, keepdims=True)).max() <= _BLANK)
 
 
 def _difference(first: np.ndarray, second: np.ndarray) -> float:

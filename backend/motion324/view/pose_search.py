@@ -196,9 +196,8 @@ def _refined(
     best: tuple[float, View, int] | None = None
     for done, (number, frame) in enumerate(chosen[:REFINED]):
         target = Target.of(frames[frame], masks[frame], FINE_SIZE)
-        for view in refinements(mesh, framed(mesh, views[number], target), target):
+        for score, _, view in refinements(mesh, framed(mesh, views[number], target), target):
             progress("view", done, REFINED)
-            score, _ = overlap_and_colour(mesh, view, target)
             if best is None or score > best[0]:
                 best = score, view, frame
     assert best is not None

@@ -20,7 +20,7 @@ from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.view import View, look_at_origin
 from motion324.mesh.colours import colours_at
-from motion324.video.optical_flow import DenseFlow, one_thread_each
+from motion324.video.optical_flow import DenseFlow
 from motion324.view.pose_fit import fit_pose
 from motion324.view.rasteriser import Raster, face_normals, rasterise
 
@@ -63,10 +63,9 @@ def find_view(mesh: ReferenceMesh, frame: np.ndarray, mask: np.ndarray, mode: st
     found: list[list[tuple[float, View]]] = [[]] * len(starts)
 
     def refine(k: int) -> None:
-        found[k] = [(_score(mesh, view, fine), view) for view in refinements(mesh, starts[k], fine)]
+        found[k] = [(score, view) for score, _, view in refinements(mesh, starts[k], fine)]
 
-    with one_thread_each():
-        side_by_side(len(starts), refine, lambda done: progress("view", done, len(starts)))
+    side_by_side(len(starts), refine, lambda done: progress("view", done, len(starts)))
     best = max((scored for refined in found for scored in refined), key=lambda scored: scored[0])
     return ViewMatch(best[1], overlap_of(mesh, best[1], mask))
 
@@ -194,7 +193,11 @@ def framed(mesh: ReferenceMesh, view: View, target: Target, outermost: np.ndarra
 
 def overlap_and_colour(mesh: ReferenceMesh, view: View, target: Target) -> tuple[float, float]:
     """A score (higher is better) and the silhouettes' overlap."""
-    image, raster = _drawn(mesh, target.of_crop(view), target)
+    return _alike(*_drawn(mesh, target.of_crop(view), target), target)
+
+
+def _alike(image: np.ndarray, raster: Raster, target: Target) -> tuple[float, float]:
+    """As overlap_and_colour, of what was drawn."""
     seen = raster.mask
     both = seen & target.mask
     overlap = float(both.sum() / max(int((seen | target.mask).sum()), 1))
@@ -204,10 +207,6 @@ def overlap_and_colour(mesh: ReferenceMesh, view: View, target: Target) -> tuple
     difference -= difference.mean(axis=0)  # exposure does not count, pattern does
     spread = target.colours[both].astype(np.float32).std(axis=0).mean() + 12.0
     return overlap - COLOUR_WEIGHT * min(float(np.abs(difference).mean()) / spread, 1.5), overlap
-
-
-def _score(mesh: ReferenceMesh, view: View, target: Target) -> float:
-    return overlap_and_colour(mesh, view, target)[0]
 
 
 def _drawn(mesh: ReferenceMesh, view: View, target: Target) -> tuple[np.ndarray, Raster]:
@@ -226,22 +225,21 @@ def _drawn(mesh: ReferenceMesh, view: View, target: Target) -> tuple[np.ndarray,
     return np.clip(image, 0, 255).astype(np.uint8), raster
 
 
-def refinements(mesh: ReferenceMesh, view: View, target: Target) -> Iterator[View]:
-    """The view after every round, the start included."""
+def refinements(mesh: ReferenceMesh, view: View, target: Target) -> Iterator[tuple[float, float, View]]:
+    """A score and the silhouettes' overlap, as overlap_and_colour has them, and the view: at the start and after every
+    round."""
     height, width = target.mask.shape
     optical_flow = DenseFlow()
     rng = np.random.default_rng(0)
     wanted = _grey(target.colours, target.mask)
-    yield view
-    for round_ in range(ROUNDS):
-        crop = target.of_crop(view)
-        image, raster = _drawn(mesh, crop, target)
+    for round_ in range(ROUNDS + 1):
+        image, raster = _drawn(mesh, target.of_crop(view), target)
+        yield (*_alike(image, raster, target), view)
         seen = raster.mask
-        drawn = _grey(image, seen)
-        flow, returned = optical_flow.checked(drawn, wanted)
         ys, xs = np.nonzero(seen)
-        if len(ys) < 50:
+        if len(ys) < 50 or round_ == ROUNDS:
             return
+        flow, returned = optical_flow.checked(_grey(image, seen), wanted)
         keep = rng.permutation(len(ys))[:1500]
         ys, xs = ys[keep], xs[keep]
         goal = np.stack([xs + 0.5, ys + 0.5], axis=1) + flow[ys, xs]
@@ -252,7 +250,6 @@ def refinements(mesh: ReferenceMesh, view: View, target: Target) -> Iterator[Vie
             "pk,pka->pa", raster.barycentric[ys, xs], mesh.positions[mesh.faces[raster.face[ys, xs]]]
         ).astype(np.float64)
         view = fit_pose(view, points, _whole_pixels(goal, target), sure, target.whole, free_focal=round_ >= 2)
-        yield view
 
 
 def _whole_pixels(pixels: np.ndarray, target: Target) -> np.ndarray:

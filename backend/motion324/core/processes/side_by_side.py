@@ -1,7 +1,12 @@
-"""Does the same work on many frames on all cores: OpenCV, numpy and onnxruntime let go of Python."""
+"""Does the same work on many frames on all cores: OpenCV, numpy and onnxruntime let go of Python.
+
+The threads are kept: to start one takes longest where others are busy, and a job asks for them a hundred times.
+"""
 
 from __future__ import annotations
 
+import os
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -9,6 +14,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from motion324.core.processes.machine import processor_count
 
 _POLL_SECONDS = 0.1
+
+_lock = threading.Lock()
+_kept: ThreadPoolExecutor | None = None
+_of_thread = threading.local()
 
 
 def side_by_side(
@@ -20,8 +29,10 @@ def side_by_side(
     the work, ends the work and passes.
     """
     tell(0)
+    # Work that itself does something side by side would wait for threads that all wait.
+    own = workers is not None or getattr(_of_thread, "is_kept", False)
     workers = workers or max(1, processor_count())
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="motion324-frames")
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="motion324-frames") if own else _kept_threads(workers)
     running: deque[Future[None]] = deque()
     done = started = 0
     try:
@@ -35,4 +46,28 @@ def side_by_side(
                 done += 1
             tell(done)
     finally:
-        pool.shutdown(cancel_futures=True)
+        wait([future for future in running if not future.cancel()])
+        if own:
+            pool.shutdown()
+
+
+def _kept_threads(workers: int) -> ThreadPoolExecutor:
+    global _kept
+    with _lock:
+        if _kept is None:
+            _kept = ThreadPoolExecutor(workers, "motion324-frames", initializer=_mark)
+        return _kept
+
+
+def _mark() -> None:
+    _of_thread.is_kept = True
+
+
+def _forget() -> None:
+    """In a child that this process has forked, which has none of its threads."""
+    global _kept, _lock
+    _kept, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from motion324.core.processes.begun_work import begun
 from motion324.core.progress import Progress
@@ -32,7 +30,7 @@ from motion324.reconstructors.interface import (
     Scene,
     TrackedReconstructor,
 )
-from motion324.video.optical_flow import one_thread_each
+from motion324.video.one_thread import one_thread_each
 from motion324.view.view_search import overlap_of
 
 if TYPE_CHECKING:
@@ -217,10 +215,6 @@ class _Fitting:
                 self.leaves_gpu(error)
 
     @property
-    def on_gpu(self) -> bool:
-        return self._gpu is not None
-
-    @property
     def place(self) -> str:
         """Where it fits to predictions, for people."""
         return self._gpu or "cpu"
@@ -272,10 +266,7 @@ def _fitted(
 
 
 def _limited(fitting: _Fitting, stages: _Stages, predicted: np.ndarray | None, jointly: bool) -> Iterator[FrameBatch]:
-    # Several BLAS threads wait for each other on systems as small as a frame's: beside another busy process a Cholesky
-    # factorisation took them 57 to 120 ms that takes one thread 3 to 10.
-    opencv = one_thread_each() if fitting.on_gpu else nullcontext()
-    with threadpool_limits(1, user_api="blas"), opencv:
+    with one_thread_each():
         yield from _fitted_by_one_thread(fitting, stages, predicted, jointly)
 
 

@@ -86,7 +86,7 @@ def held_to_prediction(settings: FitSettings, ahead: np.ndarray) -> np.ndarray:
     return held
 
 
-FOLLOWING_STEPS = 4  # Gauss-Newton steps from one frame's predicted pose to the next one's
+FOLLOWING_STEPS = 2  # Gauss-Newton steps from one frame's predicted pose to the next one's
 FOLLOWING_RIGIDITY = 0.02  # of the frames' own rigidity, while a prediction is followed
 POINTS_KEPT = 64  # frames whose predicted points are kept: more than are refined together
 
@@ -101,15 +101,17 @@ class FrameFit:
         problem: FitProblem,
         predicted: np.ndarray | None = None,
         observer: Observer | None = None,
+        rounds: int | None = None,
     ) -> None:
         """predicted (T, N, 3): where another reconstructor believes the vertices to be: frames are fitted from there
         unless their parents' poses look likelier, and points are held to it: along the viewing axis, of which the
         images hardly tell, by more than across the view, where it counts for what is hidden or looks alike. Each frame
         has to be followed before it is looked at. observer: of an earlier fit of the same problem, which has seen
-        much of it already."""
+        much of it already. rounds: of looking, of a frame by itself; None: as the settings have them."""
         self.problem = problem
         self.settings = problem.settings
         self.observer = observer or Observer(problem)
+        self._rounds = rounds or problem.settings.rounds
         self._predicted = predicted
         self._followed: dict[int, Pose] = {}
         self._predicted_points = lru_cache(maxsize=POINTS_KEPT)(lambda t: problem.posed(self._followed[t]).points)
@@ -127,14 +129,14 @@ class FrameFit:
         there = posed(before)
         chained = [look.chained(t, parent, there)]
         surface = start = self._likelier(t, there)
-        for round_ in range(s.rounds):
+        for round_ in range(self._rounds):
             check()
             # Flow between two frames can be wrong by much, that from a nearly right model hardly: trust it more late.
             model = look.model(t, surface) if round_ > 0 else None
             observation = Observation(chained, model, look.bare(t, surface))
             for _ in range(s.steps):
                 check()
-                left = s.rounds - 1 - round_
+                left = self._rounds - 1 - round_
                 pose = surface.pose
                 hessian, gradient = self.equations(t, surface, there, observation, s.anneal**left)
                 hold(hessian, gradient, pose.translations - start.pose.translations, s.hold / len(pose.translations))

@@ -57,11 +57,12 @@ NAMES = frozenset(
 
 
 def catalogue() -> dict[str, dict[tuple[str, str], str]]:
-    """As bpy.app.translations.register takes it."""
-    return {
-        language: {(context, text): told for context in CONTEXTS for text, told in texts.items()}
-        for language, texts in LANGUAGES.items()
+    """As bpy.app.translations.register takes it. Languages that have several names share what they have."""
+    by_context = {
+        id(texts): {(context, text): told for context in CONTEXTS for text, told in texts.items()}
+        for texts in {id(texts): texts for texts in LANGUAGES.values()}.values()
     }
+    return {language: by_context[id(texts)] for language, texts in LANGUAGES.items()}
 
 
 def register() -> None:

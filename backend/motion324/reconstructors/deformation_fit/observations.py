@@ -17,8 +17,7 @@ from motion324.video.optical_flow import FlowOfThreads
 
 FIELDS_KEPT = 40  # frames whose MaskField is kept: more than are refined together
 FLOW_BYTES_KEPT = 1 << 27  # of flow between frames, to which several fits of a short video come back
-JOINT_WINDOW = 24  # frames refined together: some 3 MB each
-JOINT_WINDOW_ON_GPU = 96  # some 10 MB of a GPU's memory each
+JOINT_WINDOW = 24  # frames refined together: some 3 MB each, on a GPU 10; more are no faster there either
 FLOWS_KEPT_BESIDE = 16  # of a long one, beside both ways between neighbours that are refined together
 BARE_PIXELS = 500  # of the mask without model, at most so many are looked at
 
@@ -70,8 +69,7 @@ class MaskField:
 class Observer:
     """Looks at the working images of one problem."""
 
-    def __init__(self, problem: FitProblem, window: int = JOINT_WINDOW) -> None:
-        """window: how many frames are refined together."""
+    def __init__(self, problem: FitProblem) -> None:
         self.problem = problem
         self.settings = problem.settings
         self._flows = FlowOfThreads(self.settings.flow_finest)
@@ -80,7 +78,7 @@ class Observer:
         self.field = lru_cache(maxsize=FIELDS_KEPT)(lambda t: MaskField.of(images.masks[t]))
         all_pairs = 2 * 2 * len(images.masks)  # along the tree of frames, and along time
         fit = all_pairs * 8 * images.masks[0].size <= FLOW_BYTES_KEPT
-        kept = all_pairs if fit else 2 * window + FLOWS_KEPT_BESIDE
+        kept = all_pairs if fit else 2 * JOINT_WINDOW + FLOWS_KEPT_BESIDE
         self._flow = lru_cache(maxsize=kept)(lambda first, second: self._flow_between(first, second))
 
     def observe(self, t: int, surfaces: Mapping[int, PosedSurface]) -> Observation[PointTargets]:

@@ -21,7 +21,7 @@ from motion324.reconstructors.deformation_fit.fit_problem import (
 from motion324.reconstructors.deformation_fit.frame_fit import FrameFit
 from motion324.reconstructors.deformation_fit.frame_tree import along_tree
 from motion324.reconstructors.deformation_fit.joint_fit import Fit, fit_jointly
-from motion324.reconstructors.deformation_fit.observations import JOINT_WINDOW, JOINT_WINDOW_ON_GPU, Observer
+from motion324.reconstructors.deformation_fit.observations import Observer
 from motion324.reconstructors.gpu_choice import torch_gpu
 from motion324.reconstructors.interface import (
     FrameBatch,
@@ -206,7 +206,7 @@ class _Fitting:
         """gpu: for PyTorch, which fits to predictions only; None: the CPU fits. check: often called, may raise."""
         images = working_images(scene.frames, scene.masks, scene.view, settings.picture)
         self.problem = FitProblem(scene.mesh, images, settings, scene.seed, check)
-        self._observer = Observer(self.problem, JOINT_WINDOW if gpu is None else JOINT_WINDOW_ON_GPU)
+        self._observer = Observer(self.problem)
         self._gpu = gpu
         self._on_device: OnDevice | None = None
         if gpu is not None:

@@ -32,7 +32,7 @@ from motion324.reconstructors.deformation_fit.fit_problem import (
 )
 from motion324.reconstructors.deformation_fit.frame_tree import SIZE, _differences, frame_tree
 from motion324.reconstructors.deformation_fit.normal_equations import add_points, add_rigid_edges, mirror, rotated
-from motion324.reconstructors.deformation_fit.observations import JOINT_WINDOW, JOINT_WINDOW_ON_GPU, Observer
+from motion324.reconstructors.deformation_fit.observations import JOINT_WINDOW, Observer
 from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit
 from motion324.reconstructors.deformation_fit.surface_graph import LONGEST_EDGE, split_long_edges, unique_edges, weld
 from motion324.reconstructors.interface import Scene
@@ -301,10 +301,9 @@ def test_frames_are_compared_once_for_all_fits_and_each_pair_but_once(monkeypatc
 def test_of_a_long_video_only_the_flows_are_kept_that_are_looked_at_again_soon(monkeypatch):
     given = scene_of(waving(creature(), frames=5))
     problem = FitProblem(given.mesh, working_images(given.frames, given.masks, VIEW, 64), DRAFT, 0)
-    assert Observer(problem, 24)._flow.cache_parameters()["maxsize"] == 4 * 5
+    assert Observer(problem)._flow.cache_parameters()["maxsize"] == 4 * 5
     monkeypatch.setattr(observations, "FLOW_BYTES_KEPT", 1 << 10)
-    for window in (JOINT_WINDOW, JOINT_WINDOW_ON_GPU):
-        assert Observer(problem, window)._flow.cache_parameters()["maxsize"] >= 2 * (window + 1)
+    assert Observer(problem)._flow.cache_parameters()["maxsize"] >= 2 * (JOINT_WINDOW + 1)
 
 
 def test_conjugate_gradients_solve_the_joint_equations():

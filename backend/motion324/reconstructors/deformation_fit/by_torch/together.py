@@ -36,7 +36,7 @@ from motion324.reconstructors.deformation_fit.joint_equations import (
     conjugate_gradients,
 )
 from motion324.reconstructors.deformation_fit.observations import (
-    JOINT_WINDOW_ON_GPU,
+    JOINT_WINDOW,
     Observation,
     Observer,
     PointTargets,
@@ -82,7 +82,7 @@ class OnDevice:
 class FitTogether:
     """As FrameFit, of many frames at once, each held to where it is predicted. It is a joint_fit.Fit, too."""
 
-    window = JOINT_WINDOW_ON_GPU
+    window = JOINT_WINDOW
 
     def __init__(self, on_device: OnDevice, predicted: np.ndarray, rounds: int | None = None) -> None:
         """predicted (T, N, 3): where another reconstructor believes the vertices to be. rounds: as FrameFit has it."""

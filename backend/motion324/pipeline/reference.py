@@ -22,15 +22,16 @@ from motion324.core.view import View
 from motion324.mesh.surface import sample_surface
 from motion324.reconstructors.deformation_fit.reconstructor import RefinedByFit
 from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene
-from motion324.view.pose_search import carried_view, posed_score, search_poses
+from motion324.view.pose_search import carried_view, match_in, posed_score, search_poses, shown_elsewhere
 from motion324.view.rasteriser import render
 from motion324.view.vertex_colour_choice import with_fitting_colours
 
 SURFACE_SAMPLES = 16384
 FIRST_FRAME, OTHER_FRAME, DRAWN = "first-frame", "other-frame", "drawn"
-USUAL_OVERLAP = 0.9  # from which on nobody asks whether the first frame shows another pose
+SURE_OVERLAP = 0.96  # from which on nobody asks whether the first frame shows another pose
+USUAL_OVERLAP = 0.9  # from which on a quick look decides whether to ask
 SHOWN_OVERLAP = 0.85  # from which on another frame is taken to show the mesh's pose ...
-CLEARLY_BETTER = 0.05  # ... if its overlap is larger than the first frame's by so much
+CLEARLY_BETTER = 0.03  # ... if it shows it better than the first one by so much, in overlap and colours
 DOUBTFUL_OVERLAP = 0.75  # below which the first frame may show another pose than the mesh's, if no frame shows that
 VIEWS_TRIED = 3  # for a drawing: from each the motion of a few frames is found
 FRAMES_TRIED = 4
@@ -96,17 +97,27 @@ def find_reference(
 
     Raises what the scout raises.
     """
-    if options.pose not in ("auto", ANY_POSE) or (options.pose == "auto" and first.overlap >= USUAL_OVERLAP):
+    if options.pose not in ("auto", ANY_POSE):
+        return mesh, first
+    if options.pose == "auto" and not _doubtful(mesh, filming.masks, first, options.view, progress):
         return mesh, first
     search = search_poses(mesh, filming.frames, filming.masks, options.view, VIEWS_TRIED, progress)
-    best = search.best
-    if best.overlap >= max(SHOWN_OVERLAP, first.overlap + CLEARLY_BETTER):
+    best, own = search.best, match_in(mesh, 0, first.view, filming.frames, filming.masks)
+    if best.score >= own.score + CLEARLY_BETTER and (best.overlap >= SHOWN_OVERLAP or best.agrees):
         kind = OTHER_FRAME if best.frame else FIRST_FRAME
         mesh = with_fitting_colours(mesh, best.view, filming.frames[best.frame], filming.masks[best.frame])
         return mesh, Reference(kind, best.frame, best.view, best.overlap)
     if first.overlap >= (SHOWN_OVERLAP if options.pose == ANY_POSE else DOUBTFUL_OVERLAP):
         return mesh, first
     return _drawn_reference(mesh, filming, first, search.views, options.pose == ANY_POSE, scout, progress)
+
+
+def _doubtful(mesh: ReferenceMesh, masks: Masks, first: Reference, mode: str, progress: Progress) -> bool:
+    """Whether the first frame may show another pose than the mesh's. Its view was found for it: bent fish and figures
+    seen from behind then cover it by 0.9 to 0.95, where a frame that shows the mesh's own pose is covered by more."""
+    if first.overlap >= SURE_OVERLAP:
+        return False
+    return first.overlap < USUAL_OVERLAP or shown_elsewhere(mesh, masks, mode, progress)
 
 
 def _drawn_reference(

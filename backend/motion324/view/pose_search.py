@@ -1,8 +1,9 @@
 """Finds the frame of a video in which a mesh has its own pose, and views of it where no frame shows that pose.
 
 The silhouettes of the mesh from all around are compared with the masks of all frames at once; what looks best is
-compared in colour, too, and then refined as the search for the first frame's view does it. The camera stands still, so
-that the view of one frame is that of all.
+compared in colour, too, and then refined as the search for the first frame's view does it. From the best frame it goes
+on to its neighbours as long as they show the mesh better: a frame beside the right one is what the search meets first,
+and costs the result its view and its pose. The camera stands still, so that the view of one frame is that of all.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from motion324.core.files.frame_storage import Masks
 from motion324.core.options.animate_options import parse_view_angles
+from motion324.core.processes.side_by_side import side_by_side
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.view import View
@@ -30,6 +32,7 @@ from motion324.view.view_search import (
     REFINED,
     Target,
     framed,
+    misplaced,
     overlap_and_colour,
     overlap_of,
     refinements,
@@ -40,16 +43,23 @@ CANVAS, DRAWN_SIZE = 96, 36  # pixels of the pictures that are compared; of the 
 LOOKED_AT = 32  # pairs of a view and a frame that are compared in colour
 FRAMES_APART = 3  # frames next to one another look alike: of these only the best is refined
 FARTHEST_APART = 60.0  # degrees; views that are nearer to one another count as one
+NEIGHBOURS = (-2, -1, 0, 1, 2)  # frames from the best one that are refined from its view; itself once more
+MOST_MOVES = 4  # from a frame to a better one near it
+ELSEWHERE = 0.03  # by how much a silhouette has to be more like another frame's mask than like the first one's
+SAME_PLACE, SAME_LOOK = 0.5, 0.8  # pixels of FINE_SIZE, and how sure: frame and drawing agree point by point
 
 
 @dataclass(frozen=True)
 class PoseMatch:
     """The mesh in its own pose. frame: index of the frame that shows it so. view: the camera. overlap: intersection
-    over union of the mesh's silhouette and that frame's mask."""
+    over union of the mesh's silhouette and that frame's mask. score: of overlap and colours, as the search for a view
+    has it. agrees: whether flow finds the mesh's surface where the view sees it, whatever the mask says."""
 
     frame: int
     view: View
     overlap: float
+    score: float
+    agrees: bool
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,22 @@ class PoseSearch:
     views: tuple[View, ...]
 
 
+def match_in(mesh: ReferenceMesh, frame: int, view: View, frames: np.ndarray, masks: Masks) -> PoseMatch:
+    """How well that frame shows the mesh, by this view."""
+    target = Target.of(frames[frame], masks[frame], FINE_SIZE)
+    off, sure = misplaced(mesh, view, target)
+    agrees = off < SAME_PLACE and sure > SAME_LOOK
+    score, _ = overlap_and_colour(mesh, view, target)
+    return PoseMatch(frame, view, overlap_of(mesh, view, masks[frame]), score, agrees)
+
+
+def shown_elsewhere(mesh: ReferenceMesh, masks: Masks, mode: str, progress: Progress) -> bool:
+    """Whether another frame's mask looks clearly more like the mesh, from wherever that may be seen, than the first
+    one's: a quick look (0.15 s) that only says whether searching is worth its time."""
+    alike = _alike(mesh, _rings(mode)[0], _seen_frames(masks), masks, progress)
+    return float(alike.max()) > float(alike[:, 0].max()) + ELSEWHERE
+
+
 def search_poses(
     mesh: ReferenceMesh, frames: np.ndarray, masks: Masks, mode: str, most_views: int, progress: Progress
 ) -> PoseSearch:
@@ -68,20 +94,15 @@ def search_poses(
 
     Raises Motion324Error("bad-option").
     """
-    progress("view", 0, REFINED)
-    seen = [index for index, mask in enumerate(masks) if (mask > 0.5).any()] or [0]
-    wanted = np.stack([_small(masks[index] > 0.5) for index in seen])
-    turned, drawn = [], []
-    for views in _rings(mode):
-        for view in views:
-            progress("view", 0, REFINED)
-            turned.append(view)
-            drawn.append(_small_silhouette(mesh, view))
-        alike = _overlaps(np.stack(drawn), wanted)  # (V, seen frames)
-        if alike.max() >= GOOD_OVERLAP:
-            break
+    seen = _seen_frames(masks)
+    usual, rare = _rings(mode)
+    turned, alike = usual, _alike(mesh, usual, seen, masks, progress)
+    if rare and alike.max() < GOOD_OVERLAP:
+        turned, alike = usual + rare, np.concatenate([alike, _alike(mesh, rare, seen, masks, progress)])
     looked = _in_colour(mesh, turned, alike, seen, frames, masks, progress)
-    best = _refined(mesh, turned, looked, frames, masks, progress)
+    view, frame = np.unravel_index(int(alike.argmax()), alike.shape)
+    starts = [*_starts(turned, looked), (turned[int(view)], seen[int(frame)])]
+    best = _climbed(mesh, _best_of(mesh, starts, frames, masks, progress), frames, masks, progress)
     likely = [turned[number] for _, number, _ in looked]
     if mode == "auto":
         likely.insert(1, _from_behind(likely[0]))  # silhouettes hardly tell front from back, least of all a T-pose's
@@ -117,9 +138,10 @@ def carried_view(view: View, own: np.ndarray, posed: np.ndarray) -> View:
 
 
 def _rings(mode: str) -> list[list[View]]:
+    """The usual views, and those that are looked at where no usual one will do."""
     if mode != "auto":
         azimuth, elevation = (0.0, 0.0) if mode == "front" else parse_view_angles(mode)
-        return [[turned_view(azimuth, elevation, 0.0)]]
+        return [[turned_view(azimuth, elevation, 0.0)], []]
     usual = [(elevation, 0.0) for elevation in ELEVATIONS]
     rare = [(e, 0.0) for e in RARE_ELEVATIONS] + [(e, roll) for e in (0.0, 30.0) for roll in RARE_ROLLS]
     return [
@@ -130,6 +152,21 @@ def _rings(mode: str) -> list[list[View]]:
         ]
         for ring in (usual, rare)
     ]
+
+
+def _seen_frames(masks: Masks) -> list[int]:
+    """Those that show the object; the first one where none does."""
+    return [index for index, mask in enumerate(masks) if (mask > 0.5).any()] or [0]
+
+
+def _alike(mesh: ReferenceMesh, views: list[View], seen: list[int], masks: Masks, progress: Progress) -> np.ndarray:
+    """(V, seen frames): intersection over union of the mesh's silhouette and the masks, each brought to one size."""
+    wanted = np.stack([_small(masks[index] > 0.5) for index in seen])
+    drawn = []
+    for view in views:
+        progress("view", 0, REFINED)
+        drawn.append(_small_silhouette(mesh, view))
+    return _overlaps(np.stack(drawn), wanted)
 
 
 def _small_silhouette(mesh: ReferenceMesh, view: View) -> np.ndarray:
@@ -181,28 +218,46 @@ def _in_colour(
     return sorted(scored, key=lambda row: -row[0])
 
 
-def _refined(
-    mesh: ReferenceMesh,
-    views: list[View],
-    looked: list[tuple[float, int, int]],
-    frames: np.ndarray,
-    masks: Masks,
-    progress: Progress,
-) -> PoseMatch:
-    chosen: list[tuple[int, int]] = []
+def _starts(views: list[View], looked: list[tuple[float, int, int]]) -> list[tuple[View, int]]:
+    """Views and frames to refine, the likeliest first."""
+    chosen: list[tuple[View, int]] = []
     for _, number, frame in looked:
         if all(abs(frame - other) >= FRAMES_APART for _, other in chosen):
-            chosen.append((number, frame))
-    best: tuple[float, View, int] | None = None
-    for done, (number, frame) in enumerate(chosen[:REFINED]):
+            chosen.append((views[number], frame))
+    return chosen[:REFINED]
+
+
+def _best_of(
+    mesh: ReferenceMesh, starts: list[tuple[View, int]], frames: np.ndarray, masks: Masks, progress: Progress
+) -> PoseMatch:
+    """starts: views, and the frames for which they are refined."""
+    found: list[PoseMatch | None] = [None] * len(starts)
+
+    def refine(k: int) -> None:
+        view, frame = starts[k]
         target = Target.of(frames[frame], masks[frame], FINE_SIZE)
-        for score, _, view in refinements(mesh, framed(mesh, views[number], target), target):
-            progress("view", done, REFINED)
-            if best is None or score > best[0]:
-                best = score, view, frame
-    assert best is not None
-    _, view, frame = best
-    return PoseMatch(frame, view, overlap_of(mesh, view, masks[frame]))
+        refined = refinements(mesh, framed(mesh, view, target), target)
+        _, _, best = max(refined, key=lambda row: row[0])
+        found[k] = match_in(mesh, frame, best, frames, masks)
+
+    side_by_side(len(starts), refine, lambda done: progress("view", min(done, REFINED), REFINED))
+    return max((match for match in found if match is not None), key=lambda match: match.score)
+
+
+def _climbed(mesh: ReferenceMesh, best: PoseMatch, frames: np.ndarray, masks: Masks, progress: Progress) -> PoseMatch:
+    """From the best frame to the best one near it, and on from there."""
+    tried: set[int] = set()
+    for _ in range(MOST_MOVES):
+        near = [best.frame + step for step in NEIGHBOURS]
+        new = [t for t in near if 0 <= t < len(masks) and t not in tried and (masks[t] > 0.5).any()]
+        if not new:
+            break
+        tried.update(new)
+        better = _best_of(mesh, [(best.view, t) for t in new], frames, masks, progress)
+        if better.score <= best.score:
+            break
+        best = better
+    return best
 
 
 def _apart(views: list[View], most: int) -> list[View]:

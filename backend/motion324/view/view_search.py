@@ -209,6 +209,19 @@ def _alike(image: np.ndarray, raster: Raster, target: Target) -> tuple[float, fl
     return overlap - COLOUR_WEIGHT * min(float(np.abs(difference).mean()) / spread, 1.5), overlap
 
 
+def misplaced(mesh: ReferenceMesh, view: View, target: Target) -> tuple[float, float]:
+    """How far flow from the drawn mesh to the frame carries its surface, mean in pixels of the target, and how sure
+    that flow is, 0..1: where both show the same pose from the same side, hardly, and sure."""
+    drawn, raster = _drawn(mesh, target.of_crop(view), target)
+    both = raster.mask & target.mask
+    if not both.any():
+        return math.inf, 0.0
+    flow, returned = DenseFlow().checked(_grey(drawn, raster.mask), _grey(target.colours, target.mask))
+    sure = 1.0 / (1.0 + returned[both] ** 2)
+    length = np.linalg.norm(flow[both], axis=1)
+    return float((sure * length).sum() / sure.sum()), float(sure.mean())
+
+
 def _drawn(mesh: ReferenceMesh, view: View, target: Target) -> tuple[np.ndarray, Raster]:
     """The mesh as seen in the crop, (h, w, 3) uint8, brought to the frame's tones."""
     height, width = target.mask.shape

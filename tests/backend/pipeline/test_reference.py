@@ -10,6 +10,7 @@ from creature import creature, film, waving
 
 from motion324.core.clip import VideoClip
 from motion324.core.options.animate_options import AnimateOptions
+from motion324.core.progress import silent
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.view import look_at_origin
 from motion324.pipeline import animate as pipeline
@@ -114,6 +115,32 @@ def test_first_frame_is_taken_by_its_word(monkeypatch, filmed):
     result, _, _ = animated(monkeypatch, filmed, moved[6], pose="first-frame")
     assert result.report["pose"] == {"asked": "first-frame", "taken": "first-frame"}
     np.testing.assert_array_equal(result.positions[0], moved[6].astype(np.float32))
+
+
+def no_scout(scene, progress):
+    raise AssertionError("nothing has to be drawn")
+
+
+@pytest.mark.parametrize(("pose", "taken"), [(0, "first-frame"), (3, "other-frame")])
+def test_a_first_frame_that_is_covered_fairly_well_is_doubted_where_another_shows_the_mesh(filmed, pose, taken):
+    mesh, moved, clip, masks = filmed
+    own = dataclasses.replace(mesh, positions=moved[pose])
+    first = choosing.Reference("first-frame", 0, VIEW, 0.93)  # as bent fish and figures seen from behind have it
+    filming = choosing.Filming(clip.frames, masks.masks)
+    _, found = choosing.find_reference(own, filming, first, AnimateOptions(view="20,5"), no_scout, silent)
+    assert found.kind == taken
+    assert found.frame in (pose, 10 - pose)
+
+
+@pytest.mark.long
+def test_a_frame_that_agrees_point_by_point_is_taken_whatever_its_mask_lacks(monkeypatch, filmed):
+    mesh, moved, clip, masks = filmed
+    monkeypatch.setattr(choosing, "SHOWN_OVERLAP", 1.0)  # which masks without wings or fingers never reach
+    own = dataclasses.replace(mesh, positions=moved[3])
+    first = choosing.Reference("first-frame", 0, VIEW, 0.6)
+    filming = choosing.Filming(clip.frames, masks.masks)
+    _, found = choosing.find_reference(own, filming, first, AnimateOptions(view="20,5"), no_scout, silent)
+    assert found.kind == "other-frame" and found.frame in (3, 7)
 
 
 def bent(positions):

@@ -11,7 +11,8 @@ from creature import creature, film, waving
 from motion324.core.errors import Cancelled
 from motion324.core.progress import silent
 from motion324.core.view import look_at_origin
-from motion324.view.pose_search import carried_view, posed_score, search_poses
+from motion324.view import pose_search
+from motion324.view.pose_search import carried_view, match_in, posed_score, search_poses, shown_elsewhere
 from motion324.view.view_search import overlap_of
 
 TRUTH = look_at_origin(20.0, 5.0, 2.2, 1.39)
@@ -36,6 +37,32 @@ def test_the_frame_is_found_whose_pose_the_mesh_has_and_the_view_with_it(clip):
     assert abs(found.frame - 5) <= 2  # where the arm hangs, it hardly moves
     assert turned_by(found.view, TRUTH) < 3
     assert found.overlap > 0.93
+
+
+@pytest.mark.parametrize("met", [0, 6])
+def test_from_a_frame_beside_the_right_one_the_search_goes_on_to_it(monkeypatch, clip, met):
+    mesh, moved, frames, masks = clip
+    monkeypatch.setattr(pose_search, "LOOKED_AT", 1)
+    monkeypatch.setattr(pose_search, "_overlaps", lambda drawn, wanted: 1.0 * (np.arange(len(wanted))[None] == met))
+    other = dataclasses.replace(mesh, positions=moved[3])
+    found = search_poses(other, frames, masks, "20,5", 3, silent).best
+    assert found.frame == 3 and found.agrees
+    assert turned_by(found.view, TRUTH) < 1.5
+
+
+def test_a_quick_look_says_whether_another_frame_shows_the_mesh_better(clip):
+    mesh, moved, _, masks = clip
+    assert not shown_elsewhere(mesh, masks, "auto", silent)
+    assert shown_elsewhere(dataclasses.replace(mesh, positions=moved[4]), masks, "auto", silent)
+
+
+def test_a_match_agrees_only_where_the_surface_lies_on_the_picture(clip):
+    mesh, moved, frames, masks = clip
+    other = dataclasses.replace(mesh, positions=moved[4])
+    right, beside = (match_in(other, frame, TRUTH, frames, masks) for frame in (4, 2))
+    assert right.agrees and not beside.agrees
+    assert right.score > beside.score
+    assert right.overlap == overlap_of(other, TRUTH, masks[4])
 
 
 @pytest.mark.long

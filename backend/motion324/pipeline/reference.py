@@ -21,8 +21,15 @@ from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.view import View
 from motion324.mesh.surface import sample_surface
 from motion324.reconstructors.deformation_fit.reconstructor import RefinedByFit
-from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene
-from motion324.view.pose_search import carried_view, match_in, posed_score, search_poses, shown_elsewhere
+from motion324.reconstructors.interface import FrameBatch, QuickReconstructor, Reconstructor, Scene
+from motion324.view.pose_search import (
+    apart,
+    carried_view,
+    match_in,
+    posed_score,
+    search_poses,
+    shown_elsewhere,
+)
 from motion324.view.rasteriser import render
 from motion324.view.vertex_colour_choice import with_fitting_colours
 
@@ -32,9 +39,9 @@ SURE_OVERLAP = 0.96  # from which on nobody asks whether the first frame shows a
 USUAL_OVERLAP = 0.9  # from which on a quick look decides whether to ask
 SHOWN_OVERLAP = 0.85  # from which on another frame is taken to show the mesh's pose ...
 CLEARLY_BETTER = 0.03  # ... if it shows it better than the first one by so much, in overlap and colours
-DOUBTFUL_OVERLAP = 0.75  # below which the first frame may show another pose than the mesh's, if no frame shows that
-VIEWS_TRIED = 3  # for a drawing: from each the motion of a few frames is found
+VIEWS_TRIED = 3  # for a drawing: from each the motion of a few frames is found, of two frames from any number
 FRAMES_TRIED = 4
+NEARER = 3  # times that the view is moved to where the first frame's pose is found
 STILL_OVERLAP = 0.85  # of the masks with the first one, on average: such clips hardly move
 FAR = 8.0  # times an error: motion of so much has half of the error taken off
 MARGIN = 0.1  # around object and drawing, of the larger side of their box
@@ -68,12 +75,19 @@ class Filming:
     masks: Masks
 
 
-Scout = Callable[[Scene, Progress], np.ndarray]
+@dataclass(frozen=True)
+class Scout:
+    """find: roughly (T, N, 3) for a scene of a few frames. quick: it takes so little time that many views can be
+    tried."""
+
+    find: Callable[[Scene, Progress], np.ndarray]
+    quick: bool = False
 
 
 def scout_of(reconstructor: Reconstructor) -> Scout:
-    """Finds roughly (T, N, 3) for a scene of a few frames."""
     quick = reconstructor.predictor if isinstance(reconstructor, RefinedByFit) else reconstructor
+    if isinstance(quick, QuickReconstructor):
+        return Scout(quick.look_once, quick=True)
 
     def scout(scene: Scene, progress: Progress) -> np.ndarray:
         positions = np.empty((len(scene.frames), *scene.mesh.positions.shape), np.float32)
@@ -81,7 +95,7 @@ def scout_of(reconstructor: Reconstructor) -> Scout:
             positions[batch.indices] = batch.positions
         return positions
 
-    return scout
+    return Scout(scout)
 
 
 def find_reference(
@@ -107,9 +121,10 @@ def find_reference(
         kind = OTHER_FRAME if best.frame else FIRST_FRAME
         mesh = with_fitting_colours(mesh, best.view, filming.frames[best.frame], filming.masks[best.frame])
         return mesh, Reference(kind, best.frame, best.view, best.overlap)
-    if first.overlap >= (SHOWN_OVERLAP if options.pose == ANY_POSE else DOUBTFUL_OVERLAP):
+    if own.lies_there or first.overlap >= SHOWN_OVERLAP:
         return mesh, first
-    return _drawn_reference(mesh, filming, first, search.views, options.pose == ANY_POSE, scout, progress)
+    views = (*search.views, *search.around) if scout.quick else search.views
+    return _drawn_reference(mesh, filming, first, views, options.pose == ANY_POSE, scout, progress)
 
 
 def _doubtful(mesh: ReferenceMesh, masks: Masks, first: Reference, mode: str, progress: Progress) -> bool:
@@ -131,27 +146,50 @@ def _drawn_reference(
 ) -> tuple[ReferenceMesh, Reference]:
     """From several views the motion of a few frames is found: the one from which the moved mesh looks most like them is
     taken. surely: False where the first frame may show the mesh's own pose after all, which is then tried as well."""
-    some = np.unique(np.linspace(0, len(filming.frames) - 1, FRAMES_TRIED).round().astype(int))
-    few = Filming(filming.frames[some], filming.masks[some])
-    tries = len(views) + 2
+    last = len(filming.frames) - 1
+    few, fewer = (
+        Filming(filming.frames[some], filming.masks[some])
+        for some in (np.unique(np.linspace(0, last, count).round().astype(int)) for count in (FRAMES_TRIED, 2))
+    )
+    most = len(views) + VIEWS_TRIED + NEARER + 1
+    number = 0
 
-    def tried(reference: Reference, number: int) -> tuple[float, View, np.ndarray]:
+    def tried(reference: Reference, shown: Filming) -> _Try:
+        nonlocal number
+        number += 1
+
         def told(stage: str, done: int, total: int) -> None:
-            progress("view", number, tries)
+            progress("view", number - 1, most)
 
-        moved = scout(scene_of(mesh, few, reference, 0, told), told)[int(reference.is_added) :]
-        return posed_score(mesh, reference.view, moved, few.frames, few.masks), reference.view, moved
+        moved = scout.find(scene_of(mesh, shown, reference, 0, told), told)[int(reference.is_added) :]
+        score = posed_score(mesh, reference.view, moved, shown.frames, shown.masks)
+        return _Try(score, reference.view, moved)
 
-    def drawn_from(view: View, number: int) -> tuple[float, View, np.ndarray]:
-        return tried(Reference(DRAWN, None, view, first.overlap), number)
+    def drawn_from(view: View, shown: Filming) -> _Try:
+        return tried(Reference(DRAWN, None, view, first.overlap), shown)
 
-    best = max((drawn_from(view, number) for number, view in enumerate(views)), key=lambda one: one[0])
-    nearer = drawn_from(carried_view(best[1], mesh.positions, best[2][0]), tries - 2)
-    score, view, moved = max(best, nearer, key=lambda one: one[0])
-    if not surely and score <= tried(first, tries - 1)[0]:
+    if len(views) > VIEWS_TRIED:
+        glances = sorted((drawn_from(view, fewer) for view in views), key=lambda one: -one.score)
+        views = tuple(apart((one.view for one in glances), VIEWS_TRIED))
+    best = max((drawn_from(view, few) for view in views), key=lambda one: one.score)
+    for _ in range(NEARER):
+        nearer = drawn_from(carried_view(best.view, mesh.positions, best.moved[0]), few)
+        if nearer.score <= best.score:
+            break
+        best = nearer
+    if not surely and best.score <= tried(first, few).score:
         return mesh, first
-    posed = with_fitting_colours(replace(mesh, positions=moved[0]), view, few.frames[0], few.masks[0])
-    return replace(posed, positions=mesh.positions), Reference(DRAWN, None, view, first.overlap)
+    posed = with_fitting_colours(replace(mesh, positions=best.moved[0]), best.view, few.frames[0], few.masks[0])
+    return replace(posed, positions=mesh.positions), Reference(DRAWN, None, best.view, first.overlap)
+
+
+@dataclass(frozen=True)
+class _Try:
+    """moved (T, N, 3): what is found for some frames by that view; score: how well it explains them."""
+
+    score: float
+    view: View
+    moved: np.ndarray
 
 
 def repeated_where_still(reference: Reference, masks: Masks) -> Reference:

@@ -81,3 +81,11 @@ class GlancingReconstructor(Reconstructor, Protocol):
 
     def glance(self, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
         """Every frame once, none of them final; nothing where it would not come sooner than the result."""
+
+
+@runtime_checkable
+class QuickReconstructor(Reconstructor, Protocol):
+    """One that can tell of a few frames in well under a second roughly where the mesh is."""
+
+    def look_once(self, scene: Scene, progress: Progress) -> np.ndarray:
+        """(T, N, 3) float32, normalised space."""

@@ -9,6 +9,7 @@ and costs the result its view and its pose. The camera stands still, so that the
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -42,42 +43,48 @@ from motion324.view.view_search import (
 CANVAS, DRAWN_SIZE = 96, 36  # pixels of the pictures that are compared; of the silhouettes in them, sides' mean
 LOOKED_AT = 32  # pairs of a view and a frame that are compared in colour
 FRAMES_APART = 3  # frames next to one another look alike: of these only the best is refined
+AROUND, USUAL_ELEVATION = 12, 10.0  # views from all around, and degrees above the horizon
 FARTHEST_APART = 60.0  # degrees; views that are nearer to one another count as one
 NEIGHBOURS = (-2, -1, 0, 1, 2)  # frames from the best one that are refined from its view; itself once more
 MOST_MOVES = 4  # from a frame to a better one near it
 ELSEWHERE = 0.03  # by how much a silhouette has to be more like another frame's mask than like the first one's
 SAME_PLACE, SAME_LOOK = 0.5, 0.8  # pixels of FINE_SIZE, and how sure: frame and drawing agree point by point
+NEAR_PLACE, NEAR_LOOK = 1.2, 0.6  # the same: roughly
 
 
 @dataclass(frozen=True)
 class PoseMatch:
     """The mesh in its own pose. frame: index of the frame that shows it so. view: the camera. overlap: intersection
     over union of the mesh's silhouette and that frame's mask. score: of overlap and colours, as the search for a view
-    has it. agrees: whether flow finds the mesh's surface where the view sees it, whatever the mask says."""
+    has it. agrees: whether flow finds the mesh's surface where the view sees it, whatever the mask says; lies_there:
+    whether it does roughly."""
 
     frame: int
     view: View
     overlap: float
     score: float
     agrees: bool
+    lies_there: bool
 
 
 @dataclass(frozen=True)
 class PoseSearch:
     """best: where the mesh has its own pose most likely. views: from where it may be seen, if it is nowhere so, best
-    first, each such that the mesh covers the first frame's object as well as another pose can."""
+    first, each such that the mesh covers the first frame's object as well as another pose can. around: the same from
+    all around, for whoever can try many."""
 
     best: PoseMatch
     views: tuple[View, ...]
+    around: tuple[View, ...]
 
 
 def match_in(mesh: ReferenceMesh, frame: int, view: View, frames: np.ndarray, masks: Masks) -> PoseMatch:
     """How well that frame shows the mesh, by this view."""
     target = Target.of(frames[frame], masks[frame], FINE_SIZE)
     off, sure = misplaced(mesh, view, target)
-    agrees = off < SAME_PLACE and sure > SAME_LOOK
+    agrees, lies_there = off < SAME_PLACE and sure > SAME_LOOK, off < NEAR_PLACE and sure > NEAR_LOOK
     score, _ = overlap_and_colour(mesh, view, target)
-    return PoseMatch(frame, view, overlap_of(mesh, view, masks[frame]), score, agrees)
+    return PoseMatch(frame, view, overlap_of(mesh, view, masks[frame]), score, agrees, lies_there)
 
 
 def shown_elsewhere(mesh: ReferenceMesh, masks: Masks, mode: str, progress: Progress) -> bool:
@@ -106,9 +113,12 @@ def search_poses(
     likely = [turned[number] for _, number, _ in looked]
     if mode == "auto":
         likely.insert(1, _from_behind(likely[0]))  # silhouettes hardly tell front from back, least of all a T-pose's
-    views = _apart(likely, most_views)
+    views = apart(likely, most_views)
     first = Target.of(frames[seen[0]], masks[seen[0]], COARSE_SIZE)
-    return PoseSearch(best, tuple(_covering(mesh, view, first) for view in views))
+    around = [
+        turned_view(360.0 * step / AROUND, USUAL_ELEVATION, 0.0) for step in range(AROUND if mode == "auto" else 0)
+    ]
+    return PoseSearch(best, *(tuple(_covering(mesh, view, first) for view in each) for each in (views, around)))
 
 
 def posed_score(mesh: ReferenceMesh, view: View, positions: np.ndarray, frames: np.ndarray, masks: Masks) -> float:
@@ -260,7 +270,7 @@ def _climbed(mesh: ReferenceMesh, best: PoseMatch, frames: np.ndarray, masks: Ma
     return best
 
 
-def _apart(views: list[View], most: int) -> list[View]:
+def apart(views: Iterable[View], most: int) -> list[View]:
     """The first of them, and those that look from clearly elsewhere."""
     kept: list[View] = []
     for view in views:

@@ -19,6 +19,7 @@ from motion324.pipeline.animate import animate
 from motion324.reconstructors.interface import FrameBatch
 from motion324.trajectories.smoothing import TREMBLING
 from motion324.video.foreground import ForegroundMasks
+from motion324.view import pose_search
 
 VIEW = look_at_origin(20.0, 5.0, 2.2, 1.39)
 MOST_STEADIED = TREMBLING / 2 + 1e-5  # by which a vertex may be moved afterwards
@@ -117,8 +118,11 @@ def test_first_frame_is_taken_by_its_word(monkeypatch, filmed):
     np.testing.assert_array_equal(result.positions[0], moved[6].astype(np.float32))
 
 
-def no_scout(scene, progress):
+def no_motion(scene, progress):
     raise AssertionError("nothing has to be drawn")
+
+
+NO_SCOUT = choosing.Scout(no_motion)
 
 
 @pytest.mark.parametrize(("pose", "taken"), [(0, "first-frame"), (3, "other-frame")])
@@ -127,7 +131,7 @@ def test_a_first_frame_that_is_covered_fairly_well_is_doubted_where_another_show
     own = dataclasses.replace(mesh, positions=moved[pose])
     first = choosing.Reference("first-frame", 0, VIEW, 0.93)  # as bent fish and figures seen from behind have it
     filming = choosing.Filming(clip.frames, masks.masks)
-    _, found = choosing.find_reference(own, filming, first, AnimateOptions(view="20,5"), no_scout, silent)
+    _, found = choosing.find_reference(own, filming, first, AnimateOptions(view="20,5"), NO_SCOUT, silent)
     assert found.kind == taken
     assert found.frame in (pose, 10 - pose)
 
@@ -139,7 +143,7 @@ def test_a_frame_that_agrees_point_by_point_is_taken_whatever_its_mask_lacks(mon
     own = dataclasses.replace(mesh, positions=moved[3])
     first = choosing.Reference("first-frame", 0, VIEW, 0.6)
     filming = choosing.Filming(clip.frames, masks.masks)
-    _, found = choosing.find_reference(own, filming, first, AnimateOptions(view="20,5"), no_scout, silent)
+    _, found = choosing.find_reference(own, filming, first, AnimateOptions(view="20,5"), NO_SCOUT, silent)
     assert found.kind == "other-frame" and found.frame in (3, 7)
 
 
@@ -166,6 +170,34 @@ def test_a_pose_that_the_video_does_not_show_is_drawn_before_it(monkeypatch, fil
     np.testing.assert_allclose(result.positions, moved, atol=MOST_STEADIED)
     (warning,) = [each for each in result.report["warnings"] if each["code"] == "other-pose"]
     assert "no frame of 'wave' shows" in warning["sentence"]
+
+
+class Quick(Truthful):
+    """Asked from about the right side, it finds what makes the view show the truth; else that nothing moves."""
+
+    glances = 0
+
+    def look_once(self, scene, progress):
+        self.glances += 1
+        view, still = scene.view, scene.mesh.positions[None]
+        times = np.linspace(0, len(self.moved) - 1, len(scene.frames) - 1).round().astype(int)
+        if view.rotation[2] @ VIEW.rotation[2] < 0.8:
+            return np.repeat(still, len(scene.frames), axis=0)
+        seen = self.moved[times] @ VIEW.rotation.T + VIEW.translation
+        return np.concatenate([still, (seen - view.translation) @ view.rotation]).astype(np.float32)
+
+
+def test_a_quick_reconstructor_is_asked_from_all_around_and_the_view_is_kept_that_explains_the_frames(filmed):
+    mesh, moved, clip, masks = filmed
+    own = dataclasses.replace(mesh, positions=bent(moved[0]).astype(np.float32))
+    quick = Quick(moved)
+    wrong = choosing.Reference("first-frame", 0, look_at_origin(200.0, 5.0, 2.2, 1.39), 0.3)
+    options = AnimateOptions(pose="any")
+    filming = choosing.Filming(clip.frames, masks.masks)
+    _, found = choosing.find_reference(own, filming, wrong, options, choosing.scout_of(quick), silent)
+    assert found.kind == "drawn"
+    assert found.view.rotation[2] @ VIEW.rotation[2] > 0.8
+    assert quick.glances > pose_search.AROUND
 
 
 def test_auto_takes_a_drawing_only_where_it_explains_the_frames_better(monkeypatch, filmed):

@@ -33,12 +33,11 @@ from motion324.pipeline.reference import (
     find_reference,
     pose_report,
     pose_warnings,
-    repeated_where_still,
     scene_of,
     scout_of,
-    without_error,
     without_reference,
 )
+from motion324.pipeline.small_motion import pixel_size, repeated_where_still, without_error, without_noise
 from motion324.pipeline.stage_clock import StageClock
 from motion324.pipeline.trust import Compared, trust_of, with_trust
 from motion324.reconstructors.deformation_fit.fit_problem import settings_for
@@ -263,6 +262,8 @@ def _reconstruct(
     if seen_again is not None:
         own = np.s_[1:] if reference.kind == FIRST_FRAME else np.s_[:]
         without_error(positions[own], seen_again, mesh.positions)
+        if reference.kind == FIRST_FRAME:
+            without_noise(positions[own], mesh.positions, pixel_size(scene) / normalisation.scale)
     return positions
 
 

@@ -22,14 +22,8 @@ from motion324.core.view import View
 from motion324.mesh.surface import sample_surface
 from motion324.reconstructors.deformation_fit.reconstructor import RefinedByFit
 from motion324.reconstructors.interface import FrameBatch, QuickReconstructor, Reconstructor, Scene
-from motion324.view.pose_search import (
-    apart,
-    carried_view,
-    match_in,
-    posed_score,
-    search_poses,
-    shown_elsewhere,
-)
+from motion324.view.other_views import apart, carried_view
+from motion324.view.pose_search import match_in, posed_score, search_poses, shown_elsewhere
 from motion324.view.rasteriser import render
 from motion324.view.vertex_colour_choice import with_fitting_colours
 
@@ -42,8 +36,6 @@ CLEARLY_BETTER = 0.03  # ... if it shows it better than the first one by so much
 VIEWS_TRIED = 3  # for a drawing: from each the motion of a few frames is found, of two frames from any number
 FRAMES_TRIED = 4
 NEARER = 3  # times that the view is moved to where the first frame's pose is found
-STILL_OVERLAP = 0.85  # of the masks with the first one, on average: such clips hardly move
-FAR = 8.0  # times an error: motion of so much has half of the error taken off
 MARGIN = 0.1  # around object and drawing, of the larger side of their box
 FINER = 2  # pixels and axis that a drawing has for one of the frames
 
@@ -190,28 +182,6 @@ class _Try:
     score: float
     view: View
     moved: np.ndarray
-
-
-def repeated_where_still(reference: Reference, masks: Masks) -> Reference:
-    """In a clip that hardly moves, errors of view, mask and colours are as large as its motion: the first frame is then
-    looked at once more, to see what is found where nothing has moved. masks (T, H, W) in [0, 1]."""
-    if reference.kind != FIRST_FRAME:
-        return reference
-    first = masks[0] > 0.5
-    alike = [(first & (mask > 0.5)).sum() / max(int((first | (mask > 0.5)).sum()), 1) for mask in masks[1:]]
-    return replace(reference, repeated=float(np.mean(alike)) >= STILL_OVERLAP)
-
-
-def without_error(positions: np.ndarray, error: np.ndarray, own: np.ndarray) -> None:
-    """Takes off positions (T, N, 3) what was found where the mesh has its own pose, (N, 3), and should have been `own`;
-    of frames that move far more than that by less, since there it says little."""
-    off = error - own
-    size = float(np.linalg.norm(off, axis=1).mean())
-    if size <= 0:
-        return
-    for frame in positions:
-        moved = float(np.linalg.norm(frame - off - own, axis=1).mean())
-        frame -= off / (1.0 + (moved / (FAR * size)) ** 2)
 
 
 def scene_of(mesh: ReferenceMesh, filming: Filming, reference: Reference, seed: int, progress: Progress) -> Scene:

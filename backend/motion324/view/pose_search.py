@@ -9,7 +9,6 @@ and costs the result its view and its pose. The camera stands still, so that the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -21,6 +20,7 @@ from motion324.core.processes.side_by_side import side_by_side
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.view import View
+from motion324.view.other_views import apart, covering, from_behind
 from motion324.view.rasteriser import rasterise
 from motion324.view.view_search import (
     AZIMUTHS,
@@ -44,12 +44,12 @@ CANVAS, DRAWN_SIZE = 96, 36  # pixels of the pictures that are compared; of the 
 LOOKED_AT = 32  # pairs of a view and a frame that are compared in colour
 FRAMES_APART = 3  # frames next to one another look alike: of these only the best is refined
 AROUND, USUAL_ELEVATION = 12, 10.0  # views from all around, and degrees above the horizon
-FARTHEST_APART = 60.0  # degrees; views that are nearer to one another count as one
 NEIGHBOURS = (-2, -1, 0, 1, 2)  # frames from the best one that are refined from its view; itself once more
 MOST_MOVES = 4  # from a frame to a better one near it
 ELSEWHERE = 0.03  # by how much a silhouette has to be more like another frame's mask than like the first one's
 SAME_PLACE, SAME_LOOK = 0.5, 0.8  # pixels of FINE_SIZE, and how sure: frame and drawing agree point by point
 NEAR_PLACE, NEAR_LOOK = 1.2, 0.6  # the same: roughly
+COVERED = 0.95  # of both silhouettes together, where a pixel beside does not count
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class PoseMatch:
     """The mesh in its own pose. frame: index of the frame that shows it so. view: the camera. overlap: intersection
     over union of the mesh's silhouette and that frame's mask. score: of overlap and colours, as the search for a view
     has it. agrees: whether flow finds the mesh's surface where the view sees it, whatever the mask says; lies_there:
-    whether it does roughly."""
+    whether it does roughly, or the silhouettes differ by a pixel only, which is much of a small object."""
 
     frame: int
     view: View
@@ -82,7 +82,8 @@ def match_in(mesh: ReferenceMesh, frame: int, view: View, frames: np.ndarray, ma
     """How well that frame shows the mesh, by this view."""
     target = Target.of(frames[frame], masks[frame], FINE_SIZE)
     off, sure = misplaced(mesh, view, target)
-    agrees, lies_there = off < SAME_PLACE and sure > SAME_LOOK, off < NEAR_PLACE and sure > NEAR_LOOK
+    agrees, nearly = off < SAME_PLACE and sure > SAME_LOOK, off < NEAR_PLACE and sure > NEAR_LOOK
+    lies_there = nearly or overlap_of(mesh, view, masks[frame], within=1) >= COVERED
     score, _ = overlap_and_colour(mesh, view, target)
     return PoseMatch(frame, view, overlap_of(mesh, view, masks[frame]), score, agrees, lies_there)
 
@@ -112,13 +113,13 @@ def search_poses(
     best = _climbed(mesh, _best_of(mesh, starts, frames, masks, progress), frames, masks, progress)
     likely = [turned[number] for _, number, _ in looked]
     if mode == "auto":
-        likely.insert(1, _from_behind(likely[0]))  # silhouettes hardly tell front from back, least of all a T-pose's
+        likely.insert(1, from_behind(likely[0]))  # silhouettes hardly tell front from back, least of all a T-pose's
     views = apart(likely, most_views)
     first = Target.of(frames[seen[0]], masks[seen[0]], COARSE_SIZE)
     around = [
         turned_view(360.0 * step / AROUND, USUAL_ELEVATION, 0.0) for step in range(AROUND if mode == "auto" else 0)
     ]
-    return PoseSearch(best, *(tuple(_covering(mesh, view, first) for view in each) for each in (views, around)))
+    return PoseSearch(best, *(tuple(covering(mesh, view, first) for view in each) for each in (views, around)))
 
 
 def posed_score(mesh: ReferenceMesh, view: View, positions: np.ndarray, frames: np.ndarray, masks: Masks) -> float:
@@ -130,21 +131,6 @@ def posed_score(mesh: ReferenceMesh, view: View, positions: np.ndarray, frames: 
             target = Target.of(frame, mask, COARSE_SIZE)
             scores.append(overlap_and_colour(replace(mesh, positions=moved), view, target)[0])
     return float(np.mean(scores)) if scores else 0.0
-
-
-def carried_view(view: View, own: np.ndarray, posed: np.ndarray) -> View:
-    """The camera that sees own (N, 3) where and as large as `view` sees posed (N, 3), as far as a rigid motion and a
-    scale can bring one to the other (Kabsch's rotation; the scale is the ratio of both spreads)."""
-    a, b = own.astype(np.float64), posed.astype(np.float64)
-    from_middle, to_middle = a.mean(axis=0), b.mean(axis=0)
-    a, b = a - from_middle, b - to_middle
-    u, _, v = np.linalg.svd(b.T @ a)
-    rotation = u @ np.diag([1.0, 1.0, np.linalg.det(u @ v)]) @ v
-    scale = math.sqrt(float((b**2).sum()) / max(float((a**2).sum()), 1e-12))
-    shift = to_middle - scale * rotation @ from_middle
-    # A camera sees a scaled world as one that is nearer sees the world itself.
-    translation = (view.rotation @ shift + view.translation) / scale
-    return replace(view, rotation=view.rotation @ rotation, translation=translation)
 
 
 def _rings(mode: str) -> list[list[View]]:
@@ -268,44 +254,3 @@ def _climbed(mesh: ReferenceMesh, best: PoseMatch, frames: np.ndarray, masks: Ma
             break
         best = better
     return best
-
-
-def apart(views: Iterable[View], most: int) -> list[View]:
-    """The first of them, and those that look from clearly elsewhere."""
-    kept: list[View] = []
-    for view in views:
-        if len(kept) < most and all(_angle(view, other) > FARTHEST_APART for other in kept):
-            kept.append(view)
-    return kept
-
-
-def _from_behind(view: View) -> View:
-    """As if the mesh had been turned about by half a turn."""
-    return replace(view, rotation=view.rotation @ np.diag([-1.0, 1.0, -1.0]))
-
-
-def _angle(a: View, b: View) -> float:
-    cosine = (float(np.trace(a.rotation @ b.rotation.T)) - 1) / 2
-    return math.degrees(math.acos(min(max(cosine, -1.0), 1.0)))
-
-
-def _covering(mesh: ReferenceMesh, view: View, target: Target) -> View:
-    """With the camera where the silhouette has the mask's area and its middle: a box says little of another pose."""
-    height, width = target.mask.shape
-    wanted = _area_and_middle(target.mask)
-    view = framed(mesh, view, target)
-    for _ in range(3):
-        now = _area_and_middle(rasterise(mesh.positions, mesh.faces, target.of_crop(view), height, width).mask)
-        if not now[0] or not wanted[0]:
-            break
-        depth = view.translation[2] * math.sqrt(now[0] / wanted[0])
-        per_pixel = depth / (target.of_crop(view).focal * height)
-        across = view.translation[:2] * (depth / view.translation[2]) + (wanted[1] - now[1]) * per_pixel
-        view = replace(view, translation=np.array([*across, depth]))
-    return view
-
-
-def _area_and_middle(mask: np.ndarray) -> tuple[int, np.ndarray]:
-    """Pixels, and (2,) their mean place x, y."""
-    ys, xs = np.nonzero(mask)
-    return len(xs), np.array([xs.mean(), ys.mean()]) if len(xs) else np.zeros(2)

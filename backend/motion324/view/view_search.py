@@ -70,11 +70,19 @@ def find_view(mesh: ReferenceMesh, frame: np.ndarray, mask: np.ndarray, mode: st
     return ViewMatch(best[1], overlap_of(mesh, best[1], mask))
 
 
-def overlap_of(mesh: ReferenceMesh, view: View, mask: np.ndarray) -> float:
-    """Intersection over union of the mesh's silhouette in `view` and mask (H, W)."""
+def overlap_of(mesh: ReferenceMesh, view: View, mask: np.ndarray, within: int = 0) -> float:
+    """Intersection over union of the mesh's silhouette in `view` and mask (H, W); within: pixels by which either may
+    lie beside the other without counting, as masks are hardly more exact than one."""
     seen = rasterise(mesh.positions, mesh.faces, view, *mask.shape).mask
     wanted = mask > 0.5
-    return float((seen & wanted).sum() / max(int((seen | wanted).sum()), 1))
+    beside = (seen & ~_grown(wanted, within)) | (wanted & ~_grown(seen, within))
+    either = max(int((seen | wanted).sum()), 1)
+    return float(1.0 - beside.sum() / either) if wanted.any() and seen.any() else 0.0
+
+
+def _grown(mask: np.ndarray, pixels: int) -> np.ndarray:
+    around = np.ones((2 * pixels + 1, 2 * pixels + 1), np.uint8)
+    return cv2.dilate(mask.view(np.uint8), around) > 0 if pixels else mask
 
 
 @dataclass(frozen=True)

@@ -209,39 +209,3 @@ def test_auto_takes_a_drawing_only_where_it_explains_the_frames_better(monkeypat
     result, _, _ = animated(monkeypatch, filmed, own)
     assert result.report["pose"]["taken"] == "first-frame"
     assert [each["code"] for each in result.report["warnings"]] == ["low-overlap"]
-
-
-class Biased(Truthful):
-    """Finds every frame but the scene's first somewhat beside where it is, as a fit to a mask of another size does."""
-
-    def reconstruct(self, scene, progress):
-        for batch in super().reconstruct(scene, progress):
-            swollen = 0.02 * np.sign(scene.mesh.positions) * (batch.indices > 0)[:, None, None]
-            yield dataclasses.replace(batch, positions=batch.positions + swollen)
-
-
-@pytest.mark.parametrize(("reach", "worst"), [(0.0, 0.0), (0.1, 0.5)])
-def test_a_clip_that_hardly_moves_is_nearer_to_the_truth_than_the_still_mesh(monkeypatch, reach, worst):
-    mesh = creature()
-    moved = waving(mesh, frames=6, reach=reach)
-    low, high = mesh.positions.min(axis=0), mesh.positions.max(axis=0)
-    moved = (moved - (low + high) / 2) / (high - low).max()
-    frames, masks = film(mesh, moved, VIEW)
-    clip, given = VideoClip(frames, 12.0, np.arange(6), None, "still"), ForegroundMasks(masks, "given")
-    biased = Biased(moved)
-    monkeypatch.setattr(pipeline, "get_reconstructor", lambda options, progress: biased)
-    own = dataclasses.replace(mesh, positions=moved[0].astype(np.float32))
-    result = animate(own, clip, AnimateOptions(smooth=0, view="20,5"), foreground=given)
-    np.testing.assert_array_equal(result.positions[0], own.positions)
-    error = np.linalg.norm(result.positions - moved, axis=-1).mean()
-    still = np.linalg.norm(moved - moved[:1], axis=-1).mean()
-    assert error <= worst * still + 1e-6
-
-
-def test_far_motion_is_left_as_it_was_found(monkeypatch, filmed):
-    _, moved, _, _ = filmed
-    far = moved + np.linspace(0, 0.6, len(moved))[:, None, None] * np.array([1.0, 0, 0])
-    found, own = far.astype(np.float32), far[0].astype(np.float32)
-    choosing.without_error(found, own + np.float32(0.002), own)
-    np.testing.assert_allclose(found[0], own - 0.002, atol=1e-4)
-    assert np.abs(found[-1] - far[-1]).max() < 1e-4

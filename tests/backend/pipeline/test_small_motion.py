@@ -1,4 +1,4 @@
-"""Clips that hardly move, with noise and compression in the video, through the default reconstructor: the result is
+"""Clips that hardly move, also with noise and compression in the video and by the default reconstructor: the result is
 nearer to the truth than the mesh held still."""
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from creature import creature, film, waving
 from motion324.core.clip import VideoClip
 from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.view import look_at_origin
+from motion324.pipeline import animate as pipeline
 from motion324.pipeline.animate import animate
+from motion324.pipeline.small_motion import without_error, without_noise
+from motion324.reconstructors.interface import FrameBatch
 from motion324.video.foreground import ForegroundMasks
 
 NOISE, QUALITY = 8, 50  # grey levels; of JPEG
@@ -56,3 +59,72 @@ def test_a_motion_of_half_a_hundredth_of_the_size_is_nearer_than_standing_still(
 @pytest.mark.parametrize("part", [0.002, 0.005, 0.01])
 def test_small_motions_are_nearer_than_standing_still(part):
     assert error_over_still(part, 8, 384) < 1.0
+
+
+class Biased:
+    """Knows where the vertices are, and finds every frame but the scene's first somewhat beside there, as a fit to a
+    mask of another size does."""
+
+    name = "biased"
+    trembles = True
+
+    def __init__(self, moved):
+        self.moved = moved
+
+    def check_job(self, frames, vertices):
+        pass
+
+    def details(self):
+        return {}
+
+    def reconstruct(self, scene, progress):
+        progress("reconstruct", 0, 1)
+        positions = np.concatenate([scene.mesh.positions[None], self.moved])[-len(scene.frames) :]
+        positions[1:] += 0.02 * np.sign(scene.mesh.positions)
+        yield FrameBatch(np.arange(len(positions)), positions, True)
+
+
+@pytest.mark.parametrize(("reach", "worst"), [(0.0, 0.0), (0.1, 0.5)])
+def test_a_clip_that_hardly_moves_is_nearer_to_the_truth_than_the_still_mesh(monkeypatch, reach, worst):
+    mesh = creature()
+    moved = waving(mesh, frames=6, reach=reach)
+    low, high = mesh.positions.min(axis=0), mesh.positions.max(axis=0)
+    moved = (moved - (low + high) / 2) / (high - low).max()
+    frames, masks = film(mesh, moved, VIEW)
+    clip, given = VideoClip(frames, 12.0, np.arange(6), None, "still"), ForegroundMasks(masks, "given")
+    biased = Biased(moved)
+    monkeypatch.setattr(pipeline, "get_reconstructor", lambda options, progress: biased)
+    own = dataclasses.replace(mesh, positions=moved[0].astype(np.float32))
+    result = animate(own, clip, AnimateOptions(smooth=0, view="20,5"), foreground=given)
+    np.testing.assert_array_equal(result.positions[0], own.positions)
+    error = np.linalg.norm(result.positions - moved, axis=-1).mean()
+    still = np.linalg.norm(moved - moved[:1], axis=-1).mean()
+    assert error <= worst * still + 1e-6
+
+
+def motion_kept(away, pixel):
+    """away (T, N, 3): how much of it is left."""
+    own = np.zeros(away.shape[1:], np.float32)
+    found = away.astype(np.float32)
+    without_noise(found, own, pixel)
+    return float(np.sqrt((found**2).sum() / (away**2).sum()))
+
+
+def test_what_only_trembles_by_a_part_of_a_pixel_nearly_stands_still_and_what_moves_does_not():
+    rng = np.random.default_rng(0)
+    pixel, times = 0.01, np.linspace(0, np.pi / 2, 12)[1:, None, None]
+    way = rng.normal(size=(1, 50, 3))
+    trembling = 0.1 * pixel * rng.normal(size=(11, 50, 3)) / np.sqrt(3)
+    assert motion_kept(trembling, pixel) < 0.2
+    assert motion_kept(0.3 * pixel * np.sin(times) * way, pixel) > 0.97  # small, but steady
+    far = 3 * pixel * rng.normal(size=(11, 50, 3)) / np.sqrt(3)  # jerks that are larger than any noise
+    assert motion_kept(far, pixel) > 0.99
+
+
+def test_far_motion_is_left_as_it_was_found():
+    moved = waving(creature(), frames=10, reach=1.2)
+    far = moved + np.linspace(0, 0.6, len(moved))[:, None, None] * np.array([1.0, 0, 0])
+    found, own = far.astype(np.float32), far[0].astype(np.float32)
+    without_error(found, own + np.float32(0.002), own)
+    np.testing.assert_allclose(found[0], own - 0.002, atol=1e-4)
+    assert np.abs(found[-1] - far[-1]).max() < 1e-4

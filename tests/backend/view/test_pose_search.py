@@ -12,7 +12,8 @@ from motion324.core.errors import Cancelled
 from motion324.core.progress import silent
 from motion324.core.view import look_at_origin
 from motion324.view import pose_search
-from motion324.view.pose_search import carried_view, match_in, posed_score, search_poses, shown_elsewhere
+from motion324.view.other_views import carried_view
+from motion324.view.pose_search import match_in, posed_score, search_poses, shown_elsewhere
 from motion324.view.view_search import overlap_of
 
 TRUTH = look_at_origin(20.0, 5.0, 2.2, 1.39)

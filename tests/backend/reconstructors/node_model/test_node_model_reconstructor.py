@@ -11,6 +11,7 @@ import pytest
 from creature import creature, film, waving
 
 from motion324.core.errors import Cancelled, Motion324Error
+from motion324.core.jobs.job_plan import SEEN_AT_ONCE, SEEN_OFTEN
 from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.progress import silent
 from motion324.core.view import look_at_origin
@@ -86,7 +87,7 @@ def test_a_model_that_takes_no_tracks_is_told_none(weights):
 
 
 def test_more_looks_are_taken_where_nothing_is_told_and_time_is_not_short(weights, monkeypatch):
-    given, taken = scene(26), []
+    given, taken = scene(SEEN_OFTEN + 1), []
     original = LooksInputs.of
 
     def of(self, look):
@@ -109,9 +110,9 @@ def test_more_looks_are_taken_where_nothing_is_told_and_time_is_not_short(weight
 
 
 def test_a_short_video_is_seen_at_once_and_a_longer_one_in_windows_as_long_as_in_training(weights):
-    given = scene(37)
+    given = scene(SEEN_AT_ONCE + 1)
     asked, told = NodeModelReconstructor(weights, "cpu"), []
-    for frames, windows in ((36, 1), (37, 18)):
+    for frames, windows in ((SEEN_AT_ONCE, 1), (SEEN_AT_ONCE + 1, 18)):
         told.clear()
         part = replace(given, frames=given.frames[:frames], masks=given.masks[:frames])
         list(asked.reconstruct(part, lambda stage, done, total: told.append((stage, done))))
@@ -268,7 +269,8 @@ def test_it_runs_without_pytorch(weights, tmp_path):
 def test_every_frame_is_seen_once_by_all_looks_windows_and_questions(weights, monkeypatch):
     from motion324.reconstructors.node_model import seen_frames
 
-    given, pictures = scene(27), []
+    frames = SEEN_AT_ONCE + 2
+    given, pictures = scene(frames), []
     asked = NodeModelReconstructor(weights, "cpu")
     list(asked.reconstruct(given, silent))
     model = asked._model
@@ -284,9 +286,9 @@ def test_every_frame_is_seen_once_by_all_looks_windows_and_questions(weights, mo
         return [batch.positions for _ in range(2) for batch in fresh.reconstruct(given, silent)]
 
     whole = answers(1000)
-    assert sum(pictures) == 2 * 27, "as it is, and mirrored"
+    assert sum(pictures) == 2 * frames, "as it is, and mirrored"
     short = answers(6)
-    assert 2 * 27 < sum(pictures) < 2 * 2 * 27 * 2
+    assert 2 * frames < sum(pictures) < 2 * 2 * frames * 2
     assert all(np.abs(a - b).max() < 1e-5 for a, b in zip(whole, short, strict=True))
 
 
@@ -321,3 +323,13 @@ def test_a_glance_tells_roughly_how_every_frame_moves_and_sees_no_frame_twice(we
     assert sum(pictures) == 2 * 23 - 7
     assert np.abs(found - positions_of(weights, given)).max() < 1e-5
     assert list(asked.glance(scene(5), silent)) == []
+
+
+def test_one_look_at_a_few_frames_sees_each_once_and_answers_as_a_single_look_does(weights, monkeypatch):
+    given = scene(3)
+    asked = NodeModelReconstructor(weights, "cpu", hurries=True)
+    found = asked.look_once(given, silent)
+    monkeypatch.setattr(reconstructing, "LOOKS", reconstructing.LOOKS[:1])
+    expected = np.concatenate([batch.positions for batch in asked.reconstruct(given, silent)])
+    assert found.shape == (3, len(given.mesh.positions), 3)
+    np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -23,6 +23,10 @@ class SynthesisSettings:
     blend_share: float = key(0.3, "two clips mixed")
     weaker_share: float = key(0.25, "motion towards the reference pose reduced")
     limb_share: float = key(0.3, "limbs that move as in another clip of the body, or at another time of the same one")
+    proportions_share: float = key(
+        0.0, "bodies whose parts are longer or shorter, and thicker or thinner, than in the file"
+    )
+    carried_share: float = key(0.0, "bodies that move as another one does")
     joint_share: float = key(0.5, "random turns of joints")
     joint_angle: float = key(55.0, "degrees of these at most")
     part_scale_share: float = key(0.4, "parts larger or smaller")
@@ -66,6 +70,8 @@ def validation_settings(training: SynthesisSettings) -> SynthesisSettings:
         blend_share=0.0,
         weaker_share=0.0,
         limb_share=0.0,
+        proportions_share=0.0,
+        carried_share=0.0,
         joint_share=0.0,
         part_scale_share=0.0,
         wave_share=0.0,

@@ -62,7 +62,7 @@ def filmed_clips(
     """One clip of each of the chosen rigs. camera: chooses the cameras for the vertices (V, T, 3); None: at random."""
     models = bank.models(chosen)
     times = sample_times(len(chosen), settings, draws)
-    motion, still, other = sample_joint_motion(bank, chosen, models, times, settings, draws, hosts)
+    models, motion, still, other = sample_joint_motion(bank, chosen, models, times, settings, draws, hosts)
     posed = posed_vertices(models, motion)
     if settings.other_pose_share:
         posed = aligned_references(posed, models, other, draws)

@@ -14,6 +14,8 @@ from motion324.reconstructors.node_model.geometry import turn
 from motion324.training.synthesis.rig_bank import Draws, ModelBatch
 
 POLAR_STEPS = 10
+ANCESTRY_DOUBLINGS = 6  # skeletons up to 64 joints deep
+FLAT = 1e-3  # the least volume of a joint's matrix, beside the cube of its norm, for it to be undone
 
 
 def rotation_about(vectors: Tensor) -> Tensor:
@@ -62,6 +64,36 @@ def about(matrices: Tensor, pivots: Tensor) -> Tensor:
 def apply(maps: Tensor, points: Tensor) -> Tensor:
     """maps (..., 3, 4), points (..., 3) -> (..., 3)."""
     return turn(maps[..., :3], points) + maps[..., 3]
+
+
+def inverse(maps: Tensor) -> Tensor:
+    """maps (..., 3, 4) -> (..., 3, 4); of flat ones something finite."""
+    a, b, c = maps[..., :3].unbind(-1)
+    rows = torch.stack([torch.linalg.cross(b, c), torch.linalg.cross(c, a), torch.linalg.cross(a, b)], dim=-2)
+    volume = (a * rows[..., 0, :]).sum(dim=-1)
+    volume = torch.where(volume == 0, torch.ones_like(volume), volume)
+    matrix = rows / volume[..., None, None]
+    return torch.cat([matrix, -(matrix * maps[..., None, :, 3]).sum(dim=-1, keepdim=True)], dim=-1)
+
+
+def solid(maps: Tensor) -> Tensor:
+    """maps (B, T, J, 3, 4) -> (B, J): whether a joint's matrices can be undone in all frames."""
+    a, b, c = maps[..., :3].unbind(-1)
+    volume = (a * torch.linalg.cross(b, c)).sum(dim=-1).abs()
+    return (volume > FLAT * maps[..., :3].square().sum(dim=(-1, -2)) ** 1.5 / 3**1.5).all(dim=1)
+
+
+def down_the_skeleton(maps: Tensor, parents: Tensor) -> Tensor:
+    """maps (B, T, J, 3, 4): of each joint beside its parent, parents (B, J): J for none -> (B, T, J, 3, 4): of each
+    joint after all that it hangs on."""
+    none = torch.eye(3, 4, device=maps.device).expand_as(maps[:, :, :1])
+    maps = torch.cat([maps, none], dim=2)
+    clip = torch.arange(len(parents), device=maps.device)[:, None]
+    ancestor = torch.cat([parents, torch.full_like(parents[:, :1], parents.shape[1])], dim=1)
+    for _ in range(ANCESTRY_DOUBLINGS):
+        maps = compose(maps.transpose(1, 2)[clip, ancestor].transpose(1, 2), maps)
+        ancestor = ancestor.gather(1, ancestor)
+    return maps[:, :, :-1]
 
 
 def surface_samples(

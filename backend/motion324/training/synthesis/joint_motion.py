@@ -15,8 +15,16 @@ from torch import Tensor
 
 from motion324.reconstructors.node_model.geometry import turn
 from motion324.training.shared.settings import SynthesisSettings
-from motion324.training.synthesis.geometry import about, apply, compose, nearest_similarity, rotation_about
-from motion324.training.synthesis.limb_motion import ANCESTRY_DOUBLINGS, with_other_limbs
+from motion324.training.synthesis.geometry import (
+    about,
+    apply,
+    compose,
+    down_the_skeleton,
+    nearest_similarity,
+    rotation_about,
+)
+from motion324.training.synthesis.limb_motion import with_other_limbs
+from motion324.training.synthesis.other_bodies import bodies_to_take_from, with_other_bodies
 from motion324.training.synthesis.rig_bank import Draws, ModelBatch, RigBank
 
 BINDING_SHARE, REST_SHARE = 0.25, 0.25  # of the clips with another reference; the rest has poses of other clips
@@ -42,9 +50,9 @@ def sample_joint_motion(
     settings: SynthesisSettings,
     draws: Draws,
     hosts: np.random.Generator,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Skinning matrices (B, T, J, 3, 4) float32 for the chosen rigs at `times` (B, T), which clips are still (B,), and
-    in which frame 0 shows another pose than the video begins with (B,).
+) -> tuple[ModelBatch, Tensor, Tensor, Tensor]:
+    """The models, some of them with other proportions, skinning matrices (B, T, J, 3, 4) float32 for the chosen rigs at
+    `times` (B, T), which clips are still (B,), and in which frame 0 shows another pose than the video begins with (B,).
 
     hosts: draws the clips.
     """
@@ -70,13 +78,22 @@ def sample_joint_motion(
     if settings.limb_share:
         others = _clip_poses(bank, chosen, times, speed, draws, hosts)
         poses = with_other_limbs(poses, others, models, draws.chance(settings.limb_share, batch), draws)
+    new_bodies = torch.zeros_like(changed)
+    if settings.proportions_share or settings.carried_share:
+        resized = draws.chance(settings.proportions_share, batch)
+        carried = draws.chance(settings.carried_share, batch)
+        givers = bodies_to_take_from(bank, chosen, hosts)
+        which = torch.tensor(givers, device=draws.device)
+        given = (bank.rest.of(which), bank.parents(which), _clip_poses(bank, givers, times, speed, draws, hosts))
+        own = bank.rest.of(torch.tensor(chosen, device=draws.device))
+        models, poses, new_bodies = with_other_bodies(own, models, poses, resized, carried, given, draws)
     other = torch.zeros_like(changed)
     if settings.other_pose_share:
-        other = draws.chance(settings.other_pose_share, batch)
+        other = draws.chance(settings.other_pose_share, batch) & ~new_bodies
         poses = other_poses(poses, other, bank, chosen, draws, hosts)
     if settings.joint_share or settings.part_scale_share:
         poses = _turned(poses, models, times, still, other, settings, draws)
-    return poses, still[:, 0], other
+    return models, poses, still[:, 0], other
 
 
 def _clip_poses(
@@ -135,13 +152,7 @@ def _turned(
     leader = models.leaders[:, None].expand(poses.shape[:3])
     pivots = apply(poses, models.pivots[:, None].expand(poses.shape[:-1]))
     maps = about(matrices, pivots)  # of the leaders; those of other joints are never asked for
-    none = torch.zeros_like(maps[:, :, :1])
-    none[..., :3] = torch.eye(3, device=poses.device)
-    maps = torch.cat([maps, none], dim=2)
-    ancestor = torch.cat([models.parents, torch.full_like(models.parents[:, :1], j)], dim=1)
-    for _ in range(ANCESTRY_DOUBLINGS):
-        maps = compose(_joint_rows(maps, ancestor), maps)
-        ancestor = ancestor.gather(1, ancestor)
+    maps = down_the_skeleton(maps, models.parents)
     return compose(_joint_rows(maps, leader[:, 0]), poses)
 
 

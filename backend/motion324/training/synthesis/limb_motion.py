@@ -9,14 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from motion324.training.synthesis.geometry import compose
+from motion324.training.synthesis.geometry import ANCESTRY_DOUBLINGS, compose, inverse, solid
 from motion324.training.synthesis.rig_bank import Draws, ModelBatch
 
 BEGINS = (0.05, 0.35)  # of a clip's joints, those at which such a limb begins
-ANCESTRY_DOUBLINGS = 4  # skeletons up to 16 joints deep
-FLAT = (
-    1e-3  # the least volume of a joint's matrix, beside the cube of its norm, for what hangs on it to be carried over
-)
 
 
 def with_other_limbs(poses: Tensor, others: Tensor, models: ModelBatch, chosen: Tensor, draws: Draws) -> Tensor:
@@ -27,7 +23,7 @@ def with_other_limbs(poses: Tensor, others: Tensor, models: ModelBatch, chosen: 
     """
     b, _, j = poses.shape[:3]
     begins = draws.uniform(0, 1, b, j) < draws.uniform(*BEGINS, b, 1)
-    begins &= chosen[:, None] & (models.parents < j) & _solid(others).gather(1, models.parents.clamp(max=j - 1))
+    begins &= chosen[:, None] & (models.parents < j) & solid(others).gather(1, models.parents.clamp(max=j - 1))
     carriers = limb_carriers(begins, models.parents).gather(1, models.leaders)
     taken = carriers < j
     clip, carrier = torch.arange(b, device=poses.device)[:, None], carriers.clamp(max=j - 1)
@@ -48,20 +44,3 @@ def limb_carriers(begins: Tensor, parents: Tensor) -> Tensor:
         carrier = torch.where(nearer_the_root < j, nearer_the_root, carrier)
         ancestor = ancestor.gather(1, ancestor)
     return carrier[:, :j]
-
-
-def inverse(maps: Tensor) -> Tensor:
-    """maps (..., 3, 4) -> (..., 3, 4); of flat ones something finite."""
-    a, b, c = maps[..., :3].unbind(-1)
-    rows = torch.stack([torch.linalg.cross(b, c), torch.linalg.cross(c, a), torch.linalg.cross(a, b)], dim=-2)
-    volume = (a * rows[..., 0, :]).sum(dim=-1)
-    volume = torch.where(volume == 0, torch.ones_like(volume), volume)
-    matrix = rows / volume[..., None, None]
-    return torch.cat([matrix, -(matrix * maps[..., None, :, 3]).sum(dim=-1, keepdim=True)], dim=-1)
-
-
-def _solid(maps: Tensor) -> Tensor:
-    """maps (B, T, J, 3, 4) -> (B, J): whether a joint's matrices can be undone in all frames."""
-    a, b, c = maps[..., :3].unbind(-1)
-    volume = (a * torch.linalg.cross(b, c)).sum(dim=-1).abs()
-    return (volume > FLAT * maps[..., :3].square().sum(dim=(-1, -2)) ** 1.5 / 3**1.5).all(dim=1)

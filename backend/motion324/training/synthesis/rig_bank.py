@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from motion324.training.synthesis.rest_joints import rest_joints
 from motion324.training.synthesis.rigs import Rig
 
 
@@ -105,6 +106,7 @@ class RigBank:
         self._parents = self._put([self._padded_parents(rig)[None] for rig in rigs])
         self._pivots = self._put([self._padded(rig.skeleton.pivots, np.zeros((self.joints, 3)))[None] for rig in rigs])
         self._pivots = self._pivots.float()
+        self.rest = rest_joints(rigs, self.joints, device)
         self.clip_lengths = [[len(clip) for clip in rig.clips] for rig in rigs]
         flat = [clip for rig in rigs for clip in rig.clips]
         starts = np.concatenate([[0], np.cumsum([len(clip) for clip in flat])])
@@ -118,6 +120,10 @@ class RigBank:
     def poses(self, rows: Tensor, between: Tensor) -> Tensor:
         """rows (B, T, 2): two poses each, between (B, T): 0 the first, 1 the second -> (B, T, J, 3, 4)."""
         return torch.lerp(self._poses[rows[..., 0]], self._poses[rows[..., 1]], between[..., None, None, None])
+
+    def parents(self, which: Tensor) -> Tensor:
+        """which (B,): rigs -> (B, J): see Skeleton."""
+        return self._parents[which]
 
     def models(self, chosen: list[int]) -> ModelBatch:
         """The models of the given rigs, one per clip."""

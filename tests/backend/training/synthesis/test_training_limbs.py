@@ -12,9 +12,9 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch, which is no
 
 from motion324.training.shared.settings import SynthesisSettings, validation_settings  # noqa: E402
 from motion324.training.synthesis import limb_motion  # noqa: E402
-from motion324.training.synthesis.geometry import apply, compose  # noqa: E402
+from motion324.training.synthesis.geometry import apply, compose, inverse  # noqa: E402
 from motion324.training.synthesis.joint_motion import sample_joint_motion, sample_times  # noqa: E402
-from motion324.training.synthesis.limb_motion import inverse, limb_carriers, with_other_limbs  # noqa: E402
+from motion324.training.synthesis.limb_motion import limb_carriers, with_other_limbs  # noqa: E402
 from motion324.training.synthesis.rig_bank import Draws, RigBank  # noqa: E402
 from motion324.training.synthesis.rigs import read_rigs  # noqa: E402
 
@@ -89,7 +89,7 @@ def test_clips_get_them_by_their_share_and_those_that_are_measured_on_none(bank)
     def drawn(share: float):
         draws, chosen, some = Draws(5, CPU), [0, 1, 2, 0], replace(settings, limb_share=share)
         times = sample_times(4, some, draws)
-        return sample_joint_motion(bank, chosen, bank.models(chosen), times, some, draws, np.random.default_rng(0))[0]
+        return sample_joint_motion(bank, chosen, bank.models(chosen), times, some, draws, np.random.default_rng(0))[1]
 
     assert torch.equal(drawn(0.0), drawn(0.0))
     assert not torch.allclose(drawn(0.0), drawn(1.0), atol=1e-2)

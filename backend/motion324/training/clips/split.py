@@ -60,7 +60,7 @@ OF_BOXES = frozenset(
 )
 BOXES_COUNT = 0.7
 PROCEDURAL = "creature_"  # what families of procedural creatures begin with
-PROCEDURAL_COUNT = 4.0  # of a family of these at the most, however many are made
+PROCEDURAL_COUNT = 3.0  # of a family of these at the most, however many are made
 
 
 def split(rigs: Sequence[Rig]) -> tuple[list[Rig], list[Rig]]:
@@ -96,7 +96,7 @@ def family(name: str) -> str:
 def draw_weights(names: list[str]) -> list[float]:
     """How often each model is drawn, summing to 1: a family counts with the square root of its size, as one model where
     all of it has one body, less where its bodies are built of boxes, and one of procedural creatures no more than
-    sixteen models."""
+    nine models."""
     sizes = Counter(family(name) for name in names)
     raw = []
     for name in names:

@@ -47,6 +47,8 @@ class CompactOptions:
     looks: int = _option(2, "how often it is shown its answer")
     other_pose_share: float = _option(0.0, "clips whose mesh has another pose than the first frame", of_clips=True)
     drawn_reference_share: float = _option(0.0, "other clips whose first frame is the mesh, drawn", of_clips=True)
+    proportions_share: float = _option(0.0, "clips whose bodies have other proportions than in the file", of_clips=True)
+    carried_share: float = _option(0.0, "clips whose bodies move as another one does", of_clips=True)
     readers: int = _option(1, "processes that read the rigs, per GPU")
     only_looks: bool = _option(False, "learn nothing but the looks at drawings")
     measure_first: bool = _option(False, "measure the model that one begins with")

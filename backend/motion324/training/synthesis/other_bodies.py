@@ -29,7 +29,7 @@ OPPOSED = -0.3  # cosine of the angle between what both hold, from which on moti
 
 @dataclass(frozen=True)
 class LocalMotion:
-    """What joints do beside their parents, at rest. matrices (B, T, J, 3, 3): about their pivots. shifts (B, T, J, 3)."""
+    """Of joints beside their parents, at rest: matrices (B, T, J, 3, 3) about their pivots, and shifts (B, T, J, 3)."""
 
     matrices: Tensor
     shifts: Tensor

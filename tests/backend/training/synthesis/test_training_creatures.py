@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from motion324.training.synthesis.creatures.creature import make_creature, make_creatures
-from motion324.training.synthesis.creatures.plans import PLANS
+from motion324.training.synthesis.creatures.creature import PLANS, make_creature, make_creatures
 from motion324.training.synthesis.rigs import skinned
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+ONE_SKIN_SHARE = 0.6  # of the bodies that are not rigid
 MIRROR = np.array([-1.0, 1.0, 1.0])
 CAP = np.array([0.45, 0.8])  # a rounded end's rings: how far out, in radii, and ...
 CAP_RADIUS = np.array([0.89, 0.6])  # ... how wide
@@ -21,7 +22,8 @@ CAP_RADIUS = np.array([0.89, 0.6])  # ... how wide
 class Bone:
     """parent: index of a bone before it, -1 for the root. head, tail (3,): where it starts (and turns), and ends.
 
-    role: what it is part of: spine, neck, head, leg, arm, wing, fin, tail, feeler. link: its number along its chain.
+    role: what it is part of: spine, neck, head, leg, arm, wing, fin, tail, feeler, finger, cloth, lid, wheel, rotor,
+    propeller, blade. link: its number along its chain.
     side: 1 left, -1 right, 0 in the middle. phase: of its chain in a gait, radians.
     """
 
@@ -115,13 +117,15 @@ class Surface:
 @dataclass(frozen=True)
 class Style:
     """sides: corners of a tube's cross-section. rings: per bone. square: 2 round, larger boxy. blend: of a bone's
-    length over which it hands over to the next, 0 for parts that are rigid. colours (4, 3): body, ends, parts, eyes."""
+    length over which it hands over to the next, 0 for parts that are rigid. colours (4, 3): body, ends, parts, eyes.
+    one_skin: around all round parts, instead of a tube each."""
 
     sides: int
     rings: int
     square: float
     blend: float
     colours: np.ndarray
+    one_skin: bool
 
     @classmethod
     def drawn(cls, rng: np.random.Generator, rigid: bool) -> Style:
@@ -130,22 +134,8 @@ class Style:
         base[3] = rng.choice([0.04, 0.96])
         square = rng.uniform(4, 9) if rigid or rng.random() < 0.15 else rng.uniform(2, 2.6)
         blend = 0.0 if rigid else rng.uniform(0.15, 0.45)
-        return cls(int(rng.integers(5, 12)), int(rng.integers(2, 5)), square, blend, base)
-
-
-def skinned_surface(body: Body, style: Style, rng: np.random.Generator) -> Surface:
-    surface = tube(body, body.chains[0], style)
-    for chain in body.chains[1:]:
-        surface = surface + tube(body, chain, style)
-    for number, bone in enumerate(body.bones):
-        if bone.role == "head":
-            surface = surface + _eyes(body, number, style, rng)
-    for _ in range(rng.integers(0, 4)):
-        chain = body.chains[int(rng.integers(len(body.chains)))]
-        place = body.at(chain.bones[0], rng.random()) + rng.normal(0, 0.6, 3) * chain.radii[0]
-        size = chain.radii.max() * rng.uniform(0.2, 0.7, 3)
-        surface = surface + ball(place, size, chain.bones[0], len(body.bones), style.colours[2], style.square)
-    return surface
+        sides, rings = int(rng.integers(5, 12)), int(rng.integers(2, 5))
+        return cls(sides, rings, square, blend, base, not rigid and rng.random() < ONE_SKIN_SHARE)
 
 
 def tube(body: Body, chain: Chain, style: Style) -> Surface:
@@ -199,21 +189,6 @@ def ball(
     weights = np.zeros((len(places), bones))
     weights[:, bone] = 1
     return Surface(centre + size * places, _tube_faces(rings, sides), np.tile(colour, (len(places), 1)), weights)
-
-
-def _eyes(body: Body, head: int, style: Style, rng: np.random.Generator) -> Surface:
-    bone = body.bones[head]
-    chain = next(chain for chain in body.chains if head in chain.bones)
-    radius = chain.radii.max()
-    size = radius * rng.uniform(0.15, 0.35)
-    place = body.at(head, rng.uniform(0.3, 0.7))
-    front = np.array([0, 0, 0.9 * radius]) if abs(bone.tail[1] - bone.head[1]) > abs(bone.tail[2] - bone.head[2]) else 0
-    offset = np.array([0.55 * radius, 0.5 * radius, 0])
-    surfaces = [
-        ball(place + front + offset * [side, 1, 1], np.full(3, size), head, len(body.bones), style.colours[3])
-        for side in (1, -1)
-    ]
-    return surfaces[0] + surfaces[1]
 
 
 def _chain_weights(along: np.ndarray, count: int, blend: float) -> np.ndarray:

@@ -10,11 +10,15 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from motion324.training.synthesis.creatures.body import Body, Bone, Style, skinned_surface
-from motion324.training.synthesis.creatures.plans import PLANS
+from motion324.training.synthesis.creatures.body import Body, Bone, Style
+from motion324.training.synthesis.creatures.odd_plans import ODD_PLANS
+from motion324.training.synthesis.creatures.plans import USUAL_PLANS
+from motion324.training.synthesis.creatures.surface import skinned_surface
 from motion324.training.synthesis.rigs import Rig, Skeleton, in_normalised_space, skinned
 
 INFLUENCES = 4
+PLANS = USUAL_PLANS | ODD_PLANS
+OF_MACHINES = ("walker", "machine")
 RIGID_SHARE = 0.3
 POSES = 48
 MOST_TURN = {  # of one bone in an action or a dance, radians
@@ -27,7 +31,15 @@ MOST_TURN = {  # of one bone in an action or a dance, radians
     "fin": 0.6,
     "tail": 0.7,
     "feeler": 0.4,
+    "finger": 1.0,
+    "cloth": 0.35,
+    "lid": 1.3,
+    "wheel": 1.5,
+    "rotor": 1.5,
+    "propeller": 1.5,
+    "blade": 0.1,
 }
+ABOUT = {"wheel": 0, "rotor": 1, "propeller": 2}  # the axis that these go round
 
 
 def make_creatures(per_plan: int, seed: int, processes: int = 1) -> list[Rig]:
@@ -42,7 +54,7 @@ def make_creatures(per_plan: int, seed: int, processes: int = 1) -> list[Rig]:
 def make_creature(plan: str, number: int, seed: int) -> Rig:
     rng = np.random.default_rng([seed, number, *plan.encode()])
     body = PLANS[plan](rng)
-    style = Style.drawn(rng, rigid=plan == "walker" or rng.random() < RIGID_SHARE)
+    style = Style.drawn(rng, rigid=plan in OF_MACHINES or rng.random() < RIGID_SHARE)
     surface = skinned_surface(body, style, rng)
     clips = [gait(body, rng), gait(body, rng), action(body, rng), action(body, rng), dance(body, rng)]
     joints = np.argsort(-surface.weights, axis=1)[:, :INFLUENCES]
@@ -86,10 +98,18 @@ def gait(body: Body, rng: np.random.Generator) -> np.ndarray:
         elif bone.role in ("tail", "fin", "feeler"):
             turns[:, number, 1] = sweep * np.sin(phase - 0.7 * bone.link)
             turns[:, number, 0] = 0.3 * sweep * np.sin(2 * phase - 0.7 * bone.link)
+        elif bone.role in ABOUT:
+            turns[:, number, ABOUT[bone.role]] = phase
+        elif bone.role == "lid":
+            turns[:, number, 0] = -0.6 * lift * (1 - np.cos(beat))
+        elif bone.role == "finger":
+            turns[:, number, 0] = 0.5 * lift * (1 - np.cos(phase - 0.4 * bone.link))
+        elif bone.role == "cloth":
+            turns[:, number] = sweep * np.sin(phase - 0.6 * bone.link)[:, None] * [1.0, 0.4, 0.3]
         elif bone.role == "spine":
             turns[:, number, 1] = 0.5 * sweep * np.sin(beat - 0.8 * bone.link) * (1 if _is_long(body) else 0.4)
             turns[:, number, 0] = 0.12 * strength * np.sin(2 * beat + 0.5 * bone.link)
-        else:
+        elif bone.role != "blade":
             turns[:, number, 0] = 0.2 * strength * np.sin(2 * beat + 1.0 + 0.4 * bone.link)
             turns[:, number, 1] = -0.2 * sweep * np.sin(beat)
     shift = np.zeros((POSES, 3))

@@ -18,6 +18,7 @@ from motion324.training.node_model.options import CompactOptions
 from motion324.training.shared.processes import Processes
 from motion324.training.shared.settings import SynthesisSettings, validation_settings
 from motion324.training.synthesis.creatures.creature import make_creatures
+from motion324.training.synthesis.hybrids import make_hybrids
 from motion324.training.synthesis.rig_bank import RigBank
 from motion324.training.synthesis.rigs import Rig, read_rigs
 
@@ -35,6 +36,7 @@ def training_and_held_out_clips(
     """
     rigs = read_rigs(options.rigs, processes=options.readers)
     kept, held_out = split(rigs)
+    kept += make_hybrids(kept, draw_weights([rig.name for rig in kept]), options.hybrids, options.seed)
     kept += make_creatures(options.creatures, options.seed, options.readers)
     if not kept:
         raise none_to_train_on(options.rigs, "--creatures")

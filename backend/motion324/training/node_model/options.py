@@ -27,6 +27,7 @@ class CompactOptions:
     out: Path = _option(MISSING, "folder for weights, log and a picture of the data")  # noqa: RUF009
     seconds: float = _option(MISSING, "when to stop training, counted from the start; then measure and save")
     creatures: int = _option(12, "procedural creatures of each body plan, in addition")
+    hybrids: int = _option(0, "bodies with limbs of others, in addition")
     batch: int = _option(64, "clips per step and process")
     frames: int = _option(CLIPS.frames, "frames per clip, with the reference frame", of_clips=True)
     image_size: int = _option(CLIPS.image_size, "side of the frames, in pixels", of_clips=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from motion324.training.synthesis.rest_joints import FLAT, USED
-from motion324.training.synthesis.rigs import Rig, Skeleton, in_normalised_space
+from motion324.training.synthesis.rigs import Rig, Skeleton, in_normalised_space, skinned
 
 SHARE = (0.02, 0.4)  # of a body's vertices that a limb has
 MOST_VERTICES = 8000
@@ -114,7 +114,7 @@ def _hybrid(body: _AtRest, other: _AtRest, name: str, rng: np.random.Generator) 
     rig = _without(body, gone)
     for number, (one, matrix, at) in enumerate(places):
         rig = _with_limb(rig, one, other, limb, matrix, at, number / len(places), rng)
-    clips, rest = in_normalised_space(list(rig.clips), rig.vertices.astype(np.float64))
+    clips, rest = in_normalised_space(list(rig.clips), skinned(rig.vertices, rig.joints, rig.weights, rig.clips[0][0]))
     return Rig(
         name, rig.vertices, rig.faces, rig.colours, rig.joints, rig.weights,
         tuple(clip.astype(np.float32) for clip in clips), rest.astype(np.float32), rig.skeleton,

@@ -24,7 +24,8 @@ FIELD_WAVES, FIELD_FREQUENCY = 4, (2.0, 9.0)  # of how sizes change over the bod
 BEND_WAVES, BEND, BEND_FREQUENCY = 2, 0.07, (1.5, 5.0)  # of the body's smooth bends
 CANDIDATES = 4  # other bodies of the batch that are looked at for one with joints in like places
 FARTHEST = 0.7  # between joints of both bodies that move alike, in parts of half the bodies' extents
-OPPOSED = -0.3  # cosine of the angle between what both hold, from which on motions are not turned from one to the other
+POINTING = 0.3  # of the difference of the directions that they point in, which counts beside that of their places
+OPPOSED = -0.3  # cosine of the angle between what both hold, down to which motions are turned from one to the other
 
 
 @dataclass(frozen=True)
@@ -169,9 +170,11 @@ def _carried(
 
 
 def _distances(own: RestJoints, other: RestJoints) -> Tensor:
-    """(B, J, J): between the joints' places; roots are nearest to each other, and what is not active is far."""
+    """(B, J, J): between the joints' places, and between their directions; roots are nearest to each other, and what is
+    not active is far."""
     far = 1e3
-    near = torch.cdist(own.places, other.places)
+    told = [torch.cat([one.places, POINTING * one.directions], dim=-1) for one in (own, other)]
+    near = torch.cdist(*told)
     near = torch.where(own.active[:, :, None] & other.active[:, None], near, torch.full_like(near, far))
     joints = torch.arange(near.shape[1], device=near.device)
     roots = [joints == one.roots[:, None] for one in (own, other)]

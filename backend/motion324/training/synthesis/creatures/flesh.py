@@ -33,7 +33,7 @@ def flesh(body: Body, chains: Sequence[Chain], style: Style, rng: np.random.Gene
     radii = np.concatenate([np.stack([chain.radii[:-1], chain.radii[1:]], axis=1) for chain in chains])
     flats = np.concatenate([np.full(len(chain.bones), chain.flat) for chain in chains])
     mean = float(np.mean(radii))
-    margin = 1.5 * float(radii.max())
+    margin = 1.6 * float((radii.max(axis=1) * np.maximum(flats, 1)).max())
     low, high = np.minimum(heads, tails).min(axis=0) - margin, np.maximum(heads, tails).max(axis=0) + margin
     cell = float((high - low).max()) / int(rng.integers(*CELLS))
     radii = np.maximum(radii, THINNEST * cell)

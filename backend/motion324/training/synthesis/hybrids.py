@@ -20,6 +20,7 @@ SIZE = (0.6, 1.5)  # of a new limb, beside the one it takes the place of
 TWINS_APART = 0.06  # of the longest side: how far a limb may lie off the mirror image of its twin
 ADDED_SHARE = 0.25  # of the limbs, those that come in addition to the own ones
 TRIES = 20
+MOST = 20.0  # of what stands in matrices; with more, a limb flies off
 MIRROR = np.diag([-1.0, 1.0, 1.0])
 
 
@@ -94,7 +95,7 @@ def _at_rest(rig: Rig) -> _AtRest | None:
 
 
 def _hybrid(body: _AtRest, other: _AtRest, name: str, rng: np.random.Generator) -> Rig | None:
-    """None where one has no limbs."""
+    """None where one has no limbs, or one flies off."""
     own, theirs = _limbs(body), _limbs(other)
     if not own or not theirs:
         return None
@@ -114,6 +115,8 @@ def _hybrid(body: _AtRest, other: _AtRest, name: str, rng: np.random.Generator) 
     rig = _without(body, gone)
     for number, (one, matrix, at) in enumerate(places):
         rig = _with_limb(rig, one, other, limb, matrix, at, number / len(places), rng)
+    if not max(float(np.abs(clip).max()) for clip in rig.clips) < MOST:
+        return None
     clips, rest = in_normalised_space(list(rig.clips), skinned(rig.vertices, rig.joints, rig.weights, rig.clips[0][0]))
     return Rig(
         name, rig.vertices, rig.faces, rig.colours, rig.joints, rig.weights,

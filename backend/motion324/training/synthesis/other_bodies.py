@@ -24,6 +24,7 @@ FIELD_WAVES, FIELD_FREQUENCY = 4, (2.0, 9.0)  # of how sizes change over the bod
 BEND_WAVES, BEND, BEND_FREQUENCY = 2, 0.07, (1.5, 5.0)  # of the body's smooth bends
 CANDIDATES = 4  # other bodies of the batch that are looked at for one with joints in like places
 FARTHEST = 0.7  # between joints of both bodies that move alike, in parts of half the bodies' extents
+MOST = 20.0  # of what stands in matrices
 POINTING = 0.3  # of the difference of the directions that they point in, which counts beside that of their places
 OPPOSED = -0.3  # cosine of the angle between what both hold, down to which motions are turned from one to the other
 
@@ -63,7 +64,8 @@ def with_other_bodies(
     """poses (B, T, J, 3, 4): skinning matrices. resized (B,): clips whose bodies get other proportions. carried (B,):
     those that move as another body, `other`: its joints, its parents (B, J) and its poses.
 
-    Returns the models, their poses, and which clips were changed (B,): not those with joints that are flat at a time.
+    Returns the models, their poses, and which clips were changed (B,): none with joints that are flat at a time, or fly
+    off.
     """
     carried = carried & _may_be_undone(other[0], other[2])
     changed = (resized | carried) & _may_be_undone(rest, poses)
@@ -71,6 +73,8 @@ def with_other_bodies(
     at_rest, pivots = proportions(rest, models, resized, draws)
     again = moved_again(motion, pivots, models.parents)
     again = again.gather(2, models.leaders[:, None, :, None, None].expand_as(again))
+    held = torch.where(rest.used[:, None, :, None, None], again, torch.zeros_like(again))
+    changed = changed & (held.abs().amax(dim=(1, 2, 3, 4)) < MOST)
     return (
         replace(
             models,

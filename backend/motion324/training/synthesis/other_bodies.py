@@ -15,7 +15,15 @@ import torch
 from torch import Tensor
 
 from motion324.reconstructors.node_model.geometry import turn
-from motion324.training.synthesis.geometry import about, apply, compose, down_the_skeleton, inverse, solid
+from motion324.training.synthesis.geometry import (
+    about,
+    apply,
+    compose,
+    down_the_skeleton,
+    inverse,
+    product,
+    solid,
+)
 from motion324.training.synthesis.rest_joints import RestJoints
 from motion324.training.synthesis.rig_bank import Draws, ModelBatch, RigBank
 
@@ -163,7 +171,7 @@ def _carried(
     rows = there[:, None, :, None].expand_as(given.shifts)
     matrices = given.matrices.gather(2, rows[..., None].expand(-1, -1, -1, -1, 3))
     to_own = _turn_between(other[0].directions.gather(1, there[..., None].expand_as(rest.directions)), rest.directions)
-    matrices = to_own[:, None] @ matrices @ to_own[:, None].mT
+    matrices = product(product(to_own[:, None], matrices), to_own[:, None].mT)
     is_root = joints == rest.roots[:, None]
     matrices = torch.where(alike[:, None, :, None, None], matrices, torch.eye(3, device=near.device))
     shifts = given.shifts.gather(2, rows) * is_root[:, None, :, None]

@@ -27,6 +27,14 @@ def test_every_plan_makes_closed_outward_surfaces_that_move(plan):
         assert max(np.abs(other - posed[0]).max() for other in posed[1:]) > 0.01
 
 
+@pytest.mark.parametrize("plan", sorted(PLANS))
+def test_every_vertex_has_as_many_joints_also_where_a_body_has_fewer_bones(plan):
+    for number in range(12):
+        rig = make_creature(plan, number, seed=12)
+        assert rig.joints.shape == rig.weights.shape == (len(rig.vertices), 4)
+        assert rig.joints.max() < rig.clips[0].shape[1]
+
+
 def test_bones_stay_joined_to_their_parents():
     rig = make_creature("quadruped", 0, seed=3)
     pivots = np.c_[rig.skeleton.pivots, np.ones(len(rig.skeleton.pivots))]

@@ -60,6 +60,7 @@ def make_creature(plan: str, number: int, seed: int) -> Rig:
     joints = np.argsort(-surface.weights, axis=1)[:, :INFLUENCES]
     weights = np.take_along_axis(surface.weights, joints, axis=1)
     weights = weights / weights.sum(axis=1, keepdims=True)
+    joints, weights = (np.pad(rows, ((0, 0), (0, INFLUENCES - rows.shape[1]))) for rows in (joints, weights))
     clips, rest = in_normalised_space(clips, skinned(surface.vertices, joints, weights, clips[0][0]))
     count = len(body.bones)
     skeleton = Skeleton(

@@ -72,9 +72,9 @@ def test_models_with_one_body_are_drawn_as_often_as_one_and_those_of_boxes_less(
 
 def test_many_procedural_creatures_are_drawn_no_more_often_than_some():
     weights = draw_weights(["dog__a", *(f"creature_snake__{number:03d}" for number in range(64))])
-    assert sum(weights[1:]) == pytest.approx(4 * weights[0])
-    few = draw_weights(["dog__a", *(f"creature_snake__{number:03d}" for number in range(9))])
-    assert sum(few[1:]) == pytest.approx(3 * few[0])
+    assert sum(weights[1:]) == pytest.approx(3 * weights[0])
+    few = draw_weights(["dog__a", *(f"creature_snake__{number:03d}" for number in range(4))])
+    assert sum(few[1:]) == pytest.approx(2 * few[0])
 
 
 @pytest.mark.skipif(not RIGS.is_dir(), reason="the training rigs are not here")

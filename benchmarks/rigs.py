@@ -25,7 +25,6 @@ from pathlib import Path
 import numpy as np
 
 from motion324.core.files.trajectory_file import load_trajectory
-from motion324.core.motion.quaternions import from_quaternion
 from motion324.core.options.rig_settings import RigSettings
 from motion324.core.reference_mesh import turned_z_up
 from motion324.core.rigs.rig import Armature, RiggedMotion, RigMotion, Skin
@@ -91,7 +90,7 @@ def of_models(folder: Path, names: list[str], most: int) -> None:
 
 def own_joints(armature: Armature, motion: RigMotion) -> np.ndarray:
     """(J, 3): where the bones begin in the first frame."""
-    poses = Poses(from_quaternion(motion.rotation[:1]), motion.location[:1])
+    poses = Poses.keyed(armature, motion).of(slice(1))
     return Chain(armature).place(poses).matrices[0, :, :3, 3]
 
 
@@ -150,8 +149,7 @@ def of_predictions(root: Path, folder: Path, names: tuple[str, ...]) -> None:
 
 def shown(rigged: RiggedMotion) -> np.ndarray:
     """(T, N, 3): where the bones bring the vertices."""
-    chain, motion = Chain(rigged.armature), rigged.motion
-    poses = Poses(from_quaternion(motion.rotation), motion.location)
+    chain, poses = Chain(rigged.armature), Poses.keyed(rigged.armature, rigged.motion)
     return Basis.of(rigged.skin, rigged.armature.count).skinned(chain.skinning(chain.place(poses)))
 
 

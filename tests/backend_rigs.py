@@ -41,15 +41,19 @@ def cloud(rig: Armature, per_bone: int = 30, seed: int = 0) -> Skin:
     )
 
 
-def swing(rig: Armature, frames: int = 10, turn: float = 0.6, move: float = 0.0, seed: int = 1) -> Poses:
-    """Every bone swings about an axis of its own; the root travels, and with `move` the others slide, too."""
+def swing(
+    rig: Armature, frames: int = 10, turn: float = 0.6, move: float = 0.0, grow: float = 0.0, seed: int = 1
+) -> Poses:
+    """Every bone swings about an axis of its own; the root travels, with `move` the others slide, too, and with `grow`
+    all grow and shrink.
+    """
     rng = np.random.default_rng(seed)
     axes, phases = rng.normal(0, turn, (rig.count, 3)), rng.uniform(0, 6, rig.count)
     time = np.arange(frames)[:, None]
     angles = np.sin(0.4 * time + phases) - np.sin(phases)
     slides = rng.normal(0, move, (rig.count, 3)) * angles[..., None]
     slides[:, 0] += 0.05 * time * np.array([1, 0.5, -0.2])
-    return Poses(from_vector(axes * angles[..., None]), slides)
+    return Poses(from_vector(axes * angles[..., None]), slides, np.exp(rng.normal(0, grow, rig.count) * angles))
 
 
 def trajectory(rig: Armature, skin: Skin, poses: Poses) -> np.ndarray:

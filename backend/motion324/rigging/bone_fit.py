@@ -79,7 +79,7 @@ def fit_poses(
     """The poses (T frames) of the least error, from `start` on. report(done) tells how many frames are done."""
     pairs = meeting_pairs(sums.gram, chain.armature.count)
     count, threads = len(start.rotation), get_num_threads()
-    most = max(1, BATCH_BYTES // (8 * 36 * max(len(freedom.units), chain.armature.count) ** 2))
+    most = max(1, BATCH_BYTES // (8 * freedom.twist**2 * max(len(freedom.units), chain.armature.count) ** 2))
     size = min(most, -(-count // threads))
     parts = [np.arange(first, min(first + size, count)) for first in range(0, count, size)]
     done, stop = np.zeros(len(parts), int), threading.Event()
@@ -94,7 +94,7 @@ def fit_poses(
 
         return batch.fit(start.of(frames), most_steps, look)
 
-    rotation, location = start.rotation.copy(), start.location.copy()
+    poses = start.copy()
     # Several BLAS threads wait for each other on systems as small as these.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         fitted = [pool.submit(fit, place) for place in range(len(parts))]
@@ -106,9 +106,9 @@ def fit_poses(
             stop.set()
             raise
         for frames, each in zip(parts, fitted, strict=True):
-            rotation[frames], location[frames] = each.result().rotation, each.result().location
+            poses.put(frames, each.result())
     report(count)
-    return Poses(rotation, location)
+    return poses
 
 
 class _Batch:
@@ -123,27 +123,26 @@ class _Batch:
 
     def fit(self, poses: Poses, most_steps: int, look: Callable[[int], bool]) -> Poses:
         """look(ready), of how many frames are done, says whether to stop before the end."""
-        rotation, location = poses.rotation.copy(), poses.location.copy()
-        total = len(rotation)
+        poses = poses.copy()
+        total = len(poses.rotation)
         energy = self._energies(poses, np.arange(total))
         damping = np.full(total, FIRST_DAMPING)
         going = np.arange(total)
         for _ in range(most_steps):
             if not len(going) or look(total - len(going)):
                 break
-            now = Poses(rotation[going], location[going])
+            now = poses.of(going)
             tried = self._freedom.stepped(now, self._step(now, going, damping[going]))
             after = self._energies(tried, going)
             better = after < energy[going]
             gain = (energy[going] - after) / np.maximum(energy[going], 1e-30)
-            taken = going[better]
-            rotation[taken], location[taken] = tried.rotation[better], tried.location[better]
-            energy[taken] = after[better]
+            poses.put(going[better], tried.of(better))
+            energy[going[better]] = after[better]
             damping[going] *= np.where(better, 0.1, 10.0)
             damping = np.maximum(damping, 1e-9)
             done = (better & (gain < LEAST_GAIN)) | (~better & (damping[going] > MOST_DAMPING)) | (energy[going] <= 0)
             going = going[~done]
-        return Poses(rotation, location)
+        return poses
 
     def _step(self, poses: Poses, frames: np.ndarray, damping: np.ndarray) -> np.ndarray:
         """(T, U, 3): Gauss and Newton's, damped."""
@@ -167,12 +166,14 @@ class _Batch:
         return np.linalg.solve(system, right[..., None])[..., 0].reshape(len(frames), -1, 3)
 
     def _gradient(self, placed: Placed, maps: np.ndarray, frames: np.ndarray) -> np.ndarray:
-        """(T, J, 6): by the bones' twists, children included."""
+        """(T, J, 6 or 7): by the bones' twists, children included."""
         joints = self._chain.armature.count
         residual = (self._sums.gram @ stacked(maps) - self._sums.pulls[frames]).reshape(len(frames), joints, 4, 3)
         moment = maps @ residual  # (T, J, 3, 3): weighted places times residuals
         turn = [moment[..., a, b] - moment[..., b, a] for a, b in ((1, 2), (2, 0), (0, 1))]
-        gradient = np.concatenate([np.stack(turn, axis=-1), residual[:, :, 3]], axis=-1)
+        grow = np.trace(moment, axis1=-2, axis2=-1)[..., None]
+        gradient = np.concatenate([np.stack(turn, axis=-1), residual[:, :, 3], grow], axis=-1)
+        gradient = gradient[..., : self._freedom.twist]
         return self._chain.fold(gradient, placed, 1)
 
     def _energies(self, poses: Poses, frames: np.ndarray) -> np.ndarray:

@@ -1,6 +1,8 @@
-"""From the bones' own rotations and locations to where they are: Blender's rules of parents, in batches of frames.
+"""From the bones' own rotations, locations and scales to where they are: Blender's rules of parents, in batches of
+frames (BKE_bone_parent_transform_calc_from_matrices in its armature.cc).
 
-T frames, J bones. A twist is (6,): an angular velocity and the velocity of the origin, both in armature space.
+T frames, J bones. A twist is (6,): an angular velocity and the velocity of the origin, both in armature space; where
+bones scale it is (7,), with the growth by its natural logarithm at the end.
 """
 
 from __future__ import annotations
@@ -10,27 +12,44 @@ from dataclasses import dataclass
 import numpy as np
 
 from motion324.core.motion.quaternions import from_quaternion
-from motion324.core.rigs.rig import Armature
+from motion324.core.rigs.rig import Armature, RigMotion
 from motion324.rigging.rotations import cross_matrix
 
 
 @dataclass(frozen=True)
 class Poses:
-    """rotation (T, J, 3, 3) and location (T, J, 3): each bone's own, relative to its rest pose."""
+    """rotation (T, J, 3, 3) and location (T, J, 3): each bone's own, relative to its rest pose. growth (T, J): by what
+    its scale as it stands is multiplied, along all axes.
+    """
 
     rotation: np.ndarray
     location: np.ndarray
+    growth: np.ndarray
 
     @classmethod
     def resting(cls, armature: Armature, frames: int) -> Poses:
         """The pose as it stands, in every frame."""
-        rotation = from_quaternion(np.asarray(armature.rotation))
-        return cls(
-            np.repeat(rotation[None], frames, axis=0), np.repeat(np.asarray(armature.location)[None], frames, axis=0)
-        )
+        rotation, location = from_quaternion(np.asarray(armature.rotation)), np.asarray(armature.location)
+        growth = np.ones((frames, armature.count))
+        return cls(np.repeat(rotation[None], frames, axis=0), np.repeat(location[None], frames, axis=0), growth)
+
+    @classmethod
+    def keyed(cls, armature: Armature, motion: RigMotion) -> Poses:
+        """Those that the keys have."""
+        growth = (motion.scale / armature.scale).mean(axis=2)
+        return cls(from_quaternion(motion.rotation), motion.location, growth)
 
     def of(self, frames: np.ndarray | slice) -> Poses:
-        return Poses(self.rotation[frames], self.location[frames])
+        return Poses(self.rotation[frames], self.location[frames], self.growth[frames])
+
+    def copy(self) -> Poses:
+        return Poses(self.rotation.copy(), self.location.copy(), self.growth.copy())
+
+    def put(self, frames: np.ndarray, others: Poses) -> None:
+        """Takes over those of the frames."""
+        self.rotation[frames] = others.rotation
+        self.location[frames] = others.location
+        self.growth[frames] = others.growth
 
 
 @dataclass(frozen=True)
@@ -74,7 +93,8 @@ class Chain:
     def _place(self, j: int, matrices: np.ndarray, poses: Poses) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         base, turn, move = self._base(j, matrices)
         placed = np.zeros((len(matrices), 4, 4))
-        placed[:, :3, :3] = turn @ (poses.rotation[:, j] * self.armature.scale[j])
+        scale = poses.growth[:, j, None] * self.armature.scale[j]
+        placed[:, :3, :3] = turn @ (poses.rotation[:, j] * scale[:, None])
         placed[:, :3, 3] = base[:, :3, 3] + np.einsum("tab,tb->ta", move, poses.location[:, j])
         placed[:, 3, 3] = 1.0
         return placed, turn, move
@@ -93,20 +113,24 @@ class Chain:
 
     def fold(self, twists: np.ndarray, placed: Placed, axis: int) -> np.ndarray:
         """Adds up, in place, what is counted per bone's twist over each bone's children: its twist is one of all that
-        hang on it. `axis` of twists is J long, and the one after it 6.
+        hang on it. `axis` of twists is J long, and the one after it 6 or 7.
         """
         by_bone = np.moveaxis(twists, (axis, axis + 1), (1, 2))
         for j in range(self.armature.count - 1, -1, -1):
             parent = self.parents[j]
             if parent < 0:
                 continue
+            # What a child does not take over of a parent's twist, carries it by the velocity of its head only.
+            head, velocity = placed.matrices[:, j, :3, 3], by_bone[:, j, 3:6]
+            by_bone[:, parent, 3:6] += velocity
             if self.armature.inherits_rotation[j]:
-                by_bone[:, parent] += by_bone[:, j]
-            else:  # it keeps its direction: a parent's twist w, v carries it by the velocity of its head only
-                velocity = by_bone[:, j, 3:]
-                cross = cross_matrix(placed.matrices[:, j, :3, 3])
-                by_bone[:, parent, :3] += np.einsum("tab,tb...->ta...", cross, velocity)
-                by_bone[:, parent, 3:] += velocity
+                by_bone[:, parent, :3] += by_bone[:, j, :3]
+            else:
+                by_bone[:, parent, :3] += np.einsum("tab,tb...->ta...", cross_matrix(head), velocity)
+            if self.armature.inherits_scale[j]:
+                by_bone[:, parent, 6:] += by_bone[:, j, 6:]
+            elif by_bone.shape[2] > 6:
+                by_bone[:, parent, 6] += np.einsum("tb,tb...->t...", head, velocity)
         return twists
 
     def _base(self, j: int, matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -117,11 +141,10 @@ class Chain:
             base = np.repeat(rest[None], count, axis=0)
             turn = base[:, :3, :3]
             return base, turn, turn if armature.local_location[j] else np.broadcast_to(np.eye(3), turn.shape)
-        base = matrices[:, parent] @ self._offsets[j]
-        turn = base[:, :3, :3]
-        if armature.inherits_rotation[j]:
-            move = turn if armature.local_location[j] else turn @ rest[:3, :3].T
-        else:
-            turn = np.repeat(rest[None, :3, :3], count, axis=0)
-            move = turn if armature.local_location[j] else np.broadcast_to(np.eye(3), turn.shape)
-        return base, turn, move
+        above = matrices[:, parent]
+        base = above @ self._offsets[j]
+        turn = base[:, :3, :3] if armature.inherits_rotation[j] else np.repeat(rest[None, :3, :3], count, axis=0)
+        if armature.inherits_rotation[j] != armature.inherits_scale[j]:
+            grown = np.cbrt(np.linalg.det(above[:, :3, :3]))[:, None, None]
+            turn = turn * grown if armature.inherits_scale[j] else turn / grown
+        return base, turn, base[:, :3, :3] if armature.local_location[j] else above[:, :3, :3]

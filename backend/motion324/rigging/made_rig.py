@@ -10,7 +10,6 @@ import numpy as np
 from scipy import sparse
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
-from motion324.core.motion.quaternions import from_quaternion
 from motion324.core.options.rig_settings import AUTO, RigSettings
 from motion324.core.progress import Progress, silent
 from motion324.core.rigs.rig import Armature, RiggedMotion, RigMotion, Skin
@@ -182,7 +181,7 @@ def _away(clip: _Clip, labels: np.ndarray, tick: Callable[[], None]) -> np.ndarr
 def _posed(armature: Armature, motion: RigMotion) -> np.ndarray:
     """(T, J, 3, 4): from rest to the bones."""
     chain = Chain(armature)
-    return chain.skinning(chain.place(Poses(from_quaternion(motion.rotation), motion.location)))
+    return chain.skinning(chain.place(Poses.keyed(armature, motion)))
 
 
 def _maps(turns: np.ndarray, shifts: np.ndarray) -> np.ndarray:

@@ -21,12 +21,12 @@ LEAST_WEIGHT = 1e-3  # sum over the vertices: a bone with less moves nothing
 STAY = 1e-5  # of the vertices: how much a bone is drawn to stay, or to its neighbours in time; see _prior_weights
 LEVER = 0.05  # of the longest side: how far a typical vertex is from its joint
 MOVES = 2e-3  # of the longest side: a bone whose location varies less than that is held
+SCALES = 5e-3  # by its natural logarithm: a bone whose scale varies less than that is held
 WORTH, WORTH_AT_WORST = 0.7, 0.5  # free locations are kept where the mean or the largest distance falls below this part
 GOOD, GOOD_AT_WORST = 5e-4, 5e-3  # of the longest side: mean and largest distances that need nothing better
 SMOOTHING_ROUNDS = 2
 FAR = 0.05  # of the longest side: what is told as a place that the rig cannot follow
 MOST_BONES = 1024
-NAMED = 3
 
 
 Report = Callable[[int], None]
@@ -38,12 +38,13 @@ def fit_armature(
     positions: np.ndarray,
     *,
     locations: str = AUTO,
+    scale: bool = False,
     progress: Progress = silent,
 ) -> RigMotion:
     """positions (T, N, 3): the trajectory of the skin's vertices, in armature space.
 
-    locations: see motion324.core.options.rig_settings.RigSettings; the root's is always free. progress: told the
-        stage "rig".
+    locations, scale: see motion324.core.options.rig_settings.RigSettings; the root's location is always free.
+    progress: told the stage "rig".
     Raises Motion324Error: "rig-without-weights", "rig-too-large", "rig-scaled", "rig-locked", "trajectory-not-finite".
     """
     _check(armature, skin, positions)
@@ -51,7 +52,7 @@ def fit_armature(
     chain = Chain(problem.armature)
     weight = _weights_of(skin, armature.count)
     turned, roots = _turned(armature, weight)
-    free = Freedom(problem.armature, turned, _movable(armature, roots))
+    free = Freedom(problem.armature, turned, _movable(armature, roots), np.zeros(armature.count, bool))
     if not free.open.any():
         raise Motion324Error(
             "rig-locked",
@@ -60,7 +61,7 @@ def fit_armature(
             EXIT_BAD_MESH,
         )
     count = len(positions)
-    stages = 2 + SMOOTHING_ROUNDS
+    stages = 3 + SMOOTHING_ROUNDS
 
     def report(stage: int) -> Report:
         return lambda done: progress("rig", min(stage * count + done, stages * count), stages * count)
@@ -68,10 +69,12 @@ def fit_armature(
     start = free.within(procrustes(problem, chain, free))
     still = Poses.resting(problem.armature, count)
     poses = fit_poses(chain, free, problem.sums, start, Prior(still, _prior_weights(free, problem)), report(0))
+    if scale:
+        free, poses = _with_scales(problem, chain, free, poses, report(1))
     if locations != ROOT:
-        free, poses = _with_locations(problem, chain, free, poses, locations, report(1))
+        free, poses = _with_locations(problem, chain, free, poses, locations, report(2))
     for round_ in range(SMOOTHING_ROUNDS):
-        poses = _smoothed(problem, chain, free, poses, report(2 + round_))
+        poses = _smoothed(problem, chain, free, poses, report(3 + round_))
     return _motion(problem, chain, free, poses, armature, locations)
 
 
@@ -94,16 +97,7 @@ def _check(armature: Armature, skin: Skin, positions: np.ndarray) -> None:
             "Parent the mesh to the armature with automatic weights, or paint weights.",
             EXIT_BAD_MESH,
         )
-    scale = np.asarray(armature.scale)
-    uneven = np.flatnonzero((np.ptp(scale, axis=1) > 1e-3 * np.abs(scale).max(axis=1)) | (scale <= 1e-6).any(axis=1))
-    if len(uneven):
-        names = ", ".join(f"'{armature.names[j]}'" for j in uneven[:NAMED])
-        raise Motion324Error(
-            "rig-scaled",
-            f"Bones of the pose have an uneven, mirrored or no scale ({names}), which turning bones would shear.",
-            "Clear the scale of these bones (Alt+S in Pose Mode), or apply the pose as rest pose.",
-            EXIT_BAD_MESH,
-        )
+    armature.check_scale()
 
 
 def _weights_of(skin: Skin, count: int) -> np.ndarray:
@@ -152,7 +146,23 @@ def _movable(armature: Armature, bones: np.ndarray) -> np.ndarray:
 def _prior_weights(free: Freedom, problem: Problem) -> np.ndarray:
     """(U,): so small that they decide only what no vertex tells, such as the twist of a bone of few vertices."""
     vertices = STAY * len(problem.skin.positions)
-    return np.where(np.arange(len(free.units)) < free.turning, vertices * LEVER**2, vertices)
+    weights = np.full(len(free.units), vertices * LEVER**2)
+    weights[free.parts[1]] = vertices
+    return weights
+
+
+def _with_scales(problem: Problem, chain: Chain, free: Freedom, poses: Poses, report: Report) -> tuple[Freedom, Poses]:
+    """Lets the bones that turn grow and shrink as well; those that hardly do are held as they stand."""
+    armature = problem.armature
+    scalable = free.turned & (armature.scale_high > armature.scale_low)
+    still = Poses.resting(armature, len(problem.positions))
+    wider = Freedom(armature, free.turned, free.moved, scalable)
+    growing = fit_poses(chain, wider, problem.sums, poses, Prior(still, _prior_weights(wider, problem)), report)
+    spread = np.sqrt(np.square(np.log(growing.growth)).mean(axis=0))
+    narrower = Freedom(armature, free.turned, free.moved, scalable & (spread > SCALES))
+    start = Poses(growing.rotation, growing.location, np.where(narrower.scaled, growing.growth, 1.0))
+    prior = Prior(still, _prior_weights(narrower, problem))
+    return narrower, fit_poses(chain, narrower, problem.sums, start, prior, report)
 
 
 def _with_locations(
@@ -164,16 +174,16 @@ def _with_locations(
     is_good = before.mean() < GOOD and worst_before.max() < GOOD_AT_WORST
     if (movable == free.moved).all() or (locations == AUTO and is_good):
         return free, poses
-    wider = Freedom(problem.armature, free.turned, movable)
+    wider = Freedom(problem.armature, free.turned, movable, free.scaled)
     still = Poses.resting(problem.armature, len(problem.positions))
     moving = fit_poses(chain, wider, problem.sums, poses, Prior(still, _prior_weights(wider, problem)), report)
     if locations == UNCONNECTED:
         return wider, moving
     spread = np.sqrt(np.square(moving.location - still.location).sum(axis=2).mean(axis=0))
     needed = free.moved | (movable & (spread > MOVES))
-    narrower = Freedom(problem.armature, free.turned, needed)
+    narrower = Freedom(problem.armature, free.turned, needed, free.scaled)
     location = np.where(needed[:, None], moving.location, still.location)
-    start = Poses(moving.rotation, location)
+    start = Poses(moving.rotation, location, moving.growth)
     moving = fit_poses(chain, narrower, problem.sums, start, Prior(still, _prior_weights(narrower, problem)), report)
     after, worst_after, _ = distances(problem, chain, moving)
     is_worth = after.mean() < WORTH * before.mean() or worst_after.max() < WORTH_AT_WORST * worst_before.max()
@@ -189,10 +199,11 @@ def _smoothed(problem: Problem, chain: Chain, free: Freedom, poses: Poses, repor
         return poses
     back = np.swapaxes(poses.rotation[:-2], -1, -2)
     between = poses.rotation[:-2] @ from_vector(to_vector(back @ poses.rotation[2:]) / 2)
-    rotation, location = poses.rotation.copy(), poses.location.copy()
-    rotation[1:-1] = between
-    location[1:-1] = (poses.location[:-2] + poses.location[2:]) / 2
-    prior = Prior(Poses(rotation, location), _prior_weights(free, problem))
+    middle = poses.copy()
+    middle.rotation[1:-1] = between
+    middle.location[1:-1] = (poses.location[:-2] + poses.location[2:]) / 2
+    middle.growth[1:-1] = np.sqrt(poses.growth[:-2] * poses.growth[2:])
+    prior = Prior(middle, _prior_weights(free, problem))
     return fit_poses(chain, free, problem.sums, poses, prior, report, MOST_STEPS // 3)
 
 
@@ -214,9 +225,11 @@ def _motion(
     return RigMotion(
         turned=turned,
         moved=free.moved,
+        scaled=free.scaled,
         location=poses.location * problem.scale,
         rotation=rotation,
         euler=euler,
+        scale=poses.growth[..., None] * problem.armature.scale,
         mean=mean,
         largest=largest,
         worst=worst.astype(np.float32),
@@ -224,6 +237,7 @@ def _motion(
         report={
             "bones": int(turned.sum()),
             "bones_with_location": int(free.moved.sum()),
+            "bones_with_scale": int(free.scaled.sum()),
             "mean": float(mean.mean()),
             "largest": float(largest.max()),
             "worst_frame": int(largest.argmax()),

@@ -25,7 +25,9 @@ def rig_trajectory(
     """
     settings.check()
     if armature is not None and skin is not None:
-        motion = fit_armature(armature, skin, positions, locations=settings.locations, progress=progress)
+        motion = fit_armature(
+            armature, skin, positions, locations=settings.locations, scale=settings.scale, progress=progress
+        )
         return RiggedMotion(armature, skin, motion)
     from motion324.rigging.made_rig import make_rig  # needs scipy, which keys of a given rig do not
 

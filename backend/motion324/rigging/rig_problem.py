@@ -58,7 +58,7 @@ def procrustes(problem: Problem, chain: Chain, free: Freedom) -> Poses:
     armature, skin = problem.armature, problem.skin
     frames, joints = len(problem.positions), armature.count
     poses = Poses.resting(armature, frames)
-    rotation, location = poses.rotation.copy(), poses.location.copy()
+    rotation, location = poses.rotation, poses.location
     matrices = np.zeros((frames, joints, 4, 4))
     for j in range(joints):
         held = (np.asarray(skin.joints) == j) & (skin.weights > 0)
@@ -80,9 +80,8 @@ def procrustes(problem: Problem, chain: Chain, free: Freedom) -> Poses:
                 rotation[:, j] = nearest_rotation(scaled)
                 if free.moved[j]:
                     location[:, j] = place
-        single = Poses(rotation, location)
-        matrices[:, j] = chain.place_one(j, matrices, single)
-    return Poses(rotation, location)
+        matrices[:, j] = chain.place_one(j, matrices, poses)
+    return poses
 
 
 def distances(problem: Problem, chain: Chain, poses: Poses) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -90,8 +90,10 @@ class RigEvent(BulkMessage):
         return cls(fields.text("job_id", MAX_ID), RiggedMotion(armature, skin, motion))
 
 
+_KEYED = ("turned", "moved", "scaled")
 _VECTORS = ("location", "scale", "rotation_low", "rotation_high", "location_low", "location_high")
-_FLAGS = ("inherits_rotation", "local_location", "connected")
+_NUMBERS = ("scale_low", "scale_high")
+_FLAGS = ("inherits_rotation", "inherits_scale", "local_location", "connected")
 
 
 def rig_to_wire(armature: Armature, skin: Skin, arrays: Arrays) -> dict[str, Any]:
@@ -99,7 +101,7 @@ def rig_to_wire(armature: Armature, skin: Skin, arrays: Arrays) -> dict[str, Any
     arrays["rig.rest"] = np.asarray(armature.rest, np.float64)
     arrays["rig.lengths"] = np.asarray(armature.lengths, np.float64)
     arrays["rig.rotation"] = np.asarray(armature.rotation, np.float64)
-    for name in _VECTORS:
+    for name in (*_NUMBERS, *_VECTORS):
         arrays[f"rig.{name}"] = np.asarray(getattr(armature, name), np.float64)
     for name in _FLAGS:
         arrays[f"rig.{name}"] = np.asarray(getattr(armature, name), np.uint8)
@@ -128,6 +130,7 @@ def rig_from_wire(fields: MessageFields) -> tuple[Armature, Skin]:
         rotation_modes=modes,
         limit_orders=orders,
         locked_components=fields.array("rig.locked_components", "uint8", ("J", 4)).astype(bool),
+        **{name: fields.array(f"rig.{name}", "float64", ("J",)) for name in _NUMBERS},
         **{name: fields.array(f"rig.{name}", "float64", ("J", 3)) for name in _VECTORS},
         **{name: fields.array(f"rig.{name}", "uint8", ("J",)).astype(bool) for name in _FLAGS},
     )
@@ -140,9 +143,9 @@ def rig_from_wire(fields: MessageFields) -> tuple[Armature, Skin]:
 
 
 def _motion_to_wire(motion: RigMotion, arrays: Arrays) -> dict[str, Any]:
-    for name in ("turned", "moved"):
+    for name in _KEYED:
         arrays[f"motion.{name}"] = np.asarray(getattr(motion, name), np.uint8)
-    for name in ("location", "rotation", "euler", "mean", "largest"):
+    for name in ("location", "rotation", "euler", "scale", "mean", "largest"):
         arrays[f"motion.{name}"] = np.asarray(getattr(motion, name), np.float64)
     arrays["motion.worst"] = np.asarray(motion.worst, np.float32)
     return {"warnings": [dict(warning) for warning in motion.warnings], "report": motion.report}
@@ -153,11 +156,11 @@ def _motion_from_wire(fields: MessageFields) -> RigMotion:
     if not all(isinstance(w, dict) and all(isinstance(value, str) for value in w.values()) for w in warnings):
         raise fields.wrong("warnings", "must be a list of codes and sentences")
     return RigMotion(
-        turned=fields.array("motion.turned", "uint8", ("J",)).astype(bool),
-        moved=fields.array("motion.moved", "uint8", ("J",)).astype(bool),
+        **{name: fields.array(f"motion.{name}", "uint8", ("J",)).astype(bool) for name in _KEYED},
         location=_finite(fields, "motion.location", ("T", "J", 3)),
         rotation=_finite(fields, "motion.rotation", ("T", "J", 4)),
         euler=_finite(fields, "motion.euler", ("T", "J", 3)),
+        scale=_finite(fields, "motion.scale", ("T", "J", 3)),
         mean=_finite(fields, "motion.mean", ("T",)),
         largest=_finite(fields, "motion.largest", ("T",)),
         worst=fields.array("motion.worst", "float32", ("N",)),

@@ -47,11 +47,10 @@ def test_the_first_frame_is_the_rest_pose_and_the_keys_show_the_trajectory():
     moved = bending(positions)
     rigged = make_rig(moved, faces, RigSettings())
     np.testing.assert_allclose(rigged.skin.positions, moved[0], atol=1e-5)
-    from motion324.core.motion.quaternions import from_quaternion
     from motion324.rigging.skinning import Basis
 
     chain = Chain(rigged.armature)
-    poses = Poses(from_quaternion(rigged.motion.rotation), rigged.motion.location)
+    poses = Poses.keyed(rigged.armature, rigged.motion)
     basis = Basis.of(rigged.skin, rigged.armature.count)
     shown = basis.skinned(chain.skinning(chain.place(poses)))
     apart = np.linalg.norm(shown - moved, axis=2) / np.ptp(moved[0], axis=0).max()
@@ -156,7 +155,7 @@ def test_joints_are_where_parts_turn_about_each_other():
     held = np.zeros((120, 3))
     np.add.at(held, (np.arange(120)[:, None], skin.joints), skin.weights)
     one, two = swing(rig, frames=20), swing(rig, frames=20, seed=2)  # about one axis a joint would be any point of it
-    poses = Poses(one.rotation @ two.rotation, one.location)
+    poses = Poses(one.rotation @ two.rotation, one.location, one.growth)
     skeleton = find_skeleton(held, chain.skinning(chain.place(poses)), body)
     assert sorted(skeleton.parents.tolist()).count(-1) == 1
     for joint in (1, 2):

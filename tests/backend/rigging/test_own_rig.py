@@ -48,16 +48,17 @@ def test_bones_that_do_not_inherit_are_followed(keeps):
     assert fit_armature(rig, skin, trajectory(rig, skin, swing(rig))).mean.mean() < 1e-5
 
 
-def test_the_hessian_is_the_derivative_of_the_gradient_and_that_of_the_error():
+@pytest.mark.parametrize("scaled", [np.zeros(7, bool), np.arange(7) < 5])
+def test_the_hessian_is_the_derivative_of_the_gradient_and_that_of_the_error(scaled):
     flags = np.ones(7, bool)
     flags[4] = False
-    rig = armature(inherits_rotation=flags)
+    rig = armature(inherits_rotation=flags, inherits_scale=~np.isin(np.arange(7), (2, 4)))
     rig = dataclasses.replace(rig, rotation_high=np.where(np.arange(7)[:, None] == 2, 9.0, np.inf))  # by angles
     skin = cloud(rig)
     target = trajectory(rig, skin, swing(rig, frames=1, seed=5)).astype(np.float64)
-    free = Freedom(rig, np.ones(7, bool), np.arange(7) < 3)
+    free = Freedom(rig, np.ones(7, bool), np.arange(7) < 3, scaled)
     chain, basis = Chain(rig), Basis.of(skin, 7)
-    poses = swing(rig, frames=1)
+    poses = swing(rig, frames=1, move=0.1, grow=0.5)
     prior = Prior(poses, np.zeros(len(free.units)))
     pairs = np.nonzero(np.ones((7, 7)))
     batch = _Batch(chain, free, Sums(basis.gram, *basis.pull(target)), prior, pairs)
@@ -80,13 +81,14 @@ def test_the_hessian_is_the_derivative_of_the_gradient_and_that_of_the_error():
     np.testing.assert_allclose(hessian, np.array(moved) @ np.array(moved).T, atol=1e-5, rtol=1e-4)
 
 
-def test_the_compiled_hessian_is_the_plain_one():
+@pytest.mark.parametrize("scaled", [np.zeros(7, bool), np.arange(7) < 5])
+def test_the_compiled_hessian_is_the_plain_one(scaled):
     flags = np.ones(7, bool)
     flags[[2, 4]] = False
-    rig = armature(inherits_rotation=flags)
+    rig = armature(inherits_rotation=flags, inherits_scale=~np.isin(np.arange(7), (3, 4)))
     basis = Basis.of(cloud(rig), 7)
-    free = Freedom(rig, np.arange(7) != 3, np.arange(7) < 3)
-    chain, poses = Chain(rig), swing(rig, frames=5)
+    free = Freedom(rig, np.arange(7) != 3, np.arange(7) < 3, scaled)
+    chain, poses = Chain(rig), swing(rig, frames=5, grow=0.5)
     placed = chain.place(poses)
     given = (chain, placed, chain.skinning(placed), free.screws(poses, placed), basis.gram)
     plain = plain_hessians(*given, meeting_pairs(basis.gram, 7), free.units)
@@ -151,7 +153,7 @@ def test_what_limits_allow_is_found_exactly():
     allowed = np.clip(to_euler(poses.rotation[:, 1], "YZX"), low[1], high[1])
     rotation = poses.rotation.copy()
     rotation[:, 1] = from_euler(allowed, "YZX")
-    motion = fit_armature(rig, skin, trajectory(rig, skin, Poses(rotation, poses.location)))
+    motion = fit_armature(rig, skin, trajectory(rig, skin, Poses(rotation, poses.location, poses.growth)))
     assert motion.mean.mean() < 1e-4
     np.testing.assert_allclose(motion.euler[:, 1], allowed, atol=5e-3)
 

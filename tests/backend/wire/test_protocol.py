@@ -83,9 +83,11 @@ SKIN = cloud(RIG, 7)
 MOTION = RigMotion(
     turned=np.array([True, False]),
     moved=np.array([True, False]),
+    scaled=np.array([False, True]),
     location=RNG.normal(size=(3, 2, 3)),
     rotation=RNG.normal(size=(3, 2, 4)),
     euler=RNG.normal(size=(3, 2, 3)),
+    scale=RNG.random((3, 2, 3)) + 0.5,
     mean=RNG.random(3),
     largest=RNG.random(3),
     worst=RNG.random(14, dtype=np.float32),

@@ -12,7 +12,7 @@ MOST_MADE_BONES = 256
 
 
 # Which count with which kind of rig.
-OF_GIVEN, OF_MADE = ("locations",), ("bones", "influences", "tolerance")
+OF_GIVEN, OF_MADE = ("locations", "scale"), ("bones", "influences", "tolerance")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,11 @@ class RigSettings(OptionGroup):
             Choice(UNCONNECTED, "Unconnected", "All bones that are not connected to their parent move and turn"),
         ),
         shown=Shown("Locations", "Which bones move as well as turn", panel="Result"),
+    )
+    scale: bool = option(
+        False,
+        "bones of a given rig may also grow and shrink, along all axes alike",
+        shown=Shown("Scale", "Bones may also grow and shrink, along all axes alike", panel="Result"),
     )
     armature: str | None = option(
         None,

@@ -11,10 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+
 QUATERNION = "QUATERNION"
 AXIS_ANGLE = "AXIS_ANGLE"
 EULER_ORDERS = ("XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX")
 ROTATION_MODES = (QUATERNION, AXIS_ANGLE, *EULER_ORDERS)
+UNEVEN = 1e-3  # of a bone's largest scale: what its scales along three axes may differ
+NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,9 @@ class Armature:
     rotation_low, rotation_high: Euler angles in radians, in the orders limit_orders, each one of EULER_ORDERS;
     location_low, location_high: both are the present value where something is locked, and infinite where nothing limits
     it. locked_components (J, 4) bool: of the quaternion w, x, y, z, those that stay; such a bone has no other limits.
-    inherits_rotation, local_location, connected (J,) bool: as Blender's bones have them.
+    scale_low, scale_high (J,) float64: by how much the present scale may be multiplied, along all axes alike.
+    inherits_rotation, local_location, connected (J,) bool: as Blender's bones have them. inherits_scale (J,) bool: of
+    an even scale of its parent, which Blender hands on in full or not at all.
     """
 
     names: tuple[str, ...]
@@ -45,13 +51,31 @@ class Armature:
     location_low: np.ndarray
     location_high: np.ndarray
     locked_components: np.ndarray
+    scale_low: np.ndarray
+    scale_high: np.ndarray
     inherits_rotation: np.ndarray
+    inherits_scale: np.ndarray
     local_location: np.ndarray
     connected: np.ndarray
 
     @property
     def count(self) -> int:
         return len(self.names)
+
+    def check_scale(self) -> None:
+        """Raises Motion324Error("rig-scaled") where bones do not move vertices as one rigid piece each."""
+        scale = np.asarray(self.scale)
+        is_uneven = np.ptp(scale, axis=1) > UNEVEN * np.abs(scale).max(axis=1)
+        uneven = np.flatnonzero(is_uneven | (scale <= 1e-6).any(axis=1))
+        if not len(uneven):
+            return
+        names = ", ".join(f"'{self.names[j]}'" for j in uneven[:NAMED])
+        raise Motion324Error(
+            "rig-scaled",
+            f"Bones of the pose have an uneven, mirrored or no scale ({names}), which turning bones would shear.",
+            "Clear the scale of these bones (Alt+S in Pose Mode), or apply the pose as rest pose.",
+            EXIT_BAD_MESH,
+        )
 
     @classmethod
     def of_free_bones(
@@ -75,7 +99,10 @@ class Armature:
             location_low=-free,
             location_high=free,
             locked_components=np.zeros((count, 4), bool),
+            scale_low=np.zeros(count),
+            scale_high=free[:, 0],
             inherits_rotation=np.ones(count, bool),
+            inherits_scale=np.ones(count, bool),
             local_location=np.ones(count, bool),
             connected=np.zeros(count, bool),
         )
@@ -98,9 +125,11 @@ class Skin:
 class RigMotion:
     """Where the bones are in every frame, and how near the skinned mesh comes to the trajectory.
 
-    turned, moved (J,) bool: the bones whose rotation and location are keyed. The others stay as they are.
-    location (T, J, 3), rotation (T, J, 4) as w, x, y, z, float64: relative to the rest pose; neighbouring frames have
-    quaternions of the same side. euler (T, J, 3): the same in the bone's own order, where it has one, without leaps.
+    turned, moved, scaled (J,) bool: the bones whose rotation, location and scale are keyed. The others stay as they
+    are.
+    location (T, J, 3), rotation (T, J, 4) as w, x, y, z, scale (T, J, 3), float64: relative to the rest pose;
+    neighbouring frames have quaternions of the same side. euler (T, J, 3): the same rotation in the bone's own order,
+    where it has one, without leaps.
     mean, largest (T,) float64: distances of the vertices to the trajectory, in parts of its longest side.
     worst (N,) float32: the largest distance of each vertex over all frames, likewise.
     warnings: {"code", "sentence"} of what the user should know. report: plain JSON values on how it was found.
@@ -108,9 +137,11 @@ class RigMotion:
 
     turned: np.ndarray
     moved: np.ndarray
+    scaled: np.ndarray
     location: np.ndarray
     rotation: np.ndarray
     euler: np.ndarray
+    scale: np.ndarray
     mean: np.ndarray
     largest: np.ndarray
     worst: np.ndarray

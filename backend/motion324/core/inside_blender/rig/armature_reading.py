@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.core.inside_blender.rig.keying import constrained_before, is_own_limit, named
 from motion324.core.rigs.rig import AXIS_ANGLE, QUATERNION, ROTATION_MODES, Armature
 
-EVEN = 1e-4  # of a scale: less is none
+EVEN = 1e-4  # of a quaternion's component: less is none
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class ReadArmature:
 def read_armature(obj: Any, evaluated: Any) -> ReadArmature:
     """obj: the armature object; evaluated: the same as the dependency graph has it, whose pose counts.
 
-    Raises Motion324Error("rig-scaled") where bones do not move vertices as one rigid piece each.
+    Raises what Armature.check_scale raises.
     """
     bones = _parents_first(obj.data.bones)
     place = {bone.name: j for j, bone in enumerate(bones)}
@@ -44,12 +43,12 @@ def read_armature(obj: Any, evaluated: Any) -> ReadArmature:
     # A constraint's scale goes with it; that of the bone itself stays.
     scales = [pose.scale if muted else each[2] for pose, each, muted in zip(poses, own, held, strict=True)]
     scale = np.array([tuple(each) for each in scales], np.float64).reshape(-1, 3)
-    _check_scale(obj, bones, scale)
     locks = [_turn_locks(pose, each[1], baked) for pose, each, baked in zip(poses, own, held, strict=True)]
     turns = np.array([_turn_limits(*each) for each in zip(poses, (one[3] for one in own), locks, strict=True)])
     moves = np.array(
         [_move_limits(pose, place, baked) for pose, place, baked in zip(poses, location, held, strict=True)], np.float64
     )
+    grows = np.array([_scale_limits(*each) for each in zip(poses, scale, held, strict=True)], np.float64).reshape(-1, 2)
     armature = Armature(
         names=tuple(bone.name for bone in bones),
         parents=np.array([place[bone.parent.name] if bone.parent else -1 for bone in bones], np.int32),
@@ -64,11 +63,15 @@ def read_armature(obj: Any, evaluated: Any) -> ReadArmature:
         rotation_high=turns[:, 1],
         location_low=moves[:, 0],
         location_high=moves[:, 1],
+        scale_low=grows[:, 0],
+        scale_high=grows[:, 1],
         inherits_rotation=np.array([bone.use_inherit_rotation for bone in bones], bool),
+        inherits_scale=np.array([bone.inherit_scale not in ("NONE", "NONE_LEGACY") for bone in bones], bool),
         local_location=np.array([bone.use_local_location for bone in bones], bool),
         locked_components=np.array([lock.components for lock in locks], bool).reshape(-1, 4),
         connected=connected,
     )
+    armature.check_scale()
     bendy = tuple(bone.name for bone in bones if bone.use_deform and bone.bbone_segments > 1)
     return ReadArmature(
         armature, bendy, tuple(p.name for p, lock in zip(poses, locks, strict=True) if not lock.is_exact)
@@ -114,20 +117,6 @@ def _parents_first(bones: Any) -> list[Any]:
         ordered.append(bone)
         left = list(bone.children) + left
     return ordered
-
-
-def _check_scale(obj: Any, bones: list[Any], scale: np.ndarray) -> None:
-    """A scale of the pose is kept where Blender hands it on in full; what else it may do with it is not followed."""
-    scaled = np.abs(scale - 1).max(axis=1, initial=0.0) > EVEN
-    for bone in bones:
-        above = bone.parent_recursive if bone.inherit_scale != "FULL" or not bone.use_inherit_rotation else ()
-        if any(scaled[bones.index(each)] for each in above):
-            raise Motion324Error(
-                "rig-scaled",
-                f"Bones of '{obj.name}' are scaled in the pose, and '{bone.name}' takes that over in part only.",
-                "Clear the scale of its parents (Alt+S in Pose Mode), or apply the pose as rest pose.",
-                EXIT_BAD_MESH,
-            )
 
 
 def _own_pose(evaluated: Any, pose: Any) -> tuple[Any, Any, Any, Any]:
@@ -225,6 +214,19 @@ def _move_limits(pose: Any, location: Any, baked: bool) -> tuple[list[float], li
         if locked or (pose.bone.use_connect and pose.parent is not None):
             low[k] = high[k] = location[k]
     return low, high
+
+
+def _scale_limits(pose: Any, scale: np.ndarray, baked: bool) -> tuple[float, float]:
+    """By how much its scale may be multiplied; all of it stays where one axis is locked, since it is to stay even."""
+    low, high = 0.0, np.inf
+    for constraint in _limits(pose, "LIMIT_SCALE"):
+        for k, axis in enumerate("xyz"):
+            if getattr(constraint, f"use_min_{axis}"):
+                low = max(low, getattr(constraint, f"min_{axis}") / scale[k])
+            if getattr(constraint, f"use_max_{axis}"):
+                high = min(high, getattr(constraint, f"max_{axis}") / scale[k])
+    locked = any(pose.lock_scale) and not (baked and all(pose.lock_scale))
+    return (1.0, 1.0) if locked or high < low else (low, high)
 
 
 def _limits(pose: Any, kind: str) -> list[Any]:

@@ -14,7 +14,8 @@ from motion324.core.rigs.rig import AXIS_ANGLE, QUATERNION, Armature, RigMotion
 PUT_BACK = "motion324_rig_put_back"
 DISTANCES = ("motion324_mean", "motion324_largest")
 CHAINS = ("IK", "SPLINE_IK")  # constraints that also move bones above their own
-LIMITS = ("LIMIT_ROTATION", "LIMIT_LOCATION")
+LIMITS = ("LIMIT_ROTATION", "LIMIT_LOCATION", "LIMIT_SCALE")
+POSE = ("location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale")  # what has keys of a bone
 SCALE = 2  # the place of a bone's scale among its channels
 SAME = 1e-6  # of a location, rotation or scale
 NAMED = 3
@@ -30,7 +31,7 @@ def write_keys(
     name: str,
     goes_on: bool = True,
 ) -> Any:
-    """Gives the armature object a new action with keys of every bone that turns or moves, and returns it.
+    """Gives the armature object a new action with keys of every bone that turns, moves or scales, and returns it.
 
     frames (T,): the scene's, rising. What else of these bones and of those above them would not stand as `armature` has
     it gets one key. What acted on them before is switched off: constraints but limits, and drivers; bones that bend are
@@ -40,7 +41,7 @@ def write_keys(
     """
     animation = obj.animation_data or obj.animation_data_create()
     stands = _stands(obj, animation, armature, motion)
-    keyed = motion.turned | motion.moved | stands.any(axis=1)
+    keyed = motion.turned | motion.moved | motion.scaled | stands.any(axis=1)
     names = [armature.names[j] for j in np.flatnonzero(keyed)]
     note = _note(obj, animation, names)
     _switch_off(obj, animation, names)
@@ -49,7 +50,7 @@ def write_keys(
     for j in np.flatnonzero(keyed):
         bone, path = armature.names[j], obj.pose.bones[armature.names[j]].path_from_id()
         values = _channels(armature, motion, j)
-        moving = (motion.moved[j], motion.turned[j], False)
+        moving = (motion.moved[j], motion.turned[j], motion.scaled[j])
         for (channel, shown), moves, still in zip(values, moving, stands[j], strict=True):
             if moves or still:
                 _write(channels, f"{path}.{channel}", frames, shown if moves else shown[:1], bone)
@@ -60,16 +61,16 @@ def write_keys(
 
 
 def _channels(armature: Armature, motion: RigMotion, j: int) -> list[tuple[str, np.ndarray]]:
-    """Names and values (T or 1, C) of the bone's location, rotation and scale."""
+    """Names and values (T, C) of the bone's location, rotation and scale."""
     turn = _rotation(armature.rotation_modes[j], motion, j)
-    return [("location", motion.location[:, j]), turn, ("scale", armature.scale[j : j + 1])]
+    return [("location", motion.location[:, j]), turn, ("scale", motion.scale[:, j])]
 
 
 def _stands(obj: Any, animation: Any, armature: Armature, motion: RigMotion) -> np.ndarray:
     """(J, 3) bool: of bones that are keyed and those above them, whose location, rotation or scale has to be held,
     since it is another one now, or since something moves it.
     """
-    concerned = motion.turned | motion.moved
+    concerned = motion.turned | motion.moved | motion.scaled
     for j in reversed(range(armature.count)):
         if concerned[j] and armature.parents[j] >= 0:
             concerned[armature.parents[j]] = True
@@ -92,6 +93,7 @@ def _stands(obj: Any, animation: Any, armature: Armature, motion: RigMotion) -> 
             stands[j, k] = path in moving or apart[k] > SAME or (baked and k < SCALE)
     stands[:, 0] &= ~armature.connected & ~motion.moved  # Blender looks at no location of a connected bone
     stands[:, 1] &= ~motion.turned
+    stands[:, 2] &= ~motion.scaled
     return stands
 
 
@@ -175,11 +177,11 @@ def take_off(bpy: Any, obj: Any) -> None:
     for bone, segments in note.get("segments", {}).items():
         if bone in obj.data.bones:
             obj.data.bones[bone].bbone_segments = segments
-    for bone, (location, quaternion, euler, axis_angle) in note["pose"].items():
+    for bone, values in note["pose"].items():
         pose = obj.pose.bones.get(bone)
         if pose is not None:
-            pose.location, pose.rotation_quaternion = location, quaternion
-            pose.rotation_euler, pose.rotation_axis_angle = euler, axis_angle
+            for name, value in zip(POSE, values, strict=False):  # files of earlier versions have no scale there
+                setattr(pose, name, value)
     del obj[PUT_BACK]
 
 
@@ -241,15 +243,7 @@ def _note(obj: Any, animation: Any, names: Sequence[str]) -> dict[str, Any]:
         "constraints": constraints_of(obj, names),
         "drivers": [(each.data_path, each.array_index) for each in _drivers(obj, names)],
         "segments": {bone.name: bone.bbone_segments for bone in obj.data.bones if _is_bendy(bone)},
-        "pose": {
-            bone.name: [
-                list(bone.location),
-                list(bone.rotation_quaternion),
-                list(bone.rotation_euler),
-                list(bone.rotation_axis_angle),
-            ]
-            for bone in bones
-        },
+        "pose": {bone.name: [list(getattr(bone, name)) for name in POSE] for bone in bones},
     }
 
 

@@ -32,9 +32,10 @@ class Motion324Rig(RigProperties, bpy.types.PropertyGroup):
 def chosen_of(operator: bpy.types.Operator, settings: Motion324Rig) -> RigSettings:
     """The operator's keyword arguments, and the scene's settings where there are none."""
     given = operator.properties.is_property_set
-    values = {
-        name: getattr(operator if given(name) else settings, name) or None for name in RigProperties.__annotations__
-    }
+    values = {}
+    for name, spec in RigSettings.specs().items():
+        value = getattr(operator if given(name) else settings, name)
+        values[name] = None if spec.optional and not value else value
     return RigSettings.from_dict(values)
 
 

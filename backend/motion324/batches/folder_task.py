@@ -111,15 +111,15 @@ def _from_mesh(task: FolderTask, path: Path, progress: Progress) -> tuple[Outcom
 def _rigged(task: FolderTask, mesh: ReferenceMesh, path: Path, progress: Progress) -> tuple[dict[str, str], ...]:
     """Leaves the mesh with keyframes on bones beside the result -> warnings."""
     from motion324.core.files.trajectory_file import load_trajectory
-    from motion324.core.options.rig_settings import RigSettings
     from motion324.pipeline.rig_files import key_rig_of_file, make_rig_file
     from motion324.trajectories.result_files import TRAJECTORY
 
     trajectory, target = load_trajectory(task.folder / TRAJECTORY), task.folder / RIGGED
+    settings = task.item.rig_settings
     if task.item.rig == OWN:
-        rigged = key_rig_of_file(trajectory, path, target, RigSettings(), blender=task.blender, progress=progress)
+        rigged = key_rig_of_file(trajectory, path, target, settings, blender=task.blender, progress=progress)
     else:
-        rigged = make_rig_file(trajectory, target, RigSettings(), mesh, blender=task.blender, progress=progress)
+        rigged = make_rig_file(trajectory, target, settings, mesh, blender=task.blender, progress=progress)
     return rigged.motion.warnings
 
 

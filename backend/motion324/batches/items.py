@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from motion324.core.files.json_text import read_json
 from motion324.core.files.write_aside import written_aside
 from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.options.mesh_settings import MeshSettings
+from motion324.core.options.rig_settings import RigSettings
 from motion324.evaluation.release import read_release
 from motion324.trajectories.result_files import TRAJECTORY
 
@@ -30,13 +31,14 @@ RIGGED = "rigged.glb"
 class BatchItem:
     """A mesh file, or how a mesh is made from the video; the video that it is animated after; and the name of its
     result folder. rig: one of RIGS, where the mesh is also wanted with keyframes on bones: those of its file, or ones
-    that are made from the motion."""
+    that are made from the motion; rig_settings: of these."""
 
     name: str
     mesh: Path | MeshSettings
     video: Path
     options: AnimateOptions
     rig: str = ""
+    rig_settings: RigSettings = field(default_factory=RigSettings)
 
     def fingerprint(self) -> dict[str, Any]:
         """What the result depends on, as plain values: while it stays the same, a result need not be made again."""
@@ -47,13 +49,20 @@ class BatchItem:
             mesh = file_state(self.mesh)
         inputs = {"mesh": mesh, "video": file_state(self.video)}
         inputs |= {name: file_state(path) for name, path in self.options.files().items()}
-        rig = {"rig": self.rig} if self.rig else {}
+        rig: dict[str, Any] = {"rig": self.rig} if self.rig else {}
+        if self.rig and self.rig_settings != RigSettings():
+            rig["rig_settings"] = self.rig_settings.to_dict()
         options = json.loads(json.dumps(self.options.to_dict()))
         return {"inputs": inputs, "options": options, "version": __version__, **rig}
 
 
 def release_items(
-    root: Path, options: AnimateOptions, only: tuple[str, ...] = (), made: MeshSettings | None = None, rig: str = ""
+    root: Path,
+    options: AnimateOptions,
+    only: tuple[str, ...] = (),
+    made: MeshSettings | None = None,
+    rig: str = "",
+    rig_settings: RigSettings | None = None,
 ) -> list[BatchItem]:
     """The clips of a benchmark in Motion80's layout, each with its given mesh, or with one that is `made` from its
     video. Raises as read_release does.
@@ -62,27 +71,38 @@ def release_items(
     """
     return [
         BatchItem(
-            clip.name, made or clip.mesh, clip.video, dataclasses.replace(options, fps=options.fps or clip.fps), rig
+            clip.name,
+            made or clip.mesh,
+            clip.video,
+            dataclasses.replace(options, fps=options.fps or clip.fps),
+            rig,
+            rig_settings or RigSettings(),
         )
         for clip in read_release(root, only)
     ]
 
 
 def listed_items(
-    path: Path, options: AnimateOptions, only: tuple[str, ...] = (), made: MeshSettings | None = None, rig: str = ""
+    path: Path,
+    options: AnimateOptions,
+    only: tuple[str, ...] = (),
+    made: MeshSettings | None = None,
+    rig: str = "",
+    rig_settings: RigSettings | None = None,
 ) -> list[BatchItem]:
-    """From a list: one JSON object a line, {"mesh": ..., "video": ..., "name": ..., "options": {...}, "rig": ...}.
+    """From a list: one JSON object a line, {"mesh": ..., "video": ..., "name": ..., "options": {...}, "rig": ...,
+    "rig_settings": {...}}.
 
     Paths are relative to the list, those of masks and weights as well; `name` is the mesh file's, if left out, else the
-    video's; options replace some of `options`, and a `rig` the one of all. Where meshes are `made` from the videos,
-    lines need none.
+    video's; options and rig_settings replace some of those of all, and a `rig` the one of all. Where meshes are `made`
+    from the videos, lines need none.
     Raises Motion324Error("batch-list-unreadable", "bad-option") that names the line.
     """
     try:
         lines = numbered_lines(path)
     except ValueError as error:
         raise _bad_list(path, f"cannot be used: {error}") from error
-    items = [_item(path, number, line, options, made, rig) for number, line in lines]
+    items = [_item(path, number, line, options, made, rig, rig_settings or RigSettings()) for number, line in lines]
     names = [item.name for item in items]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -94,11 +114,17 @@ def listed_items(
 
 
 def _item(
-    path: Path, number: int, line: str, options: AnimateOptions, made: MeshSettings | None, rig: str
+    path: Path,
+    number: int,
+    line: str,
+    options: AnimateOptions,
+    made: MeshSettings | None,
+    rig: str,
+    rig_settings: RigSettings,
 ) -> BatchItem:
     try:
         values = read_json(line)
-        unknown = set(values) - {"mesh", "video", "name", "options", "rig"}
+        unknown = set(values) - {"mesh", "video", "name", "options", "rig", "rig_settings"}
         if unknown:
             raise ValueError(f"it has the unknown field '{sorted(unknown)[0]}'")
         video = path.parent / values["video"]
@@ -113,6 +139,7 @@ def _item(
             raise ValueError("it asks for a rig, which meshes that are made from videos do not get here")
         own = values.get("options", {})
         chosen = AnimateOptions.from_dict({**options.to_dict(), **own}).located(path.parent, own)
+        rig_settings = RigSettings.from_dict({**rig_settings.to_dict(), **values.get("rig_settings", {})})
     except Motion324Error as error:
         raise Motion324Error(
             error.code, error.sentence, f"Correct line {number} of the list '{path}'.", error.exit_code
@@ -120,7 +147,7 @@ def _item(
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         why = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
         raise _bad_list(path, f"has a line {number} that cannot be used: {why}") from error
-    return BatchItem(name, made or file, video, chosen, rig)
+    return BatchItem(name, made or file, video, chosen, rig, rig_settings)
 
 
 def _bad_list(path: Path, why: str) -> Motion324Error:

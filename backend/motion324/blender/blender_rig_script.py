@@ -1,8 +1,8 @@
 """Runs inside Blender, or a Python that has bpy: reads the rig of a file, and writes files with keyed bones.
 
 Not part of the backend's own process: motion324.pipeline.rig_files starts it with the arguments
-`read SOURCE FOLDER`, `write SOURCE RIG.npz STATE FPS OUT` or `make RIG.npz FPS OUT`, where RIG.npz is what
-motion324.core.rigs.rig_file has. It works with Blender 4.2 to 5.x; motion324.blender.blender_launcher runs it.
+`read SOURCE FOLDER ARMATURE`, `write SOURCE RIG.npz STATE FPS OUT ARMATURE` or `make RIG.npz FPS OUT`, where RIG.npz is
+what motion324.core.rigs.rig_file has. It works with Blender 4.2 to 5.x; motion324.blender.blender_launcher runs it.
 """
 
 from __future__ import annotations
@@ -35,13 +35,15 @@ def main(command: str, *arguments: str) -> None:
         raise RuntimeError(f"{error.sentence} {error.hint}".strip()) from error
 
 
-def read(source: str, folder: str) -> None:
-    """Leaves rig_STATE.npz for every state in which the file may have been animated."""
+def read(source: str, folder: str, named: str) -> None:
+    """Leaves rig_STATE.npz for every state in which the file may have been animated. named: the armature that is meant,
+    "" for the only one.
+    """
     import bpy
 
     for state in STATES:
         open_file(bpy, source)
-        rig = read_in_state(bpy, source, state)
+        rig = read_in_state(bpy, source, state, named)
         if state == STATES[0]:
             for warning in rig.warnings:
                 print(f"motion324-warning: {warning}")
@@ -49,11 +51,11 @@ def read(source: str, folder: str) -> None:
         save_rig(target, rig.read.armature, rig.skin, shown=rig.shown, to_world=rig.to_world)
 
 
-def write(source: str, rig_file: str, state: str, fps: str, target: str) -> None:
+def write(source: str, rig_file: str, state: str, fps: str, target: str, named: str) -> None:
     import bpy
 
     open_file(bpy, source)
-    rig = read_in_state(bpy, source, state)
+    rig = read_in_state(bpy, source, state, named)
     armature, _, motion, _ = load_rig(Path(rig_file))
     if motion is None or armature.names != rig.read.armature.names:
         raise RuntimeError("the rig has changed since it was read")
@@ -68,7 +70,7 @@ def write(source: str, rig_file: str, state: str, fps: str, target: str) -> None
     save(bpy, Path(target), [rig.armature_object, *rig.objects])
 
 
-def read_in_state(bpy: Any, source: str, state: str) -> SceneRig:
+def read_in_state(bpy: Any, source: str, state: str, named: str) -> SceneRig:
     """state: "now", as the file opens; "begin", at frame 0, where those of glTF begin; "rest", in the rest pose."""
     if state == "begin":
         bpy.context.scene.frame_set(0)
@@ -78,7 +80,7 @@ def read_in_state(bpy: Any, source: str, state: str) -> SceneRig:
             each.animation_data_clear()
         for pose in each.pose.bones:
             pose.matrix_basis.identity()
-    return read_scene_rig(bpy, Path(source).name)
+    return read_scene_rig(bpy, Path(source).name, named)
 
 
 def open_file(bpy: Any, source: str) -> None:

@@ -16,7 +16,7 @@ Wanted = Callable[[OptionSpec], bool]
 _METAVARS = {int: "N", float: "F", Path: "PATH"}  # where neither choices nor the declaration say one
 
 
-def add_flags(parser: argparse.ArgumentParser, group: type[OptionGroup], wanted: Wanted = lambda spec: True) -> None:
+def add_flags(parser: argparse._ActionsContainer, group: type[OptionGroup], wanted: Wanted = lambda spec: True) -> None:
     """Those of the group's options that are wanted and are flags at all; chosen_of reads them."""
     sections: dict[Section | None, Any] = {None: parser}
     for spec in _flags(group, wanted).values():

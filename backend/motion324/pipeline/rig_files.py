@@ -46,7 +46,7 @@ def key_rig_of_file(
     """
     executable = _blender_for(target, blender)
     with tempfile.TemporaryDirectory(prefix="motion324-") as folder:
-        _run(executable, ["read", str(source.resolve()), folder], source, progress)
+        _run(executable, ["read", str(source.resolve()), folder, settings.armature or ""], source, progress)
         state, world = _matched(trajectory.positions, Path(folder), source)
         rig_file = Path(folder) / f"rig_{state}.npz"
         armature, skin, _, more = load_rig(rig_file)
@@ -56,7 +56,7 @@ def key_rig_of_file(
         save_rig(rig_file, armature, skin, rigged.motion)
         with _written(target) as aside:
             files = [str(each.resolve()) for each in (source, rig_file, aside)]
-            arguments = ["write", *files[:2], state, repr(trajectory.fps), files[2]]
+            arguments = ["write", *files[:2], state, repr(trajectory.fps), files[2], settings.armature or ""]
             _run(executable, arguments, target, progress, writes=True)
     return rigged
 

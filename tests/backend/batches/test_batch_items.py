@@ -18,6 +18,7 @@ from motion324.core.errors import Motion324Error
 from motion324.core.files.trajectory_file import save_trajectory
 from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.options.mesh_settings import MeshSettings
+from motion324.core.options.rig_settings import RigSettings
 from motion324.core.progress import silent
 from motion324.core.result import AnimationResult
 from motion324.core.view import look_at_origin
@@ -96,6 +97,18 @@ def test_a_list_says_which_rigs_it_wants(tmp_path):
     path.write_text('{"mesh": "a.glb", "video": "a.mp4"}\n{"mesh": "b.glb", "video": "b.mp4", "rig": "own"}\n')
     assert [item.rig for item in listed_items(path, AnimateOptions())] == ["", OWN]
     assert [item.rig for item in listed_items(path, AnimateOptions(), rig=MADE)] == [MADE, OWN]
+    lines = ['{"mesh": "a.glb", "video": "a.mp4", "rig": "made"}']
+    lines.append('{"mesh": "b.glb", "video": "b.mp4", "rig": "own", "rig_settings": {"scale": true}}')
+    path.write_text("\n".join(lines))
+    items = listed_items(path, AnimateOptions(), rig_settings=RigSettings(locations="root"))
+    assert [item.rig_settings for item in items] == [
+        RigSettings(locations="root"),
+        RigSettings(locations="root", scale=True),
+    ]
+    assert items[1].fingerprint()["rig_settings"]["scale"]
+    path.write_text('{"mesh": "a.glb", "video": "a.mp4", "rig": "own", "rig_settings": {"scale": "much"}}\n')
+    with pytest.raises(Motion324Error, match=r"scale .*true or false.*line 1"):
+        listed_items(path, AnimateOptions())
     path.write_text('{"mesh": "a.glb", "video": "a.mp4", "rig": "skeleton"}\n')
     with pytest.raises(Motion324Error, match=r"line 1 .*skeleton.*own or made"):
         listed_items(path, AnimateOptions())

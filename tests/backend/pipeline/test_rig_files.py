@@ -126,6 +126,60 @@ def test_a_rig_that_is_carried_about_stands_where_the_trajectory_lies(moving, ma
     assert "Constraints of" in capsys.readouterr().err
 
 
+SECOND = """
+import sys
+import bpy
+source, target = sys.argv[1:]
+bpy.ops.wm.read_homefile(use_empty=True)
+bpy.ops.import_scene.gltf(filepath=source)
+armature = next(each for each in bpy.data.objects if each.type == "ARMATURE")
+armature.name = "First"
+for obj in [armature, *armature.children]:
+    copy = obj.copy()
+    copy.name = "Second" if obj == armature else "Other"
+    bpy.context.scene.collection.objects.link(copy)
+other = bpy.data.objects["Other"]
+other.parent = bpy.data.objects["Second"]
+next(each for each in other.modifiers if each.type == "ARMATURE").object = bpy.data.objects["Second"]
+bpy.ops.wm.save_as_mainfile(filepath=target)
+"""
+
+
+def test_of_several_armatures_of_a_file_the_one_that_is_named_is_keyed(moving, made_glb, blender, tmp_path, capsys):
+    source, target = tmp_path / "two.blend", tmp_path / "own.glb"
+    subprocess.run([blender, "-c", SECOND, made_glb, source], check=True, capture_output=True)
+    onto = (blender, capsys, moving[0], "--onto", source, "-o", target)
+    code, told = rig(*onto)
+    assert code == 3 and "2 armatures" in told["error"] and "--armature" in told["error"]
+    code, told = rig(*onto, "--armature", "Third")
+    assert code == 3 and "Third" in told["error"] and "First, Second" in told["error"] and not target.exists()
+    code, told = rig(*onto, "--armature", "Second")
+    assert code == 0 and told["keyed"] == 3, told
+    check_moves(SkinnedGlb(target), moving[1])
+
+
+@pytest.mark.parametrize("ending", [".glb", ".fbx", ".blend"])
+def test_bones_scale_where_that_is_asked_for_and_files_keep_it(moving, made_glb, blender, tmp_path, capsys, ending):
+    """The far third of the tube swells."""
+    positions = moving[1].astype(np.float64)
+    grown = np.exp(0.3 * np.sin(0.5 * np.arange(len(positions))))[:, None, None]
+    middle = positions[:, -8:].mean(axis=1, keepdims=True)
+    share = np.clip((positions[0, :, :1] - positions[0].mean(axis=0)[0]) / np.ptp(positions[0, :, 0]) * 6 - 1, 0, 1)
+    swollen = positions + share * (grown - 1) * (positions - middle)
+    folder = leave(tmp_path / "swollen", swollen.astype(np.float32), tube()[1])
+    still = rig(blender, capsys, folder, "--onto", made_glb, "-o", tmp_path / f"still{ending}")[1]
+    target = tmp_path / f"own{ending}"
+    code, told = rig(blender, capsys, folder, "--onto", made_glb, "-o", target, "--scale")
+    assert code == 0 and told["report"]["bones_with_scale"] >= 1 and still["report"]["bones_with_scale"] == 0
+    assert np.mean(told["mean"]) < 0.6 * np.mean(still["mean"])
+    code, again = rig(blender, capsys, folder, "--onto", target, "-o", tmp_path / "again.glb", "--scale")
+    assert code == 0 and np.mean(again["mean"]) < 1.2 * np.mean(told["mean"])
+    glb = SkinnedGlb(tmp_path / "again.glb")
+    off = {name: [apart(glb.positions(k / FPS), at[k]) for k in range(0, 9, 2)] for name, at in
+           (("swollen", swollen), ("plain", positions))}  # fmt: skip
+    assert np.mean(off["swollen"]) < 0.6 * np.mean(off["plain"])
+
+
 def test_looks_and_vertex_order_of_the_animated_mesh_are_taken(blender, capsys, tmp_path, box):
     from motion324.mesh.files.gltf_writing import write_glb
 
@@ -144,6 +198,8 @@ def test_looks_and_vertex_order_of_the_animated_mesh_are_taken(blender, capsys, 
         (["-o", "out.obj"], 2, ".glb or .fbx or .blend"),
         (["-o", "out.glb", "--bones", "many"], 2, "bones"),
         (["-o", "out.glb", "--influences", "0"], 2, "influences"),
+        (["-o", "out.glb", "--scale"], 2, "scale counts for given rigs only"),
+        (["-o", "out.glb", "--onto", "box.glb", "--bones", "3"], 2, "bones counts for rigs that are made only"),
         (["-o", "out.glb", "--onto", "gone.fbx"], 3, "does not exist"),
         (["-o", "out.glb", "--onto", "box.obj"], 2, "must end in"),
         (["-o", "trajectory.npz"], 6, "would overwrite"),

@@ -15,10 +15,13 @@ import motion324
 from motion324.cli.commands.animate import add_job_options, options_of
 from motion324.cli.commands.evaluate import add_scoring_options, check_scoring_options, score_and_report
 from motion324.cli.commands.from_video import add_mesh_options, mesh_settings_of
+from motion324.cli.commands.rig import rig_settings_of
+from motion324.cli.option_flags import add_flags
 from motion324.cli.terminal import Terminal
 from motion324.core.errors import EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, Cancelled, Motion324Error
 from motion324.core.options.animate_options import bad_option
 from motion324.core.options.mesh_settings import MeshSettings
+from motion324.core.options.rig_settings import RigSettings
 
 if TYPE_CHECKING:
     from motion324.batches.items import Outcome
@@ -73,6 +76,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
     )
     parser.add_argument("--skip-inference", action="store_true", help="only score what is there")
     parser.add_argument("--skip-evaluation", action="store_true", help="only animate")
+    add_flags(parser.add_argument_group("keyframes on bones, with --rig"), RigSettings)
     add_mesh_options(parser)
     add_job_options(parser)
     add_scoring_options(parser)
@@ -110,7 +114,7 @@ def _run_jobs(arguments: argparse.Namespace) -> int:
     from motion324.cli.batch_screen import BatchScreen
 
     for name in ("output", "given_mesh", "video_only", "overlay", "rig", "skip_inference", "skip_evaluation"):
-        if getattr(arguments, name):
+        if getattr(arguments, name) or (name == "rig" and rig_settings_of(arguments) != RigSettings()):
             raise bad_option(name.replace("_", "-"), "does not go with a job file, whose lines say what is written")
     screen = BatchScreen()
     try:
@@ -162,6 +166,11 @@ def _check(arguments: argparse.Namespace) -> None:
         raise bad_option("output", "is missing; name the folder of the results with -o DIR")
     if not 0 <= arguments.retries <= 100:
         raise bad_option("retries", f"is {arguments.retries}; it must lie between 0 and 100")
+    settings_of_rig = rig_settings_of(arguments)
+    if settings_of_rig != RigSettings() and not (arguments.rig or arguments.list):
+        raise bad_option("rig", "is missing, with which settings of keyframes on bones count")
+    if arguments.rig and not arguments.list:
+        settings_of_rig.check_counts(with_given=arguments.rig == "own")
     if arguments.rig and arguments.video_only:
         raise bad_option("rig", "counts with given meshes only; use motion324 rig on what --video-only leaves")
     if arguments.workers is not None and not 1 <= arguments.workers <= MOST_WORKERS:
@@ -194,8 +203,9 @@ def _animate(arguments: argparse.Namespace, pipeline: str, folder: Path, termina
     only = tuple(name for name in arguments.clips.split(",") if name)
     options = options_of(arguments)
     read, source = (release_items, arguments.release) if arguments.release else (listed_items, arguments.list)
+    made = mesh_settings_of(arguments) if pipeline == VIDEO_ONLY else None
     outcomes = run_batch(
-        read(source, options, only, mesh_settings_of(arguments) if pipeline == VIDEO_ONLY else None, arguments.rig),
+        read(source, options, only, made, arguments.rig, rig_settings_of(arguments)),
         folder,
         workers=arguments.workers or 1,
         blender=arguments.blender,

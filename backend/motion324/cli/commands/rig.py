@@ -47,10 +47,15 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
     return parser
 
 
-def run(arguments: argparse.Namespace) -> int:
+def rig_settings_of(arguments: argparse.Namespace) -> RigSettings:
+    """Raises Motion324Error("bad-option")."""
     if arguments.bones == AUTO:
         arguments.bones = None
-    settings = chosen_of(arguments, RigSettings)
+    return chosen_of(arguments, RigSettings)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = rig_settings_of(arguments)
     terminal = Terminal(as_json=arguments.json)
     with working(terminal):
         rigged = _rig(arguments, settings, terminal)
@@ -68,6 +73,7 @@ def _rig(arguments: argparse.Namespace, settings: RigSettings, terminal: Termina
     from motion324.trajectories.result_files import TRAJECTORY
 
     path = arguments.result / TRAJECTORY if arguments.result.is_dir() else arguments.result
+    settings.check_counts(with_given=arguments.onto is not None)
     inputs = {"trajectory": path, "rig": arguments.onto, "mesh": arguments.mesh}
     check_inputs_stay([arguments.output], [InputFile(kind, file) for kind, file in inputs.items() if file is not None])
     trajectory = load_trajectory(path)

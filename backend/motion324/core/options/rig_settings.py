@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from motion324.core.options.option_group import OptionGroup
+from motion324.core.options.option_group import OptionGroup, bad_option
 from motion324.core.options.option_spec import Choice, Flag, Shown, option
 
 ROOT, UNCONNECTED, AUTO = "root", "unconnected", "auto"
 MOST_MADE_BONES = 256
 
 
-# Which count with which kind of rig.
+# Which count with which kind of rig, and where the panel shows them; the armature itself is a choice of its own.
 OF_GIVEN, OF_MADE = ("locations", "scale"), ("bones", "influences", "tolerance")
 
 
@@ -65,3 +65,10 @@ class RigSettings(OptionGroup):
         flag=Flag(metavar="PERCENT"),
         shown=Shown("Tolerance", "Mean distance to the result, in percent of the longest side", panel="Result"),
     )
+
+    def check_counts(self, with_given: bool) -> None:
+        """Raises Motion324Error("bad-option") where something was chosen that such a rig does not look at."""
+        idle = OF_MADE if with_given else (*OF_GIVEN, "armature")
+        for name in idle:
+            if getattr(self, name) != self.specs()[name].default:
+                raise bad_option(name, f"counts for {'rigs that are made' if with_given else 'given rigs'} only")

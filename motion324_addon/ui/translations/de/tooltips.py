@@ -29,6 +29,7 @@ TEXTS = {
     "As many frames per second as the scene has": "So viele Frames pro Sekunde, wie die Szene hat",
     "Background and light": "Hintergrund und Licht",
     "Blows the outline up to a rounded body whose back mirrors its front; needs nothing else": "Bläst den Umriss zu einem runden Körper auf, dessen Rückseite die Vorderseite spiegelt; braucht nichts weiter",
+    "Bones may also grow and shrink, along all axes alike": "Knochen dürfen auch wachsen und schrumpfen, entlang aller Achsen gleich",
     "Bring the example's mesh and video: a dog that lunges": "Mesh und Video des Beispiels holen: ein Hund, der vorspringt",
     "Bring the result back that was discarded last": "Das zuletzt verworfene Ergebnis zurückholen",
     "Choose the dropped file as the video; dropped on a mesh object, that is selected as well": "Die abgelegte Datei als Video wählen; auf einem Mesh-Objekt abgelegt, wird dieses auch ausgewählt",

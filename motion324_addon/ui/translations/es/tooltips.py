@@ -29,6 +29,7 @@ TEXTS = {
     "As many frames per second as the scene has": "Tantos fotogramas por segundo como la escena",
     "Background and light": "Fondo y luz",
     "Blows the outline up to a rounded body whose back mirrors its front; needs nothing else": "Infla el contorno hasta un cuerpo redondeado cuyo dorso refleja el frente; no necesita nada más",
+    "Bones may also grow and shrink, along all axes alike": "Los huesos también pueden crecer y encoger, por igual en todos los ejes",
     "Bring the example's mesh and video: a dog that lunges": "Traer la malla y el vídeo del ejemplo: un perro que se abalanza",
     "Bring the result back that was discarded last": "Recuperar el último resultado descartado",
     "Choose the dropped file as the video; dropped on a mesh object, that is selected as well": "Elegir el archivo soltado como vídeo; soltado sobre un objeto de malla, este también se selecciona",

@@ -29,6 +29,7 @@ TEXTS = {
     "As many frames per second as the scene has": "Autant d’images par seconde que la scène",
     "Background and light": "Arrière-plan et lumière",
     "Blows the outline up to a rounded body whose back mirrors its front; needs nothing else": "Gonfle le contour en un corps arrondi dont le dos reflète la face ; n'a besoin de rien d'autre",
+    "Bones may also grow and shrink, along all axes alike": "Les os peuvent aussi grandir et rétrécir, de la même façon sur tous les axes",
     "Bring the example's mesh and video: a dog that lunges": "Apporter le maillage et la vidéo de l'exemple : un chien qui bondit",
     "Bring the result back that was discarded last": "Ramener le dernier résultat abandonné",
     "Choose the dropped file as the video; dropped on a mesh object, that is selected as well": "Choisir le fichier déposé comme vidéo ; déposé sur un objet maillé, celui-ci est aussi sélectionné",

@@ -29,6 +29,7 @@ TEXTS = {
     "As many frames per second as the scene has": "シーンと同じ毎秒フレーム数にします",
     "Background and light": "背景とライト",
     "Blows the outline up to a rounded body whose back mirrors its front; needs nothing else": "輪郭をふくらませて丸い形にし、背面は前面を写します。ほかに何も要りません",
+    "Bones may also grow and shrink, along all axes alike": "ボーンがすべての軸に沿って均等に拡大縮小することも許す",
     "Bring the example's mesh and video: a dog that lunges": "例のメッシュと動画（飛びかかる犬）を読み込みます",
     "Bring the result back that was discarded last": "最後に破棄した結果を戻します",
     "Choose the dropped file as the video; dropped on a mesh object, that is selected as well": "ドロップしたファイルを動画として選びます。メッシュオブジェクトの上なら、それも選択します",

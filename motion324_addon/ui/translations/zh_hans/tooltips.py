@@ -29,6 +29,7 @@ TEXTS = {
     "As many frames per second as the scene has": "每秒帧数与场景相同",
     "Background and light": "背景与灯光",
     "Blows the outline up to a rounded body whose back mirrors its front; needs nothing else": "把轮廓鼓成圆润的形体，背面与正面对称；不需要其他东西",
+    "Bones may also grow and shrink, along all axes alike": "骨骼也可以沿所有轴均匀地放大和缩小",
     "Bring the example's mesh and video: a dog that lunges": "载入示例的网格和视频：一只扑跃的狗",
     "Bring the result back that was discarded last": "找回最近丢弃的结果",
     "Choose the dropped file as the video; dropped on a mesh object, that is selected as well": "把拖入的文件选为视频；拖到网格物体上时也会选中该物体",

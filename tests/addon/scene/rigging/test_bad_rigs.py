@@ -57,11 +57,6 @@ def uneven_pose(obj, armature):
     armature.pose.bones["spine"].scale = (1, 2, 1)
 
 
-def partly_inherited_scale(obj, armature):
-    armature.data.bones["head"].inherit_scale = "NONE"
-    armature.pose.bones["spine"].scale = (2, 2, 2)
-
-
 def locked_bones(obj, armature):
     for pose in armature.pose.bones:
         pose.lock_rotation = pose.lock_location = (True, True, True)
@@ -108,7 +103,6 @@ CASES = {
     rest_position: ("rig-resting", "rest position"),
     flat_armature: ("object-flat", "scaled to zero"),
     uneven_pose: ("rig-scaled", "spine"),
-    partly_inherited_scale: ("rig-scaled", "head"),
     locked_bones: ("rig-locked", "locked"),
     animated_shape_keys: ("rig-shape-keys", "Smile"),
     driven_shape_keys: ("rig-shape-keys", "Smile"),

@@ -39,13 +39,15 @@ def two_bones(motion, frames: int = 6):
         location=none, rotation=rotation[0], scale=np.ones((2, 3)), rotation_modes=("QUATERNION",) * 2,
         limit_orders=("XYZ",) * 2, rotation_low=-free, rotation_high=free, location_low=none, location_high=none,
         locked_components=np.zeros((2, 4), bool), scale_low=np.zeros(2), scale_high=free[0, :2],
-        inherits_rotation=np.ones(2, bool), inherits_scale=np.ones(2, bool), local_location=np.ones(2, bool), connected=np.array([False, True]),
+        inherits_rotation=np.ones(2, bool), inherits_scale=np.ones(2, bool),
+        local_location=np.ones(2, bool), connected=np.array([False, True]),
     )  # fmt: skip
     skin = rig.Skin(motion.positions[0], upper.astype(np.int32)[:, None], np.ones((len(upper), 1), np.float32))
     zeros = np.zeros(frames)
     moved = rig.RigMotion(
         np.ones(2, bool), np.array([True, False]), np.zeros(2, bool), np.zeros((frames, 2, 3)), rotation,
-        np.zeros((frames, 2, 3)), np.ones((frames, 2, 3)), zeros, zeros, np.zeros(len(upper), np.float32), (), {"made": True, "bones": 2},
+        np.zeros((frames, 2, 3)), np.ones((frames, 2, 3)), zeros, zeros,
+        np.zeros(len(upper), np.float32), (), {"made": True, "bones": 2},
     )  # fmt: skip
     return rig.RiggedMotion(armature, skin, moved)
 

@@ -33,9 +33,22 @@ class SceneRig:
     warnings: tuple[str, ...]
 
 
-def read_scene_rig(bpy: Any, source: str) -> SceneRig:
-    """Raises Motion324Error: "no-armature", "several-armatures", or what reading armature and skin raises."""
-    skinned = [each for each in bpy.context.view_layer.objects if each.type == "MESH" and _has_armature(each)]
+def read_scene_rig(bpy: Any, source: str, named: str = "") -> SceneRig:
+    """named: the armature that is meant, where the file has several; meshes that do not hang on it are left out.
+
+    Raises Motion324Error: "no-armature", "several-armatures", or what reading armature and skin raises.
+    """
+    skinned = [each for each in bpy.context.view_layer.objects if each.type == "MESH" and _armatures_of(each)]
+    if named:
+        known = sorted({name for each in skinned for name in _armatures_of(each)})
+        skinned = [each for each in skinned if named in _armatures_of(each)]
+        if not skinned:
+            raise Motion324Error(
+                "no-armature",
+                f"'{source}' has no mesh that hangs on an armature '{named}'.",
+                f"Name one of {', '.join(known)}." if known else "Have a rig made: leave --onto out.",
+                EXIT_BAD_MESH,
+            )
     if not skinned:
         raise Motion324Error(
             "no-armature",
@@ -46,14 +59,14 @@ def read_scene_rig(bpy: Any, source: str) -> SceneRig:
     for each in skinned:
         if each.parent_type == "ARMATURE":
             bind(each, each.parent)
-    modifiers = [armature_modifier(each) for each in skinned]
+    modifiers = [armature_modifier(each, named) for each in skinned]
     armatures = {modifier.object.name: modifier.object for modifier in modifiers}
     if len(armatures) > 1:
         names = ", ".join(f"'{name}'" for name in sorted(armatures))
         raise Motion324Error(
             "several-armatures",
             f"'{source}' has {len(armatures)} armatures with meshes ({names}).",
-            "Export the one that is animated alone.",
+            "Name the one that is animated (--armature), or export it alone.",
             EXIT_BAD_MESH,
         )
     (armature,) = armatures.values()
@@ -90,10 +103,12 @@ def joined(skins: list[Skin]) -> Skin:
     )
 
 
-def _has_armature(obj: Any) -> bool:
-    by_parent = obj.parent is not None and obj.parent_type == "ARMATURE"
-    bound = by_parent or any(each.type == "ARMATURE" and each.object for each in obj.modifiers)
-    return bound and bool(len(obj.data.polygons))
+def _armatures_of(obj: Any) -> set[str]:
+    """The names of those that the mesh hangs on."""
+    if not len(obj.data.polygons):
+        return set()
+    by_parent = {obj.parent.name} if obj.parent is not None and obj.parent_type == "ARMATURE" else set()
+    return by_parent | {each.object.name for each in obj.modifiers if each.type == "ARMATURE" and each.object}
 
 
 def _before(bpy: Any, obj: Any, modifier: Any) -> np.ndarray:

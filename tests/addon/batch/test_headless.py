@@ -411,10 +411,11 @@ def test_a_batch_keys_the_bones_of_a_rigged_mesh_and_writes_rigs(addon, run_batc
     good = {"mesh": "Body", "video": dance_video, "keep": "ARMATURE", "rig": {"locations": "root"}}
     code, results, _ = run_batch(
         {**good, "outputs": outputs},
-        {**good, "outputs": {"rig": "out/body.fbx"}},
+        {**good, "outputs": {"rig": "out/body.fbx"}, "rig": {"scale": True}},
         {**good, "outputs": {"rig": "out/body.obj"}},
         {**good, "keep": "SHAPE_KEYS", "outputs": {"rig": "out/other.glb"}},
         {**good, "rig": {"locations": "everywhere"}},
+        {**good, "rig": {"scale": "yes"}},
         {
             **good,
             "outputs": {"rig": "out/unreal.fbx"},
@@ -423,9 +424,9 @@ def test_a_batch_keys_the_bones_of_a_rigged_mesh_and_writes_rigs(addon, run_batc
         },
         before=f"bpy.ops.wm.open_mainfile(filepath={str(tmp_path / 'rigged.blend')!r})",
     )
-    assert code == 1 and [result["ok"] for result in results] == [True, True, False, False, False, True]
+    assert code == 1 and [result["ok"] for result in results] == [True, True, False, False, False, False, True]
     assert "must end in" in results[2]["error"] and "keeps no bones" in results[3]["error"]
-    assert "everywhere" in results[4]["error"]
+    assert "everywhere" in results[4]["error"] and "true or false" in results[5]["error"]
     assert "keys 7 bones" in Path(results[0]["log"]).read_text()
     glb = SkinnedGlb(tmp_path / "out/body.glb")
     y_up = np.stack([positions[..., 0], positions[..., 2], -positions[..., 1]], axis=-1)

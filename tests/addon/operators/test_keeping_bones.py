@@ -7,7 +7,7 @@ import os
 import bpy
 import numpy as np
 import pytest
-from addon.rigged_bodies import body_rig, dance
+from addon.rigged_bodies import body_rig, curves_of, dance, swell
 from addon.shapes import ball, shown
 
 
@@ -51,6 +51,28 @@ def test_a_result_that_waits_is_kept_on_the_armature_or_refused(addon, dancing):
     assert bpy.ops.motion324.keep_armature(locations="root", to_nla=True) == {"FINISHED"}
     check_shown(obj, positions)
     assert armature.animation_data.nla_tracks and not addon("job.runner").runner.animations
+
+
+@pytest.mark.parametrize("asked", ["script", "panel", "at once", ""])
+def test_bones_scale_where_that_is_asked_for(addon, backend, video, tmp_path, asked):
+    obj, armature = body_rig()
+    positions, _ = swell(armature, obj)
+    np.save(tmp_path / "swell.npy", positions)
+    obj.select_set(True)
+    clip = str(video(trajectory=str(tmp_path / "swell.npy")))
+    bpy.context.scene.motion324_rig.scale = asked in ("panel", "at once")
+    if asked == "at once":
+        assert bpy.ops.motion324.animate(video=clip, keep="ARMATURE", start_frame=1) == {"FINISHED"}
+    else:
+        bpy.ops.motion324.animate(video=clip, start_frame=1)
+        more = {"scale": True} if asked == "script" else {}
+        assert bpy.ops.motion324.keep_armature(**more) == {"FINISHED"}
+    scaled = [path for path in curves_of(addon, armature) if path.endswith(".scale")]
+    assert bool(scaled) == bool(asked)
+    if asked:
+        check_shown(obj, positions)
+    bpy.ops.motion324.remove_animation()
+    assert all(tuple(bone.scale) == (1, 1, 1) for bone in armature.pose.bones)
 
 
 @pytest.mark.parametrize("to_nla", [False, True])

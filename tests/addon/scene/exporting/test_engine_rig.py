@@ -77,11 +77,23 @@ def read_by_blender(path):
     return mesh, mesh.find_armature()
 
 
+def swell(armature, inheriting):
+    """The second bone grows evenly, which the third takes over or not."""
+    armature.data.bones["bone.2"].inherit_scale = inheriting
+    for frame, size in ((FIRST, 1.0), (FIRST + 3, 1.5), (FIRST + 6, 0.8)):
+        pose = armature.pose.bones["bone.1"]
+        pose.scale = (size,) * 3
+        pose.keyframe_insert("scale", frame=frame)
+
+
+@pytest.mark.parametrize("inheriting", ["", "FULL", "NONE"])
 @pytest.mark.parametrize("engine", ENGINES)
-def test_bones_and_vertices_are_where_the_scene_shows_them(addon, tmp_path, engine):
+def test_bones_and_vertices_are_where_the_scene_shows_them(addon, tmp_path, engine, inheriting):
     obj = tentacle()
     armature = placed(obj)
     animate(armature, FIRST, FRAMES)
+    if inheriting:
+        swell(armature, inheriting)
     truth, heads = vertices_in_world(obj, SHOWN), heads_in_world(armature, SHOWN)
     path = tmp_path / f"rig{ENGINES[engine]}"
     told = export(addon, obj, path, engine=engine)

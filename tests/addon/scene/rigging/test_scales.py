@@ -8,31 +8,11 @@ import itertools
 import bpy
 import numpy as np
 import pytest
-from addon.rigged_bodies import animation_of, apart, body_rig, curves_of, dance, keep
-from addon.shapes import shown
+from addon.rigged_bodies import animation_of, apart, body_rig, curves_of, dance, keep, swell
 from mathutils import Quaternion
 
 INHERITING = ("FULL", "AVERAGE", "ALIGNED", "FIX_SHEAR", "NONE", "NONE_LEGACY")
 WAYS = list(itertools.product(INHERITING, (True, False), (True, False)))
-
-
-def swell(armature, obj, frames: int = 8, bones=("spine", "hand.L")):
-    """As `dance`, while the bones grow and shrink evenly, each in its own way: positions and scales (T, bones)."""
-    factors = np.exp(0.25 * np.sin(0.7 * np.arange(frames)[:, None] + np.arange(len(bones))))
-    pose = armature.pose.bones
-    turns = [Quaternion((1, 0.4, 0.2), 0.15 * t) for t in range(frames)]
-    positions = []
-    for turn, factor in zip(turns, factors, strict=True):
-        for bone in pose:
-            bone.matrix_basis = turn.to_matrix().to_4x4()
-        pose["hips"].location = (0.3 * turn.angle, 0, 0)
-        for name, value in zip(bones, factor, strict=True):
-            pose[name].scale = (value,) * 3
-        positions.append(shown(obj))
-    for bone in pose:
-        bone.matrix_basis.identity()
-    bpy.context.view_layer.update()
-    return np.array(positions), factors
 
 
 @pytest.mark.parametrize("inheriting", INHERITING)

@@ -62,7 +62,7 @@ def keep_on_armature(animations: Sequence[Animation], rig: OwnRig, motion: RigMo
         kept_note.write(obj, animation, PutBack() if own else PutBack(armature=armature.name, bound=bound[obj.name]))
     bpy.context.scene.frame_end = max(bpy.context.scene.frame_end, timing.whole_frames[1])
     warnings = [*rig.warnings, *(warning["sentence"] for warning in motion.warnings)]
-    warnings += looked_at(objects, animations, motion)
+    warnings += looked_at(objects, animations, motion, rig.to_armature, longest_side(rig.positions))
     warnings += [
         f"'{obj.name}' hangs on '{armature.name}' by a new Armature modifier, which Remove Animation takes off again."
         for obj in objects
@@ -83,18 +83,28 @@ def _show_distance(obj: bpy.types.Object, worst: np.ndarray, animation: Animatio
     attribute.data.foreach_set("value", (worst * side).astype(np.float32))
 
 
-def looked_at(objects: Sequence[bpy.types.Object], animations: Sequence[Animation], motion: RigMotion) -> list[str]:
-    """A warning where Blender shows the objects elsewhere than the keys should bring them."""
+def looked_at(
+    objects: Sequence[bpy.types.Object],
+    animations: Sequence[Animation],
+    motion: RigMotion,
+    to_motion: Sequence[np.ndarray],
+    side: float,
+) -> list[str]:
+    """A warning where Blender shows the objects elsewhere than the keys should bring them.
+
+    to_motion: of each object (3, 3), from its axes to those in which the motion's distances were measured; side: the
+    longest of the motion's first frame there.
+    """
     timing = animations[0].timing
     apart, expected = [], []
     for frame in sorted({int(k) for k in np.linspace(0, timing.count - 1, LOOKS)}):
         with scene_at(timing.frame(frame)):
             distances = []
-            for obj, animation in zip(objects, animations, strict=True):
+            for obj, animation, own in zip(objects, animations, to_motion, strict=True):
                 count = modifier_stack.leading_count(obj)
                 with modifier_stack.only_leading(obj, count), modifier_stack.evaluated_mesh(obj) as mesh:
-                    side = float(np.ptp(animation.positions[0], axis=0).max())
-                    distances.append(np.linalg.norm(positions_of(mesh) - animation.positions[frame], axis=1) / side)
+                    off = (positions_of(mesh) - animation.positions[frame]) @ own.T
+                    distances.append(np.linalg.norm(off, axis=1) / side)
             apart.append(float(np.concatenate(distances).mean()))
             expected.append(float(motion.mean[frame]))
     if max(np.array(apart) - expected) <= SAME:
@@ -103,6 +113,11 @@ def looked_at(objects: Sequence[bpy.types.Object], animations: Sequence[Animatio
         f"Blender shows the mesh {100 * max(apart):.2f} % of its longest side from the result on average, where the "
         f"keys were to bring it to {100 * max(expected):.2f} %: something else than bones deforms it."
     ]
+
+
+def longest_side(positions: np.ndarray) -> float:
+    """positions (T, N, 3): of the box around the first frame."""
+    return float(np.ptp(positions[0], axis=0).max())
 
 
 def said_of(action: bpy.types.Action, motion: RigMotion) -> str:

@@ -20,7 +20,7 @@ from ..playing.animation import Animation
 from ..playing.kept_note import PutBack
 from ..reading import modifier_stack
 from ..reading.mesh_reading import check_own, check_topology
-from .keeping_bones import Kept, looked_at, said_of
+from .keeping_bones import Kept, longest_side, looked_at, said_of
 
 SAME = 1e-3  # of the longest side: as far may a vertex of the mesh be from the result's first frame
 
@@ -28,11 +28,12 @@ SAME = 1e-3  # of the longest side: as far may a vertex of the mesh be from the 
 @dataclass(frozen=True)
 class Motion:
     """positions (T, N, 3) float32 of all objects, one after the other, with the world's axes, about `place`, the first
-    object's. faces (F, 3) int32.
+    object's. faces (F, 3) int32. to_world (3, 3) of each object: from its axes to the world's.
     """
 
     positions: np.ndarray
     faces: np.ndarray
+    to_world: tuple[np.ndarray, ...]
     place: tuple[float, float, float]
 
 
@@ -66,7 +67,7 @@ def read_motion(animations: Sequence[Animation]) -> Motion:
     objects = [animation.target.get() for animation in animations]
     bpy.context.view_layer.update()
     place = np.array(objects[0].matrix_world.translation, np.float64)
-    positions, faces, first = [], [], 0
+    positions, faces, axes, first = [], [], [], 0
     for obj, animation in zip(objects, animations, strict=True):
         check_topology(obj, animation.topology)
         check_can_have_rig(obj)
@@ -81,10 +82,11 @@ def read_motion(animations: Sequence[Animation]) -> Motion:
         matrix = np.array(obj.matrix_world, np.float64)
         turned = animation.positions.astype(np.float64) @ matrix[:3, :3].T + (matrix[:3, 3] - place)
         positions.append(turned.astype(np.float32))
+        axes.append(matrix[:3, :3])
         faces.append(triangles_of(obj.data, False).faces + first)
         first += animation.positions.shape[1]
     x, y, z = (float(value) for value in place)
-    return Motion(np.concatenate(positions, axis=1), np.concatenate(faces).astype(np.int32), (x, y, z))
+    return Motion(np.concatenate(positions, axis=1), np.concatenate(faces).astype(np.int32), tuple(axes), (x, y, z))
 
 
 def keep_as_rig(animations: Sequence[Animation], motion: Motion, rigged: RiggedMotion, to_nla: bool = False) -> Kept:
@@ -125,7 +127,7 @@ def keep_as_rig(animations: Sequence[Animation], motion: Motion, rigged: RiggedM
         kept_note.write(obj, animation, PutBack(made_armature=armature.name))
     bpy.context.scene.frame_end = max(bpy.context.scene.frame_end, timing.whole_frames[1])
     warnings = [warning["sentence"] for warning in rigged.motion.warnings]
-    warnings += looked_at(objects, animations, rigged.motion)
+    warnings += looked_at(objects, animations, rigged.motion, motion.to_world, longest_side(motion.positions))
     return Kept(action.name, f"'{armature.name}': {said_of(action, rigged.motion)}", tuple(warnings))
 
 

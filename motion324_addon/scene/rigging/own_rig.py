@@ -30,7 +30,8 @@ SAME_PLACE = 1e-5  # of a matrix's entries: objects that move against their arma
 class OwnRig:
     """The armature of some animations' objects.
 
-    skin and positions (T, N, 3) float32: those of all objects, one after the other, in armature space.
+    skin and positions (T, N, 3) float32: those of all objects, one after the other, in armature space. to_armature
+    (3, 3) of each: from its axes to the armature's.
     warnings: one sentence each.
     """
 
@@ -38,6 +39,7 @@ class OwnRig:
     read: ReadArmature
     skin: Skin
     positions: np.ndarray
+    to_armature: tuple[np.ndarray, ...]
     warnings: tuple[str, ...]
 
 
@@ -86,15 +88,17 @@ def read_own_rig(animations: Sequence[Animation], named: str | None = None) -> O
     with scene_at(start), modifier_stack.switched_on([armature, *objects]), _bound(objects, armature):
         modifiers = [armature_modifier(obj, armature.name) for obj in objects]
         read = read_armature(armature, _evaluated(armature))
-        skins, positions, warnings = [], [], []
+        skins, positions, axes, warnings = [], [], [], []
         for obj, modifier, animation in zip(objects, modifiers, animations, strict=True):
             matrix = _to_armature(obj, armature)
             found = read_skin(obj, modifier, read.armature, _before_armature(obj, modifier), matrix)
             skins.append(found.skin)
+            axes.append(matrix[:3, :3])
             positions.append((animation.positions @ matrix[:3, :3].T.astype(np.float32)) + np.float32(matrix[:3, 3]))
             warnings += [*found.warnings, *_other_modifiers(obj, modifier)]
     warnings += warnings_of(armature, read)
-    return OwnRig(Target.of(armature), read, joined(skins), np.concatenate(positions, axis=1), tuple(warnings))
+    joint = np.concatenate(positions, axis=1)
+    return OwnRig(Target.of(armature), read, joined(skins), joint, tuple(axes), tuple(warnings))
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ object's own space; a bone's matrix has its head as translation and looks along 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,12 @@ EULER_ORDERS = ("XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX")
 ROTATION_MODES = (QUATERNION, AXIS_ANGLE, *EULER_ORDERS)
 UNEVEN = 1e-3  # of a bone's largest scale: what its scales along three axes may differ
 NAMED = 3
+
+
+def named(names: Sequence[str]) -> str:
+    """As a sentence has them: the first few, and how many more."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(f"'{name}'" for name in names[:NAMED]) + more
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ class Armature:
         uneven = np.flatnonzero(is_uneven | (scale <= 1e-6).any(axis=1))
         if not len(uneven):
             return
-        names = ", ".join(f"'{self.names[j]}'" for j in uneven[:NAMED])
+        names = named([self.names[j] for j in uneven])
         raise Motion324Error(
             "rig-scaled",
             f"Bones of the pose have an uneven, mirrored or no scale ({names}), which turning bones would shear.",

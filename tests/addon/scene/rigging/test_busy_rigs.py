@@ -193,6 +193,27 @@ def test_locks_that_cannot_be_followed_to_the_letter_are_told(addon):
     assert not any('"spine"' in path for path in curves_of(addon, armature))
 
 
+def test_limits_that_would_turn_keyed_bones_are_switched_off_told_and_put_back(addon):
+    """About a free axis a bone turns so far that Blender would limit other angles of the same rotation."""
+    obj, armature = body_rig(modes=("QUATERNION",) * 7)
+    pose = armature.pose.bones["arm.R"]
+    positions = []
+    for t in range(8):
+        pose.rotation_quaternion = Euler((0.1, 0.3 * t, 0.4 * t), "XYZ").to_quaternion()
+        positions.append(shown(obj))
+    pose.rotation_quaternion = (1, 0, 0, 0)
+    limit, idle = (armature.pose.bones[name].constraints.new("LIMIT_ROTATION") for name in ("arm.R", "hand.L"))
+    for each in (limit, idle):
+        each.owner_space, each.use_limit_x, each.min_x, each.max_x = "LOCAL", True, -0.2, 0.2
+    for _ in range(2):  # and it counts in a second take, too
+        kept = keep(addon, [animation_of(addon, obj, np.array(positions))], locations="root")
+        assert limit.mute and not idle.mute
+        assert any("'arm.R' are switched off" in told for told in kept.warnings)
+        assert apart(obj, np.array(positions))[0] < 5e-3
+    addon("scene.playing.keeping").remove_animation(obj)
+    assert not limit.mute and not idle.mute
+
+
 def test_limits_count_in_their_own_order(addon):
     obj, armature = body_rig(modes=("QUATERNION",) * 7)
     positions = dance(armature, obj)

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core.inside_blender.rig.keying import constrained_before, is_own_limit, named
-from motion324.core.rigs.rig import AXIS_ANGLE, QUATERNION, ROTATION_MODES, Armature
+from motion324.core.inside_blender.rig.constraints import is_own_limit, limits_of, order_of_limits
+from motion324.core.inside_blender.rig.keying import constrained_before, switched_off_before
+from motion324.core.rigs.rig import AXIS_ANGLE, QUATERNION, ROTATION_MODES, Armature, named
 
+Off = list[tuple[str, str]]  # bones and names of constraints that keys have switched off
 EVEN = 1e-4  # of a quaternion's component: less is none
 
 
@@ -33,8 +35,8 @@ def read_armature(obj: Any, evaluated: Any) -> ReadArmature:
     bones = _parents_first(obj.data.bones)
     place = {bone.name: j for j, bone in enumerate(bones)}
     poses = [obj.pose.bones[bone.name] for bone in bones]
-    own = [_own_pose(evaluated, evaluated.pose.bones[bone.name]) for bone in bones]
-    before = constrained_before(obj)
+    before, off = constrained_before(obj), switched_off_before(obj)
+    own = [_own_pose(evaluated, evaluated.pose.bones[bone.name], off) for bone in bones]
     held = [pose.name in before or any(_holds(each) for each in pose.constraints) for pose in poses]
     connected = np.array([bone.use_connect and bone.parent is not None for bone in bones], bool)
     location = np.array([each[0] for each in own], np.float64).reshape(-1, 3)
@@ -43,8 +45,8 @@ def read_armature(obj: Any, evaluated: Any) -> ReadArmature:
     # A constraint's scale goes with it; that of the bone itself stays.
     scales = [pose.scale if muted else each[2] for pose, each, muted in zip(poses, own, held, strict=True)]
     scale = np.array([tuple(each) for each in scales], np.float64).reshape(-1, 3)
-    locks = [_turn_locks(pose, each[1], baked) for pose, each, baked in zip(poses, own, held, strict=True)]
-    turns = np.array([_turn_limits(*each) for each in zip(poses, (one[3] for one in own), locks, strict=True)])
+    locks = [_turn_locks(pose, each[1], baked, off) for pose, each, baked in zip(poses, own, held, strict=True)]
+    turns = np.array([_turn_limits(*each, off) for each in zip(poses, (one[3] for one in own), locks, strict=True)])
     moves = np.array(
         [_move_limits(pose, place, baked) for pose, place, baked in zip(poses, location, held, strict=True)], np.float64
     )
@@ -58,7 +60,7 @@ def read_armature(obj: Any, evaluated: Any) -> ReadArmature:
         rotation=rotation,
         scale=scale,
         rotation_modes=tuple(mode_of(pose) for pose in poses),
-        limit_orders=tuple(_limit_order(pose) for pose in poses),
+        limit_orders=tuple(order_of_limits(pose, off) for pose in poses),
         rotation_low=turns[:, 0],
         rotation_high=turns[:, 1],
         location_low=moves[:, 0],
@@ -119,11 +121,11 @@ def _parents_first(bones: Any) -> list[Any]:
     return ordered
 
 
-def _own_pose(evaluated: Any, pose: Any) -> tuple[Any, Any, Any, Any]:
+def _own_pose(evaluated: Any, pose: Any, off: Off) -> tuple[Any, Any, Any, Any]:
     """Location, quaternion, scale and Euler angles in its limits' order, relative to the rest pose, as it is shown."""
     local = evaluated.convert_space(pose_bone=pose, matrix=pose.matrix, from_space="POSE", to_space="LOCAL")
     location, rotation, scale = local.decompose()
-    order = _limit_order(pose)
+    order = order_of_limits(pose, off)
     own = pose.rotation_euler.copy() if order == pose.rotation_mode else _zero(pose.rotation_euler)
     return (
         tuple(location),
@@ -139,16 +141,6 @@ def _zero(euler: Any) -> Any:
     return zero
 
 
-def _order(pose: Any) -> str:
-    return pose.rotation_mode if pose.rotation_mode not in ("QUATERNION", "AXIS_ANGLE") else "XYZ"
-
-
-def _limit_order(pose: Any) -> str:
-    """The Euler order in which the bone's limits count."""
-    orders = [each.euler_order for each in _limits(pose, "LIMIT_ROTATION") if each.euler_order != "AUTO"]
-    return orders[-1] if orders else _order(pose)
-
-
 @dataclass(frozen=True)
 class _TurnLocks:
     """angles: the Euler angles that stay. components: of the quaternion, likewise. is_exact: whether that is all that
@@ -160,7 +152,7 @@ class _TurnLocks:
     is_exact: bool = True
 
 
-def _turn_locks(pose: Any, turn: Any, baked: bool) -> _TurnLocks:
+def _turn_locks(pose: Any, turn: Any, baked: bool, off: Off) -> _TurnLocks:
     """turn: the present quaternion. Locks on all axes of a bone that constraints move only keep hands off it, as
     Rigify's, and its constraints are what the keys take the place of.
 
@@ -182,15 +174,15 @@ def _turn_locks(pose: Any, turn: Any, baked: bool) -> _TurnLocks:
         return _TurnLocks(tuple(not each for each in about)) if any(about) else stiff
     if sum(axes) == 2 and not any(stays) and not pose.lock_rotation_w:
         return _TurnLocks(axes)  # about one axis, by its angle
-    if _limits(pose, "LIMIT_ROTATION"):
+    if limits_of(pose, "LIMIT_ROTATION", off):
         return _TurnLocks(axes, is_exact=False)
     return _TurnLocks((False,) * 3, (bool(pose.lock_rotation_w), *axes))
 
 
-def _turn_limits(pose: Any, angles: Any, locks: _TurnLocks) -> tuple[list[float], list[float]]:
+def _turn_limits(pose: Any, angles: Any, locks: _TurnLocks, off: Off) -> tuple[list[float], list[float]]:
     """The lowest and the highest Euler angles. A lock keeps the present one."""
     low, high = [-np.inf] * 3, [np.inf] * 3
-    for constraint in _limits(pose, "LIMIT_ROTATION"):
+    for constraint in limits_of(pose, "LIMIT_ROTATION", off):
         for k, axis in enumerate("xyz"):
             if getattr(constraint, f"use_limit_{axis}"):
                 low[k] = max(low[k], getattr(constraint, f"min_{axis}"))
@@ -203,7 +195,7 @@ def _turn_limits(pose: Any, angles: Any, locks: _TurnLocks) -> tuple[list[float]
 
 def _move_limits(pose: Any, location: Any, baked: bool) -> tuple[list[float], list[float]]:
     low, high = [-np.inf] * 3, [np.inf] * 3
-    for constraint in _limits(pose, "LIMIT_LOCATION"):
+    for constraint in limits_of(pose, "LIMIT_LOCATION"):
         for k, axis in enumerate("xyz"):
             if getattr(constraint, f"use_min_{axis}"):
                 low[k] = max(low[k], getattr(constraint, f"min_{axis}"))
@@ -219,7 +211,7 @@ def _move_limits(pose: Any, location: Any, baked: bool) -> tuple[list[float], li
 def _scale_limits(pose: Any, scale: np.ndarray, baked: bool) -> tuple[float, float]:
     """By how much its scale may be multiplied; all of it stays where one axis is locked, since it is to stay even."""
     low, high = 0.0, np.inf
-    for constraint in _limits(pose, "LIMIT_SCALE"):
+    for constraint in limits_of(pose, "LIMIT_SCALE"):
         for k, axis in enumerate("xyz"):
             if getattr(constraint, f"use_min_{axis}"):
                 low = max(low, getattr(constraint, f"min_{axis}") / scale[k])
@@ -227,11 +219,6 @@ def _scale_limits(pose: Any, scale: np.ndarray, baked: bool) -> tuple[float, flo
                 high = min(high, getattr(constraint, f"max_{axis}") / scale[k])
     locked = any(pose.lock_scale) and not (baked and all(pose.lock_scale))
     return (1.0, 1.0) if locked or high < low else (low, high)
-
-
-def _limits(pose: Any, kind: str) -> list[Any]:
-    """Those that count in the bone's own space, as the keys do."""
-    return [each for each in pose.constraints if each.type == kind and not each.mute and is_own_limit(each)]
 
 
 def _rows(matrix: Any) -> list[list[float]]:

@@ -9,16 +9,14 @@ from typing import Any
 import numpy as np
 
 from motion324.core.inside_blender.fcurves import channels_of, curves_of_action, new_channels, with_inner, write_curve
-from motion324.core.rigs.rig import AXIS_ANGLE, QUATERNION, Armature, RigMotion
+from motion324.core.inside_blender.rig.constraints import constraints_of, is_own_limit, limits_that_turn
+from motion324.core.rigs.rig import AXIS_ANGLE, QUATERNION, Armature, RigMotion, named
 
 PUT_BACK = "motion324_rig_put_back"
 DISTANCES = ("motion324_mean", "motion324_largest")
-CHAINS = ("IK", "SPLINE_IK")  # constraints that also move bones above their own
-LIMITS = ("LIMIT_ROTATION", "LIMIT_LOCATION", "LIMIT_SCALE")
 POSE = ("location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale")  # what has keys of a bone
 SCALE = 2  # the place of a bone's scale among its channels
 SAME = 1e-6  # of a location, rotation or scale
-NAMED = 3
 CHANNELS = {QUATERNION: "rotation_quaternion", AXIS_ANGLE: "rotation_axis_angle"}
 
 
@@ -43,8 +41,10 @@ def write_keys(
     stands = _stands(obj, animation, armature, motion)
     keyed = motion.turned | motion.moved | motion.scaled | stands.any(axis=1)
     names = [armature.names[j] for j in np.flatnonzero(keyed)]
-    note = _note(obj, animation, names)
-    _switch_off(obj, animation, names)
+    off = constraints_of(obj, names)
+    off += [each for each in limits_that_turn(obj, armature, motion.rotation) if each[0] in set(names)]
+    note = _note(obj, animation, names, off)
+    _switch_off(obj, animation, names, off)
     channels = _own_channels(bpy, obj, name) if goes_on else new_channels(bpy, obj, name)
     action = animation.action
     for j in np.flatnonzero(keyed):
@@ -185,72 +185,45 @@ def take_off(bpy: Any, obj: Any) -> None:
     del obj[PUT_BACK]
 
 
-def constrained_before(obj: Any) -> set[str]:
-    """The bones of the armature object whose constraints `write_keys` has switched off."""
+def switched_off_before(obj: Any) -> list[tuple[str, str]]:
+    """Bones and names of the constraints of the armature object that `write_keys` has switched off."""
     try:
-        return {bone for bone, _ in json.loads(obj[PUT_BACK])["constraints"]}
+        return [(bone, name) for bone, name in json.loads(obj[PUT_BACK])["constraints"]]
     except (KeyError, TypeError, ValueError):
-        return set()
+        return []
+
+
+def constrained_before(obj: Any) -> set[str]:
+    """The bones whose constraints, limits aside, `write_keys` has switched off."""
+    off = [(obj.pose.bones.get(bone), name) for bone, name in switched_off_before(obj)]
+    there = [(pose, pose.constraints[name]) for pose, name in off if pose is not None and name in pose.constraints]
+    return {pose.name for pose, constraint in there if not is_own_limit(constraint)}
 
 
 def switched_off(obj: Any) -> list[str]:
     """A sentence on the constraints that `write_keys` has switched off, where there are any."""
-    muted = sorted(constrained_before(obj))
+    muted = sorted({bone for bone, _ in switched_off_before(obj)})
     return [f"Constraints of {named(muted)} are switched off: the keys have their effect in them."] if muted else []
 
 
-def named(names: Sequence[str]) -> str:
-    """As a sentence has them: the first few, and how many more."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(f"'{name}'" for name in names[:NAMED]) + more
-
-
-def constraints_of(obj: Any, names: Sequence[str]) -> list[tuple[str, str]]:
-    """Bone and name of the constraints that keys of these bones take the place of: their own, and those by which a bone
-    below them bends them.
-    """
-    keyed = set(names)
-    return [
-        (pose.name, each.name)
-        for pose in obj.pose.bones
-        for each in pose.constraints
-        if not each.mute and not is_own_limit(each) and not keyed.isdisjoint(_moved_by(pose, each))
-    ]
-
-
-def _moved_by(pose: Any, constraint: Any) -> list[str]:
-    """The bones that a constraint of this one moves."""
-    if constraint.type not in CHAINS:
-        return [pose.name]
-    chain = [pose.name, *(above.name for above in pose.bone.parent_recursive)]
-    if not getattr(constraint, "use_tail", True):  # the bone itself stays out
-        chain = chain[1:]
-    return chain[: constraint.chain_count or None]
-
-
-def is_own_limit(constraint: Any) -> bool:
-    """Whether it limits the very values that keys have; all other constraints are what keys take the place of."""
-    return constraint.type in LIMITS and constraint.owner_space == "LOCAL" and constraint.influence >= 1.0
-
-
-def _note(obj: Any, animation: Any, names: Sequence[str]) -> dict[str, Any]:
+def _note(obj: Any, animation: Any, names: Sequence[str], off: list[tuple[str, str]]) -> dict[str, Any]:
     """What `take_off` puts back."""
     slot = getattr(animation, "action_slot", None)
     bones = [obj.pose.bones[name] for name in names]
     return {
         "action": animation.action.name if animation.action else "",
         "slot": slot.identifier if slot is not None else "",
-        "constraints": constraints_of(obj, names),
+        "constraints": off,
         "drivers": [(each.data_path, each.array_index) for each in _drivers(obj, names)],
         "segments": {bone.name: bone.bbone_segments for bone in obj.data.bones if _is_bendy(bone)},
         "pose": {bone.name: [list(getattr(bone, name)) for name in POSE] for bone in bones},
     }
 
 
-def _switch_off(obj: Any, animation: Any, names: Sequence[str]) -> None:
+def _switch_off(obj: Any, animation: Any, names: Sequence[str], off: list[tuple[str, str]]) -> None:
     if animation.action is not None:
         animation.action.use_fake_user = True  # it would be lost with the file's next saving
-    for bone, constraint in constraints_of(obj, names):
+    for bone, constraint in off:
         obj.pose.bones[bone].constraints[constraint].mute = True
     for driver in _drivers(obj, names):
         driver.mute = True

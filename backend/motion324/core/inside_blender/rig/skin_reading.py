@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
-from motion324.core.inside_blender.rig.keying import named
-from motion324.core.rigs.rig import Armature, Skin
+from motion324.core.rigs.rig import Armature, Skin, named
 
 LEAST_SUM = 1e-4  # of a vertex's weights: Blender moves it by bones only above (armature_deform.cc, "contrib")
 

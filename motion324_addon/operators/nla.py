@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from motion324.core.inside_blender import nla
 from motion324.core.inside_blender.rig import keying
 
 from ..scene.playing import keeping
@@ -30,6 +31,6 @@ class MOTION324_OT_push_to_nla(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         data = keeping.keyed_data(context.object)
         action = data.animation_data.action
-        keying.push_down(data, action)
+        (keying if keying.is_keyed(data) else nla).push_down(data, action)
         self.report({"INFO"}, phrase("'{name}' is a strip in the NLA editor now", name=action.name))
         return {"FINISHED"}

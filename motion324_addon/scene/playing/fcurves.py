@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 
 from motion324.core.inside_blender.fcurves import CONSTANT, channels_of, curves_of_action, with_inner, write_curve
+from motion324.core.inside_blender.nla import leave_tweaking
 
 __all__ = ["CONSTANT", "curves_of", "deciding", "editable_curves_of", "let_decide", "muted", "write_curve"]
 
@@ -61,6 +62,7 @@ def editable_curves_of(data: bpy.types.ID) -> Any:
     An action that other data-blocks use as well is copied first, so that these stay as they are.
     """
     animation = data.animation_data or data.animation_data_create()
+    leave_tweaking(data)
     if animation.action is None:
         animation.action = bpy.data.actions.new(f"{data.name} Action")
     elif animation.action.users - int(animation.action.use_fake_user) > 1 or animation.action.library:

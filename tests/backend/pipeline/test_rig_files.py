@@ -160,12 +160,13 @@ def test_of_several_armatures_of_a_file_the_one_that_is_named_is_keyed(moving, m
 
 @pytest.mark.parametrize("ending", [".glb", ".fbx", ".blend"])
 def test_bones_scale_where_that_is_asked_for_and_files_keep_it(moving, made_glb, blender, tmp_path, capsys, ending):
-    """The far third of the tube swells."""
+    """The far third of the tube swells about the joint that it turns about."""
     positions = moving[1].astype(np.float64)
     grown = np.exp(0.3 * np.sin(0.5 * np.arange(len(positions))))[:, None, None]
-    middle = positions[:, -8:].mean(axis=1, keepdims=True)
-    share = np.clip((positions[0, :, :1] - positions[0].mean(axis=0)[0]) / np.ptp(positions[0, :, 0]) * 6 - 1, 0, 1)
-    swollen = positions + share * (grown - 1) * (positions - middle)
+    along = tube()[0][:, :1]
+    joint = positions[:, np.abs(along[:, 0] - 2) < 0.1].mean(axis=1, keepdims=True)
+    share = np.clip((along - 2) / 0.3 + 0.5, 0, 1)
+    swollen = positions + share * (grown - 1) * (positions - joint)
     folder = leave(tmp_path / "swollen", swollen.astype(np.float32), tube()[1])
     still = rig(blender, capsys, folder, "--onto", made_glb, "-o", tmp_path / f"still{ending}")[1]
     target = tmp_path / f"own{ending}"

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from motion324.core.inside_blender.nla import leave_tweaking
+
 CONSTANT, LINEAR = 0, 1  # the numbers of KeyframePoint.interpolation's values, for foreach_set
 
 
@@ -55,6 +57,7 @@ def with_inner(strips: Iterable[Any]) -> Iterator[Any]:
 def new_channels(bpy: Any, data: Any, name: str) -> Any:
     """Gives the data-block a new action of that name, and returns what holds its `fcurves` and `groups`."""
     animation = data.animation_data or data.animation_data_create()
+    leave_tweaking(data)
     animation.action = bpy.data.actions.new(name)
     return channels_of(bpy, data, create=True)
 

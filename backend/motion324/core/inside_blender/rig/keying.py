@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from motion324.core.inside_blender import nla
 from motion324.core.inside_blender.fcurves import channels_of, curves_of_action, new_channels, with_inner, write_curve
 from motion324.core.inside_blender.rig.constraints import constraints_of, is_own_limit, limits_that_turn
 from motion324.core.rigs.rig import AXIS_ANGLE, QUATERNION, Armature, RigMotion, named
@@ -38,12 +39,14 @@ def write_keys(
     the mean and the largest distance to the trajectory of each frame, in percent of the longest side.
     """
     animation = obj.animation_data or obj.animation_data_create()
+    nla.leave_tweaking(obj)
     stands = _stands(obj, animation, armature, motion)
     keyed = motion.turned | motion.moved | motion.scaled | stands.any(axis=1)
     names = [armature.names[j] for j in np.flatnonzero(keyed)]
     off = constraints_of(obj, names)
     off += [each for each in limits_that_turn(obj, armature, motion.rotation) if each[0] in set(names)]
     note = _note(obj, animation, names, off)
+    note["nla"] = nla.make_way(animation)
     _switch_off(obj, animation, names, off)
     channels = _own_channels(bpy, obj, name) if goes_on else new_channels(bpy, obj, name)
     action = animation.action
@@ -130,16 +133,12 @@ def _is_of_bone(curve: Any) -> bool:
 
 
 def push_down(obj: Any, action: Any) -> None:
-    """Moves the active action into a track of its own in the NLA editor."""
-    animation = obj.animation_data
-    slot = getattr(animation, "action_slot", None)
-    track = animation.nla_tracks.new()
-    track.name = action.name
-    strip = track.strips.new(action.name, round(action.frame_range[0]), action)
-    strip.frame_start, strip.frame_end = action.frame_range  # both were rounded; a longer strip begins anew at its end
-    if slot is not None:
-        strip.action_slot = slot
-    animation.action = None
+    """Moves the keys of `write_keys` into a track of their own in the NLA editor."""
+    muted = nla.push_down(obj, action)
+    note = json.loads(obj[PUT_BACK])
+    if "nla" in note:  # as in take_off
+        note["nla"]["muted"] += muted
+        obj[PUT_BACK] = json.dumps(note)
 
 
 def is_keyed(obj: Any) -> bool:
@@ -155,6 +154,7 @@ def take_off(bpy: Any, obj: Any) -> None:
         return
     animation = obj.animation_data
     if animation is not None:
+        nla.leave_tweaking(obj)
         made = bpy.data.actions.get(note["made"])
         for track in list(animation.nla_tracks):
             if made is not None and [strip.action for strip in track.strips] == [made]:
@@ -166,6 +166,8 @@ def take_off(bpy: Any, obj: Any) -> None:
                 animation.action_slot = slots[note["slot"]]
         if made is not None and made.users - int(made.use_fake_user) == 0:
             bpy.data.actions.remove(made)
+        if "nla" in note:  # files of earlier versions have none
+            nla.put_back(animation, note["nla"])
         for path, index in note["drivers"]:
             driver = animation.drivers.find(path, index=index)
             if driver is not None:

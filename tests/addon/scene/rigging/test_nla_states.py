@@ -1,4 +1,4 @@
-"""Keyframes on bones whatever the NLA editor is about: strips that are edited, tracks heard alone, actions that blend."""
+"""Keyframes on bones whatever the NLA editor is about: strips being edited, tracks heard alone, actions that blend."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
     python benchmarks/rigs.py --rigs DIR [--models NAME,...] [--frames 48]        # truth is linear skinning
     python benchmarks/rigs.py --release ROOT --predictions DIR [--clips NAME,...] # our own results of clips with truth
+    python benchmarks/rigs.py --speed                                             # 100 frames of 20,000 vertices
 
 --rigs: rigged models as ../shared/train_rigs has them: skin weights and, of each clip, matrices of the joints. Their
 joints' places and parents are not in these files, so that they are found here as the points that two joints carry alike
@@ -13,7 +14,10 @@ of the own ones, in the first frame; "outside": how many of its bones' ends lie 
 is kept on the rig that is made from it, and on 24 bones that are made from the truth, as an artist's rig would be: of
 the right thing, but not of this result. "grows": the mean distance of all vertices to the truth, after by before.
 
-All distances in percent of the longest side of the first frame; seconds are those of the processor, not of the clock.
+--speed: a cloud of vertices about 60 bones, each held by up to four, that swing; keyed on these bones with one kind of
+keys and another, and on bones that are made from the motion. Seconds of the clock and of the processor.
+
+All distances in percent of the longest side of the first frame; other seconds are those of the processor.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ from motion324.evaluation.release import read_release
 from motion324.rigging.kinematics import Chain, Poses
 from motion324.rigging.made_rig import make_rig
 from motion324.rigging.own_rig import fit_armature
-from motion324.rigging.rotations import nearest_rotation, to_vector
+from motion324.rigging.rotations import from_vector, nearest_rotation, to_vector
 from motion324.rigging.skinning import Basis
 
 MODELS = (
@@ -60,11 +64,14 @@ def main() -> None:
     parser.add_argument("--release", type=Path)
     parser.add_argument("--predictions", type=Path)
     parser.add_argument("--clips", default=",".join(CLIPS))
+    parser.add_argument("--speed", action="store_true")
     arguments = parser.parse_args()
     if arguments.rigs:
         of_models(arguments.rigs, arguments.models.split(","), arguments.frames)
     if arguments.release:
         of_predictions(arguments.release, arguments.predictions, tuple(arguments.clips.split(",")))
+    if arguments.speed:
+        of_speed()
 
 
 def of_models(folder: Path, names: list[str], most: int) -> None:
@@ -151,6 +158,49 @@ def shown(rigged: RiggedMotion) -> np.ndarray:
     """(T, N, 3): where the bones bring the vertices."""
     chain, poses = Chain(rigged.armature), Poses.keyed(rigged.armature, rigged.motion)
     return Basis.of(rigged.skin, rigged.armature.count).skinned(chain.skinning(chain.place(poses)))
+
+
+def of_speed(frames: int = 100, vertices: int = 20_000, bones: int = 60) -> None:
+    armature, skin, positions = swinging(frames, vertices, bones)
+    slabs = np.arange(vertices // 3 * 3, dtype=np.int32).reshape(-1, 3)
+    fit_armature(armature, skin, positions[:2])  # compiles, the first time on a machine
+    _row(f"{frames} x {vertices:,}", "bones", "s", "processor s", "mean", "largest")
+    _row(*["---"] * 6)
+    ways = {
+        "turned": lambda: fit_armature(armature, skin, positions, locations="root"),
+        "turned and moved": lambda: fit_armature(armature, skin, positions, locations="unconnected"),
+        "turned and scaled": lambda: fit_armature(armature, skin, positions, locations="root", scale=True),
+        "on made bones": lambda: make_rig(positions, slabs, RigSettings(bones=bones)).motion,
+    }
+    for name, way in ways.items():
+        began = time.perf_counter()
+        motion, seconds = _timed(way)
+        clock = time.perf_counter() - began
+        off = f"{100 * motion.mean.mean():.3f}", f"{100 * motion.largest.max():.3f}"
+        _row(name, len(motion.turned), f"{clock:.1f}", f"{seconds:.1f}", *off)
+
+
+def swinging(frames: int, vertices: int, bones: int) -> tuple[Armature, Skin, np.ndarray]:
+    """A tree of bones with vertices about them, and where these are while all bones swing and some grow (T, N, 3)."""
+    rng = np.random.default_rng(0)
+    parents = np.array([-1, *(rng.integers(max(0, j - 6), j) for j in range(1, bones))])
+    heads = np.zeros((bones, 3))
+    for j in range(1, bones):
+        heads[j] = heads[parents[j]] + rng.normal(0, 0.1, 3)
+    armature = _armature(parents, heads)
+    owners = rng.integers(0, bones, vertices)
+    places = heads[owners] + rng.normal(0, 0.04, (vertices, 3))
+    nearest = np.argsort(np.linalg.norm(places[:, None] - heads, axis=2), axis=1)[:, :4]
+    weights = rng.dirichlet((3, 1, 0.5, 0.2), vertices)
+    skin = Skin(places.astype(np.float32), nearest.astype(np.int32), weights.astype(np.float32))
+    time_, phases = np.arange(frames)[:, None], rng.uniform(0, 6, bones)
+    swings = np.sin(0.2 * time_ + phases) - np.sin(phases)
+    location = np.zeros((frames, bones, 3))
+    location[:, 0, 0] = 0.01 * time_[:, 0]
+    growth = np.exp(swings * np.where(rng.random(bones) < 0.2, 0.05, 0.0))
+    poses = Poses(from_vector(swings[..., None] * rng.normal(0, 0.25, (bones, 3))), location, growth)
+    chain = Chain(armature)
+    return armature, skin, Basis.of(skin, bones).skinned(chain.skinning(chain.place(poses))).astype(np.float32)
 
 
 def read_model(path: Path, most: int) -> tuple[Armature, Skin, np.ndarray, np.ndarray]:

@@ -207,6 +207,7 @@ TEXTS = {
     "Same as video": "Wie das Video",
     "Samples": "Samples",
     "Save Settings as Preset": "Einstellungen als Vorgabe speichern",
+    "Scale": "Skalierung",
     "Seconds": "Sekunden",
     "Seed": "Startwert",
     "Set Up": "Einrichten",

@@ -207,6 +207,7 @@ TEXTS = {
     "Same as video": "Igual que el vídeo",
     "Samples": "Muestras",
     "Save Settings as Preset": "Guardar como ajuste",
+    "Scale": "Escala",
     "Seconds": "Segundos",
     "Seed": "Semilla",
     "Set Up": "Configurar",

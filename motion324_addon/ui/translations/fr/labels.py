@@ -207,6 +207,7 @@ TEXTS = {
     "Same as video": "Comme la vidéo",
     "Samples": "Échantillons",
     "Save Settings as Preset": "Enregistrer comme préréglage",
+    "Scale": "Échelle",
     "Seconds": "Secondes",
     "Seed": "Graine",
     "Set Up": "Configurer",

@@ -207,6 +207,7 @@ TEXTS = {
     "Same as video": "動画と同じ",
     "Samples": "サンプル",
     "Save Settings as Preset": "設定をプリセットとして保存",
+    "Scale": "スケール",
     "Seconds": "秒数",
     "Seed": "シード",
     "Set Up": "セットアップ",

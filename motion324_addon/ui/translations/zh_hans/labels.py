@@ -207,6 +207,7 @@ TEXTS = {
     "Same as video": "与视频相同",
     "Samples": "采样",
     "Save Settings as Preset": "将设置存为预设",
+    "Scale": "缩放",
     "Seconds": "秒数",
     "Seed": "随机种",
     "Set Up": "设置",

@@ -44,7 +44,8 @@ def edit_rig(rig: MovingRig, edits: MotionEdits) -> EditedRig:
     if edits.root_motion != KEEP:
         root = root_motion_of(rig.skinned(matrices, chosen), "Z")
         matrices = np.linalg.inv(root.matrices())[:, None] @ matrices
-        matrices[:, 0] = rig.rest[0]
+        if edits.root_motion == ROOT:  # it is there for that only; else it may hold vertices
+            matrices[:, 0] = rig.rest[0]
         report["root"] = describe_root(root, rig.skinned(matrices[:1], chosen))
     curves = curves_of(matrices, rig.parents, rig.rest)
     if edits.loop:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -133,6 +135,21 @@ def test_the_way_of_the_body_goes_onto_the_root_and_the_rest_stays_in_place():
     curves = moved.rig.curves.at(slice(None))
     assert moved.report["root"]["travel"] > 2
     assert np.ptp(curves.location[:, 1], axis=0).max() < 1  # limbs no longer carry the travel of 12
+
+
+def test_a_first_bone_that_holds_vertices_bounces_and_tilts_in_place():
+    walking = arm(travel=0.2, turn=0.03)
+    matrices = walking.matrices()[:, 1:]
+    matrices[:, :, 2, 3] += 0.3 * np.sin(0.9 * np.arange(len(matrices)))[:, None]
+    own = {"names": walking.names[1:], "parents": walking.parents[1:] - 1, "rest": walking.rest[1:]}
+    curves = curves_of(matrices, own["parents"], own["rest"])
+    joints, lengths = walking.joints - 1, walking.lengths[1:]
+    rig = dataclasses.replace(walking, **own, lengths=lengths, curves=curves, joints=joints)
+    truth, still = vertices(rig), vertices(edit_rig(rig, MotionEdits(root_motion="in-place")).rig)
+    np.testing.assert_allclose(still[..., 2], truth[..., 2], atol=1e-5)
+    assert np.ptp(truth.mean(axis=1)[:, 0]) > 2 and np.ptp(still.mean(axis=1)[:, :2], axis=0).max() < 1e-5
+    shapes = [np.linalg.norm(each[:, :, None] - each[:, None], axis=-1) for each in (truth, still)]
+    np.testing.assert_allclose(*shapes, atol=1e-4)
 
 
 def test_resampled_bones_keep_the_frames_that_fall_together():

@@ -226,6 +226,7 @@ def _motion(
         turned=turned,
         moved=free.moved,
         scaled=free.scaled,
+        held=free.turned & ~(turned | free.moved | free.scaled),
         location=poses.location * problem.scale,
         rotation=rotation,
         euler=euler,

@@ -90,7 +90,7 @@ class RigEvent(BulkMessage):
         return cls(fields.text("job_id", MAX_ID), RiggedMotion(armature, skin, motion))
 
 
-_KEYED = ("turned", "moved", "scaled")
+_KEYED = ("turned", "moved", "scaled", "held")
 _VECTORS = ("location", "scale", "rotation_low", "rotation_high", "location_low", "location_high")
 _NUMBERS = ("scale_low", "scale_high")
 _FLAGS = ("inherits_rotation", "inherits_scale", "local_location", "connected")

@@ -84,6 +84,7 @@ MOTION = RigMotion(
     turned=np.array([True, False]),
     moved=np.array([True, False]),
     scaled=np.array([False, True]),
+    held=np.array([True, False]),
     location=RNG.normal(size=(3, 2, 3)),
     rotation=RNG.normal(size=(3, 2, 4)),
     euler=RNG.normal(size=(3, 2, 3)),

@@ -132,8 +132,8 @@ class Skin:
 class RigMotion:
     """Where the bones are in every frame, and how near the skinned mesh comes to the trajectory.
 
-    turned, moved, scaled (J,) bool: the bones whose rotation, location and scale are keyed. The others stay as they
-    are.
+    turned, moved, scaled (J,) bool: the bones whose rotation, location and scale are keyed. held (J,) bool: others that
+    move vertices, and have to stay as they stand, since locks or limits leave them no way.
     location (T, J, 3), rotation (T, J, 4) as w, x, y, z, scale (T, J, 3), float64: relative to the rest pose;
     neighbouring frames have quaternions of the same side. euler (T, J, 3): the same rotation in the bone's own order,
     where it has one, without leaps.
@@ -145,6 +145,7 @@ class RigMotion:
     turned: np.ndarray
     moved: np.ndarray
     scaled: np.ndarray
+    held: np.ndarray
     location: np.ndarray
     rotation: np.ndarray
     euler: np.ndarray

@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 import pytest
 from addon.rigged_bodies import animation_of, apart, body_rig, curves_of, dance, keep
-from addon.shapes import shown
+from addon.shapes import add_object, shown
 from mathutils import Euler
 
 EXACT = 1e-4  # of the longest side
@@ -191,6 +191,29 @@ def test_locks_that_cannot_be_followed_to_the_letter_are_told(addon):
     (told,) = [warning for warning in kept.warnings if "4L" in warning]
     assert "'spine'" in told and "'hand.L'" in told
     assert not any('"spine"' in path for path in curves_of(addon, armature))
+
+
+def test_bones_that_locks_leave_no_way_stand_where_constraints_had_them(addon):
+    """The head is locked and hangs on a neck without weights, which a constraint turns."""
+    obj, armature = body_rig(modes=("QUATERNION",) * 7)
+    obj.vertex_groups.remove(obj.vertex_groups["spine"])
+    target = add_object("Target", None)
+    target.rotation_euler = (0.5, 0.2, 0)
+    copy = armature.pose.bones["spine"].constraints.new("COPY_ROTATION")
+    copy.target = target
+    for name in ("head", "arm.L", "hand.L", "arm.R"):
+        armature.pose.bones[name].lock_rotation = (True, True, True)
+    grow(armature.pose.bones["arm.L"], "location", (0, 0, 0), (0.5, 0.5, 0.5))
+    bpy.context.scene.frame_set(1)
+    positions = np.array([shown(obj)] * 8)
+    tail = armature.pose.bones["tail"]
+    for t in range(8):
+        tail.rotation_quaternion = Euler((0.1 * t, 0, 0)).to_quaternion()
+        positions[t] = shown(obj)
+    tail.rotation_quaternion = (1, 0, 0, 0)
+    bpy.context.scene.frame_set(20)
+    keep(addon, [animation_of(addon, obj, positions)], locations="root")
+    assert apart(obj, positions)[0] < EXACT and copy.mute
 
 
 def test_limits_that_would_turn_keyed_bones_are_switched_off_told_and_put_back(addon):

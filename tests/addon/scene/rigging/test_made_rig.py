@@ -45,8 +45,8 @@ def two_bones(motion, frames: int = 6):
     skin = rig.Skin(motion.positions[0], upper.astype(np.int32)[:, None], np.ones((len(upper), 1), np.float32))
     zeros = np.zeros(frames)
     moved = rig.RigMotion(
-        np.ones(2, bool), np.array([True, False]), np.zeros(2, bool), np.zeros(2, bool), np.zeros((frames, 2, 3)), rotation,
-        np.zeros((frames, 2, 3)), np.ones((frames, 2, 3)), zeros, zeros,
+        np.ones(2, bool), np.array([True, False]), np.zeros(2, bool), np.zeros(2, bool), np.zeros((frames, 2, 3)),
+        rotation, np.zeros((frames, 2, 3)), np.ones((frames, 2, 3)), zeros, zeros,
         np.zeros(len(upper), np.float32), (), {"made": True, "bones": 2},
     )  # fmt: skip
     return rig.RiggedMotion(armature, skin, moved)

@@ -4,6 +4,7 @@ removing them leaves everything as it was.
 
 from __future__ import annotations
 
+import importlib
 import os
 
 import bpy
@@ -16,7 +17,8 @@ from mathutils import Euler, Quaternion, Vector
 MODES = ("QUATERNION", "AXIS_ANGLE", "XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX")
 SCALES = ("FULL", "AVERAGE", "ALIGNED", "FIX_SHEAR", "NONE", "NONE_LEGACY")
 FRAMES = 6
-ODD = int(os.environ.get("MOTION324_ODD_RIGS", "8"))  # how many are drawn
+FOUND = (1, 3, 5, 7, 38, 55, 77)  # those that found something once, and others
+DRAWN = range(int(os.environ["MOTION324_ODD_RIGS"])) if "MOTION324_ODD_RIGS" in os.environ else FOUND
 
 
 def drawn_rig(rng) -> tuple[list[bpy.types.Object], bpy.types.Object]:
@@ -122,7 +124,7 @@ def state_of(meshes, armature) -> list:
     ]
 
 
-@pytest.mark.parametrize("seed", range(ODD))
+@pytest.mark.parametrize("seed", DRAWN)
 def test_odd_rigs_show_what_was_fitted_and_come_back(addon, seed):
     rng = np.random.default_rng(seed)
     meshes, armature = drawn_rig(rng)
@@ -145,7 +147,11 @@ def test_odd_rigs_show_what_was_fitted_and_come_back(addon, seed):
     looked = [[shown(obj, frame) for frame in (1, 4, 20)] for obj in meshes]
     settings = {"scale": bool(rng.random() < 0.5), "locations": ("auto", "root", "unconnected")[rng.integers(0, 3)]}
     animations = [animation_of(addon, obj, each) for obj, each in zip(meshes, positions, strict=True)]
-    kept = keep(addon, animations, to_nla=bool(rng.random() < 0.5), **settings)
+    try:
+        kept = keep(addon, animations, to_nla=bool(rng.random() < 0.5), **settings)
+    except importlib.import_module("motion324.core.errors").Motion324Error as error:
+        assert error.code == "rig-locked" and state_of(meshes, armature) == before
+        return
     assert not [told for told in kept.warnings if "Blender shows" in told]
     for obj in meshes:
         addon("scene.playing.keeping").remove_animation(obj)

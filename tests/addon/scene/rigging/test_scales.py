@@ -79,6 +79,26 @@ def test_a_pose_that_is_scaled_stays_so_however_scale_is_inherited(addon, inheri
     assert not any(path.endswith(".scale") for path in curves_of(addon, armature))
 
 
+def test_a_limit_of_scale_goes_on_beside_a_constraint_that_is_switched_off(addon):
+    obj, armature = body_rig()
+    pose = armature.pose.bones["hand.L"]
+    pose.scale = (1.5, 1.5, 1.5)
+    limit = pose.constraints.new("LIMIT_SCALE")
+    limit.owner_space = "LOCAL"
+    for axis in "xyz":
+        setattr(limit, f"use_max_{axis}", True)
+        setattr(limit, f"max_{axis}", 1.1)
+    copy = pose.constraints.new("COPY_ROTATION")
+    copy.target, copy.subtarget = armature, "arm.R"
+    positions = dance(armature, obj)
+    keep(addon, [animation_of(addon, obj, positions)])
+    assert copy.mute and not limit.mute
+    bpy.context.view_layer.update()
+    evaluated = armature.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    assert evaluated.pose.bones["hand.L"].matrix.to_scale().x == pytest.approx(1.1, abs=1e-4)
+    assert apart(obj, positions)[0] < 1e-4
+
+
 def test_what_scaled_a_bone_before_is_held_and_comes_back(addon):
     obj, armature = body_rig()
     spine, head = armature.pose.bones["spine"], armature.pose.bones["head"]

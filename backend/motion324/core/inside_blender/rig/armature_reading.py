@@ -42,8 +42,8 @@ def read_armature(obj: Any, evaluated: Any) -> ReadArmature:
     location = np.array([each[0] for each in own], np.float64).reshape(-1, 3)
     location[connected] = 0.0  # Blender looks at none of theirs; what constraints move them by, keys cannot
     rotation = np.array([each[1] for each in own], np.float64).reshape(-1, 4)
-    # A constraint's scale goes with it; that of the bone itself stays.
-    scales = [pose.scale if muted else each[2] for pose, each, muted in zip(poses, own, held, strict=True)]
+    # A constraint's scale goes with it; that of the bone itself stays, as its limits have it.
+    scales = [_limited_scale(pose) if muted else each[2] for pose, each, muted in zip(poses, own, held, strict=True)]
     scale = np.array([tuple(each) for each in scales], np.float64).reshape(-1, 3)
     locks = [_turn_locks(pose, each[1], baked, off) for pose, each, baked in zip(poses, own, held, strict=True)]
     turns = np.array([_turn_limits(*each, off) for each in zip(poses, (one[3] for one in own), locks, strict=True)])
@@ -206,6 +206,17 @@ def _move_limits(pose: Any, location: Any, baked: bool) -> tuple[list[float], li
         if locked or (pose.bone.use_connect and pose.parent is not None):
             low[k] = high[k] = location[k]
     return low, high
+
+
+def _limited_scale(pose: Any) -> list[float]:
+    scale = list(pose.scale)
+    for constraint in limits_of(pose, "LIMIT_SCALE"):
+        for k, axis in enumerate("xyz"):
+            if getattr(constraint, f"use_min_{axis}"):
+                scale[k] = max(scale[k], getattr(constraint, f"min_{axis}"))
+            if getattr(constraint, f"use_max_{axis}"):
+                scale[k] = min(scale[k], getattr(constraint, f"max_{axis}"))
+    return scale
 
 
 def _scale_limits(pose: Any, scale: np.ndarray, baked: bool) -> tuple[float, float]:

@@ -70,8 +70,8 @@ def _channels(armature: Armature, motion: RigMotion, j: int) -> list[tuple[str, 
 
 
 def _stands(obj: Any, animation: Any, armature: Armature, motion: RigMotion) -> np.ndarray:
-    """(J, 3) bool: of bones that are keyed or held, and those above them, whose location, rotation or scale has to be held,
-    since it is another one now, or since something moves it.
+    """(J, 3) bool: of bones that are keyed or held, and those above them, whose location, rotation or scale needs a key
+    to stay, since it is another one now, or since something moves it.
     """
     concerned = motion.turned | motion.moved | motion.scaled | motion.held
     for j in reversed(range(armature.count)):

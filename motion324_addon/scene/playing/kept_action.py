@@ -9,6 +9,8 @@ from collections.abc import Collection
 
 import bpy
 
+from motion324.core.inside_blender.nla import leave_tweaking
+
 from . import fcurves
 
 MARK = "motion324_kept"  # a custom property of actions that have a kept animation and nothing else
@@ -26,6 +28,7 @@ def take(keys: bpy.types.Key, names: Collection[str], name: str) -> None:
 def remove_strips(keys: bpy.types.Key) -> None:
     """Removes the tracks that hold nothing but kept animations, with their actions where nobody else uses them."""
     animation = keys.animation_data
+    leave_tweaking(keys)  # or Blender goes on with the strip that is gone
     for track in list(animation.nla_tracks) if animation is not None else ():
         actions = [strip.action for strip in track.strips]
         if actions and all(action is not None and MARK in action for action in actions):

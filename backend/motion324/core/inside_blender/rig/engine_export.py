@@ -96,7 +96,7 @@ def _warnings(name: str, largest: float) -> tuple[dict[str, str], ...]:
         return ()
     sentence = (
         f"The rig shows '{name}' up to {100 * largest:.1f} % of its size away from what the scene shows: engines blend "
-        "bones linearly, by few weights, and know neither Preserve Volume nor other modifiers nor armatures that are "
-        "scaled unevenly (apply their scale by Ctrl+A)."
+        "bones linearly, by few weights, and know neither Preserve Volume nor bendy bones nor other modifiers nor "
+        "armatures that are scaled unevenly (apply their scale by Ctrl+A)."
     )
     return ({"code": "rig-differs", "sentence": sentence},)

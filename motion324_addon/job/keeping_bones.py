@@ -10,7 +10,7 @@ import numpy as np
 import motion324.client
 from motion324.core.options.rig_settings import RigSettings
 
-from ..scene.playing import keeping
+from ..scene.playing import keeping, takes
 from ..scene.playing.animation import Animation
 from ..scene.rigging import keeping_bones, made_rig, own_rig
 from ..scene.rigging.keeping_bones import Kept
@@ -57,7 +57,8 @@ def _keep_on_armature(animations: Sequence[Animation], wish: Wish) -> Steps:
         rig.positions, no_faces, wish.settings, rig.read.armature, rig.skin, name=name
     )
     rigged = yield from ask_in_steps(request, wish.where)
-    return keeping_bones.keep_on_armature(animations, rig, rigged.motion, wish.to_nla)
+    written = yield from takes.write_all_in_steps(animations)
+    return keeping_bones.keep_on_armature(animations, rig, rigged.motion, written, wish.to_nla)
 
 
 def _keep_as_rig(animations: Sequence[Animation], wish: Wish) -> Steps:
@@ -65,4 +66,5 @@ def _keep_as_rig(animations: Sequence[Animation], wish: Wish) -> Steps:
     yield 0, 1
     request = motion324.client.RigRequest(motion.positions, motion.faces, wish.settings, name=animations[0].target.name)
     rigged = yield from ask_in_steps(request, wish.where)
-    return made_rig.keep_as_rig(animations, motion, rigged, wish.to_nla)
+    written = yield from takes.write_all_in_steps(animations)
+    return made_rig.keep_as_rig(animations, motion, rigged, written, wish.to_nla)

@@ -8,7 +8,7 @@ import math
 import bpy
 import numpy as np
 import pytest
-from addon.shapes import add_object, shown
+from addon.shapes import add_object, finish, shown
 from mathutils import Matrix, Quaternion, Vector
 
 # Name, parent, head, tail, connected, roll in degrees.
@@ -141,7 +141,8 @@ def keep(addon, animations, to_nla: bool = False, **settings):
     settings = importlib.import_module("motion324.core.options.rig_settings").RigSettings(**settings)
     rig = own_rig.read_own_rig(animations, settings.armature)
     rigged = solver.rig_trajectory(rig.positions, np.zeros((0, 3), int), settings, rig.read.armature, rig.skin)
-    return keeping.keep_on_armature(animations, rig, rigged.motion, to_nla)
+    written = finish(addon("scene.playing.takes").write_all_in_steps(animations))
+    return keeping.keep_on_armature(animations, rig, rigged.motion, written, to_nla)
 
 
 def refused(**more):

@@ -60,10 +60,13 @@ def shown(obj: bpy.types.Object, frame: float | None = None) -> np.ndarray:
     return positions
 
 
-def finish(steps) -> None:
-    """Carries a generator through."""
-    for _ in steps:
-        pass
+def finish(steps) -> object:
+    """Carries a generator through; what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 def camera_at(azimuth: float, elevation: float, centre=(0, 0, 0), distance: float = 6.0) -> bpy.types.Object:

@@ -15,7 +15,7 @@ from motion324.core.jobs.job_item import RIG as RIG
 
 from ..reading import mesh_reading, modifier_stack
 from ..reading.mesh_reading import check_own
-from . import fcurves, kept_action, kept_bones, kept_note, point_cache, shape_keys
+from . import fcurves, kept_action, kept_bones, kept_note, point_cache, shape_keys, takes
 from .animation import Animation
 from .kept_note import PutBack
 
@@ -37,22 +37,26 @@ def keep_as_shape_keys(animation: Animation, copy_shared: bool = False) -> Itera
 
     An animation that was kept on the object before is replaced. Shape keys and animation of others stay.
     copy_shared: gives the object a mesh of its own first, where it shares one.
-    Raises Motion324Error("object-gone", "topology-changed", "mesh-shared" or "shape-keys-impossible").
+    Raises Motion324Error("object-gone", "topology-changed", "mesh-shared" or "shape-keys-impossible"), and what
+    `takes.write_in_steps` raises.
     """
     obj = animation.target.get()
     mesh_reading.check_topology(obj, animation.topology)
+    written = yield from takes.write_in_steps(obj, animation, len(animation.positions))
     shared = obj.data
-    copied = copy_shared and shape_keys.make_single_user(obj)
-    put_back = PutBack(_moving_now(obj), basis=obj.data.shape_keys is None, muted=_switches_now(obj))
+    copied = False
     try:
+        copied = copy_shared and shape_keys.make_single_user(obj)
+        put_back = PutBack(_moving_now(obj), basis=obj.data.shape_keys is None, muted=_switches_now(obj))
         yield from shape_keys.bake(obj, animation.positions, animation.timing, kept_keys(obj))
     except BaseException:
+        takes.throw_away([written])
         if copied:
             own, obj.data = obj.data, shared
             bpy.data.meshes.remove(own)
         raise
     remove_caches(obj)
-    _kept(obj, animation, put_back)
+    _kept(obj, animation, put_back, written)
     kept_bones.leave([obj])
     kept_action.remove_strips(obj.data.shape_keys)
     kept_action.take(obj.data.shape_keys, kept_keys(obj), action_name(animation))
@@ -72,9 +76,10 @@ def keep_all_as_shape_keys(animations: Sequence[Animation], copy_shared: bool = 
     bakes = [keep_as_shape_keys(animation, copy_shared) for animation in animations]
     try:
         for animation, bake in zip(animations, bakes, strict=True):
-            for _ in animation.positions:  # each bake stops after its last key, where it can still be undone
-                done, _ = next(bake)
+            for done, count in bake:
                 yield before + done, total
+                if done == count:
+                    break  # after its last key, where it can still be undone
             before += len(animation.positions)
         for bake in bakes:
             next(bake, None)
@@ -115,21 +120,22 @@ def keep_all_as_point_caches(animations: Sequence[Animation], paths: Sequence[Pa
         mesh_reading.check_topology(obj, animation.topology)
     total = sum(len(animation.positions) for animation in animations)
     before = 0
-    written: list[Path] = []
+    files: list[Path] = []
     try:
         for animation, path in zip(animations, paths, strict=True):
             for done, _ in point_cache.write_in_steps(animation.positions, animation.timing, path):
                 yield before + done, total
-            written.append(path)
+            files.append(path)
             before += len(animation.positions)
+        written = yield from takes.write_all_in_steps(animations)
     except BaseException:
-        for path in written:
+        for path in files:
             point_cache.remove(path)
         raise
-    for obj, animation, path in zip(objects, animations, paths, strict=True):
+    for obj, animation, path, take in zip(objects, animations, paths, written, strict=True):
         _remove_earlier(obj)
         point_cache.play(obj, path, animation.timing, point_cache.KEPT)
-        _kept(obj, animation, PutBack())
+        _kept(obj, animation, PutBack(), take)
 
 
 def animated_range(obj: bpy.types.Object) -> tuple[int, int]:
@@ -166,9 +172,9 @@ def _switches_now(obj: bpy.types.Object) -> tuple[str, ...]:
     return tuple({each.data_path for each in fcurves.deciding(obj, modifier_stack.switches_of(moving))})
 
 
-def _kept(obj: bpy.types.Object, animation: Animation, put_back: PutBack) -> None:
+def _kept(obj: bpy.types.Object, animation: Animation, put_back: PutBack, written: takes.Written | None) -> None:
     point_cache.hide_preview(obj)
-    kept_note.write(obj, animation, put_back)
+    kept_note.write(obj, animation, put_back, written)
     scene = bpy.context.scene
     scene.frame_end = max(scene.frame_end, animation.timing.whole_frames[1])
 

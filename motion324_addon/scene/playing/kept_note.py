@@ -86,11 +86,12 @@ def source_of(animation: Animation) -> Source | None:
     )
 
 
-def write(obj: bpy.types.Object, animation: Animation, put_back: PutBack) -> None:
+def write(obj: bpy.types.Object, animation: Animation, put_back: PutBack, written: takes.Written | None) -> None:
+    """written: the animation's take, see `takes.write_in_steps`."""
     first, last = animation.timing.whole_frames
     obj[FRAMES] = [first, last]
     obj[TOKEN] = uuid.uuid4().hex
-    takes.store(obj, animation)
+    takes.store(obj, animation, written)
     source = source_of(animation)
     if source is not None:
         obj[SOURCE] = json.dumps(_as_json(source))

@@ -6,20 +6,23 @@ long one is a file beside the .blend, or, until that has been saved, one of this
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import json
 import shutil
 import uuid
+import zipfile
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import bpy
 import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
-from motion324.core.files.write_aside import written_aside
+from motion324.core.files.write_aside import explained_write_errors, written_aside
 from motion324.core.motion.tweak import Tweak
 from motion324.core.reference_mesh import Normalisation
 from motion324.core.view import View
@@ -30,6 +33,7 @@ from .timing import Timing
 TAKES = "motion324_takes"  # a custom property: JSON, a list of what is known of each
 DATA = "motion324_take_"  # and the beginning of the name of each that lies in the .blend
 LONG = 16 << 20  # bytes of positions, from which on a take is a file
+STEP_BYTES = 4 << 20  # of a take that are written at once
 _ARRAYS = ("positions", "frame_numbers", "camera_to_first", "own_pose", "matrix", "doubt")
 
 _elsewhere: dict[str, Path] = {}  # where files of takes were seen or written in this session, by their names
@@ -65,28 +69,90 @@ def shown_take(obj: bpy.types.Object | None) -> Take | None:
     return next((take for take in takes_of(obj) if take.shown), None)
 
 
-def store(obj: bpy.types.Object, animation: Animation) -> None:
+@dataclass(frozen=True)
+class Written:
+    """A take that lies ready for `store`. file: its name, "" where `data` has it, or where it was there before."""
+
+    identifier: str
+    file: str = ""
+    data: bytes = b""
+
+
+def write_in_steps(
+    obj: bpy.types.Object, animation: Animation, total: int
+) -> Generator[tuple[int, int], None, Written | None]:
+    """Writes what `store` puts on the object, before anything of that changes; yields (0, total) between its parts.
+
+    Returns None where it is long and there is no place for its file. Closing it leaves no file.
+    Raises Motion324Error("disk-full" or "cannot-write").
+    """
+    base = animation.base or animation
+    known = next((take for take in takes_of(obj) if take.identifier == animation.take), None)
+    if known is not None:
+        return Written(known.identifier)
+    identifier = uuid.uuid4().hex[:12]
+    if base.positions.nbytes < LONG:
+        data = io.BytesIO()
+        for _ in _npz_in_steps(data, _arrays_of(base)):
+            yield 0, total
+        return Written(identifier, data=data.getvalue())
+    if not bpy.data.filepath and bpy.app.background:
+        return None  # nobody is there to save it, and what is written now would be left over
+    name = f"{bpy.path.clean_name(obj.name)}.{identifier}.npz"
+    place = _folder() / name
+    with explained_write_errors(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+    with written_aside(place) as aside, aside.open("wb") as file:
+        for _ in _npz_in_steps(file, _arrays_of(base)):
+            yield 0, total
+    _elsewhere[name] = place
+    return Written(identifier, file=name)
+
+
+def write_all_in_steps(animations: Sequence[Animation]) -> Generator[tuple[int, int], None, list[Written | None]]:
+    """Of several objects, all or none; else as `write_in_steps`."""
+    all_written: list[Written | None] = []
+    try:
+        for animation in animations:
+            all_written.append((yield from write_in_steps(animation.target.get(), animation, len(animations))))
+    except BaseException:
+        throw_away(all_written)
+        raise
+    return all_written
+
+
+def throw_away(all_written: Sequence[Written | None]) -> None:
+    """Takes the files away of takes that are not going to be stored."""
+    for written in all_written:
+        if written is not None and written.file:
+            with contextlib.suppress(OSError):
+                _elsewhere.pop(written.file).unlink(missing_ok=True)
+
+
+def store(obj: bpy.types.Object, animation: Animation, written: Written | None) -> None:
     """Puts the take in the place of the shown one, or beside it where it is one of the object's others, or where the
-    scene says that takes are added. Nothing where it is long and there is no place for its file.
+    scene says that takes are added. written: of `write_in_steps`; nothing is done where that found no place for it.
     """
     takes, base = takes_of(obj), animation.base or animation
-    identifier = animation.take or uuid.uuid4().hex[:12]
-    is_known = any(take.identifier == identifier for take in takes)
     settings = getattr(bpy.context.scene, "motion324", None)  # not there in a batch, which registers nothing
+    is_known = written is not None and any(take.identifier == written.identifier for take in takes)
     if not is_known and not (settings is not None and settings.add_take):
         for take in [each for each in takes if each.shown]:
             _drop(obj, take)
             takes.remove(take)
-    file = next((take.file for take in takes if take.identifier == identifier), "")
-    if not is_known:
-        file = _write(obj, identifier, base)
-        if file is None:
-            return
-    name = _free_name(animation.name or obj.name, [each.name for each in takes if each.identifier != identifier])
+    if written is None:
+        _note(obj, takes)
+        return
+    if written.data:
+        obj[DATA + written.identifier] = written.data
+    file = next((take.file for take in takes if take.identifier == written.identifier), written.file)
+    name = _free_name(
+        animation.name or obj.name, [each.name for each in takes if each.identifier != written.identifier]
+    )
     match = sum(base.overlaps) / len(base.overlaps) if base.overlaps else 0.0
-    now = Take(identifier, name, file, True, animation.tweak, match)
+    now = Take(written.identifier, name, file, True, animation.tweak, match)
     others = [dataclasses.replace(each, shown=False) for each in takes]
-    listed = [now if each.identifier == identifier else each for each in others]
+    listed = [now if each.identifier == written.identifier else each for each in others]
     _note(obj, listed if is_known else [*others, now])
 
 
@@ -140,8 +206,8 @@ def bring_files() -> None:
             _elsewhere[take.file] = place
 
 
-def _write(obj: bpy.types.Object, identifier: str, base: Animation) -> str | None:
-    """The name of its file; "" where it lies in the .blend, None where it has no place."""
+def _arrays_of(base: Animation) -> dict[str, np.ndarray]:
+    """All of a take that is not known from its note."""
     view, space = base.view, base.space
     meta: dict[str, Any] = {
         "topology": base.topology,
@@ -155,21 +221,21 @@ def _write(obj: bpy.types.Object, identifier: str, base: Animation) -> str | Non
     if view:
         meta["view"].append(list(view.centre))
     arrays = {name: getattr(base, name) for name in _ARRAYS if getattr(base, name) is not None}
-    arrays["meta"] = np.frombuffer(json.dumps(meta, default=str).encode(), np.uint8)
-    if base.positions.nbytes < LONG:
-        data = io.BytesIO()
-        np.savez(data, **arrays)
-        obj[DATA + identifier] = data.getvalue()
-        return ""
-    if not bpy.data.filepath and bpy.app.background:
-        return None  # nobody is there to save it, and what is written now would be left over
-    name = f"{bpy.path.clean_name(obj.name)}.{identifier}.npz"
-    place = _folder() / name
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with written_aside(place) as aside, aside.open("wb") as file:
-        np.savez(file, **arrays)
-    _elsewhere[name] = place
-    return name
+    return {**arrays, "meta": np.frombuffer(json.dumps(meta, default=str).encode(), np.uint8)}
+
+
+def _npz_in_steps(file: IO[bytes], arrays: Mapping[str, np.ndarray]) -> Iterator[None]:
+    """What np.savez writes, a part at a time: Blender's window lives on between them."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            at_once = max(1, STEP_BYTES // max(array[:1].nbytes, 1))
+            header = {**np.lib.format.header_data_from_array_1_0(array), "fortran_order": False}
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array_header_1_0(entry, header)
+                for first in range(0, len(array), at_once):
+                    entry.write(array[first : first + at_once].tobytes())
+                    if array.nbytes > STEP_BYTES:
+                        yield
 
 
 def _folder() -> Path:

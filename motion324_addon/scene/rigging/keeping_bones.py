@@ -15,6 +15,7 @@ from motion324.core.rigs.rig import RigMotion
 from ..playing import keeping, kept_bones, kept_note, point_cache, shape_keys
 from ..playing.animation import Animation
 from ..playing.kept_note import PutBack
+from ..playing.takes import Written
 from ..reading import modifier_stack
 from ..reading.joining import scene_at
 from .own_rig import OwnRig
@@ -32,10 +33,17 @@ class Kept:
     warnings: tuple[str, ...]
 
 
-def keep_on_armature(animations: Sequence[Animation], rig: OwnRig, motion: RigMotion, to_nla: bool = False) -> Kept:
+def keep_on_armature(
+    animations: Sequence[Animation],
+    rig: OwnRig,
+    motion: RigMotion,
+    written: Sequence[Written | None],
+    to_nla: bool = False,
+) -> Kept:
     """Keys the bones, in place of animations that were kept before.
 
-    to_nla: the action becomes a strip in the NLA editor.
+    written: the animations' takes, see `takes.write_all_in_steps`. to_nla: the action becomes a strip in the NLA
+    editor.
     Raises Motion324Error("object-gone") before anything is changed.
     """
     armature = rig.target.get()
@@ -53,13 +61,14 @@ def keep_on_armature(animations: Sequence[Animation], rig: OwnRig, motion: RigMo
     if to_nla:
         keying.push_down(armature, action)
     first = 0
-    for obj, animation in zip(objects, animations, strict=True):
+    for obj, animation, take in zip(objects, animations, written, strict=True):
         count = animation.positions.shape[1]
         _show_distance(obj, motion.worst[first : first + count], animation)
         first += count
         point_cache.hide_preview(obj)
         own = made[obj.name] == armature.name
-        kept_note.write(obj, animation, PutBack() if own else PutBack(armature=armature.name, bound=bound[obj.name]))
+        put_back = PutBack() if own else PutBack(armature=armature.name, bound=bound[obj.name])
+        kept_note.write(obj, animation, put_back, take)
     bpy.context.scene.frame_end = max(bpy.context.scene.frame_end, timing.whole_frames[1])
     warnings = [*rig.warnings, *(warning["sentence"] for warning in motion.warnings)]
     warnings += looked_at(objects, animations, motion, rig.to_armature, longest_side(rig.positions))

@@ -18,6 +18,7 @@ from motion324.core.rigs.rig import RiggedMotion, Skin
 from ..playing import keeping, kept_note, point_cache, shape_keys
 from ..playing.animation import Animation
 from ..playing.kept_note import PutBack
+from ..playing.takes import Written
 from ..reading import modifier_stack
 from ..reading.mesh_reading import check_own, check_topology
 from .keeping_bones import Kept, longest_side, looked_at, said_of
@@ -89,9 +90,16 @@ def read_motion(animations: Sequence[Animation]) -> Motion:
     return Motion(np.concatenate(positions, axis=1), np.concatenate(faces).astype(np.int32), tuple(axes), (x, y, z))
 
 
-def keep_as_rig(animations: Sequence[Animation], motion: Motion, rigged: RiggedMotion, to_nla: bool = False) -> Kept:
+def keep_as_rig(
+    animations: Sequence[Animation],
+    motion: Motion,
+    rigged: RiggedMotion,
+    written: Sequence[Written | None],
+    to_nla: bool = False,
+) -> Kept:
     """Adds the armature, binds the objects to it and keys its bones, in place of animations that were kept before.
 
+    written: the animations' takes, see `takes.write_all_in_steps`.
     Raises Motion324Error("object-gone") before anything is changed.
     """
     objects = [animation.target.get() for animation in animations]
@@ -122,9 +130,9 @@ def keep_as_rig(animations: Sequence[Animation], motion: Motion, rigged: RiggedM
         each.select_set(True)
     armature.select_set(False)
     layer.objects.active = active
-    for obj, animation in zip(objects, animations, strict=True):
+    for obj, animation, take in zip(objects, animations, written, strict=True):
         point_cache.hide_preview(obj)
-        kept_note.write(obj, animation, PutBack(made_armature=armature.name))
+        kept_note.write(obj, animation, PutBack(made_armature=armature.name), take)
     bpy.context.scene.frame_end = max(bpy.context.scene.frame_end, timing.whole_frames[1])
     warnings = [warning["sentence"] for warning in rigged.motion.warnings]
     warnings += looked_at(objects, animations, rigged.motion, motion.to_world, longest_side(motion.positions))

@@ -44,7 +44,9 @@ class Gaps:
         bpy.app.timers.register(self._timer, persistent=True)
 
     def begin(self, step: str) -> None:
+        """The gap that begins before it counts from here: what the story itself does in it is not Blender's."""
         self.step = step
+        self._before, self._drawn = (time.perf_counter(), time.thread_time()), False
         self.gaps[step], self.own[step] = [], []
 
     def pause(self) -> None:

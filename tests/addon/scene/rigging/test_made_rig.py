@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 from addon.rigged_bodies import animation_of, body_rig, dance, refused
 from addon.rigged_bodies import keep as keep_on_armature
-from addon.shapes import ball, shown
+from addon.shapes import ball, finish, shown
 
 
 def bent(obj, frames: int = 6) -> np.ndarray:
@@ -56,7 +56,8 @@ def keep(addon, obj, positions, **more):
     made = addon("scene.rigging.made_rig")
     animation = animation_of(addon, obj, positions)
     motion = made.read_motion([animation])
-    return made.keep_as_rig([animation], motion, two_bones(motion), **more)
+    written = finish(addon("scene.playing.takes").write_all_in_steps([animation]))
+    return made.keep_as_rig([animation], motion, two_bones(motion), written, **more)
 
 
 def test_the_armature_shows_the_trajectory_and_says_how_it_was_made(addon):

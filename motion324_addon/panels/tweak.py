@@ -29,7 +29,7 @@ class MOTION324_PT_tweak(Sidebar, bpy.types.Panel):
         layout, obj = properties_layout(self), context.object
         settings = obj.motion324_tweak
         column = layout.column()
-        for name in ("smoothing", "strength", "speed", "start"):
+        for name in ("smoothing", "strength_percent", "speed", "start"):
             column.prop(settings, name)
         part = column.column(align=True)
         part.prop(settings, "trim_start")

@@ -8,10 +8,19 @@ from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty
 from ..job import shown_tweak, tweaks
 
 MOST_SMOOTH = 20.0  # frames
+MOST_STRENGTH = 1.5
 
 
 def _changed(self: Motion324Tweak, context: bpy.types.Context) -> None:
     tweaks.wish(self.id_data, shown_tweak.asked_of(self.id_data))
+
+
+def _percent(self: Motion324Tweak) -> float:
+    return 100.0 * self.strength
+
+
+def _enter_percent(self: Motion324Tweak, value: float) -> None:
+    self.strength = value / 100.0
 
 
 class Motion324Tweak(bpy.types.PropertyGroup):
@@ -31,11 +40,23 @@ class Motion324Tweak(bpy.types.PropertyGroup):
         name="Strength",
         description="How much of the motion is shown, away from the mesh's own shape",
         min=0.0,
-        max=1.5,
+        max=MOST_STRENGTH,
         default=1.0,
         subtype="FACTOR",
         options=set(),
         update=_changed,
+    )
+    strength_percent: FloatProperty(
+        name="Strength",
+        description="How much of the motion is shown, away from the mesh's own shape",
+        min=0.0,
+        max=100 * MOST_STRENGTH,
+        default=100.0,
+        subtype="PERCENTAGE",
+        precision=0,
+        get=_percent,
+        set=_enter_percent,
+        options={"SKIP_SAVE"},  # `strength`, as the panel shows it
     )
     speed: FloatProperty(
         name="Speed",

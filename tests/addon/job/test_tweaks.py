@@ -47,6 +47,17 @@ def test_a_waiting_result_follows_the_settings_at_once(runner, video):
     np.testing.assert_allclose(shown(obj, 12), made[4], atol=1e-5)
 
 
+def test_the_panel_shows_the_strength_in_percent(runner, video):
+    obj = ball()
+    bpy.ops.motion324.animate(video=str(video(frames=3)))
+    settings = obj.motion324_tweak
+    assert settings.strength_percent == 100 and settings.bl_rna.properties["strength_percent"].subtype == "PERCENTAGE"
+    settings.strength_percent = 80
+    assert settings.strength == pytest.approx(0.8) and runner.animation.tweak.strength == pytest.approx(0.8)
+    settings.strength_percent = 400
+    assert settings.strength == 1.5
+
+
 def test_another_job_begins_with_settings_of_its_own(runner, video):
     obj = ball()
     bpy.ops.motion324.animate(video=str(video(frames=5)), smooth=1.5, start_frame=7)

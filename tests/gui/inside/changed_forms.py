@@ -33,19 +33,19 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     yield from _animate_unseen(driver, report, video)
     yield from _keep(driver, report, "motion324.keep_shape_keys")
     yield from stage.open_only(driver, "tweak")
-    yield from _change(driver, "strength", "0.5")
+    yield from _change(driver, 50)
     yield from _keep(driver, report, "motion324.keep_point_cache")
-    yield from _change(driver, "strength", "0.8")
+    yield from _change(driver, 80)
     yield from _keep(driver, report, "motion324.keep_rig")
     yield from driver.shot("as_rig")
-    yield from _change(driver, "strength", "1")
+    yield from _change(driver, 100)
     yield from _keep(driver, report, "motion324.keep_shape_keys")
     yield from _undo(driver, report)
     bpy.ops.wm.save_mainfile()
     bpy.ops.wm.open_mainfile(filepath=str(path))
     yield 2.0
     report["after_opening"] = _form()
-    yield from _change(driver, "strength", "0.5")
+    yield from _change(driver, 50)
     yield from _keep(driver, report, "motion324.keep_shape_keys")
     yield from _play(driver, report)
     yield from _doubt(driver, report)
@@ -132,12 +132,11 @@ def _told(driver: Driver) -> list[str]:
     return bpy.context.window_manager.clipboard.splitlines()
 
 
-def _change(driver: Driver, name: str, value: str) -> Wait:
-    yield from driver.enter(name, value)
+def _change(driver: Driver, percent: int) -> Wait:
+    yield from driver.enter("strength_percent", str(percent))
     yield from driver.wait_until(lambda: bool(_runner().results), PATIENCE, "the kept take waits again")
-    wanted = float(value)
     yield from driver.wait_until(
-        lambda: abs(getattr(_runner().animations[0].tweak, name) - wanted) < 1e-6, PATIENCE, "it is changed"
+        lambda: abs(_runner().animations[0].tweak.strength - percent / 100) < 1e-6, PATIENCE, "it is changed"
     )
     yield 0.5
 

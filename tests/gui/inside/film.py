@@ -88,7 +88,7 @@ def _first_result(driver: Driver, report: dict) -> Wait:
 
 def _tweak(driver: Driver, report: dict) -> Wait:
     yield from stage.open_only(driver, "tweak")
-    yield from driver.enter("strength", "1.4")
+    yield from driver.enter("strength_percent", "140")
     changed = _runner()
     yield from driver.wait_until(lambda: bool(changed.results), 60, "the kept take waits again")
     yield from driver.wait_until(lambda: abs(changed.animations[0].tweak.strength - 1.4) < 1e-6, 60, "it is changed")

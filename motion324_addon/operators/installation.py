@@ -182,7 +182,7 @@ class MOTION324_OT_copy_report(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         context.window_manager.clipboard = report_text(history.lines())
-        self.report({"INFO"}, "The report is in the clipboard")
+        self.report({"INFO"}, phrase("The report is in the clipboard"))
         return {"FINISHED"}
 
 

@@ -78,7 +78,7 @@ class MOTION324_OT_show_mask(bpy.types.Operator):
 
     def _open_window(self, context: bpy.types.Context) -> list[bpy.types.SpaceImageEditor]:
         if context.window is None:
-            self.report({"ERROR"}, "There is no window to show it in.")
+            self.report({"ERROR"}, phrase("There is no window to show it in."))
             return []
         bpy.ops.wm.window_new()
         window = context.window_manager.windows[-1]

@@ -12,6 +12,7 @@ from motion324.core.errors import EXIT_USAGE, Motion324Error
 from ..job.motion_source import source_of
 from ..scene.correcting import earlier, object_pins, picking
 from ..scene.playing.kept_note import Source
+from ..ui.phrases import phrase
 from .reporting import has_mesh, report_error
 
 CURRENT = -1  # a frame of the scene that is not given
@@ -81,7 +82,7 @@ to where it is in space"""
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         area = context.area if context.area is not None and context.area.type == "VIEW_3D" else None
         if area is None:
-            self.report({"ERROR"}, "Pins are placed in a 3D viewport.")
+            self.report({"ERROR"}, phrase("Pins are placed in a 3D viewport."))
             return {"CANCELLED"}
         try:
             self._source = source_of(context.object)
@@ -91,7 +92,7 @@ to where it is in space"""
         self._picked: int | None = None
         self._area = area
         context.window.cursor_modal_set("CROSSHAIR")
-        context.workspace.status_text_set("Press on the mesh, drag to its place, release   |   Esc: stop")
+        context.workspace.status_text_set(phrase("Press on the mesh, drag to its place, release   |   Esc: stop"))
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 

@@ -111,7 +111,10 @@ class SteppedOperator:
             for done, total in self._work:
                 if time.monotonic() >= deadline:
                     context.window_manager.progress_update(done / total)
-                    context.workspace.status_text_set(f"{self.doing}: {done} of {total}   |   Esc: stop")
+                    told = phrase(
+                        "{work}: {done} of {total}   |   Esc: stop", work=phrase(self.doing), done=done, total=total
+                    )
+                    context.workspace.status_text_set(told)
                     return None
             self.finished(context)
         except Motion324Error as error:

@@ -13,7 +13,7 @@ from ..examining.looks import FoundView
 from ..scene.showing import overlay, view_angles
 from ..settings import properties
 from ..ui import choices
-from ..ui.phrases import tooltip
+from ..ui.phrases import phrase, tooltip
 from ..ui.readiness import mesh_objects
 from .reporting import has_mesh, has_usable_mesh, report_error
 
@@ -125,7 +125,7 @@ class MOTION324_OT_align_view(bpy.types.Operator):
             if region is not None:
                 region.view_perspective = "CAMERA"
         elif region is None:
-            self.report({"ERROR"}, "There is no 3D viewport to turn.")
+            self.report({"ERROR"}, phrase("There is no 3D viewport to turn."))
             return {"CANCELLED"}
         else:
             _turn(region, found)

@@ -11,6 +11,7 @@ import bpy
 import pytest
 
 ADDON = Path(__file__).resolve().parents[3] / "motion324_addon"
+TOLD = {"report", "status_text_set"}  # which Blender shows as it is
 SHOWING = {"label", "operator", "prop", "menu", "popover", "prop_search"}
 
 
@@ -113,8 +114,10 @@ def joined_texts() -> Iterator[str]:
             if not isinstance(node, ast.Call):
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name not in {"report", "poll_message_set", "draw_lines", "draw_fact", "Status", "VideoFacts", *SHOWING}:
+            if name not in {*TOLD, "poll_message_set", "draw_lines", "draw_fact", "Status", "VideoFacts", *SHOWING}:
                 continue
+            told = [each.value for each in node.args if isinstance(each, ast.Constant)] if name in TOLD else []
+            yield from (f"{path.relative_to(ADDON)}:{node.lineno}: {text}" for text in told if " " in str(text))
             for text in (*node.args, *(each.value for each in node.keywords)):
                 for part in text.values if isinstance(text, ast.JoinedStr) else ():
                     if isinstance(part, ast.Constant) and re.search(r"[A-Za-z]{2}", part.value):

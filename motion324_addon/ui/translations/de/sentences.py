@@ -160,4 +160,10 @@ TEXTS = {
     "{time} left": "noch {time}",
     "{used} of {all} frames, {seconds} s": "{used} von {all} Frames, {seconds} s",
     "{work}: stopped, nothing was changed": "{work}: abgebrochen, nichts wurde geändert",
+    "{work}: {done} of {total}   |   Esc: stop": "{work}: {done} von {total}   |   Esc: abbrechen",
+    "Press on the mesh, drag to its place, release   |   Esc: stop": "Auf das Mesh drücken, an seinen Platz ziehen, loslassen   |   Esc: abbrechen",
+    "The report is in the clipboard": "Der Bericht ist in der Zwischenablage",
+    "Pins are placed in a 3D viewport.": "Pins werden in einer 3D-Ansicht gesetzt.",
+    "There is no 3D viewport to turn.": "Es gibt keine 3D-Ansicht, die gedreht werden könnte.",
+    "There is no window to show it in.": "Es gibt kein Fenster, in dem es gezeigt werden könnte.",
 }

@@ -160,4 +160,10 @@ TEXTS = {
     "{time} left": "faltan {time}",
     "{used} of {all} frames, {seconds} s": "{used} de {all} fotogramas, {seconds} s",
     "{work}: stopped, nothing was changed": "{work}: detenido, no se cambió nada",
+    "{work}: {done} of {total}   |   Esc: stop": "{work}: {done} de {total}   |   Esc: detener",
+    "Press on the mesh, drag to its place, release   |   Esc: stop": "Pulsar sobre la malla, arrastrar a su sitio, soltar   |   Esc: detener",
+    "The report is in the clipboard": "El informe está en el portapapeles",
+    "Pins are placed in a 3D viewport.": "Los pines se colocan en una vista 3D.",
+    "There is no 3D viewport to turn.": "No hay ninguna vista 3D que girar.",
+    "There is no window to show it in.": "No hay ventana en la que mostrarlo.",
 }

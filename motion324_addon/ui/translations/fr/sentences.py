@@ -160,4 +160,10 @@ TEXTS = {
     "{time} left": "encore {time}",
     "{used} of {all} frames, {seconds} s": "{used} images sur {all}, {seconds} s",
     "{work}: stopped, nothing was changed": "{work} : arrêté, rien n’a été modifié",
+    "{work}: {done} of {total}   |   Esc: stop": "{work} : {done} sur {total}   |   Échap : arrêter",
+    "Press on the mesh, drag to its place, release   |   Esc: stop": "Appuyer sur le maillage, glisser jusqu’à sa place, relâcher   |   Échap : arrêter",
+    "The report is in the clipboard": "Le rapport est dans le presse-papiers",
+    "Pins are placed in a 3D viewport.": "Les épingles se placent dans une vue 3D.",
+    "There is no 3D viewport to turn.": "Il n’y a pas de vue 3D à tourner.",
+    "There is no window to show it in.": "Il n’y a pas de fenêtre pour l’afficher.",
 }

@@ -160,4 +160,10 @@ TEXTS = {
     "{time} left": "残り {time}",
     "{used} of {all} frames, {seconds} s": "{all} 中 {used} フレーム、{seconds} 秒",
     "{work}: stopped, nothing was changed": "{work}：停止しました。何も変更していません",
+    "{work}: {done} of {total}   |   Esc: stop": "{work}：{done} / {total}   |   Esc：中止",
+    "Press on the mesh, drag to its place, release   |   Esc: stop": "メッシュを押し、正しい位置までドラッグして離す   |   Esc：中止",
+    "The report is in the clipboard": "レポートをクリップボードに入れました",
+    "Pins are placed in a 3D viewport.": "ピンは3Dビューポートで置きます。",
+    "There is no 3D viewport to turn.": "向きを変える3Dビューポートがありません。",
+    "There is no window to show it in.": "表示するウィンドウがありません。",
 }

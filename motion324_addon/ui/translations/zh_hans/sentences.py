@@ -160,4 +160,10 @@ TEXTS = {
     "{time} left": "剩余 {time}",
     "{used} of {all} frames, {seconds} s": "{all} 帧中的 {used} 帧，{seconds} 秒",
     "{work}: stopped, nothing was changed": "{work}：已停止，未做任何更改",
+    "{work}: {done} of {total}   |   Esc: stop": "{work}：{done} / {total}   |   Esc：停止",
+    "Press on the mesh, drag to its place, release   |   Esc: stop": "在网格上按下，拖到正确位置，松开   |   Esc：停止",
+    "The report is in the clipboard": "报告已在剪贴板中",
+    "Pins are placed in a 3D viewport.": "图钉要在 3D 视图中放置。",
+    "There is no 3D viewport to turn.": "没有可以转动的 3D 视图。",
+    "There is no window to show it in.": "没有可以显示它的窗口。",
 }

@@ -10,9 +10,10 @@ import contextlib
 import dataclasses
 import logging
 import queue
+import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,11 +47,20 @@ class _Done:
     paths: tuple[Path, ...]
 
 
+@dataclass(frozen=True)
+class _Reopened:
+    """A kept take was read, changed and written. before: what had been changed of it when it was kept."""
+
+    animation: Animation
+    path: Path
+    before: Tweak
+
+
 _wanted: dict[int, Tweak] = {}  # by the session_uid of an object
 _had: dict[int, list[Tweak]] = {}  # what the result of a job has been, which undo may bring back
 _busy = False
 _count = 0  # of files, so that each has a name of its own
-_came: queue.SimpleQueue[_Done | Exception] = queue.SimpleQueue()
+_came: queue.SimpleQueue[_Done | _Reopened | Exception] = queue.SimpleQueue()
 problem = ""  # why the last change could not be made, for people
 
 
@@ -113,6 +123,9 @@ def _tick() -> float | None:
         _busy = False
         if isinstance(done, Exception):
             problem = problem_of(done).sentence
+            redraw_sidebars()
+        elif isinstance(done, _Reopened):
+            _adopt(done)
         else:
             _take(done)
     if not _busy and _wanted:
@@ -130,14 +143,15 @@ def _begin(uid: int, tweak: Tweak) -> None:
     obj = next((each for each in bpy.data.objects if each.session_uid == uid), None)
     if obj is None:
         return
-    job = runner.result_of(obj)
-    number = job.number if job else None
-    if number is None:
-        if takes.shown_take(obj) is None:
-            return
-        number = reopen(obj, shown=False)
-    animations = runner.animations_of(number)
     problem = ""
+    job = runner.result_of(obj)
+    if job is None and not is_background():
+        _begin_kept(obj, tweak)
+        return
+    if job is None and takes.shown_take(obj) is None:
+        return
+    number = job.number if job else reopen(obj, shown=False)
+    animations = runner.animations_of(number)
     folder = runner.folder_of(number)
     if folder is None or all(shown_tweak.is_like(shown_tweak.in_full(each), tweak) for each in animations):
         return
@@ -154,15 +168,56 @@ def _begin(uid: int, tweak: Tweak) -> None:
     threading.Thread(target=_work, args=arguments, name="motion324 tweak", daemon=True).start()
 
 
+def _begin_kept(obj: bpy.types.Object, tweak: Tweak) -> None:
+    """A long take is not read on Blender's main thread."""
+    global _busy
+    take = takes.shown_take(obj)
+    if take is None:
+        return
+    _busy = True
+    folder = Path(tempfile.mkdtemp(prefix="motion324-take-", dir=bpy.app.tempdir))
+    arguments = (takes.reader(obj, take), take.tweak, tweak, folder)
+    threading.Thread(target=_work_on_kept, args=arguments, name="motion324 tweak", daemon=True).start()
+
+
+def _work_on_kept(read: Callable[[], Animation], before: Tweak, tweak: Tweak, folder: Path) -> None:
+    """On a thread of its own, which MUST NOT TOUCH BPY."""
+    try:
+        found = read()
+        was = shown_tweak.in_full(dataclasses.replace(found, tweak=before))
+        _came.put(_Reopened(*_written(found.changed(tweak), folder), was))
+    except Exception as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        _tell(error)
+
+
+def _tell(error: Exception) -> None:
+    if not isinstance(error, Motion324Error):
+        log.exception("a result could not be changed", exc_info=error)
+    _came.put(error)
+
+
+def _adopt(done: _Reopened) -> None:
+    """Has it wait, unless its object is gone, or something else waits on that by now."""
+    animation, folder = done.animation, done.path.parent
+    obj = animation.target.find()
+    shown = takes.shown_take(obj)
+    if obj is None or runner.result_of(obj) is not None or shown is None or shown.identifier != animation.take:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    number = runner.adopt([animation], [Preview(animation.target, done.path, animation.timing)], folder)
+    _had[number] = [done.before, animation.tweak]
+    if animation.target.uid not in _wanted:
+        shown_tweak.show(animation)
+
+
 def _work(number: int, animations: Sequence[Animation], tweak: Tweak, folder: Path) -> None:
     """On a thread of its own, which MUST NOT TOUCH BPY."""
     try:
         changed = [_written(each.changed(tweak), folder) for each in animations]
         _came.put(_Done(number, tuple(each for each, _ in changed), tuple(path for _, path in changed)))
     except Exception as error:
-        if not isinstance(error, Motion324Error):
-            log.exception("a result could not be changed")
-        _came.put(error)
+        _tell(error)
 
 
 def _written(animation: Animation, folder: Path) -> tuple[Animation, Path]:

@@ -13,7 +13,7 @@ import json
 import shutil
 import uuid
 import zipfile
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -158,30 +158,46 @@ def store(obj: bpy.types.Object, animation: Animation, written: Written | None) 
 
 def read(obj: bpy.types.Object, take: Take) -> Animation:
     """As the job found it; `Animation.changed(take.tweak)` is what was kept. Raises Motion324Error("take-gone")."""
-    try:
-        data = io.BytesIO(_path(take.file).read_bytes() if take.file else bytes(obj[DATA + take.identifier]))
-        with np.load(data, allow_pickle=False) as found:
-            meta = json.loads(found["meta"].tobytes())
-            arrays = {name: found[name] for name in _ARRAYS if name in found}
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        where = f"its file '{take.file}' is not beside the .blend" if take.file else "the .blend does not have it"
-        sentence = f"The take '{take.name}' of '{obj.name}' cannot be read: {where}."
-        hint = "Put the file back, or animate again." if take.file else "Animate again."
-        raise Motion324Error("take-gone", sentence, hint, EXIT_BAD_MESH) from error
-    view, space = meta["view"], meta["space"]
-    return Animation(
-        target=Target.of(obj),
-        topology=meta["topology"],
-        timing=Timing(*meta["timing"]),
-        fps=meta["fps"],
-        view=View(np.array(view[0]), np.array(view[1]), view[2], tuple(view[3])) if view else None,
-        report=meta["report"],
-        space=Normalisation(np.array(space[0]), *space[1:]) if space else None,
-        video=Path(meta["video"]) if meta["video"] else None,
-        name=take.name,
-        take=take.identifier,
-        **arrays,
-    )
+    return reader(obj, take)()
+
+
+def reader(obj: bpy.types.Object, take: Take) -> Callable[[], Animation]:
+    """What reads the take, see `read`: on any thread, since all that Blender knows is asked here."""
+    target, place = Target.of(obj), _path(take.file) if take.file else None
+    data = bytes(obj.get(DATA + take.identifier, b""))
+
+    def found() -> Animation:
+        try:
+            with np.load(io.BytesIO(data) if place is None else place, allow_pickle=False) as file:
+                meta = json.loads(file["meta"].tobytes())
+                arrays = {name: file[name] for name in _ARRAYS if name in file}
+        except (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+            raise _gone(target.name, take, isinstance(error, FileNotFoundError)) from error
+        view, space = meta["view"], meta["space"]
+        return Animation(
+            target=target,
+            topology=meta["topology"],
+            timing=Timing(*meta["timing"]),
+            fps=meta["fps"],
+            view=View(np.array(view[0]), np.array(view[1]), view[2], tuple(view[3])) if view else None,
+            report=meta["report"],
+            space=Normalisation(np.array(space[0]), *space[1:]) if space else None,
+            video=Path(meta["video"]) if meta["video"] else None,
+            name=take.name,
+            take=take.identifier,
+            **arrays,
+        )
+
+    return found
+
+
+def _gone(obj_name: str, take: Take, is_missing: bool) -> Motion324Error:
+    where = "the .blend does not have it"
+    if take.file:
+        where = f"its file '{take.file}' is {'not beside the .blend' if is_missing else 'damaged'}"
+    sentence = f"The take '{take.name}' of '{obj_name}' cannot be read: {where}."
+    hint = "Put the file back, or animate again." if take.file else "Animate again."
+    return Motion324Error("take-gone", sentence, hint, EXIT_BAD_MESH)
 
 
 def remove(obj: bpy.types.Object, identifier: str = "") -> None:

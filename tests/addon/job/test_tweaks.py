@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 
 import bpy
 import numpy as np
@@ -177,6 +179,48 @@ def test_a_long_take_is_a_file_that_goes_along_to_another_blend(runner, takes, v
     with pytest.raises(RuntimeError, match=r"is not beside the \.blend"):
         bpy.ops.motion324.choose_take()
     assert len(obj.data.shape_keys.key_blocks) == 5  # what was kept stays
+
+
+def test_a_long_take_whose_file_is_cut_off_is_told_as_damaged(takes, runner, video, tmp_path, monkeypatch):
+    monkeypatch.setattr(takes, "LONG", 1)
+    obj = ball()
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "one.blend"))
+    bpy.ops.motion324.animate(video=str(video(frames=4)), keep="SHAPE_KEYS")
+    file = tmp_path / "one_motion324" / takes.takes_of(obj)[0].file
+    file.write_bytes(file.read_bytes()[:-200])
+    with pytest.raises(RuntimeError, match="is damaged"):
+        bpy.ops.motion324.choose_take()
+    assert not runner.results
+
+
+@pytest.mark.parametrize("meanwhile", ["", "gone", "another take"])
+def test_a_kept_take_is_read_and_changed_beside_the_main_thread(addon, runner, takes, video, monkeypatch, meanwhile):
+    obj = ball()
+    bpy.ops.motion324.animate(video=str(video(frames=4)), keep="SHAPE_KEYS")
+    tweaks, reader, threads = addon("job.tweaks"), takes.reader, []
+
+    def noted(*given):
+        read = reader(*given)
+        return lambda: threads.append(threading.current_thread()) or read()
+
+    monkeypatch.setattr(takes, "reader", noted)
+    monkeypatch.setattr(tweaks, "is_background", lambda: False)
+    obj.motion324_tweak.strength = 0.5
+    tweaks._tick()
+    if meanwhile == "gone":
+        bpy.data.objects.remove(obj)
+    elif meanwhile:
+        takes.remove(obj)
+    until = time.monotonic() + 20
+    while tweaks._tick() is not None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert threads and threading.main_thread() not in threads
+    if meanwhile:
+        assert not runner.results
+        return
+    assert runner.animation.tweak.strength == 0.5 and len(runner.results) == 1
+    runner.discard()
+    assert not obj.modifiers and len(obj.data.shape_keys.key_blocks) == 5
 
 
 def test_a_damaged_note_of_takes_is_none_at_all(addon, takes):

@@ -152,6 +152,8 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     report["frame_ms"] = _frame_times()
     gaps.begin("a point cache is kept")
     yield from _keep(driver, "keep_point_cache")
+    gaps.begin("a kept take is changed")
+    yield from _change_kept(driver)
     gaps.pause()
     report["undo_step_ms_with_a_point_cache"] = _undo_step(driver)
     gaps.begin("undo")
@@ -187,6 +189,10 @@ def _watch(gaps: Gaps) -> None:
     runner = _runner()
     gaps.watch(runner, "_timer")
     gaps.watch(runner, "start")
+    tweaks = stage.module("job.tweaks")
+    gaps.watch(tweaks, "wish")
+    gaps.watch(tweaks, "_begin")
+    gaps.watch(tweaks, "_adopt")
     reporting = stage.module("operators.reporting")
     gaps.watch(reporting.SteppedOperator, "_until")
     for name in dir(bpy.types):
@@ -284,6 +290,17 @@ def _frame_times() -> float:
         bpy.context.scene.frame_set(frame)
         taken.append(1000 * (time.perf_counter() - began))
     return round(float(np.median(taken)), 2)
+
+
+def _change_kept(driver: Driver) -> Wait:
+    """It waits again for that, and is let go."""
+    bpy.data.objects["Sheet"].motion324_tweak.strength = 0.5
+    yield from driver.wait_until(lambda: bool(_runner().results), PATIENCE, "the kept take waits again")
+    assert _runner().animation.tweak.strength == 0.5
+    yield 0.5
+    with driver.context():
+        bpy.ops.motion324.discard()
+    yield 0.5
 
 
 def _keep(driver: Driver, name: str) -> Wait:

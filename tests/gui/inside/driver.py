@@ -26,6 +26,7 @@ SETTLE = ((0.05, 16), (0.15, 9))
 PATIENT = (0.15, 0.3, 0.6, 1.0)  # the same where it is most likely, since another search takes half a minute
 COLUMNS = (0.62, 0.3, 0.86, 0.71, 0.79, 0.93)  # of the width, where widgets are looked for; the last four: icons
 IN_POPOVERS = (0.75, 0.55)  # the same of a popover's width
+SETTLE_IN_POPOVERS = ((0.4, 11),)  # who passes the widget leaves the popover, which closes
 
 
 class NotFound(AssertionError):
@@ -93,6 +94,11 @@ class Driver:
         self._box = None
         self._found.clear()
 
+    def lower_to(self, lower: float) -> None:
+        """Where the popover ends now."""
+        left, right, _, upper = self._box
+        self._box = left, right, round(lower), upper
+
     def context(self):
         """The context of the sidebar, or `within` another area of that, for operators that a story calls by itself."""
         area = self.area_of(self._searched[0])
@@ -139,7 +145,8 @@ class Driver:
         whole = region.x, region.x + region.width - 20 * self.scale, region.y, region.y + region.height - 4
         left, right, lower, upper = self._box or whole
         places = [column, *(each for each in COLUMNS if each != column)] if self._box is None else IN_POPOVERS
-        for (settle, apart), place in itertools.product(SETTLE, places):
+        pace = SETTLE if self._box is None else SETTLE_IN_POPOVERS
+        for (settle, apart), place in itertools.product(pace, places):
             step = round(apart * self.scale)
             x = round(left + (right - left) * place)
             rows = range(upper, lower, -step)  # from where something was found last, below which most are, around

@@ -25,7 +25,8 @@ PARTS = {
     "dialogs": ("turntable", "export", "export_vertex_textures", "export_rig", "pin_still"),
     "preferences": ("preferences",),
 }
-POPOVERS = {"rig": "motion324.keep_rig", "new_mesh": "motion324.new_mesh(animate=True"}
+# And how many rows of text each has at most.
+POPOVERS = {"rig": ("motion324.keep_rig", 0), "new_mesh": ("motion324.new_mesh(animate=True", 5)}
 DIALOGS = {  # the button that opens it, its panel, and where in its row it is
     "turntable": ("motion324.turntable", "show", 0.62),
     "export": ("motion324.export(format='.glb'", "export", 0.71),
@@ -180,11 +181,16 @@ def _change_all(driver: Driver, report: dict, place: str, fields: Callable[[], l
         yield from driver.shot(f"left_{place}")
 
 
+def _having(drawn: object) -> object:
+    """What has the properties of an operator, or of the preferences."""
+    return getattr(drawn, "properties", drawn)
+
+
 class _OnPaper:
     """An operator or the preferences, but for the layout that they draw in."""
 
     def __init__(self, drawn: object, layout: object) -> None:
-        self.__dict__.update(_drawn=drawn, layout=layout)
+        self.__dict__.update(_drawn=drawn, layout=layout, bl_rna=_having(drawn).bl_rna)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._drawn, name)
@@ -199,7 +205,8 @@ def _of_what_draws(driver: Driver, drawn: object) -> list[Field]:
     paper = Paper()
     with driver.context():
         type(drawn).draw(_OnPaper(drawn, paper), bpy.context)
-    owners = ((drawn if isinstance(owner, _OnPaper) else owner, name, live) for owner, name, live in paper.fields)
+    own = _having(drawn)
+    owners = ((own if isinstance(owner, _OnPaper) else owner, name, live) for owner, name, live in paper.fields)
     return [Field(owner, name) for owner, name, live in owners if live]
 
 
@@ -208,15 +215,22 @@ def _popover(driver: Driver, report: dict, name: str) -> Wait:
     if name == "new_mesh":
         stage.select(())
         yield from driver.redraw()
-    yield from driver.find(POPOVERS[name])
-    x, y = driver.beside(POPOVERS[name], 0.92)
+    button, text = POPOVERS[name]
+    yield from driver.find(button)
+    x, y = driver.beside(button, 0.92)
     yield from driver.click_at(x, y)
     yield from driver.shot(f"popover_{name}")
     half, top = 7 * ROW * driver.scale, y - 1.4 * ROW * driver.scale
     driver.move(x, top)
     yield 0.5
-    with driver.within_popover(x - half, x + half, top - 11 * ROW * driver.scale, top):
-        yield from _change_all(driver, report, name, lambda: _of_panel(driver, name))
+
+    def fields() -> list[Field]:
+        found = _of_panel(driver, name)
+        driver.lower_to(top - (len(found) + text) * ROW * driver.scale)
+        return found
+
+    with driver.within_popover(x - half, x + half, top - ROW * driver.scale, top):
+        yield from _change_all(driver, report, name, fields)
     yield from driver.press("Escape")
     yield from driver.move_to_viewport()
     stage.select(("Ball",))
@@ -275,7 +289,7 @@ def _preferences(driver: Driver, report: dict) -> Wait:
         left, width = driver.searched.x, driver.searched.width
         going = Round(driver, lambda: _of_what_draws(driver, shown))
         going.done.append("backend")
-        for part in (0.6, 0.75, 0.93):
+        for part in (0.5, 0.7, 0.9):
             yield from driver.click_at(left + width * part, y)
             engines.add(shown.backend)
             yield from driver.redraw()

@@ -13,6 +13,7 @@ from ..job.state import JobState
 from ..scene.playing import keeping, shape_keys, takes
 from ..scene.playing.animation import Animation
 from ..ui.choices import in_panel_words
+from ..ui.number_or_all import draw_or_all
 from ..ui.phrases import in_short, phrase
 from ..ui.readiness import Status, reason_against_bones, reason_against_shape_keys
 from ..ui.text_lines import draw_lines
@@ -159,7 +160,10 @@ class MOTION324_PT_rig(Sidebar, bpy.types.Panel):
         if armatures != 1:
             column.prop(settings, "armature")
         for name in OF_GIVEN if armatures or settings.armature else OF_MADE:
-            column.prop(settings, name)
+            if name == "bones":
+                draw_or_all(column, settings, ("bones", "Bones"), "fewest_bones", "Automatic")
+            else:
+                column.prop(settings, name)
 
 
 def can_be_played(obj: bpy.types.Object | None) -> bool:

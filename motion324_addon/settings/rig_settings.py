@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import PointerProperty
+from bpy.props import BoolProperty, PointerProperty
 
 from motion324.core.options.rig_settings import RigSettings
 
 from . import option_properties
+
+SOME_BONES = 12  # of which who wants another number than the fewest starts
 
 
 class RigProperties:
@@ -25,8 +27,22 @@ RigProperties.__annotations__ = {
 option_properties.steady(RigProperties)
 
 
+def _takes_fewest(self: Motion324Rig) -> bool:
+    return not self.bones
+
+
+def _take_fewest(self: Motion324Rig, takes_fewest: bool) -> None:
+    self.bones = 0 if takes_fewest else SOME_BONES
+
+
 class Motion324Rig(RigProperties, bpy.types.PropertyGroup):
-    pass
+    fewest_bones: BoolProperty(
+        name="Automatic",
+        description="As few bones as stay within the tolerance",
+        get=_takes_fewest,
+        set=_take_fewest,
+        options={"SKIP_SAVE"},
+    )
 
 
 def chosen_of(operator: bpy.types.Operator, settings: Motion324Rig) -> RigSettings:

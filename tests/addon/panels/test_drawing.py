@@ -219,6 +219,12 @@ def test_the_whole_of_something_is_a_word_and_not_a_zero(addon, backend, draw):
     assert draw().has("prop", "frame_count") and draw().has("prop", "video_fps")
     settings.all_frames = settings.all_per_second = True
     assert (settings.frame_count, settings.video_fps) == (0, 0)
+    rig = bpy.context.scene.motion324_rig
+    assert draw().has("prop", "fewest_bones") and not draw().has("prop", "bones")
+    rig.fewest_bones = False
+    assert rig.bones == 12 and draw().has("prop", "bones")
+    rig.fewest_bones = True
+    assert rig.bones == 0
 
 
 def test_the_video_is_shown_by_its_name_and_entered_by_its_path(addon, tmp_path):

@@ -278,4 +278,5 @@ TEXTS = {
     "With CUDA where this machine has an NVIDIA GPU whose driver can run it": "Mit CUDA, wo dieser Rechner eine NVIDIA-GPU hat, deren Treiber es kann",
     "With PyTorch for NVIDIA GPUs, which the research model uses": "Mit PyTorch für NVIDIA-GPUs, das das Forschungsmodell benutzt",
     "Works everywhere, and takes long": "Läuft überall und dauert lange",
+    "As few bones as stay within the tolerance": "So wenige Knochen, wie innerhalb der Toleranz bleiben",
 }

@@ -278,4 +278,5 @@ TEXTS = {
     "With CUDA where this machine has an NVIDIA GPU whose driver can run it": "Con CUDA si esta máquina tiene una GPU NVIDIA cuyo controlador puede ejecutarlo",
     "With PyTorch for NVIDIA GPUs, which the research model uses": "Con PyTorch para GPU NVIDIA, que usa el modelo de investigación",
     "Works everywhere, and takes long": "Funciona en todas partes, y tarda mucho",
+    "As few bones as stay within the tolerance": "Tan pocos huesos como queden dentro de la tolerancia",
 }

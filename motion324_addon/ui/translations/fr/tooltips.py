@@ -278,4 +278,5 @@ TEXTS = {
     "With CUDA where this machine has an NVIDIA GPU whose driver can run it": "Avec CUDA si cette machine a un GPU NVIDIA dont le pilote peut l'exécuter",
     "With PyTorch for NVIDIA GPUs, which the research model uses": "Avec PyTorch pour les GPU NVIDIA, que le modèle de recherche utilise",
     "Works everywhere, and takes long": "Fonctionne partout, et prend du temps",
+    "As few bones as stay within the tolerance": "Aussi peu d’os qu’il en faut pour rester dans la tolérance",
 }

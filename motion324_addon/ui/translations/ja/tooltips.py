@@ -278,4 +278,5 @@ TEXTS = {
     "With CUDA where this machine has an NVIDIA GPU whose driver can run it": "このマシンに対応ドライバーの NVIDIA GPU があれば CUDA 付き",
     "With PyTorch for NVIDIA GPUs, which the research model uses": "研究用モデルが使う、NVIDIA GPU 用の PyTorch 付き",
     "Works everywhere, and takes long": "どこでも動きますが、時間がかかります",
+    "As few bones as stay within the tolerance": "許容差に収まる最小の数のボーン",
 }

@@ -278,4 +278,5 @@ TEXTS = {
     "With CUDA where this machine has an NVIDIA GPU whose driver can run it": "若本机有驱动支持的 NVIDIA GPU，则使用 CUDA",
     "With PyTorch for NVIDIA GPUs, which the research model uses": "带有用于 NVIDIA GPU 的 PyTorch，研究模型会使用它",
     "Works everywhere, and takes long": "到处可用，但用时长",
+    "As few bones as stay within the tolerance": "在容差内尽可能少的骨骼",
 }

@@ -97,7 +97,7 @@ class Round:
                 yield from self.driver.turn(field.name, up=True)
 
 
-def story(driver: Driver, zip_path: str, backend: str, video: str, paper: str, part: str) -> Wait:
+def story(driver: Driver, zip_path: str, backend: str, video: str, paper: str, film: str, part: str) -> Wait:
     report: dict = {"changed": {}, "failed": []}
     sys.path.append(str(Path(paper).parent))
     bpy.ops.extensions.package_install_files(filepath=zip_path, repo="user_default", enable_on_install=True)
@@ -116,7 +116,7 @@ def story(driver: Driver, zip_path: str, backend: str, video: str, paper: str, p
         elif part == "dialogs":
             yield from _dialog(driver, report, name)
         else:
-            yield from _panel(driver, report, name, video)
+            yield from _panel(driver, report, name, video, film)
     return report
 
 
@@ -164,9 +164,10 @@ def _of_panel(driver: Driver, name: str) -> list[Field]:
     return [Field(owner, name) for owner, name, can_be_changed in paper.fields if can_be_changed]
 
 
-def _panel(driver: Driver, report: dict, name: str, video: str) -> Wait:
+def _panel(driver: Driver, report: dict, name: str, video: str, film: str) -> Wait:
     yield from stage.open_only(driver, name)
-    if name == "check":
+    if name == "check":  # the overlay needs pictures, which what was animated after does not have
+        Path(video).write_bytes(Path(film).read_bytes())
         yield from driver.click("motion324.overlay(beside=False", column=0.3)
     yield from _change_all(driver, report, name, lambda: _of_panel(driver, name))
     bpy.context.scene.motion324.video = video  # whose name alone the field shows, and gives back

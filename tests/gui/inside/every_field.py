@@ -34,6 +34,7 @@ DIALOGS = {  # the button that opens it, its panel, and where in its row it is
     "export_rig": ("motion324.export_rig", "export", 0.62),
 }
 ROW = 22  # pixels of a row, at scale 1
+FIRST_FRAME, LAST_FRAME = 1.8, 3.0  # rows of the dialog's fields below the button that opens it
 PATIENCE = 300  # seconds: other programs may be at work, too
 
 
@@ -254,16 +255,19 @@ def _dialog(driver: Driver, report: dict, name: str) -> Wait:
 
 
 def _still(driver: Driver, report: dict) -> Wait:
-    """A dialog of its own, which opens over the button with the mouse in it."""
+    """A dialog of its own, which opens over the button with the mouse in it.
+
+    Blender does not tell which property of such an operator the mouse is over; what was turned is seen by the pin.
+    """
     yield from stage.open_only(driver, "corrections")
     yield from driver.click("motion324.pin_still")
     yield 0.5
     yield from driver.shot("dialog_pin_still")
     x, y = driver.place("motion324.pin_still")
-    half = 6 * ROW * driver.scale
-    with driver.within_popover(x - half, x + half, y - half, y + half):
-        yield from driver.turn("first")
-        yield from driver.turn("last", up=False)
+    for below, up in ((FIRST_FRAME, True), (LAST_FRAME, False)):
+        driver.move(x, y - below * ROW * driver.scale)
+        yield 0.5
+        yield from driver.turn_here(up)
     yield from driver.shot("dialog_pin_still_turned")
     yield from driver.press("Return")
     yield 0.5

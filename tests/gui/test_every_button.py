@@ -27,8 +27,7 @@ def test_there_is_no_button_that_no_story_presses():
 @pytest.mark.long
 @pytest.mark.parametrize("part", ["shot", "result", "dialogs", "preferences"])
 def test_every_field_is_changed_by_the_mouse(tell_fast, part):
-    files = {"paper": ROOT / "tests/addon/paper_layout.py", "film": ROOT / "examples/shiba.mp4"}
-    values = {"part": part}
+    files, values = {"paper": ROOT / "tests/addon/paper_layout.py"}, {"part": part}
     name = f"every_field_{part}"
     report = tell_fast("every_field", screen=(1280, 1000), files=files, keep_as=name, values=values, frames=9)
     assert report["failed"] == [] and report["left_out"] == []

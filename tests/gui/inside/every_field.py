@@ -98,7 +98,7 @@ class Round:
                 yield from self.driver.turn(field.name, up=True)
 
 
-def story(driver: Driver, zip_path: str, backend: str, video: str, paper: str, film: str, part: str) -> Wait:
+def story(driver: Driver, zip_path: str, backend: str, video: str, paper: str, part: str) -> Wait:
     report: dict = {"changed": {}, "failed": []}
     sys.path.append(str(Path(paper).parent))
     bpy.ops.extensions.package_install_files(filepath=zip_path, repo="user_default", enable_on_install=True)
@@ -117,7 +117,7 @@ def story(driver: Driver, zip_path: str, backend: str, video: str, paper: str, f
         elif part == "dialogs":
             yield from _dialog(driver, report, name)
         else:
-            yield from _panel(driver, report, name, video, film)
+            yield from _panel(driver, report, name, video)
     return report
 
 
@@ -165,13 +165,22 @@ def _of_panel(driver: Driver, name: str) -> list[Field]:
     return [Field(owner, name) for owner, name, can_be_changed in paper.fields if can_be_changed]
 
 
-def _panel(driver: Driver, report: dict, name: str, video: str, film: str) -> Wait:
+def _panel(driver: Driver, report: dict, name: str, video: str) -> Wait:
     yield from stage.open_only(driver, name)
-    if name == "check":  # the overlay needs pictures, which what was animated after does not have
-        Path(video).write_bytes(Path(film).read_bytes())
+    if name == "check":
+        _put_pictures(Path(video))
         yield from driver.click("motion324.overlay(beside=False", column=0.3)
     yield from _change_all(driver, report, name, lambda: _of_panel(driver, name))
     bpy.context.scene.motion324.video = video  # whose name alone the field shows, and gives back
+
+
+def _put_pictures(place: Path) -> None:
+    """A folder with a picture where the wish was: an overlay needs something to show."""
+    place.unlink()
+    place.mkdir()
+    picture = bpy.data.images.new("Picture", 64, 64)
+    picture.filepath_raw, picture.file_format = str(place / "1.png"), "PNG"
+    picture.save()
 
 
 def _change_all(driver: Driver, report: dict, place: str, fields: Callable[[], list[Field]]) -> Wait:

@@ -113,9 +113,9 @@ class NodeModelReconstructor:
             progress("reconstruct", 0, len(frames))
 
         check()
-        inputs = scene_inputs(scene, self._square_of(model, scene), model.config, LOOKS[0])
-        assert self._seen is not None
-        seen = self._seen.of(frames, LOOKS[0].mirrored, check)
+        known = self._seen_of(model, scene)
+        inputs = known.inputs.of(LOOKS[0])
+        seen = known.of(frames, LOOKS[0].mirrored, check)
         geometry = Geometry(known_times(frames), inputs.camera, inputs.translation, inputs.nodes)
         return _moved_points(model, inputs, model.first_answer(seen, geometry, check).motions, len(frames), check)
 

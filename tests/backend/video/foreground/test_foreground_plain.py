@@ -10,6 +10,7 @@ from foreground_clips import clip_over, overlap, plain, scenery
 from motion324.core.progress import silent
 from motion324.video.foreground.coverage import coverage_from_evidence
 from motion324.video.foreground.given_or_plain import (
+    _median,
     clear_outline_share,
     find_plain_background,
     plain_masks,
@@ -105,3 +106,9 @@ def test_shadows_and_glows_are_told_from_objects():
     frames, _ = clip_over(plain((255, 255, 255)))
     background = find_plain_background(frames)
     assert shadow_share(frames, background, plain_masks(frames, background, silent)) < 0.02
+
+
+@pytest.mark.parametrize("count", [1, 2, 9, 10, 1000])
+def test_colours_counted_have_the_median_that_sorted_ones_have(count):
+    colours = np.random.default_rng(count).integers(0, 256, (count, 3), dtype=np.uint8)
+    assert np.array_equal(_median(colours), np.median(colours.astype(np.float32), axis=0))

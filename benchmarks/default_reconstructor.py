@@ -54,6 +54,8 @@ def main() -> int:
         for loop in loops:
             loop.start()
         for size in sizes:
+            if arguments.scenery:
+                film_before_scenery(*size)
             with context.Pool(1) as pool:
                 for row in pool.apply(measure, (*size, *how)):
                     rows.append({**row, "busy": busy})
@@ -72,7 +74,7 @@ def measure(frames: int, vertices: int, device: str, quality: str, scenery: bool
     from motion324.pipeline.animate import animate
 
     if scenery:
-        mesh, video = filmed_before_scenery(frames, vertices)
+        mesh, video = made_scene(2, vertices)[0], film_of(frames, vertices)
     elif frames:
         mesh, video = made_scene(frames, vertices)
     else:
@@ -137,14 +139,17 @@ def made_scene(frames: int, vertices: int) -> tuple[Any, Any]:
     return mesh, VideoClip(np.stack(pictures), 24.0, np.arange(frames), name="made")
 
 
-def filmed_before_scenery(frames: int, vertices: int) -> tuple[Any, Path]:
-    """A mesh of about so many vertices, and a video file of it, made in a process of its own and kept for the next
-    time: what filming takes is not to count as what the job takes."""
-    path = Path(tempfile.gettempdir()) / f"motion324-scenery-{frames}-{vertices}.mp4"
+def film_of(frames: int, vertices: int) -> Path:
+    return Path(tempfile.gettempdir()) / f"motion324-scenery-{frames}-{vertices}.mp4"
+
+
+def film_before_scenery(frames: int, vertices: int) -> None:
+    """Makes a video file in a process of its own, and keeps it for the next time: what filming takes is not to count as
+    what the job takes."""
+    path = film_of(frames, vertices)
     if not path.exists():
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             pool.apply(_film_before_scenery, (path, frames, vertices))
-    return made_scene(2, vertices)[0], path
 
 
 def _film_before_scenery(path: Path, frames: int, vertices: int) -> None:

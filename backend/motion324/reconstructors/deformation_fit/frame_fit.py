@@ -101,17 +101,15 @@ class FrameFit:
         problem: FitProblem,
         predicted: np.ndarray | None = None,
         observer: Observer | None = None,
-        rounds: int | None = None,
     ) -> None:
         """predicted (T, N, 3): where another reconstructor believes the vertices to be: frames are fitted from there
         unless their parents' poses look likelier, and points are held to it: along the viewing axis, of which the
         images hardly tell, by more than across the view, where it counts for what is hidden or looks alike. Each frame
         has to be followed before it is looked at. observer: of an earlier fit of the same problem, which has seen
-        much of it already. rounds: of looking, of a frame by itself; None: as the settings have them."""
+        much of it already."""
         self.problem = problem
         self.settings = problem.settings
         self.observer = observer or Observer(problem)
-        self._rounds = rounds or problem.settings.rounds
         self._predicted = predicted
         self._followed: dict[int, Pose] = {}
         self._predicted_points = lru_cache(maxsize=POINTS_KEPT)(lambda t: problem.posed(self._followed[t]).points)
@@ -129,14 +127,14 @@ class FrameFit:
         there = posed(before)
         chained = [look.chained(t, parent, there)]
         surface = start = self._likelier(t, there)
-        for round_ in range(self._rounds):
+        for round_ in range(s.rounds):
             check()
             # Flow between two frames can be wrong by much, that from a nearly right model hardly: trust it more late.
             model = look.model(t, surface) if round_ > 0 else None
             observation = Observation(chained, model, look.bare(t, surface))
             for _ in range(s.steps):
                 check()
-                left = self._rounds - 1 - round_
+                left = s.rounds - 1 - round_
                 pose = surface.pose
                 hessian, gradient = self.equations(t, surface, there, observation, s.anneal**left)
                 hold(hessian, gradient, pose.translations - start.pose.translations, s.hold / len(pose.translations))

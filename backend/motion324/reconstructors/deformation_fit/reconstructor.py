@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from motion324.reconstructors.deformation_fit.by_torch.together import OnDevice  # needs PyTorch
 
 log = logging.getLogger(__name__)
-BETWEEN_ROUNDS = 2  # of the fit between two answers, which only tells the second one roughly where the vertices are
 PARTS = 3  # of what is done by a predictor that is asked again: two answers, and a fit between them
 LITTLE_MOTION = 0.04  # of the longest side; chosen on clips of rigs that the model was not trained on
 TRUSTED_OVERLAP = 0.8  # of mesh and mask at the reference frame; below it a fit would follow what is not the object
@@ -228,16 +227,14 @@ class _Fitting:
         self._gpu = self._on_device = None
         return True
 
-    def to(
-        self, predicted: np.ndarray | None, stages: _Stages, rounds: int | None
-    ) -> tuple[Fit, Iterator[tuple[int, Pose]]]:
-        """A fit to a prediction, or without one, and what fits every frame by itself. rounds: as FrameFit has it."""
+    def to(self, predicted: np.ndarray | None, stages: _Stages) -> tuple[Fit, Iterator[tuple[int, Pose]]]:
+        """A fit to a prediction, or without one, and what fits every frame by itself."""
         if predicted is None or self._gpu is None:
-            alone = FrameFit(self.problem, predicted, self._observer, rounds)
+            alone = FrameFit(self.problem, predicted, self._observer)
             return alone, _one_by_one(alone, stages)
         from motion324.reconstructors.deformation_fit.by_torch import together
 
-        fit = together.FitTogether(self._lies_on(self._gpu), predicted, rounds)
+        fit = together.FitTogether(self._lies_on(self._gpu), predicted)
         return fit, fit.fit(stages.alone)
 
     def _lies_on(self, gpu: str) -> OnDevice:
@@ -276,7 +273,7 @@ def _limited(fitting: _Fitting, stages: _Stages, predicted: np.ndarray | None, j
 def _fitted_by_one_thread(
     fitting: _Fitting, stages: _Stages, predicted: np.ndarray | None, jointly: bool
 ) -> Iterator[FrameBatch]:
-    fit, alone = fitting.to(predicted, stages, None if jointly else BETWEEN_ROUNDS)
+    fit, alone = fitting.to(predicted, stages)
     poses: dict[int, Pose] = {}
     for t, pose in alone:
         poses[t] = pose

@@ -84,11 +84,10 @@ class FitTogether:
 
     window = JOINT_WINDOW
 
-    def __init__(self, on_device: OnDevice, predicted: np.ndarray, rounds: int | None = None) -> None:
-        """predicted (T, N, 3): where another reconstructor believes the vertices to be. rounds: as FrameFit has it."""
+    def __init__(self, on_device: OnDevice, predicted: np.ndarray) -> None:
+        """predicted (T, N, 3): where another reconstructor believes the vertices to be."""
         self.problem, self.observer = on_device.problem, on_device.observer
         self._device, self._like = on_device, on_device.like
-        self._rounds = rounds or self.problem.settings.rounds
         self._predicted = predicted
         self._followed: Poses | None = None
         self._goals: Tensor | None = None  # (T, P, 3): where the followed poses have the points
@@ -190,7 +189,7 @@ class FitTogether:
         first = self._of_each(pairs, likelier, tell)
         poses = start = together([surface.pose for surface in first], self._like)
         ways: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # from the parents, to which all rounds come back
-        for round_ in range(self._rounds):
+        for round_ in range(s.rounds):
             own = dict(zip(frames, first, strict=True)) if round_ == 0 else now
 
             def look(t: int, parent: int, own=own, now=now, flows=round_ > 0) -> Observation[PointTargets]:
@@ -201,15 +200,15 @@ class FitTogether:
                 return Observation([eye.chained(t, parent, now[parent], ways[t])], model, eye.bare(t, surface))
 
             def told(part: float, done: int = round_) -> None:
-                tell((done + part) / self._rounds)
+                tell((done + part) / s.rounds)
 
             seen = on_device(self._of_each(pairs, look, told), self._like)
             for _ in range(s.steps):
-                tell((round_ + 1) / self._rounds)
-                hessian, gradient = self._summed(poses, fields, goals, seen, s.anneal ** (self._rounds - 1 - round_))
+                tell((round_ + 1) / s.rounds)
+                hessian, gradient = self._summed(poses, fields, goals, seen, s.anneal ** (s.rounds - 1 - round_))
                 hold(hessian, gradient, poses.translations - start.translations, s.hold / len(p.graph.nodes))
                 poses = poses.stepped(step(hessian, gradient))
-            if round_ + 1 < self._rounds:
+            if round_ + 1 < s.rounds:
                 drawn = self._device.drawings.of(poses)
                 now = now | dict(zip(frames, drawn, strict=True))
         return apart(poses)

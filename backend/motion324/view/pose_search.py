@@ -241,11 +241,12 @@ def _best_of(
 
 
 def _climbed(mesh: ReferenceMesh, best: PoseMatch, frames: np.ndarray, masks: Masks, progress: Progress) -> PoseMatch:
-    """From the best frame to the best one near it, and on from there."""
+    """From the best frame to the best one near it, and on from there; the first frame is asked as well, by a view that
+    its own search may have missed."""
     tried: set[int] = set()
     for _ in range(MOST_MOVES):
-        near = [best.frame + step for step in NEIGHBOURS]
-        new = [t for t in near if 0 <= t < len(masks) and t not in tried and (masks[t] > 0.5).any()]
+        near = [best.frame + step for step in NEIGHBOURS] + ([] if 0 in tried else [0])
+        new = sorted({t for t in near if 0 <= t < len(masks) and t not in tried and (masks[t] > 0.5).any()})
         if not new:
             break
         tried.update(new)

@@ -51,6 +51,17 @@ def test_from_a_frame_beside_the_right_one_the_search_goes_on_to_it(monkeypatch,
     assert turned_by(found.view, TRUTH) < 1.5
 
 
+def test_the_first_frame_is_asked_again_by_the_view_that_another_frame_gave(monkeypatch, clip):
+    mesh, moved, frames, masks = clip
+    masks = masks.copy()
+    masks[[1, 2, 3]] = 0  # no way from frame to frame leads there
+    monkeypatch.setattr(pose_search, "LOOKED_AT", 1)
+    monkeypatch.setattr(pose_search, "_overlaps", lambda drawn, wanted: 1.0 * (np.arange(len(wanted))[None] == 2))
+    found = search_poses(dataclasses.replace(mesh, positions=moved[0]), frames, masks, "20,5", 3, silent).best
+    assert found.frame == 0 and found.agrees
+    assert turned_by(found.view, TRUTH) < 1.5
+
+
 def test_a_quick_look_says_whether_another_frame_shows_the_mesh_better(clip):
     mesh, moved, _, masks = clip
     assert not shown_elsewhere(mesh, masks, "auto", silent)

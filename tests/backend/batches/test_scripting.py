@@ -86,11 +86,25 @@ def test_lines_can_be_mappings_and_options_of_the_call_are_for_lines_without_the
         (["--retries", "-1"], "retries is -1"),
         (["-o", "out"], "output does not go with a job file"),
         (["--overlay"], "overlay does not go with a job file"),
+        (["--scale"], "rig does not go with a job file"),
     ],
 )
 def test_flags_that_do_not_go_with_a_job_file_are_told(files, capsys, flags, said):
     (files / "jobs.jsonl").write_text('{"mesh": "box.obj", "video": "slide"}\n')
     assert main(["batch", str(files / "jobs.jsonl"), *flags]) == EXIT_USAGE
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--bones", "8"], "rig is missing"),
+        (["--rig", "own", "--bones", "8"], "bones counts for rigs that are made only"),
+        (["--rig", "made", "--scale"], "scale counts for given rigs only"),
+    ],
+)
+def test_settings_of_rigs_that_would_count_for_nothing_are_told(tmp_path, capsys, flags, said):
+    assert main(["batch", "--release", str(tmp_path), "-o", str(tmp_path / "out"), *flags]) == EXIT_USAGE
     assert said in capsys.readouterr().err
 
 

@@ -63,11 +63,11 @@ class Turntable(OptionGroup):
         shown=Shown("Seconds", soft_high=60),
     )
     turns: float = option(1.0, "rounds of the camera in that time", shown=Shown("Turns"))
-    elevation: float = option(15.0, "degrees above the horizon", low=-89, high=89, shown=Shown("Elevation"))
+    elevation: float = option(15.0, "degrees above the horizon", low=-89, high=89, shown=Shown("Up"))
     azimuth: float = option(
         0.0,
         "degrees of the first view, or where the round begins; 0 is the front (-Y), 90 is +X",
-        shown=Shown("Azimuth"),
+        shown=Shown("Starts At"),
     )
     fps: float = option(
         0.0, "frames per second of the video; 0 takes the scene's", low=0, high=MAX_FPS, shown=Shown("Frame Rate")

@@ -28,7 +28,6 @@ TEXTS = {
     "Ask": "Fragen",
     "Attribute": "Attribut",
     "Automatic": "Automatisch",
-    "Azimuth": "Azimut",
     "Benchmark": "Benchmark",
     "Best": "Beste",
     "Bones": "Knochen",
@@ -60,7 +59,6 @@ TEXTS = {
     "EXR, Half Floats": "EXR, halbe Genauigkeit",
     "Edit Pose at This Frame": "Pose dieses Frames bearbeiten",
     "Effort": "Aufwand",
-    "Elevation": "Höhenwinkel",
     "End": "Ende",
     "Engine": "Engine",
     "Engine's Python": "Python der Engine",
@@ -260,4 +258,5 @@ TEXTS = {
     "Whole Animation": "Ganze Animation",
     "Whole animation": "Ganze Animation",
     "Worst": "Schlechteste",
+    "Starts At": "Beginnt bei",
 }

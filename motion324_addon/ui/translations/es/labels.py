@@ -28,7 +28,6 @@ TEXTS = {
     "Ask": "Preguntar",
     "Attribute": "Atributo",
     "Automatic": "Automático",
-    "Azimuth": "Acimut",
     "Benchmark": "Prueba comparativa",
     "Best": "Mejor",
     "Bones": "Huesos",
@@ -60,7 +59,6 @@ TEXTS = {
     "EXR, Half Floats": "EXR, media precisión",
     "Edit Pose at This Frame": "Editar pose de este fotograma",
     "Effort": "Esfuerzo",
-    "Elevation": "Elevación",
     "End": "Fin",
     "Engine": "Motor",
     "Engine's Python": "Python del motor",
@@ -260,4 +258,5 @@ TEXTS = {
     "Whole Animation": "Animación completa",
     "Whole animation": "Animación completa",
     "Worst": "Peor",
+    "Starts At": "Empieza en",
 }

@@ -28,7 +28,6 @@ TEXTS = {
     "Ask": "Demander",
     "Attribute": "Attribut",
     "Automatic": "Automatique",
-    "Azimuth": "Azimut",
     "Benchmark": "Banc d'essai",
     "Best": "Meilleure",
     "Bones": "Os",
@@ -60,7 +59,6 @@ TEXTS = {
     "EXR, Half Floats": "EXR, demi-précision",
     "Edit Pose at This Frame": "Modifier la pose de cette image",
     "Effort": "Effort",
-    "Elevation": "Élévation",
     "End": "Fin",
     "Engine": "Moteur",
     "Engine's Python": "Python du moteur",
@@ -260,4 +258,5 @@ TEXTS = {
     "Whole Animation": "Animation entière",
     "Whole animation": "Animation entière",
     "Worst": "Pire",
+    "Starts At": "Commence à",
 }

@@ -28,7 +28,6 @@ TEXTS = {
     "Ask": "確認する",
     "Attribute": "属性",
     "Automatic": "自動",
-    "Azimuth": "方位角",
     "Benchmark": "ベンチマーク",
     "Best": "最高",
     "Bones": "ボーン",
@@ -60,7 +59,6 @@ TEXTS = {
     "EXR, Half Floats": "EXR（半精度）",
     "Edit Pose at This Frame": "このフレームのポーズを編集",
     "Effort": "計算量",
-    "Elevation": "仰角",
     "End": "終了",
     "Engine": "エンジン",
     "Engine's Python": "エンジンのPython",
@@ -260,4 +258,5 @@ TEXTS = {
     "Whole Animation": "アニメーション全体",
     "Whole animation": "アニメーション全体",
     "Worst": "最悪",
+    "Starts At": "開始角度",
 }

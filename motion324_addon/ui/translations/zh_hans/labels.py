@@ -28,7 +28,6 @@ TEXTS = {
     "Ask": "询问",
     "Attribute": "属性",
     "Automatic": "自动",
-    "Azimuth": "方位角",
     "Benchmark": "基准测试",
     "Best": "最佳",
     "Bones": "骨骼",
@@ -60,7 +59,6 @@ TEXTS = {
     "EXR, Half Floats": "EXR，半精度",
     "Edit Pose at This Frame": "编辑此帧的姿态",
     "Effort": "计算量",
-    "Elevation": "仰角",
     "End": "结束",
     "Engine": "引擎",
     "Engine's Python": "引擎的 Python",
@@ -260,4 +258,5 @@ TEXTS = {
     "Whole Animation": "整个动画",
     "Whole animation": "整个动画",
     "Worst": "最差",
+    "Starts At": "起始角度",
 }

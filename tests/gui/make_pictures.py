@@ -34,6 +34,16 @@ PICTURES = {  # name in docs/images: the story, its picture, the part that is sh
     "new_mesh": ("new_mesh", "made", (330, 55, 1330, 905)),
     "mask_and_view": ("looks_dark", "all_open", (1038, 475, 1300, 985)),
 }
+WIDE, TALL = (262, 300, 762, 604), (262, 200, 762, 700)  # of what stands in the middle of the viewport
+SIDES = ("made_side", "made_front", "own_side", "own_front")
+GRIDS = {  # name in docs/images: rows of stories with their pictures and the part that is shown, CELL pixels wide
+    "rigs_of_clips": (
+        [("bones_of_fox_gallop", name, WIDE) for name in SIDES],
+        [("bones_of_triceratops_walk", name, WIDE) for name in SIDES],
+        [(f"bones_of_{clip}", name, TALL) for clip in ("george_dance", "shiba") for name in SIDES[:2]],
+    ),
+}
+CELL = 330
 FILM_BOX = (0, 28, 1056, 960)  # without the outliner and the properties
 _IN_FILM = re.compile(r"\(images/(film/\d\d_(\w+))\.jpg\)")  # which docs/film.md shows, and of which picture
 LARGEST = 100_000  # bytes
@@ -46,7 +56,9 @@ def main() -> int:
     if not wanted or "film" in wanted:
         page = (ROOT / "docs/film.md").read_text("utf-8")
         shown |= {target: ("film", name, FILM_BOX) for target, name in _IN_FILM.findall(page)}
+    grids = {name: rows for name, rows in GRIDS.items() if not wanted or rows[0][0][0] in wanted}
     taken = [(story, name) for story, *parts in shown.values() for name in parts[::2]]
+    taken += [(story, name) for rows in grids.values() for row in rows for story, name, _ in row]
     missing = [story for story, name in taken if not (TAKEN / story / f"{name}.png").exists()]
     if missing:
         print(
@@ -54,20 +66,36 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
+    for target, rows in grids.items():
+        _keep(_grid(rows), target)
     for target, (story, *parts) in shown.items():
-        path = KEPT / f"{target}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
         cut = [part_of(story, name, box) for name, box in zip(parts[::2], parts[1::2], strict=True)]
         width = sum(part.width + GAP for part in cut) - GAP
         picture = Image.new("RGB", (width, max(part.height for part in cut)), "white")
         for index, part in enumerate(cut):
             picture.paste(part, (sum(each.width + GAP for each in cut[:index]), 0))
-        for quality in (88, 80, 70, 60):
-            picture.save(path, quality=quality, optimize=True)
-            if path.stat().st_size < LARGEST:
-                break
-        print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
+        _keep(picture, target)
     return 0
+
+
+def _keep(picture: Image.Image, target: str) -> None:
+    path = KEPT / f"{target}.jpg"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for quality in (88, 80, 70, 60):
+        picture.save(path, quality=quality, optimize=True)
+        if path.stat().st_size < LARGEST:
+            break
+    print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
+
+
+def _grid(rows: tuple[list[tuple[str, str, tuple[int, int, int, int]]], ...]) -> Image.Image:
+    cells = [[part_of(*each) for each in row] for row in rows]
+    heights = [round(CELL * row[0].height / row[0].width) for row in cells]
+    grid = Image.new("RGB", (CELL * max(map(len, rows)), sum(heights)))
+    for y, (row, height) in enumerate(zip(cells, heights, strict=True)):
+        for x, cell in enumerate(row):
+            grid.paste(cell.resize((CELL, height), Image.Resampling.LANCZOS), (x * CELL, sum(heights[:y])))
+    return grid
 
 
 def part_of(story: str, name: str, box: tuple[int, int, int, int]) -> Image.Image:

@@ -28,7 +28,7 @@ from motion324.cli.terminal import Terminal, error_fields
 from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion324Error
 from motion324.core.files.write_aside import system_error
 from motion324.core.processes.interruption import Interruption
-from motion324.core.processes.machine import check_memory, is_out_of_memory
+from motion324.core.processes.machine import check_memory, is_out_of_memory, keep_few_heaps
 
 EXIT_CODES = """exit codes:
   0    done
@@ -57,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_command(interruption: Interruption, argv: Sequence[str] | None = None) -> int:
     """The same, where Ctrl-C is heeded already."""
+    keep_few_heaps()
     arguments = build_parser().parse_args(argv)
     as_json = getattr(arguments, "json", False)
     try:

@@ -10,7 +10,7 @@ import pytest
 
 from motion324.core.errors import Motion324Error
 from motion324.core.processes import machine
-from motion324.core.processes.machine import check_memory, is_out_of_memory
+from motion324.core.processes.machine import check_memory, is_out_of_memory, processor_count
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such limits")
@@ -103,3 +103,25 @@ def test_other_programs_make_work_slower_as_the_load_tells(monkeypatch):
         assert machine.slower_by_others() == pytest.approx(slower)
     monkeypatch.delattr(os, "getloadavg")  # as on Windows
     assert machine.slower_by_others() == 1.0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other allocators have other heaps")
+def test_threads_share_a_few_heaps_of_the_allocator():
+    code = (
+        "import ctypes, threading; from motion324.core.processes.machine import keep_few_heaps\n"
+        "{}\n"
+        "libc, gate = ctypes.CDLL(None), threading.Barrier(24)\n"
+        "libc.malloc.restype, libc.fdopen.restype = ctypes.c_void_p, ctypes.c_void_p\n"
+        "def take(): gate.wait(); [libc.malloc(5000) for _ in range(50)]; gate.wait()\n"
+        "threads = [threading.Thread(target=take) for _ in range(24)]\n"
+        "[each.start() for each in threads]; [each.join() for each in threads]\n"
+        "out = ctypes.c_void_p(libc.fdopen(1, b'w')); libc.malloc_info(0, out); libc.fflush(out)"
+    )
+    heaps = [
+        subprocess.run([sys.executable, "-c", code.format(first)], check=True, capture_output=True, text=True).stdout
+        for first in ("", "keep_few_heaps()")
+    ]
+    if "<heap nr=" not in heaps[0]:
+        pytest.skip("this C library tells nothing of its heaps")
+    many, few = (told.count("<heap nr=") for told in heaps)
+    assert few <= max(2, processor_count() // 4) < many

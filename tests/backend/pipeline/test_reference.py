@@ -187,6 +187,7 @@ class Quick(Truthful):
         return np.concatenate([still, (seen - view.translation) @ view.rotation]).astype(np.float32)
 
 
+@pytest.mark.long
 def test_a_quick_reconstructor_is_asked_from_all_around_and_the_view_is_kept_that_explains_the_frames(filmed):
     mesh, moved, clip, masks = filmed
     own = dataclasses.replace(mesh, positions=bent(moved[0]).astype(np.float32))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import bpy
 
+from motion324.core.inside_blender import nla
 from motion324.core.jobs.job_item import ARMATURE as ARMATURE
 from motion324.core.jobs.job_item import BONES as BONES
 from motion324.core.jobs.job_item import POINT_CACHE, SHAPE_KEYS
@@ -44,13 +45,17 @@ def keep_as_shape_keys(animation: Animation, copy_shared: bool = False) -> Itera
     mesh_reading.check_topology(obj, animation.topology)
     written = yield from takes.write_in_steps(obj, animation, len(animation.positions))
     shared = obj.data
-    copied = False
+    copied, keys, way = False, None, None
     try:
         copied = copy_shared and shape_keys.make_single_user(obj)
-        put_back = PutBack(_moving_now(obj), basis=obj.data.shape_keys is None, muted=_switches_now(obj))
+        keys = obj.data.shape_keys
+        way = nla.make_way(keys.animation_data) if keys is not None and keys.animation_data is not None else None
+        put_back = PutBack(_moving_now(obj), basis=keys is None, muted=_switches_now(obj), nla=way)
         yield from shape_keys.bake(obj, animation.positions, animation.timing, kept_keys(obj))
     except BaseException:
         takes.throw_away([written])
+        if keys is not None and way is not None:
+            nla.put_back(keys.animation_data, way)
         if copied:
             own, obj.data = obj.data, shared
             bpy.data.meshes.remove(own)
@@ -236,6 +241,9 @@ def remove_animation(obj: bpy.types.Object) -> tuple[str, ...]:
     remove_caches(obj)
     _remove_keys(obj, with_basis=put_back.basis)
     kept_bones.remove(obj, put_back)
+    keys = obj.data.shape_keys
+    if put_back.nla and keys is not None and keys.animation_data is not None:
+        nla.put_back(keys.animation_data, put_back.nla)
     restored = []
     for name, viewport, render in put_back.modifiers:
         switched_off = obj.modifiers.get(name)

@@ -57,7 +57,8 @@ class PutBack:
     modifiers: name, show_viewport and show_render of those that it switched off. basis: whether it added the first key.
     armature: the object whose bones were keyed, which has a note of its own (motion324.core.inside_blender.rig.keying).
     made_armature: the one that was made for it. bound: what binds it to `armature`, where nothing did before.
-    muted: the data paths of the modifiers' switches whose curves and drivers it muted.
+    muted: the data paths of the modifiers' switches whose curves and drivers it muted. nla: what of the shape keys' NLA
+    editor it changed, as motion324.core.inside_blender.nla has it.
     """
 
     modifiers: tuple[tuple[str, bool, bool], ...] = ()
@@ -66,6 +67,7 @@ class PutBack:
     made_armature: str = ""
     bound: Binding | None = None
     muted: tuple[str, ...] = ()
+    nla: dict[str, Any] | None = None
 
 
 def source_of(animation: Animation) -> Source | None:
@@ -106,6 +108,7 @@ def write(obj: bpy.types.Object, animation: Animation, put_back: PutBack, writte
             "made_armature": put_back.made_armature or before.made_armature,
             "bound": _plain(put_back.bound or before.bound),
             "muted": (*before.muted, *(path for path in put_back.muted if path not in before.muted)),
+            "nla": before.nla or put_back.nla,
         }
     )
 
@@ -140,7 +143,8 @@ def read_put_back(obj: bpy.types.Object) -> PutBack:
         modifiers = tuple((str(name), bool(viewport), bool(render)) for name, viewport, render in values["modifiers"])
         bones = str(values.get("armature", "")), str(values.get("made_armature", ""))
         bound = Binding(*map(str, values["bound"])) if values.get("bound") else None
-        return PutBack(modifiers, bool(values["basis"]), *bones, bound, tuple(map(str, values.get("muted", ()))))
+        muted, way = tuple(map(str, values.get("muted", ()))), values.get("nla")
+        return PutBack(modifiers, bool(values["basis"]), *bones, bound, muted, way)
     except (KeyError, TypeError, ValueError):
         return PutBack()
 

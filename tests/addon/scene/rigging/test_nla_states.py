@@ -95,3 +95,33 @@ def test_the_same_with_shape_keys(addon, then):
     else:
         keeping.remove_animation(obj)
         np.testing.assert_allclose(shown(obj, 5), base, atol=1e-5)
+
+
+@pytest.mark.parametrize("made", [heard_alone, switched_off, added_on_top, half_as_strong])
+def test_shape_keys_count_in_full_beside_those_of_others_and_all_comes_back(addon, made):
+    obj = ball()
+    base = np.array([vertex.co for vertex in obj.data.vertices])
+    obj.shape_key_add(name="Basis")
+    smile = obj.shape_key_add(name="Smile")
+    for point in smile.data:
+        point.co.z *= 1.2
+    grow(smile, "value", 0.0, 1.0)
+    animation = obj.data.shape_keys.animation_data
+    for _ in range(2):
+        animation.nla_tracks.new().strips.new("before", 1, animation.action)
+    animation.action = None
+    made(animation)
+    before, looked = state_of(animation)[:4], [shown(obj, frame) for frame in FRAMES]
+    take = base + 0.1 * np.arange(5)[:, None, None] * base
+    keeping = addon("scene.playing.keeping")
+    stopped = keeping.keep_as_shape_keys(animation_of(addon, obj, take))
+    next(stopped)
+    stopped.close()
+    assert state_of(animation)[:4] == before
+    list(keeping.keep_as_shape_keys(animation_of(addon, obj, take)))
+    for frame in (1, 3, 5):
+        np.testing.assert_allclose(shown(obj, frame), take[frame - 1], atol=1e-5)
+    keeping.remove_animation(obj)
+    assert state_of(animation)[:4] == before
+    for frame, there in zip(FRAMES, looked, strict=True):
+        np.testing.assert_allclose(shown(obj, frame), there, atol=1e-5)

@@ -57,7 +57,7 @@ def positions_of(weights: str, of: Scene, believed: np.ndarray | None = None, hu
     return found
 
 
-@pytest.mark.parametrize("frames", [2, 11, 27])
+@pytest.mark.parametrize("frames", [2, 11, SEEN_AT_ONCE + 1])
 def test_every_frame_comes_once_and_the_reference_frame_stays(weights, frames):
     given = scene(frames)
     found = positions_of(weights, given)
@@ -68,12 +68,12 @@ def test_every_frame_comes_once_and_the_reference_frame_stays(weights, frames):
 
 def test_a_model_that_takes_tracks_is_told_where_vertices_are_across_the_view(obedient):
     """In every window and every look, and nothing of how far away they are."""
-    given = scene(27)
-    sway = 0.08 * np.sin(np.arange(27))
+    given = scene(SEEN_AT_ONCE + 1)
+    sway = 0.08 * np.sin(np.arange(SEEN_AT_ONCE + 1))
     right, _, ahead = VIEW.rotation
     across = given.mesh.positions + sway[:, None, None] * right
     assert np.abs(positions_of(obedient, given, across) - across).max() < 2e-3
-    nearer = given.mesh.positions * np.ones((27, 1, 1)) - 0.2 * ahead
+    nearer = given.mesh.positions * np.ones((SEEN_AT_ONCE + 1, 1, 1)) - 0.2 * ahead
     moved = positions_of(obedient, given, nearer) - given.mesh.positions
     assert np.abs(moved @ ahead).max() < 0.01
     assert np.abs(positions_of(obedient, given) - given.mesh.positions).max() < 1e-5
@@ -124,12 +124,12 @@ def test_a_short_video_is_seen_at_once_and_a_longer_one_in_windows_as_long_as_in
 
 def test_windows_join_smoothly(weights):
     """The model moves at random, but where two windows meet it jumps no more than anywhere else."""
-    found = positions_of(weights, scene(28))
+    found = positions_of(weights, scene(SEEN_AT_ONCE + 1))
     steps = np.linalg.norm(np.diff(found[1:], axis=0), axis=2).mean(axis=1)
     assert steps.max() < 4 * np.median(steps)
 
 
-@pytest.mark.parametrize("frames", [9, 27])
+@pytest.mark.parametrize("frames", [9, SEEN_AT_ONCE + 1])
 def test_windows_and_looks_that_are_asked_together_answer_as_one_by_one(obedient, monkeypatch, frames):
     import torch
 

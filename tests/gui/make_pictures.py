@@ -26,7 +26,7 @@ PICTURES = {  # name in docs/images: the story, its picture, the part that is sh
     "kept": ("film", "kept", SMALL_SIDEBAR),
     "overlay": ("film", "side_by_side", (40, 75, 1056, 620)),
     "tweak": ("panel_states_1", "tweak_dark", (775, 85, 1056, 652)),
-    "rig": ("film", "rig", (120, 250, 740, 760)),
+    "rig": ("film", "rig", (52, 240, 770, 840)),
     "engines": ("film", "export", (775, 618, 1035, 845), "export_dialog", (1040, 70, 1280, 345)),
     "one_by_one": ("several_results", "results", (1035, 80, 1340, 525)),
     "error": ("first_animation", "error", (1025, 75, 1330, 660)),

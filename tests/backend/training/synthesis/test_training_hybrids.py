@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+pytest.importorskip("torch", reason="training needs PyTorch, which is not installed here")
+
 from motion324.training.synthesis.creatures.creature import make_creature
 from motion324.training.synthesis.hybrids import make_hybrids
 from motion324.training.synthesis.rigs import skinned

@@ -91,7 +91,7 @@ def match_in(mesh: ReferenceMesh, frame: int, view: View, frames: np.ndarray, ma
 def shown_elsewhere(mesh: ReferenceMesh, masks: Masks, mode: str, progress: Progress) -> bool:
     """Whether another frame's mask looks clearly more like the mesh, from wherever that may be seen, than the first
     one's: a quick look (0.15 s) that only says whether searching is worth its time."""
-    alike = _alike(mesh, _rings(mode)[0], _seen_frames(masks), masks, progress)
+    alike = _alike(mesh, _rings(mode)[0], _small_masks(masks, _seen_frames(masks)), progress)
     return float(alike.max()) > float(alike[:, 0].max()) + ELSEWHERE
 
 
@@ -104,9 +104,10 @@ def search_poses(
     """
     seen = _seen_frames(masks)
     usual, rare = _rings(mode)
-    turned, alike = usual, _alike(mesh, usual, seen, masks, progress)
+    wanted = _small_masks(masks, seen)
+    turned, alike = usual, _alike(mesh, usual, wanted, progress)
     if rare and alike.max() < GOOD_OVERLAP:
-        turned, alike = usual + rare, np.concatenate([alike, _alike(mesh, rare, seen, masks, progress)])
+        turned, alike = usual + rare, np.concatenate([alike, _alike(mesh, rare, wanted, progress)])
     looked = _in_colour(mesh, turned, alike, seen, frames, masks, progress)
     view, frame = np.unravel_index(int(alike.argmax()), alike.shape)
     starts = [*_starts(turned, looked), (turned[int(view)], seen[int(frame)])]
@@ -155,9 +156,12 @@ def _seen_frames(masks: Masks) -> list[int]:
     return [index for index, mask in enumerate(masks) if (mask > 0.5).any()] or [0]
 
 
-def _alike(mesh: ReferenceMesh, views: list[View], seen: list[int], masks: Masks, progress: Progress) -> np.ndarray:
-    """(V, seen frames): intersection over union of the mesh's silhouette and the masks, each brought to one size."""
-    wanted = np.stack([_small(masks[index] > 0.5) for index in seen])
+def _small_masks(masks: Masks, seen: list[int]) -> np.ndarray:
+    return np.stack([_small(masks[index] > 0.5) for index in seen])
+
+
+def _alike(mesh: ReferenceMesh, views: list[View], wanted: np.ndarray, progress: Progress) -> np.ndarray:
+    """(V, seen frames): intersection over union of the mesh's silhouette and the small masks, all of one size."""
     drawn = []
     for view in views:
         progress("view", 0, REFINED)

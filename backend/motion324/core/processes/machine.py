@@ -168,9 +168,7 @@ def save_addresses() -> None:
     if not 0 < _address_limit() < LEAST_ADDRESSES:
         return
     threading.stack_size(_SMALL_STACK)
-    with contextlib.suppress(OSError, AttributeError):
-        if sys.platform.startswith("linux"):
-            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+    _share_heaps(1)
 
 
 def keep_few_heaps() -> None:
@@ -179,9 +177,13 @@ def keep_few_heaps() -> None:
     processors. Does nothing where the allocator has no such call."""
     if 0 < _address_limit() < LEAST_ADDRESSES:
         return
+    _share_heaps(max(2, processor_count() // 4))
+
+
+def _share_heaps(count: int) -> None:
     with contextlib.suppress(OSError, AttributeError):
         if sys.platform.startswith("linux"):
-            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, max(2, processor_count() // 4))
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, count)
 
 
 def is_out_of_memory(exception: BaseException) -> bool:

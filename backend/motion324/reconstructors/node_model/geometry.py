@@ -99,9 +99,8 @@ def similarity_pyramid(maps: Tensor, references: Tensor, levels: int) -> list[Te
     Since pooling is linear, pooled similarities are similarities of pooled features.
     """
     h, w = maps.shape[-2:]
-    scale = maps.shape[2] ** -0.5
     references = references[:, None] if references.dim() == 3 else references
-    similar = references @ maps.flatten(3) * scale  # (B, T, K, h * w)
+    similar = (references * maps.shape[2] ** -0.5) @ maps.flatten(3)  # (B, T, K, h * w)
     level = similar.float().reshape(-1, 1, h, w)
     pyramid = [level]
     for _ in range(levels - 1):

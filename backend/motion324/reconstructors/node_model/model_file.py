@@ -24,6 +24,7 @@ from motion324.reconstructors.node_model.config import NodeModelConfig
 
 SIZES, USED, WEIGHTS = "sizes.json", "weights_of_graphs.json", "weights.safetensors"
 SEE, FIRST, LOOK, POINTS = "see.onnx", "first_answer.onnx", "look.onnx", "points.onnx"
+FIRST_ON_CPU = "first_answer_on_cpu.onnx"  # the same as FIRST of what a CPU does fast
 PREFIX = "model."  # of the weights' names in the graphs
 _WHEN = (1980, 1, 1, 0, 0, 0)  # of every part, so that the same model gives the same file
 
@@ -39,8 +40,8 @@ class Graph:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """weights: float16, by the names of NodeModel's parameters. graphs: SEE, FIRST, POINTS and, of a model that looks
-    again, LOOK."""
+    """weights: float16, by the names of NodeModel's parameters. graphs: SEE, FIRST, POINTS, of a model that looks
+    again LOOK, and FIRST_ON_CPU but in files of earlier versions."""
 
     config: NodeModelConfig
     weights: dict[str, np.ndarray]
@@ -53,8 +54,9 @@ def read_model_file(path: Path) -> ModelFile:
     try:
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             config = NodeModelConfig.from_json(archive.read(SIZES).decode())
-            names = [SEE, FIRST, POINTS] + ([LOOK] if config.looks_again else [])
             used, weights = json.loads(archive.read(USED)), load(archive.read(WEIGHTS))
+            names = [SEE, FIRST, POINTS] + ([LOOK] if config.looks_again else [])
+            names += [FIRST_ON_CPU] if FIRST_ON_CPU in used else []
             graphs = {name: Graph(archive.read(name), tuple(used[name])) for name in names}
             return ModelFile(config, weights, graphs)
     except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, SafetensorError, ValueError, OSError) as error:

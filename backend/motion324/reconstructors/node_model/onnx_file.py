@@ -17,6 +17,7 @@ from motion324.reconstructors.node_model.answers import Check, Geometry, LookedA
 from motion324.reconstructors.node_model.config import TRACK_VALUES
 from motion324.reconstructors.node_model.model_file import (
     FIRST,
+    FIRST_ON_CPU,
     LOOK,
     POINTS,
     PREFIX,
@@ -44,10 +45,14 @@ class OnnxNodeModel:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="motion324-node-model")
         self.config = model.config
         providers = providers_of(device)
+        graphs = dict(model.graphs)
+        on_cpu = graphs.pop(FIRST_ON_CPU, None)
+        if on_cpu is not None and providers == [CPU]:
+            graphs[FIRST] = on_cpu
         with explained_opening(path):
             self._sessions = {
                 name: self._opened(graph, model.weights, providers if name != POINTS else [CPU], check)
-                for name, graph in model.graphs.items()
+                for name, graph in graphs.items()
             }
 
     @property

@@ -1,4 +1,5 @@
-"""Makes of trained weights a file for onnxruntime: `python -m motion324.training.export WEIGHTS OUT.onnx`.
+"""Makes of trained weights a file for onnxruntime: `python -m motion324.training.export WEIGHTS OUT.onnx`. WEIGHTS may
+also be such a file, whose graphs are then made anew.
 
 It holds a graph that sees frames, so that each is seen once however often the model is asked, one that finds the nodes'
 motions, one that looks again where the model does, and a small one that moves points after the nodes, so that a mesh of
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import zipfile
 from pathlib import Path
 
 import torch
@@ -16,18 +18,27 @@ import torch
 from motion324.core.errors import Motion324Error
 from motion324.reconstructors.node_model.config import TRACK_VALUES
 from motion324.reconstructors.node_model.model import NodeModel
-from motion324.reconstructors.node_model.model_file import FIRST, LOOK, POINTS, SEE, ModelFile, write_model_file
+from motion324.reconstructors.node_model.model_file import (
+    FIRST,
+    FIRST_ON_CPU,
+    LOOK,
+    POINTS,
+    SEE,
+    ModelFile,
+    write_model_file,
+)
 from motion324.training.node_model.onnx_graphs import (
     TRACED_POINTS,
     FirstGraph,
     LookGraph,
     PointsGraph,
     SeeGraph,
+    for_processors,
     need_onnx,
     traced,
     without_weights,
 )
-from motion324.training.node_model.weights_files import load_weights
+from motion324.training.node_model.weights_files import load_exported, load_weights
 
 GEOMETRY = ["times", "camera", "translation", "nodes"]
 MAPS = ["match_maps", "fine_maps", "patches"]
@@ -44,13 +55,15 @@ def export(model: NodeModel, path: Path) -> None:
     given, free = _example(model)
     look = MAPS + [f"drawn_{name}" for name in MAPS] + GEOMETRY + ["behind", "state", "first_tokens", "tokens"]
     first = MAPS + GEOMETRY + (["tracks"] if config.takes_tracks else [])
+    found = ["found_state", "codes", "found_tokens"]
     graphs: dict[str, tuple[torch.nn.Module, list[str], list[str]]] = {
         SEE: (SeeGraph(model), ["frames"], MAPS),
-        FIRST: (FirstGraph(model), first, ["found_state", "codes", "found_tokens"]),
+        FIRST: (FirstGraph(model), first, found),
+        FIRST_ON_CPU: (FirstGraph(for_processors(model)), first, found),
         POINTS: (PointsGraph(model), ["points", "nodes", "state", "codes"], ["positions"]),
     }
     if config.looks_again:
-        graphs[LOOK] = (LookGraph(model), look, ["found_state", "codes", "found_tokens", "doubt"])
+        graphs[LOOK] = (LookGraph(model), look, [*found, "doubt"])
     written = {}
     for name, (graph, inputs, outputs) in graphs.items():
         axes = {one: free[one] for one in inputs if one in free}
@@ -90,11 +103,17 @@ def _example(model: NodeModel) -> tuple[dict[str, torch.Tensor], dict[str, dict[
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m motion324.training.export", description=__doc__)
-    parser.add_argument("weights", metavar="WEIGHTS", type=Path, help="as motion324.training.node_model leaves them")
+    parser.add_argument(
+        "weights",
+        metavar="WEIGHTS",
+        type=Path,
+        help="as motion324.training.node_model leaves them, or a file such as OUT.onnx",
+    )
     parser.add_argument("out", metavar="OUT.onnx", type=Path)
     options = parser.parse_args(arguments)
     try:
-        export(load_weights(options.weights), options.out)
+        load = load_exported if zipfile.is_zipfile(options.weights) else load_weights
+        export(load(options.weights), options.out)
     except Motion324Error as error:
         print(f"motion324: {error}", file=sys.stderr)
         return error.exit_code

@@ -4,10 +4,12 @@ nodes.
 
 from __future__ import annotations
 
+import copy
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
@@ -71,6 +73,47 @@ def without_weights(graph: onnx.ModelProto) -> Graph:
             constant.external_data.add(key="location", value=WEIGHTS)
             names.append(constant.name.removeprefix(PREFIX))
     return Graph(graph.SerializeToString(), tuple(names))
+
+
+def for_processors(model: NodeModel) -> NodeModel:
+    """The same model, to be traced for onnxruntime on a CPU, whose kernel of LayerNormalization takes six times as long
+    as that of InstanceNormalization over rows does: of an answer's time 12 % and 2 %. Parameters keep their names."""
+    model = copy.deepcopy(model)
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.LayerNorm):
+                setattr(module, name, _RowNorm(child))
+    return model
+
+
+class _RowNorm(nn.Module):
+    def __init__(self, norm: nn.LayerNorm) -> None:
+        super().__init__()
+        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
+        (self.width,) = norm.normalized_shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        normalised: Tensor = _NormalisedRows.apply(x, self.width, self.eps)
+        return normalised * self.weight + self.bias
+
+
+class _NormalisedRows(torch.autograd.Function):
+    """x (..., d): each row with mean 0 and variance 1."""
+
+    @staticmethod
+    def forward(_: Any, x: Tensor, width: int, eps: float) -> Tensor:
+        return F.layer_norm(x, (width,), eps=eps)
+
+    @staticmethod
+    def symbolic(g: Any, x: Any, width: int, eps: float) -> Any:
+        def constant(values: Tensor) -> Any:
+            return g.op("Constant", value_t=values)
+
+        rows = g.op("Reshape", x, constant(torch.tensor([1, -1, width])))
+        count = g.op("Slice", g.op("Shape", rows), constant(torch.tensor([1])), constant(torch.tensor([2])))
+        ones, zeros = (g.op("Expand", constant(value), count) for value in (torch.ones(1), torch.zeros(1)))
+        normalised = g.op("InstanceNormalization", rows, ones, zeros, epsilon_f=eps)
+        return g.op("Reshape", normalised, g.op("Shape", x)).setType(x.type())
 
 
 class SeeGraph(nn.Module):

@@ -23,7 +23,13 @@ from motion324.reconstructors.node_model.answers import Geometry, ModelInUse, Se
 from motion324.reconstructors.node_model.config import NodeModelConfig  # noqa: E402
 from motion324.reconstructors.node_model.inputs_and_answers import NodeInputs  # noqa: E402
 from motion324.reconstructors.node_model.model import NodeModel  # noqa: E402
-from motion324.reconstructors.node_model.model_file import FIRST, SIZES, WEIGHTS, read_model_file  # noqa: E402
+from motion324.reconstructors.node_model.model_file import (  # noqa: E402
+    FIRST,
+    FIRST_ON_CPU,
+    SIZES,
+    WEIGHTS,
+    read_model_file,
+)
 from motion324.reconstructors.node_model.onnx_file import OnnxNodeModel  # noqa: E402
 from motion324.reconstructors.node_model.reconstructor import BUNDLED  # noqa: E402
 from motion324.reconstructors.node_model.torch_model import TorchNodeModel  # noqa: E402
@@ -98,6 +104,18 @@ def test_a_model_that_takes_tracks_agrees_with_what_was_exported_with_and_withou
     assert np.abs(found[0] - found[1]).max() > 0.01
 
 
+def test_the_graphs_for_processors_and_for_accelerators_agree(exported):
+    file, inputs = read_model_file(exported), random_inputs(4, 50)
+    earlier = replace(file, graphs={name: graph for name, graph in file.graphs.items() if name != FIRST_ON_CPU})
+    found = [run(OnnxNodeModel(exported, each, "cpu", nothing), inputs) for each in (file, earlier)]
+    assert np.abs(found[0] - found[1]).max() < 1e-5
+    normalise = [
+        {node.op_type for node in onnx.load_from_string(file.graphs[name].packed).graph.node}
+        for name in (FIRST_ON_CPU, FIRST)
+    ]
+    assert "LayerNormalization" not in normalise[0] and "LayerNormalization" in normalise[1]
+
+
 @BOTH
 def test_questions_asked_together_are_answered_as_one_by_one(tmp_path, opened):
     model = opened(write_small_node_model(tmp_path / "told.onnx", takes_tracks=True))
@@ -162,6 +180,12 @@ def test_the_command_exports_what_training_saved(tmp_path, capsys):
     assert np.abs(run(model, inputs) - expected).max() < 1e-3
 
 
+def test_the_command_makes_the_graphs_of_an_exported_file_anew(exported, tmp_path):
+    out = tmp_path / "anew.onnx"
+    assert exporting.main([str(exported), str(out)]) == 0
+    assert out.read_bytes() == exported.read_bytes()
+
+
 def test_weights_lie_in_the_file_once_and_in_half_precision(exported):
     file = read_model_file(exported)
     assert {value.dtype for value in file.weights.values()} == {np.dtype(np.float16)}
@@ -219,7 +243,8 @@ def changed(name: str, change: Callable[[bytes], bytes | None]) -> Callable[[byt
         lambda whole, _: whole[: len(whole) // 2],
         lambda whole, _: b"",
         changed(FIRST, lambda _: None),
-        changed(FIRST, lambda _: b"no graph"),
+        changed(FIRST_ON_CPU, lambda _: None),
+        changed(FIRST_ON_CPU, lambda _: b"no graph"),
         changed(WEIGHTS, lambda packed: packed[:-100]),
         changed(SIZES, lambda _: b"\xff"),
     ],

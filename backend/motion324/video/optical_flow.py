@@ -67,7 +67,7 @@ def _shown(first: np.ndarray, second: np.ndarray, axis: int) -> slice:
 def there_and_back(forward: np.ndarray, back: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Flows (h, w, 2) between two images, of both directions -> the first, and the error (h, w) in pixels of going
     there and back."""
-    x, y = _pixels(*forward.shape[:2])
+    x, y = pixels_of(*forward.shape[:2])
     there = (x + forward[..., 0], y + forward[..., 1])
     returned = cv2.remap(back, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     returned += forward
@@ -75,7 +75,7 @@ def there_and_back(forward: np.ndarray, back: np.ndarray) -> tuple[np.ndarray, n
 
 
 @lru_cache(maxsize=4)
-def _pixels(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+def pixels_of(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """Columns and rows (h, w) float32 of all pixels."""
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     return x, y

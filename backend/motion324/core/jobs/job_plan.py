@@ -19,6 +19,8 @@ PLAIN = 0.12
 # rembg: of the network, and of fitting its answer to the picture: between what two idle cores take and the processor's
 # seconds that are left for it beside other programs, since it keeps all cores busy.
 NETWORK_PER_FRAME, NETWORK_PER_MEGAPIXEL = 0.19, 0.13
+# Frames: of longer videos a CPU's network looks at every second one, and flow tells what lies between.
+LOOKED_AT_EACH, NETWORK_OF_LONG = 96, 0.6
 SAM_PER_FRAME = 2.0  # without a GPU; a guess, not measured
 SAMPLE = 0.03
 VIEW_FOUND, VIEW_GIVEN = 1.8, 0.3
@@ -100,7 +102,8 @@ def _view(view: str) -> PlannedStage:
 
 
 def _masks(mask: str, frames: int, megapixels: float, given: bool) -> PlannedStage:
-    by_network = NETWORK_PER_FRAME + NETWORK_PER_MEGAPIXEL * megapixels
+    network = NETWORK_PER_FRAME * (NETWORK_OF_LONG if frames > LOOKED_AT_EACH else 1.0)
+    by_network = network + NETWORK_PER_MEGAPIXEL * megapixels
     if given:
         return PlannedStage("foreground", 0.0)
     if mask.startswith("sam2"):

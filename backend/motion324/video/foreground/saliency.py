@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +21,14 @@ import cv2
 import numpy as np
 
 from motion324.core.files.frame_storage import Masks, room_for_masks
+from motion324.core.jobs.job_plan import LOOKED_AT_EACH
 from motion324.core.processes.onnx_providers import CPU, accelerators, best_first, place_of
 from motion324.core.processes.side_by_side import side_by_side
 from motion324.core.processes.torch_gpu import torch_may_find_a_gpu
 from motion324.core.progress import Progress
 from motion324.video.foreground.onnx_graph import network_until
+from motion324.video.foreground.saliency_between import carried_mask
+from motion324.video.optical_flow import DenseFlow
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +39,13 @@ _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 _INPUT_SIDE = 320
 AT_ONCE = 16  # pictures, on a GPU
+LOOKING = 0.9  # of the progress, where flow tells of every second frame
 WORKERS_BESIDE_A_GPU = 2  # one makes pictures ready, and masks of what was found, while the other waits for the GPU
 
 
 def salient_masks(frames: np.ndarray, progress: Progress) -> Masks:
-    """frames (T, H, W, 3) uint8 -> (T, H, W) in [0, 1], each frame by itself; all near 0 where nothing is.
+    """frames (T, H, W, 3) uint8 -> (T, H, W) in [0, 1], each frame by itself; all near 0 where nothing is. Of more than
+    LOOKED_AT_EACH, a CPU looks at every second one, and at those between that their neighbours do not explain.
 
     One frame on each core, or AT_ONCE together where there is a GPU. rembg's own `predict` stretches every
     answer to the full range from 0 to 1, which of an empty picture makes an object out of nothing; this does not.
@@ -48,20 +54,37 @@ def salient_masks(frames: np.ndarray, progress: Progress) -> Masks:
     height, width = frames.shape[1:3]
     masks = room_for_masks(frames.shape[:3])
     together = 1 if network.on_cpu else AT_ONCE
-    parts = [slice(start, start + together) for start in range(0, len(frames), together)]
+    step = 2 if network.on_cpu and len(frames) > LOOKED_AT_EACH else 1
+    looked_at = range(0, len(frames), step)
+    parts = [looked_at[start : start + together] for start in range(0, len(looked_at), together)]
+    own = threading.local()
 
-    def find(index: int) -> None:
-        part = parts[index]
-        logits = network.run(np.stack([_input(frame) for frame in frames[part]]))
-        for place, coarse in enumerate(logits[:, 0], start=part.start):
+    def look(places: Sequence[int]) -> None:
+        logits = network.run(np.stack([_input(frames[place]) for place in places]))
+        for place, coarse in zip(places, logits[:, 0], strict=True):
             fine = cv2.resize(coarse, (_INPUT_SIDE, _INPUT_SIDE), interpolation=cv2.INTER_LINEAR)
             saliency = 1 / (1 + np.exp(-np.clip(fine, -30, 30)))
             masks[place] = np.clip(cv2.resize(saliency, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
 
-    def tell(done: int) -> None:
-        progress("foreground", min(done * together, len(frames)), len(frames))
+    def carry(index: int) -> None:
+        place = step * index + 1
+        if not hasattr(own, "flow"):
+            own.flow = DenseFlow()
+        beside = [(frames[near], masks[near]) for near in (place - 1, place + 1) if near < len(frames)]
+        found = carried_mask(frames[place], beside, own.flow)
+        if found is None:
+            look([place])
+        else:
+            masks[place] = found
 
-    side_by_side(len(parts), find, tell, None if network.on_cpu else WORKERS_BESIDE_A_GPU)
+    def tell(share: float) -> None:
+        progress("foreground", round(share * len(frames)), len(frames))
+
+    workers, looking = (None if network.on_cpu else WORKERS_BESIDE_A_GPU), (LOOKING if step > 1 else 1.0)
+    side_by_side(len(parts), lambda index: look(parts[index]), lambda done: tell(looking * done / len(parts)), workers)
+    if step > 1:
+        between = len(frames) - len(looked_at)
+        side_by_side(between, carry, lambda done: tell(looking + (1 - looking) * done / between))
     return masks
 
 

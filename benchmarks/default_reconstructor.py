@@ -9,6 +9,9 @@ which the body moves before a coloured pattern that stands still and a grain tha
 of its own, mask and view found automatically; a second job of the same process is told as well, whose libraries are
 loaded, code compiled and model kept: `again`. Seconds are of the clock, and in brackets of the processor. `first` is
 the time until the first positions are handed out. --busy: so many processes that compute without end run beside it.
+
+A rented machine is not always equally fast. So before each fresh job a fixed piece of work (products of matrices that
+lie in a core's own memory) is timed, by one process and by two at once: `yardstick`. Compare rows of like ones.
 """
 
 from __future__ import annotations
@@ -56,6 +59,8 @@ def main() -> int:
         for size in sizes:
             if arguments.scenery:
                 film_before_scenery(*size)
+            one, two = (round(1e3 * yardstick(context, count)) for count in (1, 2))
+            print(f"yardstick {one} ms, two at once {two} ms, load {os.getloadavg()[0]:.1f}", flush=True)
             with context.Pool(1) as pool:
                 for row in pool.apply(measure, (*size, *how)):
                     rows.append({**row, "busy": busy})
@@ -98,6 +103,25 @@ def measure(frames: int, vertices: int, device: str, quality: str, scenery: bool
             "gb": result.report["peak_memory_mb"] / 1e3, "device": result.report["reconstruction"]["device"],
         })  # fmt: skip
     return rows
+
+
+def yardstick(context: Any, count: int) -> float:
+    """Seconds that 400 products of matrices of 384 x 384 float32 take in the slowest of so many processes at once."""
+    with context.Pool(count) as pool:
+        pool.map(_multiply, [8] * count, chunksize=1)  # so that all have begun
+        return max(pool.map(_multiply, [400] * count, chunksize=1))
+
+
+def _multiply(times: int) -> float:
+    from threadpoolctl import threadpool_limits
+
+    values = np.random.default_rng(0).random((384, 384), np.float32)
+    out = np.empty_like(values)
+    with threadpool_limits(1):
+        began = time.perf_counter()
+        for _ in range(times):
+            np.matmul(values, values, out=out)
+        return time.perf_counter() - began
 
 
 def print_row(row: dict[str, Any]) -> None:

@@ -151,7 +151,8 @@ RECORDED = json.loads(Path(__file__).with_name("recorded_jobs.json").read_text("
 def test_what_recorded_jobs_told_was_right_within_a_factor_of_two_nearly_always(monkeypatch, job):
     """Fresh and warm jobs of the product on two cores beside a dozen other processes, by the clock, with `slower` as
     the load told; and the same by the processor's seconds, as though they had been alone."""
-    monkeypatch.setattr(job_plan, "SEEN_AT_ONCE", 25)  # as it was when they were recorded
+    monkeypatch.setattr(job_plan, "SEEN_AT_ONCE", 25)  # as they were when these were recorded
+    monkeypatch.setattr(job_plan, "LOOKED_AT_EACH", 10_000)
     options = AnimateOptions.from_dict(job["options"])
     pace, wrong, before = JobPace(job["slower"]), 0.0, 0.0
     pace.expect(plan_of(options, job["frames"], 512 * 512, job["vertices"]))

@@ -18,6 +18,7 @@ from small_node_model import SMALL, small_node_model, write_small_node_model  # 
 
 from motion324.core.errors import Cancelled, Motion324Error  # noqa: E402
 from motion324.core.processes import torch_gpu  # noqa: E402
+from motion324.core.processes.machine import processor_count  # noqa: E402
 from motion324.reconstructors.node_model import opening  # noqa: E402
 from motion324.reconstructors.node_model.answers import Geometry, ModelInUse, Seen  # noqa: E402
 from motion324.reconstructors.node_model.config import NodeModelConfig  # noqa: E402
@@ -256,6 +257,18 @@ def test_a_damaged_file_is_named(exported, tmp_path, damage):
         by_onnxruntime(path)
     assert caught.value.code == "weights-broken"
     assert "damaged.onnx" in caught.value.sentence
+
+
+def test_a_run_that_fails_ends_those_beside_it(exported):
+    model, inputs = by_onnxruntime(exported), random_inputs(4, 10)
+    assert model.questions_at_once == (2 if processor_count() > 1 else 1)
+    names = ("times", "camera", "translation", "nodes", "tracks")
+    geometry = Geometry(**{name: getattr(inputs, name)[0].numpy() for name in names})
+    seen = model.see(inputs.frames[0].numpy(), nothing)
+    with pytest.raises(Motion324Error) as caught:
+        model.first_answers([(seen, geometry), (seen, replace(geometry, nodes=geometry.nodes[:, :3]))], nothing)
+    assert caught.value.code == "model-failed"
+    assert len(model.first_answers([(seen, geometry)] * 3, nothing)) == 3
 
 
 @BOTH

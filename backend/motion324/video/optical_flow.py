@@ -13,11 +13,13 @@ class DenseFlow:
     """OpenCV's DIS flow (Kroeger, Timofte, Dai, Van Gool: Fast Optical Flow using Dense Inverse Search, ECCV 2016).
 
     finest: the finest level of its pyramid of images; 0 looks at every pixel, and takes four times as long as 1.
+    refinements: rounds of its variational refinement, each of which takes a twelfth of the time.
     """
 
-    def __init__(self, finest: int = 1) -> None:
+    def __init__(self, finest: int = 1, refinements: int = 5) -> None:
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._dis.setFinestScale(finest)
+        self._dis.setVariationalRefinementIterations(refinements)
 
     def between(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Two (h, w) uint8 -> (h, w, 2) float32 pixels (x, y) from the first to the second."""
@@ -29,6 +31,9 @@ class DenseFlow:
 
 
 AROUND = 16  # pixels: patches of the flow's finest level are as wide
+# Of flow that a fit follows, of which it takes what many points agree on: with five, flows differ by 0.04 pixels in the
+# median, and fits come no nearer to the truth.
+FEW_REFINEMENTS = 2
 
 
 class FlowOfThreads:
@@ -50,7 +55,7 @@ class FlowOfThreads:
 
     def _of_thread(self) -> DenseFlow:
         if not hasattr(self._own, "flow"):
-            self._own.flow = DenseFlow(self._finest)
+            self._own.flow = DenseFlow(self._finest, FEW_REFINEMENTS)
         flow: DenseFlow = self._own.flow
         return flow
 

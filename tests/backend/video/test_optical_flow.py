@@ -29,6 +29,12 @@ def test_only_what_lies_around_the_object_is_looked_at(monkeypatch):
     assert not flow[:40].any() and not flow[:, :60].any()
 
 
+def test_flow_that_is_refined_less_is_nearly_the_same():
+    first, second = picture(90, 70), picture(94, 68)
+    differ = np.linalg.norm(FlowOfThreads().between(first, second) - DenseFlow().between(first, second), axis=2)
+    assert 0 < np.median(differ[first > 0]) < 0.1
+
+
 @pytest.mark.parametrize(("first", "second"), [((0, 0), (3, 2)), ((178, 138), (180, 140))])
 def test_objects_at_the_border_and_tiny_ones_have_flow(first, second):
     flow = FlowOfThreads().between(picture(*first), picture(*second))

@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 from numba import njit
-from scipy.linalg.lapack import spotrf
 
 from motion324.core.processes.side_by_side import side_by_side
 from motion324.reconstructors.deformation_fit.deformation_graph import deform
@@ -17,6 +16,7 @@ from motion324.reconstructors.deformation_fit.normal_equations import (
     add_points,
     add_rigid_edges,
     edge_residuals,
+    factored,
     mirror,
     rotated,
     solved,
@@ -280,10 +280,6 @@ def solved_step(hessian: np.ndarray, gradient: np.ndarray, pose: Pose) -> Pose:
     at = np.arange(len(hessian))
     own = hessian.astype(np.float32)
     own[at, at] += 1e-6 + 1e-4 * own[at, at]
-    # What is above the diagonal lies below it for LAPACK, which has columns where numpy has rows.
-    factor, failed = spotrf(own.T, lower=1, overwrite_a=1, clean=0)
-    if failed:
-        raise np.linalg.LinAlgError(f"the equations' matrix is not positive definite at row {failed}")
-    change = -solved(factor, gradient).astype(np.float64)
+    change = -solved(factored(own), gradient).astype(np.float64)
     change = change.reshape(-1, 6)
     return Pose(rotated(pose.rotations, change[:, :3]), pose.translations + change[:, 3:])

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor
 
 from motion324.core.processes.side_by_side import side_by_side
 from motion324.reconstructors.deformation_fit.fit_problem import FitSettings, Pose
-from motion324.reconstructors.deformation_fit.normal_equations import solved
+from motion324.reconstructors.deformation_fit.normal_equations import factored, solved
 
 CG_ITERATIONS = 40
 CG_TOLERANCE = 1e-3
@@ -65,7 +64,7 @@ def solve(
     def factor(k: int) -> None:
         own = blocks[k].astype(np.float32)  # exact enough to precondition with
         own[diagonal[moving], diagonal[moving]] += 6 * weight
-        factors[k] = cho_factor(own, lower=True, overwrite_a=True, check_finite=False)[0]
+        factors[k] = factored(own)
 
     side_by_side(len(blocks), factor, lambda done: check())
 

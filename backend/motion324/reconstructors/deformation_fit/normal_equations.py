@@ -6,9 +6,19 @@ p' = sum_k w_k (R_k (p - g_k) + g_k + t_k) changes by D_k = w_k [ -[R_k (p - g_k
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 from numba import njit
+from numba.extending import get_cython_function_address
 from scipy.linalg.blas import strsv
+
+_INTEGER = ctypes.POINTER(ctypes.c_int)
+# LAPACK's spotrf as scipy has it for compiled code: called so it lets go of Python, for which frames that are fitted
+# side by side would wait otherwise.
+_spotrf = ctypes.CFUNCTYPE(None, ctypes.c_char_p, _INTEGER, ctypes.c_void_p, _INTEGER, _INTEGER)(
+    get_cython_function_address("scipy.linalg.cython_lapack", "spotrf")
+)
 
 
 @njit(cache=True, nogil=True)
@@ -119,6 +129,21 @@ def mirror(hessian):
         for j in range(i + 1, hessian.shape[1]):
             if i // 6 != j // 6:
                 hessian[j, i] = hessian[i, j]
+
+
+def factored(matrix: np.ndarray) -> np.ndarray:
+    """matrix (n, n) float32, row by row, positive definite, of which only what lies on the diagonal and above is looked
+    at -> L of L L^T = matrix, column by column, in its place; above L's diagonal is what was there.
+
+    Raises numpy.linalg.LinAlgError where the matrix is not positive definite.
+    """
+    assert matrix.dtype == np.float32 and matrix.flags.c_contiguous
+    size, failed = ctypes.c_int(len(matrix)), ctypes.c_int()
+    # What is above the diagonal lies below it for LAPACK, which has columns where numpy has rows.
+    _spotrf(b"L", ctypes.byref(size), matrix.ctypes.data, ctypes.byref(size), ctypes.byref(failed))
+    if failed.value:
+        raise np.linalg.LinAlgError(f"the equations' matrix is not positive definite at row {failed.value}")
+    return matrix.T
 
 
 def solved(factor: np.ndarray, right: np.ndarray) -> np.ndarray:

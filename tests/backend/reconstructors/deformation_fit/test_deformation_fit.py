@@ -31,7 +31,14 @@ from motion324.reconstructors.deformation_fit.fit_problem import (
     working_images,
 )
 from motion324.reconstructors.deformation_fit.frame_tree import SIZE, _differences, frame_tree
-from motion324.reconstructors.deformation_fit.normal_equations import add_points, add_rigid_edges, mirror, rotated
+from motion324.reconstructors.deformation_fit.normal_equations import (
+    add_points,
+    add_rigid_edges,
+    factored,
+    mirror,
+    rotated,
+    solved,
+)
 from motion324.reconstructors.deformation_fit.observations import JOINT_WINDOW, Observer
 from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit
 from motion324.reconstructors.deformation_fit.surface_graph import LONGEST_EDGE, split_long_edges, unique_edges, weld
@@ -304,6 +311,17 @@ def test_of_a_long_video_only_the_flows_are_kept_that_are_looked_at_again_soon(m
     assert Observer(problem)._flow.cache_parameters()["maxsize"] == 4 * 5
     monkeypatch.setattr(observations, "FLOW_BYTES_KEPT", 1 << 10)
     assert Observer(problem)._flow.cache_parameters()["maxsize"] >= 2 * (JOINT_WINDOW + 1)
+
+
+def test_a_step_s_factor_is_cholesky_s_and_solves_the_equations():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(90, 90)).astype(np.float32)
+    matrix, right = rows @ rows.T + 90 * np.eye(90, dtype=np.float32), rng.normal(size=90)
+    factor = factored(np.triu(matrix) + np.tril(np.full_like(matrix, 7), -1))  # what lies below is not looked at
+    assert np.abs(np.tril(factor) - np.linalg.cholesky(matrix)).max() < 1e-4
+    assert np.abs(matrix @ solved(factor, right) - right).max() < 1e-4
+    with pytest.raises(np.linalg.LinAlgError, match="not positive definite at row 3"):
+        factored(np.diag(np.array([1, 2, -1, 4], np.float32)))
 
 
 def test_conjugate_gradients_solve_the_joint_equations():

@@ -41,7 +41,7 @@ from motion324.pipeline.small_motion import pixel_size, repeated_where_still, wi
 from motion324.pipeline.stage_clock import StageClock
 from motion324.pipeline.trust import Compared, trust_of, with_trust
 from motion324.reconstructors.deformation_fit.fit_problem import settings_for
-from motion324.reconstructors.interface import FrameBatch, Reconstructor, Scene
+from motion324.reconstructors.interface import FrameBatch, LoadingReconstructor, Reconstructor, Scene
 from motion324.reconstructors.registry import get_reconstructor
 from motion324.trajectories.result_files import KeepOptions, needed_space, write_report, write_result_files
 from motion324.trajectories.smoothing import smooth_trajectory, steadied
@@ -119,6 +119,8 @@ def animate(
         reconstructor.check_job(len(clip.frames), len(mesh.positions))
         if folder and keep:
             folder.check_space(needed_space(len(clip.frames), mesh, clip, keep))
+        if isinstance(reconstructor, LoadingReconstructor):
+            reconstructor.load_beforehand()
 
         foreground = foreground or find_masks(clip, options.mask, clock)
         clip, foreground = from_first_object(clip, foreground)

@@ -89,3 +89,11 @@ class QuickReconstructor(Reconstructor, Protocol):
 
     def look_once(self, scene: Scene, progress: Progress) -> np.ndarray:
         """(T, N, 3) float32, normalised space."""
+
+
+@runtime_checkable
+class LoadingReconstructor(Reconstructor, Protocol):
+    """One that can load what it needs while masks and view are found."""
+
+    def load_beforehand(self) -> None:
+        """Returns at once, and raises nothing: what goes wrong is told where it is needed."""

@@ -244,6 +244,19 @@ def test_the_reconstructor_hears_of_the_jobs_size_before_any_work(reconstructor,
     assert seen == [(12, 8)]
 
 
+def test_what_the_reconstructor_needs_is_loaded_while_masks_and_view_are_found(monkeypatch, box, sliding_square):
+    told: list[str] = []
+
+    class Loading(FakeReconstructor):
+        def load_beforehand(self) -> None:
+            told.append("loading")
+
+    use(monkeypatch, Loading())
+    animate(box, sliding_square, UNSMOOTHED, progress=lambda stage, done, total: told.append(stage))
+    assert told.count("loading") == 1
+    assert told.index("loading") < told.index("foreground")
+
+
 def test_kept_files_hold_the_result(reconstructor, box, sliding_square, tmp_path):
     keep = KeepOptions(tmp_path / "new" / "out", cutouts=True, overlay=True)
     result = animate(box, sliding_square, AnimateOptions(), keep=keep)

@@ -13,6 +13,7 @@ from motion324.core.options.animate_options import RECONSTRUCTORS, AnimateOption
 from motion324.core.progress import silent
 from motion324.reconstructors import registry
 from motion324.reconstructors.motion_transformer import options as transformer_options
+from motion324.reconstructors.node_model import reconstructor as node_model
 
 needs_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None,
@@ -55,6 +56,14 @@ def refused(options):
 def test_what_comes_along_needs_no_weights_and_keeps_nothing(name, found):
     assert registry.get_reconstructor(AnimateOptions(reconstructor=name), silent).name == found
     assert registry.loaded_reconstructors() == {}
+
+
+@pytest.mark.parametrize("name", ["node-model", "node-model+fit"])
+def test_the_compact_model_can_be_loaded_beforehand(monkeypatch, name):
+    begun = []
+    monkeypatch.setattr(node_model, "open_beforehand", lambda path, device: begun.append((path, device)))
+    registry.get_reconstructor(AnimateOptions(reconstructor=name, device="cpu"), silent).load_beforehand()
+    assert begun == [(node_model.BUNDLED, "cpu")]
 
 
 def test_a_draft_asks_the_compact_model_only_once():

@@ -26,6 +26,7 @@ from motion324.reconstructors.gpu_choice import torch_gpu
 from motion324.reconstructors.interface import (
     FrameBatch,
     GlancingReconstructor,
+    LoadingReconstructor,
     Reconstructor,
     Scene,
     TrackedReconstructor,
@@ -95,6 +96,10 @@ class RefinedByFit:
     def check_job(self, frames: int, vertices: int) -> None:
         """Raises what the predictor's does."""
         self.predictor.check_job(frames, vertices)
+
+    def load_beforehand(self) -> None:
+        if isinstance(self.predictor, LoadingReconstructor):
+            self.predictor.load_beforehand()
 
     def details(self) -> dict[str, Any]:
         """The predictor's, and "fitted": whether the masks were such that its result was fitted to them; if so,

@@ -6,7 +6,9 @@ AMD GPU, PyTorch does: whoever installed the backend's CUDA environment has that
 
 from __future__ import annotations
 
+import logging
 import threading
+from concurrent.futures import Future, wait
 from pathlib import Path
 
 from motion324.core.files.input_files import file_state
@@ -16,8 +18,27 @@ from motion324.reconstructors.node_model.answers import Check, ModelInUse
 from motion324.reconstructors.node_model.model_file import read_model_file
 from motion324.reconstructors.node_model.onnx_file import OnnxNodeModel, providers_of
 
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.1
+
 _lock = threading.Lock()
 _kept: tuple[object, ModelInUse] | None = None
+_begun: tuple[object, Future[ModelInUse | None]] | None = None
+
+
+def open_beforehand(path: Path, device: str) -> None:
+    """Begins to open it beside other work, for opened_model to wait for. What goes wrong is raised there: where this
+    has failed, it is tried again."""
+    global _begun
+    key = (file_state(path), device)
+    with _lock:
+        if any(there is not None and there[0] == key for there in (_kept, _begun)):
+            return
+        future: Future[ModelInUse | None] = Future()
+        _begun = (key, future)
+    # Python waits for this thread at its end: libraries do not bear to be left in the middle of opening a file.
+    threading.Thread(target=_open_beside, args=(path, device, key, future), name="motion324-open").start()
 
 
 def opened_model(path: Path, device: str, check: Check) -> ModelInUse:
@@ -31,11 +52,34 @@ def opened_model(path: Path, device: str, check: Check) -> ModelInUse:
     with _lock:
         if _kept is not None and _kept[0] == key:
             return _kept[1]
+        begun = _begun[1] if _begun is not None and _begun[0] == key else None
         _kept = None
+    if begun is not None:
+        while not begun.done():
+            check()
+            wait([begun], POLL_SECONDS)
+        found = begun.result()
+        if found is not None:
+            return found
     model = _opened(path, device, check)
     with _lock:
         _kept = (key, model)
     return model
+
+
+def _open_beside(path: Path, device: str, key: object, future: Future[ModelInUse | None]) -> None:
+    global _kept, _begun
+    model = None
+    try:
+        model = _opened(path, device, lambda: None)
+    except Exception as error:  # whoever asks for the model is told what goes wrong
+        log.info("The compact model could not be opened beforehand: %s", error)
+    with _lock:
+        if model is not None:
+            _kept = (key, model)
+        if _begun is not None and _begun[1] is future:
+            _begun = None
+    future.set_result(model)
 
 
 def forget_model() -> None:

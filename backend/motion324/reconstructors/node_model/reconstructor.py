@@ -16,7 +16,7 @@ from motion324.core.progress import Progress
 from motion324.reconstructors.interface import FrameBatch, Scene
 from motion324.reconstructors.node_model.answers import Check, Geometry, ModelInUse, NodeMotions, Seen
 from motion324.reconstructors.node_model.looking import draw_positions, drawable_mesh
-from motion324.reconstructors.node_model.opening import opened_model
+from motion324.reconstructors.node_model.opening import open_beforehand, opened_model
 from motion324.reconstructors.node_model.scene_inputs import (
     Look,
     SceneInputs,
@@ -67,6 +67,9 @@ class NodeModelReconstructor:
 
     def check_job(self, frames: int, vertices: int) -> None:
         """Windows and points go through in parts: whatever fits the machine's memory can be done."""
+
+    def load_beforehand(self) -> None:
+        open_beforehand(self.weights, self.device)
 
     def details(self) -> dict[str, Any]:
         return self._details

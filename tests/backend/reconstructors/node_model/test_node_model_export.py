@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import threading
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -305,6 +306,41 @@ def test_a_model_is_kept_until_its_file_is_another_or_it_is_to_be_forgotten(expo
     opening.forget_model()
     assert opening.opened_model(path, "cpu", nothing) is not second
     opening.forget_model()
+
+
+def test_a_model_is_opened_once_where_it_was_begun_beforehand(exported, monkeypatch):
+    opened, go_on = [], threading.Event()
+    open_it = opening._opened
+
+    def slowly(path: Path, device: str, check: Callable[[], None]) -> ModelInUse:
+        opened.append(threading.current_thread().name)
+        go_on.wait(10)
+        return open_it(path, device, check)
+
+    monkeypatch.setattr(opening, "_opened", slowly)
+    opening.forget_model()
+    for _ in range(2):
+        opening.open_beforehand(exported, "cpu")
+    checked = []
+
+    def check() -> None:
+        checked.append(True)
+        go_on.set()
+
+    model = opening.opened_model(exported, "cpu", check)
+    assert checked and opened == ["motion324-open"]
+    opening.open_beforehand(exported, "cpu")
+    assert opening.opened_model(exported, "cpu", nothing) is model and len(opened) == 1
+    opening.forget_model()
+
+
+def test_what_goes_wrong_beforehand_is_told_where_the_model_is_needed(tmp_path):
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(b"no model")
+    opening.open_beforehand(path, "cpu")
+    with pytest.raises(Motion324Error) as caught:
+        opening.opened_model(path, "cpu", nothing)
+    assert caught.value.code == "weights-broken"
 
 
 def test_pytorch_takes_the_gpu_that_onnxruntime_has_no_way_to(exported, tmp_path, monkeypatch):

@@ -19,8 +19,9 @@ def carry_points(pixels, own_depth, area, depth, inside, forward, back, wanted, 
     surface lies at depth (h, w) and shows the object where inside (h, w) bool -> where they appear in the other picture
     (P, 2), and how much each counts there (P,), 0 where nothing is known.
 
-    forward, back (h, w, 2) float32: flow to the other picture and back, in pixels. wanted (h, w) bool: where that shows
-    the object. trust: pixels that flow may miss on its way there and back.
+    forward, back (h, w, 2) float32: flow to the other picture and back, in pixels; back may be (0, 0, 2), where flow is
+    believed as it is. wanted (h, w) bool: where the other picture shows the object. trust: pixels that flow may miss on
+    its way there and back.
     """
     count = pixels.shape[0]
     height, width = depth.shape
@@ -36,6 +37,9 @@ def carry_points(pixels, own_depth, area, depth, inside, forward, back, wanted, 
             continue
         tu, tv = moved[p, 0], moved[p, 1]
         if not (0.0 <= tu < width and 0.0 <= tv < height) or not wanted[int(tv), int(tu)]:
+            continue
+        if back.shape[0] == 0:
+            weights[p] = area[p]
             continue
         fx, fy = forward[y, x, 0], forward[y, x, 1]
         bx, by = _between_pixels(back, x + 0.5 + fx, y + 0.5 + fy)

@@ -130,7 +130,9 @@ class FrameFit:
         for round_ in range(s.rounds):
             check()
             # Flow between two frames can be wrong by much, that from a nearly right model hardly: trust it more late.
-            model = look.model(t, surface) if round_ > 0 else None
+            # The last round corrects what the others believed of it, where they began near.
+            checked = round_ == s.rounds - 1 or not self.follows
+            model = look.model(t, surface, checked) if round_ > 0 else None
             observation = Observation(chained, model, look.bare(t, surface))
             for _ in range(s.steps):
                 check()

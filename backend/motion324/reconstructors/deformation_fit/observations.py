@@ -100,11 +100,12 @@ class Observer:
         way: that flow, there and back, where it is known already."""
         return self._carried(surface, way or self.way(neighbour, t), self.problem.images.masks[neighbour], t)
 
-    def model(self, t: int, surface: PosedSurface) -> PointTargets:
-        """Points seen in the rendered surface, carried by the flow from that rendering to frame t."""
+    def model(self, t: int, surface: PosedSurface, checked: bool = True) -> PointTargets:
+        """Points seen in the rendered surface, carried by the flow from that rendering to frame t. checked: whether the
+        flow back has its say in how much each counts, which takes as long again."""
         drawn, frame = surface.grey, self.greys[t]
-        way = self._flows.between(drawn, frame), self._flows.between(frame, drawn)
-        return self._carried(surface, way, surface.mask, t)
+        back = self._flows.between(frame, drawn) if checked else np.empty((0, 0, 2), np.float32)
+        return self._carried(surface, (self._flows.between(drawn, frame), back), surface.mask, t)
 
     def misfit(self, t: int, surface: PosedSurface) -> float:
         """How unlike frame t the surface looks: the mean difference of grey levels where either shows the object."""

@@ -37,3 +37,8 @@ def test_points_are_carried_and_weighed_as_pixel_by_pixel():
     allowed = TRUST + MORE_PER_PIXEL * np.linalg.norm(moved - pixels, axis=1)
     sure = area / (1 + (error[y, x] / allowed) ** 2)
     assert np.abs(weights - sure * seen).max() < 0.01
+
+    believed, whole = carry_points(
+        pixels, own, area, depth, inside, forward, np.empty((0, 0, 2), np.float32), wanted, TRUST
+    )
+    assert np.array_equal(believed, moved) and np.array_equal(whole, area * seen)

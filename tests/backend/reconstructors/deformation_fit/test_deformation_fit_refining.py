@@ -13,7 +13,8 @@ from motion324.core.errors import Cancelled
 from motion324.core.progress import silent
 from motion324.core.view import look_at_origin
 from motion324.mesh.surface import sample_surface
-from motion324.reconstructors.deformation_fit.fit_problem import DRAFT
+from motion324.reconstructors.deformation_fit.fit_problem import DRAFT, PosedSurface
+from motion324.reconstructors.deformation_fit.observations import Observer, PointTargets
 from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit, RefinedByFit, second_share
 from motion324.reconstructors.interface import FrameBatch, Scene
 
@@ -114,6 +115,21 @@ def test_a_right_prediction_stays_right(filmed):
     still = errors(np.broadcast_to(truth[:1], truth.shape), truth)
     assert refined[0] < 0.15 * still[0]
     assert refined[1] < 0.4 * still[1]
+
+
+def test_flow_from_a_drawing_is_checked_by_its_way_back_in_the_last_round_only(filmed, monkeypatch):
+    truth, scene = filmed
+    model, told = Observer.model, []
+
+    def counted(self: Observer, t: int, surface: PosedSurface, checked: bool = True) -> PointTargets:
+        told.append(checked)
+        return model(self, t, surface, checked)
+
+    monkeypatch.setattr(Observer, "model", counted)
+    final_positions(RefinedByFit(Predictor(truth), DRAFT), scene)
+    alone, together = (DRAFT.rounds - 1) * (FRAMES - 1), FRAMES - 1
+    assert len(told) == alone + together
+    assert told.count(False) == (DRAFT.rounds - 2) * (FRAMES - 1) > 0
 
 
 def test_frames_come_as_predicted_first_and_last_as_refined(filmed):

@@ -192,11 +192,11 @@ class FitTogether:
         for round_ in range(s.rounds):
             own = dict(zip(frames, first, strict=True)) if round_ == 0 else now
 
-            def look(t: int, parent: int, own=own, now=now, flows=round_ > 0) -> Observation[PointTargets]:
+            def look(t: int, parent: int, own=own, now=now, round_=round_) -> Observation[PointTargets]:
                 surface, eye = own[t], self.observer
-                if not flows:
+                if round_ == 0:
                     ways[t] = eye.way(parent, t)
-                model = eye.model(t, surface) if flows else None
+                model = eye.model(t, surface, checked=round_ == s.rounds - 1) if round_ > 0 else None
                 return Observation([eye.chained(t, parent, now[parent], ways[t])], model, eye.bare(t, surface))
 
             def told(part: float, done: int = round_) -> None:

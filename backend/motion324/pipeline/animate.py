@@ -265,7 +265,8 @@ def _reconstruct(
         own = np.s_[1:] if reference.kind == FIRST_FRAME else np.s_[:]
         without_error(positions[own], seen_again, mesh.positions)
         if reference.kind == FIRST_FRAME:
-            without_noise(positions[own], mesh.positions, pixel_size(scene) / normalisation.scale)
+            error = float(np.linalg.norm(seen_again - mesh.positions, axis=1).mean())
+            without_noise(positions[own], mesh.positions, pixel_size(scene) / normalisation.scale, error)
     return positions
 
 

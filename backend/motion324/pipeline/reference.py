@@ -33,6 +33,7 @@ SURE_OVERLAP = 0.96  # from which on nobody asks whether the first frame shows a
 USUAL_OVERLAP = 0.9  # from which on a quick look decides whether to ask
 SHOWN_OVERLAP = 0.85  # from which on another frame is taken to show the mesh's pose ...
 CLEARLY_BETTER = 0.03  # ... if it shows it better than the first one by so much, in overlap and colours
+FEW_PIXELS = 600  # of the object: too few to tell another pose than the first frame's, where none of them shows it
 VIEWS_TRIED = 3  # for a drawing: from each the motion of a few frames is found, of two frames from any number
 FRAMES_TRIED = 4
 NEARER = 3  # times that the view is moved to where the first frame's pose is found
@@ -114,6 +115,8 @@ def find_reference(
         mesh = with_fitting_colours(mesh, best.view, filming.frames[best.frame], filming.masks[best.frame])
         return mesh, Reference(kind, best.frame, best.view, best.overlap)
     if own.lies_there or first.overlap >= SHOWN_OVERLAP:
+        return mesh, first
+    if options.pose == "auto" and np.count_nonzero(filming.masks[0] > 0.5) < FEW_PIXELS:
         return mesh, first
     views = (*search.views, *search.around) if scout.quick else search.views
     return _drawn_reference(mesh, filming, first, views, options.pose == ANY_POSE, scout, progress)

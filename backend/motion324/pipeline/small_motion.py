@@ -2,7 +2,7 @@
 their motion.
 
 The first frame is looked at once more, to see what is found where nothing has moved, and that is taken off; what only
-trembles is made smaller.
+trembles, or is less than pixels can tell, is made smaller.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from motion324.reconstructors.interface import Scene
 STILL_OVERLAP = 0.85  # of the masks with the first one, on average: such clips hardly move
 FAR = 8.0  # times an error: motion of so much has half of the error taken off
 NOISE, SHRUNK = 0.15, 2.0  # pixels of a video by which results tremble at the most where nothing moves; by how much
+UNSEEN = 0.3  # pixels of a video: motion of hardly more, root mean square of all vertices, is not told by it
+# Of the error at rest, which comes of masks and views, up to so many pixels: motion of hardly more is not told either.
+DOUBT, MOST_DOUBTED = 0.5, 2.0
+LOCAL = 3.0  # times as much where a part moves and the rest does not
 
 
 def repeated_where_still(reference: Reference, masks: Masks) -> Reference:
@@ -42,27 +46,32 @@ def without_error(positions: np.ndarray, error: np.ndarray, own: np.ndarray) -> 
         frame -= off / (1.0 + (moved / (FAR * size)) ** 2)
 
 
-def without_noise(positions: np.ndarray, own: np.ndarray, pixel: float) -> None:
+def without_noise(positions: np.ndarray, own: np.ndarray, pixel: float, error: float = 0.0) -> None:
     """Makes positions (T, N, 3) of a clip that begins in the pose `own` (N, 3) move less, where all of their motion
-    hardly rises above its own trembling: noise of the video, of which nothing is known but that it is small.
+    hardly rises above its own trembling, or above what pixels can tell: of the noise of the video nothing is known but
+    that it is small.
 
-    pixel: the size of one at the object. The factor is Wiener's, with second differences in time for noise, of which
-    white noise has 6 times its variance.
+    pixel: the size of one at the object. error: mean length of what was found where nothing had moved. The factor for
+    trembling is Wiener's, with second differences in time for noise, of which white noise has 6 times its variance.
     """
     total = len(positions)
     if total < 2:
         return
     away = [np.zeros(own.shape), *(frame.astype(np.float64) - own for frame in positions[:2])]
-    power = noise = 0.0
+    power, noise = np.zeros(len(own)), 0.0
     for t in range(total):
-        power += float((away[1] ** 2).sum(axis=1).mean()) / total
+        power += (away[1] ** 2).sum(axis=1) / total
         if t + 1 < total:
             noise += float(((away[0] - 2 * away[1] + away[2]) ** 2).sum(axis=1).mean()) / 6 / (total - 1)
             following = positions[t + 2].astype(np.float64) - own if t + 2 < total else away[2]
             away = [away[1], away[2], following]
-    if power <= 0:
+    mean = float(power.mean())
+    if mean <= 0:
         return
-    share = max(0.0, 1.0 - SHRUNK * min(noise, (NOISE * pixel) ** 2) / power)
+    share = max(0.0, 1.0 - SHRUNK * min(noise, (NOISE * pixel) ** 2) / mean)
+    doubted = DOUBT * min(error, MOST_DOUBTED * pixel)
+    untold = ((UNSEEN * pixel) ** 2 + doubted**2) / max(mean, float(power.max()) / LOCAL**2)
+    share *= 1.0 - min(untold, 1.0) ** 2
     for frame in positions:
         frame += (share - 1.0) * (frame - own)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
+import cv2
 import numpy as np
 import pytest
 from creature import creature, film, waving
@@ -170,6 +172,26 @@ def test_a_pose_that_the_video_does_not_show_is_drawn_before_it(monkeypatch, fil
     np.testing.assert_allclose(result.positions, moved, atol=MOST_STEADIED)
     (warning,) = [each for each in result.report["warnings"] if each["code"] == "other-pose"]
     assert "no frame of 'wave' shows" in warning["sentence"]
+
+
+def test_an_object_of_few_pixels_is_taken_as_the_first_frame_shows_it_unless_the_user_says_otherwise(
+    monkeypatch, filmed
+):
+    mesh, moved, clip, masks = filmed
+    number = itertools.count()
+    monkeypatch.setattr(choosing, "posed_score", lambda *arguments: -next(number))  # the first frame is asked last
+    own = dataclasses.replace(mesh, positions=bent(moved[0]).astype(np.float32))
+    first = choosing.Reference("first-frame", 0, VIEW, 0.6)
+    size = 40
+    frames = np.stack([cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA) for frame in clip.frames])
+    small = np.stack([cv2.resize(np.asarray(mask, np.float32), (size, size)) for mask in masks.masks])
+    assert np.count_nonzero(small[0] > 0.5) < choosing.FEW_PIXELS < np.count_nonzero(masks.masks[0] > 0.5)
+    filming = choosing.Filming(frames, small)
+    for pose, taken in (("auto", "first-frame"), ("any", "drawn")):
+        given = AnimateOptions(view="20,5", pose=pose)
+        scout = choosing.Scout(lambda scene, progress: np.repeat(scene.mesh.positions[None], len(scene.frames), axis=0))
+        _, found = choosing.find_reference(own, filming, first, given, scout, silent)
+        assert found.kind == taken
 
 
 class Quick(Truthful):

@@ -56,6 +56,12 @@ def test_a_motion_of_half_a_hundredth_of_the_size_is_nearer_than_standing_still(
 
 
 @pytest.mark.long
+def test_a_motion_of_a_part_of_a_pixel_is_no_farther_than_standing_still():
+    """With the motion that was found there, which is that of noise and of masks, it was 1.2 times as far."""
+    assert error_over_still(0.002, 6, 128, quality="draft") < 1.0001
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("part", [0.002, 0.005, 0.01])
 def test_small_motions_are_nearer_than_standing_still(part):
     assert error_over_still(part, 8, 384) < 1.0
@@ -80,11 +86,11 @@ class Biased:
     def reconstruct(self, scene, progress):
         progress("reconstruct", 0, 1)
         positions = np.concatenate([scene.mesh.positions[None], self.moved])[-len(scene.frames) :]
-        positions[1:] += 0.02 * np.sign(scene.mesh.positions)
+        positions[1:] += 0.005 * np.sign(scene.mesh.positions)
         yield FrameBatch(np.arange(len(positions)), positions, True)
 
 
-@pytest.mark.parametrize(("reach", "worst"), [(0.0, 0.0), (0.1, 0.5)])
+@pytest.mark.parametrize(("reach", "worst"), [(0.0, 0.0), (0.3, 0.5)])
 def test_a_clip_that_hardly_moves_is_nearer_to_the_truth_than_the_still_mesh(monkeypatch, reach, worst):
     mesh = creature()
     moved = waving(mesh, frames=6, reach=reach)
@@ -102,11 +108,11 @@ def test_a_clip_that_hardly_moves_is_nearer_to_the_truth_than_the_still_mesh(mon
     assert error <= worst * still + 1e-6
 
 
-def motion_kept(away, pixel):
+def motion_kept(away, pixel, error=0.0):
     """away (T, N, 3): how much of it is left."""
     own = np.zeros(away.shape[1:], np.float32)
     found = away.astype(np.float32)
-    without_noise(found, own, pixel)
+    without_noise(found, own, pixel, error)
     return float(np.sqrt((found**2).sum() / (away**2).sum()))
 
 
@@ -116,9 +122,22 @@ def test_what_only_trembles_by_a_part_of_a_pixel_nearly_stands_still_and_what_mo
     way = rng.normal(size=(1, 50, 3))
     trembling = 0.1 * pixel * rng.normal(size=(11, 50, 3)) / np.sqrt(3)
     assert motion_kept(trembling, pixel) < 0.2
-    assert motion_kept(0.3 * pixel * np.sin(times) * way, pixel) > 0.97  # small, but steady
+    assert motion_kept(0.6 * pixel * np.sin(times) * way, pixel) > 0.97  # small, but steady
     far = 3 * pixel * rng.normal(size=(11, 50, 3)) / np.sqrt(3)  # jerks that are larger than any noise
     assert motion_kept(far, pixel) > 0.99
+
+
+def test_motion_that_pixels_cannot_tell_is_held_still_and_a_small_part_that_moves_is_not():
+    pixel, times = 0.01, np.linspace(0, np.pi / 2, 12)[1:, None, None]
+    way = np.random.default_rng(0).normal(size=(1, 200, 3))
+    way /= np.linalg.norm(way, axis=2, keepdims=True)
+    assert motion_kept(0.3 * pixel * np.sin(times) * way, pixel) < 0.01
+    steady = pixel * np.sin(times) * way
+    assert motion_kept(steady, pixel) > 0.97
+    assert motion_kept(steady, pixel, error=pixel) < 0.7  # as far as what is found where nothing moves
+    assert motion_kept(steady, pixel, error=2 * pixel) < 0.01
+    finger = 3 * steady * (np.arange(200) == 7)[None, :, None]
+    assert motion_kept(finger, pixel) > 0.95
 
 
 def test_far_motion_is_left_as_it_was_found():

@@ -59,7 +59,10 @@ def examine(
         progress("view", 0, 1)
         match = find_view(normalised_mesh(mesh)[0], *first_look(video, clip, mask, progress), options.view, progress)
         view, overlap = match.view, float(match.overlap)
-        warnings += [*mesh.warnings, *overlap_warnings(overlap, mesh.name, clip.name)]
+        warnings += [
+            *mesh.warnings,
+            *overlap_warnings(overlap, mesh.name, clip.name, options.view == AnimateOptions().view),
+        ]
     return Examination(
         frame=clip.frames[0],
         mask=mask,

@@ -271,7 +271,11 @@ def pose_warnings(
         shown = (
             f"has a pose that no frame of '{video_name}' shows (silhouettes overlap by {reference.overlap:.2f} at most)"
         )
-        rest = ", found from a drawing of the mesh, which is less sure than from a frame."
+        seen = f"azimuth {reference.view.azimuth:.0f} and elevation {reference.view.elevation:.0f}"
+        rest = (
+            f", found from a drawing of the mesh, which is less sure than from a frame, and seen from {seen} degrees: "
+            "where that is a wrong side, give the view (--view AZIMUTH,ELEVATION)."
+        )
     sentence = (
         f"The mesh '{mesh_name}' {shown}, not that of frame {first}: the result begins with the pose of frame {first}"
         f"{rest} If it has that pose after all, use --pose first-frame."

@@ -17,6 +17,7 @@ from ..scene.exporting import engine_rig, export, export_formats, export_size, v
 from ..settings import option_properties, scene_inputs
 from ..ui import number_or_all
 from ..ui.number_or_all import draw_or_all
+from ..ui.own_language import in_own_language
 from ..ui.phrases import phrase, tooltip
 from ..ui.readiness import mesh_objects
 from ..ui.text_lines import draw_lines
@@ -89,7 +90,7 @@ class MOTION324_OT_export(bpy.types.Operator, ExportHelper):
             scene_inputs.check_targets([path])
             obj, *others = self._objects(context)
             for loss in self._losses(context):
-                self.report({"WARNING"}, loss)
+                self.report({"WARNING"}, in_own_language(loss))
             export.export(obj, path, first, last, lambda done, total: manager.progress_update(done / total), others)
         except Motion324Error as error:
             return report_error(self, error)
@@ -177,7 +178,7 @@ class MOTION324_OT_export_vertex_textures(bpy.types.Operator, ExportHelper):
         finally:
             manager.progress_end()
         for warning in written.warnings:
-            self.report({"WARNING"}, warning["sentence"])
+            self.report({"WARNING"}, in_own_language(warning["sentence"]))
         self.report(
             {"INFO"}, phrase("Exported '{path}' with {count} files beside it", path=path, count=len(written.files) - 1)
         )
@@ -234,7 +235,7 @@ class MOTION324_OT_export_rig(bpy.types.Operator, ExportHelper):
         try:
             engine_rig.armature_of([context.object])
         except Motion324Error as error:
-            cls.poll_message_set(str(error))
+            cls.poll_message_set(in_own_language(str(error)))
             return False
         return True
 
@@ -267,8 +268,8 @@ class MOTION324_OT_export_rig(bpy.types.Operator, ExportHelper):
         finally:
             manager.progress_end()
         for warning in done.warnings:
-            self.report({"WARNING"}, warning["sentence"])
-        self.report({"INFO"}, phrase("Exported '{path}': {what}", path=path, what=done.told))
+            self.report({"WARNING"}, in_own_language(warning["sentence"]))
+        self.report({"INFO"}, phrase("Exported '{path}': {what}", path=path, what=in_own_language(done.told)))
         return {"FINISHED"}
 
     def draw(self, context: bpy.types.Context) -> None:

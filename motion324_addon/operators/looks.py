@@ -16,6 +16,7 @@ from motion324.core.result import MadeMesh
 from ..examining import looks, new_mesh
 from ..scene.reading.new_object import add_object
 from ..settings import new_mesh_settings, properties
+from ..ui.own_language import in_own_language
 from ..ui.phrases import phrase, tooltip
 from .animation import KEEP
 from .reporting import report_error
@@ -127,7 +128,7 @@ video's camera"""
             return {"CANCELLED"}
         if bpy.app.background:
             for sentence in _to_say(new_mesh.made()):
-                self.report({"WARNING"}, sentence)
+                self.report({"WARNING"}, in_own_language(sentence))
         return {"FINISHED"}
 
     def _next(self, job: SimpleNamespace) -> Callable[[], None] | None:
@@ -165,7 +166,7 @@ class MOTION324_OT_add_new_mesh(bpy.types.Operator):
         settings.video = self.video or settings.video
         if not bpy.app.background:
             for sentence in _to_say(made):
-                self.report({"WARNING"}, sentence)
+                self.report({"WARNING"}, in_own_language(sentence))
         self.report(
             {"INFO"},
             phrase(

@@ -13,6 +13,7 @@ from motion324.core.inside_blender.operator_words import said_by_operator
 
 from ..job.runner import runner
 from ..scene.playing import takes
+from ..ui.own_language import in_own_language
 from ..ui.phrases import phrase
 from ..ui.readiness import reason_against_object
 
@@ -46,7 +47,7 @@ def has_result(operator: type[bpy.types.Operator], context: bpy.types.Context) -
 
 def report_error(operator: bpy.types.Operator, error: Motion324Error) -> set[str]:
     """Shows the sentence; in a Python call it becomes a RuntimeError."""
-    operator.report({"ERROR"}, str(error))
+    operator.report({"ERROR"}, in_own_language(str(error)))
     return {"CANCELLED"}
 
 

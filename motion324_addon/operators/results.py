@@ -14,6 +14,7 @@ from ..job.state import ENDED, Phase
 from ..scene.playing import keeping, kept_note, shape_keys, takes
 from ..scene.playing.animation import Animation
 from ..settings import scene_inputs
+from ..ui.own_language import in_own_language
 from ..ui.phrases import phrase, tooltip
 from ..ui.readiness import mesh_objects, reason_against_shape_keys
 from .reporting import SteppedOperator, has_result, report_error
@@ -77,7 +78,7 @@ class MOTION324_OT_keep_shape_keys(KeepingResults, bpy.types.Operator):
             reason = reason_against_shape_keys(runner.waiting(properties.object_name, properties.job))
             return reason or tooltip(cls.__doc__)
         except Motion324Error as error:
-            return str(error)
+            return in_own_language(str(error))
 
     def steps(self, context: bpy.types.Context) -> Iterator[tuple[int, int]]:
         self._animations = self.chosen()

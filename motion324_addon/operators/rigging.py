@@ -12,6 +12,7 @@ from ..job import keeping_bones
 from ..job.runner import runner
 from ..scene.playing import keeping
 from ..settings import preferences, rig_settings
+from ..ui.own_language import in_own_language
 from ..ui.phrases import tooltip
 from ..ui.readiness import reason_against_bones
 from .results import KeepingResults
@@ -35,7 +36,7 @@ class KeepingBones(rig_settings.RigProperties, KeepingResults):
             waiting = runner.waiting(properties.object_name, properties.job)
             return reason_against_bones(cls.kind, waiting, named) or tooltip(cls.__doc__)
         except Motion324Error as error:
-            return str(error)
+            return in_own_language(str(error))
 
     def steps(self, context: bpy.types.Context) -> Iterator[tuple[int, int]]:
         self._animations = self.chosen()
@@ -45,8 +46,8 @@ class KeepingBones(rig_settings.RigProperties, KeepingResults):
 
     def finished(self, context: bpy.types.Context) -> None:
         for warning in self._kept.warnings:
-            self.report({"WARNING"}, warning)
-        self.report({"INFO"}, self._kept.said)
+            self.report({"WARNING"}, in_own_language(warning))
+        self.report({"INFO"}, in_own_language(self._kept.said))
         runner.kept(self._animations)
 
 

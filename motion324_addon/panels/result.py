@@ -14,6 +14,7 @@ from ..scene.playing import keeping, shape_keys, takes
 from ..scene.playing.animation import Animation
 from ..ui.choices import in_panel_words
 from ..ui.number_or_all import draw_or_all
+from ..ui.own_language import in_own_language
 from ..ui.phrases import in_short, phrase
 from ..ui.readiness import Status, reason_against_bones, reason_against_shape_keys
 from ..ui.text_lines import draw_lines
@@ -93,7 +94,7 @@ def _draw_notes(layout: bpy.types.UILayout, context: bpy.types.Context, job: Job
         draw_lines(layout, context, in_panel_words(warning), "ERROR")
     obj = context.object
     if shape_keys.reason_to_copy(obj):
-        why = f"{obj.name} {shape_keys.reason_to_copy(obj)}"
+        why = f"{obj.name} {in_own_language(shape_keys.reason_to_copy(obj))}"
         draw_lines(layout, context, phrase("For shape keys: {why}", why=why), "INFO")
         if shape_keys.can_copy(obj):
             layout.operator("motion324.make_single_user", icon="DUPLICATE")

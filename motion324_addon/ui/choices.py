@@ -87,7 +87,7 @@ _REFUSED = re.compile(rf"\b[Tt]he option ({_NAMES}) cannot be {_VALUE}")
 _MENTIONED = re.compile(rf"\b[Tt]he option ({_NAMES})\b")
 _FROM = re.compile(r"--frames (\d+):(?!\d)")
 _UNTIL = re.compile(r"--frames :(\d+)")
-_BACKEND = re.compile(r"\b[Bb]ackend(?!-)\b")  # which the panels call the engine
+_BACKEND = re.compile(r"\b(a )?[Bb]ackend(?!-)\b", re.IGNORECASE)  # which the panels call the engine
 _PATH = re.compile(r"'(?:/|[A-Za-z]:[\\/])[^'\n]*[\\/]([^'\\/\n]+)'")
 _ADVISED = re.compile(rf"--({_NAMES})\b(?: {_VALUE})?")
 
@@ -108,7 +108,8 @@ def with_names_only(text: str) -> str:
 
 
 def _engine(found: re.Match[str]) -> str:
-    return "Engine" if found[0][0] == "B" else "engine"
+    article = f"{found[1][0]}n " if found[1] else ""
+    return article + ("Engine" if "B" in found[0] else "engine")
 
 
 def _advised(found: re.Match[str]) -> str:

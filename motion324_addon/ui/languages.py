@@ -7,28 +7,12 @@ there is shown in English.
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 import bpy
 
 from ..job.storage import ADDON
-from .translations import de, es, fr, ja, zh_hans
+from .translations.by_language import LANGUAGES
 
 CONTEXTS = ("*", "Operator")  # Blender looks for buttons' texts in a context of their own
-# By Blender's names for languages, in all the forms that its versions have.
-LANGUAGES = MappingProxyType(
-    {
-        "de": de.TEXTS,
-        "de_DE": de.TEXTS,
-        "fr": fr.TEXTS,
-        "fr_FR": fr.TEXTS,
-        "es": es.TEXTS,
-        "ja": ja.TEXTS,
-        "ja_JP": ja.TEXTS,
-        "zh_HANS": zh_hans.TEXTS,
-        "zh_CN": zh_hans.TEXTS,
-    }
-)
 # What is called the same everywhere.
 NAMES = frozenset(
     {

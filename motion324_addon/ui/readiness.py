@@ -22,6 +22,7 @@ from ..settings import preferences, properties
 from ..settings.properties import FEWEST_FRAMES
 from ..settings.source_video import VideoFacts, facts_of
 from . import choices
+from .own_language import in_own_language
 from .phrases import phrase
 
 SAME_SPEED = 0.02
@@ -151,7 +152,7 @@ def reason_against_object(context: bpy.types.Context) -> str:
     try:
         checked_object(obj)
     except Motion324Error as error:
-        return str(error)
+        return in_own_language(str(error))
     return ""
 
 
@@ -180,7 +181,7 @@ def reason_against_shape_keys(animations: Iterable[Animation]) -> str:
             if obj is not None:
                 shape_keys.check_keys(obj)
         except Motion324Error as error:
-            return str(error)
+            return in_own_language(str(error))
     return ""
 
 
@@ -195,7 +196,7 @@ def reason_against_bones(kind: str, animations: Iterable[Animation], armature: s
             elif obj is not None:
                 made_rig.check_can_have_rig(obj)
         except Motion324Error as error:
-            return str(error)
+            return in_own_language(str(error))
     return ""
 
 

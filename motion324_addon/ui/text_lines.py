@@ -10,6 +10,8 @@ from typing import NamedTuple
 import blf
 import bpy
 
+from .own_language import in_own_language
+
 FONT = 0  # the interface's own
 POINTS = 11.0  # of the interface's text in Blender's themes
 BUTTON = 22  # pixels of a button that is an icon, at scale 1
@@ -33,7 +35,7 @@ def draw_lines(
     one_less: a button stands beside it. part: of the region's width that the layout has.
     Returns how many rows high that is.
     """
-    text = bpy.app.translations.pgettext_iface(text)
+    text = in_own_language(text)
     scale = context.preferences.system.ui_scale
     width = (context.region.width - (MARGIN + BUTTON * one_less) * scale) * part - ICON * scale
     blf.size(FONT, POINTS * scale)

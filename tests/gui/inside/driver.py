@@ -167,9 +167,13 @@ class Driver:
             self.window.cursor_warp(x, above)
             yield PATIENT[0]
             if not self._names(name):
-                yield PATIENT[-1]  # a busy machine may not have noticed yet what is there now
-                if not self._names(name):
-                    return above - 1
+                break
+        # A busy machine may not have noticed yet what was there: at the edge itself there is time.
+        for edge in range(above, above - 5, -1):
+            self.window.cursor_warp(x, edge)
+            yield PATIENT[-1]
+            if self._names(name):
+                return edge
         raise NotFound(f"'{name}' has no upper edge")
 
     def beside(self, known: str, column: float) -> tuple[int, int]:

@@ -5,6 +5,7 @@ ui/languages imports it.
 
 from __future__ import annotations
 
-from . import labels, sentences, tooltips
+from . import backend, errors, labels, sentences, tooltips
 
-TEXTS = {**tooltips.TEXTS, **sentences.TEXTS, **labels.TEXTS}
+ERRORS = {**errors.TEXTS, **backend.TEXTS}  # told in English first, see ui/own_language
+TEXTS = {**ERRORS, **tooltips.TEXTS, **sentences.TEXTS, **labels.TEXTS}

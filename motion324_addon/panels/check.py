@@ -44,7 +44,7 @@ def _draw_overlay(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
             button.beside, button.opacity = is_this, context.scene.motion324.overlay_opacity
     column = layout.column()
     column.enabled = shown and not beside
-    column.prop(context.scene.motion324, "overlay_opacity")
+    column.prop(context.scene.motion324, "overlay_opacity_percent")
 
 
 def _source_of(obj: bpy.types.Object) -> kept_note.Source | None:

@@ -91,6 +91,14 @@ def _show_opacity(self: Motion324Settings, context: bpy.types.Context) -> None:
     overlay_view.set_opacity(context.scene, self.overlay_opacity)
 
 
+def _opacity_percent(self: Motion324Settings) -> float:
+    return 100.0 * self.overlay_opacity
+
+
+def _enter_opacity_percent(self: Motion324Settings, value: float) -> None:
+    self.overlay_opacity = value / 100.0
+
+
 def _takes_all(name: str) -> Callable[[Motion324Settings], bool]:
     return lambda self: not getattr(self, name)
 
@@ -145,6 +153,18 @@ class Motion324Settings(JobProperties, bpy.types.PropertyGroup):
         subtype="FACTOR",
         options=set(),
         update=_show_opacity,
+    )
+    overlay_opacity_percent: FloatProperty(
+        name="Opacity",
+        description="Of the video over the mesh",
+        default=50.0,
+        min=0.0,
+        max=100.0,
+        subtype="PERCENTAGE",
+        precision=0,
+        get=_opacity_percent,
+        set=_enter_opacity_percent,
+        options={"SKIP_SAVE"},  # `overlay_opacity`, as the panel shows it
     )
     own_pose_before: BoolProperty(
         name="Own Pose Before",

@@ -76,6 +76,9 @@ def test_the_opacity_follows_its_slider(animated):
     bpy.ops.motion324.overlay(opacity=0.2)
     bpy.context.scene.motion324.overlay_opacity = 0.7
     assert bpy.context.scene.camera.data.background_images[0].alpha == pytest.approx(0.7)
+    bpy.context.scene.motion324.overlay_opacity_percent = 30  # which the panel shows
+    assert bpy.context.scene.camera.data.background_images[0].alpha == pytest.approx(0.3)
+    assert bpy.context.scene.motion324.bl_rna.properties["overlay_opacity_percent"].subtype == "PERCENTAGE"
 
 
 def test_the_map_of_doubt_comes_and_goes(addon, animated):

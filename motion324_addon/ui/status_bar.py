@@ -9,6 +9,7 @@ import bpy
 from ..job.runner import runner
 from ..job.state import ENDED, JobState, Phase
 from ..runner_base.state import duration, stage_label
+from .choices import with_names_only
 from .own_language import in_own_language
 from .phrases import phrase
 
@@ -39,7 +40,7 @@ def ending(job: JobState) -> tuple[str, str] | None:
             "'{name}' was animated in {time}: {count} frames wait", name=job.object_name, time=took, count=job.frames
         )
     if job.problem is not None:
-        why = in_own_language(job.problem.sentence)
+        why = in_own_language(with_names_only(job.problem.sentence))
         return "WARNING", phrase("'{name}' was not animated: {why}", name=job.object_name, why=why)
     return None
 

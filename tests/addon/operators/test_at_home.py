@@ -143,9 +143,9 @@ def test_the_status_bar_tells_how_far_a_job_is_and_how_it_ended(addon):
     assert bar.told(starting, 13.0) == "Fox: Starting the engine, 3 s"
     done = state.JobState(phase=state.Phase.DONE, object_name="Fox", began=10.0, ended=42.0, frames=30, number=4)
     assert bar.ending(done) == ("INFO", "'Fox' was animated in 32 s: 30 frames wait")
-    problem = addon("runner_base.state").Problem("no-foreground", "Nothing was found.")
+    problem = addon("runner_base.state").Problem("no-foreground", "Nothing was found in '/home/a/fox.mp4'.")
     failed = state.JobState(phase=state.Phase.FAILED, object_name="Fox", problem=problem, number=5)
-    assert bar.ending(failed) == ("WARNING", "'Fox' was not animated: Nothing was found.")
+    assert bar.ending(failed) == ("WARNING", "'Fox' was not animated: Nothing was found in 'fox.mp4'.")
     assert bar.ending(state.JobState(phase=state.Phase.CANCELLED, number=6)) is None
     seen = {4: state.Phase.RUNNING, 5: state.Phase.FAILED}
     assert bar.ended_since(seen, (done, failed, running)) == [done]

@@ -215,6 +215,7 @@ def test_animate_is_grey_for_a_reason_that_says_what_to_do(addon, settings):
         ("Needs --no-mesh-texture.", "Needs New Mesh > Paint, switched off."),
         ("Use fewer frames per second (--video-fps).", "Use fewer frames per second (Frames and Timing > Per Second)."),
         ("The backend of backend-lost ended.", "The engine of backend-lost ended."),
+        ("A backend is no backend of mine.", "An engine is no engine of mine."),
     ],
 )
 def test_the_backends_advice_is_told_in_the_panels_words(addon, told, read):

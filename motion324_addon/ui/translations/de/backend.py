@@ -15,7 +15,7 @@ TEXTS = {
     "An MP4 cannot be transparent.": "Ein MP4 kann nicht durchsichtig sein.",
     "Animate the mesh first, with a video in which it moves.": "Das Mesh zuerst mit einem Video animieren, in dem es sich bewegt.",
     "Check both, and the mask.": "Beide und die Maske prüfen.",
-    "Check both, or give the view as AZIMUTH,ELEVATION.": "Beide prüfen oder die Winkel der Kamera angeben.",
+    "Check both, or give the view (Camera > Camera Angle > Angles).": "Beide prüfen, oder Kamera > Kamerawinkel > Winkel wählen.",
     "Check that it is complete; MP4 with H.264 is read everywhere.": "Prüfen, ob sie vollständig ist; MP4 mit H.264 wird überall gelesen.",
     "Choose a folder for PNG pictures, or another background.": "Einen Ordner für PNG-Bilder oder einen anderen Hintergrund wählen.",
     "Choose a folder that you may write to.": "Einen Ordner wählen, in den geschrieben werden darf.",

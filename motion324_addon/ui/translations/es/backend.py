@@ -15,7 +15,7 @@ TEXTS = {
     "An MP4 cannot be transparent.": "Un MP4 no puede ser transparente.",
     "Animate the mesh first, with a video in which it moves.": "Anime primero la malla con un vídeo en el que se mueva.",
     "Check both, and the mask.": "Compruebe ambos, y la máscara.",
-    "Check both, or give the view as AZIMUTH,ELEVATION.": "Compruebe ambos, o indique los ángulos de la cámara.",
+    "Check both, or give the view (Camera > Camera Angle > Angles).": "Compruebe ambos, o elija Cámara > Ángulo de cámara > Ángulos.",
     "Check that it is complete; MP4 with H.264 is read everywhere.": "Compruebe que está completo; MP4 con H.264 se lee en todas partes.",
     "Choose a folder for PNG pictures, or another background.": "Elija una carpeta para imágenes PNG, u otro fondo.",
     "Choose a folder that you may write to.": "Elija una carpeta en la que pueda escribir.",

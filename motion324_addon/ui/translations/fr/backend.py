@@ -15,7 +15,7 @@ TEXTS = {
     "An MP4 cannot be transparent.": "Un MP4 ne peut pas être transparent.",
     "Animate the mesh first, with a video in which it moves.": "Animez d'abord le maillage, avec une vidéo où il bouge.",
     "Check both, and the mask.": "Vérifiez les deux, et le masque.",
-    "Check both, or give the view as AZIMUTH,ELEVATION.": "Vérifiez les deux, ou donnez les angles de la caméra.",
+    "Check both, or give the view (Camera > Camera Angle > Angles).": "Vérifiez les deux, ou choisissez Caméra > Angle de caméra > Angles.",
     "Check that it is complete; MP4 with H.264 is read everywhere.": "Vérifiez qu'il est complet ; le MP4 H.264 se lit partout.",
     "Choose a folder for PNG pictures, or another background.": "Choisissez un dossier pour des images PNG, ou un autre arrière-plan.",
     "Choose a folder that you may write to.": "Choisissez un dossier où vous pouvez écrire.",

@@ -15,7 +15,7 @@ TEXTS = {
     "An MP4 cannot be transparent.": "MP4 は透明にできません。",
     "Animate the mesh first, with a video in which it moves.": "先に、動きのある動画でメッシュをアニメートしてください。",
     "Check both, and the mask.": "両方とマスクを確認してください。",
-    "Check both, or give the view as AZIMUTH,ELEVATION.": "両方を確認するか、カメラの角度を指定してください。",
+    "Check both, or give the view (Camera > Camera Angle > Angles).": "両方を確認するか、カメラ > カメラの角度 > 角度 を選んでください。",
     "Check that it is complete; MP4 with H.264 is read everywhere.": "完全かどうか確認してください。H.264 の MP4 はどこでも読めます。",
     "Choose a folder for PNG pictures, or another background.": "PNG 画像用のフォルダか、別の背景を選んでください。",
     "Choose a folder that you may write to.": "書き込めるフォルダを選んでください。",

@@ -15,7 +15,7 @@ TEXTS = {
     "An MP4 cannot be transparent.": "MP4 不能透明。",
     "Animate the mesh first, with a video in which it moves.": "请先用有运动的视频为网格制作动画。",
     "Check both, and the mask.": "请检查两者以及遮罩。",
-    "Check both, or give the view as AZIMUTH,ELEVATION.": "请检查两者，或给出相机角度。",
+    "Check both, or give the view (Camera > Camera Angle > Angles).": "请检查两者，或选择 相机 > 相机角度 > 角度。",
     "Check that it is complete; MP4 with H.264 is read everywhere.": "请检查其是否完整；H.264 的 MP4 处处可读。",
     "Choose a folder for PNG pictures, or another background.": "请选择 PNG 图片文件夹，或其他背景。",
     "Choose a folder that you may write to.": "请选择可写入的文件夹。",

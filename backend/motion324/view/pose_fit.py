@@ -117,7 +117,7 @@ def overlap_warnings(
         return ({"code": "unsure-view", "sentence": sentence},)
     sentence = (
         f"The mesh '{mesh_name}' does not look like the first frame of '{video_name}': their silhouettes overlap by "
-        f"{overlap:.2f} only, where {LOW_OVERLAP:g} is the least that is usual; the mesh should have the pose of "
-        "that frame, or --pose any says that it has another one. Check both, or give the view (--view AZIMUTH,ELEVATION)."
+        f"{overlap:.2f} only, where {LOW_OVERLAP:g} is the least that is usual; the mesh should have the pose of that "
+        "frame, or --pose any says that it has another one. Check both, or give the view (--view AZIMUTH,ELEVATION)."
     )
     return ({"code": "low-overlap", "sentence": sentence},)

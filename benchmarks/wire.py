@@ -24,7 +24,7 @@ from motion324.client import Client, start_server
 from motion324.core.clip import VideoClip
 from motion324.core.jobs.job_plan import OnPlan
 from motion324.core.options.animate_options import AnimateOptions
-from motion324.core.progress import Progress
+from motion324.core.progress import OnMatch, Progress
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.result import AnimationResult
 from motion324.core.view import look_at_origin
@@ -107,6 +107,7 @@ class _Results:
         progress: Progress,
         on_frames: Callable[[FrameBatch], None],
         on_plan: OnPlan,
+        on_match: OnMatch,
     ) -> AnimationResult:
         frames = int(request.mesh.metadata["frames"])
         if frames not in self._made:

@@ -20,7 +20,7 @@ import numpy as np
 
 from motion324.core.errors import EXIT_BAD_VIDEO, Cancelled, Motion324Error
 from motion324.core.jobs.job_plan import OnPlan
-from motion324.core.progress import Progress
+from motion324.core.progress import OnMatch, Progress
 from motion324.core.reference_mesh import ReferenceMesh
 from motion324.core.result import AnimationResult, Examination, MadeMesh
 from motion324.core.rigs.rig import RiggedMotion
@@ -35,7 +35,11 @@ seen: dict[str, object] = {"cancelled": [], "finished": [], "unloaded": 0, "batc
 
 
 def run_job(
-    request: AnimateRequest, progress: Progress, on_frames: Callable[[FrameBatch], None], on_plan: OnPlan
+    request: AnimateRequest,
+    progress: Progress,
+    on_frames: Callable[[FrameBatch], None],
+    on_plan: OnPlan,
+    on_match: OnMatch,
 ) -> AnimationResult:
     wish = request.mesh.metadata
     try:

@@ -39,7 +39,8 @@ class JobState(Progress):
     on which its result waits. kept, discarded: of those whose results were, and may come back.
     expected: the stages to come and the seconds that each may take, empty while nothing is known.
     ahead: jobs of others in front of this one. frames_ready: frames of the preview that can be played; frames: of the
-    result. notice: what people should know about how it ended, where that is no error.
+    result. match: overlap of the silhouettes of mesh and video, 0..1, once the running job knows it. notice: what
+    people should know about how it ended, where that is no error.
     """
 
     phase: Phase = Phase.IDLE
@@ -53,6 +54,7 @@ class JobState(Progress):
     ahead: int = 0
     frames_ready: int = 0
     frames: int = 0
+    match: float | None = None
     warnings: tuple[str, ...] = ()
     notice: str = ""
 
@@ -163,13 +165,14 @@ class Expected:
 
 @dataclass(frozen=True)
 class Progressed:
-    """remaining: seconds that the backend expects, once it does."""
+    """remaining: seconds that the backend expects, once it does. match: as `JobState` has it."""
 
     number: int
     stage: str
     done: int
     total: int
     remaining: float | None = None
+    match: float | None = None
 
 
 @dataclass(frozen=True)

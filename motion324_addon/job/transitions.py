@@ -256,15 +256,8 @@ def _moved(job: JobState, event: QueueMoved | Expected | Progressed) -> JobState
         return replace(job, phase=Phase.QUEUED if event.ahead else Phase.RUNNING, ahead=event.ahead)
     if isinstance(event, Expected):
         return replace(job, expected=event.seconds)
-    return replace(
-        job,
-        phase=Phase.RUNNING,
-        ahead=0,
-        stage=event.stage,
-        done=event.done,
-        total=event.total,
-        remaining=event.remaining,
-    )
+    now = {name: getattr(event, name) for name in ("stage", "done", "total", "remaining", "match")}
+    return replace(job, phase=Phase.RUNNING, ahead=0, **now)
 
 
 def _show_frames(jobs: Jobs, job: JobState, event: FramesCame) -> Step:

@@ -121,7 +121,8 @@ class JobWorker(Worker):
             if isinstance(event, motion324.client.Queued):
                 self.tell(QueueMoved(number, event.place))
             elif isinstance(event, motion324.client.ProgressEvent):
-                self.tell(Progressed(number, event.stage, event.done, event.total, event.remaining))
+                moved = Progressed(number, event.stage, event.done, event.total, event.remaining, event.match)
+                self.tell(moved)
             elif isinstance(event, motion324.client.FramesEvent) and preview is not None:
                 before = preview.frame_count
                 preview.write(event.indices, event.positions)

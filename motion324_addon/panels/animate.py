@@ -16,7 +16,7 @@ from ..job.runner import runner
 from ..job.state import JobState, Phase
 from ..settings import preferences
 from ..ui import guide
-from ..ui.choices import in_panel_words, with_names_only
+from ..ui.choices import doubt_about, in_panel_words, is_poor, with_names_only
 from ..ui.menu import PRESETS
 from ..ui.phrases import phrase
 from ..ui.readiness import reason_against, status_of
@@ -67,7 +67,7 @@ class MOTION324_PT_animate(Sidebar, bpy.types.Panel):
         result.draw_result(layout, context)
         draw_new_mesh_found(layout, context)
         if state.busy:
-            _draw_running(layout, state)
+            _draw_running(layout, context, state)
         _draw_queue(layout, context)
         if state.phase is Phase.CANCELLED:
             _draw_cancelled(layout, context, state)
@@ -96,7 +96,9 @@ def _draw_button(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     cross.operator("motion324.cancel", text="", icon="X")
 
 
-def _draw_running(layout: bpy.types.UILayout, state: JobState) -> None:
+def _draw_running(layout: bpy.types.UILayout, context: bpy.types.Context, state: JobState) -> None:
+    if state.match is not None and is_poor(state.match):  # known long before the result
+        draw_lines(layout, context, doubt_about(state.match), "ERROR")
     column = layout.column(align=True)
     column.active = False
     column.label(text=f"{state.object_name}: {state.video_name}", icon="OUTLINER_OB_MESH", translate=False)

@@ -68,6 +68,11 @@ def match_text(overlap: float) -> str:
     return f"{100 * overlap:.0f} % ({word})"
 
 
+def doubt_about(overlap: float) -> str:
+    """What is said of a poor match."""
+    return phrase("Match {match}: does the video show this mesh?", match=match_text(overlap))
+
+
 def _settings() -> dict[str, tuple[str, OptionSpec]]:
     """Where the panels have an option, by what sentences and advice call it."""
     found = {}

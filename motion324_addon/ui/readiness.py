@@ -104,8 +104,7 @@ def status_of(context: bpy.types.Context, now: float, match: float | None = None
     if reason:
         return Status(reason, "INFO")
     if match is not None and choices.is_poor(match):
-        told = phrase("Match {match}: does the video show this mesh?", match=choices.match_text(match))
-        return Status(told, "ERROR")
+        return Status(choices.doubt_about(match), "ERROR")
     expected = expected_of(context)
     if expected is None or not expected.seconds:
         return Status("Ready", "BLANK1")

@@ -50,7 +50,7 @@ def looked_up(request, progress, stage: str) -> dict:
     return wish
 
 
-def run_job(request, progress, on_frames, on_plan) -> AnimationResult:
+def run_job(request, progress, on_frames, on_plan, on_match) -> AnimationResult:
     wish = wish_of(request)
     if wish["do"] == "fail":
         sentence = f"The video '{request.video}' shows nothing that moves."
@@ -66,6 +66,7 @@ def run_job(request, progress, on_frames, on_plan) -> AnimationResult:
     else:
         frames = int(wish.get("frames", 8))
         positions = np.stack([wobbled(request.mesh.positions, index + ("pose" in wish)) for index in range(frames)])
+    on_match(float(wish.get("overlap", 0.93)))
     for index in range(frames):
         progress("reconstruct", index, frames)
         began = time.monotonic()

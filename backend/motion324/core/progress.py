@@ -5,6 +5,7 @@ a stage still takes.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 _WINDOW = 15.0  # seconds of the past that count
@@ -20,6 +21,13 @@ class Progress(Protocol):
     """
 
     def __call__(self, stage: str, done: int, total: int) -> None: ...
+
+
+OnMatch = Callable[[float], None]  # see motion324.pipeline.animate.animate
+
+
+def unmatched(overlap: float) -> None:
+    """An OnMatch for callers that do not care."""
 
 
 # What the panel and the terminal call a stage before people; a job's stages in the order of the pipeline.

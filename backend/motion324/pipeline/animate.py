@@ -17,7 +17,7 @@ from motion324.core.jobs.job_plan import OnPlan, plan_of, unplanned
 from motion324.core.motion.pins import Pins, read_pins
 from motion324.core.options.animate_options import ANY_POSE, AnimateOptions, names_mask_files
 from motion324.core.processes.machine import peak_memory, versions
-from motion324.core.progress import Progress, silent
+from motion324.core.progress import OnMatch, Progress, silent, unmatched
 from motion324.core.reference_mesh import Normalisation, ReferenceMesh, normalised_mesh
 from motion324.core.result import AnimationResult
 from motion324.core.view import View
@@ -70,6 +70,7 @@ def animate(
     progress: Progress = silent,
     on_frames: OnFrames | None = None,
     on_plan: OnPlan = unplanned,
+    on_match: OnMatch = unmatched,
     keep: KeepOptions | None = None,
     foreground: ForegroundMasks | None = None,
     view: View | None = None,
@@ -82,6 +83,8 @@ def animate(
         final=True; the result differs from those by trembling and smoothing over time, and where a clip hardly moves by
         what was found for its first frame.
     on_plan: gets the job's plan as soon as the number of frames is known, and a better one when they have been read.
+    on_match: gets the overlap of the silhouettes of mesh and video, 0..1, in the frame that the mesh's pose is taken
+        from, before anything is reconstructed: mesh and video may not belong together.
     keep: leaves files in a folder, all of them at the end or none.
     foreground: the masks of exactly these frames, where they are known; options.mask is not looked at then.
     view: the camera that sees the mesh, in normalised space, as the first frame does, where it is known; it is taken as
@@ -143,6 +146,7 @@ def animate(
         if view is None or options.pose == ANY_POSE:
             fitting, reference = find_reference(fitting, filming, reference, options, scout_of(reconstructor), clock)
         reference = repeated_where_still(reference, filmed.masks)
+        on_match(float(reference.overlap))
         if fitting.metadata is not normalised.metadata:
             mesh = dataclasses.replace(mesh, vertex_colour=fitting.vertex_colour, metadata=fitting.metadata)
         _log_vertex_colours(mesh)

@@ -47,6 +47,7 @@ class Job:
         self.answered = False
         self._pace = JobPace(slower_by_others())
         self._reported = ("", 0.0)
+        self._match: float | None = None
 
     @property
     def id(self) -> str:
@@ -62,6 +63,10 @@ class Job:
         """What remains is that of the whole plan from here on."""
         self._pace.expect(plan)
 
+    def on_match(self, overlap: float) -> None:
+        """Goes out with all reports of progress from here on, of which only the newest is sure to arrive."""
+        self._match = overlap
+
     def progress(self, stage: str, done: int, total: int) -> None:
         self.check()
         now = time.monotonic()
@@ -70,7 +75,7 @@ class Job:
             return
         self._reported = (stage, now)
         remaining = self._pace.update(stage, done, total, now)
-        event = ProgressEvent(self.id, stage, max(int(done), 0), max(int(total), 0), remaining)
+        event = ProgressEvent(self.id, stage, max(int(done), 0), max(int(total), 0), remaining, self._match)
         self.outbox.post(event, replaces=f"progress {self.id}")
 
     def on_frames(self, batch: FrameBatch) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from motion324.core.jobs.job_plan import OnPlan
-from motion324.core.progress import Progress
+from motion324.core.progress import OnMatch, Progress
 from motion324.core.result import AnimationResult, Examination, MadeMesh
 from motion324.core.rigs.rig import RiggedMotion
 from motion324.reconstructors.interface import FrameBatch
@@ -28,6 +28,7 @@ class RunJob(Protocol):
         progress: Progress,
         on_frames: Callable[[FrameBatch], None],
         on_plan: OnPlan,
+        on_match: OnMatch,
     ) -> AnimationResult: ...
 
 
@@ -41,9 +42,8 @@ def animation(run_job: RunJob) -> Callable[[Job], BulkMessage]:
 
     def run(job: Job) -> BulkMessage:
         assert isinstance(job.request, AnimateRequest)
-        return ResultEvent(
-            job.id, run_job(job.request, job.progress, job.on_frames, job.on_plan), job.request.topology_hash
-        )
+        result = run_job(job.request, job.progress, job.on_frames, job.on_plan, job.on_match)
+        return ResultEvent(job.id, result, job.request.topology_hash)
 
     return run
 

@@ -41,6 +41,7 @@ class ProgressEvent(Message):
     """stage: one of motion324.core.progress.STAGES; done and total: in its own unit.
     remaining: seconds until the end of the whole job where it has a plan (motion324.core.jobs.job_plan), else of this
     stage; None while that is not known.
+    match: overlap of the silhouettes of mesh and video, 0..1, once the job knows it.
     """
 
     kind: ClassVar[str] = "progress"
@@ -49,6 +50,7 @@ class ProgressEvent(Message):
     done: int
     total: int
     remaining: float | None = None
+    match: float | None = None
 
     @classmethod
     def from_wire(cls, fields: MessageFields) -> ProgressEvent:
@@ -58,6 +60,7 @@ class ProgressEvent(Message):
             done=fields.whole("done"),
             total=fields.whole("total"),
             remaining=fields.number("remaining") if fields.has("remaining") else None,
+            match=fields.number("match") if fields.has("match") else None,
         )
 
 

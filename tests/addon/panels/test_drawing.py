@@ -435,6 +435,13 @@ def test_every_phase_of_a_job_is_drawn(addon, backend, draw, state, show_jobs):
         assert paper.has("operator", "motion324.restart") == (phase in ("FAILED", "LOST"))
 
 
+def test_a_poor_match_is_told_while_the_job_runs(addon, backend, draw, state, show_jobs):
+    ball()
+    for match, told in ((0.59, True), (0.9, False), (None, False)):
+        show_jobs(phase=state.Phase.RUNNING, stage="reconstruct", done=5, total=9, match=match)
+        assert ("Match 59 % (poor): does the video show this mesh?" in draw().texts) == told
+
+
 def test_the_queue_has_a_button_for_each_job(addon, backend, draw, state):
     ball()
     records = addon("job.runner").runner._records

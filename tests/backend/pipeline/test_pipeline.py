@@ -84,6 +84,20 @@ def test_a_plan_comes_with_the_first_frames_and_a_better_one_when_all_have_been_
     assert sum(stage.seconds for stage in told[first]) > sum(stage.seconds for stage in told[better])
 
 
+def test_how_well_mesh_and_video_match_is_told_before_anything_is_reconstructed(reconstructor, box, sliding_square):
+    told = []
+    result = animate(
+        box,
+        sliding_square,
+        AnimateOptions(),
+        on_match=lambda overlap: told.append(overlap),
+        progress=lambda stage, done, total: told.append(stage),
+    )
+    (overlap,) = (each for each in told if isinstance(each, float))
+    assert overlap == pytest.approx(result.report["silhouette_overlap"], abs=1e-4)
+    assert "view" in told[: told.index(overlap)] and "reconstruct" not in told[: told.index(overlap)]
+
+
 def test_the_reconstructor_gets_the_mesh_in_normalised_space_and_samples_of_it(reconstructor, box, sliding_square):
     animate(box, sliding_square, AnimateOptions(seed=7))
     (scene,) = reconstructor.scenes

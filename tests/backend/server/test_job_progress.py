@@ -24,3 +24,10 @@ def test_the_client_is_told_what_is_left_of_the_whole_job(monkeypatch):
     job.progress("read", 5, 10)
     assert posted[0].remaining is None
     assert posted[1].remaining == pytest.approx(95, rel=0.05)
+    assert posted[1].match is None
+    job.on_match(0.59)  # how well mesh and video match goes out with all that follow
+    clock.now = 6.0
+    job.progress("reconstruct", 1, 10)
+    clock.now = 7.0
+    job.progress("reconstruct", 2, 10)
+    assert [event.match for event in posted[2:]] == [0.59, 0.59]

@@ -152,6 +152,7 @@ MESSAGES = [
     protocol.Queued("j", 3),
     protocol.ProgressEvent("j", "refine", 2, 7, 1.5),
     protocol.ProgressEvent("j", "refine", 2, 7),
+    protocol.ProgressEvent("j", "refine", 2, 7, match=0.59),
     protocol.FramesEvent("j", np.array([3, 4]), RNG.normal(size=(2, 5, 3)).astype(np.float32), final=True),
     protocol.ErrorMessage("j", "mesh-empty", "The mesh is empty.", "Choose another.", "/tmp/x", 3),
     protocol.Status("q", "cpu", {"process": 5.0}, ("deformation-fit",), "j", 2, 7, 1.5, {"threads": 2}),

@@ -32,6 +32,10 @@ def story(driver: Driver, zip_path: str, backend: str, video: str) -> Wait:
     yield from stage.open_only(driver, "")
     yield from driver.click("motion324.animate")
     runner = stage.module("job.runner").runner
+    yield from driver.wait_until(lambda: runner.state.match is not None, PATIENCE, "the job knows the match")
+    report["meanwhile"] = [runner.state.match, runner.state.frames_ready]
+    yield from driver.move_to_viewport()
+    yield from driver.shot("meanwhile")
     yield from driver.wait_until(lambda: bool(runner.results) or bool(runner.failures), PATIENCE, "the job ends")
     yield from driver.move_to_viewport()
     report["after"] = list(runner.results[0].warnings)

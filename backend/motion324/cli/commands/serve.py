@@ -15,6 +15,7 @@ from motion324.core.jobs.job_plan import OnPlan, unplanned
 from motion324.core.options.animate_options import bad_option
 from motion324.core.processes.interruption import waited
 from motion324.core.processes.machine import check_memory
+from motion324.core.progress import OnMatch, unmatched
 
 if TYPE_CHECKING:
     from motion324.core.progress import Progress
@@ -94,6 +95,7 @@ def run_job(
     progress: Progress,
     on_frames: Callable[[FrameBatch], None],
     on_plan: OnPlan = unplanned,
+    on_match: OnMatch = unmatched,
 ) -> AnimationResult:
     load_libraries(progress)
     from motion324.pipeline.animate import animate
@@ -102,7 +104,9 @@ def run_job(
     mesh, video, options, pins = request.mesh, request.video, request.options, request.pins
     if request.last is not None and pins is not None:
         return refine(mesh, video, options, request.last, pins, progress=progress, on_frames=on_frames)
-    return animate(mesh, video, options, progress=progress, on_frames=on_frames, on_plan=on_plan, pins=pins)
+    return animate(
+        mesh, video, options, progress=progress, on_frames=on_frames, on_plan=on_plan, on_match=on_match, pins=pins
+    )
 
 
 def examine(request: ExamineRequest, progress: Progress) -> Examination:

@@ -35,10 +35,10 @@ SHOWN_FINDINGS = ("motion324", "device", "memory", "torch", "weights", "answer")
 def headline(state: InstallationState) -> str:
     """What a running task does now, such as "Downloading scipy"."""
     if state.phase is Phase.CANCELLING:
-        return "Cancelling"
+        return phrase("Cancelling")
     if not state.stage or state.task is Task.CHECK:
-        return TASK_LABELS[state.task]
-    label = stage_label(state.stage)
+        return phrase(TASK_LABELS[state.task])
+    label = phrase(stage_label(state.stage))
     return f"{label}: {state.item}" if state.item else label
 
 

@@ -27,9 +27,9 @@ def _notice() -> str:
     """What is lost now that another file is open, in one sentence; "" for nothing."""
     lost = []
     if runner.state.busy:
-        waiting = len(runner.queue)
-        more = f" and {waiting} more that waited were" if waiting else " was"
-        lost.append(f"the animation of '{runner.state.object_name}'{more} cancelled")
+        name, waiting = runner.state.object_name, len(runner.queue)
+        one = f"the animation of '{name}' was cancelled"
+        lost.append(f"the animation of '{name}' and {waiting} more that waited were cancelled" if waiting else one)
     if len(runner.results) == 1:
         lost.append(f"the result of '{runner.results[0].object_name}' was forgotten")
     elif runner.results:

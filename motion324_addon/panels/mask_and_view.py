@@ -44,7 +44,7 @@ class MOTION324_PT_cut_out(WorkSidebar, bpy.types.Panel):
         icon = thumbnails.icon_of(looks.MASK_ICON)
         if icon:
             layout.template_icon(icon_value=icon, scale=THUMBNAIL_SCALE)
-        draw_fact(layout, "Found by", FOUND_BY.get(found.mask_method, found.mask_method))
+        draw_fact(layout, "Found by", phrase(FOUND_BY.get(found.mask_method, found.mask_method)))
         for warning in found.warnings:
             draw_lines(layout, context, in_panel_words(warning["sentence"]), "ERROR")
         layout.operator("motion324.show_mask", text="Image Editor", icon="IMAGE")

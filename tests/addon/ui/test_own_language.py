@@ -89,6 +89,11 @@ def test_no_translated_error_is_gone_from_the_sources(addon):
             "Something that nobody has translated. Choose another.",
             "Something that nobody has translated. Ein anderes wählen.",
         ),
+        (
+            "Another file was opened: the animation of 'Fox' was cancelled, and 2 results were forgotten.",
+            "Eine andere Datei wurde geöffnet: die Animation von 'Fox' wurde abgebrochen, und 2 Ergebnisse wurden "
+            "vergessen.",
+        ),
         ("Some words of the backend's own", "Some words of the backend's own"),
         (
             "scipy could not be downloaded: pip ended without a word.",

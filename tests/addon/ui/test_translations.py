@@ -96,6 +96,7 @@ def sentences_of_tables(addon) -> Iterator[str]:
     yield from (state.STARTING, *state.STAGE_LABELS.values(), *addon("operators.looks").STOPS.values())
     for told in addon("installation.drawing").CONDITIONS.values():
         yield from told
+    yield from addon("installation.drawing").TASK_LABELS.values()
     yield from (cls.doing for cls in addon("operators").CLASSES if getattr(cls, "doing", ""))
 
 

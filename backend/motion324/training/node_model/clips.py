@@ -19,6 +19,7 @@ from motion324.training.shared.processes import Processes
 from motion324.training.shared.settings import SynthesisSettings, validation_settings
 from motion324.training.synthesis.creatures.creature import make_creatures
 from motion324.training.synthesis.hybrids import make_hybrids
+from motion324.training.synthesis.prepared_rigs import read_prepared_rigs
 from motion324.training.synthesis.rig_bank import RigBank
 from motion324.training.synthesis.rigs import Rig, read_rigs
 
@@ -34,7 +35,8 @@ def training_and_held_out_clips(
 
     Raises Motion324Error("rigs-missing" or "rig-broken").
     """
-    rigs = read_rigs(options.rigs, processes=options.readers)
+    prepared = options.rigs.is_file()
+    rigs = read_prepared_rigs(options.rigs) if prepared else read_rigs(options.rigs, processes=options.readers)
     kept, held_out = split(rigs)
     kept += make_hybrids(kept, draw_weights([rig.name for rig in kept]), options.hybrids, options.seed)
     kept += make_creatures(options.creatures, options.seed, options.readers)

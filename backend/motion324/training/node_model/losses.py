@@ -16,7 +16,8 @@ from motion324.reconstructors.node_model.geometry import look_around, ray_axes, 
 from motion324.reconstructors.node_model.inputs_and_answers import LookOutputs, NodeOutputs
 from motion324.training.node_model.batches import TrainingBatch
 
-MOTION_FLOOR = 0.05  # of the longest side; clips with less motion than this do not count much more than that
+MOTION_FLOOR = 0.03  # of the longest side; clips with less motion than this do not count much more than that
+WHOLE_BEND_FROM, LEAST_BEND = 0.1, 0.1  # mean motion of clips whose errors are bent as told, and the least part of it
 ROUND_DECAY = 0.8  # a round counts this much of the next one
 MATCH_WEIGHT = 0.02
 DRAWN_MATCH_WEIGHT = 0.01  # of each look
@@ -41,10 +42,12 @@ class Losses:
 
 
 def losses(outputs: NodeOutputs, batch: TrainingBatch, bend: float | Tensor) -> Losses:
-    """bend: the error, in normalised units, where the Huber loss turns from a parabola into a line; () as a tensor."""
+    """bend: the error, in normalised units, where the Huber loss turns from a parabola into a line; () as a tensor. In
+    clips of little motion it is less, since the same errors are more of it."""
     truth = batch.targets[:, 1:]
     motion = (truth - batch.targets[:, :1]).norm(dim=-1).mean(dim=(1, 2))
     weight = 1 / (motion + MOTION_FLOOR)
+    bend = (bend * (motion / WHOLE_BEND_FROM).clamp(LEAST_BEND, 1)).view(-1, 1, 1, 1)
     total = truth.new_zeros(())
     rounds = len(outputs.positions)
     for number, positions in enumerate(outputs.positions):

@@ -23,7 +23,7 @@ def _option(default: Any, says: str, *, flag: str = "", choices: tuple[str, ...]
 class CompactOptions:
     """What a run is told. Shares are parts of all clips; see SynthesisSettings."""
 
-    rigs: Path = _option(MISSING, "folder of rigged models (.npz)")  # noqa: RUF009
+    rigs: Path = _option(MISSING, "folder of rigged models (.npz), or one file of them, prepared")  # noqa: RUF009
     out: Path = _option(MISSING, "folder for weights, log and a picture of the data")  # noqa: RUF009
     seconds: float = _option(MISSING, "when to stop training, counted from the start; then measure and save")
     creatures: int = _option(12, "procedural creatures of each body plan, in addition")
@@ -50,6 +50,10 @@ class CompactOptions:
     drawn_reference_share: float = _option(0.0, "other clips whose first frame is the mesh, drawn", of_clips=True)
     proportions_share: float = _option(0.0, "clips whose bodies have other proportions than in the file", of_clips=True)
     carried_share: float = _option(0.0, "clips whose bodies move as another one does", of_clips=True)
+    tiny_share: float = _option(0.0, "clips that hardly move", of_clips=True)
+    exchanged_share: float = _option(0.0, "clips whose bodies have the colours of another one", of_clips=True)
+    around_share: float = _option(0.0, "clips with other light from every side", of_clips=True)
+    graded_share: float = _option(0.0, "clips whose pictures have other contrast and colours", of_clips=True)
     readers: int = _option(1, "processes that read the rigs, per GPU")
     only_looks: bool = _option(False, "learn nothing but the looks at drawings")
     measure_first: bool = _option(False, "measure the model that one begins with")

@@ -18,6 +18,7 @@ class SynthesisSettings:
     oversampling: int = key(2, "the renderer's pixels per pixel and axis")
     speed: tuple[float, float] = key((0.5, 6.0), "poses of a clip per frame, of 24 a second; even in the logarithm")
     still_share: float = key(0.12, "clips with almost no motion")
+    tiny_share: float = key(0.0, "clips that hardly move: 0.1 to 1 % of the size, or, of one in six, not at all")
     gap_share: float = key(0.5, "windows that do not follow the reference frame at once")
     longest_gap: int = key(24, "these leave out fewer frames than so many")
     blend_share: float = key(0.3, "two clips mixed")
@@ -34,6 +35,7 @@ class SynthesisSettings:
     travel_share: float = key(0.35, "turning and moving as a whole")
     shape_share: float = key(0.6, "axis scales and smooth static warps")
     original_colour_share: float = key(0.4, "colours as in the file")
+    exchanged_share: float = key(0.0, "bodies in the colours of another one")
     texture_share: float = key(0.5, "procedural textures")
     no_colour_share: float = key(0.05, "the mesh comes without colours")
     flat_share: float = key(0.25, "faces shaded flat")
@@ -41,6 +43,10 @@ class SynthesisSettings:
     image_share: float = key(0.5, "such textures that are blotched as photographs are")
     pattern_share: float = key(0.25, "checks, spots or patches all over")
     lamp_share: float = key(0.4, "coloured light, also too bright")
+    around_share: float = key(
+        0.0, "other light from every side, and at grazing angles, as rooms and landscapes give it"
+    )
+    graded_share: float = key(0.0, "pictures of other contrast and colours, which drift, and lit by their background")
     cast_shadow_share: float = key(0.35, "shadows that the object casts onto itself")
     floor_share: float = key(0.15, "on a floor with a shadow, of which half the masks take a part for the object")
     motion_blur_share: float = key(0.15, "blurred by what moves while the shutter is open")
@@ -66,6 +72,7 @@ def validation_settings(training: SynthesisSettings) -> SynthesisSettings:
         training,
         speed=(1.5, 2.5),
         still_share=0.0,
+        tiny_share=0.0,
         gap_share=0.0,
         blend_share=0.0,
         weaker_share=0.0,
@@ -78,6 +85,7 @@ def validation_settings(training: SynthesisSettings) -> SynthesisSettings:
         travel_share=0.0,
         shape_share=0.0,
         original_colour_share=1.0,
+        exchanged_share=0.0,
         texture_share=0.4,
         no_colour_share=0.0,
         other_pose_share=0.0,
@@ -85,6 +93,8 @@ def validation_settings(training: SynthesisSettings) -> SynthesisSettings:
         gross_view_share=0.0,
         pattern_share=0.0,
         lamp_share=0.0,
+        around_share=0.0,
+        graded_share=0.0,
         cast_shadow_share=0.0,
         floor_share=0.0,
         motion_blur_share=0.0,

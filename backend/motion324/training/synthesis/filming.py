@@ -18,6 +18,7 @@ from motion324.reconstructors.node_model.geometry import turn
 from motion324.training.shared.fused import fused
 from motion324.training.shared.settings import SynthesisSettings
 from motion324.training.synthesis.appearance import Appearance, sample_appearance
+from motion324.training.synthesis.exchanged_colours import with_exchanged_colours
 from motion324.training.synthesis.floor_shadows import floor_shadows
 from motion324.training.synthesis.geometry import apply, mixed, rotation_about, vertex_normals
 from motion324.training.synthesis.joint_motion import aligned_references, sample_joint_motion, sample_times
@@ -28,6 +29,8 @@ from motion324.training.synthesis.rig_bank import Draws, ModelBatch, RigBank
 from motion324.view.torch_rasteriser import Fragments
 
 STATIC_WAVES, MOVING_WAVES = 3, 2
+LEAST_MOTION = (0.001, 0.01)  # mean motion of clips that hardly move, in parts of the longest side
+MOTIONLESS_SHARE = 1 / 6  # of these
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ def filmed_clips(
     vertices, mirrored = varied_vertices(posed, models, times, still, settings, draws)
     models = replace(models, faces=torch.where(mirrored[models.face_clip, None], models.faces.flip(1), models.faces))
     cameras = camera(vertices) if camera else sample_cameras(vertices, models, draws)
+    models = with_exchanged_colours(models, settings.exchanged_share, draws, hosts)
     appearance = sample_appearance(models, len(chosen), settings, draws)
     colours, alpha, depth = _rendered(vertices, models, cameras, appearance, settings, draws)
     shade = floor_shadows(vertices, models, cameras, settings, draws)
@@ -195,7 +199,22 @@ def varied_vertices(
         vertices = _waving(vertices, clip, times, still, settings.wave_share, draws)
     if settings.travel_share:
         vertices = _travelling(vertices, clip, times, still, settings.travel_share, draws)
-    return normalised(vertices, models), mirrored
+    vertices = normalised(vertices, models)
+    if settings.tiny_share:
+        vertices = hardly_moving(vertices, models, draws.chance(settings.tiny_share, len(still)), draws)
+    return vertices, mirrored
+
+
+def hardly_moving(vertices: Tensor, models: ModelBatch, chosen: Tensor, draws: Draws) -> Tensor:
+    """vertices (V, T, 3) in normalised space -> the same, with the motion of the chosen clips (B,) made so small that
+    its mean is in LEAST_MOTION, or, of some, without any."""
+    batch = len(chosen)
+    moved = vertices[:, 1:] - vertices[:, :1]
+    counts = torch.bincount(models.vertex_clip, minlength=batch)
+    total = torch.zeros(batch, device=moved.device).index_add_(0, models.vertex_clip, moved.norm(dim=-1).mean(dim=1))
+    size = draws.log_uniform(*LEAST_MOTION, batch) * ~draws.chance(MOTIONLESS_SHARE, batch)
+    factor = torch.where(chosen, (size * counts / total.clamp(min=1e-9)).clamp(max=1), torch.ones_like(size))
+    return torch.cat([vertices[:, :1], vertices[:, :1] + factor[models.vertex_clip, None, None] * moved], dim=1)
 
 
 def normalised(vertices: Tensor, models: ModelBatch) -> Tensor:

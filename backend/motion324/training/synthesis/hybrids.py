@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 
 from motion324.training.synthesis.rest_joints import FLAT, USED
 from motion324.training.synthesis.rigs import Rig, Skeleton, in_normalised_space, skinned
@@ -21,6 +22,9 @@ TWINS_APART = 0.06  # of the longest side: how far a limb may lie off the mirror
 ADDED_SHARE = 0.25  # of the limbs, those that come in addition to the own ones
 TRIES = 20
 MOST = 20.0  # of what stands in matrices; with more, a limb flies off
+REACH = 0.1  # of the longest side: what lies nearer hangs together
+LOOSE_SHARE = 0.05  # of the surface that may lie apart, in any of POSES_LOOKED_AT poses, by that many places on it
+POSES_LOOKED_AT, PLACES_LOOKED_AT = 6, 400
 MIRROR = np.diag([-1.0, 1.0, 1.0])
 
 
@@ -95,7 +99,7 @@ def _at_rest(rig: Rig) -> _AtRest | None:
 
 
 def _hybrid(body: _AtRest, other: _AtRest, name: str, rng: np.random.Generator) -> Rig | None:
-    """None where one has no limbs, or one flies off."""
+    """None where one has no limbs, or one flies off, or the body falls apart."""
     own, theirs = _limbs(body), _limbs(other)
     if not own or not theirs:
         return None
@@ -118,10 +122,29 @@ def _hybrid(body: _AtRest, other: _AtRest, name: str, rng: np.random.Generator) 
     if not max(float(np.abs(clip).max()) for clip in rig.clips) < MOST:
         return None
     clips, rest = in_normalised_space(list(rig.clips), skinned(rig.vertices, rig.joints, rig.weights, rig.clips[0][0]))
-    return Rig(
+    made = Rig(
         name, rig.vertices, rig.faces, rig.colours, rig.joints, rig.weights,
         tuple(clip.astype(np.float32) for clip in clips), rest.astype(np.float32), rig.skeleton,
     )  # fmt: skip
+    return None if falls_apart(made, rng) else made
+
+
+def falls_apart(rig: Rig, rng: np.random.Generator) -> bool:
+    """Whether parts of it lie apart from the rest, in some of its poses."""
+    corners = rig.rest[rig.faces]
+    areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    if not areas.sum() > 0:
+        return True
+    faces = rig.faces[rng.choice(len(areas), PLACES_LOOKED_AT, p=areas / areas.sum())]
+    mix = rng.dirichlet(np.ones(3), PLACES_LOOKED_AT)
+    poses = np.concatenate(rig.clips)
+    for number in np.linspace(0, len(poses) - 1, POSES_LOOKED_AT).astype(int):
+        places = np.einsum("nk,nka->na", mix, skinned(rig.vertices, rig.joints, rig.weights, poses[number])[faces])
+        near = np.linalg.norm(places[:, None] - places[None], axis=-1) < REACH
+        parts = connected_components(near, directed=False)[1]
+        if np.bincount(parts).max() < (1 - LOOSE_SHARE) * len(parts):
+            return True
+    return False
 
 
 def _limbs(body: _AtRest) -> list[_Limb]:

@@ -29,7 +29,8 @@ class Lights:
     """Of B clips, in normalised space. direction (B, 3): towards the light. ambient, shine (B,). sky (B, 3): colour of
     what lights from above, less that from below. Shadows that stay where they are: shade_waves (B, 3, M), shade_phases
     (B, M), shade (B,): how dark, shade_edge (B,): how sharp. lamp, around (B, 3): colour and strength of the light, and
-    of what comes from all around."""
+    of what comes from all around. sides (B, 3, 3): how much more of each colour comes from +x, +y and +z than from
+    everywhere. grazing (B, 3): what a surface adds that is seen from its side."""
 
     direction: Tensor
     ambient: Tensor
@@ -41,6 +42,8 @@ class Lights:
     shade_edge: Tensor
     lamp: Tensor
     around: Tensor
+    sides: Tensor
+    grazing: Tensor
 
     def lit(
         self, colours: Tensor, normals: Tensor, to_eye: Tensor, places: Tensor, unshadowed: Tensor, clip: Tensor
@@ -58,9 +61,10 @@ class Lights:
         angles = (places[..., None] * self.shade_waves[clip]).sum(dim=1) + self.shade_phases[clip]
         shadow = self.shade[clip] * (self.shade_edge[clip] * angles.sin().sum(dim=-1)).sigmoid()
         comes = self.lamp[clip] * ((1 - shadow) * unshadowed)[:, None]
-        around = ambient[:, None] * (1 + normals[:, 1:2] * self.sky[clip]) * (1 - 0.4 * shadow)[:, None]
-        around = around * self.around[clip]
-        return colours * (around + ((1 - ambient) * lambert)[:, None] * comes) + highlight[:, None] * comes
+        uneven = 1 + normals[:, 1:2] * self.sky[clip] + (normals[:, :, None] * self.sides[clip]).sum(dim=1)
+        around = ambient[:, None] * uneven.clamp(min=0.1) * (1 - 0.4 * shadow)[:, None] * self.around[clip]
+        grazing = self.grazing[clip] * ((1 - facing.abs()).clamp(min=0) ** 3)
+        return colours * (around + ((1 - ambient) * lambert)[:, None] * comes) + highlight[:, None] * comes + grazing
 
 
 def sample_lights(batch: int, settings: SynthesisSettings, draws: Draws) -> Lights:
@@ -79,6 +83,7 @@ def sample_lights(batch: int, settings: SynthesisSettings, draws: Draws) -> Ligh
         shade=shadowed * draws.uniform(0, 0.9, batch),
         shade_edge=draws.log_uniform(1, 12, batch),
         **_coloured_light(batch, settings, draws),
+        **_light_of_a_place(batch, settings, draws),
     )
 
 
@@ -93,6 +98,18 @@ def _coloured_light(batch: int, settings: SynthesisSettings, draws: Draws) -> di
         strength = draws.log_uniform(dimmest, brightest, batch, 1) * (0.15 * draws.normal(batch, 3)).exp()
         found[name] = torch.where(chosen, strength, torch.ones_like(strength))
     return found
+
+
+def _light_of_a_place(batch: int, settings: SynthesisSettings, draws: Draws) -> dict[str, Tensor]:
+    """Brighter and of other colours from some sides, as of windows, walls and grass, and a sheen of it; else none."""
+    if not settings.around_share:
+        none = torch.zeros(batch, 3, 3, device=draws.device)
+        return {"sides": none, "grazing": none[:, 0]}
+    chosen = draws.chance(settings.around_share, batch, 1, 1)
+    towards, strength = draws.directions(batch, 1).mT, draws.uniform(0.1, 0.7, batch, 1, 1)  # (B, 3, 1): one side
+    sides = strength * towards * (1 + 0.3 * draws.normal(batch, 1, 3)) + 0.12 * draws.normal(batch, 3, 3)
+    sheen = draws.chance(0.5, batch, 1) * draws.uniform(0, 0.3, batch, 1) * draws.uniform(0.5, 1, batch, 3)
+    return {"sides": chosen * sides, "grazing": chosen[:, 0] * sheen}
 
 
 @dataclass(frozen=True)

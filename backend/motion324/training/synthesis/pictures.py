@@ -17,6 +17,7 @@ from motion324.reconstructors.node_model.geometry import turn
 from motion324.training.shared.fused import fused
 from motion324.training.shared.settings import SynthesisSettings
 from motion324.training.synthesis.geometry import product, rotation_about
+from motion324.training.synthesis.grading import graded
 from motion324.training.synthesis.rig_bank import Draws, ModelBatch
 
 GROSS = 3.0  # how much worse the worst of estimated views are
@@ -118,6 +119,8 @@ def as_filmed(
     coarse = draws.chance(0.6, *one) & poor
     noise = draws.normal(*colours.shape)
     noisiness = draws.uniform(0, 0.025, *one) * poor
+    if settings.graded_share:
+        colours = graded(colours, alpha, backgrounds, settings.graded_share, draws)
     frames = _toned(colours, alpha, backgrounds, tone, tint)
     if settings.small_share:
         frames = _of_few_pixels(frames, settings.small_share, draws)

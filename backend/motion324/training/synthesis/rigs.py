@@ -70,7 +70,7 @@ def read_rig(path: Path) -> Rig:
             vertices, faces = file["V"].astype(np.float64), file["F"].astype(np.int64)
             colours, joints = file["C"].astype(np.float32), file["J"].astype(np.int64)
             weights = file["W"].astype(np.float64)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise _broken(path) from error
     if not clips or not all(np.isfinite(part).all() for part in (vertices, weights, *clips)):
         raise _broken(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+from dataclasses import replace
 from itertools import cycle
 
 import pytest
@@ -18,6 +19,7 @@ from torch.multiprocessing import spawn  # noqa: E402
 from motion324.core.errors import EXIT_BACKEND, EXIT_BAD_MESH, Motion324Error  # noqa: E402
 from motion324.reconstructors.node_model.config import NodeModelConfig  # noqa: E402
 from motion324.reconstructors.node_model.geometry import ray_axes, rotation_from_6d, skin  # noqa: E402
+from motion324.reconstructors.node_model.inputs_and_answers import NodeOutputs  # noqa: E402
 from motion324.reconstructors.node_model.model import NodeModel  # noqa: E402
 from motion324.training.clips.split import HELD_OUT  # noqa: E402
 from motion324.training.node_model import run as compact  # noqa: E402
@@ -105,6 +107,22 @@ def test_the_loss_falls_on_a_handful_of_clips(synthesiser):
         history.append((found.points.item(), found.matches.item()))
     assert history[-1][0] < 0.7 * history[0][0]
     assert history[-1][1] < history[0][1]
+
+
+def test_an_error_counts_by_the_motion_of_its_clip(synthesiser):
+    batch = synthesiser.batch(2)
+    still = batch.targets[:, :1]
+    moved = (batch.targets - still) / (batch.targets - still).norm(dim=-1).mean(dim=(1, 2)).view(-1, 1, 1, 1)
+
+    def lost(motion: float, left: float) -> float:
+        """With so much motion, of which so much is left."""
+        told = replace(batch, targets=still + motion * moved)
+        answer = still + (1 - left) * motion * moved
+        outputs = NodeOutputs([answer], torch.zeros(2 * 4 * 12, 1, 8, 8), [])
+        return losses(outputs, told, 0.1).points.item()
+
+    assert lost(0.02, 0.5) > 0.15 * lost(0.2, 0.5)
+    assert lost(0.02, 1.0) > lost(0.02, 0.5) > lost(0.02, 0.0) == 0
 
 
 def test_weights_come_back_in_half_precision_and_what_is_no_file_of_them_is_named(tmp_path):

@@ -14,8 +14,10 @@ from motion324.training.node_model.batches import Synthesiser  # noqa: E402
 from motion324.training.shared import fused as fusing  # noqa: E402
 from motion324.training.shared.settings import SynthesisSettings, validation_settings  # noqa: E402
 from motion324.training.synthesis.appearance import CHECKS, PATCHES, sample_appearance  # noqa: E402
-from motion324.training.synthesis.filming import filmed_clips  # noqa: E402
+from motion324.training.synthesis.exchanged_colours import with_exchanged_colours  # noqa: E402
+from motion324.training.synthesis.filming import LEAST_MOTION, filmed_clips, hardly_moving  # noqa: E402
 from motion324.training.synthesis.floor_shadows import floor_shadows  # noqa: E402
+from motion324.training.synthesis.grading import graded  # noqa: E402
 from motion324.training.synthesis.lighting import cast_shadows, sample_lights  # noqa: E402
 from motion324.training.synthesis.pictures import Cameras, as_filmed, estimated_masks, motion_blurred  # noqa: E402
 from motion324.training.synthesis.rig_bank import Draws, ModelBatch, RigBank  # noqa: E402
@@ -132,6 +134,67 @@ def test_light_may_have_a_colour():
     assert (white.lamp == 1).all() and (white.around == 1).all()
     assert (coloured.lamp.amax(dim=1) / coloured.lamp.amin(dim=1)).median() > 1.1
     assert coloured.lamp.mean(dim=1).max() > 1.5 and coloured.around.mean(dim=1).min() < 0.5
+
+
+def test_light_may_come_from_one_side_and_leaves_what_faces_the_other_dark():
+    settings = replace(PLAIN, around_share=1.0)
+    lights = sample_lights(64, settings, Draws(0, CPU))
+    towards = torch.nn.functional.normalize(lights.sides.mean(dim=2), dim=1)
+    white = torch.full((64, 3), 0.5)
+    nothing, clip = torch.zeros(64), torch.arange(64)
+    of_the_place = [lights.lit(white, side, side, white, nothing, clip).mean(dim=1) for side in (towards, -towards)]
+    assert (of_the_place[0] > of_the_place[1]).float().mean() > 0.95
+    plain = sample_lights(64, PLAIN, Draws(0, CPU))
+    assert not plain.sides.any() and not plain.grazing.any() and lights.grazing.any()
+
+
+def test_graded_bodies_keep_their_borders_and_have_other_colours():
+    colours = 0.2 + 0.6 * torch.rand(40, 3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    alpha = (torch.arange(8) < 4).float().expand(40, 3, 1, 8, 8)
+    backgrounds = torch.tensor([0.9, 0.2, 0.2]).view(1, 1, 3, 1, 1).expand(40, 1, 3, 8, 8)
+    found = graded(colours * alpha, alpha, backgrounds, 0.5, Draws(3, CPU))
+    assert not found[..., 4:].any() and found.min() >= 0 and found.max() <= 1
+    changed = (found - colours * alpha).abs().amax(dim=(1, 2, 3, 4)) > 1e-6
+    assert 10 <= changed.sum() <= 30
+    drifts = (found / colours)[..., :4].mean(dim=(2, 3, 4)).std(dim=1)
+    assert (drifts[~changed] < 1e-6).all() and (drifts[changed] > 0.01).any()
+    reddened = (found[:, :, 0].mean(dim=(1, 2, 3)) > found[:, :, 2].mean(dim=(1, 2, 3)))[changed]
+    assert reddened.float().mean() > 0.6
+
+
+def test_bodies_may_have_the_colours_of_another_one_of_the_batch(bank):
+    models = bank.models([0, 1, 2, 0])
+    own = torch.tensor([0.1, 0.3, 0.5, 0.7])[models.vertex_clip, None].expand(-1, 3).contiguous()
+    models = replace(models, colours=own)
+    found = with_exchanged_colours(models, 1.0, Draws(0, CPU), np.random.default_rng(0))
+    for clip in range(4):
+        colours = found.colours[models.vertex_clip == clip].unique()
+        assert len(colours) == 1 and colours[0] != own[models.vertex_clip == clip][0, 0]
+    assert with_exchanged_colours(models, 0.0, Draws(0, CPU), np.random.default_rng(0)) is models
+
+
+def test_places_have_the_colours_of_what_lies_there_in_the_other_body(bank):
+    models = bank.models([0, 1])
+    models = replace(models, colours=models.rest.clone())
+    found = with_exchanged_colours(models, 1.0, Draws(0, CPU), np.random.default_rng(4))
+    first = models.vertex_clip == 0
+    towards = np.corrcoef(np.c_[models.rest[first], found.colours[first]].T)[:3, 3:]
+    assert np.nanmax(np.abs(towards), axis=1).min() > 0.8
+
+
+def test_some_clips_hardly_move_and_keep_the_way_they_move(bank):
+    vertices = _filmed(bank).vertices
+    models = bank.models([0, 1, 2, 0, 1, 2])
+    chosen = torch.tensor([True, False] * 3)
+    found = hardly_moving(vertices, models, chosen, Draws(0, CPU))
+    clip = models.vertex_clip
+    assert torch.allclose(found[~chosen[clip]], vertices[~chosen[clip]], atol=1e-6)
+    assert torch.equal(found[:, 0], vertices[:, 0])
+    sizes = [(found - found[:, :1])[clip == one, 1:].norm(dim=-1).mean().item() for one in (0, 2, 4)]
+    assert all(size == 0 or LEAST_MOTION[0] * 0.99 <= size <= LEAST_MOTION[1] * 1.01 for size in sizes) and any(sizes)
+    some = clip == sizes.index(max(sizes)) * 2
+    before, after = ((of - of[:, :1])[some].flatten() for of in (vertices, found))
+    assert torch.cosine_similarity(before, after, dim=0) > 0.999
 
 
 def test_patterns_have_two_colours_or_many_shades():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="training needs PyTorch, which is not installed here")
 
 from motion324.training.synthesis.creatures.creature import make_creature
-from motion324.training.synthesis.hybrids import make_hybrids
+from motion324.training.synthesis.hybrids import falls_apart, make_hybrids
 from motion324.training.synthesis.rigs import skinned
 
 
@@ -58,3 +60,14 @@ def test_they_are_of_two_bodies(rigs, hybrids):
     for rig in hybrids:
         own = {tuple(colour) for colour in rig.colours.round(5)}
         assert sum(bool(own & {tuple(colour) for colour in palette}) for palette in palettes) >= 2
+
+
+def test_bodies_that_fall_apart_in_some_pose_are_none(rigs, hybrids):
+    rng = np.random.default_rng(0)
+    assert not any(falls_apart(rig, rng) for rig in hybrids)
+    whole = rigs[0]
+    assert not falls_apart(whole, rng)
+    holds = int(np.bincount(whole.joints[:, 0][whole.weights[:, 0] > 0.9]).argmax())
+    clip = whole.clips[0].copy()
+    clip[len(clip) // 2 :, holds, :, 3] += 2
+    assert falls_apart(replace(whole, clips=(clip,)), rng)

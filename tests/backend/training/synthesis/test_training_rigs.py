@@ -48,6 +48,9 @@ def test_files_that_are_no_rigs_are_named(tmp_path):
     with pytest.raises(Motion324Error) as caught:
         read_rig(tmp_path / "broken.npz")
     assert caught.value.code == "rig-broken" and "broken.npz" in str(caught.value)
+    (tmp_path / "empty.npz").write_bytes(b"")
+    with pytest.raises(Motion324Error):
+        read_rig(tmp_path / "empty.npz")
     arrays = bar_rig(2, 0)
     arrays["clip0"][3, 1, 0, 0] = np.nan
     np.savez(tmp_path / "nan.npz", **arrays)

@@ -42,7 +42,7 @@ def write_prepared_rigs(path: Path, rigs: Sequence[Rig]) -> None:
     for name in OF_JOINTS:
         arrays[name] = np.concatenate([getattr(rig.skeleton, name) for rig in rigs])
     with explained_write_errors(path), written_aside(path) as aside, aside.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def read_prepared_rigs(path: Path) -> list[Rig]:

@@ -16,8 +16,8 @@ from motion324.reconstructors.node_model.geometry import look_around, ray_axes, 
 from motion324.reconstructors.node_model.inputs_and_answers import LookOutputs, NodeOutputs
 from motion324.training.node_model.batches import TrainingBatch
 
-MOTION_FLOOR = 0.03  # of the longest side; clips with less motion than this do not count much more than that
-WHOLE_BEND_FROM, LEAST_BEND = 0.1, 0.1  # mean motion of clips whose errors are bent as told, and the least part of it
+MOTION_FLOOR = 0.05  # of the longest side; clips with less motion than this do not count much more than that
+WHOLE_BEND_FROM, LEAST_BEND = 0.1, 0.4  # mean motion of clips whose errors are bent as told, and the least part of it
 ROUND_DECAY = 0.8  # a round counts this much of the next one
 MATCH_WEIGHT = 0.02
 DRAWN_MATCH_WEIGHT = 0.01  # of each look

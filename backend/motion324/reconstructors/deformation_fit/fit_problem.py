@@ -20,6 +20,7 @@ from motion324.core.view import View
 from motion324.reconstructors.deformation_fit.appearance import Appearance
 from motion324.reconstructors.deformation_fit.deformation_graph import DeformationGraph, build_graph, deform
 from motion324.reconstructors.deformation_fit.frame_tree import frame_tree
+from motion324.reconstructors.deformation_fit.mask_faults import faults_of
 from motion324.reconstructors.deformation_fit.surface_graph import WeldedSurface, weld
 from motion324.view.rasteriser import Raster, rasterise
 
@@ -265,6 +266,8 @@ class FitProblem:
         distance = float((self.view.rotation @ self.vertex_rest.mean(axis=0) + self.view.translation)[2])
         self.unit = distance / matrix[1, 1]  # size of a pixel at the object's distance
         first = self.posed(Pose.rest(len(self.graph.nodes))).raster
+        self.mask_faults = faults_of(images.masks[0], first.mask, self.project(self.points)[0])
+        self.outlined_area = self.point_area * ~self.mask_faults.lacking  # of points that belong inside of masks
         self.appearance = Appearance(mesh, self.vertex_rest, self.view, first, images.first_colours, images.masks[0])
 
     def tree(self) -> tuple[list[int], np.ndarray]:

@@ -124,16 +124,18 @@ class Observer:
         if len(wanted) == 0:
             return PointTargets(np.zeros(0, np.int64), wanted, np.zeros(0))
         own, _ = p.project(surface.points)
+        nearest = cKDTree(own).query(wanted)[1]
         share = step / max(int(masks[t].sum()), 1)
-        return PointTargets(cKDTree(own).query(wanted)[1], wanted, np.full(len(wanted), share))
+        return PointTargets(nearest, wanted, share * ~p.mask_faults.surplus[nearest])
 
     def outside(self, t: int, points: np.ndarray) -> PointTargets:
-        """For moved points (P, 3) that appear outside of the mask: its nearest pixel."""
+        """For moved points (P, 3) that appear outside of the mask: its nearest pixel; not for those that the reference
+        frame's mask lacks."""
         p = self.problem
         pixels, _ = p.project(points)
         x, y = p.clipped(pixels)
         field = self.field(t)
-        weights = (field.distance[y, x] > 0.5) * p.point_area
+        weights = (field.distance[y, x] > 0.5) * p.outlined_area
         return PointTargets(np.arange(len(points)), field.nearest[y, x], weights)
 
     def _flow_between(self, first: int, second: int) -> np.ndarray:

@@ -132,6 +132,16 @@ def test_flow_from_a_drawing_is_checked_by_its_way_back_in_the_last_round_only(f
     assert told.count(False) == (DRAFT.rounds - 2) * (FRAMES - 1) > 0
 
 
+def test_a_part_that_all_masks_lack_is_not_drawn_into_them(filmed):
+    truth, scene = filmed
+    arm = (scene.mesh.positions[:, 1] > 0.15) & (scene.mesh.positions[:, 0] > 0)
+    without = replace(scene.mesh, faces=scene.mesh.faces[~arm[scene.mesh.faces].any(axis=1)])
+    frames, masks = film(without, truth, VIEW)
+    found = final_positions(RefinedByFit(Predictor(truth)), replace(scene, frames=frames, masks=masks))
+    still = np.broadcast_to(truth[:1], truth.shape)
+    assert errors(found[:, arm], truth[:, arm])[0] < 0.25 * errors(still[:, arm], truth[:, arm])[0]
+
+
 def test_frames_come_as_predicted_first_and_last_as_refined(filmed):
     truth, scene = filmed
     refined = RefinedByFit(Predictor(truth))

@@ -59,6 +59,7 @@ class OnDevice:
         p, s = problem, problem.settings
         self.camera = Camera(p, like)
         self.area = torch.as_tensor(p.point_area).to(like)
+        self.outlined_area = torch.as_tensor(p.outlined_area).to(like)
         self.held = torch.as_tensor(held_to_prediction(s, p.view.rotation[2])).to(like)
         points = PulledPoints(p.graph, p.points, p.point_nodes, p.point_weights, like)
         self.equations = Equations(p.graph, points, s.rigidity_knee, like)
@@ -225,7 +226,7 @@ class FitTogether:
         points = there.equations.points.moved(poses)
         metric = (there.area[:, None, None] * there.held).repeat(len(points), 1, 1, 1)
         pull = there.area[:, None] * ((points - goals) @ there.held)
-        for targets, weight, tolerance in pulls(settings, seen, fields.outside(points, there.area), loosen):
+        for targets, weight, tolerance in pulls(settings, seen, fields.outside(points, there.outlined_area), loosen):
             there.camera.add_pulls(metric, pull, points, targets, weight, tolerance)
         return there.equations.summed(poses, metric, pull, settings.rigidity)
 

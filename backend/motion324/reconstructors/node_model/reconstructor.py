@@ -34,6 +34,7 @@ LONGEST_GAP = 24  # frames from the reference frame to a window's next one that 
 # told yet.
 LOOKS = (Look(), Look(mirrored=True, turn=1))
 MORE_LOOKS = (*LOOKS, Look(turn=2), Look(mirrored=True, turn=3))
+LOOKED_AT = 0.4  # of the time of a question: until its frames have been encoded
 DRAWN_LOOKS = 2  # how often a model that looks again is shown its answer, as in its training
 GLANCED_STEP, MOST_GLANCED = 4, 24  # frames from one that is glanced at to the next at the least; so many at the most
 POINTS_AT_ONCE = 1 << 18  # points times frames that are moved together
@@ -146,15 +147,16 @@ class NodeModelReconstructor:
         self._details = {"device": model.place, "weights": self.weights.name, "windows": len(windows)}
         merger = Merger(windows, len(scene.mesh.positions))
         asked = [(window, part) for window in windows for part in range(len(looks))]
+
+        def telling(answered: float) -> Check:
+            return lambda: progress("reconstruct", int(total * answered / len(asked)), total)
+
         positions: np.ndarray = np.empty(0, np.float32)
         for start in range(0, len(asked), model.questions_at_once):
             group = asked[start : start + model.questions_at_once]
-
-            def check(done: int = total * start // len(asked)) -> None:
-                progress("reconstruct", done, total)
-
             questions = []
-            for window, part in group:
+            for place, (window, part) in enumerate(group):
+                check = telling(start + LOOKED_AT * place)
                 check()
                 look, inputs = looks[part]
                 told, times = tracks[part], known_times(window.frames)
@@ -162,6 +164,8 @@ class NodeModelReconstructor:
                 if told is not None:
                     geometry = replace(geometry, tracks=told[window.frames])
                 questions.append((known.of(window.frames, look.mirrored, check), geometry))
+            check = telling(start + LOOKED_AT * len(group))
+            check()
             if config.looks_again:
                 answers = [
                     _looked_again(model, drawn, looks[part][1], looks[part][0].mirrored, *question, check)

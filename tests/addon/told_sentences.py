@@ -31,6 +31,14 @@ class Source:
                 for text in told:
                     yield from self._texts(text, self._function(node), 0)
 
+    def warnings(self) -> Iterator[str]:
+        """Of warnings, likewise."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Dict):
+                named = {getattr(key, "value", None): value for key, value in zip(node.keys, node.values, strict=True)}
+                if {"code", "sentence"} <= named.keys():
+                    yield from self._texts(named["sentence"], self._function(node), 0)
+
     def _function(self, node: ast.AST) -> ast.FunctionDef | None:
         while node in self.parents:
             node = self.parents[node]

@@ -261,23 +261,19 @@ def pose_warnings(
     if reference.kind == FIRST_FRAME:
         return ()
     first = int(frame_numbers[0])
+    begins = f"not that of frame {first}: the result begins with the pose of frame {first}"
     if reference.kind == OTHER_FRAME:
-        shown = (
-            f"has the pose of frame {int(frame_numbers[reference.frame])} of '{video_name}' (silhouettes overlap by "
-            f"{reference.overlap:.2f})"
+        sentence = (
+            f"The mesh '{mesh_name}' has the pose of frame {int(frame_numbers[reference.frame])} of '{video_name}' "
+            f"(silhouettes overlap by {reference.overlap:.2f}), {begins}."
         )
-        rest = "."
     else:
-        shown = (
-            f"has a pose that no frame of '{video_name}' shows (silhouettes overlap by {reference.overlap:.2f} at most)"
+        azimuth, elevation = reference.view.azimuth, reference.view.elevation
+        sentence = (
+            f"The mesh '{mesh_name}' has a pose that no frame of '{video_name}' shows (silhouettes overlap by "
+            f"{reference.overlap:.2f} at most), {begins}, found from a drawing of the mesh, which is less sure than "
+            f"from a frame, and seen from azimuth {azimuth:.0f} and elevation {elevation:.0f} degrees: where that is a "
+            "wrong side, give the view (--view AZIMUTH,ELEVATION)."
         )
-        seen = f"azimuth {reference.view.azimuth:.0f} and elevation {reference.view.elevation:.0f}"
-        rest = (
-            f", found from a drawing of the mesh, which is less sure than from a frame, and seen from {seen} degrees: "
-            "where that is a wrong side, give the view (--view AZIMUTH,ELEVATION)."
-        )
-    sentence = (
-        f"The mesh '{mesh_name}' {shown}, not that of frame {first}: the result begins with the pose of frame {first}"
-        f"{rest} If it has that pose after all, use --pose first-frame."
-    )
-    return ({"code": "other-pose", "sentence": sentence},)
+    told = f"{sentence} If it has that pose after all, use --pose first-frame."
+    return ({"code": "other-pose", "sentence": told},)

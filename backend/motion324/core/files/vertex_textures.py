@@ -175,7 +175,9 @@ def _picture_entry(file: Path, stored: Stored) -> dict[str, Any]:
 def _warnings(error: float, options: VertexTextures) -> tuple[dict[str, str], ...]:
     if error <= COARSE:
         return ()
-    why = "half floats are coarse far from the mesh" if options.pictures == EXR else "the motion goes far"
-    advice = "PNG pictures are finer" if options.pictures == EXR else "take the travel off the motion"
-    sentence = f"The vertices are off by up to {100 * error:.3f} % of the mesh's size, since {why}: {advice}."
+    if options.pictures == EXR:
+        why = "since half floats are coarse far from the mesh: PNG pictures are finer"
+    else:
+        why = "since the motion goes far: take the travel off the motion"
+    sentence = f"The vertices are off by up to {100 * error:.3f} % of the mesh's size, {why}."
     return ({"code": "coarse-textures", "sentence": sentence},)

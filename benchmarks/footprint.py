@@ -142,10 +142,7 @@ def installed_size() -> int:
                 for path in sorted(tests.rglob("*"), reverse=True):
                     if library != "numpy" or not path.relative_to(tests).parts[0].startswith("_"):
                         path.rmdir() if path.is_dir() else path.unlink()
-        for name in (
-            "setuptools",
-            "pkg_resources",
-        ):  # Python 3.11's venv brings them, the add-on's environment has none
+        for name in ("pip", "setuptools", "pkg_resources"):  # this venv has them, the add-on's has none
             shutil.rmtree(packages / name, ignore_errors=True)
         return sum(file.lstat().st_size for file in place.rglob("*"))
 

@@ -161,7 +161,7 @@ def animate(
         smooth_trajectory(positions, options.smooth, clock, out=positions)
 
         odd = pose_warnings(reference, mesh.name, clip.name, clip.frame_numbers)
-        searched = view is None and options.view == AnimateOptions().view
+        searched = view is None and options.view == "auto"
         odd = odd or overlap_warnings(reference.overlap, mesh.name, clip.name, searched)
         found_view = filmed.first_frames_view(reference.view)
         warnings = [*mesh.warnings, *clip.warnings, *remarks, *foreground.warnings, *odd]

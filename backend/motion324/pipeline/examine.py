@@ -59,10 +59,8 @@ def examine(
         progress("view", 0, 1)
         match = find_view(normalised_mesh(mesh)[0], *first_look(video, clip, mask, progress), options.view, progress)
         view, overlap = match.view, float(match.overlap)
-        warnings += [
-            *mesh.warnings,
-            *overlap_warnings(overlap, mesh.name, clip.name, options.view == AnimateOptions().view),
-        ]
+        searched = options.view == "auto"
+        warnings += [*mesh.warnings, *overlap_warnings(overlap, mesh.name, clip.name, searched)]
     return Examination(
         frame=clip.frames[0],
         mask=mask,

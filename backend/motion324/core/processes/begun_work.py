@@ -1,18 +1,28 @@
-"""Begins work on a thread of its own whose result is wanted later, while something else has to be waited for."""
+"""Begins work on a thread of its own whose result is wanted later, and waits for what other threads do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from threading import Event
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from motion324.core.errors import Cancelled
 
 _POLL_SECONDS = 0.1
 
 Result = TypeVar("Result")
+
+
+def wait_for(futures: Sequence[Future[Any]], check: Callable[[], object]) -> None:
+    """Until all are done; check is called ten times a second meanwhile. Raises what check does, or one that failed."""
+    while not all(future.done() for future in futures):
+        check()
+        wait(futures, _POLL_SECONDS)
+        for future in futures:
+            if future.done():
+                future.result()
 
 
 @contextmanager
@@ -34,9 +44,7 @@ def begun(
     future = pool.submit(work, check)
 
     def result(tell: Callable[[], None]) -> Result:
-        while not future.done():
-            tell()
-            wait([future], _POLL_SECONDS)
+        wait_for([future], tell)
         return future.result()
 
     try:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from motion324.core.processes.begun_work import wait_for
 from motion324.core.progress import Progress
 from motion324.reconstructors.interface import FrameBatch, Scene
 from motion324.reconstructors.motion_transformer.options import InferenceOptions, import_torch, require_torch
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from motion324.reconstructors.motion_transformer.device import Readiness
     from motion324.reconstructors.motion_transformer.predictor import MotionPredictor
 
-POLL_SECONDS = 0.1
 
 Result = TypeVar("Result")
 
@@ -127,9 +127,7 @@ class MotionTransformer:
 
     def _wait_for(self, future: Future[Result], progress: Progress) -> Result:
         """Reports while the thread works, so that cancelling need not wait; what is given up goes on for later."""
-        while not future.done():
-            progress(self._stage, 0, 1)
-            wait([future], POLL_SECONDS)
+        wait_for([future], lambda: progress(self._stage, 0, 1))
         return future.result()
 
 

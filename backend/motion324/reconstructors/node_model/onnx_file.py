@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, EXIT_USAGE, Motion324Error
+from motion324.core.processes.begun_work import wait_for
 from motion324.core.processes.machine import is_out_of_memory, processor_count
 from motion324.core.processes.onnx_providers import CPU, CUDA, best_first, place_of
 from motion324.reconstructors.node_model.answers import Check, Geometry, LookedAt, NodeMotions, Seen
@@ -28,7 +29,6 @@ from motion324.reconstructors.node_model.model_file import (
     broken_file,
 )
 
-POLL_SECONDS = 0.1
 MOST_THREADS = 8  # more gain nothing with matrices of this size
 SEEN_TOGETHER = 6  # frames, on a CPU: more are no faster there, and take 12 MB each
 # On a CPU of several cores: two runs side by side take a tenth less of it than one after the other, each on all cores,
@@ -179,12 +179,7 @@ def waited(
     raises, `stop` is called and the end of those that have begun awaited."""
     futures = [threads.submit(work) for work in works]
     try:
-        while not all(future.done() for future in futures):
-            check()
-            wait(futures, POLL_SECONDS)
-            for future in futures:
-                if future.done():
-                    future.result()
+        wait_for(futures, check)
     except BaseException:
         stop()
         wait([future for future in futures if not future.cancel()])

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from pathlib import Path
 
 from motion324.core.files.input_files import file_state
+from motion324.core.processes.begun_work import wait_for
 from motion324.core.processes.onnx_providers import CPU, CUDA, accelerators, place_of
 from motion324.reconstructors.gpu_choice import torch_gpu
 from motion324.reconstructors.node_model.answers import Check, ModelInUse
@@ -19,8 +20,6 @@ from motion324.reconstructors.node_model.model_file import read_model_file
 from motion324.reconstructors.node_model.onnx_file import OnnxNodeModel, providers_of
 
 log = logging.getLogger(__name__)
-
-POLL_SECONDS = 0.1
 
 _lock = threading.Lock()
 _kept: tuple[object, ModelInUse] | None = None
@@ -55,9 +54,7 @@ def opened_model(path: Path, device: str, check: Check) -> ModelInUse:
         begun = _begun[1] if _begun is not None and _begun[0] == key else None
         _kept = None
     if begun is not None:
-        while not begun.done():
-            check()
-            wait([begun], POLL_SECONDS)
+        wait_for([begun], check)
         found = begun.result()
         if found is not None:
             return found

@@ -37,26 +37,32 @@ FEW_REFINEMENTS = 2
 
 
 class FlowOfThreads:
-    """DenseFlow of pictures that are 0 around an object, for several threads at once: each has its own, since one
-    computes but one flow at a time. Only what lies around the object in either picture is looked at, and elsewhere the
-    flow is 0."""
+    """DenseFlow for several threads at once: each has its own, since one computes but one flow at a time."""
 
-    def __init__(self, finest: int = 1) -> None:
-        self._finest = finest
+    def __init__(self, finest: int = 1, refinements: int = 5) -> None:
+        self._arguments = finest, refinements
         self._own = threading.local()
 
     def between(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """As DenseFlow.between."""
+        if not hasattr(self._own, "flow"):
+            self._own.flow = DenseFlow(*self._arguments)
+        flow: np.ndarray = self._own.flow.between(first, second)
+        return flow
+
+
+class FlowAroundObject(FlowOfThreads):
+    """The same of pictures that are 0 around an object: only what lies around it in either picture is looked at, and
+    elsewhere the flow is 0."""
+
+    def __init__(self, finest: int = 1) -> None:
+        super().__init__(finest, FEW_REFINEMENTS)
+
+    def between(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         rows, columns = (_shown(first, second, axis) for axis in (1, 0))
         flow = np.zeros((*first.shape, 2), np.float32)
         parts = (np.ascontiguousarray(picture[rows, columns]) for picture in (first, second))
-        flow[rows, columns] = self._of_thread().between(*parts)
-        return flow
-
-    def _of_thread(self) -> DenseFlow:
-        if not hasattr(self._own, "flow"):
-            self._own.flow = DenseFlow(self._finest, FEW_REFINEMENTS)
-        flow: DenseFlow = self._own.flow
+        flow[rows, columns] = super().between(*parts)
         return flow
 
 

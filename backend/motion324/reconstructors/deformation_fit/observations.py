@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from motion324.reconstructors.deformation_fit.carried_points import carry_points
 from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, PosedSurface
-from motion324.video.optical_flow import FlowOfThreads
+from motion324.video.optical_flow import FlowAroundObject
 
 FIELDS_KEPT = 40  # frames whose MaskField is kept: more than are refined together
 FLOW_BYTES_KEPT = 1 << 27  # of flow between frames, to which several fits of a short video come back
@@ -72,7 +72,7 @@ class Observer:
     def __init__(self, problem: FitProblem) -> None:
         self.problem = problem
         self.settings = problem.settings
-        self._flows = FlowOfThreads(self.settings.flow_finest)
+        self._flows = FlowAroundObject(self.settings.flow_finest)
         images = problem.images
         self.greys = images.greys
         self.field = lru_cache(maxsize=FIELDS_KEPT)(lambda t: MaskField.of(images.masks[t]))

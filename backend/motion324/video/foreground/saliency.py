@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from motion324.core.processes.torch_gpu import torch_may_find_a_gpu
 from motion324.core.progress import Progress
 from motion324.video.foreground.onnx_graph import network_until
 from motion324.video.foreground.saliency_between import carried_mask
-from motion324.video.optical_flow import DenseFlow
+from motion324.video.optical_flow import FlowOfThreads
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +56,7 @@ def salient_masks(frames: np.ndarray, progress: Progress) -> Masks:
     step = 2 if network.on_cpu and len(frames) > LOOKED_AT_EACH else 1
     looked_at = range(0, len(frames), step)
     parts = [looked_at[start : start + together] for start in range(0, len(looked_at), together)]
-    own = threading.local()
+    flow = FlowOfThreads()
 
     def look(places: Sequence[int]) -> None:
         logits = network.run(np.stack([_input(frames[place]) for place in places]))
@@ -68,10 +67,8 @@ def salient_masks(frames: np.ndarray, progress: Progress) -> Masks:
 
     def carry(index: int) -> None:
         place = step * index + 1
-        if not hasattr(own, "flow"):
-            own.flow = DenseFlow()
         beside = [(frames[near], masks[near]) for near in (place - 1, place + 1) if near < len(frames)]
-        found = carried_mask(frames[place], beside, own.flow)
+        found = carried_mask(frames[place], beside, flow)
         if found is None:
             look([place])
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from motion324.video.optical_flow import DenseFlow, pixels_of
+from motion324.video.optical_flow import FlowOfThreads, pixels_of
 
 LOOKED_AT = 320  # pixels of the longer side: the network sees no more
 ALIKE = 12.0  # grey levels by which a carried pixel may differ from the frame's for its mask to count half
@@ -18,10 +18,10 @@ BLURRED = 2.0  # pixels over which differences are taken: single ones are noise
 
 
 def carried_mask(
-    frame: np.ndarray, neighbours: list[tuple[np.ndarray, np.ndarray]], flow: DenseFlow
+    frame: np.ndarray, neighbours: list[tuple[np.ndarray, np.ndarray]], flow: FlowOfThreads
 ) -> np.ndarray | None:
     """frame (H, W, 3) uint8; neighbours: such frames and their masks (H, W) in 0..1 -> the frame's mask (H, W) float32;
-    None where its neighbours do not explain it. flow: of the calling thread's own."""
+    None where its neighbours do not explain it."""
     height, width = frame.shape[:2]
     scale = min(1.0, LOOKED_AT / max(height, width))
     size = (max(16, round(width * scale)), max(16, round(height * scale)))

@@ -9,7 +9,7 @@ from motion324.core.jobs.job_plan import LOOKED_AT_EACH
 from motion324.core.progress import silent
 from motion324.video.foreground import saliency
 from motion324.video.foreground.saliency_between import carried_mask
-from motion324.video.optical_flow import DenseFlow
+from motion324.video.optical_flow import FlowOfThreads
 
 HEIGHT, WIDTH, RADIUS, STEP = 180, 320, 36, 6
 
@@ -35,7 +35,7 @@ def likeness(found: np.ndarray, truth: np.ndarray) -> float:
 
 def test_a_mask_moves_with_what_it_covers():
     frames, masks = scene(3)
-    found = carried_mask(frames[1], [(frames[k], masks[k].astype(np.float32)) for k in (0, 2)], DenseFlow())
+    found = carried_mask(frames[1], [(frames[k], masks[k].astype(np.float32)) for k in (0, 2)], FlowOfThreads())
     assert found is not None and found.shape == (HEIGHT, WIDTH) and found.dtype == np.float32
     assert found.min() >= 0 and found.max() <= 1
     assert likeness(found, masks[1]) > 0.95 > likeness(masks[0], masks[1])
@@ -44,7 +44,7 @@ def test_a_mask_moves_with_what_it_covers():
 def test_nothing_is_carried_across_a_cut():
     frames, masks = scene(3)
     other = scene(3, seed=1)[0][::-1].copy()
-    assert carried_mask(255 - other[1], [(frames[0], masks[0].astype(np.float32))], DenseFlow()) is None
+    assert carried_mask(255 - other[1], [(frames[0], masks[0].astype(np.float32))], FlowOfThreads()) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Rigs to train on from the models of free games."""

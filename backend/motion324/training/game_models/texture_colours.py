@@ -1,0 +1,92 @@
+"""What colour a texture has at the corners of faces, averaged over the texels that lie near each corner.
+
+F faces, K samples of each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from motion324.training.game_models.textured_model import TexturedModel
+
+STEPS = 5  # samples lie at the middles of the small triangles that STEPS cuts of each side make
+MOST_LEVELS = 8  # of a texture, each half as fine as the one before
+
+
+@dataclass(frozen=True)
+class CornerColours:
+    """values (F, 3, 3): sRGB, 0 to 1, of the corners. areas (F,): of the faces. variance (F,): of the colours inside."""
+
+    values: np.ndarray
+    areas: np.ndarray
+    variance: np.ndarray
+
+
+def corner_colours(model: TexturedModel) -> CornerColours:
+    corners = model.vertices[model.faces]
+    areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
+    areas = np.maximum(areas, 1e-12 * float(areas.max()))
+    samples = face_samples(model)
+    near = places_in_triangle() ** 2
+    near = near / near.sum(axis=0)
+    values = np.einsum("fkc,ki->fic", samples, near)
+    return CornerColours(values, areas, samples.var(axis=1).sum(axis=1))
+
+
+def places_in_triangle() -> np.ndarray:
+    """(K, 3) barycentric: the middles of the STEPS² small triangles, those that point up and those that point down."""
+    up = [(i + 1 / 3, j + 1 / 3) for i in range(STEPS) for j in range(STEPS - i)]
+    down = [(i + 2 / 3, j + 2 / 3) for i in range(STEPS - 1) for j in range(STEPS - 1 - i)]
+    places = np.array(up + down) / STEPS
+    return np.c_[places, 1 - places.sum(axis=1)]
+
+
+def face_samples(model: TexturedModel) -> np.ndarray:
+    """(F, K, 3) sRGB, 0 to 1; each the mean of a square of texels about as wide as samples lie apart."""
+    places = places_in_triangle()
+    result = np.empty((len(model.faces), len(places), 3))
+    for index, texture in enumerate(model.textures):
+        of_texture = np.flatnonzero(model.texture == index)
+        if not len(of_texture):
+            continue
+        if model.uv is None:
+            result[of_texture] = texture.reshape(-1, 3).mean(axis=0) / 255
+            continue
+        levels = halved(texture)
+        uv = model.uv[of_texture]
+        height, width = texture.shape[:2]
+        texels = (uv - uv[:, :1])[:, 1:] * (width, height)
+        covered = np.abs(texels[:, 0, 0] * texels[:, 1, 1] - texels[:, 0, 1] * texels[:, 1, 0]) / 2
+        level = np.log2(np.maximum(np.sqrt(covered / len(places)), 1)).round().astype(int).clip(0, len(levels) - 1)
+        points = np.einsum("ki,fic->fkc", places, uv)
+        for number, picture in enumerate(levels):
+            at_level = level == number
+            result[of_texture[at_level]] = bilinear(picture, points[at_level])
+    return result
+
+
+def halved(texture: np.ndarray) -> list[np.ndarray]:
+    """The texture, and again with half the width and height, each texel the mean of four, and so on; 0 to 1."""
+    levels = [texture.astype(np.float32) / 255]
+    while len(levels) < MOST_LEVELS and min(levels[-1].shape[:2]) >= 2:
+        last = levels[-1]
+        height, width = last.shape[0] // 2 * 2, last.shape[1] // 2 * 2
+        levels.append(last[:height, :width].reshape(height // 2, 2, width // 2, 2, 3).mean(axis=(1, 3)))
+    return levels
+
+
+def bilinear(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """picture (H, W, 3), points (..., 2): u to the right, v down, repeated beyond 0 to 1 -> (..., 3)."""
+    height, width = picture.shape[:2]
+    x = points[..., 0] * width - 0.5
+    y = points[..., 1] * height - 0.5
+    left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+    right_share, low_share = (x - left)[..., None], (y - top)[..., None]
+    upper = picture[top % height, left % width] * (1 - right_share)
+    upper += picture[top % height, (left + 1) % width] * right_share
+    lower = picture[(top + 1) % height, left % width] * (1 - right_share)
+    lower += picture[(top + 1) % height, (left + 1) % width] * right_share
+    mixed: np.ndarray = upper * (1 - low_share) + lower * low_share
+    return mixed

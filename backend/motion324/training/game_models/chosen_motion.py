@@ -10,7 +10,7 @@ import numpy as np
 MOST_CLIPS = 12
 HARDLY_MOVES = 0.01  # of the longest side, on average over poses and vertices
 TORN = 12.0  # times an edge's length
-TINY_EDGE = 0.02  # of the longest side: edges that are shorter even when stretched tear nothing
+TINY_EDGE = 0.01  # of the longest side: shorter edges count as this long
 SAMPLES = 300  # vertices by which motions are compared
 POSES = 12  # of each clip by which it is compared
 SAME_MOTION = 1e-3  # of the longest side: joints whose motions differ by less move as one
@@ -21,7 +21,9 @@ def chosen_clips(
     vertices: np.ndarray, faces: np.ndarray, joints: np.ndarray, weights: np.ndarray, clips: list[np.ndarray]
 ) -> list[np.ndarray]:
     """The clips that move and tear nothing, at most MOST_CLIPS that differ most, in their order."""
-    whole = [clip for clip in clips if np.isfinite(clip).all() and tears_nothing(vertices, faces, joints, weights, clip)]
+    whole = [
+        clip for clip in clips if np.isfinite(clip).all() and tears_nothing(vertices, faces, joints, weights, clip)
+    ]
     if not whole:
         return []
     sample = np.unique(np.linspace(0, len(vertices) - 1, SAMPLES).astype(int))
@@ -61,7 +63,7 @@ def tears_nothing(
     poses = posed(vertices, joints, weights, clip[np.linspace(0, len(clip) - 1, POSES).astype(int)])
     lengths = np.linalg.norm(poses[:, edges[:, 0]] - poses[:, edges[:, 1]], axis=2).max(axis=0)
     away = np.linalg.norm(poses - vertices.mean(axis=0), axis=2).max()
-    return not ((lengths > TORN * rest) & (lengths > TINY_EDGE * size)).any() and bool(away < FAR_AWAY * size)
+    return bool((lengths <= TORN * np.maximum(rest, TINY_EDGE * size)).all() and away < FAR_AWAY * size)
 
 
 def fewer_joints(

@@ -27,7 +27,7 @@ class Actor:
     mesh: str = ""
     texture: str = ""
     material: str = ""
-    colour: tuple[float, float, float] | None = None
+    colour: tuple[int, int, int] | None = None
     animations: list[tuple[str, str, float]] = field(default_factory=list)
     props: list[tuple[str, str]] = field(default_factory=list)
 
@@ -123,7 +123,7 @@ def _apply(archive: Archive, actor: Actor, variant: ElementTree.Element, depth: 
             actor.texture = texture.get("file", "")
     actor.texture = (variant.findtext("texture") or actor.texture).strip()
     if (colour := variant.findtext("color")) and len(colour.split()) == 3:
-        red, green, blue = (float(value) / 255 for value in colour.split())
+        red, green, blue = (int(value) for value in colour.split())
         actor.colour = red, green, blue
     new = [
         (one.get("name", "").lower(), one.get("file", ""), float(one.get("speed") or 100))

@@ -20,6 +20,7 @@ SHORTEST, LONGEST = 0.4, 8.0  # seconds: animations are played faster or more sl
 SEEN = 0.35  # faces whose texture is less opaque on average are not there
 WAYS = ("walk", "run")  # their speed depends on the unit's, and is not the file's
 IDLE = "idle"
+FIRST = ("idle", "walk", "run")  # clips begin with these, since the first pose of the first clip sets size and place
 
 
 @dataclass
@@ -28,8 +29,11 @@ class Part:
 
     actor: Actor
     mesh: Mesh | None
-    texture: np.ndarray | None
     hung: list[tuple[int, np.ndarray, Part]] = field(default_factory=list)
+
+    @property
+    def is_moved(self) -> bool:
+        return bool(self.actor.animations) and self.mesh is not None and len(self.mesh.bones) > 0
 
     def all(self) -> Iterator[Part]:
         yield self
@@ -37,57 +41,43 @@ class Part:
             yield from part.all()
 
 
-def build_model(
-    archive: Archive, actor: str, name: str, seed: int, without: frozenset[str] = frozenset()
-) -> TexturedModel | None:
-    """The model of an actor below art/actors/, with variants, and the players' colour, drawn by the seed.
+def build_model(archive: Archive, whole: Part, name: str, seed: int) -> TexturedModel | None:
+    """The model of a part and all that hangs on it; the seed draws the player's colour.
 
-    without: points whose things are left out. None where the actor has no mesh that animations move.
+    None where there is no mesh that animations move.
     """
-    choose = np.random.default_rng(seed)
-    player = tuple(np.array(PLAYERS[int(choose.integers(len(PLAYERS)))]) / 255)
-    whole = read_part(archive, actor, choose, player, without, 0)
-    if whole is None:
-        return None
-    leading = max(whole.all(), key=lambda part: (part is whole and bool(part.actor.animations), len(part.actor.animations)))
+    player = PLAYERS[seed % len(PLAYERS)]
+    leading = max(whole.all(), key=lambda part: (part is whole and part.is_moved, len(part.actor.animations)))
     clips = read_clips(archive, leading)
     if not clips:
         return None
-    pieces = list(placed(archive, whole, np.eye(4), [np.tile(np.eye(4), (len(times), 1, 1)) for _, times in clips], clips))
-    return joined(name, pieces)
+    still = [np.tile(np.eye(4), (len(times), 1, 1)) for _, times in clips]
+    return joined(name, list(placed(archive, whole, player, np.eye(4), still, clips)))
 
 
 # Colours that the game gives to its players.
 PLAYERS = [(21, 55, 149), (150, 20, 20), (86, 180, 31), (231, 200, 5), (50, 170, 170), (160, 80, 200), (220, 115, 16)]
 
 
-def read_part(
-    archive: Archive,
-    name: str,
-    choose: np.random.Generator,
-    player: tuple[float, ...],
-    without: frozenset[str],
-    depth: int,
-) -> Part | None:
+def read_part(archive: Archive, name: str, choose: np.random.Generator, depth: int = 0) -> Part | None:
+    """None where there is no such actor."""
     actor = read_actor(archive, name, choose)
     if actor is None:
         return None
     data = archive.mesh(actor.mesh) if actor.mesh else None
     mesh = None if data is None else read_mesh(data, actor.mesh)
-    part = Part(actor, mesh, None if mesh is None else read_texture(archive, actor, player))
+    part = Part(actor, mesh)
     for point, hung in actor.props if depth < MOST_DEEP else ():
-        if point in without:
-            continue
         bone, place = (-1, np.eye(4)) if mesh is None or point not in mesh.points else mesh.points[point]
         if mesh is not None and point not in mesh.points and point != "root":
             continue
-        child = read_part(archive, hung, choose, player, without, depth + 1)
+        child = read_part(archive, hung, choose, depth + 1)
         if child is not None:
             part.hung.append((bone, place, child))
     return part
 
 
-def read_texture(archive: Archive, actor: Actor, player: tuple[float, ...]) -> np.ndarray | None:
+def read_texture(archive: Archive, actor: Actor, player: tuple[int, int, int]) -> np.ndarray | None:
     """(H, W, 4) uint8: with the player's or the object's colour mixed in; alpha: what is seen. None: not there."""
     data = archive.texture(actor.texture) if actor.texture else None
     if data is None:
@@ -96,20 +86,23 @@ def read_texture(archive: Archive, actor: Actor, player: tuple[float, ...]) -> n
     kind = actor.material
     if kind.startswith("basic_trans"):
         return picture
-    own: tuple[float, ...] | None = player if kind.startswith("player") else None
+    own = player if kind.startswith("player") else None
     if kind.startswith("objectcolor"):
-        own = actor.colour or (1.0, 1.0, 1.0)
+        own = actor.colour or (255, 255, 255)
     mixed = picture[..., :3].astype(np.float32)
     if own is not None:
         share = picture[..., 3:].astype(np.float32) / 255
-        mixed = mixed * share + (1 - share) * np.array(own, np.float32) * 255
+        mixed = mixed * share + (1 - share) * np.array(own, np.float32)
     return np.dstack([mixed.round().astype(np.uint8), np.full(picture.shape[:2], 255, np.uint8)])
 
 
 def read_clips(archive: Archive, part: Part) -> list[tuple[str, np.ndarray]]:
     """(the animation's name, where in it (T,) the clip's poses lie, in seconds of the file), each file once."""
-    clips, seen = [], set()
-    for name, file, speed in part.actor.animations:
+    clips: list[tuple[str, np.ndarray]] = []
+    seen: set[str] = set()
+    for name, file, speed in sorted(
+        part.actor.animations, key=lambda one: FIRST.index(one[0]) if one[0] in FIRST else 9
+    ):
         data = None if file in seen else archive.animation(file)
         seen.add(file)
         if data is None:
@@ -137,28 +130,32 @@ class Piece:
 
 
 def placed(
-    archive: Archive, part: Part, bind: np.ndarray, moving: list[np.ndarray], clips: list[tuple[str, np.ndarray]]
+    archive: Archive,
+    part: Part,
+    player: tuple[int, int, int],
+    bind: np.ndarray,
+    moving: list[np.ndarray],
+    clips: list[tuple[str, np.ndarray]],
 ) -> Iterator[Piece]:
     """The pieces of a part. bind (4, 4): where it stands in the bind pose; moving: each clip's (T, 4, 4)."""
     bones = np.zeros((0, 4, 4)) if part.mesh is None else part.mesh.bones
     still = np.concatenate([bones, np.eye(4)[None]])  # the last one is for what no bone moves
     moved = [own_bones(archive, part, still, name, times) for name, times in clips]
-    if part.mesh is not None and part.texture is not None:
+    texture = None if part.mesh is None else read_texture(archive, part.actor, player)
+    if part.mesh is not None and texture is not None:
         undone = np.linalg.inv(still)
         yield Piece(
             vertices=(np.c_[part.mesh.vertices, np.ones(len(part.mesh.vertices))] @ bind.T)[:, :3],
             faces=part.mesh.faces,
             uv=np.c_[part.mesh.uv[:, 0], 1 - part.mesh.uv[:, 1]][part.mesh.faces],
-            texture=part.texture,
+            texture=texture,
             joints=part.mesh.joints,
             weights=part.mesh.weights,
-            clips=[
-                at[:, None] @ own @ undone @ np.linalg.inv(bind) for at, own in zip(moving, moved, strict=True)
-            ],
+            clips=[at[:, None] @ own @ undone @ np.linalg.inv(bind) for at, own in zip(moving, moved, strict=True)],
         )
     for bone, place, hung in part.hung:
         at = [way @ own[:, bone] @ place for way, own in zip(moving, moved, strict=True)]
-        yield from placed(archive, hung, bind @ still[bone] @ place, at, clips)
+        yield from placed(archive, hung, player, bind @ still[bone] @ place, at, clips)
 
 
 def own_bones(archive: Archive, part: Part, still: np.ndarray, clip: str, times: np.ndarray) -> np.ndarray:
@@ -211,7 +208,9 @@ def joined(name: str, pieces: list[Piece]) -> TexturedModel | None:
     for piece in pieces:
         kept = is_seen(piece)
         number = np.full(int(kept.sum()), len(textures))
-        parts.append((piece.vertices, piece.faces[kept] + vertices, piece.uv[kept], number, piece.joints + joints, piece.weights))
+        parts.append(
+            (piece.vertices, piece.faces[kept] + vertices, piece.uv[kept], number, piece.joints + joints, piece.weights)
+        )
         textures.append(piece.texture[..., :3])
         vertices += len(piece.vertices)
         joints += piece.clips[0].shape[1]

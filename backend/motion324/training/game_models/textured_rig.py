@@ -32,8 +32,9 @@ def write_rig(path: Path, model: TexturedModel) -> bool:
     model = replace(model, joints=joints, clips=clips)
     vertices, faces, colours, joints, weights = coloured(model)
     path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part.npz")
     np.savez_compressed(
-        path,
+        unfinished,
         allow_pickle=False,
         V=vertices.astype(np.float32),
         F=faces.astype(np.int32),
@@ -42,6 +43,7 @@ def write_rig(path: Path, model: TexturedModel) -> bool:
         W=exact_weights(weights).astype(np.float16),
         **{f"clip{i}": clip.astype(np.float32) for i, clip in enumerate(clips)},
     )
+    unfinished.replace(path)
     return True
 
 
@@ -66,7 +68,8 @@ def coloured(model: TexturedModel) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
 
 
 def with_one_vertex_a_place(model: TexturedModel) -> TexturedModel:
-    """Vertices that lie at one place and move alike become one; faces that have no area then are left out."""
+    """Vertices that lie at one place and move alike become one. Faces that have no area then are left out, and
+    the back of faces that lie twice at one place, one for each side."""
     size = float(np.ptp(model.vertices, axis=0).max())
     order = np.argsort(-model.weights, axis=1, kind="stable")
     joints = np.take_along_axis(model.joints, order, axis=1)
@@ -76,6 +79,8 @@ def with_one_vertex_a_place(model: TexturedModel) -> TexturedModel:
     _, first, inverse = np.unique(key, axis=0, return_index=True, return_inverse=True)
     faces = inverse.reshape(-1)[model.faces]
     kept = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
+    _, once = np.unique(np.sort(faces, axis=1), axis=0, return_index=True)
+    kept &= np.isin(np.arange(len(faces)), once)
     used, faces = np.unique(faces[kept], return_inverse=True)
     return replace(
         model,

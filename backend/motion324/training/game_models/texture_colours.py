@@ -17,7 +17,7 @@ MOST_LEVELS = 8  # of a texture, each half as fine as the one before
 
 @dataclass(frozen=True)
 class CornerColours:
-    """values (F, 3, 3): sRGB, 0 to 1, of the corners. areas (F,): of the faces. variance (F,): of the colours inside."""
+    """values (F, 3, 3): sRGB, 0 to 1, of the corners. areas (F,): of the faces. variance (F,): of colours inside."""
 
     values: np.ndarray
     areas: np.ndarray

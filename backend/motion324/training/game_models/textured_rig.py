@@ -13,8 +13,8 @@ import numpy as np
 
 from motion324.training.game_models.chosen_motion import chosen_clips, fewer_joints
 from motion324.training.game_models.division import divided
-from motion324.training.game_models.textured_model import TexturedModel
 from motion324.training.game_models.texture_colours import CornerColours, corner_colours
+from motion324.training.game_models.textured_model import TexturedModel
 
 MOST_VERTICES = 5500
 VERTICES = 5000  # what faces are divided up to

@@ -32,8 +32,9 @@ FAMILIES = (
     ("skeletal/celt_trader", "zeroad_chariot", 16),
     ("skeletal/flare", "", 0),
     ("skeletal/target", "", 0),
-    ("skeletal/bird_circle", "zeroad_flock", 2),
-    ("skeletal/animal_fish_shoal", "zeroad_flock", 2),
+    ("skeletal/bird_circle", "", 0),
+    ("skeletal/animal_fish_shoal", "", 0),
+    ("skeletal/fish_generic", "", 0),  # a shoal, as those above
     ("skeletal/", "zeroad", 100),
     ("props/siege_artillery", "zeroad_siege", 24),
     ("props/special", "zeroad_chariot", 16),
@@ -47,6 +48,7 @@ NOT_ALONE = ("_r", "_d", "_h", "_h1", "_h2", "_l")  # riders, drivers, and what 
 ENGINES = ("siege", "units/")  # what the names of engines hold: buildings with something that moves become no rigs
 GATES = "gate"
 DRAWS = 6
+SAME_BODY = 0.009  # of the longest side: vertices of two meshes that lie closer on average
 
 
 @dataclass(frozen=True)
@@ -134,8 +136,17 @@ def chosen(all_of_them: list[Candidate]) -> list[Candidate]:
             looks.update(best.look)
             rest = [one for one in rest if one.meshes not in have]
             if family == "zeroad":
-                rest = [one for one in rest if one.part.actor.mesh != best.part.actor.mesh]
+                rest = [one for one in rest if not has_same_body(one.part, best.part)]
     return taken
+
+
+def has_same_body(one: Part, other: Part) -> bool:
+    """Whether two meshes are the same, but for their size and small changes."""
+    if one.mesh is None or other.mesh is None or len(one.mesh.vertices) != len(other.mesh.vertices):
+        return False
+    places = [part.mesh.vertices - part.mesh.vertices.mean(axis=0) for part in (one, other) if part.mesh is not None]
+    first, second = (place / np.ptp(place, axis=0).max() for place in places)
+    return float(np.linalg.norm(first - second, axis=1).mean()) < SAME_BODY
 
 
 def novelty(one: Candidate, bodies: Counter[str], looks: Counter[str]) -> float:

@@ -136,11 +136,15 @@ def placed(
     bind: np.ndarray,
     moving: list[np.ndarray],
     clips: list[tuple[str, np.ndarray]],
+    worn: list[np.ndarray] | None = None,
 ) -> Iterator[Piece]:
-    """The pieces of a part. bind (4, 4): where it stands in the bind pose; moving: each clip's (T, 4, 4)."""
+    """The pieces of a part. bind (4, 4): where it stands in the bind pose; moving: each clip's (T, 4, 4).
+
+    worn: the bones' places (T, B + 1, 4, 4) of the skeleton that the part is worn on, as a mane or reins are.
+    """
     bones = np.zeros((0, 4, 4)) if part.mesh is None else part.mesh.bones
     still = np.concatenate([bones, np.eye(4)[None]])  # the last one is for what no bone moves
-    moved = [own_bones(archive, part, still, name, times) for name, times in clips]
+    moved = worn or [own_bones(archive, part, still, name, times) for name, times in clips]
     texture = None if part.mesh is None else read_texture(archive, part.actor, player)
     if part.mesh is not None and texture is not None:
         undone = np.linalg.inv(still)
@@ -155,7 +159,8 @@ def placed(
         )
     for bone, place, hung in part.hung:
         at = [way @ own[:, bone] @ place for way, own in zip(moving, moved, strict=True)]
-        yield from placed(archive, hung, player, bind @ still[bone] @ place, at, clips)
+        is_worn = bone < 0 and hung.mesh is not None and len(hung.mesh.bones) == len(bones) > 0
+        yield from placed(archive, hung, player, bind @ still[bone] @ place, at, clips, moved if is_worn else None)
 
 
 def own_bones(archive: Archive, part: Part, still: np.ndarray, clip: str, times: np.ndarray) -> np.ndarray:

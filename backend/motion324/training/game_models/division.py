@@ -59,6 +59,7 @@ def with_halved_edges(
     joints, weights = mixed_skins(
         model.joints[first], model.weights[first], model.joints[second], model.weights[second]
     )
+    assert model.uv is not None  # `divided` looks first
     corners, uv, source = divided_faces(model.faces, model.uv, middle[of_face])
     return replace(
         model,

@@ -92,7 +92,7 @@ def read_texture(archive: Archive, actor: Actor, player: tuple[int, int, int]) -
     mixed = picture[..., :3].astype(np.float32)
     if own is not None:
         share = picture[..., 3:].astype(np.float32) / 255
-        mixed = mixed * share + (1 - share) * np.array(own, np.float32)
+        mixed = (mixed * share + (1 - share) * np.array(own, np.float32)).astype(np.float32)
     return np.dstack([mixed.round().astype(np.uint8), np.full(picture.shape[:2], 255, np.uint8)])
 
 

@@ -136,18 +136,14 @@ def decimated(
         np.round(vertices / (SAME_PLACE * size)).astype(np.int64), axis=0, return_index=True, return_inverse=True
     )
     places, joined = vertices[first], inverse.reshape(-1)[faces]
-    colour = np.stack([np.bincount(inverse.reshape(-1), column) for column in colours.T], axis=1)
-    colour /= np.bincount(inverse.reshape(-1))[:, None]
-    share = 1.0
-    for _ in range(6):
-        points, triangles = places, joined
-        if share < 1 or len(places) > MOST_VERTICES:
-            share *= min(1.0, VERTICES / len(points)) if share == 1.0 else 0.85
-            points, triangles = fast_simplification.simplify(
-                places.astype(np.float32), joined.astype(np.int32), 1 - share, agg=3
-            )
-        if len(points) <= MOST_VERTICES:
-            break
+    sums = np.stack([np.bincount(inverse.reshape(-1), column) for column in colours.T], axis=1)
+    colour = sums / np.bincount(inverse.reshape(-1))[:, None]
+    points, triangles, share = places, joined, VERTICES / len(places)
+    while len(points) > MOST_VERTICES and share > 0.1:
+        points, triangles = fast_simplification.simplify(
+            places.astype(np.float32), joined.astype(np.int32), 1 - share, agg=3
+        )
+        share *= 0.85  # it counts faces, and stops early where it would turn them over
     used, triangles = np.unique(triangles, return_inverse=True)
     points = np.asarray(points, np.float64)[used]
     _, nearest = cKDTree(places).query(points)

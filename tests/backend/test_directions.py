@@ -48,7 +48,7 @@ ORDER = (
     ("batches",),
     ("training.shared",),
     ("training.synthesis",),
-    ("training.clips",),
+    ("training.clips", "training.game_models"),
     ("training.transformer", "training.node_model"),
     ("training",),
     ("cli",),

@@ -58,7 +58,7 @@ def test_bones_without_weight_or_name_stand_still() -> None:
 
 def test_what_is_no_file_of_the_game_is_named() -> None:
     for read, data in ((read_mesh, b"PSMD" + bytes(20)), (read_animation, b"nothing"), (read_mesh, psa(nodding(1)))):
-        with pytest.raises(Motion324Error, match="'thing.pmd'"):
+        with pytest.raises(Motion324Error, match=r"'thing\.pmd'"):
             read(data, "thing.pmd")
 
 
@@ -110,7 +110,7 @@ def test_the_command_writes_rigs_and_pictures_and_keeps_what_is_there(
 
 
 def test_a_folder_without_the_game_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(Motion324Error, match="public.zip"):
+    with pytest.raises(Motion324Error, match=r"public\.zip"):
         Archive(tmp_path)
     assert main(["--data", str(tmp_path), "--game", "0ad", "--out", str(tmp_path / "out")]) != 0
     assert "0ad-data" in capsys.readouterr().err

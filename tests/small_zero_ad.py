@@ -18,8 +18,8 @@ BODY = """<?xml version="1.0"?><actor version="1"><group><variant frequency="1">
 <textures><texture file="beast.png" name="baseTex"/></textures>
 <props><prop actor="props/collar.xml" attachpoint="root"/><prop actor="props/hat.xml" attachpoint="head"/>
 <prop actor="props/hat.xml" attachpoint="projectile"/><prop actor="props/hat.xml" attachpoint="nowhere"/></props>
-</variant></group><group><variant frequency="1" file="quadraped/base.xml"/><variant frequency="0" name="death"><animations>
-<animation file="quadraped/die.dae" name="Death" speed="200"/></animations></variant></group>
+</variant></group><group><variant frequency="1" file="quadraped/base.xml"/><variant frequency="0" name="death">
+<animations><animation file="quadraped/die.dae" name="Death" speed="200"/></animations></variant></group>
 <material>player_trans.xml</material></actor>"""
 VARIANT = (
     """<variant><animations><animation file="quadraped/nod.dae" name="Idle" speed="100"/></animations></variant>"""

@@ -16,7 +16,7 @@ UPPER = 1.0  # where the upper bone begins
 
 BODY = """<?xml version="1.0"?><actor version="1"><group><variant frequency="1"><mesh>skeletal/beast.dae</mesh>
 <textures><texture file="beast.png" name="baseTex"/></textures>
-<props><prop actor="props/collar.xml" attachpoint="root"/><prop actor="props/hat.xml" attachpoint="head"/>
+<props><prop actor="props/collar.xml" attachpoint="neck"/><prop actor="props/hat.xml" attachpoint="head"/>
 <prop actor="props/hat.xml" attachpoint="projectile"/><prop actor="props/hat.xml" attachpoint="nowhere"/></props>
 </variant></group><group><variant frequency="1" file="quadraped/base.xml"/><variant frequency="0" name="death">
 <animations><animation file="quadraped/die.dae" name="Death" speed="200"/></animations></variant></group>
@@ -83,14 +83,14 @@ def small_zero_ad(folder: Path, fur_alpha: int = 255, hat_alpha: int = 255) -> P
     rest = nodding(0)[0]
     boxes = left_handed(np.concatenate([BOX, BOX + np.array([0, UPPER, 0])]))
     box_faces = np.concatenate([BOX_FACES, BOX_FACES + 8])[:, [0, 2, 1]]  # mirrored, they turn the other way
-    head = point("head", 1, (0, 1, 0))
+    points = [point("head", 1, (0, 1, 0)), point("neck", 1, (0, -UPPER, 0))]
     small = left_handed((BOX - (0, 0.5, 0)) * 0.4)
     files: dict[str, bytes] = {
         "art/actors/fauna/beast.xml": BODY.encode(),
         "art/actors/props/collar.xml": COLLAR.encode(),
         "art/actors/props/hat.xml": HAT_ACTOR.encode(),
         "art/variants/quadraped/base.xml": VARIANT.encode(),
-        "art/meshes/skeletal/beast.dae.cached.pmd": pmd(boxes, box_faces, [0] * 8 + [1] * 8, rest, [head]),
+        "art/meshes/skeletal/beast.dae.cached.pmd": pmd(boxes, box_faces, [0] * 8 + [1] * 8, rest, points),
         "art/meshes/props/collar.dae.cached.pmd": pmd(
             small + np.array([0, 1.5, 0]), BOX_FACES[:, [0, 2, 1]], [1] * 8, rest, []
         ),

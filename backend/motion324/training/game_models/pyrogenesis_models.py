@@ -158,9 +158,12 @@ def placed(
             clips=[at[:, None] @ own @ undone @ np.linalg.inv(bind) for at, own in zip(moving, moved, strict=True)],
         )
     for bone, place, hung in part.hung:
-        at = [way @ own[:, bone] @ place for way, own in zip(moving, moved, strict=True)]
-        is_worn = bone < 0 and hung.mesh is not None and len(hung.mesh.bones) == len(bones) > 0
-        yield from placed(archive, hung, player, bind @ still[bone] @ place, at, clips, moved if is_worn else None)
+        there = still[bone] @ place
+        if hung.mesh is not None and len(hung.mesh.bones) == len(bones) > 0 and np.allclose(there, np.eye(4), atol=0.1):
+            yield from placed(archive, hung, player, bind, moving, clips, moved)
+        else:
+            at = [way @ own[:, bone] @ place for way, own in zip(moving, moved, strict=True)]
+            yield from placed(archive, hung, player, bind @ there, at, clips)
 
 
 def own_bones(archive: Archive, part: Part, still: np.ndarray, clip: str, times: np.ndarray) -> np.ndarray:

@@ -11,6 +11,9 @@ MOST_CLIPS = 12
 HARDLY_MOVES = 0.01  # of the longest side, on average over poses and vertices
 TORN = 12.0  # times an edge's length
 TINY_EDGE = 0.01  # of the longest side: shorter edges count as this long
+FEWEST_POSES = 8
+JUMP = 2.5  # times the steps beside it: the first or last step of a clip that is no motion
+SMALL_STEP = 4e-3  # of the longest side, on average over vertices: steps that are smaller are no jumps
 SAMPLES = 300  # vertices by which motions are compared
 POSES = 12  # of each clip by which it is compared
 SAME_MOTION = 1e-3  # of the longest side: joints whose motions differ by less move as one
@@ -31,10 +34,11 @@ def chosen_clips(
     tracks = []
     moving = []
     for clip in whole:
-        poses = clip[np.linspace(0, len(clip) - 1, POSES).astype(int)]
-        track = posed(vertices[sample], joints[sample], weights[sample], poses) / size
-        if np.linalg.norm(track - track[0], axis=2).mean() > HARDLY_MOVES:
-            tracks.append(track)
+        track = posed(vertices[sample], joints[sample], weights[sample], clip) / size
+        steady = steady_part(track)
+        clip, track = clip[steady], track[steady]
+        if len(clip) >= FEWEST_POSES and np.linalg.norm(track - track[0], axis=2).mean() > HARDLY_MOVES:
+            tracks.append(track[np.linspace(0, len(track) - 1, POSES).astype(int)])
             moving.append(clip)
     if len(moving) <= MOST_CLIPS:
         return moving
@@ -43,6 +47,25 @@ def chosen_clips(
     while len(chosen) < MOST_CLIPS:
         chosen.append(int(apart[:, chosen].min(axis=1).argmax()))
     return [moving[index] for index in sorted(set(chosen))]
+
+
+def steady_part(track: np.ndarray) -> slice:
+    """Which poses of a track (T, N, 3) follow on each other: exporters leave a pose of another animation at an end.
+
+    That one may lie between two poses, so that two steps are too long; as many are left out at most.
+    """
+    steps = np.linalg.norm(np.diff(track, axis=0), axis=2).mean(axis=1)
+
+    def jumps(beside: np.ndarray) -> int:
+        count = 0
+        while count < 2 and len(beside) > count + FEWEST_POSES:
+            usual = max(float(beside[count + 2 : count + 5].max()), SMALL_STEP)
+            if beside[count] <= JUMP * usual:
+                break
+            count += 1
+        return count
+
+    return slice(jumps(steps), len(track) - jumps(steps[::-1]))
 
 
 def posed(vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray, clip: np.ndarray) -> np.ndarray:

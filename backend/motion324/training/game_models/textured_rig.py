@@ -138,12 +138,12 @@ def decimated(
     places, joined = vertices[first], inverse.reshape(-1)[faces]
     sums = np.stack([np.bincount(inverse.reshape(-1), column) for column in colours.T], axis=1)
     colour = sums / np.bincount(inverse.reshape(-1))[:, None]
-    points, triangles, share = places, joined, VERTICES / len(places)
+    points, triangles, share, eagerness = places, joined, VERTICES / len(places), 3
     while len(points) > MOST_VERTICES and share > 0.1:
         points, triangles = fast_simplification.simplify(
-            places.astype(np.float32), joined.astype(np.int32), 1 - share, agg=3
+            places.astype(np.float32), joined.astype(np.int32), 1 - share, agg=eagerness
         )
-        share *= 0.85  # it counts faces, and stops early where it would turn them over
+        share, eagerness = share * 0.85, min(eagerness + 2, 9)  # it counts faces, and stops early where it hesitates
     used, triangles = np.unique(triangles, return_inverse=True)
     points = np.asarray(points, np.float64)[used]
     _, nearest = cKDTree(places).query(points)

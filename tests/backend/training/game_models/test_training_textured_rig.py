@@ -131,3 +131,12 @@ def test_models_of_very_many_vertices_are_made_smaller() -> None:
     assert faces.max() < len(vertices) == len(colours) == len(joints) == len(weights)
     assert np.abs(weights.sum(axis=1) - 1).max() < 1e-9
     assert np.abs(colours[np.abs(vertices[:, 0] + 0.7) < 0.2] * 255 - RED).max() < 2
+
+
+def test_a_pose_of_another_animation_at_an_end_is_left_out(tmp_path: Path) -> None:
+    model = strip()
+    strange = np.tile(np.eye(3, 4), (4, 1, 1))
+    strange[2] = turning(-2.5)[-1]
+    clip = np.concatenate([strange[None], model.clips[0], strange[None]])
+    assert write_rig(tmp_path / "a.npz", replace(model, clips=[clip, model.clips[0]]))
+    assert [len(clip) for clip in read_rig(tmp_path / "a.npz").clips] == [12, 12]

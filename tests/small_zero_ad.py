@@ -78,8 +78,8 @@ def left_handed(vertices: np.ndarray) -> np.ndarray:
     return vertices * (1, 1, -1)
 
 
-def small_zero_ad(folder: Path, fur_alpha: int = 255, hat_alpha: int = 255) -> Path:
-    """The folder, with public.zip in it."""
+def small_zero_ad(folder: Path, fur_alpha: int = 255, hat_alpha: int = 255, with_people: bool = False) -> Path:
+    """The folder, with public.zip in it. with_people: also one of the beast's shape, who holds a hat."""
     rest = nodding(0)[0]
     boxes = left_handed(np.concatenate([BOX, BOX + np.array([0, UPPER, 0])]))
     box_faces = np.concatenate([BOX_FACES, BOX_FACES + 8])[:, [0, 2, 1]]  # mirrored, they turn the other way
@@ -100,6 +100,13 @@ def small_zero_ad(folder: Path, fur_alpha: int = 255, hat_alpha: int = 255) -> P
         "art/textures/skins/beast.png.cached.dds": picture(FUR, fur_alpha),
         "art/textures/skins/hat.png.cached.dds": picture(HAT, hat_alpha),
     }
+    if with_people:
+        man = BODY.replace("skeletal/beast.dae", "skeletal/new/man.dae").replace(
+            'attachpoint="head"', 'attachpoint="weapon"'
+        )
+        files["art/actors/units/ours/man.xml"] = man.encode()
+        points[0] = point("weapon", 1, (0, 1, 0))
+        files["art/meshes/skeletal/new/man.dae.cached.pmd"] = pmd(boxes, box_faces, [0] * 8 + [1] * 8, rest, points)
     path = folder / "usr" / "share" / "public.zip"
     path.parent.mkdir(parents=True)
     with zipfile.ZipFile(path, "w") as archive:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -40,6 +40,8 @@ FAMILIES = (
     ("props/special", "zeroad_chariot", 16),
     ("structural/", "zeroad_siege", 24),
 )
+UNARMED = ("zeroad_unarmed", 24)  # the same people with empty hands
+IN_HANDS = ("weapon", "shield", "sheath", "back", "spina")
 CAVALRY = ("zeroad_cavalry", 24)  # horses that somebody rides
 SAILING = ("zeroad_ship", 16)
 WITH_WHEELS = ("char", "wagon", "trader")
@@ -91,9 +93,16 @@ def candidates(archive: Archive) -> Iterator[Candidate]:
             part = read_part(archive, actor, np.random.default_rng(seed))
             found = None if part is None or part.mesh is None else family_of(part)
             if part is not None and found is not None:
-                meshes = frozenset(one.actor.mesh for one in part.all() if one.actor.mesh)
-                look = meshes | {one.actor.texture for one in part.all() if one.actor.texture}
-                yield Candidate(*found, actor, seed, part, meshes, look)
+                yield candidate(*found, actor, seed, part)
+                if found[0] == "zeroad_people":
+                    bare = [one for one in part.hung if not one.point.startswith(IN_HANDS)]
+                    yield candidate(*UNARMED, actor, seed, replace(part, hung=bare))
+
+
+def candidate(family: str, most: int, actor: str, seed: int, part: Part) -> Candidate:
+    meshes = frozenset(one.actor.mesh for one in part.all() if one.actor.mesh)
+    look = meshes | {one.actor.texture for one in part.all() if one.actor.texture}
+    return Candidate(family, most, actor, seed, part, meshes, look)
 
 
 def family_of(part: Part) -> tuple[str, int] | None:

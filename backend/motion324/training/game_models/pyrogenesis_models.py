@@ -25,11 +25,11 @@ FIRST = ("idle", "walk", "run")  # clips begin with these, since the first pose 
 
 @dataclass
 class Part:
-    """An actor's mesh with what hangs on it: (where: bone or -1, place (4, 4), the part)."""
+    """An actor's mesh with what hangs on it."""
 
     actor: Actor
     mesh: Mesh | None
-    hung: list[tuple[int, np.ndarray, Part]] = field(default_factory=list)
+    hung: list[Hung] = field(default_factory=list)
 
     @property
     def is_moved(self) -> bool:
@@ -37,8 +37,18 @@ class Part:
 
     def all(self) -> Iterator[Part]:
         yield self
-        for _, _, part in self.hung:
-            yield from part.all()
+        for one in self.hung:
+            yield from one.part.all()
+
+
+@dataclass
+class Hung:
+    """point: its name. bone: that it moves with, -1: none. place (4, 4): on the bone."""
+
+    point: str
+    bone: int
+    place: np.ndarray
+    part: Part
 
 
 def build_model(archive: Archive, whole: Part, name: str, seed: int) -> TexturedModel | None:
@@ -73,7 +83,7 @@ def read_part(archive: Archive, name: str, choose: np.random.Generator, depth: i
             continue
         child = read_part(archive, hung, choose, depth + 1)
         if child is not None:
-            part.hung.append((bone, place, child))
+            part.hung.append(Hung(point, bone, place, child))
     return part
 
 
@@ -157,13 +167,13 @@ def placed(
             weights=part.mesh.weights,
             clips=[at[:, None] @ own @ undone @ np.linalg.inv(bind) for at, own in zip(moving, moved, strict=True)],
         )
-    for bone, place, hung in part.hung:
-        there = still[bone] @ place
-        if hung.mesh is not None and len(hung.mesh.bones) == len(bones) > 0 and np.allclose(there, np.eye(4), atol=0.1):
-            yield from placed(archive, hung, player, bind, moving, clips, moved)
+    for one in part.hung:
+        there, mesh = still[one.bone] @ one.place, one.part.mesh
+        if mesh is not None and len(mesh.bones) == len(bones) > 0 and np.allclose(there, np.eye(4), atol=0.1):
+            yield from placed(archive, one.part, player, bind, moving, clips, moved)
         else:
-            at = [way @ own[:, bone] @ place for way, own in zip(moving, moved, strict=True)]
-            yield from placed(archive, hung, player, bind @ there, at, clips)
+            at = [way @ own[:, one.bone] @ one.place for way, own in zip(moving, moved, strict=True)]
+            yield from placed(archive, one.part, player, bind @ there, at, clips)
 
 
 def own_bones(archive: Archive, part: Part, still: np.ndarray, clip: str, times: np.ndarray) -> np.ndarray:

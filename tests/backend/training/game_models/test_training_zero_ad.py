@@ -92,6 +92,12 @@ def test_faces_that_nobody_sees_are_left_out(tmp_path: Path) -> None:
     assert len(model.faces) == 24 + 12
 
 
+def test_people_come_a_second_time_with_empty_hands(tmp_path: Path) -> None:
+    made = {name: make() for name, make in models(small_zero_ad(tmp_path, with_people=True))}
+    counts = {name: len(model.vertices) for name, model in made.items() if model is not None}
+    assert counts == {"zeroad__beast": 32, "zeroad_people__ours_man": 32, "zeroad_unarmed__ours_man": 24}
+
+
 def test_the_command_writes_rigs_and_pictures_and_keeps_what_is_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

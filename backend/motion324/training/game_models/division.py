@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from motion324.training.game_models.texture_colours import corner_colours
+from motion324.training.game_models.texture_colours import Pyramid, corner_colours
 from motion324.training.game_models.textured_model import TexturedModel
 
 ROUNDS = 14
@@ -18,7 +18,7 @@ PLAIN = 4e-4  # variance of the colours in a face, below which it is not divided
 LONG = 0.75  # of a face's longest edge: edges that are halved with it
 
 
-def divided(model: TexturedModel, most: int) -> TexturedModel:
+def divided(model: TexturedModel, pyramids: list[Pyramid], most: int) -> TexturedModel:
     """The model with at most `most` vertices. Its vertices are one a place (see with_one_vertex_a_place)."""
     if model.uv is None:
         return model
@@ -27,7 +27,7 @@ def divided(model: TexturedModel, most: int) -> TexturedModel:
         if room < 20:
             break
         edges, of_face = edges_of(model.faces)
-        colours = corner_colours(model)
+        colours = corner_colours(model, pyramids)
         seen = colours.variance * colours.areas * (colours.variance > PLAIN)
         lengths = np.linalg.norm(model.vertices[edges[:, 0]] - model.vertices[edges[:, 1]], axis=1)
         long = lengths[of_face] >= LONG * lengths[of_face].max(axis=1, keepdims=True)

@@ -24,11 +24,15 @@ class CornerColours:
     variance: np.ndarray
 
 
-def corner_colours(model: TexturedModel) -> CornerColours:
+Pyramid = list[np.ndarray]  # a texture, and again with half the width and height, and so on; float32, 0 to 1
+
+
+def corner_colours(model: TexturedModel, pyramids: list[Pyramid]) -> CornerColours:
+    """pyramids: of each of the model's textures, as `pyramid` makes them."""
     corners = model.vertices[model.faces]
     areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
     areas = np.maximum(areas, 1e-12 * float(areas.max()))
-    samples = face_samples(model)
+    samples = face_samples(model, pyramids)
     near = places_in_triangle() ** 2
     near = near / near.sum(axis=0)
     values = np.einsum("fkc,ki->fic", samples, near)
@@ -43,20 +47,19 @@ def places_in_triangle() -> np.ndarray:
     return np.c_[places, 1 - places.sum(axis=1)]
 
 
-def face_samples(model: TexturedModel) -> np.ndarray:
+def face_samples(model: TexturedModel, pyramids: list[Pyramid]) -> np.ndarray:
     """(F, K, 3) sRGB, 0 to 1; each the mean of a square of texels about as wide as samples lie apart."""
     places = places_in_triangle()
     result = np.empty((len(model.faces), len(places), 3))
-    for index, texture in enumerate(model.textures):
+    for index, levels in enumerate(pyramids):
         of_texture = np.flatnonzero(model.texture == index)
         if not len(of_texture):
             continue
         if model.uv is None:
-            result[of_texture] = texture.reshape(-1, 3).mean(axis=0) / 255
+            result[of_texture] = levels[0].reshape(-1, 3).mean(axis=0)
             continue
-        levels = halved(texture)
         uv = model.uv[of_texture]
-        height, width = texture.shape[:2]
+        height, width = levels[0].shape[:2]
         texels = (uv - uv[:, :1])[:, 1:] * (width, height)
         covered = np.abs(texels[:, 0, 0] * texels[:, 1, 1] - texels[:, 0, 1] * texels[:, 1, 0]) / 2
         level = np.log2(np.maximum(np.sqrt(covered / len(places)), 1)).round().astype(int).clip(0, len(levels) - 1)
@@ -67,8 +70,8 @@ def face_samples(model: TexturedModel) -> np.ndarray:
     return result
 
 
-def halved(texture: np.ndarray) -> list[np.ndarray]:
-    """The texture, and again with half the width and height, each texel the mean of four, and so on; 0 to 1."""
+def pyramid(texture: np.ndarray) -> Pyramid:
+    """texture (H, W, 3) uint8; each texel of a smaller level is the mean of four."""
     levels = [texture.astype(np.float32) / 255]
     while len(levels) < MOST_LEVELS and min(levels[-1].shape[:2]) >= 2:
         last = levels[-1]

@@ -13,7 +13,7 @@ import numpy as np
 
 from motion324.training.game_models.chosen_motion import chosen_clips, fewer_joints
 from motion324.training.game_models.division import divided
-from motion324.training.game_models.texture_colours import CornerColours, corner_colours
+from motion324.training.game_models.texture_colours import CornerColours, corner_colours, pyramid
 from motion324.training.game_models.textured_model import TexturedModel
 
 MOST_VERTICES = 5500
@@ -50,10 +50,11 @@ def write_rig(path: Path, model: TexturedModel) -> bool:
 def coloured(model: TexturedModel) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Vertices (M, 3), faces (G, 3), colours (M, 3) sRGB, joints (M, 4), weights (M, 4): at most MOST_VERTICES."""
     welded = with_one_vertex_a_place(model)
+    pyramids = [pyramid(texture) for texture in model.textures]
     budget = VERTICES
     while True:
-        finer = divided(welded, budget) if len(welded.vertices) < budget else welded
-        colours = corner_colours(finer)
+        finer = divided(welded, pyramids, budget) if len(welded.vertices) < budget else welded
+        colours = corner_colours(finer, pyramids)
         for tolerance in (CLEARLY_DIFFERENT, 2 * CLEARLY_DIFFERENT):
             corner, count, mean = split_by_colour(finer.faces, colours, len(finer.vertices), tolerance)
             if count <= MOST_VERTICES:

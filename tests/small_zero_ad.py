@@ -26,8 +26,9 @@ VARIANT = (
 )
 COLLAR = """<actor version="1"><group><variant><mesh>props/collar.dae</mesh><textures><texture file="hat.png"
 name="baseTex"/></textures></variant></group><material>default.xml</material></actor>"""
-HAT_ACTOR = """<actor version="1"><group><variant><mesh>props/hat.dae</mesh><textures><texture file="hat.png"
-name="baseTex"/></textures></variant></group><material>basic_trans.xml</material></actor>"""
+HAT_ACTOR = """<qualitylevels><actor quality="low"/><actor inline=""/><inline version="1"><group><variant>
+<mesh>props/hat.dae</mesh><textures><texture file="hat.png" name="baseTex"/></textures></variant></group>
+<material>basic_trans.xml</material></inline></qualitylevels>"""
 
 
 def pmd(vertices: np.ndarray, faces: np.ndarray, bones: list[int], states: np.ndarray, points: list[bytes]) -> bytes:

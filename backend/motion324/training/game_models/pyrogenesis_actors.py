@@ -71,10 +71,8 @@ class Archive:
 def read_actor(archive: Archive, name: str, choose: np.random.Generator) -> Actor | None:
     """name: below art/actors/. None where there is no such actor."""
     root = archive.xml(f"actors/{name}")
-    while root is not None and root.tag == "qualitylevels":
-        level = next(iter(root.findall("actor")), None)
-        file = None if level is None else level.get("file")
-        root = archive.xml(f"actors/{file}") if file else level if level is None else _inside(root, level)
+    if root is not None and root.tag == "qualitylevels":
+        root = _finest(archive, root)
     if root is None:
         return None
     actor = Actor(name, material=(root.findtext("material") or "").strip())
@@ -96,14 +94,13 @@ def read_actor(archive: Archive, name: str, choose: np.random.Generator) -> Acto
     return actor
 
 
-def _inside(root: ElementTree.Element, level: ElementTree.Element) -> ElementTree.Element:
-    """An actor for one quality, before whose groups those for all qualities stand."""
-    shared = root.find("inline")
-    if shared is None:
-        return level
-    whole = ElementTree.Element("actor")
-    whole.extend([*shared, *level])
-    return whole
+def _finest(archive: Archive, root: ElementTree.Element) -> ElementTree.Element | None:
+    """The actor of an actor's several levels of quality that has most details, which stands last."""
+    levels = root.findall("actor")
+    if not levels or levels[-1].get("inline") is not None:
+        return root.find("inline")
+    file = levels[-1].get("file")
+    return archive.xml(f"actors/{file}") if file else levels[-1]
 
 
 def _file_frequency(archive: Archive, variant: ElementTree.Element) -> float:

@@ -39,7 +39,7 @@ def write_rig(path: Path, model: TexturedModel) -> bool:
         V=vertices.astype(np.float32),
         F=faces.astype(np.int32),
         C=colours.astype(np.float16),
-        J=joints.astype(np.uint8),
+        J=joints.astype(np.uint8 if joints.max() < 256 else np.uint16),
         W=exact_weights(weights).astype(np.float16),
         **{f"clip{i}": clip.astype(np.float32) for i, clip in enumerate(clips)},
     )

@@ -79,8 +79,11 @@ def left_handed(vertices: np.ndarray) -> np.ndarray:
     return vertices * (1, 1, -1)
 
 
-def small_zero_ad(folder: Path, fur_alpha: int = 255, hat_alpha: int = 255, with_people: bool = False) -> Path:
-    """The folder, with public.zip in it. with_people: also one of the beast's shape, who holds a hat."""
+def small_zero_ad(
+    folder: Path, fur_alpha: int = 255, hat_alpha: int = 255, with_people: bool = False, with_twin: bool = False
+) -> Path:
+    """The folder, with public.zip in it. with_people: also one of the beast's shape, who holds a hat. with_twin: also
+    an animal of that shape, twice as large and of another colour."""
     rest = nodding(0)[0]
     boxes = left_handed(np.concatenate([BOX, BOX + np.array([0, UPPER, 0])]))
     box_faces = np.concatenate([BOX_FACES, BOX_FACES + 8])[:, [0, 2, 1]]  # mirrored, they turn the other way
@@ -101,6 +104,11 @@ def small_zero_ad(folder: Path, fur_alpha: int = 255, hat_alpha: int = 255, with
         "art/textures/skins/beast.png.cached.dds": picture(FUR, fur_alpha),
         "art/textures/skins/hat.png.cached.dds": picture(HAT, hat_alpha),
     }
+    if with_twin:
+        files["art/actors/fauna/twin.xml"] = (
+            BODY.replace("beast.dae", "twin.dae").replace("beast.png", "hat.png").encode()
+        )
+        files["art/meshes/skeletal/twin.dae.cached.pmd"] = pmd(2 * boxes, box_faces, [0] * 8 + [1] * 8, rest, points)
     if with_people:
         man = BODY.replace("skeletal/beast.dae", "skeletal/new/man.dae").replace(
             'attachpoint="head"', 'attachpoint="weapon"'

@@ -92,6 +92,10 @@ def test_faces_that_nobody_sees_are_left_out(tmp_path: Path) -> None:
     assert len(model.faces) == 24 + 12
 
 
+def test_of_animals_with_one_body_one_is_taken(tmp_path: Path) -> None:
+    assert len(list(models(small_zero_ad(tmp_path, with_twin=True)))) == 1
+
+
 def test_people_come_a_second_time_with_empty_hands(tmp_path: Path) -> None:
     made = {name: make() for name, make in models(small_zero_ad(tmp_path, with_people=True))}
     counts = {name: len(model.vertices) for name, model in made.items() if model is not None}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import distance_transform_edt
 
 from motion324.training.game_models.pyrogenesis_actors import Actor, Archive, read_actor
 from motion324.training.game_models.pyrogenesis_files import POSES_A_SECOND, Mesh, read_animation, read_mesh
@@ -17,7 +18,8 @@ MOST_DEEP = 6  # things that hang on things
 POSES = (8, 96)  # of a clip, the fewest and the most
 A_SECOND = 24.0
 SHORTEST, LONGEST = 0.4, 8.0  # seconds: animations are played faster or more slowly to stay within
-SEEN = 0.35  # faces whose texture is less opaque on average are not there
+SEEN = 0.03  # faces whose texture is less opaque on average are not there
+OPAQUE = 128  # of 255: texels below have no colour of their own
 WAYS = ("walk", "run")  # their speed depends on the unit's, and is not the file's
 IDLE = "idle"
 FIRST = ("idle", "walk", "run")  # clips begin with these, since the first pose of the first clip sets size and place
@@ -95,7 +97,7 @@ def read_texture(archive: Archive, actor: Actor, player: tuple[int, int, int]) -
     picture = np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
     kind = actor.material
     if kind.startswith("basic_trans"):
-        return picture
+        return with_colours_everywhere(picture)
     own = player if kind.startswith("player") else None
     if kind.startswith("objectcolor"):
         own = actor.colour or (255, 255, 255)
@@ -104,6 +106,15 @@ def read_texture(archive: Archive, actor: Actor, player: tuple[int, int, int]) -
         share = picture[..., 3:].astype(np.float32) / 255
         mixed = (mixed * share + (1 - share) * np.array(own, np.float32)).astype(np.float32)
     return np.dstack([mixed.round().astype(np.uint8), np.full(picture.shape[:2], 255, np.uint8)])
+
+
+def with_colours_everywhere(picture: np.ndarray) -> np.ndarray:
+    """(H, W, 4) uint8: transparent texels, which are black mostly, have the colour of the nearest one that is not."""
+    clear = picture[..., 3] < OPAQUE
+    if clear.all() or not clear.any():
+        return picture
+    nearest = distance_transform_edt(clear, return_distances=False, return_indices=True)
+    return np.dstack([picture[..., :3][tuple(nearest)], picture[..., 3]])
 
 
 def read_clips(archive: Archive, part: Part) -> list[tuple[str, np.ndarray]]:
@@ -229,7 +240,8 @@ def joined(name: str, pieces: list[Piece]) -> TexturedModel | None:
         parts.append(
             (piece.vertices, piece.faces[kept] + vertices, piece.uv[kept], number, piece.joints + joints, piece.weights)
         )
-        textures.append(piece.texture[..., :3])
+        opaque = piece.texture[..., 3].min() == 255
+        textures.append(piece.texture[..., :3] if opaque else piece.texture)
         vertices += len(piece.vertices)
         joints += piece.clips[0].shape[1]
         for whole, clip in zip(clips, piece.clips, strict=True):

@@ -12,16 +12,20 @@ import numpy as np
 from motion324.training.game_models.textured_model import TexturedModel
 
 STEPS = 5  # samples lie at the middles of the small triangles that STEPS cuts of each side make
+OF_OPACITY = 0.1  # how much the variance of opacity counts beside that of a colour
+UNSEEN = 0.02  # opacity: what is inside of such faces does not matter
 MOST_LEVELS = 8  # of a texture, each half as fine as the one before
 
 
 @dataclass(frozen=True)
 class CornerColours:
-    """values (F, 3, 3): sRGB, 0 to 1, of the corners. areas (F,): of the faces. variance (F,): of colours inside."""
+    """values (F, 3, 3): sRGB, 0 to 1, of the corners. areas (F,): of the faces. variance (F,): of what is seen inside.
+    opacity (F,): 0 to 1, on average."""
 
     values: np.ndarray
     areas: np.ndarray
     variance: np.ndarray
+    opacity: np.ndarray
 
 
 Pyramid = list[np.ndarray]  # a texture, and again with half the width and height, and so on; float32, 0 to 1
@@ -35,8 +39,10 @@ def corner_colours(model: TexturedModel, pyramids: list[Pyramid]) -> CornerColou
     samples = face_samples(model, pyramids)
     near = places_in_triangle() ** 2
     near = near / near.sum(axis=0)
-    values = np.einsum("fkc,ki->fic", samples, near)
-    return CornerColours(values, areas, samples.var(axis=1).sum(axis=1))
+    values = np.einsum("fkc,ki->fic", samples[..., :3], near)
+    opacity = samples[..., 3].mean(axis=1)
+    variance = samples.var(axis=1) @ (1, 1, 1, OF_OPACITY)
+    return CornerColours(values, areas, np.where(opacity > UNSEEN, variance, 0), opacity)
 
 
 def places_in_triangle() -> np.ndarray:
@@ -48,15 +54,16 @@ def places_in_triangle() -> np.ndarray:
 
 
 def face_samples(model: TexturedModel, pyramids: list[Pyramid]) -> np.ndarray:
-    """(F, K, 3) sRGB, 0 to 1; each the mean of a square of texels about as wide as samples lie apart."""
+    """(F, K, 4) sRGB and opacity, 0 to 1; each the mean of a square of texels about as wide as samples lie apart."""
     places = places_in_triangle()
-    result = np.empty((len(model.faces), len(places), 3))
+    result = np.ones((len(model.faces), len(places), 4))
     for index, levels in enumerate(pyramids):
         of_texture = np.flatnonzero(model.texture == index)
         if not len(of_texture):
             continue
+        channels = levels[0].shape[-1]
         if model.uv is None:
-            result[of_texture] = levels[0].reshape(-1, 3).mean(axis=0)
+            result[of_texture, :, :channels] = levels[0].reshape(-1, channels).mean(axis=0)
             continue
         uv = model.uv[of_texture]
         height, width = levels[0].shape[:2]
@@ -66,22 +73,22 @@ def face_samples(model: TexturedModel, pyramids: list[Pyramid]) -> np.ndarray:
         points = np.einsum("ki,fic->fkc", places, uv)
         for number, picture in enumerate(levels):
             at_level = level == number
-            result[of_texture[at_level]] = bilinear(picture, points[at_level])
+            result[of_texture[at_level], :, :channels] = bilinear(picture, points[at_level])
     return result
 
 
 def pyramid(texture: np.ndarray) -> Pyramid:
-    """texture (H, W, 3) uint8; each texel of a smaller level is the mean of four."""
+    """texture (H, W, 3 or 4) uint8; each texel of a smaller level is the mean of four."""
     levels = [texture.astype(np.float32) / 255]
     while len(levels) < MOST_LEVELS and min(levels[-1].shape[:2]) >= 2:
         last = levels[-1]
         height, width = last.shape[0] // 2 * 2, last.shape[1] // 2 * 2
-        levels.append(last[:height, :width].reshape(height // 2, 2, width // 2, 2, 3).mean(axis=(1, 3)))
+        levels.append(last[:height, :width].reshape(height // 2, 2, width // 2, 2, -1).mean(axis=(1, 3)))
     return levels
 
 
 def bilinear(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """picture (H, W, 3), points (..., 2): u to the right, v down, repeated beyond 0 to 1 -> (..., 3)."""
+    """picture (H, W, C), points (..., 2): u to the right, v down, repeated beyond 0 to 1 -> (..., C)."""
     height, width = picture.shape[:2]
     x = points[..., 0] * width - 0.5
     y = points[..., 1] * height - 0.5

@@ -19,6 +19,7 @@ from motion324.training.game_models.textured_model import TexturedModel
 MOST_VERTICES = 5500
 VERTICES = 5000  # what faces are divided up to
 CLEARLY_DIFFERENT = 0.12  # sRGB, of any channel: the colours of a vertex's faces are no longer averaged
+SEEN = 0.5  # opacity of the faces that are kept
 SAME_PLACE = 1e-5  # of the longest side: vertices with one skin that lie closer are one
 STEPS_OF_WEIGHTS = 2048  # float16 holds multiples of 1/2048 exactly, so that the weights sum to exactly 1
 
@@ -54,7 +55,7 @@ def coloured(model: TexturedModel) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     budget = VERTICES
     while True:
         finer = divided(welded, pyramids, budget) if len(welded.vertices) < budget else welded
-        colours = corner_colours(finer, pyramids)
+        finer, colours = without_unseen(finer, corner_colours(finer, pyramids))
         for tolerance in (CLEARLY_DIFFERENT, 2 * CLEARLY_DIFFERENT):
             corner, count, mean = split_by_colour(finer.faces, colours, len(finer.vertices), tolerance)
             if count <= MOST_VERTICES:
@@ -92,6 +93,16 @@ def with_one_vertex_a_place(model: TexturedModel) -> TexturedModel:
         joints=joints[first][used],
         weights=weights[first][used],
     )
+
+
+def without_unseen(model: TexturedModel, colours: CornerColours) -> tuple[TexturedModel, CornerColours]:
+    """Both without the faces whose texture is rather transparent, where any others are left."""
+    seen = colours.opacity >= SEEN
+    if seen.all() or not seen.any():
+        return model, colours
+    uv = None if model.uv is None else model.uv[seen]
+    left = CornerColours(colours.values[seen], colours.areas[seen], colours.variance[seen], colours.opacity[seen])
+    return replace(model, faces=model.faces[seen], uv=uv, texture=model.texture[seen]), left
 
 
 def split_by_colour(

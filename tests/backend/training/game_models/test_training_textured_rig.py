@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from motion324.training.game_models.chosen_motion import MOST_CLIPS, posed
 from motion324.training.game_models.textured_model import TexturedModel
@@ -79,6 +80,18 @@ def test_colours_that_differ_clearly_at_one_place_have_vertices_of_their_own() -
     middle = colours[np.abs(vertices[:, 0]) < 1e-9]
     assert len(middle) == 4
     assert np.abs(middle[:, None] - middle[None]).max() > 0.7
+
+
+def test_what_is_transparent_is_cut_away() -> None:
+    model = strip()
+    opacity = np.full((32, 64, 1), 255, np.uint8)
+    opacity[:, 40:] = 0
+    vertices, faces, _, _, _ = coloured(replace(model, textures=[np.dstack([model.textures[0], opacity])]))
+    corners = vertices[faces]
+    areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
+    whole = np.linalg.norm(np.cross([2, 0, 0], [0, 0.5, 0]))
+    assert areas.sum() == pytest.approx(whole * 40 / 64, rel=0.02)
+    assert vertices[np.unique(faces), 0].max() < -1 + 2 * 40 / 64 + 0.05
 
 
 def test_no_gaps_open_where_faces_were_divided() -> None:

@@ -1,5 +1,5 @@
-"""Tells by a package's copyright file, in Debian's machine-readable format (version 1.0), which of its files are free to
-take: those that are dedicated to the public domain or licensed CC0, CC BY or CC BY-SA.
+"""Tells by a package's copyright file, in Debian's machine-readable format (version 1.0), which of its files may be
+taken: those that are dedicated to the public domain or licensed CC0, CC BY or CC BY-SA.
 """
 
 from __future__ import annotations
@@ -36,10 +36,7 @@ class Copyright:
         )
 
     def _about(self, path: str) -> tuple[str, str]:
-        if path in self._plain:
-            number = self._plain[path]
-        else:
-            number = -1
+        number = self._plain.get(path, -1)
         for index in range(len(self.paragraphs) - 1, number, -1):
             patterns, licence, holders = self.paragraphs[index]
             if any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns if "*" in pattern or "?" in pattern):
@@ -49,9 +46,7 @@ class Copyright:
     @cached_property
     def _plain(self) -> dict[str, int]:
         """The last paragraph that names a file without wildcards."""
-        return {
-            pattern: index for index, (patterns, *_) in enumerate(self.paragraphs) for pattern in patterns
-        }
+        return {pattern: index for index, (patterns, *_) in enumerate(self.paragraphs) for pattern in patterns}
 
 
 def read_copyright(folder: Path, package: str) -> Copyright:

@@ -14,20 +14,22 @@ from scipy.spatial.transform import Rotation
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 
-ANIMATED = 1  # of the three kinds of files: with armatures
+ANIMATED, STILL = 1, 2  # kinds of files: with armatures and without them
 VERSION = 1
 NORMALS, COLOURS, TANGENTS = 1, 2, 4  # bits of what is stored of a vertex
+WHITE = 128  # instead of a colour
 NO_JOINT = -1
 MIRROR = np.diag([1.0, 1.0, -1.0, 1.0])
 
 
 @dataclass(frozen=True)
 class Surface:
-    """vertices (N, 3), uv (N, 2) with v from the picture's top, None without a texture, faces (F, 3), joints (N, 4) and
-    weights (N, 4), none where all are 0. texture: name of a picture, "" for none.
+    """vertices (N, 3), colours (N, 3) uint8, uv (N, 2) with v from the picture's top, None without a texture, faces
+    (F, 3), joints (N, 4), NO_JOINT for none, and weights (N, 4). texture: name of a picture, "" for none.
     """
 
     vertices: np.ndarray
+    colours: np.ndarray
     uv: np.ndarray | None
     faces: np.ndarray
     joints: np.ndarray
@@ -97,14 +99,12 @@ def matrices(places: np.ndarray) -> np.ndarray:
     return result
 
 
-def read_spm(data: bytes, name: str) -> SpmModel | None:
-    """None for models without armatures. Raises Motion324Error("game-file-broken")."""
-    if data[:2] != b"SP" or len(data) < 30 or data[2] >> 3 != VERSION:
+def read_spm(data: bytes, name: str) -> SpmModel:
+    """Raises Motion324Error("game-file-broken")."""
+    if data[:2] != b"SP" or len(data) < 30 or data[2] >> 3 != VERSION or data[2] & 7 not in (ANIMATED, STILL):
         raise _broken(name)
-    if data[2] & 7 != ANIMATED:
-        return None
     try:
-        return _read(_Reader(data, 28), data[3])
+        return _read(_Reader(data, 28), data[3], data[2] & 7 == ANIMATED)
     except (struct.error, ValueError, IndexError) as error:
         raise _broken(name) from error
 
@@ -130,17 +130,19 @@ class _Reader:
         return values
 
 
-def _read(reader: _Reader, stored: int) -> SpmModel:
+def _read(reader: _Reader, stored: int, animated: bool) -> SpmModel:
     materials = [(reader.text(), reader.text()) for _ in range(reader.take("H"))]
     surfaces = []
     for _ in range(reader.take("H")):
         for _ in range(reader.take("H")):
-            surfaces.append(_read_surface(reader, stored, materials))
+            surfaces.append(_read_surface(reader, stored, animated, materials))
+    if not animated:
+        return SpmModel(tuple(surfaces), (), 0.0)
     count, still = reader.take("B"), reader.take("H")
     return SpmModel(tuple(surfaces), tuple(_read_armature(reader) for _ in range(count)), float(still))
 
 
-def _read_surface(reader: _Reader, stored: int, materials: list[tuple[str, str]]) -> Surface:
+def _read_surface(reader: _Reader, stored: int, animated: bool, materials: list[tuple[str, str]]) -> Surface:
     count, corners, material = reader.take("I"), reader.take("I"), reader.take("H")
     textures = materials[material]
     fields: list[tuple[Any, ...]] = [("place", "<f4", 3)]
@@ -153,35 +155,40 @@ def _read_surface(reader: _Reader, stored: int, materials: list[tuple[str, str]]
             after.append(("uv2", "<f2", 2))
         if stored & TANGENTS:
             after.append(("tangent", "<u4"))
-    after += [("joints", "<i2", 4), ("weights", "<f2", 4)]
-    rows = _rows(reader, count, np.dtype(fields), np.dtype(after), bool(stored & COLOURS))
+    if animated:
+        after += [("joints", "<i2", 4), ("weights", "<f2", 4)]
+    places, colours, rest = _rows(reader, count, np.dtype(fields), np.dtype(after), bool(stored & COLOURS))
     faces = reader.array("u1" if count <= 255 else "<u2", corners).reshape(-1, 3).astype(np.int64)
-    joints = np.concatenate([row[1]["joints"] for row in rows]).astype(np.int64)
-    weights = np.concatenate([row[1]["weights"] for row in rows]).astype(np.float64)
+    joints = rest["joints"].astype(np.int64) if animated else np.full((count, 4), NO_JOINT)
+    weights = (
+        np.where(joints == NO_JOINT, 0.0, rest["weights"].astype(np.float64)) if animated else np.zeros((count, 4))
+    )
     return Surface(
-        vertices=np.concatenate([row[0]["place"] for row in rows]) * np.array([1.0, 1.0, -1.0]),
-        uv=np.concatenate([row[1]["uv"] for row in rows]).astype(np.float64) if textures[0] else None,
-        faces=faces,
+        vertices=places["place"] * np.array([1.0, 1.0, -1.0]),
+        colours=colours,
+        uv=rest["uv"].astype(np.float64) if textures[0] else None,
+        faces=faces[:, [0, 2, 1]],
         joints=np.where(weights > 0, joints, NO_JOINT),
-        weights=np.where(joints == NO_JOINT, 0.0, weights),
+        weights=weights,
         texture=textures[0],
     )
 
 
 def _rows(
     reader: _Reader, count: int, first: np.dtype[Any], second: np.dtype[Any], coloured: bool
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """What is stored before and after a vertex's colour, which is one byte for white and four for any other."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What is stored before a vertex's colour, the colour, one byte for white and four for others, and what follows."""
+    colours = np.full((count, 3), 255, np.uint8)
     if not coloured:
         whole = reader.array(np.dtype([("first", first), ("second", second)]), count)
-        return [(whole["first"], whole["second"])]
-    rows = []
-    for _ in range(count):
-        start = reader.array(first, 1)
-        if reader.take("B") != 128:
-            reader.at += 3
-        rows.append((start, reader.array(second, 1)))
-    return rows
+        return whole["first"], colours, whole["second"]
+    before, after = np.empty(count, first), np.empty(count, second)
+    for row in range(count):
+        before[row] = reader.array(first, 1)[0]
+        if reader.take("B") != WHITE:
+            colours[row] = reader.array("u1", 3)
+        after[row] = reader.array(second, 1)[0]
+    return before, colours, after
 
 
 def _read_armature(reader: _Reader) -> SpmArmature:

@@ -80,7 +80,7 @@ def test_a_skin_moves_vertices_to_where_they_were() -> None:
     for key in range(4):  # six poses each
         assert np.abs(moved[6 * key] - keys[key]).max() < 5e-3
     assert np.abs(moved[3] - nodding([0.2])[0]).max() < 0.02
-    assert np.linalg.norm(moved[3, 15] - moved[3, 8]) == pytest.approx(np.sqrt(3), abs=1e-3)  # turned, not shrunk
+    assert np.linalg.norm(moved[3, 15] - moved[3, 8]) == pytest.approx(np.sqrt(3), abs=0.03)  # turned, not shrunk
     assert np.abs(moved[21] - nodding([0.6])[0]).max() < 0.1  # on the way back to the first
     assert (
         np.abs(posed(VERTICES, skin.joints, skin.weights, skin.clip(slice(0, 4), 1.0, False))[-1] - keys[3]).max()

@@ -17,7 +17,7 @@ NAME = 64  # bytes of a name
 _SIZES = struct.Struct("<III3f3fffII")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class G3DMesh:
     """positions (T, N, 3): key poses. normals (N, 3): of the first. uv (N, 2) with v from the picture's lower edge;
     None where there is no texture. faces (F, 3). texture: name of a picture beside the file. colour (3,): without one.

@@ -17,6 +17,7 @@ from PIL import Image
 
 from motion324.training.game_models.g3d_files import G3DMesh, read_g3d
 from motion324.training.game_models.moving_skin import TOLERANCE, skin_of_motion
+from motion324.training.game_models.outward_faces import inside_out
 from motion324.training.game_models.same_surfaces import numbered_like
 from motion324.training.game_models.textured_model import TexturedModel
 
@@ -118,10 +119,8 @@ def build_model(name: str, meshes: tuple[G3DMesh, ...], animations: list[Animati
         first += len(poses)
     textures = [picture(mesh, animations[0].path.parent, name) for mesh in meshes]
     uv = [np.zeros((len(mesh.faces), 3, 2)) if mesh.uv is None else mesh.uv[mesh.faces] for mesh in meshes]
-    turned = [inside_out(mesh) for mesh in meshes]
-    order = np.concatenate(
-        [[[0, 2, 1] if turn else [0, 1, 2]] * len(each) for turn, each in zip(turned, uv, strict=True)]
-    )
+    turned = np.concatenate([inside_out(mesh.positions[0], mesh.faces, mesh.normals) for mesh in meshes])
+    order = np.where(turned[:, None], [0, 2, 1], [0, 1, 2])
     corners = np.concatenate(uv) * (1, -1) + (0, 1)
     return TexturedModel(
         name=name,
@@ -168,10 +167,3 @@ def found_picture(folder: Path, name: str) -> Path | None:
         Path(each).stem: path for each, path in files.items() if Path(each).suffix in (".png", ".tga", ".bmp", ".jpg")
     }
     return files.get(stem) or by_stem.get(Path(stem).stem)
-
-
-def inside_out(mesh: G3DMesh) -> bool:
-    """Whether the faces' order says the opposite of the normals."""
-    corners = mesh.positions[0][mesh.faces]
-    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    return float((across * mesh.normals[mesh.faces].sum(axis=1)).sum()) < 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -20,6 +21,7 @@ STEPS = 1000  # that the width of a texture is cut into, where faces are sought 
 TOGETHER = 2e-3  # of the longest side: corners of one vertex lie no farther apart
 
 
+@lru_cache(maxsize=2048)  # the files of a unit are compared with each other again and again
 def numbered_like(mesh: G3DMesh, like: G3DMesh) -> G3DMesh | None:
     """The mesh with its faces and their corners in the order of `like`; None where it is another surface."""
     if len(mesh.faces) != len(like.faces) or (mesh.uv is None) != (like.uv is None):
@@ -40,14 +42,12 @@ def _reordered(mesh: G3DMesh, like: G3DMesh) -> G3DMesh | None:
     if sum(len(theirs[key]) for key in shared) < NEARLY_ALL * len(like.faces):
         return None
     faces = np.full_like(like.faces, -1)
-    looks = range(len(like.positions))
-    best = None
-    for look in looks:
-        cost, pairs = _paired(mesh, like, look, [(ours[key], theirs[key]) for key in shared])
-        if best is None or cost < best[0]:
-            best = cost, pairs
-    assert best is not None
-    for (own, turn), (wanted, back) in best[1]:
+    alone = [(ours[key][0], theirs[key][0]) for key in shared if len(theirs[key]) == 1]
+    several = [(ours[key], theirs[key]) for key in shared if len(theirs[key]) > 1]
+    _, pairs = min(
+        (_paired(mesh, like, look, several) for look in range(len(like.positions))), key=lambda each: each[0]
+    )
+    for (own, turn), (wanted, back) in alone + pairs:
         faces[wanted] = np.roll(np.roll(mesh.faces[own], -turn), back)
     missing = faces[:, 0] < 0
     if missing.any():

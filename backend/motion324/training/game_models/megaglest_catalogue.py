@@ -22,12 +22,12 @@ SAME_MEN = (488, 526, 528)
 OWN_BODIES = (
     *("anubis_warrior", "behemoth", "bull", "chicken", "cow", "daemon", "dragon", "elephant", "evil_dragon"),
     *("fire_golem", "genie", "ghost_armor", "golem", "ibis", "pig", "power_golem", "scarab", "sheep", "snake"),
-    *("thunderbird", "wild_sow", "reed", "campfire", "snake_basket", "horse_farm", "mistletoe_tree"),
+    *("thunderbird", "wild_sow", "snake_basket", "mistletoe_tree"),
 )
 RIDERS = ("cavalry", "dragon_rider", "flying_valkyrie", "horseman", "tribune")
 MACHINES = (
-    *("air_ballista", "airship", "ballista", "battering_ram", "battle_machine", "catapult", "flying_carpet"),
-    *("ornithopter", "turtle_formation", "air_pyramid"),
+    *("air_ballista", "airship", "ballista", "battering_ram", "battle_machine", "catapult", "crossbow"),
+    *("flying_carpet", "ornithopter", "turtle_formation"),
 )
 
 
@@ -96,7 +96,7 @@ def look_of(meshes: tuple[G3DMesh, ...], folder: Path) -> str:
 
 PEOPLE = (
     *("archer", "archmage", "axe_indian", "axe_man", "axe_thrower", "battleaxe", "battleaxe_berserk", "battlemage"),
-    *("crossbow", "cudgel_lady", "fakir", "fire_archer", "general", "gladiator", "guard", "initiate", "magician"),
+    *("cudgel_lady", "fakir", "fire_archer", "general", "gladiator", "guard", "initiate", "magician"),
     *("mummy", "priest", "princess", "shaman", "slave", "spearman", "spearman_berserk", "spearthrower"),
     *("stickfighter", "summoner", "swordman", "swordman_berserk", "swordsman", "technician", "thor", "thrall"),
     *("valkyrie", "wartime_mechanic", "worker"),

@@ -21,7 +21,7 @@ from motion324.training.game_models.outward_faces import inside_out
 from motion324.training.game_models.same_surfaces import numbered_like
 from motion324.training.game_models.textured_model import TexturedModel
 
-ENDS = ("dy", "die", "death", "destr", "dead")  # in the names of files: what does not begin again
+ENDS = ("dy", "die", "death", "destr", "dead", "constr")  # in the names of files: what does not begin again
 SHARED = 0.85  # of a file's faces: another that has as many of them is an animation of the same body
 SLOWEST, FASTEST = 2.5, 0.5  # seconds of an animation
 USUAL = 1.0  # likewise, where the unit does not say

@@ -52,7 +52,15 @@ HELD_OUT_LATER = frozenset(
 
 # Families whose members share one body, with other dress, heads or colours.
 ONE_BODY = frozenset(
-    {"boomboxhead", "kaykit", "kaykit_adventurers", "kenney", "quaternius_modular_men", "quaternius_modular_women"}
+    {
+        "boomboxhead",
+        "glest_man",
+        "kaykit",
+        "kaykit_adventurers",
+        "kenney",
+        "quaternius_modular_men",
+        "quaternius_modular_women",
+    }
 )
 # Families whose bodies are built of boxes, as hardly any that people bring.
 OF_BOXES = frozenset(

@@ -12,7 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from motion324.core.errors import Motion324Error
-from motion324.training.game_models import megaglest_catalogue, pyrogenesis_catalogue, supertuxkart_catalogue
+from motion324.training.game_models import (
+    lugaru_models,
+    megaglest_catalogue,
+    pyrogenesis_catalogue,
+    supertuxkart_catalogue,
+)
 from motion324.training.game_models.sheets import draw_sheets
 from motion324.training.game_models.textured_model import TexturedModel
 from motion324.training.game_models.textured_rig import write_rig
@@ -20,6 +25,7 @@ from motion324.training.game_models.textured_rig import write_rig
 Models = Iterator[tuple[str, Callable[[], TexturedModel | None]]]  # names, and what makes the model of a name
 GAMES: dict[str, Callable[[Path], Models]] = {
     "0ad": pyrogenesis_catalogue.models,
+    "lugaru": lugaru_models.models,
     "megaglest": megaglest_catalogue.models,
     "supertuxkart": supertuxkart_catalogue.models,
 }

@@ -58,6 +58,8 @@ ONE_BODY = frozenset(
         "kaykit",
         "kaykit_adventurers",
         "kenney",
+        "lugaru_rabbit",
+        "lugaru_wolf",
         "quaternius_modular_men",
         "quaternius_modular_women",
     }

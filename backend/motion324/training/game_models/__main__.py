@@ -13,6 +13,7 @@ from pathlib import Path
 
 from motion324.core.errors import Motion324Error
 from motion324.training.game_models import (
+    cube2_models,
     lugaru_models,
     megaglest_catalogue,
     pyrogenesis_catalogue,
@@ -25,6 +26,7 @@ from motion324.training.game_models.textured_rig import write_rig
 Models = Iterator[tuple[str, Callable[[], TexturedModel | None]]]  # names, and what makes the model of a name
 GAMES: dict[str, Callable[[Path], Models]] = {
     "0ad": pyrogenesis_catalogue.models,
+    "cube2": cube2_models.models,
     "lugaru": lugaru_models.models,
     "megaglest": megaglest_catalogue.models,
     "supertuxkart": supertuxkart_catalogue.models,

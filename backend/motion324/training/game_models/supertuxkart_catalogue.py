@@ -11,8 +11,8 @@ from pathlib import Path
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.training.game_models.licences import Copyright, read_copyright
-from motion324.training.game_models.spm_files import SpmModel, Surface, read_spm
-from motion324.training.game_models.supertuxkart_models import Kart, build_model, read_kart, whole_time
+from motion324.training.game_models.spm_files import Surface, read_spm
+from motion324.training.game_models.supertuxkart_models import Kart, build_model, driver_of, read_kart, whole_time
 from motion324.training.game_models.textured_model import TexturedModel
 
 PACKAGE = "supertuxkart-data"
@@ -39,6 +39,7 @@ BESIDE = (
     "tracks/introcutscene2/TuxIntro.spm",
     "tracks/ravenbridge_mansion/ghost.spm",
 )
+ONE_WITH_KART = ("puffy", "wilber", "xue")  # which grow out of their karts
 LIGHTS = ("gfxglow", "halo", "fog.")  # in the names of textures
 MOST_PLAIN = 0.3  # of the faces: those whose texture may not be taken become grey
 PICTURES = ("textures", "karts", "models")  # folders with those that models share
@@ -58,36 +59,37 @@ def models(folder: Path) -> Iterator[tuple[str, Callable[[], TexturedModel | Non
             f"Unpack Debian's package there: dpkg -x {PACKAGE}_*.deb '{folder}'.",
             EXIT_BAD_MESH,
         )
-    for kart in sorted((data / "karts").glob("*/kart.xml")):
-        given = read_kart(kart.parent)
-        if given.model.is_file():
-            yield from _one(f"stk_karts__{kart.parent.name}", given.model, data, notes, given)
+    karts = [read_kart(path.parent) for path in sorted((data / "karts").glob("*/kart.xml"))]
+    karts = [kart for kart in karts if kart.model.is_file()]
+    for kart in karts:
+        if kart.name not in ONE_WITH_KART:
+            yield from _one(f"stk_drivers__{kart.name}", kart.model, data, notes, kart, alone=True)
     for beside in BESIDE:
         path = data / beside
         if path.is_file():
             name = path.stem.removeprefix("stklib_").partition("_a_")[0]
-            yield from _one(f"stk__{name}", path, data, notes, None)
+            yield from _one(f"stk__{name}", path, data, notes, None, alone=True)
+    for kart in karts:
+        yield from _one(f"stk_karts__{kart.name}", kart.model, data, notes, kart, alone=False)
 
 
 def _one(
-    name: str, path: Path, data: Path, notes: Copyright, kart: Kart | None
+    name: str, path: Path, data: Path, notes: Copyright, kart: Kart | None, alone: bool
 ) -> Iterator[tuple[str, Callable[[], TexturedModel | None]]]:
-    """Nothing where the model may not be taken, or too much of what is painted on it."""
+    """Nothing where the model may not be taken, or too much of what is painted on it. alone: without the kart."""
     model = read_spm(path.read_bytes(), str(path))
     if not model.armatures or not notes.is_free([str(path.relative_to(data.parent))]):
         return
     model = replace(model, surfaces=tuple(each for each in model.surfaces if not _is_light(each)))
-    wheels = kart.wheels if kart else []
+    if kart and alone:
+        model = driver_of(model)
+    wheels = [] if alone or kart is None else kart.wheels
     surfaces = [surface for each in (model, *(wheel.model for wheel in wheels)) for surface in each.surfaces]
     pictures = {each.texture: _free_picture(each.texture, path.parent, data, notes) for each in surfaces}
     plain = sum(len(each.faces) for each in surfaces if each.texture and pictures[each.texture] is None)
-    if plain <= MOST_PLAIN * sum(len(each.faces) for each in surfaces):
-        yield name, partial(_model_of, name, model, kart, pictures)
-
-
-def _model_of(name: str, model: SpmModel, kart: Kart | None, pictures: dict[str, Path | None]) -> TexturedModel:
-    animations = kart.animations if kart and kart.animations else whole_time(model)
-    return build_model(name, model, animations, kart.wheels if kart else [], pictures)
+    if surfaces and plain <= MOST_PLAIN * sum(len(each.faces) for each in surfaces):
+        animations = kart.animations if kart and kart.animations else whole_time(model)
+        yield name, partial(build_model, name, model, animations, wheels, pictures)
 
 
 def _is_light(surface: Surface) -> bool:

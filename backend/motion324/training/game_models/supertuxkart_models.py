@@ -5,7 +5,7 @@ N vertices, F faces, J joints, T poses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -20,6 +20,8 @@ FRAMES_A_SECOND = 25.0
 POSES_A_SECOND = 24.0
 SHORTEST, LONGEST = 8, 96  # poses of a clip
 PLAIN = 140  # sRGB, of what has a texture that may not be taken
+BENDS = 4  # joints of a surface that is part of a body, not of a vehicle
+LEAST = 0.05  # a weight that is smaller does not count
 TURNS_A_SECOND = 1.5  # of wheels
 WHEELS = ("front-left", "front-right", "rear-left", "rear-right")
 DRIVES = "drive"  # the animation in which wheels turn
@@ -38,6 +40,10 @@ class Kart:
     model: Path
     animations: dict[str, np.ndarray]
     wheels: list[Wheel]
+
+    @property
+    def name(self) -> str:
+        return self.model.parent.name
 
 
 def read_kart(folder: Path) -> Kart:
@@ -63,6 +69,30 @@ def read_kart(folder: Path) -> Kart:
             place = np.array([float(value) for value in wheel.attrib["position"].split()]) * (1, 1, -1)
             wheels.append(Wheel(read_spm(path.read_bytes(), str(path)), place))
     return Kart(folder / root.attrib["model-file"], animations, wheels)
+
+
+def driver_of(model: SpmModel) -> SpmModel:
+    """Without the kart: faces that hang on joints by which some surface bends, and on what grows from these."""
+    joints = [set(surface.joints[surface.weights > LEAST].tolist()) for surface in model.surfaces]
+    bending = set().union(*(each for each in joints if len(each) >= BENDS))
+    own, first = set(bending), 0
+    for armature in model.armatures:
+        for bone in range(armature.used):
+            above = bone
+            while above >= 0 and first + above not in bending:
+                above = int(armature.parents[above])
+            if above >= 0:
+                own.add(first + bone)
+        first += armature.used
+    kept = []
+    for surface in model.surfaces:
+        counts = surface.weights > LEAST
+        strange = np.logical_and(counts, np.isin(surface.joints, sorted(own), invert=True))
+        fine = np.logical_and(counts.any(axis=1), np.logical_not(strange.any(axis=1)))
+        faces = surface.faces[fine[surface.faces].all(axis=1)]
+        if len(faces):
+            kept.append(replace(surface, faces=faces))
+    return replace(model, surfaces=tuple(kept))
 
 
 def every(first: float, last: float) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,9 @@ from training_rig import BOX, BOX_FACES
 from motion324.core.errors import Motion324Error
 from motion324.training.game_models.chosen_motion import posed
 from motion324.training.game_models.licences import read_copyright
-from motion324.training.game_models.spm_files import read_spm
+from motion324.training.game_models.spm_files import Surface, read_spm
 from motion324.training.game_models.supertuxkart_catalogue import GAME, PACKAGE, models
-from motion324.training.game_models.supertuxkart_models import PLAIN, bound
+from motion324.training.game_models.supertuxkart_models import PLAIN, bound, driver_of
 from motion324.training.game_models.textured_model import TexturedModel
 
 
@@ -76,6 +77,27 @@ def test_a_kart_has_clips_and_wheels_that_roll_while_it_drives(tmp_path: Path) -
     assert np.allclose(still, still[0])
     colours = {tuple(int(value) for value in picture[0, 0]) for picture in model.textures}
     assert colours == {PAINT, BRIGHT}
+
+
+def test_a_driver_is_what_hangs_on_joints_that_bend_it() -> None:
+    kart, still = read_spm(spm("", [(0, AT_REST)]), "kart"), np.zeros(10)
+    [box] = kart.surfaces
+    [one] = kart.armatures
+    arms = replace(
+        one,
+        inverse=np.tile(np.eye(4), (6, 1, 1)),
+        parents=np.array([-1, 0, 1, 2, 3, 4]),  # the kart, the driver's four bones, and an eye
+        used=6,
+        places=np.tile(still, (1, 6, 1)),
+    )
+
+    def on(joints: list[int]) -> Surface:
+        return replace(box, joints=np.c_[joints, np.full((8, 3), -1)])
+
+    bends, eye = on([1, 2, 3, 4] * 2), on([5] * 8)
+    both = on([0] * 4 + [1] * 4)  # only faces whose corners are all the driver's
+    driver = driver_of(replace(kart, surfaces=(on([0] * 8), bends, eye, both), armatures=(arms,)))
+    assert [len(each.faces) for each in driver.surfaces] == [12, 12, 2]
 
 
 def test_a_texture_that_may_not_be_taken_leaves_a_small_part_plain_and_a_large_one_out(tmp_path: Path) -> None:

@@ -92,6 +92,6 @@ def small_lugaru(folder: Path) -> Path:
         for each in worn:
             Image.new("RGBA", (4, 4), (*CLOTH, 255)).save(data / "Textures" / each)
     punches = np.stack([JOINTS, punching(-1.0), punching(-1.5), punching(-1.0)])
-    (data / "Animations" / "Punch").write_bytes(animation(punches, 4.0))
-    (data / "Animations" / "Run").write_bytes(animation(punches, 4.0))
+    for name in ("Jab", "Kick", "Punch", "Roll", "Run"):
+        (data / "Animations" / name).write_bytes(animation(punches, 4.0))
     return folder

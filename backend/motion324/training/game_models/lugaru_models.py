@@ -32,7 +32,7 @@ FEET = (16, 19)
 FORWARD_TOO = 0.4  # how much the trunk's own way counts beside the bend of a limb
 FEET_DOWN = 0.3
 LOOPS = ("Run", "RabbitRunning", "WolfRunning", "Walk", "Sneak", "Idle", "FightIdle", "HurtIdle", "TalkIdle", "Sit")
-# The body, its skeleton, its fur and what it wears.
+# The body, its skeleton, its fur and what it wears. Looks of one body share its animations out among them.
 LOOKS = {
     "lugaru_rabbit__bare": ("Body", "BasicFigure", "FurBrownWhite.jpg", ()),
     "lugaru_rabbit__leather": ("Body", "BasicFigure", "FurLynx.jpg", ("LeatherArmor.png", "LeatherPants.png")),
@@ -71,7 +71,8 @@ def build_model(data: Path, name: str) -> TexturedModel:
         owner[vertices[vertices < len(owner)]] = muscle
     bind = np.linalg.inv(frames(skeleton, skeleton.places[None]))
     clips = []
-    for path in sorted((data / "Animations").iterdir()):
+    alike = [each for each, (other, *_) in LOOKS.items() if other == body]
+    for path in sorted((data / "Animations").iterdir())[alike.index(name) :: len(alike)]:
         animation = read_animation(path.read_bytes(), str(path))
         if animation.places.shape[1:] == skeleton.places.shape and len(animation.places) > 1:
             poses = at_even_times(animation, goes_round=path.name in LOOPS)

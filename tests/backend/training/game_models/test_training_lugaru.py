@@ -82,6 +82,14 @@ def test_key_poses_take_the_time_that_they_say_and_loops_come_back() -> None:
     assert len(at_even_times(read_animation(animation(poses, 0.01), "Slow"), False)) == LONGEST
 
 
+def test_looks_of_one_body_share_its_animations_out(tmp_path: Path) -> None:
+    folder = small_lugaru(tmp_path)
+    clips = {name: len(rabbit(folder, name).clips) for name, _ in models(folder)}
+    assert sum(count for name, count in clips.items() if "rabbit" in name) == 5
+    assert sum(count for name, count in clips.items() if "wolf" in name) == 5
+    assert min(clips.values()) > 0
+
+
 def test_clothes_lie_over_the_fur(tmp_path: Path) -> None:
     folder = small_lugaru(tmp_path)
     assert np.abs(rabbit(folder).textures[0].astype(int) - FUR).max() < 3

@@ -63,14 +63,16 @@ def models(folder: Path) -> Iterator[tuple[str, Callable[[], TexturedModel | Non
     karts = [kart for kart in karts if kart.model.is_file()]
     for kart in karts:
         if kart.name not in ONE_WITH_KART:
-            yield from _one(f"stk_drivers__{kart.name}", kart.model, data, notes, kart, alone=True)
+            rides = bool(kart.wheels)  # others fly, with what they sit on
+            yield from _one(f"stk_drivers__{kart.name}", kart.model, data, notes, kart, alone=rides)
     for beside in BESIDE:
         path = data / beside
         if path.is_file():
             name = path.stem.removeprefix("stklib_").partition("_a_")[0]
             yield from _one(f"stk__{name}", path, data, notes, None, alone=True)
     for kart in karts:
-        yield from _one(f"stk_karts__{kart.name}", kart.model, data, notes, kart, alone=False)
+        if kart.wheels or kart.name in ONE_WITH_KART:
+            yield from _one(f"stk_karts__{kart.name}", kart.model, data, notes, kart, alone=False)
 
 
 def _one(

@@ -100,6 +100,12 @@ def test_a_driver_is_what_hangs_on_joints_that_bend_it() -> None:
     assert [len(each.faces) for each in driver.surfaces] == [12, 12, 2]
 
 
+def test_what_has_no_wheels_is_no_kart(tmp_path: Path) -> None:
+    folder = small_supertuxkart(tmp_path)
+    (folder / GAME / "data/karts/open/wheel.spm").unlink()
+    assert [name for name, _ in models(folder)] == ["stk_drivers__open"]
+
+
 def test_a_texture_that_may_not_be_taken_leaves_a_small_part_plain_and_a_large_one_out(tmp_path: Path) -> None:
     folder = small_supertuxkart(tmp_path)
     data = folder / GAME / "data"

@@ -18,6 +18,7 @@ from motion324.training.game_models import (
     megaglest_catalogue,
     pyrogenesis_catalogue,
     supertuxkart_catalogue,
+    ufoai_models,
 )
 from motion324.training.game_models.sheets import draw_sheets
 from motion324.training.game_models.textured_model import TexturedModel
@@ -30,6 +31,7 @@ GAMES: dict[str, Callable[[Path], Models]] = {
     "lugaru": lugaru_models.models,
     "megaglest": megaglest_catalogue.models,
     "supertuxkart": supertuxkart_catalogue.models,
+    "ufoai": ufoai_models.models,
 }
 
 

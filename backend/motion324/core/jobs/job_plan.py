@@ -32,8 +32,8 @@ ENCODE_START, ENCODE_PER_FRAME = 0.5, 0.11
 ANSWER_PER_FRAME, ANSWER_IN_WINDOWS = 0.11, 0.21
 # Frames that the compact model sees at once, one more than a video's, since the reference may stand before them: on
 # held-out clips of 29 and 36 frames better than windows, and no slower; of 44, whose times it hardly knows from
-# training, worse. The shorter ones of these get twice as many looks where nothing is told yet.
-SEEN_AT_ONCE, SEEN_OFTEN = 37, 25
+# training, worse.
+SEEN_AT_ONCE = 37
 # The fit, by itself and after the compact model, of 7,735 vertices: per frame alone, and of all together.
 PREPARE_FIT, ALONE_PER_FRAME, FOLLOWING_PER_FRAME, TOGETHER_PER_FRAME = 0.5, 0.25, 0.14, 0.065
 QUALITY = {"draft": 0.52, "standard": 1.0, "fine": 1.36}
@@ -147,10 +147,8 @@ def _answers(options: AnimateOptions, frames: int, fitted: float) -> PlannedStag
     at_once = frames <= SEEN_AT_ONCE
     start = ENCODE_START + ENCODE_PER_FRAME * min(frames, SEEN_AT_ONCE)
     answer = frames * (ANSWER_PER_FRAME if at_once else ANSWER_IN_WINDOWS)
-    hurries = options.quality == "draft" and options.reconstructor != COMPACT
-    first = answer * (2 if frames <= SEEN_OFTEN and not hurries else 1)
     if not fitted:
-        return PlannedStage("reconstruct", start + first, start=start / (start + first))
-    between, whole = PREPARE_FIT + fitted, start + first + PREPARE_FIT + fitted + answer
-    half = (first + between / 2) / (whole - start)  # it tells progress in three parts, of as many frames
+        return PlannedStage("reconstruct", start + answer, start=start / (start + answer))
+    between, whole = PREPARE_FIT + fitted, start + 2 * answer + PREPARE_FIT + fitted
+    half = (answer + between / 2) / (whole - start)  # it tells progress in three parts, of as many frames
     return PlannedStage("reconstruct", whole, start=start / whole, half=half)

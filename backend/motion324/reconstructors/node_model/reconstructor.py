@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from motion324.core.errors import EXIT_BACKEND, Motion324Error
-from motion324.core.jobs.job_plan import SEEN_AT_ONCE, SEEN_OFTEN
+from motion324.core.jobs.job_plan import SEEN_AT_ONCE
 from motion324.core.progress import Progress
 from motion324.reconstructors.interface import FrameBatch, Scene
 from motion324.reconstructors.node_model.answers import Check, Geometry, ModelInUse, NodeMotions, Seen
@@ -30,10 +30,8 @@ from motion324.reconstructors.scene_frames import Merger, plan_windows
 BUNDLED = Path(__file__).parent / "models" / "node_model.onnx"
 OVERLAP = 1 / 3  # part of a window of a longer video that it shares with the next one at the least
 LONGEST_GAP = 24  # frames from the reference frame to a window's next one that the model knows from its training
-# The mean of several answers is nearer to the truth than any. Of a short video, as many are asked for where nothing is
-# told yet.
+# The mean of both answers is nearer to the truth than either; with two more it is no nearer.
 LOOKS = (Look(), Look(mirrored=True, turn=1))
-MORE_LOOKS = (*LOOKS, Look(turn=2), Look(mirrored=True, turn=3))
 LOOKED_AT = 0.4  # of the time of a question: until its frames have been encoded
 DRAWN_LOOKS = 2  # how often a model that looks again is shown its answer, as in its training
 GLANCED_STEP, MOST_GLANCED = 4, 24  # frames from one that is glanced at to the next at the least; so many at the most
@@ -46,9 +44,9 @@ class NodeModelReconstructor:
     name = "node-model"
     trembles = True
 
-    def __init__(self, weights: str = "", device: str = "auto", hurries: bool = False) -> None:
+    def __init__(self, weights: str = "", device: str = "auto", asked_once: bool = False) -> None:
         """weights: path of a file that motion324.training.export has made, "" the model that comes along. device: as in
-        AnimateOptions. hurries: never take more than the LOOKS.
+        AnimateOptions. asked_once: what is seen of the frames need not be kept for a second question.
 
         Raises Motion324Error("weights-missing").
         """
@@ -61,7 +59,7 @@ class NodeModelReconstructor:
                 EXIT_BACKEND,
             )
         self.device = device
-        self.hurries = hurries
+        self.asked_once = asked_once
         self._model: ModelInUse | None = None
         self._seen: SeenFrames | None = None
         self._details: dict[str, Any] = {}
@@ -134,8 +132,7 @@ class NodeModelReconstructor:
         progress("reconstruct", 0, total)
         known = self._seen_of(model, scene)
         square = known.square
-        many = not self.hurries and believed is None and total <= SEEN_OFTEN
-        looks = [(look, known.inputs.of(look)) for look in (MORE_LOOKS if many else LOOKS)]
+        looks = [(look, known.inputs.of(look)) for look in LOOKS]
         tracks: list[np.ndarray | None] = [None] * len(looks)
         if believed is not None and config.takes_tracks:
             given = [inputs for _, inputs in looks]
@@ -180,7 +177,7 @@ class NodeModelReconstructor:
                 if part == len(looks) - 1:
                     for frame, merged in merger.add(window.frames, window.weights, positions):
                         yield FrameBatch(np.array([frame]), merged[None].astype(np.float32), final=True)
-        if believed is not None or self.hurries:
+        if believed is not None or self.asked_once:
             self._seen = None  # nobody asks again, and what was seen of the frames takes up to 140 MB
         progress("reconstruct", total, total)
 

@@ -11,7 +11,7 @@ import pytest
 from creature import creature, film, waving
 
 from motion324.core.errors import Cancelled, Motion324Error
-from motion324.core.jobs.job_plan import SEEN_AT_ONCE, SEEN_OFTEN
+from motion324.core.jobs.job_plan import SEEN_AT_ONCE
 from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.progress import silent
 from motion324.core.view import look_at_origin
@@ -48,9 +48,9 @@ def scene(frames: int, **changes) -> Scene:
     return replace(Scene(mesh, sample_surface(mesh, 2000, 0), pictures, masks, VIEW), **changes)
 
 
-def positions_of(weights: str, of: Scene, believed: np.ndarray | None = None, hurries: bool = False) -> np.ndarray:
+def positions_of(weights: str, of: Scene, believed: np.ndarray | None = None) -> np.ndarray:
     found = np.full((len(of.frames), *of.mesh.positions.shape), np.nan, np.float32)
-    for batch in NodeModelReconstructor(weights, "cpu", hurries).reconstruct(of, silent, believed):
+    for batch in NodeModelReconstructor(weights, "cpu").reconstruct(of, silent, believed):
         assert batch.final
         assert np.isnan(found[batch.indices]).all(), "every frame comes once"
         found[batch.indices] = batch.positions
@@ -82,12 +82,14 @@ def test_a_model_that_takes_tracks_is_told_where_vertices_are_across_the_view(ob
 def test_a_model_that_takes_no_tracks_is_told_none(weights):
     given = scene(4)
     believed = np.repeat(given.mesh.positions[None] + np.float32(0.1), 4, axis=0)
-    assert np.array_equal(positions_of(weights, given, hurries=True), positions_of(weights, given, believed))
+    assert np.array_equal(positions_of(weights, given), positions_of(weights, given, believed))
     assert not NodeModelReconstructor(weights, "cpu").takes_tracks(silent)
 
 
-def test_more_looks_are_taken_where_nothing_is_told_and_time_is_not_short(weights, monkeypatch):
-    given, taken = scene(SEEN_OFTEN + 1), []
+@pytest.mark.parametrize("frames", [4, SEEN_AT_ONCE + 1])
+@pytest.mark.parametrize("told", [False, True])
+def test_every_question_is_asked_in_two_looks(weights, monkeypatch, frames, told):
+    given, taken = scene(frames), []
     original = LooksInputs.of
 
     def of(self, look):
@@ -95,18 +97,8 @@ def test_more_looks_are_taken_where_nothing_is_told_and_time_is_not_short(weight
         return original(self, look)
 
     monkeypatch.setattr(LooksInputs, "of", of)
-    short = replace(given, frames=given.frames[:4], masks=given.masks[:4])
-    believed = np.repeat(given.mesh.positions[None], 4, axis=0)
-    for of, told, hurries, looks in (
-        (short, None, False, reconstructing.MORE_LOOKS),
-        (short, None, True, reconstructing.LOOKS),
-        (short, believed, False, reconstructing.LOOKS),
-        (given, None, False, reconstructing.LOOKS),
-    ):
-        taken.clear()
-        positions_of(weights, of, told, hurries)
-        assert taken == list(looks)
-    assert len(set(reconstructing.MORE_LOOKS)) == 4
+    positions_of(weights, given, np.repeat(given.mesh.positions[None], frames, axis=0) if told else None)
+    assert taken == list(reconstructing.LOOKS) and len(set(taken)) == 2
 
 
 def test_a_short_video_is_seen_at_once_and_a_longer_one_in_windows_as_long_as_in_training(weights):
@@ -298,7 +290,7 @@ def test_what_was_seen_is_kept_for_the_second_question_and_not_after_it(weights)
     assert asked._seen is not None
     list(asked.reconstruct(given, silent, np.concatenate(first)))
     assert asked._seen is None
-    hurried = NodeModelReconstructor(weights, "cpu", hurries=True)
+    hurried = NodeModelReconstructor(weights, "cpu", asked_once=True)
     list(hurried.reconstruct(given, silent))
     assert hurried._seen is None
 
@@ -327,7 +319,7 @@ def test_a_glance_tells_roughly_how_every_frame_moves_and_sees_no_frame_twice(we
 
 def test_one_look_at_a_few_frames_sees_each_once_and_answers_as_a_single_look_does(weights, monkeypatch):
     given = scene(3)
-    asked = NodeModelReconstructor(weights, "cpu", hurries=True)
+    asked = NodeModelReconstructor(weights, "cpu", asked_once=True)
     found = asked.look_once(given, silent)
     monkeypatch.setattr(reconstructing, "LOOKS", reconstructing.LOOKS[:1])
     expected = np.concatenate([batch.positions for batch in asked.reconstruct(given, silent)])

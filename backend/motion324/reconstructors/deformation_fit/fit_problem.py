@@ -123,7 +123,8 @@ class FitSettings:
     depth_rest: float = 0.05  # against being moved along it at all
     depth_reach: float = 0.03  # points moved across the view by more than this are freer along it
     depth_predicted: float = 1.2  # for motion along it as a prediction has it, in place of both above
-    predicted: float = 0.15  # for being where a prediction has a point, in every direction
+    predicted: float = 0.15  # for being where a prediction has a point, in every direction, ...
+    predicted_reach: float = 0.0  # ... and twice that for points that are moved by so much where all are
     hold: float = 0.02  # against moving between frames
     anneal: float = 2.0  # tolerances of a round over those of the next
     rounds: int = 5  # of rendering and flow per frame
@@ -146,6 +147,7 @@ def following(settings: FitSettings) -> FitSettings:
         settings,
         rounds=DRAFT.rounds,
         steps=DRAFT.steps,
+        predicted_reach=0.07,
         rigidity=0.5 * settings.rigidity,
         model_flow=4 * settings.model_flow,
         silhouette=4 * settings.silhouette,

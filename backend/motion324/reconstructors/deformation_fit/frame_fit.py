@@ -80,14 +80,27 @@ def pulls(
     yield seen.bare, settings.cover, outline
 
 
-def held_to_prediction(settings: FitSettings, ahead: np.ndarray) -> np.ndarray:
-    """(3, 3): how much points are held to where they are predicted, by direction. ahead (3,): the viewing axis."""
-    held: np.ndarray = settings.depth_predicted * np.outer(ahead, ahead) + settings.predicted * np.eye(3)
-    return held
+def mean_motion(rest: np.ndarray, predicted: np.ndarray) -> float:
+    """How far vertices (T, N, 3) are from rest (N, 3) on average, in all frames but the first."""
+    return float(np.mean([np.linalg.norm(frame - rest, axis=1).mean() for frame in predicted[1:]] or [0.0]))
+
+
+def held_across(settings: FitSettings, moved, motion: float):
+    """moved (..., 3): by how much points are moved where they are predicted, arrays or tensors; motion: of all, as
+    mean_motion has it -> (...): how much they are held there, in every direction.
+
+    Views, masks and flow are wrong by as much whatever moves, a prediction by the more the more does: what it hardly
+    moves is held firmly.
+    """
+    most = settings.predicted_reach / MOST_FIRMLY
+    return settings.predicted * (1 + settings.predicted_reach**2 / (((moved**2).sum(-1) + motion**2) / 2 + most**2))
 
 
 FOLLOWING_STEPS = 2  # Gauss-Newton steps from one frame's predicted pose to the next one's
 FOLLOWING_RIGIDITY = 0.02  # of the frames' own rigidity, while a prediction is followed
+MOST_FIRMLY = (
+    6.0  # what is moved by less than this part of FitSettings.predicted_reach is held as if it were by so much
+)
 POINTS_KEPT = 64  # frames whose predicted points are kept: more than are refined together
 
 
@@ -111,6 +124,8 @@ class FrameFit:
         self.settings = problem.settings
         self.observer = observer or Observer(problem)
         self._predicted = predicted
+        if predicted is not None:
+            self._motion = mean_motion(problem.vertex_rest, predicted)
         self._followed: dict[int, Pose] = {}
         self._predicted_points = lru_cache(maxsize=POINTS_KEPT)(lambda t: problem.posed(self._followed[t]).points)
 
@@ -243,7 +258,9 @@ class FrameFit:
         p, s = self.problem, self.settings
         ahead = p.view.rotation[2]
         if self._predicted is not None:
-            return [(1.0, self._predicted_points(t), held_to_prediction(s, ahead))]
+            goal = self._predicted_points(t)
+            across = held_across(s, goal - p.points, self._motion)
+            return [(across, goal, np.eye(3)), (s.depth_predicted, goal, np.outer(ahead, ahead))]
         # What does not move across the view hardly moves along it: motion has no preferred direction.
         away = moved - p.points
         across = np.linalg.norm(away - (away @ ahead)[:, None] * ahead, axis=1)

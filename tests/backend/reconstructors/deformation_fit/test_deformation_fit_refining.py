@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from creature import creature, film, waving
@@ -115,6 +116,25 @@ def test_a_right_prediction_stays_right(filmed):
     still = errors(np.broadcast_to(truth[:1], truth.shape), truth)
     assert refined[0] < 0.15 * still[0]
     assert refined[1] < 0.4 * still[1]
+
+
+def test_what_hardly_moves_is_held_to_the_prediction_where_masks_are_wrong(filmed):
+    """And what moves far follows the images as before."""
+    truth, scene = filmed
+
+    def left(part: float, reach: float | None) -> float:
+        """What is left across the view of a motion made so small, of which half is predicted."""
+        moved = (truth[:1] + part * (truth - truth[:1])).astype(np.float32)
+        frames, masks = film(scene.mesh, moved, VIEW)
+        wrong = np.stack([masks[0], *(cv2.erode(mask, np.ones((3, 3), np.uint8)) for mask in masks[1:])])
+        refined = RefinedByFit(Predictor((moved + moved[:1]) / 2))
+        if reach is not None:
+            refined.settings = replace(refined.settings, predicted_reach=reach)
+        found = final_positions(refined, replace(scene, frames=frames, masks=wrong))
+        return errors(found, moved)[0] / errors(np.broadcast_to(moved[:1], moved.shape), moved)[0]
+
+    assert left(0.05, None) < 0.7 * left(0.05, 0.0)
+    assert abs(left(1.0, None) - left(1.0, 0.0)) < 0.05
 
 
 def test_flow_from_a_drawing_is_checked_by_its_way_back_in_the_last_round_only(filmed, monkeypatch):

@@ -29,7 +29,7 @@ from motion324.reconstructors.deformation_fit.by_torch.pulls import (
     on_device,
 )
 from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, Pose, PosedSurface
-from motion324.reconstructors.deformation_fit.frame_fit import FOLLOWING_RIGIDITY, held_to_prediction, pulls
+from motion324.reconstructors.deformation_fit.frame_fit import FOLLOWING_RIGIDITY, held_across, mean_motion, pulls
 from motion324.reconstructors.deformation_fit.joint_equations import (
     Window,
     acceleration_gradient,
@@ -60,7 +60,9 @@ class OnDevice:
         self.camera = Camera(p, like)
         self.area = torch.as_tensor(p.point_area).to(like)
         self.outlined_area = torch.as_tensor(p.outlined_area).to(like)
-        self.held = torch.as_tensor(held_to_prediction(s, p.view.rotation[2])).to(like)
+        self.rest = torch.as_tensor(p.points).to(like)
+        ahead = p.view.rotation[2]
+        self.held_along = torch.as_tensor(s.depth_predicted * np.outer(ahead, ahead)).to(like)
         points = PulledPoints(p.graph, p.points, p.point_nodes, p.point_weights, like)
         self.equations = Equations(p.graph, points, s.rigidity_knee, like)
         self.drawings = Drawings(p, points, like)
@@ -90,6 +92,7 @@ class FitTogether:
         self.problem, self.observer = on_device.problem, on_device.observer
         self._device, self._like = on_device, on_device.like
         self._predicted = predicted
+        self._motion = mean_motion(self.problem.vertex_rest, predicted)
         self._followed: Poses | None = None
         self._goals: Tensor | None = None  # (T, P, 3): where the followed poses have the points
 
@@ -224,8 +227,10 @@ class FitTogether:
         """As FrameFit.equations."""
         settings, there = self.problem.settings, self._device
         points = there.equations.points.moved(poses)
-        metric = (there.area[:, None, None] * there.held).repeat(len(points), 1, 1, 1)
-        pull = there.area[:, None] * ((points - goals) @ there.held)
+        across = held_across(settings, goals - there.rest, self._motion)
+        held = across[..., None, None] * torch.eye(3).to(points) + there.held_along
+        metric = there.area[:, None, None] * held
+        pull = (metric @ (points - goals)[..., None])[..., 0]
         for targets, weight, tolerance in pulls(settings, seen, fields.outside(points, there.outlined_area), loosen):
             there.camera.add_pulls(metric, pull, points, targets, weight, tolerance)
         return there.equations.summed(poses, metric, pull, settings.rigidity)

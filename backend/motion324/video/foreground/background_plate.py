@@ -64,6 +64,10 @@ _TOLERANCE = (
 )
 _MOVES_ON = 8  # pixels of a picture whose shorter side has 512: an object that moves so far has moved as a whole
 _PATTERN = 12.0  # how far (0..255) colours differ that are more than one
+_NEVER = 0.02  # mean saliency of a colour that nothing but the background has
+# Of the pixels that are background in all frames, if they are this part of the picture, all but the last few per cent
+# change by no more than a percentile; elsewhere the background changes by so many times that at most.
+_SEEN_SHARE, _NEARLY_ALL, _CHANGES = 0.1, 98, 1.5
 _USELESS_TOLERANCE = 45.0  # beyond this, a colour distance says nothing any more
 
 
@@ -118,8 +122,10 @@ def estimate_plate(frames: np.ndarray, saliency: Masks, tick: Callable[[], None]
     colour, seen, change = _seen_background(frames, exposure, background, median, tick)
     # What is seen through the object stands still, or it is the object's after all.
     through = (holes.sum(axis=0) >= 2) & (change <= limit)
-    seen &= still | inner | through | (_saliency_of_matches(frames, exposure, guesses, colour, limit, tick) < 0.5)
-    return _completed(colour, seen, change, scale)
+    salient = _saliency_of_matches(frames, exposure, guesses, colour, limit, tick)
+    seen &= still | inner | through | (salient < 0.5)
+    most = _most_change(change, background)
+    return _completed(colour, seen, np.where(salient < _NEVER, np.minimum(change, most), change), scale)
 
 
 def clear_of_object(saliency: np.ndarray, scale: float) -> np.ndarray:
@@ -257,6 +263,18 @@ def _seen_background(
 
     _by_strips(frames.shape[1], look_at, tick)
     return colour, counts >= 2, change
+
+
+def _most_change(change: np.ndarray, background: np.ndarray) -> float:
+    """How much the background changes at the most, by what is seen of it in all frames; infinite where that is little.
+
+    Where it seems to change by more, the network has missed a part of the object in some frames. change (H, W),
+    background (K, H, W) bool.
+    """
+    always = background.all(axis=0)
+    if always.mean() < _SEEN_SHARE:
+        return float("inf")
+    return _CHANGES * float(np.percentile(change[always], _NEARLY_ALL))
 
 
 def _saliency_of_matches(

@@ -35,6 +35,8 @@ _SMOOTHING_COLOUR = 18.0
 # What is below _NOTHING in the first guess is never the object's unless it lies within _REACH of what is not, in pixels
 # of a picture whose shorter side has 512.
 _NOTHING, _REACH = 0.05, 60
+_FAINT_REACH = 4  # pixels, likewise: where nothing nearer differs clearly from the background, saliency has its say
+_AGREE, _PASSES = 0.92, 3  # mean IoU of first guess and masks below which these are a better guess; how often at most
 _SOME = 4  # of so many rows and columns one is enough to compare brightness by
 
 
@@ -77,7 +79,40 @@ def object_masks(frames: np.ndarray, progress: Progress) -> Masks:
 
 
 def _refined_masks(frames: np.ndarray, masks: Masks, progress: Progress) -> Masks:
-    """The network's masks (T, H, W), made exact by colours and by what stands still, in place; also returned."""
+    """The network's masks (T, H, W), made exact by colours and by what stands still, in place; also returned.
+
+    Where that shows them to lack much in many frames, so did what was taken for the background: what has been found is
+    then a better guess, together with the network's own, for the next pass.
+    """
+    height, width = frames.shape[1:3]
+    count = len(frames)
+
+    def tick() -> None:
+        progress("foreground", round(count * 3 / 4), count)
+
+    guess = _small_masks(masks, _SMOOTHING_SIDE, tick)
+    _make_exact(frames, masks, progress)
+    for _ in range(_PASSES - 1):
+        if _agreement(guess, _small_masks(masks, _SMOOTHING_SIDE, tick)) >= _AGREE:
+            break
+        for index, small in enumerate(guess):
+            tick()
+            masks[index] = np.maximum(masks[index], cv2.resize(small, (width, height)))
+        _make_exact(frames, masks, progress)
+    return masks
+
+
+def _agreement(first: Masks, second: Masks) -> float:
+    """The mean IoU of two masks (T, h, w)."""
+    overlaps = []
+    for one, other in zip(first, second, strict=True):
+        both, either = (one > 0.5) & (other > 0.5), (one > 0.5) | (other > 0.5)
+        overlaps.append(both.sum() / max(int(either.sum()), 1))
+    return float(np.mean(overlaps))
+
+
+def _make_exact(frames: np.ndarray, masks: Masks, progress: Progress) -> None:
+    """One pass over the masks (T, H, W), in place."""
     height, width = frames.shape[1:3]
     count = len(frames)
 
@@ -94,7 +129,6 @@ def _refined_masks(frames: np.ndarray, masks: Masks, progress: Progress) -> Mask
         masks[index] = _refined(frames[index], guess, plate)
 
     side_by_side(count, refine, lambda done: progress("foreground", round((3 * count + done) / 4), count))
-    return masks
 
 
 def _refined(frame: np.ndarray, guess: np.ndarray, plate: BackgroundPlate) -> np.ndarray:
@@ -179,7 +213,9 @@ def _evidence(
     different = distance / plate.tolerance
     # Where the background moves, likeness to it means nothing, but a large difference still supports a fair guess.
     supported = 2 * saliency + np.maximum(different - 1, 0) * np.clip((saliency - 0.2) / 0.3, 0, 1)
-    evidence = plate.trust * different + (1 - plate.trust) * supported
+    strongest = cv2.dilate(different, disc(max(1, round(_FAINT_REACH * scale))))
+    faint = np.clip(2 - strongest, 0, 1)
+    evidence = plate.trust * different * (1 + saliency * faint) + (1 - plate.trust) * supported
     around = _dilated(saliency > 0.15, 8 * scale) | _strongly_joined(evidence, saliency, scale)
     deep = ~_dilated(saliency <= 0.9, 8 * scale) & ~(plate.seen & (distance < 0.6 * plate.tolerance))
     evidence = np.where(around, evidence, 0.0)

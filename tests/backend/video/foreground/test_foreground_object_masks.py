@@ -77,6 +77,35 @@ def test_what_the_network_misses_in_some_frames_is_found(guessing):
     assert overlap(object_masks(frames, silent), truth).min() > 0.96
 
 
+def test_what_the_network_misses_in_a_third_of_the_frames_is_not_taken_for_a_background_that_moves(guessing):
+    frames, truth = clip_over(scenery(1, 384), count=12)
+    guess = rough_guess(truth)
+    guess[8:, :135] = 0  # the head
+    guessing(guess)
+    found = overlap(object_masks(frames, silent), truth)
+    assert overlap(guess, truth).mean() < 0.87
+    assert found.mean() > 0.94 and found.min() > 0.9
+
+
+def test_masks_that_lack_much_are_looked_at_again_with_what_was_found(guessing, monkeypatch):
+    frames, truth = clip_over(scenery(1, 384), count=12)
+    guess = rough_guess(truth)
+    guess[8:, :, :190] = 0  # the left half
+    guessing(guess)
+    again = overlap(object_masks(frames, silent), truth)
+    monkeypatch.setattr(object_masks_module, "_PASSES", 1)
+    once = overlap(object_masks(frames, silent), truth)
+    assert again.mean() > once.mean() + 0.03 and again.min() > once.min() + 0.1
+
+
+def test_saliency_has_its_say_where_colours_hardly_differ_from_the_background(guessing):
+    background = scenery(1, 384)
+    frames, truth = clip_over(background, count=12)
+    faint = np.clip(background + 0.07 * (frames - background), 0, 255).astype(np.uint8)
+    guessing(rough_guess(truth))
+    assert overlap(object_masks(faint, silent), truth).mean() > 0.83
+
+
 def test_a_moving_camera_falls_back_to_the_guess_fitted_to_colours(guessing):
     wide = scenery(2, 512)
     moving = np.stack([wide[100 : 100 + SIZE, 12 * k : 12 * k + SIZE] for k in range(12)])

@@ -36,7 +36,8 @@ _SMOOTHING_COLOUR = 18.0
 # of a picture whose shorter side has 512.
 _NOTHING, _REACH = 0.05, 60
 _FAINT_REACH = 4  # pixels, likewise: where nothing nearer differs clearly from the background, saliency has its say
-_AGREE, _PASSES = 0.92, 3  # mean IoU of first guess and masks below which these are a better guess; how often at most
+# Masks of which the first guess lacks this part, on average, are a better guess for another pass; at most so many.
+_LACKED, _PASSES = 0.02, 3
 _SOME = 4  # of so many rows and columns one is enough to compare brightness by
 
 
@@ -93,7 +94,7 @@ def _refined_masks(frames: np.ndarray, masks: Masks, progress: Progress) -> Mask
     guess = _small_masks(masks, _SMOOTHING_SIDE, tick)
     _make_exact(frames, masks, progress)
     for _ in range(_PASSES - 1):
-        if _agreement(guess, _small_masks(masks, _SMOOTHING_SIDE, tick)) >= _AGREE:
+        if _added(guess, _small_masks(masks, _SMOOTHING_SIDE, tick)) <= _LACKED:
             break
         for index, small in enumerate(guess):
             tick()
@@ -102,13 +103,13 @@ def _refined_masks(frames: np.ndarray, masks: Masks, progress: Progress) -> Mask
     return masks
 
 
-def _agreement(first: Masks, second: Masks) -> float:
-    """The mean IoU of two masks (T, h, w)."""
-    overlaps = []
-    for one, other in zip(first, second, strict=True):
-        both, either = (one > 0.5) & (other > 0.5), (one > 0.5) | (other > 0.5)
-        overlaps.append(both.sum() / max(int(either.sum()), 1))
-    return float(np.mean(overlaps))
+def _added(guess: Masks, found: Masks) -> float:
+    """How much of masks found (T, h, w) the guess lacks: the mean part."""
+    parts = []
+    for before, after in zip(guess, found, strict=True):
+        solid = after > 0.5
+        parts.append((solid & (before <= 0.5)).sum() / max(int(solid.sum()), 1))
+    return float(np.mean(parts))
 
 
 def _make_exact(frames: np.ndarray, masks: Masks, progress: Progress) -> None:

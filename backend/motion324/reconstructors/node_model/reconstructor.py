@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -148,7 +148,7 @@ class NodeModelReconstructor:
         def telling(answered: float) -> Check:
             return lambda: progress("reconstruct", int(total * answered / len(asked)), total)
 
-        positions: np.ndarray = np.empty(0, np.float32)
+        moved: list[np.ndarray] = []  # by each look at a window
         for start in range(0, len(asked), model.questions_at_once):
             group = asked[start : start + model.questions_at_once]
             questions = []
@@ -171,10 +171,10 @@ class NodeModelReconstructor:
             else:
                 answers = [answer.motions for answer in model.first_answers(questions, check)]
             for (window, part), found in zip(group, answers, strict=True):
-                if part == 0:
-                    positions = np.zeros((len(window.frames), len(scene.mesh.positions), 3), np.float32)
-                positions += _moved_points(model, looks[part][1], found, len(window.frames), check) / len(looks)
+                moved.append(_moved_points(model, looks[part][1], found, len(window.frames), check))
                 if part == len(looks) - 1:
+                    positions = agreed(moved, scene.mesh.positions, scene.view.rotation[2])
+                    moved.clear()
                     for frame, merged in merger.add(window.frames, window.weights, positions):
                         yield FrameBatch(np.array([frame]), merged[None].astype(np.float32), final=True)
         if believed is not None or self.asked_once:
@@ -192,6 +192,22 @@ class NodeModelReconstructor:
             progress("load", 0, 1)
             self._model = opened_model(self.weights, self.device, lambda: progress("load", 0, 1))
         return self._model
+
+
+def agreed(answers: Sequence[np.ndarray], rest: np.ndarray, ahead: np.ndarray) -> np.ndarray:
+    """The mean of answers (T, N, 3), each as good as the others, to where a mesh's vertices, at rest (N, 3), are; its
+    motion along ahead (3,), the viewing axis, of which pictures tell least, is made smaller as far as they disagree on
+    it: to what remains of the mean's square without its variance (Wiener's factor)."""
+    mean: np.ndarray = np.mean(answers, axis=0, dtype=np.float32)
+    if len(answers) < 2:
+        return mean
+    ahead = ahead.astype(np.float32)
+    along = (mean - rest) @ ahead
+    variance = sum(float((((answer - mean) @ ahead) ** 2).mean()) for answer in answers)
+    variance /= len(answers) * (len(answers) - 1)
+    share = max(0.0, 1.0 - variance / max(float((along**2).mean()), 1e-12))
+    mean += np.float32(share - 1.0) * along[..., None] * ahead
+    return mean
 
 
 def known_times(frames: np.ndarray) -> np.ndarray:

@@ -101,6 +101,22 @@ def test_every_question_is_asked_in_two_looks(weights, monkeypatch, frames, told
     assert taken == list(reconstructing.LOOKS) and len(set(taken)) == 2
 
 
+def test_motion_along_the_view_is_held_back_as_far_as_answers_disagree_on_it():
+    rng = np.random.default_rng(0)
+    rest, ahead = rng.normal(size=(50, 3)), np.array([0.0, 0.6, 0.8])
+    across = rng.normal(size=(4, 50, 1)) * np.array([1.0, 0.0, 0.0])
+    depth = rng.normal(size=(4, 50, 1)) * ahead
+    noise = [part * ahead for part in rng.normal(size=(2, 4, 50, 1))]
+    found = reconstructing.agreed([rest + across + 0.1 * part for part in noise], rest, ahead)
+    assert np.abs((found - rest - across) @ ahead).mean() < 0.02, "they agree on nothing"
+    sure = reconstructing.agreed([rest + across + depth, rest + across + depth], rest, ahead)
+    np.testing.assert_allclose(sure, rest + across + depth, atol=1e-5)
+    half = reconstructing.agreed([rest + across + depth + part for part in noise], rest, ahead)
+    kept = ((half - rest) @ ahead).std() / ((depth + sum(noise) / 2) @ ahead).std()
+    assert 0.55 < kept < 0.8, "two thirds of the mean's square are motion"
+    np.testing.assert_allclose(half[..., 0] - rest[:, 0], across[..., 0], atol=1e-5)
+
+
 def test_a_short_video_is_seen_at_once_and_a_longer_one_in_windows_as_long_as_in_training(weights):
     given = scene(SEEN_AT_ONCE + 1)
     asked, told = NodeModelReconstructor(weights, "cpu"), []

@@ -206,8 +206,7 @@ def agreed(answers: Sequence[np.ndarray], rest: np.ndarray, ahead: np.ndarray) -
     variance = sum(float((((answer - mean) @ ahead) ** 2).mean()) for answer in answers)
     variance /= len(answers) * (len(answers) - 1)
     share = max(0.0, 1.0 - variance / max(float((along**2).mean()), 1e-12))
-    mean += np.float32(share - 1.0) * along[..., None] * ahead
-    return mean
+    return np.asarray(mean + np.float32(share - 1.0) * along[..., None] * ahead)
 
 
 def known_times(frames: np.ndarray) -> np.ndarray:

@@ -35,9 +35,11 @@ _SMOOTHING_COLOUR = 18.0
 # What is below _NOTHING in the first guess is never the object's unless it lies within _REACH of what is not, in pixels
 # of a picture whose shorter side has 512.
 _NOTHING, _REACH = 0.05, 60
-_FAINT_REACH = 4  # pixels, likewise: where nothing nearer differs clearly from the background, saliency has its say
+# Pixels, likewise: where nothing nearer differs clearly from the background, what is salient needs to differ by less to
+# be the object's, and by still less where it is farther from what is surely salient than that is blurred.
+_FAINT_REACH, _BLUR_REACH, _APART = 4, 12, 3
 # Masks of which the first guess lacks this part, on average, are a better guess for another pass; at most so many.
-_LACKED, _PASSES = 0.02, 3
+_LACKED, _PASSES = 0.04, 3
 _SOME = 4  # of so many rows and columns one is enough to compare brightness by
 
 
@@ -214,13 +216,19 @@ def _evidence(
     different = distance / plate.tolerance
     # Where the background moves, likeness to it means nothing, but a large difference still supports a fair guess.
     supported = 2 * saliency + np.maximum(different - 1, 0) * np.clip((saliency - 0.2) / 0.3, 0, 1)
-    strongest = cv2.dilate(different, disc(max(1, round(_FAINT_REACH * scale))))
-    faint = np.clip(2 - strongest, 0, 1)
-    evidence = plate.trust * different * (1 + saliency * faint) + (1 - plate.trust) * supported
+    evidence = plate.trust * different * _certainty(different, saliency, scale) + (1 - plate.trust) * supported
     around = _dilated(saliency > 0.15, 8 * scale) | _strongly_joined(evidence, saliency, scale)
     deep = ~_dilated(saliency <= 0.9, 8 * scale) & ~(plate.seen & (distance < 0.6 * plate.tolerance))
     evidence = np.where(around, evidence, 0.0)
     return np.where(deep, np.maximum(evidence, 2.0), evidence).astype(np.float32)
+
+
+def _certainty(different: np.ndarray, saliency: np.ndarray, scale: float) -> np.ndarray:
+    """(H, W): how many times its difference from the background a pixel's saliency makes of it: 1 beside strong ones."""
+    strongest = cv2.dilate(different, disc(max(1, round(_FAINT_REACH * scale))))
+    apart = ~_dilated(saliency > 0.5, _BLUR_REACH * scale)
+    salient = np.where(apart, _APART * np.sqrt(saliency), saliency)
+    return np.asarray(1 + salient * np.clip(2 - strongest, 0, 1))
 
 
 def _strongly_joined(evidence: np.ndarray, saliency: np.ndarray, scale: float) -> np.ndarray:

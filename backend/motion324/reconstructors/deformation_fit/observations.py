@@ -12,6 +12,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from motion324.reconstructors.deformation_fit.carried_points import carry_points
+from motion324.reconstructors.deformation_fit.deformation_graph import DeformationGraph
 from motion324.reconstructors.deformation_fit.fit_problem import FitProblem, PosedSurface
 from motion324.video.optical_flow import FlowAroundObject
 
@@ -19,6 +20,7 @@ FIELDS_KEPT = 40  # frames whose MaskField is kept: more than are refined togeth
 FLOW_BYTES_KEPT = 1 << 27  # of flow between frames, to which several fits of a short video come back
 JOINT_WINDOW = 24  # frames refined together: some 3 MB each, on a GPU 10; more are no faster there either
 FLOWS_KEPT_BESIDE = 16  # of a long one, beside both ways between neighbours that are refined together
+STRETCHED, TORN = 1.15, 0.25  # times its length at rest that an edge of a body has; by how much more it counts half
 BARE_PIXELS = 500  # of the mask without model, at most so many are looked at
 
 
@@ -64,6 +66,20 @@ class MaskField:
         where = np.zeros((int(label.max()) + 1, 2), np.float32)
         where[label[ys, xs]] = np.stack([xs + 0.5, ys + 0.5], axis=1)
         return MaskField(where[label], distance)
+
+
+def unstretched(graph: DeformationGraph, translations: np.ndarray) -> np.ndarray:
+    """translations (K, 3) of the graph's nodes -> (K,) in 0..1: 1 where none of a node's edges is longer than at rest
+    by more than bodies stretch, the less the longer one is."""
+    first, second = graph.edges.T
+    moved = graph.nodes + translations
+    lengths = [np.linalg.norm(nodes[first] - nodes[second], axis=1) for nodes in (moved, graph.nodes)]
+    stretch = np.maximum(lengths[0] / np.maximum(lengths[1], 1e-6) - STRETCHED, 0.0)
+    weights = 1.0 / (1.0 + (stretch / TORN) ** 2)
+    found = np.ones(len(graph.nodes))
+    np.minimum.at(found, first, weights)
+    np.minimum.at(found, second, weights)
+    return found
 
 
 class Observer:
@@ -115,7 +131,8 @@ class Observer:
         return float(difference.mean()) if len(difference) else 0.0
 
     def bare(self, t: int, surface: PosedSurface) -> PointTargets:
-        """For pixels of the mask where the model is not: the surface point that appears nearest to each."""
+        """For pixels of the mask where the model is not: the surface point that appears nearest to each. What would
+        have to be stretched to cover them does not lie there: the mesh may lack that part."""
         p = self.problem
         masks = p.images.masks
         ys, xs = np.nonzero(masks[t] & ~surface.mask)
@@ -126,7 +143,9 @@ class Observer:
         own, _ = p.project(surface.points)
         nearest = cKDTree(own).query(wanted)[1]
         share = step / max(int(masks[t].sum()), 1)
-        return PointTargets(nearest, wanted, share * ~p.mask_faults.surplus[nearest])
+        follows = p.point_nodes[nearest]
+        whole = (p.point_weights[nearest] * unstretched(p.graph, surface.pose.translations)[follows]).sum(axis=1)
+        return PointTargets(nearest, wanted, share * whole * ~p.mask_faults.surplus[nearest])
 
     def outside(self, t: int, points: np.ndarray) -> PointTargets:
         """For moved points (P, 3) that appear outside of the mask: its nearest pixel; not for those that the reference

@@ -198,7 +198,7 @@ def agreed(answers: Sequence[np.ndarray], rest: np.ndarray, ahead: np.ndarray) -
     """The mean of answers (T, N, 3), each as good as the others, to where a mesh's vertices, at rest (N, 3), are; its
     motion along ahead (3,), the viewing axis, of which pictures tell least, is made smaller as far as they disagree on
     it: to what remains of the mean's square without its variance (Wiener's factor)."""
-    mean: np.ndarray = np.mean(answers, axis=0, dtype=np.float32)
+    mean = np.asarray(np.mean(answers, axis=0, dtype=np.float32))
     if len(answers) < 2:
         return mean
     ahead = ahead.astype(np.float32)

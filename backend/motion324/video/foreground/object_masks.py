@@ -39,7 +39,7 @@ _NOTHING, _REACH = 0.05, 60
 # be the object's, and by still less where it is farther from what is surely salient than that is blurred.
 _FAINT_REACH, _BLUR_REACH, _APART = 4, 12, 3
 # Masks of which the first guess lacks this part, on average, are a better guess for another pass; at most so many.
-_LACKED, _PASSES = 0.04, 3
+_LACKED, _PASSES = 0.02, 3
 _SOME = 4  # of so many rows and columns one is enough to compare brightness by
 
 
@@ -224,7 +224,7 @@ def _evidence(
 
 
 def _certainty(different: np.ndarray, saliency: np.ndarray, scale: float) -> np.ndarray:
-    """(H, W): how many times its difference from the background a pixel's saliency makes of it: 1 beside strong ones."""
+    """(H, W): what a pixel's saliency makes of its difference from the background, times it: 1 beside strong ones."""
     strongest = cv2.dilate(different, disc(max(1, round(_FAINT_REACH * scale))))
     apart = ~_dilated(saliency > 0.5, _BLUR_REACH * scale)
     salient = np.where(apart, _APART * np.sqrt(saliency), saliency)

@@ -14,6 +14,7 @@ from motion324.core.errors import Cancelled
 from motion324.core.progress import silent
 from motion324.core.view import look_at_origin
 from motion324.mesh.surface import sample_surface
+from motion324.reconstructors.deformation_fit import observations
 from motion324.reconstructors.deformation_fit.fit_problem import DRAFT, PosedSurface
 from motion324.reconstructors.deformation_fit.observations import Observer, PointTargets
 from motion324.reconstructors.deformation_fit.reconstructor import DeformationFit, RefinedByFit, second_share
@@ -135,6 +136,21 @@ def test_what_hardly_moves_is_held_to_the_prediction_where_masks_are_wrong(filme
 
     assert left(0.05, None) < 0.7 * left(0.05, 0.0)
     assert abs(left(1.0, None) - left(1.0, 0.0)) < 0.05
+
+
+def test_a_mesh_that_lacks_a_part_is_not_stretched_to_cover_it(filmed, monkeypatch):
+    """A block appears beside the creature, as a tail does that the first frame hid."""
+    truth, scene = filmed
+    frames, masks = scene.frames.copy(), scene.masks.copy()
+    height, width = masks.shape[1:]
+    left = np.flatnonzero(masks.any(axis=(0, 1)))[0]
+    block = np.s_[2:, int(0.6 * height) : int(0.75 * height), max(left - width // 6, 0) : left + width // 10]
+    frames[block], masks[block] = frames[0][masks[0] > 0.5].mean(axis=0), 1
+    joined = replace(scene, frames=frames, masks=masks)
+    now = errors(final_positions(RefinedByFit(Predictor(truth)), joined), truth)[0]
+    monkeypatch.setattr(observations, "TORN", 1e6)
+    print("YY", now, errors(final_positions(RefinedByFit(Predictor(truth)), joined), truth)[0])
+    assert now < 0.8 * errors(final_positions(RefinedByFit(Predictor(truth)), joined), truth)[0]
 
 
 def test_flow_from_a_drawing_is_checked_by_its_way_back_in_the_last_round_only(filmed, monkeypatch):

@@ -32,6 +32,7 @@ OVERLAP = 1 / 3  # part of a window of a longer video that it shares with the ne
 LONGEST_GAP = 24  # frames from the reference frame to a window's next one that the model knows from its training
 # The mean of both answers is nearer to the truth than either; with two more it is no nearer.
 LOOKS = (Look(), Look(mirrored=True, turn=1))
+UNTOLD = 0.6  # pixels of the model's pictures: of motion across the view by so much, that along it is half as large
 LOOKED_AT = 0.4  # of the time of a question: until its frames have been encoded
 DRAWN_LOOKS = 2  # how often a model that looks again is shown its answer, as in its training
 GLANCED_STEP, MOST_GLANCED = 4, 24  # frames from one that is glanced at to the next at the least; so many at the most
@@ -138,6 +139,7 @@ class NodeModelReconstructor:
             given = [inputs for _, inputs in looks]
             tracks = [*node_tracks(scene, square, given, believed, config, lambda: progress("reconstruct", 0, total))]
         view = square_view(scene.view, square, *scene.frames.shape[1:3])
+        pixel = float(view.translation[2]) / (view.focal * config.image_size)  # at the mesh, normalised space
         drawn = replace(scene, mesh=drawable_mesh(scene.mesh), view=view)
         length = max(config.frames, 2) if total > SEEN_AT_ONCE else total
         windows = plan_windows(total, length, "blend", OVERLAP)
@@ -173,7 +175,7 @@ class NodeModelReconstructor:
             for (window, part), found in zip(group, answers, strict=True):
                 moved.append(_moved_points(model, looks[part][1], found, len(window.frames), check))
                 if part == len(looks) - 1:
-                    positions = agreed(moved, scene.mesh.positions, scene.view.rotation[2])
+                    positions = agreed(moved, scene.mesh.positions, view.rotation[2], pixel)
                     moved.clear()
                     for frame, merged in merger.add(window.frames, window.weights, positions):
                         yield FrameBatch(np.array([frame]), merged[None].astype(np.float32), final=True)
@@ -194,18 +196,23 @@ class NodeModelReconstructor:
         return self._model
 
 
-def agreed(answers: Sequence[np.ndarray], rest: np.ndarray, ahead: np.ndarray) -> np.ndarray:
-    """The mean of answers (T, N, 3), each as good as the others, to where a mesh's vertices, at rest (N, 3), are; its
-    motion along ahead (3,), the viewing axis, of which pictures tell least, is made smaller as far as they disagree on
-    it: to what remains of the mean's square without its variance (Wiener's factor)."""
+def agreed(answers: Sequence[np.ndarray], rest: np.ndarray, ahead: np.ndarray, pixel: float) -> np.ndarray:
+    """The mean of answers (T, N, 3), each as good as the others, to where a mesh's vertices, at rest (N, 3), are.
+
+    Its motion along ahead (3,), the viewing axis, of which pictures tell least, is made smaller as far as the answers
+    disagree on it, to what remains of the mean's square without its variance (Wiener's factor), and where hardly
+    anything moves across the view. pixel: the size of one of the model's pictures at the mesh.
+    """
     mean = np.asarray(np.mean(answers, axis=0, dtype=np.float32))
     if len(answers) < 2:
         return mean
     ahead = ahead.astype(np.float32)
     along = (mean - rest) @ ahead
+    depth = max(float((along**2).mean()), 1e-12)
+    across = max(3 * float(((mean - rest) ** 2).mean()) - depth, 0.0)
     variance = sum(float((((answer - mean) @ ahead) ** 2).mean()) for answer in answers)
     variance /= len(answers) * (len(answers) - 1)
-    share = max(0.0, 1.0 - variance / max(float((along**2).mean()), 1e-12))
+    share = max(0.0, 1.0 - variance / depth) * across / (across + (UNTOLD * pixel) ** 2)
     return np.asarray(mean + np.float32(share - 1.0) * along[..., None] * ahead)
 
 

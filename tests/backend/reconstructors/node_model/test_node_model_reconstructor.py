@@ -107,14 +107,17 @@ def test_motion_along_the_view_is_held_back_as_far_as_answers_disagree_on_it():
     across = rng.normal(size=(4, 50, 1)) * np.array([1.0, 0.0, 0.0])
     depth = rng.normal(size=(4, 50, 1)) * ahead
     noise = [part * ahead for part in rng.normal(size=(2, 4, 50, 1))]
-    found = reconstructing.agreed([rest + across + 0.1 * part for part in noise], rest, ahead)
+    found = reconstructing.agreed([rest + across + 0.1 * part for part in noise], rest, ahead, 1e-3)
     assert np.abs((found - rest - across) @ ahead).mean() < 0.02, "they agree on nothing"
-    sure = reconstructing.agreed([rest + across + depth, rest + across + depth], rest, ahead)
+    sure = reconstructing.agreed([rest + across + depth, rest + across + depth], rest, ahead, 1e-3)
     np.testing.assert_allclose(sure, rest + across + depth, atol=1e-5)
-    half = reconstructing.agreed([rest + across + depth + part for part in noise], rest, ahead)
+    half = reconstructing.agreed([rest + across + depth + part for part in noise], rest, ahead, 1e-3)
     kept = ((half - rest) @ ahead).std() / ((depth + sum(noise) / 2) @ ahead).std()
     assert 0.55 < kept < 0.8, "two thirds of the mean's square are motion"
     np.testing.assert_allclose(half[..., 0] - rest[:, 0], across[..., 0], atol=1e-5)
+    small, pixel = rest + 0.01 * (across + depth), 0.01 / reconstructing.UNTOLD
+    kept = (reconstructing.agreed([small, small], rest, ahead, pixel) - rest) @ ahead / (0.01 * depth @ ahead)
+    assert 0.3 < kept.mean() < 0.7 and kept.std() < 1e-3, "what hardly moves across the view"
 
 
 def test_a_short_video_is_seen_at_once_and_a_longer_one_in_windows_as_long_as_in_training(weights):

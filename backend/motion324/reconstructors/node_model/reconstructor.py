@@ -207,13 +207,20 @@ def agreed(answers: Sequence[np.ndarray], rest: np.ndarray, ahead: np.ndarray, p
     if len(answers) < 2:
         return mean
     ahead = ahead.astype(np.float32)
-    along = (mean - rest) @ ahead
-    depth = max(float((along**2).mean()), 1e-12)
-    across = max(3 * float(((mean - rest) ** 2).mean()) - depth, 0.0)
-    variance = sum(float((((answer - mean) @ ahead) ** 2).mean()) for answer in answers)
+    along = np.empty(mean.shape[:2], np.float32)
+    moved = variance = 0.0  # squares, summed over frames
+    for t, frame in enumerate(mean):  # one by one: of large meshes all frames take much memory
+        away = frame - rest
+        along[t] = away @ ahead
+        moved += 3 * float((away**2).mean())
+        variance += sum(float((((answer[t] - frame) @ ahead) ** 2).mean()) for answer in answers)
+    depth = max(float((along**2).sum()) / along.shape[1], 1e-12)
     variance /= len(answers) * (len(answers) - 1)
-    share = max(0.0, 1.0 - variance / depth) * across / (across + (UNTOLD * pixel) ** 2)
-    return np.asarray(mean + np.float32(share - 1.0) * along[..., None] * ahead)
+    across = max(moved - depth, 0.0)
+    share = max(0.0, 1.0 - variance / depth) * across / (across + len(mean) * (UNTOLD * pixel) ** 2)
+    for frame, ways in zip(mean, along, strict=True):
+        frame += np.float32(share - 1.0) * ways[:, None] * ahead
+    return mean
 
 
 def known_times(frames: np.ndarray) -> np.ndarray:

@@ -273,7 +273,7 @@ def pose_warnings(
             f"The mesh '{mesh_name}' has a pose that no frame of '{video_name}' shows (silhouettes overlap by "
             f"{reference.overlap:.2f} at most), {begins}, found from a drawing of the mesh, which is less sure than "
             f"from a frame, and seen from azimuth {azimuth:.0f} and elevation {elevation:.0f} degrees: where that is a "
-            "wrong side, give the view (--view AZIMUTH,ELEVATION)."
+            f"wrong side, give the view (--view AZIMUTH,ELEVATION); surest is a mesh in the pose of frame {first}."
         )
     told = f"{sentence} If it has that pose after all, use --pose first-frame."
     return ({"code": "other-pose", "sentence": told},)

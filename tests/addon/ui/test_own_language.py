@@ -120,12 +120,13 @@ def test_no_translated_error_is_gone_from_the_sources(addon):
             "The mesh 'Fox' has a pose that no frame of 'fox.mp4' shows (silhouettes overlap by 0.70 at most), not "
             "that of frame 0: the result begins with the pose of frame 0, found from a drawing of the mesh, which is "
             "less sure than from a frame, and seen from azimuth 30 and elevation 10 degrees: where that is a wrong "
-            "side, give the view (--view AZIMUTH,ELEVATION). If it has that pose after all, use --pose first-frame.",
+            "side, give the view (--view AZIMUTH,ELEVATION); surest is a mesh in the pose of frame 0. If it has that "
+            "pose after all, use --pose first-frame.",
             "Das Mesh 'Fox' hat eine Pose, die kein Frame von 'fox.mp4' zeigt (Silhouetten überlappen höchstens um "
             "0.70), nicht die von Frame 0: das Ergebnis beginnt mit der Pose von Frame 0, aus einer Zeichnung des "
             "Meshs gefunden, was unsicherer ist als aus einem Frame, gesehen aus Azimut 30 und Höhe 10 Grad: ist das "
-            "eine falsche Seite, Kamera > Kamerawinkel > Winkel wählen. Hat es diese Pose doch, Kamera > Pose > "
-            "Erster Frame wählen.",
+            "eine falsche Seite, Kamera > Kamerawinkel > Winkel wählen; am sichersten ist ein Mesh in der Pose von "
+            "Frame 0. Hat es diese Pose doch, Kamera > Pose > Erster Frame wählen.",
         ),
         ("Some words of the backend's own", "Some words of the backend's own"),
         (

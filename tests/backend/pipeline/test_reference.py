@@ -172,6 +172,7 @@ def test_a_pose_that_the_video_does_not_show_is_drawn_before_it(monkeypatch, fil
     np.testing.assert_allclose(result.positions, moved, atol=MOST_STEADIED)
     (warning,) = [each for each in result.report["warnings"] if each["code"] == "other-pose"]
     assert "no frame of 'wave' shows" in warning["sentence"]
+    assert "give the view" in warning["sentence"] and "in the pose of frame 100" in warning["sentence"]
 
 
 def test_an_object_of_few_pixels_is_taken_as_the_first_frame_shows_it_unless_the_user_says_otherwise(

@@ -62,13 +62,26 @@ ONE_BODY = frozenset(
         "lugaru_wolf",
         "quaternius_modular_men",
         "quaternius_modular_women",
+        "zeroad_camel",
+        "zeroad_horse",
     }
 )
+# Families of smooth bodies with image-like textures, hardly any of which is like another: these are what people bring.
+OF_MANY_BODIES = frozenset({"glest", "stk_drivers", "zeroad"})
+MANY_BODIES_COUNT = 2.0
+# Families of things that move a little on bodies of very many parts.
+OF_MANY_PARTS = frozenset({"glest_machines", "stk_karts", "zeroad_chariot", "zeroad_ship", "zeroad_siege"})
+MANY_PARTS_COUNT = 0.5
 # Families whose bodies are built of boxes, as hardly any that people bring.
 OF_BOXES = frozenset(
     {"animalia", "animalworld", "livingcavesmobs", "livingfloatlands", "livingnether", "marinaramobs", "people"}
 )
 BOXES_COUNT = 0.7
+COUNTS = {
+    **dict.fromkeys(OF_BOXES, BOXES_COUNT),
+    **dict.fromkeys(OF_MANY_BODIES, MANY_BODIES_COUNT),
+    **dict.fromkeys(OF_MANY_PARTS, MANY_PARTS_COUNT),
+}
 PROCEDURAL = "creature_"  # what families of procedural creatures begin with
 PROCEDURAL_COUNT = 3.0  # of a family of these at the most, however many are made
 
@@ -105,8 +118,8 @@ def family(name: str) -> str:
 
 def draw_weights(names: list[str]) -> list[float]:
     """How often each model is drawn, summing to 1: a family counts with the square root of its size, as one model where
-    all of it has one body, less where its bodies are built of boxes, and one of procedural creatures no more than
-    nine models."""
+    all of it has one body, less where its bodies are built of boxes or of very many parts, more where all differ and are
+    smooth, and one of procedural creatures no more than nine models."""
     sizes = Counter(family(name) for name in names)
     raw = []
     for name in names:
@@ -114,5 +127,5 @@ def draw_weights(names: list[str]) -> list[float]:
         share = sizes[kind] ** (-1.0 if kind in ONE_BODY else -0.5)
         if kind.startswith(PROCEDURAL):
             share = min(share, PROCEDURAL_COUNT / sizes[kind])
-        raw.append(share * (BOXES_COUNT if kind in OF_BOXES else 1.0))
+        raw.append(share * COUNTS.get(kind, 1.0))
     return [value / sum(raw) for value in raw]

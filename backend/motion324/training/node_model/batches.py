@@ -222,7 +222,7 @@ def _as_batch(
     nodes = torch.cat([nodes, visible[..., None].float()], dim=-1)
     inputs = NodeInputs(frames, clips.times, seen_as.intrinsics, seen_as.translation, nodes, points, believed)
     drawable = None
-    if settings.drawn:
+    if settings.drawn or settings.other_pose_share or settings.drawn_reference_share:
         whole = [vertices[:, 0], vertex_normals(vertices[:, :1], models)[:, 0]]
         whole = [turn(seen_as.rotation[models.vertex_clip], part) for part in whole]
         drawable = as_drawable(whole[0], whole[1], models, appearance, grey, settings, draws)
@@ -230,6 +230,7 @@ def _as_batch(
         is_drawn = clips.other | draws.chance(settings.drawn_reference_share, size)
         first = torch.where(is_drawn[:, None, None, None], reference[:, 0], frames[:, 0])
         inputs = replace(inputs, frames=torch.cat([first[:, None], frames[:, 1:]], dim=1))
+    drawable = drawable if settings.drawn else None
     return TrainingBatch(inputs, targets, places, seen, node_targets, drawable, errors, names)
 
 

@@ -60,7 +60,8 @@ def held_out_clips(
     }
     if options.other_pose_share:
         drawn = replace(plain, drawn_reference_share=1.0)
-        sets["validation from a drawing"] = (sets["validation"][0], drawn)
+        if settings.drawn:
+            sets["validation from a drawing"] = (sets["validation"][0], drawn)
         sets["validation from other poses"] = (sets["validation"][0], replace(drawn, other_pose_share=1.0))
     return {
         name: fixed_batches(

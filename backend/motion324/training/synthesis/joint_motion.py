@@ -78,19 +78,21 @@ def sample_joint_motion(
     if settings.limb_share:
         others = _clip_poses(bank, chosen, times, speed, draws, hosts)
         poses = with_other_limbs(poses, others, models, draws.chance(settings.limb_share, batch), draws)
-    new_bodies = torch.zeros_like(changed)
+    other = torch.zeros_like(changed)
+    if settings.other_pose_share:
+        other = draws.chance(settings.other_pose_share, batch)
+        poses = other_poses(poses, other, bank, chosen, draws, hosts)
     if settings.proportions_share or settings.carried_share:
         resized = draws.chance(settings.proportions_share, batch)
         carried = draws.chance(settings.carried_share, batch)
         givers = bodies_to_take_from(bank, chosen, hosts)
         which = torch.tensor(givers, device=draws.device)
-        given = (bank.rest.of(which), bank.parents(which), _clip_poses(bank, givers, times, speed, draws, hosts))
+        moved = _clip_poses(bank, givers, times, speed, draws, hosts)
+        if settings.other_pose_share:
+            moved = other_poses(moved, other, bank, givers, draws, hosts)
         own = bank.rest.of(torch.tensor(chosen, device=draws.device))
-        models, poses, new_bodies = with_other_bodies(own, models, poses, resized, carried, given, draws)
-    other = torch.zeros_like(changed)
-    if settings.other_pose_share:
-        other = draws.chance(settings.other_pose_share, batch) & ~new_bodies
-        poses = other_poses(poses, other, bank, chosen, draws, hosts)
+        given = (bank.rest.of(which), bank.parents(which), moved)
+        models, poses, _ = with_other_bodies(own, models, poses, resized, carried, given, draws)
     if settings.joint_share or settings.part_scale_share:
         poses = _turned(poses, models, times, still, other, settings, draws)
     return models, poses, still[:, 0], other

@@ -118,8 +118,8 @@ def family(name: str) -> str:
 
 def draw_weights(names: list[str]) -> list[float]:
     """How often each model is drawn, summing to 1: a family counts with the square root of its size, as one model where
-    all of it has one body, less where its bodies are built of boxes or of very many parts, more where all differ and are
-    smooth, and one of procedural creatures no more than nine models."""
+    all of it has one body, less where its bodies are built of boxes or of very many parts, more where all differ and
+    are smooth, and one of procedural creatures no more than nine models."""
     sizes = Counter(family(name) for name in names)
     raw = []
     for name in names:

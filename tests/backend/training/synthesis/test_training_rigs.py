@@ -9,7 +9,14 @@ import pytest
 from training_rig import bar_rig, write_rigs
 
 from motion324.core.errors import Motion324Error
-from motion324.training.clips.split import BOXES_COUNT, HELD_OUT, draw_weights, family
+from motion324.training.clips.split import (
+    BOXES_COUNT,
+    HELD_OUT,
+    MANY_BODIES_COUNT,
+    MANY_PARTS_COUNT,
+    draw_weights,
+    family,
+)
 from motion324.training.synthesis.rigs import read_rig, read_rigs, skinned
 
 RIGS = Path(__file__).parents[5] / "shared" / "train_rigs"
@@ -87,3 +94,8 @@ def test_the_models_held_out_exist_and_share_no_animated_family_with_the_others(
     whole = {"animated_men_characters", "animated_women_characters", "kaykit_adventurers", "cute_fish_pack"}
     whole |= {"kaykit_character_animations", "fruit_characters_animated", "ultimate_space_pack"}
     assert not whole & {family(name) for name in HELD_OUT}
+
+
+def test_many_bodies_count_more_and_machines_of_many_parts_less():
+    usual, animal, ship = draw_weights(["a__1", "zeroad__bear", "zeroad_ship__trireme"])
+    assert animal == pytest.approx(MANY_BODIES_COUNT * usual) and ship == pytest.approx(MANY_PARTS_COUNT * usual)

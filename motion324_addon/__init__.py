@@ -25,7 +25,7 @@ def _uncollected() -> Iterator[None]:
 with _uncollected():
     from . import operators, panels
     from .installation import runner as installation
-    from .job import backend, file_handlers
+    from .job import backend, doubt_view, file_handlers
     from .settings import pins, properties, rig_settings, tweak_settings
     from .settings.preferences import Motion324Preferences
     from .ui import guide, languages, menu, pin_marks, status_bar
@@ -45,11 +45,13 @@ def register() -> None:
     guide.register()
     pin_marks.register()
     file_handlers.register()
+    doubt_view.register()
     installation.register()
 
 
 def unregister() -> None:
     installation.unregister()
+    doubt_view.unregister()
     file_handlers.unregister()
     backend.stop()
     pin_marks.unregister()

@@ -24,13 +24,15 @@ class FakeReconstructor:
 
     Scenes that it was given are kept in `scenes`.
     leave_out: a frame that it forgets. break_at: a frame whose positions are not finite. pause: seconds of each batch.
+    expected_error: of all positions; None: it cannot tell.
     """
 
     name = "fake"
     trembles = True
 
-    def __init__(self, leave_out=None, break_at=None, pause=0.0):
+    def __init__(self, leave_out=None, break_at=None, pause=0.0, expected_error=None):
         self.scenes = []
+        self.expected_error = expected_error
         self.leave_out, self.break_at, self.pause = leave_out, break_at, pause
 
     def check_job(self, frames, vertices):
@@ -52,7 +54,9 @@ class FakeReconstructor:
                 moved = np.repeat(scene.mesh.positions[None], len(indices), axis=0)
                 moved[..., 0] += share * STEP * indices[:, None]
                 moved[indices == self.break_at, 0] = np.nan
-                yield FrameBatch(indices, moved, final)
+                told = self.expected_error
+                expected = None if told is None else np.full(moved.shape[:2], told, np.float32)
+                yield FrameBatch(indices, moved, final, expected)
 
 
 def fake_find_view(overlap=0.9):

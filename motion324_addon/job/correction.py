@@ -54,7 +54,9 @@ class Correction:
         )
 
     def _doubt(self) -> np.ndarray:
-        return np.concatenate([each.doubt for each in self.animations if each.doubt is not None])
+        known = [each.doubt for each in self.animations if each.doubt is not None]
+        frames = max(len(doubt) for doubt in known)
+        return np.concatenate([np.broadcast_to(doubt, (frames, doubt.shape[1])) for doubt in known], axis=1)
 
 
 def carried_view(view: View, before: Normalisation, now: Normalisation, moved: np.ndarray | None = None) -> View:

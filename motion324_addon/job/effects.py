@@ -121,7 +121,7 @@ def _show_result(job: Job) -> None:
             video=order.video,
             camera_to_first=result.camera_to_first,
             own_pose=share.own(sent).astype(np.float32) if begins_otherwise else None,
-            doubt=None if result.doubt is None else result.doubt[share.first : share.first + share.count],
+            doubt=None if result.doubt is None else share.of(result.doubt),
             name=f"{member.target.name}, {order.video.stem}, {_quality_of(order)}",
         )
         for member, share, positions in zip(job.reading.members, job.reading.shares, job.worker.positions, strict=True)

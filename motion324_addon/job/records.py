@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 from motion324.core.options.animate_options import AnimateOptions
@@ -223,6 +225,21 @@ class Records:
     def previews(self) -> list[Preview]:
         """What is shown on objects now: of each the newest, which hides a result that still waits below it."""
         return list({shown.target.uid: shown for _, job in sorted(self.items()) for shown in job.previews}.values())
+
+    def preview_doubt(self, obj: bpy.types.Object, frame: float) -> np.ndarray | None:
+        """(N,) float16: what the job that runs on the object tells of its preview at that frame of the scene; None
+        where it tells nothing, or none runs."""
+        for number, job in self.items():
+            state = self.jobs.get(number)
+            if job.worker is None or job.reading is None or state is None or not state.busy:
+                continue
+            shares = job.reading.shares if job.previews else ()  # there are none before the first frame
+            for shown, share in zip(job.previews, shares, strict=True):
+                if shown.target.uid == obj.session_uid:
+                    ready = dataclasses.replace(shown.timing, count=max(state.frames_ready, 1))
+                    doubt = job.worker.doubts.get(ready.index(frame))
+                    return None if doubt is None else share.of(doubt)
+        return None
 
     def _shown_together(self) -> tuple[Animation, ...]:
         """All animations of the job that `animation` belongs to."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 import bpy
+import numpy as np
 
 from motion324.core.errors import EXIT_USAGE, Cancelled, Motion324Error
 
@@ -101,6 +102,10 @@ class JobRunner(ReturningResults, Runner):
     def previews(self) -> list[Preview]:
         """What is shown on objects now."""
         return self._records.previews()
+
+    def preview_doubt(self, obj: bpy.types.Object, frame: float) -> np.ndarray | None:
+        """What is known of the preview on the object, see `Records.preview_doubt`."""
+        return self._records.preview_doubt(obj, frame)
 
     def start(self, order: Order) -> int:
         """Begins the job, or puts it behind those that run and wait; returns its number.

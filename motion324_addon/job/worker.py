@@ -78,6 +78,7 @@ class JobWorker(Worker):
         self.work = work
         self.result: AnimationResult | None = None
         self.positions: tuple[np.ndarray, ...] = ()
+        self.doubts: dict[int, np.ndarray] = {}  # of the preview's frames (N,), where it is known by frames
         self._events: motion324.client.JobEvents | None = None
 
     def stop(self) -> None:
@@ -126,6 +127,8 @@ class JobWorker(Worker):
             elif isinstance(event, motion324.client.FramesEvent) and preview is not None:
                 before = preview.frame_count
                 preview.write(event.indices, event.positions)
+                if event.doubt is not None:
+                    self.doubts.update(zip(event.indices.tolist(), event.doubt, strict=True))
                 self.tell(FramesCame(number, preview.frame_count, min(before, int(event.indices.min()))))
             elif isinstance(event, motion324.client.ResultEvent):
                 self._take(event, request.topology_hash)

@@ -6,9 +6,9 @@ import bpy
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
 
+from ..job.doubt_view import show_now
 from ..job.runner import runner
 from ..scene.playing import takes, trust
-from ..scene.playing.animation import Animation
 from .reporting import has_mesh, report_error
 
 SHADING = "motion324_shading"  # a custom property of the screen: what the viewport coloured by
@@ -29,8 +29,7 @@ class MOTION324_OT_go_to_frame(bpy.types.Operator):
 
 
 class MOTION324_OT_show_doubt(bpy.types.Operator):
-    """Colour the mesh by how much the video says about it: red was never seen, or lies beside the video's object; \
-again to hide it"""
+    """Colour the mesh by how far it may lie off at this frame, red by a twentieth of its size or more; again to hide"""
 
     bl_idname = "motion324.show_doubt"
     bl_label = "Show Doubt"
@@ -41,7 +40,13 @@ again to hide it"""
         if not has_mesh(cls, context):
             return False
         obj = context.object
-        if runner.result_of(obj) is None and takes.shown_take(obj) is None and not trust.shows_doubt(obj):
+        previewed = any(shown.target.uid == obj.session_uid for shown in runner.previews())
+        if (
+            not previewed
+            and runner.result_of(obj) is None
+            and takes.shown_take(obj) is None
+            and not trust.shows_doubt(obj)
+        ):
             cls.poll_message_set("The active object has no take")
             return False
         return True
@@ -53,22 +58,13 @@ again to hide it"""
             _colour_by(context, None)
             return {"FINISHED"}
         try:
-            doubt = _animation_of(obj).doubt
-            if doubt is None or len(doubt) != len(obj.data.vertices):
-                sentence = f"Nothing is known of what the video says about the parts of '{obj.name}'."
-                raise Motion324Error("no-doubt", sentence, "Animate it again.", EXIT_USAGE)
-            trust.show_doubt(obj, doubt)
+            if not show_now(obj, context.scene.frame_current_final):
+                sentence = f"Nothing is known yet of how far '{obj.name}' may lie off."
+                raise Motion324Error("no-doubt", sentence, "Wait for the result, or animate it again.", EXIT_USAGE)
         except Motion324Error as error:
             return report_error(self, error)
         _colour_by(context, "VERTEX")
         return {"FINISHED"}
-
-
-def _animation_of(obj: bpy.types.Object) -> Animation:
-    for animation in runner.animations:
-        if animation.target.uid == obj.session_uid:
-            return animation
-    return takes.read(obj, takes.shown_take(obj))
 
 
 def _colour_by(context: bpy.types.Context, kind: str | None) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 from wobble import wobbled
 
 from motion324.core.errors import EXIT_BAD_VIDEO, Motion324Error
+from motion324.core.motion.doubt import DOUBTED_ERROR, doubt_of
 from motion324.core.reference_mesh import Material, ReferenceMesh
 from motion324.core.result import AnimationResult, Examination, MadeMesh
 from motion324.core.rigs.rig import RiggedMotion
@@ -66,6 +67,8 @@ def run_job(request, progress, on_frames, on_plan, on_match) -> AnimationResult:
     else:
         frames = int(wish.get("frames", 8))
         positions = np.stack([wobbled(request.mesh.positions, index + ("pose" in wish)) for index in range(frames)])
+    growing = np.linspace(1 / frames, 1, frames)[:, None] * np.linspace(0, 1, positions.shape[1])
+    expected = (DOUBTED_ERROR * growing).astype(np.float32)  # with the vertex's number, and from frame to frame
     on_match(float(wish.get("overlap", 0.93)))
     for index in range(frames):
         progress("reconstruct", index, frames)
@@ -73,7 +76,7 @@ def run_job(request, progress, on_frames, on_plan, on_match) -> AnimationResult:
         while (now := wish_of(request))["do"] == "wait" or time.monotonic() < began + float(now.get("pause", 0)):
             progress("reconstruct", index, frames)
             time.sleep(0.02)
-        on_frames(FrameBatch(np.array([index]), positions[index : index + 1], True))
+        on_frames(FrameBatch(np.array([index]), positions[index : index + 1], True, expected[index : index + 1]))
     return AnimationResult(
         positions=positions,
         frame_numbers=np.arange(frames),
@@ -89,7 +92,7 @@ def run_job(request, progress, on_frames, on_plan, on_match) -> AnimationResult:
             "silhouette_overlap": float(wish.get("overlap", 0.93)),
             "video": {"size": [128, 72], "frames": frames},
         },
-        doubt=np.linspace(0, 1, positions.shape[1], dtype=np.float32),
+        doubt=doubt_of(expected),
     )
 
 

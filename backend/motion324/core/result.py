@@ -23,8 +23,9 @@ class AnimationResult:
     report: plain JSON values: seconds per stage, warnings (code and sentence each), silhouette overlap, versions, ...
     camera_to_first (T, 3, 3) float64: where the camera's motion was taken off the video, the homographies of each
         frame's picture to the first one's, in units of the picture's height; None where it was not.
-    doubt (N,) float32 in [0, 1]: how little the video says about each vertex, 1 where it was never seen or lies beside
-        the masks; None where that is not known.
+    doubt (T, N) or (1, N) float16 in [0, 1]: how far each vertex is expected to lie off in each frame, 1 for a
+        twentieth of the mesh's longest side or more; or, where no reconstructor tells that, for all frames alike how
+        little the video says about it, 1 where it was never seen or lies beside the masks. None where neither is known.
     """
 
     positions: np.ndarray

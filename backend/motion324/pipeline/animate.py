@@ -153,7 +153,7 @@ def animate(
 
         scene = scene_of(fitting, filming, reference, options.seed, clock)
         limits.close()
-        positions = _reconstruct(reconstructor, scene, reference, mesh, normalisation, clip, clock, on_frames)
+        positions, expected = _reconstruct(reconstructor, scene, reference, mesh, normalisation, clip, clock, on_frames)
 
         clock("smooth", 0, 1)
         if reconstructor.trembles:
@@ -191,7 +191,7 @@ def animate(
             result = refined(pinned, pins, result, normalisation, settings_for(options.quality), clock)
         compared = Compared(mesh.faces, normalisation, reference.view, filmed.masks)
         with one_thread_each():
-            trust = trust_of(result.positions, compared, clock)
+            trust = trust_of(result.positions, compared, clock, expected)
         result = with_trust(result, trust, mesh.name, clip.name)
         if folder and keep:
             write_result_files(folder.staging, keep, mesh, clip, foreground.masks, result, clock, filmed.shown)
@@ -234,10 +234,12 @@ def _reconstruct(
     clip: VideoClip,
     progress: Progress,
     on_frames: OnFrames | None,
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray | None]:
     """(T, N, 3) float32 in the mesh's own coordinates; where the first frame shows the mesh's own pose, frame 0 is the
-    mesh itself, to the last bit."""
+    mesh itself, to the last bit. And (T, N) float16, the errors that are expected of it, of the mesh's longest side,
+    where the reconstructor tells them."""
     positions = np.empty((len(clip.frames), *mesh.positions.shape), np.float32)
+    expected: np.ndarray | None = None
     missing = set(range(len(positions)))
     seen_again: np.ndarray | None = None  # what is found for the frame that shows the mesh's own pose
     batches = reconstructor.reconstruct(scene, progress)
@@ -253,12 +255,18 @@ def _reconstruct(
         positions[batch.indices] = normalisation.to_source(batch.positions)
         if reference.is_added and reference.frame in batch.indices:
             seen_again = positions[reference.frame].copy()
+        if batch.expected_error is not None:
+            expected = np.zeros(positions.shape[:2], np.float16) if expected is None else expected
+            expected[batch.indices] = batch.expected_error
         if reference.kind == FIRST_FRAME:
             positions[0] = mesh.positions
+            if expected is not None:
+                expected[0] = 0
         if batch.final:
             missing.difference_update(int(index) for index in batch.indices)
         if on_frames:
-            on_frames(FrameBatch(batch.indices, positions[batch.indices], batch.final))
+            told = None if expected is None else expected[batch.indices]
+            on_frames(FrameBatch(batch.indices, positions[batch.indices], batch.final, told))
     if missing:
         raise Motion324Error(
             "reconstruction-failed",
@@ -272,7 +280,7 @@ def _reconstruct(
         if reference.kind == FIRST_FRAME:
             error = float(np.linalg.norm(seen_again - mesh.positions, axis=1).mean())
             without_noise(positions[own], mesh.positions, pixel_size(scene) / normalisation.scale, error)
-    return positions
+    return positions, expected
 
 
 def _log_vertex_colours(mesh: ReferenceMesh) -> None:

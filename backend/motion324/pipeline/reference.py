@@ -214,7 +214,8 @@ def without_reference(batches: Iterator[FrameBatch]) -> Iterator[FrameBatch]:
     for batch in batches:
         own = batch.indices > 0
         if own.any():
-            yield FrameBatch(batch.indices[own] - 1, batch.positions[own], batch.final)
+            expected = None if batch.expected_error is None else batch.expected_error[own]
+            yield FrameBatch(batch.indices[own] - 1, batch.positions[own], batch.final, expected)
 
 
 def _box(mesh: ReferenceMesh, filming: Filming, reference: Reference) -> tuple[int, int, int, int]:

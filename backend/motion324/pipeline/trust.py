@@ -1,7 +1,8 @@
-"""Says how far a finished result can be trusted, frame by frame and vertex by vertex, by what the masks show.
+"""Says how far a finished result can be trusted, frame by frame and vertex by vertex.
 
-Plain geometry: nothing of the reconstructor is asked, so that what it believes of itself does not count. A result that
-pins have corrected is looked at again where it has changed; of the other frames it is known what was found before.
+How well it lies on the video is plain geometry, by the masks. How far vertices lie off is told by the reconstructor,
+where it can; else what the masks show of them has to do. A result that pins have corrected is looked at again where it
+has changed; of the other frames it is known what was found before.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 
 from motion324.core.files.frame_storage import Masks
+from motion324.core.motion.doubt import doubt_of
 from motion324.core.processes.side_by_side import side_by_side
 from motion324.core.progress import Progress
 from motion324.core.reference_mesh import Normalisation
@@ -27,6 +29,7 @@ MARGIN = 0.008  # of the longer side, by which a vertex may lie beside the mask
 BELONGS = 0.65  # mean overlap from which on mesh and video show the same thing; right pairs lie above 0.8
 WORST = 3  # frames that are told
 POOR_FIT = "poor-fit"
+HALF_PRECISION = 1e-3  # by which doubt may be off that was kept
 SAID_ALREADY = frozenset({"low-overlap", "other-pose"})  # codes of warnings that tell the same from the first frame
 
 
@@ -34,8 +37,9 @@ SAID_ALREADY = frozenset({"low-overlap", "other-pose"})  # codes of warnings tha
 class Trust:
     """overlap (T,) float32: intersection over union of the silhouettes of result and mask, per frame.
 
-    doubt (N,) float32 in [0, 1]: 0 for a vertex that was often seen and always inside of the mask, 1 for one that was
-    never seen, or never inside; None where that is not known.
+    doubt (T, N) or (1, N) float16 in [0, 1]: by the error that is expected of each vertex in each frame; or for all
+    frames, 0 for a vertex that was often seen and always inside of the mask, 1 for one that was never seen, or never
+    inside. None where neither is known.
     """
 
     overlap: np.ndarray
@@ -43,7 +47,8 @@ class Trust:
 
     @property
     def report(self) -> dict[str, object]:
-        """Plain JSON values. worst: result frames, counted from 0, the worst first."""
+        """Plain JSON values. worst: result frames, counted from 0, the worst first. doubt: each frame's mean, where it
+        is known by frames."""
         told: dict[str, object] = {
             "overlap": [round(float(value), 3) for value in self.overlap],
             "mean": round(float(self.overlap.mean()), 3),
@@ -51,6 +56,8 @@ class Trust:
         }
         if self.doubt is not None:
             told["doubtful_vertices"] = round(float((self.doubt > 0.5).mean()), 3)
+            if len(self.doubt) == len(self.overlap):
+                told["doubt"] = [round(float(value), 3) for value in self.doubt.mean(axis=1, dtype=np.float32)]
         return told
 
 
@@ -73,9 +80,14 @@ class _Counts:
     outside: np.ndarray
 
 
-def trust_of(positions: np.ndarray, compared: Compared, progress: Progress) -> Trust:
-    """positions (T, N, 3) in the mesh's own space."""
+def trust_of(
+    positions: np.ndarray, compared: Compared, progress: Progress, expected_error: np.ndarray | None = None
+) -> Trust:
+    """positions (T, N, 3) in the mesh's own space. expected_error (T, N): of them, of the mesh's longest side; None
+    where the reconstructor does not tell it."""
     found = _counted(positions, compared, progress)
+    if expected_error is not None:
+        return Trust(found.overlap, doubt_of(expected_error))
     return Trust(found.overlap, _doubt(found.seen, found.outside, len(positions)))
 
 
@@ -92,15 +104,16 @@ def trust_after(
     overlap[times] = new.overlap
     if np.isnan(overlap).any():
         return None
-    if before.doubt is None:
-        return Trust(overlap, None)
+    if before.doubt is None or len(before.doubt) > 1:  # what was expected of the answer that the pins correct
+        return Trust(overlap, before.doubt)
     count, old = len(now), _counted(before.positions[times], compared, progress)
     others = np.setdiff1d(np.arange(count), times)
     elsewhere = _seen(now[others], compared, progress)
     rarely = _rarely(elsewhere + old.seen, count)
     # Where doubt was more than being seen rarely gives, it is the part of the frames in which a vertex lay outside.
-    known = (elsewhere + old.seen > 0) & (before.doubt > rarely + 1e-6)
-    outside = np.where(known, np.maximum(np.rint(before.doubt * count).astype(np.int32) - old.outside, 0), 0)
+    doubt = before.doubt[0].astype(np.float32)
+    known = (elsewhere + old.seen > 0) & (doubt > rarely + HALF_PRECISION)
+    outside = np.where(known, np.maximum(np.rint(doubt * count).astype(np.int32) - old.outside, 0), 0)
     return Trust(overlap, _doubt(elsewhere + new.seen, outside + new.outside, count))
 
 
@@ -116,9 +129,9 @@ def with_trust(result: AnimationResult, trust: Trust | None, mesh_name: str, vid
 
 
 def _doubt(seen: np.ndarray, outside: np.ndarray, count: int) -> np.ndarray:
-    """seen, outside (N,): in how many of `count` frames a vertex was -> (N,) float32."""
+    """seen, outside (N,): in how many of `count` frames a vertex was -> (1, N) float16."""
     doubt = np.where(seen == 0, 1.0, np.maximum(_rarely(seen, count), outside / count))
-    return np.asarray(doubt, np.float32)
+    return np.asarray(doubt[None], np.float16)
 
 
 def _rarely(seen: np.ndarray, count: int) -> np.ndarray:

@@ -42,11 +42,14 @@ class FrameBatch:
     indices (B,) int: into the frames of the Scene, each in 0..T-1.
     positions (B, N, 3) float32: normalised space.
     final: False where the same frames will come again, refined.
+    expected_error (B, N) float32: how far each position is expected to lie from where it should, in the same space;
+    None where the reconstructor cannot tell.
     """
 
     indices: np.ndarray
     positions: np.ndarray
     final: bool
+    expected_error: np.ndarray | None = None
 
 
 class Reconstructor(Protocol):

@@ -98,15 +98,15 @@ def plan_windows(frame_count: int, window: int, mode: str, overlap: float = OVER
 class Merger:
     """Collects the windows' results and hands out every frame of the video once, as soon as it is complete."""
 
-    def __init__(self, windows: list[Window], points: int) -> None:
+    def __init__(self, windows: list[Window]) -> None:
         self._missing = np.zeros(1 + max(int(window.frames.max()) for window in windows), np.int64)
         for window in windows:
             self._missing[window.frames[window.weights > 0]] += 1
         self._sums: dict[int, np.ndarray] = {}
-        self._points = points
 
     def add(self, frames: np.ndarray, weights: np.ndarray, positions: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """frames, weights (B,) as in a Window, positions (B, N, 3) -> (frame, its positions (N, 3)) when complete."""
+        """frames, weights (B,) as in a Window, positions (B, N, 3), or another (B, ...) -> (frame, what it has of that)
+        when complete."""
         for frame, weight, moved in zip(frames.tolist(), weights, positions, strict=True):
             if weight == 0:
                 continue

@@ -14,6 +14,7 @@ from motion324.core.errors import EXIT_BACKEND, EXIT_INTERNAL, Cancelled, Motion
 from motion324.core.files.write_aside import system_error
 from motion324.core.jobs.job_pace import JobPace
 from motion324.core.jobs.job_plan import JobPlan
+from motion324.core.motion.doubt import doubt_of
 from motion324.core.processes.machine import give_back, is_out_of_memory, slower_by_others
 from motion324.reconstructors.interface import FrameBatch
 from motion324.wire.message import BulkMessage
@@ -82,7 +83,11 @@ class Job:
         """Hands a copy on, since a solver goes on refining its own array; previews may be left out."""
         self.check()
         event = FramesEvent(
-            self.id, np.array(batch.indices, np.int64), np.array(batch.positions, np.float32, order="C"), batch.final
+            self.id,
+            np.array(batch.indices, np.int64),
+            np.array(batch.positions, np.float32, order="C"),
+            batch.final,
+            None if batch.expected_error is None else doubt_of(batch.expected_error),
         )
         if batch.final:
             self.outbox.put(event, self.check)

@@ -71,6 +71,7 @@ class FramesEvent(BulkMessage):
     indices (B,) int64: which frames of the trajectory, 0..T-1; the result tells their numbers in the video.
     positions (B, N, 3) float32: in the mesh's own coordinates and vertex order.
     final: False where the same frames come again, refined. Such previews are left out when the reader is slow.
+    doubt (B, N) float16: of these positions, as AnimationResult has it; None where it is not known by frames.
     """
 
     kind: ClassVar[str] = "frames"
@@ -78,19 +79,23 @@ class FramesEvent(BulkMessage):
     indices: np.ndarray
     positions: np.ndarray
     final: bool
+    doubt: np.ndarray | None = None
 
     def to_wire(self, arrays: Arrays) -> dict[str, Any]:
         arrays["indices"] = np.asarray(self.indices, np.int64)
         arrays["positions"] = np.asarray(self.positions, np.float32)
+        if self.doubt is not None:
+            arrays["doubt"] = np.asarray(self.doubt, np.float16)
         return {"job_id": self.job_id, "final": self.final}
 
     @classmethod
     def from_wire(cls, fields: MessageFields) -> FramesEvent:
         return cls(
             job_id=fields.text("job_id", MAX_ID),
-            positions=fields.array("positions", "float32", ("B", None, 3)),
+            positions=fields.array("positions", "float32", ("B", "N", 3)),
             indices=fields.indices("indices", ("B",), below=1 << 31, dtype="int64"),
             final=fields.flag("final"),
+            doubt=fields.array("doubt", "float16", ("B", "N")) if fields.has_array("doubt") else None,
         )
 
 

@@ -111,13 +111,14 @@ def result_to_wire(result: AnimationResult, arrays: Arrays) -> dict[str, Any]:
     if result.camera_to_first is not None:
         arrays["camera_to_first"] = np.asarray(result.camera_to_first, np.float64)
     if result.doubt is not None:
-        arrays["doubt"] = np.asarray(result.doubt, np.float32)
+        arrays["doubt"] = np.asarray(result.doubt, np.float16)
     return {"fps": float(result.fps), "view": view_to_wire(result.view, arrays), "report": result.report}
 
 
 def result_from_wire(fields: MessageFields) -> AnimationResult:
+    positions = fields.array("positions", "float32", ("T", "N", 3))
     return AnimationResult(
-        positions=fields.array("positions", "float32", ("T", "N", 3)),
+        positions=positions,
         frame_numbers=fields.array("frame_numbers", "int64", ("T",)),
         fps=fields.number("fps"),
         view=view_from_wire(fields.within("view", fields.record("view"))),
@@ -125,8 +126,18 @@ def result_from_wire(fields: MessageFields) -> AnimationResult:
         camera_to_first=fields.array("camera_to_first", "float64", ("T", 3, 3))
         if fields.has_array("camera_to_first")
         else None,
-        doubt=fields.array("doubt", "float32", ("N",)) if fields.has_array("doubt") else None,
+        doubt=doubt_from_wire(fields, "doubt", len(positions)),
     )
+
+
+def doubt_from_wire(fields: MessageFields, name: str, frames: int) -> np.ndarray | None:
+    """As AnimationResult has it, of the vertices N that another array of the message has."""
+    if not fields.has_array(name):
+        return None
+    doubt = fields.array(name, "float16", (None, "N"))
+    if len(doubt) not in (1, frames):
+        raise fields.wrong(name, f"tells of {len(doubt)} frames; it must be of {frames}, or of all alike")
+    return doubt
 
 
 def view_to_wire(view: View, arrays: Arrays) -> dict[str, Any]:

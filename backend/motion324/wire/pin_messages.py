@@ -13,7 +13,7 @@ import numpy as np
 from motion324.core.motion.pins import MAX_PINS, REACH, Pins, PointPin, PosePin, StillPin
 from motion324.core.result import AnimationResult
 from motion324.wire.message import Arrays, MessageFields
-from motion324.wire.payloads import view_from_wire, view_to_wire
+from motion324.wire.payloads import doubt_from_wire, view_from_wire, view_to_wire
 
 
 def pins_to_wire(pins: Pins, arrays: Arrays) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def last_to_wire(last: AnimationResult, arrays: Arrays) -> dict[str, Any]:
     if last.camera_to_first is not None:
         arrays["last.camera_to_first"] = np.asarray(last.camera_to_first, np.float64)
     if last.doubt is not None:
-        arrays["last.doubt"] = np.asarray(last.doubt, np.float32)
+        arrays["last.doubt"] = np.asarray(last.doubt, np.float16)
     return {"fps": float(last.fps), "view": view_to_wire(last.view, arrays), "report": last.report}
 
 
@@ -78,7 +78,7 @@ def last_from_wire(fields: MessageFields) -> AnimationResult:
     moving = None
     if fields.has_array("last.camera_to_first"):
         moving = fields.array("last.camera_to_first", "float64", ("earlier", 3, 3))
-    doubt = fields.array("last.doubt", "float32", ("N",)) if fields.has_array("last.doubt") else None
+    doubt = doubt_from_wire(fields, "last.doubt", len(positions))
     if not len(positions) or not np.isfinite(positions).all() or (numbers < 0).any():
         raise fields.wrong("last", "holds no frames, or what are no numbers")
     view = view_from_wire(fields.within("view", fields.record("view")))

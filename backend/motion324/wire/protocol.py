@@ -79,7 +79,7 @@ __all__ = [
     "to_wire",
 ]
 
-PROTOCOL_VERSION = 10
+PROTOCOL_VERSION = 11
 # 1  hello, animate, cancel, status, unload, shutdown, heartbeat; queued, progress, frames, result, error, done
 # 2  examine, examination; sees-files, seen, upload, upload-part, upload-received; a result's view is an object
 # 3  make-mesh, mesh; the option video_fps
@@ -90,6 +90,7 @@ PROTOCOL_VERSION = 10
 # 8  the order in which a bone's limits count, and locks of quaternions' components
 # 9  how far bones may scale, whether they take over their parents' scale, and keys of scale
 # 10 how well mesh and video match, with the progress of a job
+# 11 doubt by frames, also of frames that are not final
 
 
 @dataclass(frozen=True)

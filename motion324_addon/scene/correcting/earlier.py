@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 
 from motion324.core.errors import EXIT_USAGE, Motion324Error
+from motion324.core.motion.doubt import doubt_of_frames
 
 from ..exporting.sampling import positions_at
 from ..playing import kept_note, takes, timing
@@ -44,7 +45,7 @@ def kept_animation(obj: bpy.types.Object) -> Animation:
         matrix=source.matrix,
         video=source.video,
         camera_to_first=source.camera_to_first,
-        doubt=None if take is None else take.doubt,
+        doubt=None if take is None else doubt_of_frames(take.doubt, take.frame_numbers, source.frame_numbers),
     )
 
 

@@ -12,6 +12,7 @@ import bpy
 import numpy as np
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.motion.doubt import doubt_of_frames
 from motion324.core.motion.tweak import Tweak, tweaked
 from motion324.core.reference_mesh import Normalisation
 
@@ -67,7 +68,8 @@ class Animation:
     matrix_world when it was read, as `space` has it. video: its path. camera_to_first: as AnimationResult has it.
     own_pose (N, 3) float32: the mesh as it was sent, where the animation begins with another pose; None where it begins
     with this one.
-    doubt (N,) float32 in [0, 1]: how little the video says about each vertex; None where that is not known.
+    doubt (T, N), or (1, N) for all frames alike, float16 in [0, 1]: how far each vertex may lie off; None where that is
+    not known.
     name: of the take, for people. take: by which it is known on its object, "" before it was kept.
     base: as the job found it, None where this is it. tweak: what has been changed of that.
     """
@@ -107,6 +109,7 @@ class Animation:
             frame_numbers=base.frame_numbers[found.frames],
             fps=base.fps * tweak.speed,
             camera_to_first=None if moving is None else moving[found.frames],
+            doubt=doubt_of_frames(base.doubt, base.frame_numbers, base.frame_numbers[found.frames]),
             name=self.name,
             take=self.take,
             base=base,
@@ -152,12 +155,14 @@ class Animation:
         if self.own_pose is None:
             return self
         moving = self.camera_to_first
+        numbers = np.concatenate([self.frame_numbers[:1], self.frame_numbers])
         return dataclasses.replace(
             self,
             positions=np.concatenate([self.own_pose[None], self.positions]),
             timing=Timing(self.timing.start - self.timing.step, self.timing.step, self.timing.count + 1),
-            frame_numbers=np.concatenate([self.frame_numbers[:1], self.frame_numbers]),
+            frame_numbers=numbers,
             camera_to_first=None if moving is None else np.concatenate([moving[:1], moving]),
+            doubt=doubt_of_frames(self.doubt, self.frame_numbers, numbers),
             own_pose=None,
             base=self.base or self,
         )

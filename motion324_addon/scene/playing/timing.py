@@ -23,6 +23,10 @@ class Timing:
     def frame(self, index: int) -> float:
         return self.start + index * self.step
 
+    def index(self, frame: float) -> int:
+        """The result frame that is shown nearest to that frame of the scene."""
+        return min(max(round((frame - self.start) / self.step), 0), self.count - 1)
+
     @property
     def end(self) -> float:
         return self.frame(self.count - 1)

@@ -56,7 +56,7 @@ def show_doubt(obj: bpy.types.Object, doubt: np.ndarray) -> None:
     if active is not None and active.name != DOUBT:
         mesh[COLOUR_BEFORE_DOUBT] = active.name
     attribute = mesh.color_attributes.get(DOUBT) or mesh.color_attributes.new(DOUBT, "FLOAT_COLOR", "POINT")
-    part = np.clip(doubt, 0, 1)[:, None]
+    part = np.clip(doubt.astype(np.float32), 0, 1)[:, None]
     colours = (1 - part) * np.array(TRUSTED) + part * np.array(DOUBTED)
     attribute.data.foreach_set("color", colours.astype(np.float32).ravel())
     mesh.color_attributes.active_color = attribute

@@ -60,6 +60,10 @@ class Share:
         """positions (..., count, 3) of the object, in its own space -> the same in the job's space."""
         return self.orientation.to_world(positions)
 
+    def of(self, doubt: np.ndarray) -> np.ndarray:
+        """doubt (..., N), or what else is known of each vertex of the job's whole mesh -> (..., count)."""
+        return doubt[..., self.first : self.first + self.count]
+
     def own(self, positions: np.ndarray) -> np.ndarray:
         """positions (..., N, 3) of the job's whole mesh -> (..., count, 3) of the object, in its own space."""
         return self.orientation.to_object(positions[..., self.first : self.first + self.count, :])

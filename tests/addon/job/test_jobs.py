@@ -75,6 +75,27 @@ def test_frames_stream_into_a_preview_that_cancel_takes_away(window, video):
     np.testing.assert_array_equal(shown(obj, 3), base)
 
 
+def test_a_preview_can_be_coloured_by_doubt_and_so_is_the_result_that_it_becomes(window, video):
+    obj = ball()
+    vertices = len(obj.data.vertices)
+    window.start(obj, video(frames=10, pause=0.05))
+    assert window.runner.preview_doubt(obj, 1.0) is None, "nothing has come"
+    window.until(lambda: window.runner.state.frames_ready >= 5)
+    bpy.context.scene.frame_set(5)
+    bpy.ops.motion324.show_doubt()
+    reds = np.array([each.color[0] for each in obj.data.color_attributes.active_color.data])
+    steps = np.diff(reds)
+    np.testing.assert_allclose(steps, (0.9 - 0.12) * 0.5 / (vertices - 1), atol=1e-3)
+    window.until_idle()
+    bpy.context.scene.frame_set(10)
+    later = np.array([each.color[0] for each in obj.data.color_attributes.active_color.data])
+    np.testing.assert_allclose(later - later[0], 2 * (reds - reds[0]), atol=3e-3)
+    window.runner.discard()
+    with pytest.raises(RuntimeError):  # the button is pressed to hide it, and then there is nothing to show
+        bpy.ops.motion324.show_doubt()
+        bpy.ops.motion324.show_doubt()
+
+
 def test_what_the_scene_shows_follows_the_frames_that_come(window, video):
     obj = ball()
     base = rest(obj)

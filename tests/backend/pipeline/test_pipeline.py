@@ -22,6 +22,7 @@ from motion324.core.errors import (
 from motion324.core.files.point_cache import read_pc2
 from motion324.core.files.trajectory_file import load_trajectory
 from motion324.core.jobs.job_plan import plan_of
+from motion324.core.motion.doubt import DOUBTED_ERROR
 from motion324.core.options.animate_options import AnimateOptions
 from motion324.core.progress import STAGES
 from motion324.mesh.colours import as_srgb, colours_at, meaning_by_generator, with_other_meaning
@@ -229,8 +230,21 @@ def test_the_fit_of_every_frame_and_the_doubt_about_every_vertex_are_told(
     use(monkeypatch, reconstructor)
     monkeypatch.setattr(trust, "trust_warnings", TRUST_WARNINGS)
     result = animate(box, sliding_square, UNSMOOTHED)
-    assert len(result.report["fit"]["overlap"]) == 12 and result.doubt.shape == (8,)
+    assert len(result.report["fit"]["overlap"]) == 12 and result.doubt.shape == (1, 8)
     assert [warning["code"] for warning in result.report["warnings"]] == ["poor-fit"]
+
+
+def test_the_errors_that_a_reconstructor_expects_are_told_with_its_frames_and_the_result(
+    monkeypatch, box, sliding_square
+):
+    use(monkeypatch, FakeReconstructor(expected_error=0.02))
+    batches = []
+    options = AnimateOptions(pose="first-frame", smooth=0.0)
+    result = animate(box, sliding_square, options, on_frames=batches.append)
+    assert result.doubt.shape == (12, 8) and (result.doubt[0] == 0).all(), "the mesh itself is known"
+    np.testing.assert_allclose(result.doubt[1:].astype(float), 0.02 / DOUBTED_ERROR, rtol=1e-3)
+    assert all(np.allclose(batch.expected_error[batch.indices > 0], 0.02, rtol=1e-3) for batch in batches)
+    assert len(result.report["fit"]["doubt"]) == 12
 
 
 def test_an_object_that_leaves_the_picture_is_warned_of_with_its_frames(reconstructor, box, sliding_square):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from motion324.core.motion.doubt import DOUBTED_ERROR
 from motion324.core.progress import silent
 from motion324.core.reference_mesh import normalised_mesh
 from motion324.core.result import AnimationResult
@@ -33,7 +34,9 @@ def test_a_result_that_lies_on_the_video_is_trusted_but_for_what_was_never_seen(
     trust = trust_of(still(mesh), Compared(mesh.faces, normalisation, view, masks), silent)
     assert trust.overlap.min() > 0.95 and trust_warnings(trust, "box", "box.mp4") == ()
     front = mesh.positions[:, 2] > mesh.positions[:, 2].mean()
-    assert (trust.doubt[front] == 0).all() and (trust.doubt[~front] == 1).all()
+    (doubt,) = trust.doubt
+    assert (doubt[front] == 0).all() and (doubt[~front] == 1).all()
+    assert "doubt" not in trust.report
 
 
 def test_the_frame_that_is_off_is_the_worst_and_its_vertices_are_doubted(filmed):
@@ -42,9 +45,24 @@ def test_the_frame_that_is_off_is_the_worst_and_its_vertices_are_doubted(filmed)
     positions[2, :, 0] += 0.3 * np.ptp(mesh.positions[:, 0])
     trust = trust_of(positions, Compared(mesh.faces, normalisation, view, masks), silent)
     assert trust.report["worst"][0] == 2 and trust.overlap[2] < 0.75 < trust.overlap[[0, 1, 3]].min()
-    seen = trust.doubt < 1
+    (doubt,) = trust.doubt
+    seen = doubt < 1
     right = mesh.positions[:, 0] > mesh.positions[:, 0].mean()
-    assert trust.doubt[seen & right].min() == pytest.approx(0.25) and trust.doubt[seen & ~right].max() == 0
+    assert doubt[seen & right].min() == pytest.approx(0.25) and doubt[seen & ~right].max() == 0
+
+
+def test_errors_that_a_reconstructor_expects_are_what_is_doubted_frame_by_frame(filmed):
+    mesh, normalisation, view, masks = filmed
+    compared = Compared(mesh.faces, normalisation, view, masks)
+    expected = np.linspace(0, 2 * DOUBTED_ERROR, 4)[:, None] * np.ones(len(mesh.positions))
+    trust = trust_of(still(mesh), compared, silent, expected.astype(np.float16))
+    np.testing.assert_allclose(trust.doubt[:, 0].astype(float), [0, 2 / 3, 1, 1], atol=1e-3)
+    assert trust.report["doubt"] == pytest.approx([0, 0.667, 1, 1], abs=1e-3)
+    assert trust.report["doubtful_vertices"] == 0.75
+    before = AnimationResult(still(mesh), np.arange(4), 24.0, view, {"fit": trust.report}, None, trust.doubt)
+    part = Compared(mesh.faces, normalisation, view, masks[:2])
+    corrected = trust_after(before, still(mesh), np.arange(2), part, silent)
+    np.testing.assert_array_equal(corrected.doubt, trust.doubt)
 
 
 def test_a_mesh_that_the_video_does_not_show_is_warned_of_with_the_number(filmed):

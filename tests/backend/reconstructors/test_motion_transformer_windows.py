@@ -8,9 +8,9 @@ import pytest
 from motion324.reconstructors.scene_frames import Merger, plan_windows
 
 
-def merged(windows, results, points):
+def merged(windows, results):
     """Feeds every window's results (its frames' positions) in batches of three; returns (T, N, 3) and the order."""
-    merger = Merger(windows, points)
+    merger = Merger(windows)
     frames, order = {}, []
     for window, result in zip(windows, results, strict=True):
         for start in range(0, len(window.frames), 3):
@@ -47,7 +47,7 @@ def test_the_published_windows_of_twenty_frames():
 def test_windows_that_agree_are_joined_to_the_same_motion(mode):
     truth = np.random.default_rng(0).normal(size=(100, 5, 3)).astype(np.float32)
     windows = plan_windows(100, 32, mode)
-    found, order = merged(windows, [truth[window.frames] for window in windows], 5)
+    found, order = merged(windows, [truth[window.frames] for window in windows])
     assert np.allclose(found, truth, atol=1e-6)
     assert order == list(range(100))
 
@@ -61,7 +61,7 @@ def test_no_seam_is_seen_where_windows_disagree(count):
     truth = 0.3 * np.sin(time * speed + phase)
     windows = plan_windows(count, 64, "blend")
     drifts = rng.normal(0, 0.02, (len(windows), 40, 3))
-    found, _ = merged(windows, [truth[part.frames] + drift for part, drift in zip(windows, drifts, strict=True)], 40)
+    found, _ = merged(windows, [truth[part.frames] + drift for part, drift in zip(windows, drifts, strict=True)])
     jumps = np.linalg.norm(np.diff(found, axis=0), axis=-1).mean(axis=1)
     blended = np.zeros(count, bool)
     for part in windows:
@@ -75,6 +75,5 @@ def test_no_seam_is_seen_where_windows_disagree(count):
             truth[part.frames] + drift
             for part, drift in zip(published, rng.normal(0, 0.02, (len(published), 40, 3)), strict=True)
         ],
-        40,
     )
     assert jumps.max() < 0.8 * np.linalg.norm(np.diff(hard, axis=0), axis=-1).mean(axis=1).max()

@@ -47,7 +47,8 @@ def textured_mesh() -> ReferenceMesh:
     )
 
 
-def result() -> AnimationResult:
+def result(doubted: int = 0) -> AnimationResult:
+    """doubted: frames of which doubt is told."""
     return AnimationResult(
         positions=RNG.normal(size=(3, 5, 3)).astype(np.float32),
         frame_numbers=np.array([4, 6, 8]),
@@ -55,6 +56,7 @@ def result() -> AnimationResult:
         view=look_at_origin(30, 10, 3, 1.2),
         report={"seconds": {"read": np.float64(0.5)}, "counts": np.arange(2), "video": Path("a/b")},
         camera_to_first=RNG.normal(size=(3, 3, 3)),
+        doubt=RNG.random((doubted, 5)).astype(np.float16) if doubted else None,
     )
 
 
@@ -111,7 +113,7 @@ def correction(moving: bool) -> protocol.AnimateRequest:
         look_at_origin(30, 10, 3, 1.2),
         {"warnings": []},
         RNG.normal(size=(count, 3, 3)) if moving else None,
-        RNG.random(len(mesh.positions)).astype(np.float32) if moving else None,
+        RNG.random((count, len(mesh.positions))).astype(np.float16) if moving else None,
     )
     return protocol.AnimateRequest.correcting(last, PINS, mesh, Path("/videos/fox.mp4"), AnimateOptions())
 
@@ -154,6 +156,7 @@ MESSAGES = [
     protocol.ProgressEvent("j", "refine", 2, 7),
     protocol.ProgressEvent("j", "refine", 2, 7, match=0.59),
     protocol.FramesEvent("j", np.array([3, 4]), RNG.normal(size=(2, 5, 3)).astype(np.float32), final=True),
+    protocol.FramesEvent("j", np.array([3]), np.zeros((1, 5, 3), np.float32), False, np.full((1, 5), 0.5, np.float16)),
     protocol.ErrorMessage("j", "mesh-empty", "The mesh is empty.", "Choose another.", "/tmp/x", 3),
     protocol.Status("q", "cpu", {"process": 5.0}, ("deformation-fit",), "j", 2, 7, 1.5, {"threads": 2}),
     protocol.Done("q"),
@@ -206,11 +209,17 @@ def test_a_message_arrives_as_it_was_sent(message):
     assert_same(received, message)
 
 
-def test_a_result_arrives_with_its_report_as_plain_values():
-    sent = protocol.ResultEvent("j", result(), "hash")
+@pytest.mark.parametrize("doubted", [0, 1, 3])
+def test_a_result_arrives_with_its_report_as_plain_values(doubted):
+    sent = protocol.ResultEvent("j", result(doubted), "hash")
     received = over_a_socket(sent)
     report = {"seconds": {"read": 0.5}, "counts": [0, 1], "video": str(Path("a/b"))}
     assert_same(received, dataclasses.replace(sent, result=dataclasses.replace(sent.result, report=report)))
+
+
+def test_doubt_of_another_number_of_frames_than_the_result_has_is_refused():
+    with pytest.raises(Motion324Error, match="tells of 2 frames; it must be of 3"):
+        over_a_socket(protocol.ResultEvent("j", result(2), "hash"))
 
 
 def test_a_relative_video_path_is_made_absolute_since_the_backend_lives_elsewhere():

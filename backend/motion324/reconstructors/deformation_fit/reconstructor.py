@@ -116,10 +116,10 @@ class RefinedByFit:
             return
         gpu = torch_gpu(self.device)
         with begun(lambda check: _Fitting(scene, self.settings, gpu, check)) as fitting_of:
-            predicted = yield from _gathered(scene, self._answers(scene, progress, fitting_of))
+            predicted, expected = yield from _gathered(scene, self._answers(scene, progress, fitting_of))
             stages = _Stages(progress, len(scene.frames), refines=True)
             fitting = fitting_of(lambda: stages.alone(0))
-            yield from _fitted(fitting, stages, predicted)
+            yield from _expecting(expected, _fitted(fitting, stages, predicted))
             self._fitted_on = fitting.place
 
     def _answers(
@@ -134,13 +134,14 @@ class RefinedByFit:
             return
         first, between, second = (_part_of_predicting(progress, part) for part in range(PARTS))
         yield from _glanced(asked, scene, first)
-        answer = yield from _gathered(scene, asked.reconstruct(scene, first))
+        answer, expected = yield from _gathered(scene, asked.reconstruct(scene, first))
         share = second_share(scene.mesh.positions, answer)
         if fitting_of:
             alone = _Stages(between, len(scene.frames), refines=False)
             fitting = fitting_of(lambda: alone.alone(0))
-            answer = yield from _gathered(scene, _fitted(fitting, alone, answer, jointly=False))
-        yield from _between(answer, asked.reconstruct(scene, second, answer), share)
+            fitted = _expecting(expected, _fitted(fitting, alone, answer, jointly=False))
+            answer, _ = yield from _gathered(scene, fitted)
+        yield from _expecting(expected, _between(answer, asked.reconstruct(scene, second, answer), share))
 
 
 def _glanced(asked: Reconstructor, scene: Scene, progress: Progress) -> Iterator[FrameBatch]:
@@ -148,13 +149,28 @@ def _glanced(asked: Reconstructor, scene: Scene, progress: Progress) -> Iterator
         yield from asked.glance(scene, progress)
 
 
-def _gathered(scene: Scene, batches: Iterator[FrameBatch]) -> Generator[FrameBatch, None, np.ndarray]:
-    """Passes the batches on as not final; returns what all frames were at last (T, N, 3)."""
+def _gathered(
+    scene: Scene, batches: Iterator[FrameBatch]
+) -> Generator[FrameBatch, None, tuple[np.ndarray, np.ndarray | None]]:
+    """Passes the batches on as not final; returns what all frames were at last (T, N, 3), and the errors that are
+    expected of them (T, N) float16, None where these are not told."""
     positions = np.empty((len(scene.frames), *scene.mesh.positions.shape), np.float32)
+    expected: np.ndarray | None = None
     for batch in batches:
         positions[batch.indices] = batch.positions
+        if batch.expected_error is not None:
+            expected = np.zeros(positions.shape[:2], np.float16) if expected is None else expected
+            expected[batch.indices] = batch.expected_error
         yield replace(batch, final=False)
-    return positions
+    return positions, expected
+
+
+def _expecting(expected: np.ndarray | None, batches: Iterator[FrameBatch]) -> Iterator[FrameBatch]:
+    """The batches with these errors (T, N). Those of a first answer tell of all that comes of it: one that is told it
+    repeats its errors, and its looks agree more than they should."""
+    for batch in batches:
+        told = None if expected is None else expected[batch.indices].astype(np.float32)
+        yield replace(batch, expected_error=told)
 
 
 def second_share(reference: np.ndarray, answer: np.ndarray) -> float:

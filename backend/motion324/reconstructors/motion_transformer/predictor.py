@@ -215,7 +215,7 @@ class MotionPredictor:
         model, times = self.model, self._times
         run = Execution(self.attention, pace)
         images = Execution(self._image_attention, pace, tf32=self.precision.tf32)
-        merger = Merger(windows, len(points.positions))
+        merger = Merger(windows)
         free = free_bytes(self.device)
         spare = None if free is None else max(0, free - self._needed_bytes(len(windows[0].frames)))
         with contextlib.closing(FrameEncoder(model, video, images, self.device, spare)) as encoder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.jobs.job_plan import SEEN_AT_ONCE
 from motion324.core.progress import Progress
 from motion324.reconstructors.interface import FrameBatch, Scene
+from motion324.reconstructors.node_model.agreement import agreed, expected_error
 from motion324.reconstructors.node_model.answers import Check, Geometry, ModelInUse, NodeMotions, Seen
 from motion324.reconstructors.node_model.looking import draw_positions, drawable_mesh
 from motion324.reconstructors.node_model.opening import open_beforehand, opened_model
@@ -32,7 +33,6 @@ OVERLAP = 1 / 3  # part of a window of a longer video that it shares with the ne
 LONGEST_GAP = 24  # frames from the reference frame to a window's next one that the model knows from its training
 # The mean of both answers is nearer to the truth than either; with two more it is no nearer.
 LOOKS = (Look(), Look(mirrored=True, turn=1))
-UNTOLD = 0.6  # pixels of the model's pictures: of motion across the view by so much, that along it is half as large
 LOOKED_AT = 0.4  # of the time of a question: until its frames have been encoded
 DRAWN_LOOKS = 2  # how often a model that looks again is shown its answer, as in its training
 GLANCED_STEP, MOST_GLANCED = 4, 24  # frames from one that is glanced at to the next at the least; so many at the most
@@ -144,7 +144,7 @@ class NodeModelReconstructor:
         length = max(config.frames, 2) if total > SEEN_AT_ONCE else total
         windows = plan_windows(total, length, "blend", OVERLAP)
         self._details = {"device": model.place, "weights": self.weights.name, "windows": len(windows)}
-        merger = Merger(windows, len(scene.mesh.positions))
+        merger, unsure = Merger(windows), Merger(windows)
         asked = [(window, part) for window in windows for part in range(len(looks))]
 
         def telling(answered: float) -> Check:
@@ -174,11 +174,16 @@ class NodeModelReconstructor:
                 answers = [answer.motions for answer in model.first_answers(questions, check)]
             for (window, part), found in zip(group, answers, strict=True):
                 moved.append(_moved_points(model, looks[part][1], found, len(window.frames), check))
-                if part == len(looks) - 1:
-                    positions = agreed(moved, scene.mesh.positions, view.rotation[2], pixel)
-                    moved.clear()
-                    for frame, merged in merger.add(window.frames, window.weights, positions):
-                        yield FrameBatch(np.array([frame]), merged[None].astype(np.float32), final=True)
+                if part < len(looks) - 1:
+                    continue
+                merged = merger.add(
+                    window.frames, window.weights, agreed(moved, scene.mesh.positions, view.rotation[2], pixel)
+                )
+                errors = unsure.add(window.frames, window.weights, expected_error(moved))
+                for (frame, positions), (_, error) in zip(merged, errors, strict=True):
+                    told = error[None].astype(np.float32)
+                    yield FrameBatch(np.array([frame]), positions[None].astype(np.float32), True, told)
+                moved.clear()
         if believed is not None or self.asked_once:
             self._seen = None  # nobody asks again, and what was seen of the frames takes up to 140 MB
         progress("reconstruct", total, total)
@@ -194,33 +199,6 @@ class NodeModelReconstructor:
             progress("load", 0, 1)
             self._model = opened_model(self.weights, self.device, lambda: progress("load", 0, 1))
         return self._model
-
-
-def agreed(answers: Sequence[np.ndarray], rest: np.ndarray, ahead: np.ndarray, pixel: float) -> np.ndarray:
-    """The mean of answers (T, N, 3), each as good as the others, to where a mesh's vertices, at rest (N, 3), are.
-
-    Its motion along ahead (3,), the viewing axis, of which pictures tell least, is made smaller as far as the answers
-    disagree on it, to what remains of the mean's square without its variance (Wiener's factor), and where hardly
-    anything moves across the view. pixel: the size of one of the model's pictures at the mesh.
-    """
-    mean = np.asarray(np.mean(answers, axis=0, dtype=np.float32))
-    if len(answers) < 2:
-        return mean
-    ahead = ahead.astype(np.float32)
-    along = np.empty(mean.shape[:2], np.float32)
-    moved = variance = 0.0  # squares, summed over frames
-    for t, frame in enumerate(mean):  # one by one: of large meshes all frames take much memory
-        away = frame - rest
-        along[t] = away @ ahead
-        moved += 3 * float((away**2).mean())
-        variance += sum(float((((answer[t] - frame) @ ahead) ** 2).mean()) for answer in answers)
-    depth = max(float((along**2).sum()) / along.shape[1], 1e-12)
-    variance /= len(answers) * (len(answers) - 1)
-    across = max(moved - depth, 0.0)
-    share = max(0.0, 1.0 - variance / depth) * across / (across + len(mean) * (UNTOLD * pixel) ** 2)
-    for frame, ways in zip(mean, along, strict=True):
-        frame += np.float32(share - 1.0) * ways[:, None] * ahead
-    return mean
 
 
 def known_times(frames: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ TEXTS = {
     "Choose the video of the thing that the mesh shows; a picture stands for all of its folder": "Das Video dessen wählen, was das Mesh darstellt; ein Bild steht für alle seines Ordners",
     "Close this message": "Diese Meldung schließen",
     "Close this message; the object is as it was before the job": "Diese Meldung schließen; das Objekt ist wie vor dem Auftrag",
-    "Colour the mesh by how much the video says about it: red was never seen, or lies beside the video's object; again to hide it": "Das Mesh danach einfärben, wie viel das Video darüber sagt: Rotes war nie zu sehen oder liegt neben dem Objekt im Video; noch einmal blendet es aus",
+    "Colour the mesh by how far it may lie off at this frame, red by a twentieth of its size or more; again to hide": "Das Mesh danach einfärben, wie weit es in diesem Frame danebenliegen kann, rot ab einem Zwanzigstel seiner Größe; nochmals zum Verbergen",
     "Copy all that the check found to the clipboard: no passwords, and no name of yours in paths": "Alles, was die Prüfung fand, in die Zwischenablage kopieren: keine Passwörter und in Pfaden keine Namen von Ihnen",
     "Degrees above the horizon": "Grad über dem Horizont",
     "Degrees around the mesh; 0 sees its front (-Y), 90 its +X side": "Grad um das Mesh herum; 0 sieht seine Vorderseite (-Y), 90 seine +X-Seite",

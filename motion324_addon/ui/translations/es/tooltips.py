@@ -36,7 +36,7 @@ TEXTS = {
     "Choose the video of the thing that the mesh shows; a picture stands for all of its folder": "Elegir el vídeo de lo que muestra la malla; una imagen vale por toda su carpeta",
     "Close this message": "Cerrar este mensaje",
     "Close this message; the object is as it was before the job": "Cerrar este mensaje; el objeto está como antes de la tarea",
-    "Colour the mesh by how much the video says about it: red was never seen, or lies beside the video's object; again to hide it": "Colorear la malla según lo que el vídeo dice de ella: lo rojo nunca se vio o queda fuera del objeto del vídeo; otra vez para ocultarlo",
+    "Colour the mesh by how far it may lie off at this frame, red by a twentieth of its size or more; again to hide": "Colorear la malla según cuánto puede desviarse en este fotograma, rojo desde una vigésima parte de su tamaño; otra vez para ocultarlo",
     "Copy all that the check found to the clipboard: no passwords, and no name of yours in paths": "Copiar al portapapeles todo lo que encontró la comprobación: sin contraseñas ni nombres suyos en las rutas",
     "Degrees above the horizon": "Grados sobre el horizonte",
     "Degrees around the mesh; 0 sees its front (-Y), 90 its +X side": "Grados alrededor de la malla; 0 ve su frente (-Y), 90 su lado +X",

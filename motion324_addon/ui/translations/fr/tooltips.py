@@ -36,7 +36,7 @@ TEXTS = {
     "Choose the video of the thing that the mesh shows; a picture stands for all of its folder": "Choisir la vidéo de ce que montre le maillage ; une image vaut pour tout son dossier",
     "Close this message": "Fermer ce message",
     "Close this message; the object is as it was before the job": "Fermer ce message ; l'objet est comme avant la tâche",
-    "Colour the mesh by how much the video says about it: red was never seen, or lies beside the video's object; again to hide it": "Colorer le maillage selon ce que la vidéo en dit : le rouge n'a jamais été vu, ou se trouve à côté de l'objet de la vidéo ; à nouveau pour le cacher",
+    "Colour the mesh by how far it may lie off at this frame, red by a twentieth of its size or more; again to hide": "Colorer le maillage selon l'écart possible à cette image, rouge à partir d'un vingtième de sa taille ; à nouveau pour masquer",
     "Copy all that the check found to the clipboard: no passwords, and no name of yours in paths": "Copier dans le presse-papiers tout ce que la vérification a trouvé : ni mots de passe, ni votre nom dans les chemins",
     "Degrees above the horizon": "Degrés au-dessus de l'horizon",
     "Degrees around the mesh; 0 sees its front (-Y), 90 its +X side": "Degrés autour du maillage ; 0 voit sa face (-Y), 90 son côté +X",

@@ -36,7 +36,7 @@ TEXTS = {
     "Choose the video of the thing that the mesh shows; a picture stands for all of its folder": "メッシュが表すものの動画を選びます。画像1枚はそのフォルダー全体を意味します",
     "Close this message": "このメッセージを閉じます",
     "Close this message; the object is as it was before the job": "このメッセージを閉じます。オブジェクトはジョブの前のままです",
-    "Colour the mesh by how much the video says about it: red was never seen, or lies beside the video's object; again to hide it": "動画が各部についてどれだけ語るかでメッシュに色を付けます：赤は一度も見えないか、動画のオブジェクトから外れています。もう一度で隠します",
+    "Colour the mesh by how far it may lie off at this frame, red by a twentieth of its size or more; again to hide": "このフレームでどれだけずれうるかでメッシュを色分けします。大きさの20分の1以上は赤。もう一度押すと消えます",
     "Copy all that the check found to the clipboard: no passwords, and no name of yours in paths": "確認で分かったことをすべてクリップボードにコピーします：パスワードも、パスの中のあなたの名前も含みません",
     "Degrees above the horizon": "水平線からの角度",
     "Degrees around the mesh; 0 sees its front (-Y), 90 its +X side": "メッシュを回る角度。0 は正面（-Y）、90 は +X 側を見ます",

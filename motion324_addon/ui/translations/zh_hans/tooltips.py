@@ -36,7 +36,7 @@ TEXTS = {
     "Choose the video of the thing that the mesh shows; a picture stands for all of its folder": "选择网格所表现之物的视频；一张图片代表其文件夹中的所有图片",
     "Close this message": "关闭此消息",
     "Close this message; the object is as it was before the job": "关闭此消息；物体与任务之前一样",
-    "Colour the mesh by how much the video says about it: red was never seen, or lies beside the video's object; again to hide it": "按视频对网格各处说明的多少着色：红色处从未被看到，或位于视频中物体之外；再按一次隐藏",
+    "Colour the mesh by how far it may lie off at this frame, red by a twentieth of its size or more; again to hide": "按此帧可能偏离的程度为网格着色，偏离达到大小的二十分之一及以上为红色；再按一次隐藏",
     "Copy all that the check found to the clipboard: no passwords, and no name of yours in paths": "把检查所得全部复制到剪贴板：不含密码，路径中也不含您的名字",
     "Degrees above the horizon": "地平线以上的度数",
     "Degrees around the mesh; 0 sees its front (-Y), 90 its +X side": "绕网格的度数；0 看到正面（-Y），90 看到 +X 一侧",

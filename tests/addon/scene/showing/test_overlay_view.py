@@ -81,15 +81,27 @@ def test_the_opacity_follows_its_slider(animated):
     assert bpy.context.scene.motion324.bl_rna.properties["overlay_opacity_percent"].subtype == "PERCENTAGE"
 
 
-def test_the_map_of_doubt_comes_and_goes(addon, animated):
+def reds(mesh) -> np.ndarray:
+    """(N,) of the map that is shown."""
+    return np.array([each.color[0] for each in mesh.color_attributes.active_color.data])
+
+
+def test_the_map_of_doubt_comes_and_goes_and_shows_each_frame_its_own(addon, animated):
     mesh = animated.data
     own = mesh.color_attributes.new("Own", "BYTE_COLOR", "CORNER")
     mesh.color_attributes.active_color = own
+    bpy.context.scene.frame_set(9)
     bpy.ops.motion324.show_doubt()
     assert mesh.color_attributes.active_color.name == addon("scene.playing.trust").DOUBT
     colours = np.array([each.color[:3] for each in mesh.color_attributes.active_color.data])
     assert colours[0, 2] > colours[0, 0] and colours[-1, 0] > colours[-1, 2]  # from blue to red, as the doubt rises
+    last = reds(mesh)
+    bpy.context.scene.frame_set(1)
+    assert reds(mesh)[-1] == pytest.approx(reds(mesh)[0] + (last[-1] - last[0]) / 6, abs=1e-3), "a sixth of it"
+    bpy.context.scene.frame_set(100)  # behind its end, where it stands
+    np.testing.assert_allclose(reds(mesh), last, atol=1e-3)
     bpy.ops.motion324.show_doubt()
+    bpy.context.scene.frame_set(9)
     assert [each.name for each in mesh.color_attributes] == ["Own"] and mesh.color_attributes.active_color.name == "Own"
 
 

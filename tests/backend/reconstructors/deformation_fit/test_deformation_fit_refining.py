@@ -215,6 +215,24 @@ def test_one_that_takes_tracks_is_asked_again_told_its_answer_as_fitted(filmed):
         assert shares == sorted(shares)
 
 
+class TellsErrors(AskedTwice):
+    """Expects other errors of its second answer than of its first."""
+
+    def reconstruct(self, scene, progress, believed=None):
+        expected = 0.01 if believed is None else 0.001
+        for batch in super().reconstruct(scene, progress, believed):
+            frames = batch.indices[:, None] * np.ones(len(scene.mesh.positions))
+            yield replace(batch, expected_error=(expected * frames).astype(np.float32))
+
+
+def test_what_comes_of_a_first_answer_is_expected_to_err_as_it_does(filmed):
+    truth, scene = filmed
+    batches = list(RefinedByFit(TellsErrors(truth)).reconstruct(scene, silent))
+    for batch in batches:
+        np.testing.assert_allclose(batch.expected_error[:, 0], 0.01 * batch.indices, rtol=1e-3)
+    assert all(batch.expected_error is None for batch in RefinedByFit(AskedTwice(truth)).reconstruct(scene, silent))
+
+
 def test_the_second_answer_counts_the_more_the_more_moves():
     reference = creature().positions
     moved = [waving(creature(), FRAMES) * share + reference * (1 - share) for share in (0.0, 0.3, 1.0, 20.0)]

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 from training_rig import BOX, BOX_FACES
 
-from motion324.training.game_models.cube2_models import CHARACTERS, GAME, PACKAGE
-from motion324.training.game_models.iqm_files import FIELDS, JOINTS, MAGIC, NORMAL, PLACE, UV, WEIGHTS
+from motion324.training.game_models.cube2.iqm_files import FIELDS, JOINTS, MAGIC, NORMAL, PLACE, UV, WEIGHTS
+from motion324.training.game_models.cube2.models import CHARACTERS, GAME, PACKAGE
 
 FUR = (150, 90, 40)
 VERTICES = np.concatenate([BOX, BOX + np.array([0, 1, 0])])

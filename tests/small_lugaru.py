@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 from training_rig import BOX, BOX_FACES
 
-from motion324.training.game_models.lugaru_files import SIZE
-from motion324.training.game_models.lugaru_models import GAME, LIMBS, LOOKS
+from motion324.training.game_models.lugaru.files import SIZE
+from motion324.training.game_models.lugaru.models import GAME, LIMBS, LOOKS
 
 FUR, CLOTH = (90, 70, 50), (20, 160, 200)
 PLACES = {  # by label: the head, the neck and the belly, two arms and two legs, from the trunk outwards

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 from training_rig import BOX, BOX_FACES
 
-from motion324.training.game_models.g3d_files import PLAYERS_COLOUR
-from motion324.training.game_models.megaglest_catalogue import UNITS
+from motion324.training.game_models.megaglest.catalogue import UNITS
+from motion324.training.game_models.megaglest.g3d_files import PLAYERS_COLOUR
 
 SKIN = (200, 120, 40)
 VERTICES = np.concatenate([BOX, BOX + np.array([0, 1, 0])])

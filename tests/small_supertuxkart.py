@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from training_rig import BOX, BOX_FACES
 
-from motion324.training.game_models.supertuxkart_catalogue import GAME, PACKAGE
+from motion324.training.game_models.supertuxkart.catalogue import GAME, PACKAGE
 
 PAINT, BRIGHT = (30, 160, 90), (250, 240, 10)
 NOTES = """Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 from small_megaglest import FACES, nodding
 
-from motion324.training.game_models.md2_files import MAGIC, VERSION
-from motion324.training.game_models.ufoai_models import ARCHIVE, BODIES, PACKAGE
+from motion324.training.game_models.ufoai.md2_files import MAGIC, VERSION
+from motion324.training.game_models.ufoai.models import ARCHIVE, BODIES, PACKAGE
 
 PAINT = (120, 130, 140)
 TABLE = """// name start end fps

@@ -12,26 +12,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from motion324.core.errors import Motion324Error
-from motion324.training.game_models import (
-    cube2_models,
-    lugaru_models,
-    megaglest_catalogue,
-    pyrogenesis_catalogue,
-    supertuxkart_catalogue,
-    ufoai_models,
-)
+from motion324.training.game_models.cube2 import models as cube2
+from motion324.training.game_models.lugaru import models as lugaru
+from motion324.training.game_models.megaglest import catalogue as megaglest
 from motion324.training.game_models.sheets import draw_sheets
+from motion324.training.game_models.supertuxkart import catalogue as supertuxkart
 from motion324.training.game_models.textured_model import TexturedModel
 from motion324.training.game_models.textured_rig import write_rig
+from motion324.training.game_models.ufoai import models as ufoai
+from motion324.training.game_models.zero_ad import catalogue as zero_ad
 
 Models = Iterator[tuple[str, Callable[[], TexturedModel | None]]]  # names, and what makes the model of a name
 GAMES: dict[str, Callable[[Path], Models]] = {
-    "0ad": pyrogenesis_catalogue.models,
-    "cube2": cube2_models.models,
-    "lugaru": lugaru_models.models,
-    "megaglest": megaglest_catalogue.models,
-    "supertuxkart": supertuxkart_catalogue.models,
-    "ufoai": ufoai_models.models,
+    "0ad": zero_ad.models,
+    "cube2": cube2.models,
+    "lugaru": lugaru.models,
+    "megaglest": megaglest.models,
+    "supertuxkart": supertuxkart.models,
+    "ufoai": ufoai.models,
 }
 
 

@@ -10,8 +10,8 @@ from small_cube2 import FACES, FUR, NOTES, VERTICES, animation, model, small_cub
 
 from motion324.core.errors import Motion324Error
 from motion324.training.game_models.chosen_motion import posed
-from motion324.training.game_models.cube2_models import PACKAGE, models
-from motion324.training.game_models.iqm_files import read_animation, read_model
+from motion324.training.game_models.cube2.iqm_files import read_animation, read_model
+from motion324.training.game_models.cube2.models import PACKAGE, models
 
 
 def test_a_model_is_read_with_y_up() -> None:

@@ -10,8 +10,8 @@ from small_lugaru import CLOTH, FUR, JOINTS, LABELS, LIMB, PARTS, animation, pun
 
 from motion324.core.errors import Motion324Error
 from motion324.training.game_models.chosen_motion import posed
-from motion324.training.game_models.lugaru_files import read_animation, read_skeleton, read_solid
-from motion324.training.game_models.lugaru_models import LONGEST, SHORTEST, at_even_times, frames, models
+from motion324.training.game_models.lugaru.files import read_animation, read_skeleton, read_solid
+from motion324.training.game_models.lugaru.models import LONGEST, SHORTEST, at_even_times, frames, models
 from motion324.training.game_models.textured_model import TexturedModel
 
 

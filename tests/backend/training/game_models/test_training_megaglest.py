@@ -12,12 +12,12 @@ from training_rig import BOX_FACES
 from motion324.core.errors import Motion324Error
 from motion324.training.game_models.__main__ import main
 from motion324.training.game_models.chosen_motion import posed
-from motion324.training.game_models.g3d_files import G3DMesh, read_g3d
-from motion324.training.game_models.megaglest_catalogue import MOST_ALIKE, model_of, models
-from motion324.training.game_models.megaglest_units import PLAYERS, bodies, read_unit
+from motion324.training.game_models.megaglest.catalogue import MOST_ALIKE, model_of, models
+from motion324.training.game_models.megaglest.g3d_files import G3DMesh, read_g3d
+from motion324.training.game_models.megaglest.same_surfaces import numbered_like
+from motion324.training.game_models.megaglest.units import PLAYERS, bodies, read_unit
 from motion324.training.game_models.moving_skin import skin_of_motion
 from motion324.training.game_models.outward_faces import inside_out
-from motion324.training.game_models.same_surfaces import numbered_like
 from motion324.training.game_models.textured_model import TexturedModel
 from motion324.training.synthesis.rigs import read_rig
 

@@ -13,9 +13,9 @@ from training_rig import BOX, BOX_FACES
 from motion324.core.errors import Motion324Error
 from motion324.training.game_models.chosen_motion import posed
 from motion324.training.game_models.licences import read_copyright
-from motion324.training.game_models.spm_files import Surface, read_spm
-from motion324.training.game_models.supertuxkart_catalogue import GAME, PACKAGE, models
-from motion324.training.game_models.supertuxkart_models import PLAIN, bound, driver_of
+from motion324.training.game_models.supertuxkart.catalogue import GAME, PACKAGE, models
+from motion324.training.game_models.supertuxkart.models import PLAIN, bound, driver_of
+from motion324.training.game_models.supertuxkart.spm_files import Surface, read_spm
 from motion324.training.game_models.textured_model import TexturedModel
 
 

@@ -11,8 +11,8 @@ from small_ufoai import PAINT, TABLE, md2, small_ufoai, walking
 
 from motion324.core.errors import Motion324Error
 from motion324.training.game_models.chosen_motion import posed
-from motion324.training.game_models.md2_files import read_md2
-from motion324.training.game_models.ufoai_models import BODIES, animations, models
+from motion324.training.game_models.ufoai.md2_files import read_md2
+from motion324.training.game_models.ufoai.models import BODIES, animations, models
 
 
 def test_a_model_is_read_with_y_up_and_its_outside_outside() -> None:

@@ -12,11 +12,11 @@ from training_rig import BOX, BOX_FACES
 from motion324.core.errors import Motion324Error
 from motion324.training.game_models.__main__ import main
 from motion324.training.game_models.chosen_motion import posed
-from motion324.training.game_models.pyrogenesis_actors import Archive
-from motion324.training.game_models.pyrogenesis_catalogue import models
-from motion324.training.game_models.pyrogenesis_files import places, read_animation, read_mesh
-from motion324.training.game_models.pyrogenesis_models import PLAYERS
 from motion324.training.game_models.textured_model import TexturedModel
+from motion324.training.game_models.zero_ad.actors import Archive
+from motion324.training.game_models.zero_ad.catalogue import models
+from motion324.training.game_models.zero_ad.files import places, read_animation, read_mesh
+from motion324.training.game_models.zero_ad.models import PLAYERS
 from motion324.training.synthesis.rigs import read_rig
 
 

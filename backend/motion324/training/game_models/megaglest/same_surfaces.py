@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from motion324.training.game_models.g3d_files import G3DMesh
+from motion324.training.game_models.megaglest.g3d_files import G3DMesh
 
 SAME_UV = 2e-3
 NEARLY_ALL = 0.98  # of the faces, or of the corners

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.training.game_models.licences import Copyright, read_copyright
-from motion324.training.game_models.spm_files import Surface, read_spm
-from motion324.training.game_models.supertuxkart_models import Kart, build_model, driver_of, read_kart, whole_time
+from motion324.training.game_models.supertuxkart.models import Kart, build_model, driver_of, read_kart, whole_time
+from motion324.training.game_models.supertuxkart.spm_files import Surface, read_spm
 from motion324.training.game_models.textured_model import TexturedModel
 
 PACKAGE = "supertuxkart-data"

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from motion324.training.game_models.g3d_files import G3DMesh, read_g3d
+from motion324.training.game_models.megaglest.g3d_files import G3DMesh, read_g3d
+from motion324.training.game_models.megaglest.same_surfaces import numbered_like
 from motion324.training.game_models.moving_skin import TOLERANCE, skin_of_motion
 from motion324.training.game_models.outward_faces import inside_out
-from motion324.training.game_models.same_surfaces import numbered_like
 from motion324.training.game_models.textured_model import TexturedModel
 
 ENDS = ("dy", "die", "death", "destr", "dead", "constr")  # in the names of files: what does not begin again

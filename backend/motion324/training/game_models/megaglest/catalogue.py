@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
-from motion324.training.game_models.g3d_files import G3DMesh
-from motion324.training.game_models.megaglest_units import Animation, bodies, build_model, found_picture, read_unit
+from motion324.training.game_models.megaglest.g3d_files import G3DMesh
+from motion324.training.game_models.megaglest.units import Animation, bodies, build_model, found_picture, read_unit
 from motion324.training.game_models.textured_model import TexturedModel
 
 UNITS = "usr/share/games/megaglest/techs/megapack/factions"

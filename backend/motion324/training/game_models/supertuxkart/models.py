@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from motion324.training.game_models.spm_files import SpmModel, Surface, read_spm
+from motion324.training.game_models.supertuxkart.spm_files import SpmModel, Surface, read_spm
 from motion324.training.game_models.textured_model import TexturedModel
 
 FRAMES_A_SECOND = 25.0

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from motion324.training.game_models.pyrogenesis_actors import ART, Archive
-from motion324.training.game_models.pyrogenesis_models import Part, build_model, read_part
 from motion324.training.game_models.textured_model import TexturedModel
+from motion324.training.game_models.zero_ad.actors import ART, Archive
+from motion324.training.game_models.zero_ad.models import Part, build_model, read_part
 
 PLACES = ("fauna", "units", "campaigns", "structures")  # of actors that may move
 # By the folder or the beginning of the name of a body's mesh: the family, and the most of its members that are taken.

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
-from motion324.training.game_models.iqm_files import IqmAnimation, IqmModel, read_animation, read_model
+from motion324.training.game_models.cube2.iqm_files import IqmAnimation, IqmModel, read_animation, read_model
 from motion324.training.game_models.licences import read_copyright
 from motion324.training.game_models.outward_faces import inside_out
 from motion324.training.game_models.textured_model import TexturedModel

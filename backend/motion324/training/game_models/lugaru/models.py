@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
-from motion324.training.game_models.lugaru_files import (
+from motion324.training.game_models.lugaru.files import (
     LugaruAnimation,
     LugaruSkeleton,
     read_animation,

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
-from motion324.training.game_models.pyrogenesis_actors import Actor, Archive, read_actor
-from motion324.training.game_models.pyrogenesis_files import POSES_A_SECOND, Mesh, read_animation, read_mesh
 from motion324.training.game_models.textured_model import TexturedModel
+from motion324.training.game_models.zero_ad.actors import Actor, Archive, read_actor
+from motion324.training.game_models.zero_ad.files import POSES_A_SECOND, Mesh, read_animation, read_mesh
 
 MOST_DEEP = 6  # things that hang on things
 POSES = (8, 96)  # of a clip, the fewest and the most

@@ -16,9 +16,9 @@ from PIL import Image
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.training.game_models.licences import read_copyright
-from motion324.training.game_models.md2_files import read_md2
 from motion324.training.game_models.moving_skin import TOLERANCE, skin_of_motion
 from motion324.training.game_models.textured_model import TexturedModel
+from motion324.training.game_models.ufoai.md2_files import read_md2
 
 PACKAGE = "ufoai-data"
 ARCHIVE = "usr/share/games/ufoai/base/0models.pk3"

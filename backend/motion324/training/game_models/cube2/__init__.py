@@ -1,0 +1,1 @@
+"""Reads characters of Cube 2's free data."""

@@ -1,0 +1,1 @@
+"""Reads the units of MegaGlest."""

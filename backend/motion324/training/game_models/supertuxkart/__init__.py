@@ -1,0 +1,1 @@
+"""Reads the karts, drivers and animated things of SuperTuxKart."""

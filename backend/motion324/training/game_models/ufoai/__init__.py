@@ -1,0 +1,1 @@
+"""Reads robots of UFO: Alien Invasion."""

@@ -1,0 +1,1 @@
+"""Reads the models of 0 A.D. (the engine Pyrogenesis)."""

@@ -40,7 +40,7 @@ def get_reconstructor(options: AnimateOptions, progress: Progress) -> Reconstruc
     if wanted in ("node-model", "node-model+fit"):
         from motion324.reconstructors.node_model.reconstructor import NodeModelReconstructor
 
-        predictor = NodeModelReconstructor(options.weights, options.device, asked_once=options.quality == "draft")
+        predictor = NodeModelReconstructor(options.weights, options.device, hurries=options.quality == "draft")
         if wanted == "node-model":
             return predictor
         from motion324.reconstructors.deformation_fit.fit_problem import settings_for

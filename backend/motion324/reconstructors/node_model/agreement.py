@@ -48,8 +48,20 @@ def agreed(answers: Sequence[np.ndarray], rest: np.ndarray, ahead: np.ndarray, p
 def expected_error(answers: Sequence[np.ndarray]) -> np.ndarray:
     """(T, N) float32: how far the default's positions are expected to lie off, by the spread of answers (T, N, 3); a
     single one tells none."""
+    return np.asarray(ERROR_OVER_SPREAD * _spread(answers) + LEAST_ERROR, np.float32)
+
+
+def disagreement(answers: Sequence[np.ndarray], rest: np.ndarray) -> float:
+    """The mean spread of answers (T, N, 3) over the mean motion that they tell, of a mesh at rest (N, 3)."""
+    moved = sum(
+        float(np.linalg.norm(np.mean(frames, axis=0) - rest, axis=1).mean()) for frames in zip(*answers, strict=True)
+    )
+    return float(_spread(answers).sum() / answers[0].shape[1]) / max(moved, 1e-9)
+
+
+def _spread(answers: Sequence[np.ndarray]) -> np.ndarray:
     spread = np.empty(answers[0].shape[:2], np.float32)
-    for t in range(len(spread)):
-        frames = np.stack([answer[t] for answer in answers])
-        spread[t] = np.sqrt(((frames - frames.mean(axis=0)) ** 2).sum(axis=(0, 2)) / max(len(answers) - 1, 1))
-    return np.asarray(ERROR_OVER_SPREAD * spread + LEAST_ERROR, np.float32)
+    for t, frames in enumerate(zip(*answers, strict=True)):  # one by one: of large meshes all take much memory
+        away = np.stack(frames) - np.mean(frames, axis=0)
+        spread[t] = np.sqrt((away**2).sum(axis=(0, 2)) / max(len(answers) - 1, 1))
+    return spread

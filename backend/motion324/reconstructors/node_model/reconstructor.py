@@ -14,7 +14,7 @@ from motion324.core.errors import EXIT_BACKEND, Motion324Error
 from motion324.core.jobs.job_plan import SEEN_AT_ONCE
 from motion324.core.progress import Progress
 from motion324.reconstructors.interface import FrameBatch, Scene
-from motion324.reconstructors.node_model.agreement import agreed, expected_error
+from motion324.reconstructors.node_model.agreement import agreed, disagreement, expected_error
 from motion324.reconstructors.node_model.answers import Check, Geometry, ModelInUse, NodeMotions, Seen
 from motion324.reconstructors.node_model.looking import draw_positions, drawable_mesh
 from motion324.reconstructors.node_model.opening import open_beforehand, opened_model
@@ -26,13 +26,15 @@ from motion324.reconstructors.node_model.scene_inputs import (
     square_view,
 )
 from motion324.reconstructors.node_model.seen_frames import SeenFrames
-from motion324.reconstructors.scene_frames import Merger, plan_windows
+from motion324.reconstructors.scene_frames import Merger, Window, plan_windows
 
 BUNDLED = Path(__file__).parent / "models" / "node_model.onnx"
 OVERLAP = 1 / 3  # part of a window of a longer video that it shares with the next one at the least
 LONGEST_GAP = 24  # frames from the reference frame to a window's next one that the model knows from its training
-# The mean of both answers is nearer to the truth than either; with two more it is no nearer.
+# The mean of both answers is nearer to the truth than either; with two more it is no nearer, but where they disagree.
 LOOKS = (Look(), Look(mirrored=True, turn=1))
+MORE_LOOKS = (Look(turn=2), Look(mirrored=True, turn=3))
+DISAGREEING = 0.3  # spread of both answers over their motion, from which on two more looks are worth their time
 LOOKED_AT = 0.4  # of the time of a question: until its frames have been encoded
 DRAWN_LOOKS = 2  # how often a model that looks again is shown its answer, as in its training
 GLANCED_STEP, MOST_GLANCED = 4, 24  # frames from one that is glanced at to the next at the least; so many at the most
@@ -45,9 +47,9 @@ class NodeModelReconstructor:
     name = "node-model"
     trembles = True
 
-    def __init__(self, weights: str = "", device: str = "auto", asked_once: bool = False) -> None:
+    def __init__(self, weights: str = "", device: str = "auto", hurries: bool = False) -> None:
         """weights: path of a file that motion324.training.export has made, "" the model that comes along. device: as in
-        AnimateOptions. asked_once: what is seen of the frames need not be kept for a second question.
+        AnimateOptions. hurries: never take more than the LOOKS, and expect no second question.
 
         Raises Motion324Error("weights-missing").
         """
@@ -60,7 +62,7 @@ class NodeModelReconstructor:
                 EXIT_BACKEND,
             )
         self.device = device
-        self.asked_once = asked_once
+        self.hurries = hurries
         self._model: ModelInUse | None = None
         self._seen: SeenFrames | None = None
         self._details: dict[str, Any] = {}
@@ -150,12 +152,11 @@ class NodeModelReconstructor:
         def telling(answered: float) -> Check:
             return lambda: progress("reconstruct", int(total * answered / len(asked)), total)
 
-        moved: list[np.ndarray] = []  # by each look at a window
-        for start in range(0, len(asked), model.questions_at_once):
-            group = asked[start : start + model.questions_at_once]
+        def ask(group: list[tuple[Window, int]], answered: float) -> list[np.ndarray]:
+            """Where each look at its window moves the vertices. answered: how many questions were before."""
             questions = []
             for place, (window, part) in enumerate(group):
-                check = telling(start + LOOKED_AT * place)
+                check = telling(answered + LOOKED_AT * place)
                 check()
                 look, inputs = looks[part]
                 told, times = tracks[part], known_times(window.frames)
@@ -163,7 +164,7 @@ class NodeModelReconstructor:
                 if told is not None:
                     geometry = replace(geometry, tracks=told[window.frames])
                 questions.append((known.of(window.frames, look.mirrored, check), geometry))
-            check = telling(start + LOOKED_AT * len(group))
+            check = telling(answered + LOOKED_AT * len(group))
             check()
             if config.looks_again:
                 answers = [
@@ -172,10 +173,23 @@ class NodeModelReconstructor:
                 ]
             else:
                 answers = [answer.motions for answer in model.first_answers(questions, check)]
-            for (window, part), found in zip(group, answers, strict=True):
-                moved.append(_moved_points(model, looks[part][1], found, len(window.frames), check))
-                if part < len(looks) - 1:
+            return [
+                _moved_points(model, looks[part][1], found, len(window.frames), check)
+                for (window, part), found in zip(group, answers, strict=True)
+            ]
+
+        moved: list[np.ndarray] = []  # by each look at a window
+        for start in range(0, len(asked), model.questions_at_once):
+            group = asked[start : start + model.questions_at_once]
+            for (window, part), found in zip(group, ask(group, start), strict=True):
+                moved.append(found)
+                if part < len(LOOKS) - 1:
                     continue
+                may_look_more = believed is None and not self.hurries and len(windows) == 1
+                if may_look_more and disagreement(moved, scene.mesh.positions) > DISAGREEING:
+                    looks += [(look, known.inputs.of(look)) for look in MORE_LOOKS]
+                    tracks += [None] * len(MORE_LOOKS)
+                    moved += ask([(window, part + 1 + k) for k in range(len(MORE_LOOKS))], len(asked) - 1)
                 merged = merger.add(
                     window.frames, window.weights, agreed(moved, scene.mesh.positions, view.rotation[2], pixel)
                 )
@@ -184,7 +198,7 @@ class NodeModelReconstructor:
                     told = error[None].astype(np.float32)
                     yield FrameBatch(np.array([frame]), positions[None].astype(np.float32), True, told)
                 moved.clear()
-        if believed is not None or self.asked_once:
+        if believed is not None or self.hurries:
             self._seen = None  # nobody asks again, and what was seen of the frames takes up to 140 MB
         progress("reconstruct", total, total)
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from motion324.reconstructors.node_model.agreement import ERROR_OVER_SPREAD, LEAST_ERROR, UNTOLD, agreed, expected_error
+from motion324.reconstructors.node_model.agreement import (
+    ERROR_OVER_SPREAD,
+    LEAST_ERROR,
+    UNTOLD,
+    agreed,
+    disagreement,
+    expected_error,
+)
 
 RNG = np.random.default_rng(3)
 
@@ -20,6 +27,15 @@ def test_an_error_is_expected_by_the_spread_of_all_looks(count):
 def test_looks_that_agree_expect_next_to_no_error_however_far_off_the_origin():
     look = RNG.normal(0.5, 0.2, (2, 50, 3)).astype(np.float32)
     np.testing.assert_allclose(expected_error([look] * 4), LEAST_ERROR, atol=1e-6)
+
+
+def test_answers_disagree_by_their_spread_over_their_motion():
+    rest = RNG.normal(size=(50, 3)).astype(np.float32)
+    moved = rest + np.float32([0.1, 0, 0])
+    assert disagreement([np.stack([rest, moved])] * 2, rest) < 1e-5
+    other = rest + np.float32([0.1, 0.04, 0])
+    off = disagreement([np.stack([rest, moved]), np.stack([rest, other])], rest)
+    assert off == pytest.approx(0.04 / 2**0.5 / np.hypot(0.1, 0.02), rel=1e-3)
 
 
 def test_motion_along_the_view_is_held_back_as_far_as_answers_disagree_on_it():

@@ -202,7 +202,7 @@ def test_the_reconstructor_gives_what_the_network_gives_in_training(filmed, tmp_
     monkeypatch.setattr(reconstructing, "LOOKS", (Look(),))
     model = small_node_model()
     for clip, scene in enumerate(filmed.scenes):
-        batches = list(NodeModelReconstructor(str(weights), "cpu", asked_once=True).reconstruct(scene, silent))
+        batches = list(NodeModelReconstructor(str(weights), "cpu", hurries=True).reconstruct(scene, silent))
         found = np.concatenate([batch.positions for batch in batches])
         inputs, trained = LooksInputs(scene, WHOLE, SMALL).of(Look()), filmed.batch.inputs
         given = NodeInputs(

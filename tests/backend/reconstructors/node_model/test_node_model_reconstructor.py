@@ -80,7 +80,8 @@ def test_a_model_that_takes_tracks_is_told_where_vertices_are_across_the_view(ob
     assert np.abs(positions_of(obedient, given) - given.mesh.positions).max() < 1e-5
 
 
-def test_a_model_that_takes_no_tracks_is_told_none(weights):
+def test_a_model_that_takes_no_tracks_is_told_none(weights, monkeypatch):
+    monkeypatch.setattr(reconstructing, "DISAGREEING", np.inf)
     given = scene(4)
     believed = np.repeat(given.mesh.positions[None] + np.float32(0.1), 4, axis=0)
     assert np.array_equal(positions_of(weights, given), positions_of(weights, given, believed))
@@ -89,8 +90,9 @@ def test_a_model_that_takes_no_tracks_is_told_none(weights):
 
 @pytest.mark.parametrize("frames", [4, SEEN_AT_ONCE + 1])
 @pytest.mark.parametrize("told", [False, True])
-def test_every_question_is_asked_in_two_looks(weights, monkeypatch, frames, told):
+def test_every_question_is_asked_in_two_looks_that_agree(weights, monkeypatch, frames, told):
     given, taken = scene(frames), []
+    monkeypatch.setattr(reconstructing, "DISAGREEING", np.inf)
     original = LooksInputs.of
 
     def of(self, look):
@@ -100,6 +102,26 @@ def test_every_question_is_asked_in_two_looks(weights, monkeypatch, frames, told
     monkeypatch.setattr(LooksInputs, "of", of)
     positions_of(weights, given, np.repeat(given.mesh.positions[None], frames, axis=0) if told else None)
     assert taken == list(reconstructing.LOOKS) and len(set(taken)) == 2
+
+
+def test_two_more_looks_are_taken_where_both_disagree_on_a_short_video_that_nothing_is_told_of(weights, monkeypatch):
+    taken, original = [], LooksInputs.of
+
+    def of(self, look):
+        taken.append(look)
+        return original(self, look)
+
+    monkeypatch.setattr(LooksInputs, "of", of)
+    monkeypatch.setattr(reconstructing, "DISAGREEING", 0.0)
+    short, long = scene(4), scene(SEEN_AT_ONCE + 1)
+    believed = np.repeat(short.mesh.positions[None], 4, axis=0)
+    for given, told, looks in ((short, None, 4), (short, believed, 2), (long, None, 2)):
+        taken.clear()
+        positions_of(weights, given, told)
+        assert taken == [*reconstructing.LOOKS, *reconstructing.MORE_LOOKS][:looks] and len(set(taken)) == looks
+    taken.clear()
+    list(NodeModelReconstructor(weights, "cpu", hurries=True).reconstruct(short, silent))
+    assert len(taken) == 2, "a draft hurries"
 
 
 @pytest.mark.parametrize("frames", [5, SEEN_AT_ONCE + 3])
@@ -301,7 +323,7 @@ def test_what_was_seen_is_kept_for_the_second_question_and_not_after_it(weights)
     assert asked._seen is not None
     list(asked.reconstruct(given, silent, np.concatenate(first)))
     assert asked._seen is None
-    hurried = NodeModelReconstructor(weights, "cpu", asked_once=True)
+    hurried = NodeModelReconstructor(weights, "cpu", hurries=True)
     list(hurried.reconstruct(given, silent))
     assert hurried._seen is None
 
@@ -330,7 +352,7 @@ def test_a_glance_tells_roughly_how_every_frame_moves_and_sees_no_frame_twice(we
 
 def test_one_look_at_a_few_frames_sees_each_once_and_answers_as_a_single_look_does(weights, monkeypatch):
     given = scene(3)
-    asked = NodeModelReconstructor(weights, "cpu", asked_once=True)
+    asked = NodeModelReconstructor(weights, "cpu", hurries=True)
     found = asked.look_once(given, silent)
     monkeypatch.setattr(reconstructing, "LOOKS", reconstructing.LOOKS[:1])
     expected = np.concatenate([batch.positions for batch in asked.reconstruct(given, silent)])

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.training.game_models.bone_places import matrices
 
 MAGIC = b"INTERQUAKEMODEL\0"
 VERSION = 2
@@ -82,7 +82,7 @@ def read_animation(data: bytes, name: str) -> IqmAnimation:
         values[:, changing] += stored * poses["scale"].astype(np.float64)[changing]
     except (struct.error, ValueError) as error:
         raise _broken(name) from error
-    return IqmAnimation(_matrices(values), float(rate))
+    return IqmAnimation(matrices(values), float(rate))
 
 
 def _read_model(data: bytes, head: dict[str, int]) -> IqmModel:
@@ -104,7 +104,7 @@ def _read_model(data: bytes, head: dict[str, int]) -> IqmModel:
         head["joints_at"],
     )
     parents = bones["parent"].astype(np.int64)
-    rest = _whole(_matrices(bones["place"].astype(np.float64))[None], parents)[0]
+    rest = _whole(matrices(bones["place"].astype(np.float64))[None], parents)[0]
     weights = arrays[WEIGHTS] / np.maximum(arrays[WEIGHTS].sum(axis=1, keepdims=True), 1e-9)
     return IqmModel(
         vertices=arrays[PLACE] @ Y_UP[:3, :3].T,
@@ -131,16 +131,6 @@ def _whole(places: np.ndarray, parents: np.ndarray) -> np.ndarray:
     for bone, parent in enumerate(parents):
         whole[:, bone] = places[:, bone] if parent < 0 else whole[:, parent] @ places[:, bone]
     return whole
-
-
-def _matrices(places: np.ndarray) -> np.ndarray:
-    """(..., 10) -> (..., 4, 4)."""
-    result = np.zeros((*places.shape[:-1], 4, 4))
-    turns = Rotation.from_quat(places[..., 3:7].reshape(-1, 4)).as_matrix().reshape(*places.shape[:-1], 3, 3)
-    result[..., :3, :3] = turns * places[..., None, 7:]
-    result[..., :3, 3] = places[..., :3]
-    result[..., 3, 3] = 1
-    return result
 
 
 def _header(data: bytes) -> dict[str, Any]:

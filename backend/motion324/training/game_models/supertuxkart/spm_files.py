@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.training.game_models.bone_places import matrices
 
 ANIMATED, STILL = 1, 2  # kinds of files: with armatures and without them
 VERSION = 1
@@ -87,16 +87,6 @@ class SpmModel:
         """(T, J + 1, 4, 4), mirrored; the last one stands still, for what has no joints."""
         poses = [armature.skinning(frames) for armature in self.armatures]
         return MIRROR @ np.concatenate([*poses, np.tile(np.eye(4), (len(frames), 1, 1, 1))], axis=1) @ MIRROR
-
-
-def matrices(places: np.ndarray) -> np.ndarray:
-    """(..., 10): translation, quaternion, scale -> (..., 4, 4)."""
-    result = np.zeros((*places.shape[:-1], 4, 4))
-    turns = Rotation.from_quat(places[..., 3:7].reshape(-1, 4)).as_matrix().reshape(*places.shape[:-1], 3, 3)
-    result[..., :3, :3] = turns * places[..., None, 7:]
-    result[..., :3, 3] = places[..., :3]
-    result[..., 3, 3] = 1
-    return result
 
 
 def read_spm(data: bytes, name: str) -> SpmModel:

@@ -122,7 +122,7 @@ def test_a_rig_that_is_carried_about_stands_where_the_trajectory_lies(moving, ma
     subprocess.run([blender, "-c", CARRIED, made_glb, source, how], check=True, capture_output=True)
     assert main(["rig", str(moving[0]), "--onto", str(source), "-o", str(target), "--blender", str(blender)]) == 0
     seen = subprocess.run([blender, "-c", WHERE, target], check=True, capture_output=True, text=True).stdout
-    assert seen.splitlines()[-1] == "0.000 0.000"
+    assert "0.000 0.000" in seen.splitlines()  # Blender tells beside it what it reads, before or after
     assert "Constraints of" in capsys.readouterr().err
 
 

@@ -98,9 +98,7 @@ def held_across(settings: FitSettings, moved, motion: float):
 
 FOLLOWING_STEPS = 2  # Gauss-Newton steps from one frame's predicted pose to the next one's
 FOLLOWING_RIGIDITY = 0.02  # of the frames' own rigidity, while a prediction is followed
-MOST_FIRMLY = (
-    6.0  # what is moved by less than this part of FitSettings.predicted_reach is held as if it were by so much
-)
+MOST_FIRMLY = 6.0  # what moves by less than this part of FitSettings.predicted_reach is held as if by so much
 POINTS_KEPT = 64  # frames whose predicted points are kept: more than are refined together
 
 

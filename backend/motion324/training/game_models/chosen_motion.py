@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from motion324.training.game_models.division import edges_of
+from motion324.training.synthesis.rigs import skinned
+
 MOST_CLIPS = 12
 HARDLY_MOVES = 0.01  # of the longest side, on average over poses and vertices
 TORN = 12.0  # times an edge's length
@@ -70,17 +73,13 @@ def steady_part(track: np.ndarray) -> slice:
 
 def posed(vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray, clip: np.ndarray) -> np.ndarray:
     """vertices (N, 3), clip (T, J, 3, 4) -> (T, N, 3)."""
-    points = np.c_[vertices, np.ones(len(vertices))]
-    total = np.zeros((len(clip), len(vertices), 3))
-    for k in range(joints.shape[1]):
-        total += weights[None, :, k, None] * np.einsum("tnab,nb->tna", clip[:, joints[:, k]], points, optimize=True)
-    return total
+    return np.stack([skinned(vertices, joints, weights, pose) for pose in clip])
 
 
 def tears_nothing(
     vertices: np.ndarray, faces: np.ndarray, joints: np.ndarray, weights: np.ndarray, clip: np.ndarray
 ) -> bool:
-    edges = np.unique(np.sort(np.concatenate([faces[:, [i, (i + 1) % 3]] for i in range(3)]), axis=1), axis=0)
+    edges, _ = edges_of(faces)
     rest = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
     size = float(np.ptp(vertices, axis=0).max())
     poses = posed(vertices, joints, weights, clip[np.linspace(0, len(clip) - 1, POSES).astype(int)])

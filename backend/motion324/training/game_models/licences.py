@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.training.game_models.game_errors import missing_data
 
 FREE = re.compile(r"^(CC0|CC-BY(-SA)?)(-\d\.\d)?$|^public-domain$", re.IGNORECASE)
 
@@ -55,11 +55,8 @@ def read_copyright(folder: Path, package: str) -> Copyright:
     try:
         text = path.read_text("utf-8")
     except OSError as error:
-        raise Motion324Error(
-            "game-data-missing",
-            f"The folder '{folder}' holds no copyright file of the package {package}, which says what may be used.",
-            f"Unpack Debian's package there: dpkg -x {package}_*.deb '{folder}'.",
-            EXIT_BAD_MESH,
+        raise missing_data(
+            folder, f"copyright file of the package {package}, which says what may be used", package
         ) from error
     found = []
     for paragraph in re.split(r"\n\s*\n", text):

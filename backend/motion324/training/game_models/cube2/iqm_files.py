@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.errors import Motion324Error
 from motion324.training.game_models.bone_places import matrices
+from motion324.training.game_models.game_errors import broken_file
 
 MAGIC = b"INTERQUAKEMODEL\0"
 VERSION = 2
@@ -141,9 +142,4 @@ def _header(data: bytes) -> dict[str, Any]:
 
 
 def _broken(name: str) -> Motion324Error:
-    return Motion324Error(
-        "game-file-broken",
-        f"The file '{name}' is no Inter-Quake model or animation that can be read.",
-        "Unpack the game's package anew.",
-        EXIT_BAD_MESH,
-    )
+    return broken_file(name, "Inter-Quake model or animation")

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
 from motion324.training.game_models.cube2.iqm_files import IqmAnimation, IqmModel, read_animation, read_model
+from motion324.training.game_models.game_errors import missing_data
 from motion324.training.game_models.licences import read_copyright
 from motion324.training.game_models.outward_faces import inside_out
 from motion324.training.game_models.textured_model import TexturedModel
@@ -35,12 +35,7 @@ def models(folder: Path) -> Iterator[tuple[str, Callable[[], TexturedModel | Non
     for name, file in CHARACTERS.items():
         home = data / "packages/models" / name
         if not (home / file).is_file():
-            raise Motion324Error(
-                "game-data-missing",
-                f"The folder '{folder}' holds no model '{file}' of Cube 2.",
-                f"Unpack Debian's package there: dpkg -x {PACKAGE}_*.deb '{folder}'.",
-                EXIT_BAD_MESH,
-            )
+            raise missing_data(folder, f"model '{file}' of Cube 2", PACKAGE)
         if notes.is_free(str(path.relative_to(data)) for path in home.iterdir() if path.is_file()):
             yield f"cube2__{name}", partial(build_model, f"cube2__{name}", home, file)
 

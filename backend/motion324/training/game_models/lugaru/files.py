@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.errors import Motion324Error
+from motion324.training.game_models.game_errors import broken_file
 
 SIZE = 0.04  # of a model, in the skeletons' units
 _JOINT = struct.Struct(">5f2bi2b2ibi")
@@ -111,9 +112,4 @@ def read_animation(data: bytes, name: str) -> LugaruAnimation:
 
 
 def _broken(name: str) -> Motion324Error:
-    return Motion324Error(
-        "game-file-broken",
-        f"The file '{name}' is no model, skeleton or animation of Lugaru that can be read.",
-        "Unpack the package lugaru-data anew.",
-        EXIT_BAD_MESH,
-    )
+    return broken_file(name, "model, skeleton or animation of Lugaru", "lugaru-data")

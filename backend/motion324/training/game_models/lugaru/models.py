@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.training.game_models.game_errors import missing_data
 from motion324.training.game_models.lugaru.files import (
     LugaruAnimation,
     LugaruSkeleton,
@@ -50,12 +50,7 @@ def models(folder: Path) -> Iterator[tuple[str, Callable[[], TexturedModel | Non
     """
     data = folder / GAME
     if not (data / "Animations").is_dir():
-        raise Motion324Error(
-            "game-data-missing",
-            f"The folder '{folder}' holds no animations of Lugaru.",
-            f"Unpack Debian's package there: dpkg -x lugaru-data_*.deb '{folder}'.",
-            EXIT_BAD_MESH,
-        )
+        raise missing_data(folder, "animations of Lugaru", "lugaru-data")
     for name in LOOKS:
         yield name, partial(build_model, data, name)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.training.game_models.game_errors import missing_data
 from motion324.training.game_models.megaglest.g3d_files import G3DMesh
 from motion324.training.game_models.megaglest.units import Animation, bodies, build_model, found_picture, read_unit
 from motion324.training.game_models.textured_model import TexturedModel
@@ -38,12 +38,7 @@ def models(folder: Path) -> Iterator[tuple[str, Callable[[], TexturedModel | Non
     """
     units = sorted(path for path in (folder / UNITS).glob("*/units/*") if (path / "models").is_dir())
     if not units:
-        raise Motion324Error(
-            "game-data-missing",
-            f"The folder '{folder}' holds no units of MegaGlest.",
-            f"Unpack Debian's package there: dpkg -x megaglest-data_*.deb '{folder}'.",
-            EXIT_BAD_MESH,
-        )
+        raise missing_data(folder, "units of MegaGlest", "megaglest-data")
     alike: Counter[str] = Counter()
     looks: defaultdict[str, set[str]] = defaultdict(set)
     for unit in units:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.errors import Motion324Error
+from motion324.training.game_models.game_errors import broken_file
 
 PLAYERS_COLOUR = 1  # bit of a mesh's properties: the player's colour shows where its texture is transparent
 NAME = 64  # bytes of a name
@@ -80,9 +81,4 @@ def _read_mesh(data: bytes, at: int) -> tuple[G3DMesh, int]:
 
 
 def _broken(name: str) -> Motion324Error:
-    return Motion324Error(
-        "game-file-broken",
-        f"The file '{name}' is no model of MegaGlest that can be read.",
-        "Unpack the package megaglest-data anew.",
-        EXIT_BAD_MESH,
-    )
+    return broken_file(name, "model of MegaGlest", "megaglest-data")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.training.game_models.game_errors import missing_data
 from motion324.training.game_models.licences import Copyright, read_copyright
 from motion324.training.game_models.supertuxkart.models import Kart, build_model, driver_of, read_kart, whole_time
 from motion324.training.game_models.supertuxkart.spm_files import Surface, read_spm
@@ -53,12 +53,7 @@ def models(folder: Path) -> Iterator[tuple[str, Callable[[], TexturedModel | Non
     notes = read_copyright(folder, PACKAGE)
     data = folder / GAME / "data"
     if not (data / "karts").is_dir():
-        raise Motion324Error(
-            "game-data-missing",
-            f"The folder '{folder}' holds no karts of SuperTuxKart.",
-            f"Unpack Debian's package there: dpkg -x {PACKAGE}_*.deb '{folder}'.",
-            EXIT_BAD_MESH,
-        )
+        raise missing_data(folder, "karts of SuperTuxKart", PACKAGE)
     karts = [read_kart(path.parent) for path in sorted((data / "karts").glob("*/kart.xml"))]
     karts = [kart for kart in karts if kart.model.is_file()]
     for kart in karts:

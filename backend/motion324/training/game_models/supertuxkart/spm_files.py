@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.errors import Motion324Error
 from motion324.training.game_models.bone_places import matrices
+from motion324.training.game_models.game_errors import broken_file
 
 ANIMATED, STILL = 1, 2  # kinds of files: with armatures and without them
 VERSION = 1
@@ -195,9 +196,4 @@ def _read_armature(reader: _Reader) -> SpmArmature:
 
 
 def _broken(name: str) -> Motion324Error:
-    return Motion324Error(
-        "game-file-broken",
-        f"The file '{name}' is no model of SuperTuxKart that can be read.",
-        "Unpack the package supertuxkart-data anew.",
-        EXIT_BAD_MESH,
-    )
+    return broken_file(name, "model of SuperTuxKart", "supertuxkart-data")

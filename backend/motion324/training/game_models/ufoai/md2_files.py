@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.errors import Motion324Error
+from motion324.training.game_models.game_errors import broken_file
 
 MAGIC, VERSION = b"IDP2", 8
 FIELDS = (
@@ -54,9 +55,4 @@ def read_md2(data: bytes, name: str) -> Md2Model:
 
 
 def _broken(name: str) -> Motion324Error:
-    return Motion324Error(
-        "game-file-broken",
-        f"The file '{name}' is no Quake II model that can be read.",
-        "Unpack the game's package anew.",
-        EXIT_BAD_MESH,
-    )
+    return broken_file(name, "Quake II model")

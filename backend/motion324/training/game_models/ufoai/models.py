@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.training.game_models.game_errors import missing_data
 from motion324.training.game_models.licences import read_copyright
 from motion324.training.game_models.moving_skin import TOLERANCE, skin_of_motion
 from motion324.training.game_models.textured_model import TexturedModel
@@ -39,12 +39,7 @@ def models(folder: Path) -> Iterator[tuple[str, Callable[[], TexturedModel | Non
     notes = read_copyright(folder, PACKAGE)
     path = folder / ARCHIVE
     if not path.is_file():
-        raise Motion324Error(
-            "game-data-missing",
-            f"The folder '{folder}' holds no models of UFO: Alien Invasion.",
-            f"Unpack Debian's package there: dpkg -x {PACKAGE}_*.deb '{folder}'.",
-            EXIT_BAD_MESH,
-        )
+        raise missing_data(folder, "models of UFO: Alien Invasion", PACKAGE)
     for name, (body, texture) in BODIES.items():
         if notes.is_free(f"base/{file}" for file in (f"{body}.md2", f"{body}.anm", texture)):
             yield f"ufoai__{name}", partial(build_model, path, f"ufoai__{name}", body, texture)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from motion324.core.errors import EXIT_BAD_MESH, Motion324Error
+from motion324.core.errors import Motion324Error
+from motion324.training.game_models.game_errors import broken_file
 
 NO_BONE = 255
 POSES_A_SECOND = 30.0  # that animations are stored with
@@ -136,9 +137,4 @@ def _version(data: bytes, magic: bytes, name: str) -> int:
 
 
 def _broken(name: str) -> Motion324Error:
-    return Motion324Error(
-        "game-file-broken",
-        f"The file '{name}' is no model or animation of 0 A.D. that can be read.",
-        "Unpack the package 0ad-data anew.",
-        EXIT_BAD_MESH,
-    )
+    return broken_file(name, "model or animation of 0 A.D.", "0ad-data")

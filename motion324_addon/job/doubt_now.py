@@ -6,13 +6,13 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from motion324.core.motion.doubt import doubt_of_frames
-
 from ..scene.playing import kept_note, takes
-from ..scene.playing.timing import Timing
+from ..scene.playing.animation import Animation
 from .runner import runner
 
-_kept: dict[int, tuple[str, np.ndarray | None, Timing]] = {}  # by session_uid; a take takes long to read
+_kept: dict[
+    int, tuple[str, Animation]
+] = {}  # by session_uid, the shown take and what it holds, which takes long to read
 
 
 def doubt_now(obj: bpy.types.Object, frame: float) -> np.ndarray | None:
@@ -22,20 +22,19 @@ def doubt_now(obj: bpy.types.Object, frame: float) -> np.ndarray | None:
         return running
     for animation in runner.animations:
         if animation.target.uid == obj.session_uid:
-            return _at(animation.doubt, animation.timing, frame)
-    take, source = takes.shown_take(obj), kept_note.read_source(obj)
+            return _row(animation.doubt, animation.timing.index(frame))
+    take = takes.shown_take(obj)
     if take is None:
         return None
     if obj.session_uid not in _kept or _kept[obj.session_uid][0] != take.identifier:
-        found = takes.read(obj, take).changed(take.tweak)
-        doubt, timing = found.doubt, found.timing
-        if source is not None:
-            doubt, timing = doubt_of_frames(doubt, found.frame_numbers, source.frame_numbers), source.timing
-        _kept[obj.session_uid] = take.identifier, doubt, timing
-    return _at(*_kept[obj.session_uid][1:], frame)
+        _kept[obj.session_uid] = take.identifier, takes.read(obj, take)
+    found = _kept[obj.session_uid][1]
+    shown = kept_note.read_source(obj) or found  # the take is as it was found; how it was kept, the note tells
+    number = shown.frame_numbers[shown.timing.index(frame)]
+    (rows,) = np.nonzero(found.frame_numbers == number)
+    return _row(found.doubt, int(rows[0])) if len(rows) else None
 
 
-def _at(doubt: np.ndarray | None, timing: Timing, frame: float) -> np.ndarray | None:
-    if doubt is None or len(doubt) == 0:
-        return None
-    return np.asarray(doubt[min(timing.index(frame), len(doubt) - 1)])
+def _row(doubt: np.ndarray | None, index: int) -> np.ndarray | None:
+    """Of (T, N), or (1, N) for all frames alike."""
+    return None if doubt is None else np.asarray(doubt[min(index, len(doubt) - 1)])

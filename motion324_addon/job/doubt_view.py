@@ -20,6 +20,7 @@ def show_now(obj: bpy.types.Object, frame: float) -> bool:
     if doubt is None or len(doubt) != len(obj.data.vertices):
         return False
     trust.show_doubt(obj, doubt)
+    _follow_frames()
     return True
 
 
@@ -35,9 +36,23 @@ def _on_frame(scene: bpy.types.Scene, *_: object) -> None:
                 continue
 
 
+def _follow_frames() -> None:
+    """From here on; until the first map is shown no change of frame costs anything."""
+    if _on_frame not in bpy.app.handlers.frame_change_post:
+        bpy.app.handlers.frame_change_post.append(_on_frame)
+
+
+@persistent
+def _after_load(*_: object) -> None:
+    if any(obj.type == "MESH" and trust.shows_doubt(obj) for obj in bpy.data.objects):
+        _follow_frames()
+
+
 def register() -> None:
-    bpy.app.handlers.frame_change_post.append(_on_frame)
+    bpy.app.handlers.load_post.append(_after_load)
 
 
 def unregister() -> None:
-    bpy.app.handlers.frame_change_post.remove(_on_frame)
+    bpy.app.handlers.load_post.remove(_after_load)
+    if _on_frame in bpy.app.handlers.frame_change_post:
+        bpy.app.handlers.frame_change_post.remove(_on_frame)

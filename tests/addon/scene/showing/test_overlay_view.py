@@ -105,6 +105,25 @@ def test_the_map_of_doubt_comes_and_goes_and_shows_each_frame_its_own(addon, ani
     assert [each.name for each in mesh.color_attributes] == ["Own"] and mesh.color_attributes.active_color.name == "Own"
 
 
+def test_the_map_of_doubt_follows_the_frames_after_reopening_and_before_it_is_shown_nothing_does(
+    addon, animated, tmp_path
+):
+    handlers = bpy.app.handlers.frame_change_post
+    view = addon("job.doubt_view")
+    view.unregister()
+    view.register()
+    assert view._on_frame not in handlers
+    bpy.context.scene.frame_set(1)
+    bpy.ops.motion324.show_doubt()
+    first = reds(animated.data)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    view.unregister()
+    view.register()
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
+    bpy.context.scene.frame_set(9)
+    assert reds(bpy.data.objects["Ball"].data)[-1] > first[-1] + 0.1
+
+
 def test_the_worst_frames_are_those_of_the_scene_and_lie_apart(addon, animated):
     trust, kept_note = addon("scene.playing.trust"), addon("scene.playing.kept_note")
     fit = trust.fit_of(kept_note.read_source(animated))
